@@ -1,0 +1,64 @@
+/**
+ * The main job: opens every database of a configuration on a real Redis, works in each,
+ * and prints health and statistics. Exit code 0 only if all of it held.
+ *
+ * Usage: `deno task demo [--config FILE] [--json]`. Without `REDIS_URL` it starts a
+ * server of its own and stops it; with it, it touches nothing outside a key prefix of
+ * its own and deletes what it wrote.
+ */
+import { parseArgs } from "node:util";
+import { RedisManagerError } from "../../mod.ts";
+import { RedisServer } from "../../tests/support/redis_server.ts";
+import { openManager } from "./open.ts";
+import { report, toJson, toTable } from "./report.ts";
+import { workInAll } from "./work.ts";
+
+/** Where the demo works: a server of its own, or the user's. */
+async function findServer(): Promise<{ url: string; own?: RedisServer }> {
+  const url = Deno.env.get("REDIS_URL");
+  if (url !== undefined && url !== "") return { url };
+  const own = await RedisServer.start();
+  return { url: own.url, own };
+}
+
+/** Prints for people on stderr while JSON goes to stdout. */
+function printer(json: boolean): (line: string) => void {
+  return json ? console.error : console.log;
+}
+
+async function demo(configPath: string, json: boolean): Promise<boolean> {
+  const say = printer(json);
+  const { url, own } = await findServer();
+  await using _server = own ?? { [Symbol.asyncDispose]: () => Promise.resolve() };
+  say(own === undefined ? "Redis: from REDIS_URL" : `Redis: own server on ${own.url}`);
+  await using manager = await openManager(configPath, url);
+  const { totalDatabases } = manager.getHealthStatus();
+  say(`Configuration: ${configPath}, ${totalDatabases} databases`);
+  const outcomes = await workInAll(manager, say);
+  await manager.healthCheck();
+  const result = report(manager, outcomes);
+  console.log(json ? toJson(result) : toTable(result));
+  return result.ok;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: {
+      config: { type: "string", default: "config/redis-databases.yaml" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  return await demo(values.config, values.json) ? 0 : 1;
+}
+
+try {
+  Deno.exitCode = await main();
+} catch (error) {
+  // What is expected to go wrong is told in a sentence; anything else is a bug.
+  const expected = error instanceof RedisManagerError ||
+    (error instanceof Error && error.name === "ServerNotFound") ||
+    (error instanceof TypeError && "code" in error);
+  console.error(expected ? (error as Error).message : error);
+  Deno.exitCode = 1;
+}

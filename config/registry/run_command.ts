@@ -1,0 +1,89 @@
+import { type Counts, readCounts } from "./counts.ts";
+
+/** One call of the running Deno, or of another program. */
+export interface Call {
+  /** The program; the running Deno when absent. */
+  program?: string;
+  /** Its arguments. */
+  args: string[];
+  /** The folder to run in. */
+  cwd: string;
+}
+
+/** How a call ended. */
+export interface Outcome {
+  /** The exit code; 0 is success. */
+  code: number;
+  /** The tests that it ran; failing without any, or running none, counts as one failed. */
+  counts: Counts;
+}
+
+/**
+ * What programs find in their environment beside what is there. Packages come through a
+ * proxy with a certificate of its own in some networks: the system knows it, Deno by
+ * default does not.
+ */
+function environment(): Record<string, string> {
+  return Deno.env.has("DENO_TLS_CA_STORE") ? {} : { DENO_TLS_CA_STORE: "mozilla,system" };
+}
+
+/** Colours survive although the output is not a terminal while it is being read. */
+function colours(): Record<string, string> {
+  return Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {};
+}
+
+/**
+ * Waits for a program to end. It gets the terminal's interrupt by itself; the request to
+ * terminate reaches this process alone, and is handed on.
+ */
+async function waitFor(child: Deno.ChildProcess): Promise<number> {
+  const ignore = () => {};
+  const handOn = () => child.kill("SIGTERM");
+  Deno.addSignalListener("SIGINT", ignore);
+  Deno.addSignalListener("SIGTERM", handOn);
+  try {
+    return (await child.status).code;
+  } finally {
+    Deno.removeSignalListener("SIGINT", ignore);
+    Deno.removeSignalListener("SIGTERM", handOn);
+  }
+}
+
+/**
+ * Runs a program, showing all that it prints.
+ *
+ * @param call What to run.
+ * @returns Its exit code.
+ */
+export async function run(call: Call): Promise<number> {
+  const { program = Deno.execPath(), args, cwd } = call;
+  return await waitFor(
+    new Deno.Command(program, { args, cwd, env: environment() }).spawn(),
+  );
+}
+
+/**
+ * Runs a program that runs tests, showing all that it prints.
+ *
+ * @param call What to run.
+ * @returns Its exit code, and the counts of its tests.
+ */
+export async function runAndCount(call: Call): Promise<Outcome> {
+  const { program = Deno.execPath(), args, cwd } = call;
+  const child = new Deno.Command(program, {
+    args,
+    cwd,
+    env: { ...environment(), ...colours() },
+    stdout: "piped",
+  }).spawn();
+  const [shown, read] = child.stdout.tee();
+  const [code, output] = await Promise.all([
+    waitFor(child),
+    new Response(read).text(),
+    shown.pipeTo(Deno.stdout.writable, { preventClose: true }),
+  ]);
+  const counts = readCounts(output);
+  const unexplained = code !== 0 && counts.failed === 0;
+  if (unexplained || counts.passed + counts.failed === 0) counts.failed++;
+  return { code, counts };
+}

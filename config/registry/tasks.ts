@@ -1,0 +1,87 @@
+/** One call of Deno. */
+export interface Step {
+  /** What it is called in the summary. */
+  name: string;
+  /** The arguments; `--config` and its value are put after the first one. */
+  args: readonly string[];
+  /** Files and folders to add, but those that do not exist; or what `exports` names. */
+  paths?: readonly string[] | "exports";
+  /** Whether `REDIS_URL` is to name a server that runs as long as the step. */
+  redis?: boolean;
+  /** Whether it runs tests; then paths that the user names replace those above. */
+  tests?: boolean;
+  /** Another version of Deno to run the suite with, through npx. */
+  version?: string;
+}
+
+/** A task of `deno.json`. */
+export interface Task {
+  /** What it does, in a line. */
+  about: string;
+  /** What it runs, in this order; the user's arguments go to a task of one step. */
+  steps: readonly Step[];
+}
+
+/** The versions of Deno that are supported: the oldest one, and the one to develop with. */
+export const VERSIONS = ["2.5.7", "2.9.6"] as const;
+
+const SUITE: Step = {
+  name: "tests",
+  args: ["test", "-A", "--trace-leaks"],
+  paths: ["tests", "config/registry"],
+  tests: true,
+};
+
+const CHECKS: readonly Step[] = [
+  { name: "format", args: ["fmt", "--check"] },
+  { name: "lint", args: ["lint"] },
+  {
+    name: "types",
+    args: ["check"],
+    // The stand-ins are left out: what they import is linked only where they are.
+    paths: [
+      "mod.ts",
+      "src",
+      "tests",
+      "bench",
+      "config/demo",
+      ...["run", "conformance", "pack", "with_redis", "write_lock"]
+        .map((name) => `config/registry/${name}.ts`),
+    ],
+  },
+  { name: "documentation", args: ["doc", "--lint"], paths: "exports" },
+  {
+    name: "examples",
+    args: ["test", "-A", "--doc"],
+    paths: ["mod.ts", "src", "README.md"],
+    tests: true,
+    redis: true,
+  },
+  { name: "package", args: ["run", "-A", "config/registry/pack.ts"] },
+];
+
+/** The tasks by name; `deno.json` has a line for each. */
+export const TASKS: Readonly<Record<string, Task>> = {
+  demo: {
+    about: "opens every database of a configuration and shows that each one works",
+    steps: [{ name: "demo", args: ["run", "-A", "config/demo/main.ts"] }],
+  },
+  test: { about: "runs the tests", steps: [SUITE] },
+  "test:faults": {
+    about: "runs the fault matrix alone",
+    steps: [{ ...SUITE, name: "faults", paths: ["tests/live/faults"] }],
+  },
+  bench: {
+    about: "measures a server and recommends settings for it",
+    steps: [{ name: "bench", args: ["run", "-A", "bench/main.ts"] }],
+  },
+  check: { about: "runs the gate without its tests", steps: CHECKS },
+  ok: {
+    about: "runs the gate: every check, and the tests on every supported version",
+    steps: [
+      ...CHECKS,
+      SUITE,
+      ...VERSIONS.map((version) => ({ ...SUITE, name: `tests on ${version}`, version })),
+    ],
+  },
+};

@@ -1,0 +1,53 @@
+/**
+ * A connection manager for Redis: named databases from configuration, a pool for each,
+ * commands that are fast in good weather and honest in bad weather, and numbers that
+ * say how it is going.
+ *
+ * @example Usage
+ * ```ts
+ * import { RedisConnectionManager } from "@mooring/redis";
+ *
+ * await using manager = new RedisConnectionManager({
+ *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+ *   databases: { main: { db: 0 }, cache: { db: 5, maxConnections: 8 } },
+ * });
+ *
+ * const cache = manager.getClient("cache");
+ * await cache.set("greeting", "ahoy", "EX", 60);
+ * console.log(await cache.get("greeting"));
+ * ```
+ *
+ * @module
+ */
+export { ConnectionState } from "./src/core/states.ts";
+export { RedisDatabase } from "./src/core/databases.ts";
+export { Secret, type SecretProvider } from "./src/core/secret.ts";
+export * from "./src/core/errors/mod.ts";
+export type * from "./src/core/events.ts";
+
+export * from "./src/config/mod.ts";
+
+export type * from "./src/connection/library_types.ts";
+export type { RedisClient } from "./src/commands/client.ts";
+export type { PipelineOptions } from "./src/commands/pipeline.ts";
+export type { AcquireOptions, ConnectionLease } from "./src/lease.ts";
+
+export type * from "./src/observability/types.ts";
+export type {
+  LatencyStats,
+  RedisStats,
+} from "./src/observability/database_statistics.ts";
+
+export {
+  type CloseOptions,
+  type CloseReport,
+  type DatabaseName,
+  type ManagerEventListener,
+  RedisConnectionManager,
+} from "./src/manager.ts";
+export {
+  closeAllRedisConnections,
+  getRedisClient,
+  type GetRedisClientOptions,
+  getRedisManager,
+} from "./src/shared.ts";

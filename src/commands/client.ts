@@ -1,0 +1,197 @@
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import { Redis, type RedisOptions } from "../connection/driver.ts";
+import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
+
+/** What a client passes its commands to. */
+export interface CommandRoute {
+  /** Delivers one command. */
+  dispatch(command: IORedisCommand): void;
+  /** Delivers commands one after the other with nothing in between. */
+  dispatchBatch(commands: readonly IORedisCommand[]): void;
+  /** Resolves when a connection is ready. */
+  whenReady(): Promise<void>;
+}
+
+/** What a client is made of. */
+export interface ClientOptions {
+  /** Name of the database. */
+  readonly database: string;
+  /** Database number. */
+  readonly db: number;
+  /** What is put before each key. */
+  readonly keyPrefix: string;
+  /** Whether replies are strings; `false` gives Buffers. */
+  readonly decodeResponses: boolean;
+  /** Where commands go. */
+  readonly route: CommandRoute;
+}
+
+/** The library wants a way to connect; a client has none, its manager has. */
+class NoConnector {
+  connect(): Promise<never> {
+    return Promise.reject(new Error("a managed client opens no connection of its own"));
+  }
+  check(): boolean {
+    return true;
+  }
+  disconnect(): void {}
+}
+
+/** Commands of one pipeline, collected while the library hands them over. */
+interface Batch {
+  readonly commands: IORedisCommand[];
+}
+
+/**
+ * The client of one database: every command of ioredis, typed as ioredis types it,
+ * delivered over the manager's connections. It is the same object for every caller,
+ * and it is not closed: the manager is.
+ *
+ * Commands that would change a connection for all who share it (SELECT, WATCH,
+ * SUBSCRIBE and such) are refused with a {@linkcode CommandRefusedError} that names the
+ * right call.
+ *
+ * @example Usage
+ * ```ts ignore
+ * import { RedisConnectionManager } from "@mooring/redis";
+ *
+ * await using manager = new RedisConnectionManager({ databases: { cache: { db: 5 } } });
+ * const cache = manager.getClient("cache");
+ * await cache.set("greeting", "ahoy", "EX", 60);
+ * console.log(await cache.get("greeting"));
+ * ```
+ */
+export interface RedisClient extends IORedis {
+  /** Name of the database. */
+  readonly databaseName: string;
+}
+
+/** What a {@linkcode RedisClient} is made of; the manager makes it. */
+export class ManagedClient extends Redis implements RedisClient {
+  readonly #client: ClientOptions;
+  #batches = new Map<unknown, Batch>();
+
+  /**
+   * Made by the manager; use {@linkcode RedisConnectionManager.getClient}.
+   *
+   * @param client What it is made of.
+   */
+  constructor(client: ClientOptions) {
+    super({
+      lazyConnect: true,
+      keyPrefix: client.keyPrefix,
+      db: client.db,
+      Connector: NoConnector as unknown as RedisOptions["Connector"],
+    });
+    this.#client = client;
+  }
+
+  /** Name of the database. */
+  get databaseName(): string {
+    return this.#client.database;
+  }
+
+  /**
+   * Hands a command to the manager; every command method ends here.
+   *
+   * @param command The command.
+   * @param stream Set by the library when the command is part of a pipeline.
+   * @returns The command's promise.
+   */
+  override sendCommand(command: IORedisCommand, stream?: unknown): unknown {
+    if (!this.#client.decodeResponses) {
+      (command as unknown as { replyEncoding: null }).replyEncoding = null;
+    }
+    if (stream === undefined) this.#client.route.dispatch(command);
+    else this.#collect(command, stream);
+    return command.promise;
+  }
+
+  /** A pipeline hands its commands over one by one in one go: they go out together. */
+  #collect(command: IORedisCommand, pipeline: unknown): void {
+    const known = this.#batches.get(pipeline);
+    if (known !== undefined) {
+      known.commands.push(command);
+      return;
+    }
+    const batch: Batch = { commands: [command] };
+    this.#batches.set(pipeline, batch);
+    queueMicrotask(() => {
+      this.#batches.delete(pipeline);
+      this.#client.route.dispatchBatch(batch.commands);
+    });
+  }
+
+  /**
+   * Resolves when a connection of the database is ready. Calling it is not needed:
+   * the first command connects.
+   *
+   * @returns A promise that resolves when connected.
+   */
+  override connect(): Promise<void> {
+    return this.#client.route.whenReady();
+  }
+
+  /**
+   * Refused: the manager owns the connections.
+   *
+   * @throws {CommandRefusedError} Always.
+   */
+  override disconnect(): void {
+    throw this.#refusal("disconnect", "use manager.closeAll() to close its connections");
+  }
+
+  /**
+   * Refused: the manager owns the connections.
+   *
+   * @throws {CommandRefusedError} Always.
+   */
+  override end(): void {
+    throw this.#refusal("end", "use manager.closeAll() to close its connections");
+  }
+
+  /**
+   * Refused: the manager owns the connections.
+   *
+   * @throws {CommandRefusedError} Always.
+   */
+  override duplicate(): never {
+    throw this.#refusal(
+      "duplicate",
+      "use manager.acquire() for a connection of your own",
+    );
+  }
+
+  /**
+   * Refused: MONITOR needs a connection of its own.
+   *
+   * @returns A promise that rejects with a {@linkcode CommandRefusedError}.
+   */
+  override monitor(): Promise<never> {
+    return Promise.reject(
+      this.#refusal("monitor", "use manager.acquire() and lease.client.monitor()"),
+    );
+  }
+
+  #refusal(command: string, instead: string): CommandRefusedError {
+    return new CommandRefusedError(this.#client.database, command, instead);
+  }
+
+  /**
+   * What `console.log` shows.
+   *
+   * @returns Name and number of the database.
+   */
+  [Symbol.for("Deno.customInspect")](): string {
+    return `RedisClient { database: "${this.#client.database}", db: ${this.#client.db} }`;
+  }
+
+  /**
+   * What `util.inspect` shows.
+   *
+   * @returns Name and number of the database.
+   */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `RedisClient { database: "${this.#client.database}", db: ${this.#client.db} }`;
+  }
+}

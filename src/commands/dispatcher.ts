@@ -1,0 +1,230 @@
+import type { Clock } from "../core/clock.ts";
+import {
+  CommandRefusedError,
+  CommandTimeoutError,
+  ConnectionLostError,
+  type Delivery,
+  ManagerClosedError,
+  ProtocolError,
+} from "../core/errors/mod.ts";
+import { type Command, isReplyError } from "../connection/driver.ts";
+import {
+  type CommandOwner,
+  settleFailed,
+  track,
+  type TrackedCommand,
+} from "../connection/tracked.ts";
+import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import type { CommandClassifier } from "../resilience/command_class.ts";
+import type { FailureKind } from "../resilience/failure_kinds.ts";
+import { unfitForBatch } from "./batch.ts";
+import { RetryJudge, type RetryPolicy } from "./retry_judge.ts";
+
+/** Where ordinary commands go: the pool's lanes. */
+export interface CommandSink {
+  /** Sends one command or lets it wait. */
+  submit(command: TrackedCommand): void;
+  /** Sends commands with nothing in between, all or none. */
+  submitBatch(commands: readonly TrackedCommand[]): void;
+  /** A command got its reply or failed for good. */
+  commandFinished(): void;
+}
+
+/** What a dispatcher needs. */
+export interface DispatcherOptions {
+  /** Name of the database. */
+  readonly database: string;
+  /** Deadline of a command, in milliseconds. */
+  readonly commandTimeoutMs: number;
+  /** How commands are tried again. */
+  readonly retry: RetryPolicy;
+  /** What kind of command a name is. */
+  readonly classifier: CommandClassifier;
+  /** Where ordinary commands go. */
+  readonly sink: CommandSink;
+  /** Whether commands may be sent at all. */
+  readonly breaker: CircuitBreaker;
+  /** The error for callers while it is open. */
+  readonly openError: () => Error;
+  /** Runs a blocking command on a connection of its own. */
+  readonly runBlocking: (command: TrackedCommand) => void;
+  /** The connections lead to a server that cannot serve: find it anew. */
+  readonly reresolve: (reason: string) => void;
+  /** Who counts. */
+  readonly statistics: DatabaseStatistics;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/**
+ * Delivers the commands of one database's client: judges whether and where each may go,
+ * and what becomes of it when it fails. Failures are told with what is known of the
+ * command; those that surely did not run, or only read, are tried again within their
+ * deadline.
+ */
+export class Dispatcher implements CommandOwner {
+  readonly #options: DispatcherOptions;
+  readonly #statistics: DatabaseStatistics;
+  readonly #classifier: CommandClassifier;
+  readonly #sink: CommandSink;
+  readonly #breaker: CircuitBreaker;
+  readonly #judge: RetryJudge;
+  readonly #timeoutMs: number;
+  #closed = false;
+
+  /**
+   * Makes a dispatcher.
+   *
+   * @param options What it needs.
+   */
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#statistics = options.statistics;
+    this.#classifier = options.classifier;
+    this.#sink = options.sink;
+    this.#breaker = options.breaker;
+    this.#timeoutMs = options.commandTimeoutMs;
+    this.#judge = new RetryJudge(options.retry, options.clock);
+  }
+
+  /** Takes no more commands. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /**
+   * Delivers one command.
+   *
+   * @param command The command, not sent yet.
+   */
+  dispatch(command: Command): void {
+    const tracked = track(command, this, this.#timeoutMs);
+    const { tracking } = tracked;
+    let info = this.#classifier.lookup(command.name);
+    if (info.isByArgs) info = this.#classifier.resolve(command.name, command.args);
+    tracking.info = info;
+    if (info.class !== "read" && info.class !== "write" && info.class !== "blocking") {
+      return this.failed(tracked, this.#refusalOf(tracked), "never-sent");
+    }
+    if (this.#closed || !this.#breaker.allows()) {
+      const refusal = this.#admit(tracked);
+      if (refusal !== undefined) return this.failed(tracked, refusal, "never-sent");
+    }
+    if (info.class === "blocking") this.#options.runBlocking(tracked);
+    else this.#sink.submit(tracked);
+  }
+
+  /**
+   * Delivers commands together: all of them, or none.
+   *
+   * @param commands The commands, not sent yet.
+   */
+  dispatchBatch(commands: readonly Command[]): void {
+    const batch = commands.map((command) => {
+      const tracked = track(command, this, this.#timeoutMs);
+      tracked.tracking.info = this.#classifier.resolve(command.name, command.args);
+      return tracked;
+    });
+    const unfit = unfitForBatch(batch);
+    const refusal = unfit === undefined ? this.#admit(batch[0]!) : this.#refusalOf(unfit);
+    if (refusal === undefined) this.#sink.submitBatch(batch);
+    else for (const command of batch) this.failed(command, refusal, "never-sent");
+  }
+
+  /**
+   * A command got a reply. Called for each: only adds to numbers.
+   *
+   * @param command The command.
+   * @param reply Its reply.
+   */
+  replied(command: TrackedCommand, reply: unknown): void {
+    const { info, probe } = command.tracking;
+    this.#statistics.succeeded++;
+    if (info !== undefined && info.isNilMiss) {
+      if (reply === null) this.#statistics.misses++;
+      else this.#statistics.hits++;
+    }
+    if (probe !== undefined) probe.succeed();
+    if (this.#closed) this.#sink.commandFinished();
+  }
+
+  /**
+   * A command failed: tries it again, or tells the caller.
+   *
+   * @param command The command.
+   * @param error Why.
+   * @param delivery What is known of it.
+   */
+  failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
+    const verdict = this.#judge.judge(command, error, delivery);
+    if (verdict.reresolve) this.#options.reresolve(error.message);
+    if (verdict.retry) {
+      this.#statistics.retried();
+      if (verdict.delayMs === 0) this.#sink.submit(command);
+      else this.#resubmitLater(command, verdict.delayMs);
+      return;
+    }
+    const { probe } = command.tracking;
+    if (probe !== undefined) settleProbe(probe, error);
+    this.#statistics.commandFailed(error);
+    settleFailed(command, error);
+    this.#sink.commandFinished();
+  }
+
+  /**
+   * Who judges the commands of leased connections: they are counted like the others,
+   * and never tried again, as they belong to their holder's connection.
+   *
+   * @returns An owner for them.
+   */
+  forLeases(): CommandOwner {
+    return {
+      replied: (command, reply) => this.replied(command, reply),
+      failed: (command, error) => {
+        this.#statistics.commandFailed(error);
+        settleFailed(command, error);
+      },
+    };
+  }
+
+  #resubmitLater(command: TrackedCommand, delayMs: number): void {
+    // What waits for its next attempt keeps its first deadline.
+    command.tracking.waited = true;
+    this.#options.clock.setTimer(() => {
+      if (this.#closed) {
+        const error = new ManagerClosedError(this.#options.database);
+        this.failed(command, error, "never-sent");
+      } else this.#sink.submit(command);
+    }, delayMs);
+  }
+
+  /** Why a command may not be sent now; lets one pass as a probe where that is due. */
+  #admit(command: TrackedCommand): Error | undefined {
+    if (this.#closed) return new ManagerClosedError(this.#options.database);
+    if (this.#breaker.allows()) return undefined;
+    const probe = this.#breaker.tryProbe();
+    if (probe === undefined) return this.#options.openError();
+    command.tracking.probe = probe;
+    return undefined;
+  }
+
+  #refusalOf(command: TrackedCommand): Error {
+    const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
+    return new CommandRefusedError(this.#options.database, command.name, advice);
+  }
+}
+
+/** What the failure of a probe says of the server. */
+function settleProbe(
+  probe: { succeed(): void; fail(kind: FailureKind): void; cancel(): void },
+  error: Error,
+): void {
+  // An error reply is an answer: the server is there.
+  if (isReplyError(error)) probe.succeed();
+  else if (error instanceof CommandTimeoutError) probe.fail("timeout");
+  else if (error instanceof ConnectionLostError) probe.fail("reset");
+  else if (error instanceof ProtocolError) probe.fail("protocol");
+  else if ((error as { code?: string }).code === "CONNECT") probe.fail("refused");
+  else probe.cancel();
+}

@@ -1,0 +1,102 @@
+import type { Clock } from "../core/clock.ts";
+import { ConnectionLostError, type Delivery } from "../core/errors/mod.ts";
+import { isReplyError } from "../connection/driver.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
+import { decideRetry } from "../resilience/delivery.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
+import type { RetryBudget } from "../resilience/retry_budget.ts";
+
+/** How commands are tried again. */
+export interface RetryPolicy {
+  /** Most retries of one command. */
+  readonly maxRetries: number;
+  /** First wait after a server's "not now", in milliseconds. */
+  readonly retryDelayMs: number;
+  /** Whether reading commands are tried again after a lost connection. */
+  readonly retryOnTimeout: boolean;
+  /** Whether ambiguous writes are sent again, and may run twice. */
+  readonly retryWrites: boolean;
+  /** How many retries there may be. */
+  readonly budget: RetryBudget;
+}
+
+/** What becomes of a command that failed. */
+export interface Verdict {
+  /** Whether it is tried again. */
+  readonly retry: boolean;
+  /** How long to wait before, in milliseconds. */
+  readonly delayMs: number;
+  /** Whether the database's connections may lead to the wrong server by now. */
+  readonly reresolve: boolean;
+}
+
+/** Longest wait between two tries of one command, in milliseconds. */
+const MAX_DELAY_MS = 1000;
+
+const TOLD: Verdict = Object.freeze({ retry: false, delayMs: 0, reresolve: false });
+
+/** Decides which failed commands are tried again. */
+export class RetryJudge {
+  readonly #policy: RetryPolicy;
+  readonly #clock: Clock;
+
+  /**
+   * Makes a judge.
+   *
+   * @param policy How commands are tried again.
+   * @param clock Time.
+   */
+  constructor(policy: RetryPolicy, clock: Clock) {
+    this.#policy = policy;
+    this.#clock = clock;
+  }
+
+  /**
+   * Decides what becomes of a command that failed.
+   *
+   * @param command The command.
+   * @param error Why it failed.
+   * @param delivery What is known of it.
+   * @returns The verdict.
+   */
+  judge(command: TrackedCommand, error: Error, delivery: Delivery): Verdict {
+    const { info } = command.tracking;
+    // A command of a transaction means nothing by itself.
+    const isLone = info !== undefined && !command.inTransaction && info.name !== "exec";
+    if (isReplyError(error)) {
+      const { rule, unapplied } = classifyReplyError(error.message, info?.isScript);
+      const isNotNow = unapplied && rule.action === "wait";
+      const { reresolve, waitMs } = rule;
+      if (!isNotNow || !isLone) return { ...TOLD, reresolve };
+      return { ...this.#decide(command, "rejected", waitMs), reresolve };
+    }
+    // Only a lost connection is worth another: every other error is a last word.
+    if (!(error instanceof ConnectionLostError) || !isLone) return TOLD;
+    // No wait: the lane that it goes to next has to be opened first, and all commands
+    // that wait for it keep their order.
+    return { ...this.#decide(command, delivery, 0), delayMs: 0 };
+  }
+
+  #decide(command: TrackedCommand, delivery: Delivery, leastDelayMs: number): Verdict {
+    const { budget, maxRetries, retryOnTimeout, retryWrites } = this.#policy;
+    const { attempts, info, startedAt, timeoutMs } = command.tracking;
+    const decision = decideRetry({
+      command: info!,
+      delivery,
+      isNotNow: delivery === "rejected",
+      attempt: Math.max(1, attempts),
+      maxRetries,
+      retryOnTimeout,
+      retryWrites,
+      remainingMs: startedAt + timeoutMs - this.#clock.now(),
+      hasBudget: budget.balance >= 1,
+      backoff: { minMs: this.#policy.retryDelayMs, maxMs: MAX_DELAY_MS, jitter: 0 },
+      leastDelayMs,
+      // Commands that failed together are tried again in the same order.
+      random: 0,
+    });
+    if (!decision.retry) return TOLD;
+    if (decision.costsBudget && !budget.tryWithdraw()) return TOLD;
+    return { retry: true, delayMs: decision.delayMs, reresolve: false };
+  }
+}

@@ -1,0 +1,201 @@
+import { ConfigError, type ConfigProblem } from "../core/errors/config.ts";
+import { Layer, type Located } from "./layer.ts";
+import { ResolvedManagerConfig } from "./manager_config.ts";
+import { DEFAULT_ORIGIN, formatOrigin, type Origin } from "./origin.ts";
+import { buildDatabase, type BuiltDatabase } from "./resolve/build.ts";
+import { checkAlias } from "./resolve/check_alias.ts";
+import {
+  type Effective,
+  findManagerValue,
+  knownNames,
+  numberOf,
+} from "./resolve/effective.ts";
+import { findShared } from "./resolve/separation.ts";
+import { MANAGER_SETTINGS } from "./schema/settings.ts";
+import { addDatabaseVariables, databasesOfEnvironment } from "./sources/environment.ts";
+import type { EnvReader } from "./sources/env_reader.ts";
+import type { ManagerConfig, RedisConfig } from "./types.ts";
+
+/** What a configuration is put together from. */
+export interface Sources {
+  /** The sources, highest priority first. */
+  readonly layers: readonly Layer[];
+  /** The environment; `undefined` when it has no say. */
+  readonly env?: EnvReader;
+  /** What was noticed while the sources were read. */
+  readonly warnings?: readonly string[];
+}
+
+/**
+ * Merges the sources, checks all of it and freezes it.
+ *
+ * @param sources What the configuration is put together from.
+ * @returns The configuration.
+ * @throws {ConfigError} If anything is wrong, with all that is wrong.
+ */
+export function assembleConfig(sources: Sources): ManagerConfig {
+  const { env } = sources;
+  const layers = [...sources.layers];
+  const declared = declaredDatabases(layers, env);
+  const environment = layers.find(({ source }) => source === "environment");
+  if (environment !== undefined && env !== undefined) {
+    addDatabaseVariables(environment, env, declared.keys());
+  }
+  const names = new Set(declared.keys());
+  const built = new Map<string, BuiltDatabase>();
+  for (const name of names) built.set(name, buildDatabase(layers, name, names));
+  const manager = new Map<string, Effective>();
+  for (const setting of MANAGER_SETTINGS) {
+    const found = findManagerValue(layers, setting);
+    if (found !== undefined) manager.set(setting.key, found);
+  }
+  const problems = [
+    ...layers.flatMap(({ problems }) => problems),
+    ...uniqueProblems(built.values()),
+    ...checkAliases(built),
+    ...checkTotal(built, manager),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
+  const databases = new Map([...built].map(([name, { config }]) => [name, config]));
+  return new ResolvedManagerConfig({
+    layers,
+    ...(env === undefined ? {} : { env }),
+    manager,
+    databases,
+    values: new Map([...built].map(([name, { values }]) => [name, values])),
+    declared,
+    warnings: [
+      ...(sources.warnings ?? []),
+      ...layers.flatMap(({ warnings }) => warnings),
+      ...(env?.warnings() ?? []),
+      ...groupWarnings(built),
+      ...overruledWarnings(built),
+      ...sharedWarnings(databases.values()),
+    ],
+  });
+}
+
+/**
+ * The databases that there are: those that a file or code names, or, when neither names
+ * any, the 18 of `RedisDatabase`; and those that the environment names.
+ */
+function declaredDatabases(
+  layers: Layer[],
+  env: EnvReader | undefined,
+): Map<string, Origin> {
+  const declared = new Map<string, Origin>();
+  // A file's order is the one that people know.
+  for (const { declared: names } of layers.toReversed()) {
+    for (const [name, origin] of names) declared.set(name, origin);
+  }
+  const named = declared.size > 0;
+  if (!named) {
+    const defaults = defaultDatabases();
+    layers.push(defaults);
+    for (const [name, origin] of defaults.declared) declared.set(name, origin);
+  }
+  const environment = layers.find(({ source }) => source === "environment");
+  if (environment !== undefined && env !== undefined) {
+    for (const [name, origin] of databasesOfEnvironment(env, environment, !named)) {
+      if (!declared.has(name)) declared.set(name, origin);
+    }
+  }
+  return declared;
+}
+
+/** The 18 names; those that share a number by design are each other's aliases. */
+function defaultDatabases(): Layer {
+  const layer = new Layer("default");
+  const owners = new Map<number, string>();
+  for (const name of knownNames()) {
+    const values = layer.database(name, DEFAULT_ORIGIN);
+    const db = numberOf(name)!;
+    const owner = owners.get(db);
+    if (owner === undefined) owners.set(db, name);
+    else values.set("aliasOf", { value: owner, origin: DEFAULT_ORIGIN });
+  }
+  return layer;
+}
+
+/** What is wrong with a value for everybody is said once, not for each database. */
+function uniqueProblems(built: Iterable<BuiltDatabase>): ConfigProblem[] {
+  const unique = new Map<string, ConfigProblem>();
+  for (const { problems } of built) {
+    for (const problem of problems) {
+      const id = `${problem.origin}\0${problem.message}`;
+      if (!unique.has(id)) unique.set(id, problem);
+    }
+  }
+  return [...unique.values()];
+}
+
+function checkAliases(built: ReadonlyMap<string, BuiltDatabase>): ConfigProblem[] {
+  return [...built.values()].flatMap(({ config, values }) => {
+    const target = config.aliasOf === undefined ? undefined : built.get(config.aliasOf);
+    return target === undefined ? [] : checkAlias(config, values, target.config);
+  });
+}
+
+function checkTotal(
+  built: ReadonlyMap<string, BuiltDatabase>,
+  manager: ReadonlyMap<string, Effective>,
+): ConfigProblem[] {
+  const limit = manager.get("maxTotalConnections");
+  let least = 0;
+  for (const { config } of built.values()) least += config.minConnections;
+  if (limit === undefined || typeof limit.value !== "number" || least <= limit.value) {
+    return [];
+  }
+  return [{
+    origin: formatOrigin(limit.origin),
+    key: "maxTotalConnections",
+    message: `found ${limit.value}, but min_connections of all databases is ${least}`,
+  }];
+}
+
+/** Most names that one warning spells out. */
+const MAX_NAMED = 5;
+
+function listNames(names: readonly string[]): string {
+  const named = names.slice(0, MAX_NAMED).join(", ");
+  const more = names.length - MAX_NAMED;
+  const noun = names.length === 1 ? "database" : "databases";
+  return `${noun} ${named}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** The same warning about several databases is one warning. */
+function groupWarnings(built: ReadonlyMap<string, BuiltDatabase>): string[] {
+  const names = new Map<string, string[]>();
+  for (const [name, { warnings }] of built) {
+    for (const warning of warnings) {
+      const list = names.get(warning);
+      if (list === undefined) names.set(warning, [name]);
+      else list.push(name);
+    }
+  }
+  return [...names].map(([warning, list]) => `${listNames(list)}: ${warning}`);
+}
+
+/** Where a variable for all replaces what a file says of one server. */
+function overruledWarnings(built: ReadonlyMap<string, BuiltDatabase>): string[] {
+  const found = new Map<string, { names: string[]; own: Located }>();
+  for (const [name, { overruled }] of built) {
+    for (const { key, by, own } of overruled) {
+      const id = `${formatOrigin(by.origin)} replaces the ${key}`;
+      const known = found.get(id);
+      if (known === undefined) found.set(id, { names: [name], own });
+      else known.names.push(name);
+    }
+  }
+  return [...found].map(([id, { names, own }]) =>
+    `${id} that ${formatOrigin(own.origin)} gives ${listNames(names)} alone; ` +
+    "REDIS_<NAME>_URL would set one database"
+  );
+}
+
+function sharedWarnings(databases: Iterable<RedisConfig>): string[] {
+  return findShared(databases).map(({ db, endpoint, names }) =>
+    `${listNames(names)} share number ${db} on ${endpoint}; if that is meant, ` +
+    `say alias_of: ${names[0]}`
+  );
+}

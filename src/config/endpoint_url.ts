@@ -1,0 +1,161 @@
+import { nearest } from "../core/nearest.ts";
+import { allowedText } from "./schema/kinds.ts";
+import { foundText, keyName, quote } from "./schema/found.ts";
+import { fromText } from "./schema/from_text.ts";
+import { isGroup, settingNames, settingOf } from "./schema/names.ts";
+
+/** What a URL says, by the setting's path in code; or what is wrong with it. */
+export type EndpointUrl =
+  | { readonly ok: true; readonly values: ReadonlyMap<string, unknown> }
+  | { readonly ok: false; readonly message: string };
+
+/** Settings that have their own place in a URL, or that none may carry. */
+const NOT_IN_QUERY: ReadonlySet<string> = new Set([
+  "url",
+  "host",
+  "port",
+  "unixSocket",
+  "nodes",
+  "username",
+  "password",
+  "aliasOf",
+]);
+
+/** A message of ours; the URL itself is never part of one, it may hold a password. */
+class UrlProblem extends Error {}
+
+/**
+ * Reads a `redis://`, `rediss://` or `unix://` URL.
+ *
+ * `redis://user:password@host:6379/2?socket_timeout=3` gives user, password, host,
+ * port, number and, in the query, any plain setting under its YAML name. `redis://`
+ * never switches TLS off that was switched on elsewhere.
+ *
+ * @param text The URL.
+ * @returns The settings, or what is wrong in words that do not repeat the URL.
+ */
+export function readEndpointUrl(text: string): EndpointUrl {
+  try {
+    const values = new Map<string, unknown>();
+    if (/^unix:/i.test(text)) readUnix(text, values);
+    else if (/^rediss?:/i.test(text)) readTcp(text, values);
+    else {throw new UrlProblem(
+        `found ${schemeOf(text)}, allowed: redis://, rediss:// or unix://`,
+      );}
+    return { ok: true, values };
+  } catch (error) {
+    if (error instanceof UrlProblem) return { ok: false, message: error.message };
+    throw error;
+  }
+}
+
+function schemeOf(text: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]{0,20}(?=:\/\/)/i.exec(text)?.[0];
+  return scheme === undefined
+    ? `a text of ${text.length} characters that is no URL`
+    : `scheme ${quote(scheme)}`;
+}
+
+function readTcp(text: string, values: Map<string, unknown>): void {
+  // The URL parser lets both pass in places where they were meant as a password.
+  if (/\s/.test(text)) throw new UrlProblem("the URL contains white space; write %20");
+  const url = URL.parse(text);
+  if (url === null) {
+    throw new UrlProblem(
+      "the URL cannot be read; a password's special characters are written as %XX, " +
+        "a port is a number from 1 to 65535",
+    );
+  }
+  if (url.hash !== "") throw new UrlProblem("the URL contains #; write %23");
+  if (!text.slice(url.protocol.length).startsWith("//")) {
+    throw new UrlProblem(`the URL has no // after ${url.protocol}`);
+  }
+  if (url.protocol === "rediss:") values.set("tls.enabled", true);
+  if (url.hostname !== "") {
+    const host = fromText(settingOf("host").kind, decode(url.hostname, "host"));
+    if (host === undefined) throw new UrlProblem("the URL's host is no host name");
+    values.set("host", host);
+    // A URL says the whole endpoint: without a port it means the usual one.
+    values.set("port", url.port === "" ? settingOf("port").default : readPort(url.port));
+  }
+  readCredentials(url.username, url.password, values);
+  const path = url.pathname.replace(/^\//, "");
+  if (path !== "") values.set("db", readDb(path));
+  readQuery(url.searchParams, values);
+}
+
+function readPort(port: string): unknown {
+  const value = fromText(settingOf("port").kind, port);
+  if (value === undefined) throw new UrlProblem("the URL's port is not from 1 to 65535");
+  return value;
+}
+
+function readUnix(text: string, values: Map<string, unknown>): void {
+  const match = /^unix:\/\/(?:([^@/?#]*)@)?(\/[^?#\s]*)(?:\?([^#\s]*))?$/i.exec(text);
+  if (match === null) {
+    throw new UrlProblem("the URL cannot be read, allowed: unix:///path/to/redis.sock");
+  }
+  const [, userinfo = "", path = "", query = ""] = match;
+  values.set("unixSocket", decode(path, "path"));
+  const colon = userinfo.indexOf(":");
+  readCredentials(
+    colon < 0 ? userinfo : userinfo.slice(0, colon),
+    colon < 0 ? "" : userinfo.slice(colon + 1),
+    values,
+  );
+  readQuery(new URLSearchParams(query), values);
+}
+
+function readCredentials(
+  username: string,
+  password: string,
+  values: Map<string, unknown>,
+): void {
+  if (username !== "") values.set("username", decode(username, "user"));
+  if (password !== "") values.set("password", decode(password, "password"));
+}
+
+function decode(text: string, what: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new UrlProblem(`the URL's ${what} has a % that is not followed by two digits`);
+  }
+}
+
+function readDb(path: string): unknown {
+  const value = fromText(settingOf("db").kind, path);
+  if (value === undefined) {
+    throw new UrlProblem(
+      `the URL's path is ${foundText(path)}, allowed: ` +
+        allowedText(settingOf("db").kind, "yaml"),
+    );
+  }
+  return value;
+}
+
+function readQuery(query: URLSearchParams, values: Map<string, unknown>): void {
+  const names = settingNames("yaml", "database");
+  const known = [...names].filter(([, entry]) =>
+    !isGroup(entry) && !NOT_IN_QUERY.has(entry.key)
+  ).map(([name]) => name);
+  for (const [name, raw] of query) {
+    const setting = names.get(name);
+    if (setting === undefined || isGroup(setting) || NOT_IN_QUERY.has(setting.key)) {
+      const meant = nearest(name, known);
+      const hint = meant === undefined ? "" : `; did you mean ${quote(meant)}?`;
+      throw new UrlProblem(`the URL's option "${keyName(name)}" is not known${hint}`);
+    }
+    if (values.has(setting.key)) {
+      throw new UrlProblem(`the URL says "${keyName(name)}" twice`);
+    }
+    const value = fromText(setting.kind, raw);
+    if (value === undefined) {
+      throw new UrlProblem(
+        `the URL's option "${keyName(name)}" is ${foundText(raw)}, allowed: ` +
+          allowedText(setting.kind, "yaml"),
+      );
+    }
+    values.set(setting.key, value);
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * The configuration of Redis databases without the client: the loader, its sources, the
+ * schema and their types. Importing this does not import ioredis.
+ *
+ * @example Usage
+ * ```ts
+ * import { RedisConfigLoader } from "@mooring/redis/config";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config = await RedisConfigLoader.load({
+ *   yamlText: "databases:\n  cache: { db: 5 }\n",
+ *   env: {},
+ * });
+ * assertEquals(config.databases.cache.db, 5);
+ * ```
+ *
+ * @module
+ */
+
+export { RedisDatabase } from "../core/databases.ts";
+export {
+  type Delivery,
+  type ErrorCode,
+  RedisManagerError,
+  type RedisManagerErrorOptions,
+} from "../core/errors/base.ts";
+export {
+  ConfigError,
+  type ConfigProblem,
+  UnknownDatabaseError,
+} from "../core/errors/config.ts";
+export { Secret, type SecretProvider } from "../core/secret.ts";
+export { checkMaxClients, connectionDemand } from "./capacity.ts";
+export { isManagerConfig, type LoadOptions, RedisConfigLoader } from "./loader.ts";
+export type { PartialConfig } from "./partial.ts";
+export { DnsServiceRegistry, type DnsServiceRegistryOptions } from "./registry/dns.ts";
+export { HttpServiceRegistry, type HttpServiceRegistryOptions } from "./registry/http.ts";
+export type {
+  ServiceAnswer,
+  ServiceConfig,
+  ServiceRegistry,
+  ServiceRequest,
+} from "./registry/types.ts";
+export { configJsonSchema, type JsonSchema } from "./schema/json_schema.ts";
+export { starterYaml } from "./starter.ts";
+export type { EnvSource } from "./sources/env_reader.ts";
+export type * from "./types.ts";

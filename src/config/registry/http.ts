@@ -1,0 +1,180 @@
+import { deadline } from "@std/async/deadline";
+import { ConfigError } from "../../core/errors/config.ts";
+import { Secret } from "../../core/secret.ts";
+import { foundText } from "../schema/found.ts";
+import { decodeChunks } from "../sources/files.ts";
+import { checkTimeout } from "./check_timeout.ts";
+import type { ServiceConfig, ServiceRegistry, ServiceRequest } from "./types.ts";
+
+/** How {@linkcode HttpServiceRegistry} asks. */
+export interface HttpServiceRegistryOptions {
+  /** Address of the registry, such as `http://consul:8500`. */
+  url: string | URL;
+  /** Access token, sent as `X-Consul-Token`. */
+  token?: string | Secret;
+  /** Only instances with this tag, such as `primary`. */
+  tag?: string;
+  /** Datacenter to ask; the registry's own by default. */
+  datacenter?: string;
+  /** Milliseconds to wait for the answer, from 1. Default 2,000. */
+  timeoutMs?: number;
+}
+
+/** Milliseconds to wait for an answer by default. */
+const DEFAULT_TIMEOUT_MS = 2000;
+/** Most bytes of an answer. */
+const MAX_ANSWER_BYTES = 1_048_576;
+
+/** A message of ours: holds nothing that the registry sent. */
+class RegistryProblem extends Error {}
+
+/**
+ * Finds services by an HTTP registry in the shape of Consul's health endpoint,
+ * `/v1/health/service/<name>?passing`: the first instance that is healthy.
+ *
+ * @example Usage
+ * ```ts no-eval
+ * import { HttpServiceRegistry, RedisConfigLoader } from "@mooring/redis/config";
+ *
+ * const registry = new HttpServiceRegistry({ url: "http://consul:8500", tag: "primary" });
+ * const config = await RedisConfigLoader.load({ registry });
+ * ```
+ */
+export class HttpServiceRegistry implements ServiceRegistry {
+  /** What errors and `explain` call it. */
+  readonly label: string;
+  readonly #base: URL;
+  readonly #token: Secret | undefined;
+  readonly #query: URLSearchParams;
+  readonly #timeoutMs: number;
+
+  /**
+   * Makes the registry; nothing is asked yet.
+   *
+   * @param options Where it is, and how to ask.
+   * @throws {TypeError} If the address is no `http:` or `https:` URL.
+   * @throws {RangeError} If the timeout is not a number of milliseconds from 1.
+   */
+  constructor(options: HttpServiceRegistryOptions) {
+    const { url, token, tag, datacenter, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+    const base = URL.parse(String(url));
+    if (base === null || !/^https?:$/.test(base.protocol)) {
+      throw new TypeError(
+        "Cannot use a service registry as its url must be http or https",
+      );
+    }
+    this.#base = base;
+    this.#token = typeof token === "string" ? new Secret(token) : token;
+    this.#query = new URLSearchParams({ passing: "true" });
+    if (tag !== undefined) this.#query.set("tag", tag);
+    if (datacenter !== undefined) this.#query.set("dc", datacenter);
+    this.#timeoutMs = checkTimeout(timeoutMs);
+    this.label = `registry ${base.origin}`;
+  }
+
+  /**
+   * Finds a service.
+   *
+   * @param name The service's name, such as `redis`.
+   * @param request How it is asked.
+   * @returns Where it lives; `undefined` when no instance is healthy.
+   * @throws {ConfigError} If the registry does not answer in time, or not usably.
+   */
+  async getServiceConfig(
+    name: string,
+    request: ServiceRequest = {},
+  ): Promise<ServiceConfig | undefined> {
+    const limit = new AbortController();
+    const signals = [limit.signal, ...(request.signal ? [request.signal] : [])];
+    const signal = AbortSignal.any(signals);
+    try {
+      const instances = await deadline(this.#ask(name, signal), this.#timeoutMs, {
+        signal,
+      });
+      return instances.length === 0 ? undefined : serviceOf(instances[0]);
+    } catch (error) {
+      const message = `cannot ask for service ${JSON.stringify(name)}: ` +
+        this.#reason(error);
+      throw new ConfigError([{ origin: this.label, key: "", message }]);
+    } finally {
+      // Ends the request where the deadline, not the answer, came first.
+      limit.abort();
+    }
+  }
+
+  async #ask(name: string, signal: AbortSignal): Promise<unknown[]> {
+    const base = this.#base.href.replace(/[?#].*$/, "").replace(/\/$/, "");
+    const url = `${base}/v1/health/service/${encodeURIComponent(name)}?${this.#query}`;
+    const headers = new Headers({ accept: "application/json" });
+    if (this.#token !== undefined) {
+      headers.set("x-consul-token", await this.#token.reveal());
+    }
+    // A token must not follow a redirect to somewhere else.
+    const response = await fetch(url, { headers, signal, redirect: "error" });
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new RegistryProblem(`the registry answered with status ${response.status}`);
+    }
+    return parseAnswer(await readBounded(response));
+  }
+
+  #reason(error: unknown): string {
+    if (error instanceof RegistryProblem) return error.message;
+    if (error instanceof Deno.errors.NotCapable) {
+      return `network access is not allowed; run with --allow-net=${this.#base.host}`;
+    }
+    if (error instanceof DOMException && error.name === "TimeoutError") {
+      return `no answer within ${this.#timeoutMs} ms`;
+    }
+    return error instanceof TypeError
+      ? "no connection to the registry"
+      : error instanceof Error
+      ? error.name
+      : "unknown reason";
+  }
+}
+
+/** Reads no more of an answer than a registry has reason to send. */
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_ANSWER_BYTES) break;
+  }
+  const result = decodeChunks(chunks, length, MAX_ANSWER_BYTES);
+  if (result.kind === "text") return result.text;
+  throw new RegistryProblem(
+    `the answer cannot be read: ${"message" in result ? result.message : result.kind}`,
+  );
+}
+
+function parseAnswer(text: string): unknown[] {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    throw new RegistryProblem("the answer is not JSON");
+  }
+  if (Array.isArray(answer)) return answer;
+  throw new RegistryProblem(`the answer is ${foundText(answer)}, allowed: a list`);
+}
+
+/** The address of an instance: its own, or else its node's. */
+function serviceOf(instance: unknown): ServiceConfig {
+  const service = member(instance, "Service");
+  const host = member(service, "Address") || member(member(instance, "Node"), "Address");
+  const port = member(service, "Port");
+  if (typeof host === "string" && host !== "" && typeof port === "number") {
+    return { host, port };
+  }
+  throw new RegistryProblem("the answer's first instance has no Address and Port");
+}
+
+function member(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) {
+    return undefined;
+  }
+  return (value as Record<string, unknown>)[name];
+}

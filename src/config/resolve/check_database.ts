@@ -1,0 +1,133 @@
+import { formatOrigin } from "../origin.ts";
+import type { RedisConfig } from "../types.ts";
+import type { Effective } from "./effective.ts";
+import { endpointOf, isLoopback } from "./endpoint.ts";
+
+/** What the checks say: refusals with the setting they are about, and warnings. */
+export interface Findings {
+  /** What cannot be used: path of the setting, and why. */
+  readonly refused: { key: string; message: string }[];
+  /** What is allowed but probably not meant. */
+  readonly warnings: string[];
+}
+
+/** Values that count by the setting's path in code. */
+export type EffectiveValues = ReadonlyMap<string, Effective>;
+
+/**
+ * Checks the settings of one database against each other.
+ *
+ * @param config The database.
+ * @param values Its values with their origins.
+ * @returns What is wrong, and what is probably not meant.
+ */
+export function checkDatabase(config: RedisConfig, values: EffectiveValues): Findings {
+  const findings: Findings = { refused: [], warnings: [] };
+  checkTopology(config, findings);
+  checkSizes(config, findings);
+  checkTimes(config, findings);
+  checkTls(config, findings);
+  checkPlainPassword(config, values, findings);
+  return findings;
+}
+
+function checkTopology(config: RedisConfig, { refused, warnings }: Findings): void {
+  if (config.mode === "sentinel") {
+    if (config.sentinelName === undefined) {
+      const message = "mode sentinel needs sentinel_name, the name of the primary";
+      refused.push({ key: "sentinelName", message });
+    }
+    if (config.nodes.length === 0) {
+      refused.push({ key: "nodes", message: "mode sentinel needs nodes, the sentinels" });
+    }
+  }
+  if (config.mode === "cluster" && config.db !== 0) {
+    const message =
+      `found ${config.db}, a cluster has only number 0; use key_prefix to ` +
+      "tell databases apart";
+    refused.push({ key: "db", message });
+  }
+  if (config.mode !== "standalone" && config.unixSocket !== undefined) {
+    const message = `mode ${config.mode} cannot use a Unix socket`;
+    refused.push({ key: "unixSocket", message });
+  }
+  if (config.mode === "standalone" && config.nodes.length > 0) {
+    warnings.push("nodes have no effect in mode standalone; set mode");
+  }
+  if (config.mode !== "sentinel" && config.sentinelName !== undefined) {
+    warnings.push(`sentinel_name has no effect in mode ${config.mode}`);
+  }
+}
+
+function checkSizes(config: RedisConfig, { refused }: Findings): void {
+  const { minConnections, maxConnections, maxLanes, connectRetry } = config;
+  if (minConnections > maxConnections) {
+    const message =
+      `min_connections ${minConnections} is more than max_connections ${maxConnections}`;
+    refused.push({ key: "minConnections", message });
+  }
+  if (maxLanes > maxConnections) {
+    const message =
+      `max_lanes ${maxLanes} is more than max_connections ${maxConnections}`;
+    refused.push({ key: "maxLanes", message });
+  }
+  if (connectRetry.minMs > connectRetry.maxMs) {
+    const message = `connect_retry.min ${connectRetry.minMs / 1000} s is more than ` +
+      `connect_retry.max ${connectRetry.maxMs / 1000} s`;
+    refused.push({ key: "connectRetry.minMs", message });
+  }
+}
+
+function checkTimes(config: RedisConfig, { warnings }: Findings): void {
+  const { healthCheckIntervalMs, idleTimeoutMs } = config;
+  if (healthCheckIntervalMs > idleTimeoutMs) {
+    warnings.push(
+      `health_check_interval ${healthCheckIntervalMs / 1000} s is longer than ` +
+        `idle_timeout ${idleTimeoutMs / 1000} s: idle connections end before a heartbeat`,
+    );
+  }
+}
+
+function checkTls(
+  { tls, unixSocket }: RedisConfig,
+  { refused, warnings }: Findings,
+): void {
+  if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
+    const missing = tls.certFile === undefined ? "cert_file" : "key_file";
+    const key = tls.certFile === undefined ? "tls.keyFile" : "tls.certFile";
+    refused.push({ key, message: `tls.${missing} is missing; the two belong together` });
+  }
+  if (!tls.enabled) {
+    const named = tls.caFile ?? tls.certFile ?? tls.serverName;
+    if (named !== undefined) {
+      warnings.push("tls has settings but is not enabled: nothing is encrypted");
+    }
+    return;
+  }
+  if (unixSocket !== undefined) warnings.push("tls has no effect on a Unix socket");
+  else if (!tls.verify) {
+    warnings.push(
+      "tls.verify is false: the server's certificate is not verified, anybody in " +
+        "between can read and change everything",
+    );
+  }
+}
+
+function checkPlainPassword(
+  config: RedisConfig,
+  values: EffectiveValues,
+  { warnings }: Findings,
+): void {
+  if (config.password === undefined || config.tls.enabled) return;
+  if (config.unixSocket !== undefined && config.mode === "standalone") return;
+  const hosts = config.mode === "standalone"
+    ? [config.host]
+    : config.nodes.map(({ host }) => host);
+  if (hosts.every(isLoopback)) return;
+  const origin = values.get("password")?.origin ?? values.get("passwordFile")?.origin;
+  const from = origin === undefined ? "" : ` (${formatOrigin(origin)})`;
+  warnings.push(
+    `the password${from} goes to ${endpointOf(config)} without TLS: anybody in between ` +
+      "can read it; use rediss:// or tls.enabled",
+  );
+}

@@ -1,0 +1,42 @@
+import { allowedText } from "./kinds.ts";
+import { yamlDefault } from "./default_text.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "./settings.ts";
+
+/**
+ * The table of settings for people, in Markdown.
+ *
+ * @returns The table of a database's settings and that of the manager's.
+ */
+export function settingsMarkdown(): string {
+  return [
+    "Settings of a database. At the root of the file they are the defaults of every",
+    "database, except `alias_of` and `description`.",
+    "",
+    ...table(DATABASE_SETTINGS),
+    "",
+    "Settings of the manager, at the root only:",
+    "",
+    ...table(MANAGER_SETTINGS),
+    "",
+  ].join("\n");
+}
+
+function table(settings: readonly Setting[]): string[] {
+  return [
+    "| YAML | code | allowed | default | meaning |",
+    "| --- | --- | --- | --- | --- |",
+    ...settings.map(row),
+  ];
+}
+
+function row(setting: Setting): string {
+  const names = [setting.yaml, ...setting.aliases].map((name) => `\`${name}\``);
+  const cells = [
+    names.join(", "),
+    `\`${setting.key}\``,
+    allowedText(setting.kind, "yaml"),
+    setting.default === undefined ? "" : `\`${yamlDefault(setting)}\``,
+    setting.description,
+  ];
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+}

@@ -1,0 +1,98 @@
+import type { Dialect } from "./kinds.ts";
+import {
+  DATABASE_SETTINGS,
+  MANAGER_SETTINGS,
+  PER_DATABASE_ONLY,
+  type Setting,
+} from "./settings.ts";
+
+/** Settings that are written as a mapping of their own, such as `tls`. */
+export interface SettingGroup {
+  /** Name of the group as it is written. */
+  readonly name: string;
+  /** Its settings by the name they have inside it. */
+  readonly members: ReadonlyMap<string, Setting>;
+}
+
+/** What a key at one level may name. */
+export type SettingNames = ReadonlyMap<string, Setting | SettingGroup>;
+
+/**
+ * Whether a name stands for a group.
+ *
+ * @param entry What the name stands for.
+ * @returns `true` for a group.
+ */
+export function isGroup(entry: Setting | SettingGroup): entry is SettingGroup {
+  return "members" in entry;
+}
+
+function indexNames(settings: readonly Setting[], dialect: Dialect): SettingNames {
+  const names = new Map<string, Setting | SettingGroup>();
+  const groups = new Map<string, Map<string, Setting>>();
+  for (const setting of settings) {
+    const path = dialect === "yaml" ? setting.yaml : setting.key;
+    const [first, member] = path.split(".") as [string, string?];
+    if (member === undefined) {
+      names.set(first, setting);
+      if (dialect === "yaml") {
+        for (const alias of setting.aliases) names.set(alias, setting);
+      }
+      continue;
+    }
+    let members = groups.get(first);
+    if (members === undefined) {
+      members = new Map();
+      groups.set(first, members);
+      names.set(first, { name: first, members });
+    }
+    members.set(member, setting);
+  }
+  return names;
+}
+
+const ROOT_SETTINGS = [
+  ...DATABASE_SETTINGS.filter((setting) => !PER_DATABASE_ONLY.has(setting.key)),
+  ...MANAGER_SETTINGS,
+];
+
+const NAMES: Record<Dialect, { database: SettingNames; root: SettingNames }> = {
+  yaml: {
+    database: indexNames(DATABASE_SETTINGS, "yaml"),
+    root: indexNames(ROOT_SETTINGS, "yaml"),
+  },
+  code: {
+    database: indexNames(DATABASE_SETTINGS, "code"),
+    root: indexNames(ROOT_SETTINGS, "code"),
+  },
+};
+
+/** Where keys are read: the root, or one database. */
+export type Level = "root" | "database";
+
+/**
+ * The names that a level knows.
+ *
+ * @param dialect YAML's names or code's.
+ * @param level The root, or one database.
+ * @returns What each name stands for.
+ */
+export function settingNames(dialect: Dialect, level: Level): SettingNames {
+  return NAMES[dialect][level];
+}
+
+const BY_KEY = new Map(
+  [...DATABASE_SETTINGS, ...MANAGER_SETTINGS].map((setting) => [setting.key, setting]),
+);
+
+/**
+ * The setting with a given path in code.
+ *
+ * @param key Path in code, such as `connectRetry.minMs`; it must exist.
+ * @returns The setting.
+ */
+export function settingOf(key: string): Setting {
+  const setting = BY_KEY.get(key);
+  if (setting === undefined) throw new TypeError(`Cannot find setting "${key}"`);
+  return setting;
+}

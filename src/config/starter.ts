@@ -1,0 +1,87 @@
+import { isDenoPresent } from "./sources/host.ts";
+import { ConfigError } from "../core/errors/config.ts";
+import { displayPath } from "./sources/files.ts";
+import { yamlDefault } from "./schema/default_text.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "./schema/settings.ts";
+
+/** What a starter file begins with. */
+const HEAD = `# Redis databases. Durations are seconds. A value may name a variable of the
+# environment: \${REDIS_PASSWORD}, or \${REDIS_HOST:-localhost} with a default.
+
+databases:
+  main:
+    db: 0
+    description: Main data
+  cache:
+    db: 1
+    description: What can be computed again
+
+# Settings of every database; one that a database has of its own goes before these.
+# Below: every setting with its default. Take the # away to change one.
+`;
+
+/**
+ * The text of a file to start from: two databases, and every setting in comments.
+ *
+ * @returns The YAML.
+ *
+ * @example Usage
+ * ```ts
+ * import { RedisConfigLoader, starterYaml } from "@mooring/redis/config";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config = await RedisConfigLoader.load({ yamlText: starterYaml(), env: {} });
+ * assertEquals(Object.keys(config.databases), ["main", "cache"]);
+ * ```
+ */
+export function starterYaml(): string {
+  const lines: string[] = [HEAD];
+  let group = "";
+  for (const setting of [...DATABASE_SETTINGS, ...MANAGER_SETTINGS]) {
+    if (setting.key === "aliasOf" || setting.key === "description") continue;
+    const [first, member] = setting.yaml.split(".") as [string, string?];
+    lines.push(`# ${setting.description}`);
+    if (member === undefined) {
+      lines.push(`# ${setting.yaml}: ${starterValue(setting)}`, "");
+      continue;
+    }
+    if (first !== group) lines.push(`# ${first}:`);
+    group = first;
+    lines.push(`#   ${member}: ${starterValue(setting)}`, "");
+  }
+  return `${lines.join("\n").trimEnd()}\n`;
+}
+
+function starterValue(setting: Setting): string {
+  return setting.default === undefined ? "null" : yamlDefault(setting);
+}
+
+/**
+ * Writes a commented starter file, with the directory that it is in. A file that exists
+ * is never touched.
+ *
+ * @param path Where.
+ * @returns Whether it was written; `false` when there is a file already.
+ * @throws {ConfigError} If it cannot be written.
+ */
+export async function writeStarter(path: string | URL): Promise<boolean> {
+  const label = displayPath(path);
+  const refuse = (message: string): never => {
+    throw new ConfigError([{ origin: label, key: "", message }]);
+  };
+  if (!isDenoPresent()) {
+    return refuse("cannot write the file: this platform has no files");
+  }
+  try {
+    const directory = label.includes("/") ? label.replace(/\/[^/]*$/, "") : "";
+    if (directory !== "") await Deno.mkdir(directory, { recursive: true });
+    await Deno.writeTextFile(path, starterYaml(), { createNew: true });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (error instanceof Deno.errors.NotCapable) {
+      return refuse("cannot write the file: run with --allow-write and --allow-read");
+    }
+    return refuse(`cannot write the file: ${error instanceof Error ? error.name : "?"}`);
+  }
+}

@@ -1,0 +1,238 @@
+import type { Secret, SecretProvider } from "../core/secret.ts";
+
+/** How a database's server is found. */
+export type TopologyMode = "standalone" | "sentinel" | "cluster";
+
+/** Which socket of the runtime carries the commands. */
+export type TransportKind = "node" | "deno";
+
+/** One server of a sentinel or cluster setup. */
+export interface NodeAddress {
+  /** Host name or address. */
+  readonly host: string;
+  /** TCP port, 1 to 65535. */
+  readonly port: number;
+}
+
+/** TLS of one database. */
+export interface TlsConfig {
+  /** Whether TLS is spoken. Default `false`, `true` for a `rediss://` URL. */
+  readonly enabled: boolean;
+  /** File of the certificate authorities that are trusted, PEM. */
+  readonly caFile?: string;
+  /** File of the client certificate, PEM. */
+  readonly certFile?: string;
+  /** File of the client certificate's key, PEM. */
+  readonly keyFile?: string;
+  /** Name that the server's certificate must carry; the host by default. */
+  readonly serverName?: string;
+  /** Whether the server's certificate is verified. Default `true`. */
+  readonly verify: boolean;
+}
+
+/** TCP keepalive of one database's sockets. */
+export interface KeepaliveConfig {
+  /** Milliseconds of silence before the first probe. Default 600,000. */
+  readonly idleMs: number;
+  /** Milliseconds between probes. Default 60,000. */
+  readonly intervalMs: number;
+  /** Unanswered probes before the socket is dead. Default 5. */
+  readonly count: number;
+}
+
+/** How the opening of connections is tried again. */
+export interface ConnectRetryConfig {
+  /** Attempts altogether. Default 5. */
+  readonly attempts: number;
+  /** Milliseconds before the second attempt. Default 2,000. */
+  readonly minMs: number;
+  /** Most milliseconds between attempts. Default 30,000. */
+  readonly maxMs: number;
+  /** What the wait grows by each time. Default 2. */
+  readonly multiplier: number;
+  /** Share of the wait that is random, 0 to 1. Default 1. */
+  readonly jitter: number;
+}
+
+/** How many retries a database's commands may add to its load. */
+export interface RetryBudgetConfig {
+  /** Retries for each command, as a share. Default 0.2. */
+  readonly ratio: number;
+  /** Retries a second that are always allowed. Default 10. */
+  readonly minPerSecond: number;
+}
+
+/**
+ * The resolved, frozen configuration of one database: what the seed calls
+ * `RedisConfig`. Durations are milliseconds.
+ */
+export interface RedisConfig {
+  /** The database's name. */
+  readonly name: string;
+  /** What it holds, in words. */
+  readonly description?: string;
+  /** How its server is found. Default `standalone`. */
+  readonly mode: TopologyMode;
+  /** Host name or address. Default `localhost`. */
+  readonly host: string;
+  /** TCP port. Default 6379. */
+  readonly port: number;
+  /** Path of a Unix socket, in place of host and port. */
+  readonly unixSocket?: string;
+  /** Sentinels, or nodes of a cluster. */
+  readonly nodes: readonly NodeAddress[];
+  /** Name of the primary as the sentinels know it. */
+  readonly sentinelName?: string;
+  /** Database number. Default: that of {@linkcode RedisDatabase}, else 0. */
+  readonly db: number;
+  /** ACL user. */
+  readonly username?: string;
+  /** Password, masked wherever it is printed. */
+  readonly password?: Secret;
+  /** What is put before each key. Default: nothing. */
+  readonly keyPrefix: string;
+  /** TLS. */
+  readonly tls: TlsConfig;
+  /** Most connections, lanes and leases together. Default 20. */
+  readonly maxConnections: number;
+  /** Connections kept ready. Default 0. */
+  readonly minConnections: number;
+  /** Most shared connections. Default 1. */
+  readonly maxLanes: number;
+  /** Deadline of a command. Default 5,000. */
+  readonly commandTimeoutMs: number;
+  /** Deadline of one attempt to connect. Default 5,000. */
+  readonly connectTimeoutMs: number;
+  /** Deadline of the wait for a connection. Default 3,000. */
+  readonly acquireTimeoutMs: number;
+  /** Idle connections are closed after this. Default 300,000. */
+  readonly idleTimeoutMs: number;
+  /** Connections are replaced after this, with jitter. Default 1,800,000; 0 = never. */
+  readonly maxLifetimeMs: number;
+  /** Whether TCP keepalive is set. Default `true`. */
+  readonly socketKeepalive: boolean;
+  /** TCP keepalive's times. */
+  readonly socketKeepaliveOptions: KeepaliveConfig;
+  /** Time between health checks and of the idle heartbeat. Default 30,000; 0 = off. */
+  readonly healthCheckIntervalMs: number;
+  /** Whether reading commands are tried again after a lost connection. Default `true`. */
+  readonly retryOnTimeout: boolean;
+  /** Most retries of one command. Default 3. */
+  readonly maxRetries: number;
+  /** First wait before a command's retry. Default 50. */
+  readonly retryDelayMs: number;
+  /** How the opening of connections is tried again. */
+  readonly connectRetry: ConnectRetryConfig;
+  /** Longest wait for a server that loads its data. Default 60,000. */
+  readonly loadingTimeoutMs: number;
+  /** Consecutive failures that open the breaker. Default 5. */
+  readonly circuitBreakerThreshold: number;
+  /** How long the breaker stays open. Default 60,000. */
+  readonly circuitBreakerTimeoutMs: number;
+  /** How many retries may be added to the load. */
+  readonly retryBudget: RetryBudgetConfig;
+  /** Whether ambiguous writes are sent again, and may run twice. Default `false`. */
+  readonly retryWrites: boolean;
+  /** Which socket of the runtime is used. Default `node`. */
+  readonly transport: TransportKind;
+  /** Name of the database that this one shares its number with on purpose. */
+  readonly aliasOf?: string;
+  /** Leases held longer are reported with the stack. Default 0 = off. */
+  readonly leakDetectionThresholdMs: number;
+  /** Most callers that wait for a connection. Default 10,000. */
+  readonly maxWaiting: number;
+  /** Whether replies are strings; `false` gives Buffers. Default `true`. */
+  readonly decodeResponses: boolean;
+}
+
+/** Makes every property, at every depth, optional and writable. */
+export type DeepPartial<T> = T extends readonly (infer U)[] ? readonly U[]
+  : T extends object ? { -readonly [K in keyof T]?: DeepPartial<T[K]> | undefined }
+  : T;
+
+/** Settings of one database as a user gives them in code; all optional. */
+export type RedisConfigOptions =
+  & DeepPartial<Omit<RedisConfig, "name" | "password">>
+  & {
+    /** Password, or a function asked for each new connection. */
+    password?: string | SecretProvider | Secret | null;
+    /** `redis://`, `rediss://` or `unix://` URL in place of host, port, user, db. */
+    url?: string;
+    /** File that holds the password. */
+    passwordFile?: string;
+  };
+
+/** What happens when a database is asked for that the configuration does not have. */
+export type UnknownDatabasePolicy = "error" | "main";
+
+/** Settings of a manager as a user gives them in code: root values are the defaults
+ * of every database. */
+export type ManagerOptions = Omit<RedisConfigOptions, "maxConnections"> & {
+  /** The databases by name. */
+  databases?: Record<string, RedisConfigOptions>;
+  /** Most connections of each database that does not say. */
+  maxConnections?: number;
+  /** Most connections of all databases together; no limit by default. */
+  maxTotalConnections?: number;
+  /** `error` (default) throws; `main` gives the database called main, as the seed did. */
+  unknownDatabase?: UnknownDatabasePolicy;
+  /** Milliseconds between rounds of the idle cleanup. Default 60,000; 0 = off. */
+  cleanupIntervalMs?: number;
+};
+
+/** Names that share one database number on one endpoint without saying so. */
+export interface SharedDatabase {
+  /** The database number. */
+  db: number;
+  /** Where, such as `localhost:6379`. */
+  endpoint: string;
+  /** The names that share it. */
+  names: string[];
+}
+
+/** One effective value and where it came from. */
+export interface ExplainedValue {
+  /** Path, such as `databases.cache.maxConnections`. */
+  path: string;
+  /** The value; secrets masked. */
+  value: unknown;
+  /** Where it came from, such as `config/redis-databases.yaml:14` or `default`. */
+  origin: string;
+  /** What it overrode, nearest first; secrets masked. */
+  overrode: readonly { readonly value: unknown; readonly origin: string }[];
+}
+
+/** The resolved, frozen configuration of a manager. */
+export interface ManagerConfig {
+  /** The databases by name; frozen. */
+  readonly databases: Readonly<Record<string, RedisConfig>>;
+  /** What happens when an unknown database is asked for. */
+  readonly unknownDatabase: UnknownDatabasePolicy;
+  /** Most connections of all databases together, if limited. */
+  readonly maxTotalConnections?: number;
+  /** Milliseconds between rounds of the idle cleanup; 0 = off. */
+  readonly cleanupIntervalMs: number;
+  /** What is allowed but probably not meant, in words. */
+  readonly warnings: readonly string[];
+  /** Where a value came from. */
+  origin(path: string): string | undefined;
+  /** Every effective value with its origin. */
+  explain(database?: string): ExplainedValue[];
+  /** Names that share one database number on one endpoint without saying so. */
+  validateDatabaseSeparation(): SharedDatabase[];
+  /**
+   * Resolves and validates the settings of one more database, under the same rules as
+   * the others: it inherits the values at the root of every source.
+   *
+   * @param name The database's name.
+   * @param options Its settings; they win over every source.
+   * @param onWarning Told what is allowed but probably not meant.
+   * @returns The resolved, frozen settings.
+   * @throws {ConfigError} If anything is wrong, with all that is wrong.
+   */
+  resolveDatabase(
+    name: string,
+    options: RedisConfigOptions,
+    onWarning?: (warning: string) => void,
+  ): RedisConfig;
+}

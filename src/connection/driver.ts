@@ -1,0 +1,157 @@
+/**
+ * The one door to the client library at run time: everything of ioredis that runs is
+ * made here, so that its defaults (reconnecting, queueing, sending again) are switched
+ * off in one place.
+ */
+import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";
+import type { ConnectionStream } from "../transport/stream.ts";
+
+export { Command, Redis };
+export type { RedisOptions };
+
+/** What a client of the library is made with. */
+export interface DriverOptions {
+  /** The open stream that it speaks over; it never gets another. */
+  readonly stream: ConnectionStream;
+  /** Name that the server lists the connection under. */
+  readonly connectionName: string;
+  /** Database number. */
+  readonly db: number;
+  /** ACL user. */
+  readonly username?: string;
+  /** Password. */
+  readonly password?: string;
+  /** What is put before each key. */
+  readonly keyPrefix: string;
+}
+
+/** Whether an error is the server's own reply. */
+export function isReplyError(error: unknown): error is Error & { name: "ReplyError" } {
+  return error instanceof ReplyError;
+}
+
+/** The library's options that keep every policy out of it. */
+const PASSIVE = {
+  lazyConnect: true,
+  retryStrategy: () => null,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  enableReadyCheck: false,
+  maxRetriesPerRequest: null,
+  disableClientInfo: true,
+  // Our own deadline ends the connecting, our own transport sets TCP_NODELAY.
+  connectTimeout: 0,
+  noDelay: false,
+} satisfies RedisOptions;
+
+/** The library's view of how a connection is made: ours is open already. */
+function connectorFor(stream: ConnectionStream): RedisOptions["Connector"] {
+  const Connector = class {
+    connect() {
+      return Promise.resolve(stream);
+    }
+    check() {
+      return true;
+    }
+    disconnect() {
+      stream.end();
+    }
+  };
+  return Connector as unknown as RedisOptions["Connector"];
+}
+
+/** Text of Redis 6 and later when a password is given that is not asked for. */
+const NO_PASSWORD_SET = "without any password configured";
+
+/**
+ * Makes a client that speaks over one open stream and ends with it, and takes it
+ * through the handshake: HELLO (with credentials), SELECT, CLIENT SETNAME.
+ *
+ * @param options Stream, name, database, credentials.
+ * @returns The client, ready.
+ * @throws {Error} What the server answered to HELLO or SELECT, or why the stream ended.
+ */
+export async function connectDriver(options: DriverOptions): Promise<Redis> {
+  const redis = new Redis({
+    ...PASSIVE,
+    Connector: connectorFor(options.stream),
+    connectionName: options.connectionName,
+    db: options.db,
+    keyPrefix: options.keyPrefix,
+    username: options.username,
+    password: options.password,
+  });
+  let failure: Error | undefined;
+  // The library reports what fails here and nowhere else; without a listener it prints.
+  redis.on("error", (error: Error) => failure ??= withoutArguments(error));
+  guardHandshake(redis, (error) => failure ??= withoutArguments(error));
+  try {
+    await redis.connect();
+  } catch (error) {
+    throw failure ?? error;
+  } finally {
+    Reflect.deleteProperty(redis, "sendCommand");
+    hideCredentials(redis);
+  }
+  if (failure !== undefined) throw failure;
+  return redis;
+}
+
+/**
+ * While the handshake lasts: a SELECT that fails must fail the connection (the library
+ * would go on with database 0), and a password that the server does not ask for must
+ * not leave the connection half negotiated.
+ */
+function guardHandshake(redis: Redis, failed: (error: Error) => void): void {
+  const send = redis.sendCommand.bind(redis);
+  redis.sendCommand = (command, stream) => {
+    const reply = send(command, stream) as Promise<unknown>;
+    if (command.name === "select") reply.catch(failed);
+    if (command.name !== "hello") return reply;
+    return reply.catch((error: Error) => {
+      if (!error.message.includes(NO_PASSWORD_SET)) throw error;
+      return send(new Command("hello", ["3"]));
+    });
+  };
+}
+
+/** The library keeps the password where `console.log` of a client shows it. */
+function hideCredentials(redis: Redis): void {
+  if (redis.condition) redis.condition.auth = undefined;
+  const { options } = redis;
+  Object.defineProperty(options, "password", {
+    value: options.password,
+    enumerable: false,
+    writable: true,
+    configurable: true,
+  });
+}
+
+const librarySend = Redis.prototype.sendCommand;
+
+/**
+ * Writes a command by the library's own way, whatever a client's `sendCommand` has been
+ * replaced with.
+ *
+ * @param redis The client.
+ * @param command The command.
+ */
+export function writeCommand(redis: Redis, command: Command): void {
+  librarySend.call(redis, command);
+}
+
+/**
+ * Takes the arguments off an error of the library: they hold what the caller wrote,
+ * passwords among it.
+ *
+ * @param error The error.
+ * @returns The same error.
+ */
+export function withoutArguments<E>(error: E): E {
+  const command = (error as { command?: { name: string } }).command;
+  if (command !== undefined) {
+    Object.assign(error as object, { command: { name: command.name, args: [] } });
+  }
+  return error;
+}

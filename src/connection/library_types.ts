@@ -1,0 +1,16 @@
+/**
+ * The client library's types that appear in this package's own, under names of their
+ * own: what they have is documented by the library.
+ */
+
+/** A client of ioredis: every command, its pipelines, its events. */
+export type IORedis = InstanceType<IORedisClass>;
+
+/** The class of {@linkcode IORedis}. */
+export type IORedisClass = (typeof import("ioredis"))["Redis"];
+
+/** A pipeline of ioredis: every command, each returning the pipeline. */
+export type IORedisPipeline = ReturnType<IORedis["pipeline"]>;
+
+/** One command of ioredis, with its name, arguments and promise. */
+export type IORedisCommand = InstanceType<(typeof import("ioredis"))["Command"]>;

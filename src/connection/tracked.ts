@@ -1,0 +1,144 @@
+import type { Command } from "ioredis";
+import type { Delivery } from "../core/errors/mod.ts";
+import type { Probe } from "../resilience/circuit_breaker.ts";
+import type { CommandInfo } from "../resilience/command_class.ts";
+import type { Connection } from "./connection.ts";
+
+/** Decides what becomes of a command that failed: tried again, or told to the caller. */
+export interface CommandOwner {
+  /**
+   * A command did not succeed.
+   *
+   * @param command The command.
+   * @param error Why; free of arguments.
+   * @param delivery What is known of it.
+   */
+  failed(command: TrackedCommand, error: Error, delivery: Delivery): void;
+  /**
+   * A command got a reply.
+   *
+   * @param command The command.
+   * @param reply The raw reply.
+   */
+  replied(command: TrackedCommand, reply: unknown): void;
+}
+
+/** What this package keeps of a command beside what the client library does. */
+export interface Tracking {
+  /** Who decides when it fails. */
+  readonly owner: CommandOwner;
+  /** The connection it is on or was on last. */
+  connection: Connection | undefined;
+  /** When it was first sent, or began to wait, on the monotonic clock. */
+  startedAt: number;
+  /** Whether it had to wait before it could be sent. */
+  waited: boolean;
+  /** Its deadline after that, in milliseconds; infinite if it has none here. */
+  timeoutMs: number;
+  /** How often it was sent. */
+  attempts: number;
+  /** What kind of command it is; set by its owner. */
+  info: CommandInfo | undefined;
+  /** Set while its outcome decides whether the circuit breaker closes again. */
+  probe: Probe | undefined;
+  /** Whether the caller has been told. */
+  settled: boolean;
+  /** Tells the caller the reply. */
+  readonly succeed: (reply: unknown) => void;
+  /** Tells the caller the error. */
+  readonly fail: (error: Error) => void;
+}
+
+/** A command of the client library that this package delivers. */
+export interface TrackedCommand extends Command {
+  /** What this package keeps of it. */
+  tracking: Tracking;
+}
+
+/** What the client library leaves open on a command, and we take over. */
+type Settleable = {
+  resolve: (reply: unknown) => void;
+  reject: (error: Error) => void;
+  tracking?: Tracking;
+};
+
+// Shared by all commands: the command is `this`, so none needs a closure of its own.
+function onReply(this: TrackedCommand, reply: unknown): void {
+  const { tracking } = this;
+  if (tracking.settled) return;
+  tracking.settled = true;
+  tracking.owner.replied(this, reply);
+  tracking.succeed(reply);
+}
+
+function onFailure(this: TrackedCommand, error: Error): void {
+  const { tracking } = this;
+  if (tracking.settled) return;
+  const { connection } = tracking;
+  if (connection === undefined) tracking.owner.failed(this, error, "never-sent");
+  else connection.commandFailed(this, error);
+}
+
+/**
+ * Takes over how a command is settled, so that its failure can be judged before the
+ * caller hears of it.
+ *
+ * @param command The command, not sent yet.
+ * @param owner Who decides when it fails.
+ * @param timeoutMs Its deadline from its first sending or waiting.
+ * @returns The same command.
+ */
+export function track(
+  command: Command,
+  owner: CommandOwner,
+  timeoutMs: number,
+): TrackedCommand {
+  const open = command as unknown as Settleable;
+  open.tracking = {
+    owner,
+    connection: undefined,
+    startedAt: 0,
+    waited: false,
+    timeoutMs,
+    attempts: 0,
+    info: undefined,
+    probe: undefined,
+    settled: false,
+    succeed: open.resolve,
+    fail: open.reject,
+  };
+  open.resolve = onReply as unknown as Settleable["resolve"];
+  open.reject = onFailure as unknown as Settleable["reject"];
+  return command as TrackedCommand;
+}
+
+/**
+ * Settles a command of our own by functions in place of a promise: at once, within the
+ * chunk of replies that answers it.
+ *
+ * @param command The command, not sent yet.
+ * @param replied Called with its reply.
+ * @param failed Called with its error.
+ */
+export function intercept(
+  command: Command,
+  replied: (reply: unknown) => void,
+  failed: (error: Error) => void,
+): void {
+  const open = command as unknown as Settleable;
+  open.resolve = replied;
+  open.reject = failed;
+}
+
+/**
+ * Tells the caller that a command failed, for good.
+ *
+ * @param command The command.
+ * @param error Why.
+ */
+export function settleFailed(command: TrackedCommand, error: Error): void {
+  const { tracking } = command;
+  if (tracking.settled) return;
+  tracking.settled = true;
+  tracking.fail(error);
+}

@@ -1,0 +1,179 @@
+import { type Delivery, RedisManagerError } from "./base.ts";
+
+/**
+ * A command had no reply within its deadline.
+ *
+ * @example Usage
+ * ```ts
+ * import { CommandTimeoutError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new CommandTimeoutError("main", "get", 5000, "never-sent");
+ * assertEquals(error.timeoutMs, 5000);
+ * ```
+ */
+export class CommandTimeoutError extends RedisManagerError {
+  /** The deadline, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Name of the command. */
+  readonly command: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param command Name of the command.
+   * @param timeoutMs The deadline, in milliseconds.
+   * @param delivery What is known of the command.
+   */
+  constructor(database: string, command: string, timeoutMs: number, delivery: Delivery) {
+    const known = delivery === "ambiguous"
+      ? "it was sent and may have run"
+      : "it was not sent and will not run";
+    super(
+      "COMMAND_TIMEOUT",
+      `Cannot finish ${command.toUpperCase()} on database "${database}" within ${
+        Math.round(timeoutMs)
+      } ms: ${known}`,
+      { database, delivery, retryable: delivery === "never-sent" },
+    );
+    this.timeoutMs = timeoutMs;
+    this.command = command;
+  }
+}
+
+/**
+ * A command that would change a shared connection for everybody; the message names
+ * the right call.
+ *
+ * @example Usage
+ * ```ts
+ * import { CommandRefusedError } from "@mooring/redis";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const error = new CommandRefusedError("main", "select", "use manager.acquire()");
+ * assertStringIncludes(error.message, "manager.acquire()");
+ * ```
+ */
+export class CommandRefusedError extends RedisManagerError {
+  /** Name of the command. */
+  readonly command: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param command Name of the command.
+   * @param instead The right call, in words.
+   */
+  constructor(database: string, command: string, instead: string) {
+    super(
+      "COMMAND_REFUSED",
+      `Cannot run ${command.toUpperCase()} on a shared connection of database "${database}": ${instead}`,
+      { database, delivery: "never-sent" },
+    );
+    this.command = command;
+  }
+}
+
+/** What became of one command of a batch. */
+export type BatchResult =
+  | { /** It succeeded. */ ok: true; /** Its reply. */ value: unknown }
+  | {
+    /** It failed. */
+    ok: false;
+    /** Why. */
+    error: Error;
+    /** What is known of it. */
+    delivery: Delivery;
+  };
+
+/**
+ * At least one command of a pipeline failed; it carries what became of each.
+ *
+ * @example Usage
+ * ```ts
+ * import { PipelineError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new PipelineError("main", [
+ *   { ok: true, value: "OK" },
+ *   { ok: false, error: new Error("WRONGTYPE"), delivery: "rejected" },
+ * ]);
+ * assertEquals(error.failed, [1]);
+ * ```
+ */
+export class PipelineError extends RedisManagerError {
+  /** What became of each command, by its place in the batch. */
+  readonly results: readonly BatchResult[];
+  /** Places of the commands that failed. */
+  readonly failed: readonly number[];
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param results What became of each command.
+   */
+  constructor(database: string, results: readonly BatchResult[]) {
+    const failed = results.flatMap((result, i) => result.ok ? [] : [i]);
+    const first = results[failed[0]!];
+    const cause = first?.ok === false ? first.error : undefined;
+    super(
+      "PIPELINE",
+      `Cannot finish the pipeline on database "${database}": ${failed.length} of ` +
+        `${results.length} commands failed, the first at ${
+          failed[0]
+        } (${cause?.message})`,
+      { database, delivery: worstDelivery(results), cause },
+    );
+    this.results = results;
+    this.failed = failed;
+  }
+}
+
+function worstDelivery(results: readonly BatchResult[]): Delivery {
+  let worst: Delivery = "never-sent";
+  for (const result of results) {
+    if (result.ok || result.delivery === "never-sent") continue;
+    if (result.delivery === "ambiguous") return "ambiguous";
+    worst = "rejected";
+  }
+  return worst;
+}
+
+/**
+ * A watched key changed each time the transaction was tried.
+ *
+ * @example Usage
+ * ```ts
+ * import { TransactionConflictError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new TransactionConflictError("main", 5, ["n"]).attempts, 5);
+ * ```
+ */
+export class TransactionConflictError extends RedisManagerError {
+  /** How many times it was tried. */
+  readonly attempts: number;
+  /** The keys that were watched. */
+  readonly keys: readonly string[];
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param attempts How many times it was tried.
+   * @param keys The keys that were watched.
+   */
+  constructor(database: string, attempts: number, keys: readonly string[]) {
+    super(
+      "TRANSACTION_CONFLICT",
+      `Cannot commit the transaction on database "${database}" in ${attempts} attempts: ` +
+        `a watched key changed each time (watched ${keys.length})`,
+      { database, delivery: "rejected", retryable: true },
+    );
+    this.attempts = attempts;
+    this.keys = [...keys];
+  }
+}

@@ -1,0 +1,230 @@
+import { type Delivery, type ErrorCode, RedisManagerError } from "./base.ts";
+
+/** What {@linkcode ConnectError} is made of. */
+export interface ConnectErrorOptions {
+  /** How many attempts were made. */
+  attempts: number;
+  /** How long they took together, in milliseconds. */
+  elapsedMs?: number;
+  /** The last attempt's error, already free of secrets. */
+  cause?: unknown;
+  /** Whether a later call may succeed; `true` by default. */
+  retryable?: boolean;
+}
+
+/**
+ * No connection could be opened.
+ *
+ * @example Usage
+ * ```ts
+ * import { ConnectError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new ConnectError("main", "127.0.0.1:6379", "connection refused", {
+ *   attempts: 5,
+ * });
+ * assertEquals(error.attempts, 5);
+ * ```
+ */
+export class ConnectError extends RedisManagerError {
+  /** How many attempts were made. */
+  readonly attempts: number;
+  /** Where was connected to, such as `127.0.0.1:6379`. */
+  readonly endpoint: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param endpoint Where was connected to.
+   * @param reason Why it failed, in words.
+   * @param options Attempts, time, cause.
+   * @param code Stable code; only subclasses give another.
+   */
+  constructor(
+    database: string,
+    endpoint: string,
+    reason: string,
+    options: ConnectErrorOptions,
+    code: ErrorCode = "CONNECT",
+  ) {
+    const { attempts, elapsedMs, cause, retryable = true } = options;
+    const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
+    const time = elapsedMs === undefined ? "" : ` in ${Math.round(elapsedMs)} ms`;
+    super(
+      code,
+      `Cannot connect database "${database}" to ${endpoint} after ${tries}${time}: ${reason}`,
+      { database, delivery: "never-sent", retryable, cause },
+    );
+    this.attempts = attempts;
+    this.endpoint = endpoint;
+  }
+}
+
+/**
+ * The server refused the credentials; it is not tried again by itself.
+ *
+ * @example Usage
+ * ```ts
+ * import { AuthError, ConnectError } from "@mooring/redis";
+ * import { assertInstanceOf } from "@std/assert";
+ *
+ * assertInstanceOf(new AuthError("main", "localhost:6379", "WRONGPASS"), ConnectError);
+ * ```
+ */
+export class AuthError extends ConnectError {
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param endpoint Where was connected to.
+   * @param reason The server's words.
+   */
+  constructor(database: string, endpoint: string, reason: string) {
+    super(database, endpoint, reason, { attempts: 1, retryable: false }, "AUTH");
+  }
+}
+
+/**
+ * The connection ended while the command was on it or waited for it.
+ *
+ * @example Usage
+ * ```ts
+ * import { ConnectionLostError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new ConnectionLostError("main", "incr", "ambiguous", "connection reset");
+ * assertEquals(error.delivery, "ambiguous");
+ * ```
+ */
+export class ConnectionLostError extends RedisManagerError {
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param command Name of the command that was on it.
+   * @param delivery What is known of the command.
+   * @param reason Why the connection ended.
+   */
+  constructor(database: string, command: string, delivery: Delivery, reason: string) {
+    const known = delivery === "ambiguous"
+      ? "it was sent and may have run"
+      : "it was not sent";
+    super(
+      "CONNECTION_LOST",
+      `Cannot finish ${command.toUpperCase()} on database "${database}": ` +
+        `the connection was lost (${reason}); ${known}`,
+      { database, delivery, retryable: delivery === "never-sent" },
+    );
+  }
+}
+
+/**
+ * The server sent what is no valid reply, or more than was asked; the connection is
+ * destroyed.
+ *
+ * @example Usage
+ * ```ts
+ * import { ProtocolError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new ProtocolError("main", "surplus reply").code, "PROTOCOL");
+ * ```
+ */
+export class ProtocolError extends RedisManagerError {
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param reason What was wrong with the bytes.
+   * @param delivery What is known of the command that was on the connection.
+   */
+  constructor(database: string, reason: string, delivery?: Delivery) {
+    super("PROTOCOL", `Cannot read the replies of database "${database}": ${reason}`, {
+      database,
+      ...(delivery === undefined ? {} : { delivery }),
+    });
+  }
+}
+
+/**
+ * The server is up but not ready to serve, and stayed so for longer than allowed.
+ *
+ * @example Usage
+ * ```ts
+ * import { NotReadyError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new NotReadyError("main", "LOADING", 60_000, { etaSeconds: 12 });
+ * assertEquals(error.etaSeconds, 12);
+ * ```
+ */
+export class NotReadyError extends RedisManagerError {
+  /** Why the server does not serve: the first word of its reply. */
+  readonly reason: string;
+  /** The server's own estimate of the seconds left, where it gave one. */
+  readonly etaSeconds?: number;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param reason First word of the server's reply: `LOADING`, `MASTERDOWN` and such.
+   * @param waitedMs How long was waited, in milliseconds.
+   * @param options The server's estimate.
+   */
+  constructor(
+    database: string,
+    reason: string,
+    waitedMs: number,
+    options: { etaSeconds?: number } = {},
+  ) {
+    const eta = options.etaSeconds === undefined
+      ? ""
+      : `, the server expects ${options.etaSeconds} s more`;
+    super(
+      "NOT_READY",
+      `Cannot use database "${database}": the server answered ${reason} for ${
+        Math.round(waitedMs)
+      } ms${eta}`,
+      { database, delivery: "rejected", retryable: true },
+    );
+    this.reason = reason;
+    if (options.etaSeconds !== undefined) this.etaSeconds = options.etaSeconds;
+  }
+}
+
+/**
+ * The database's circuit breaker is open: it failed too often, and is left alone for
+ * a while.
+ *
+ * @example Usage
+ * ```ts
+ * import { CircuitOpenError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new CircuitOpenError("main", 1500).retryAfterMs, 1500);
+ * ```
+ */
+export class CircuitOpenError extends RedisManagerError {
+  /** Milliseconds until the next probe is let through. */
+  readonly retryAfterMs: number;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param retryAfterMs Milliseconds until the next probe is let through.
+   * @param lastFailure What tripped the breaker, in words.
+   */
+  constructor(database: string, retryAfterMs: number, lastFailure?: string) {
+    super(
+      "CIRCUIT_OPEN",
+      `Cannot use database "${database}": its circuit breaker is open for another ${
+        Math.ceil(retryAfterMs)
+      } ms${lastFailure === undefined ? "" : ` (${lastFailure})`}`,
+      { database, delivery: "never-sent", retryable: true },
+    );
+    this.retryAfterMs = retryAfterMs;
+  }
+}

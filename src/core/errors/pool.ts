@@ -1,0 +1,178 @@
+import { RedisManagerError } from "./base.ts";
+
+/** The numbers of a pool at the moment an error was made. */
+export interface PoolNumbers {
+  /** Connections that are open or being opened. */
+  total: number;
+  /** Shared connections among them. */
+  lanes: number;
+  /** Connections that are leased. */
+  inUse: number;
+  /** Connections that wait for a lease. */
+  idle: number;
+  /** Connections that are being opened. */
+  connecting: number;
+  /** Callers that wait. */
+  waiting: number;
+  /** The most connections that the pool may have. */
+  max: number;
+}
+
+/**
+ * The numbers of a pool in words, for messages.
+ *
+ * @param n The numbers.
+ * @returns Text such as `total 10 of 10, lanes 1, in use 9, idle 0, connecting 0, waiting 4`.
+ */
+export function describePool(n: PoolNumbers): string {
+  return `total ${n.total} of ${n.max}, lanes ${n.lanes}, in use ${n.inUse}, ` +
+    `idle ${n.idle}, connecting ${n.connecting}, waiting ${n.waiting}`;
+}
+
+/**
+ * No connection came free in time.
+ *
+ * @example Usage
+ * ```ts
+ * import { AcquireTimeoutError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new AcquireTimeoutError("cache", 3000, {
+ *   total: 10, lanes: 1, inUse: 9, idle: 0, connecting: 0, waiting: 4, max: 10,
+ * });
+ * assertEquals(error.inUse, 9);
+ * ```
+ */
+export class AcquireTimeoutError extends RedisManagerError {
+  /** Connections that are open or being opened. */
+  readonly total: number;
+  /** Shared connections among them. */
+  readonly lanes: number;
+  /** Connections that are leased. */
+  readonly inUse: number;
+  /** Connections that wait for a lease. */
+  readonly idle: number;
+  /** Connections that are being opened. */
+  readonly connecting: number;
+  /** Callers that wait, this one included. */
+  readonly waiting: number;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param timeoutMs How long was waited, in milliseconds.
+   * @param numbers The pool's numbers at that moment.
+   * @param hint What else is known, such as where the oldest lease was acquired.
+   */
+  constructor(database: string, timeoutMs: number, numbers: PoolNumbers, hint?: string) {
+    super(
+      "ACQUIRE_TIMEOUT",
+      `Cannot acquire a connection from pool "${database}" within ${
+        Math.round(timeoutMs)
+      } ms (${describePool(numbers)})${hint === undefined ? "" : `; ${hint}`}`,
+      { database, delivery: "never-sent", retryable: true },
+    );
+    this.total = numbers.total;
+    this.lanes = numbers.lanes;
+    this.inUse = numbers.inUse;
+    this.idle = numbers.idle;
+    this.connecting = numbers.connecting;
+    this.waiting = numbers.waiting;
+  }
+}
+
+/**
+ * Refused at once because a bound was reached: too many waiters, too many commands
+ * in flight, or a socket that does not drain.
+ *
+ * @example Usage
+ * ```ts
+ * import { OverloadedError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new OverloadedError("cache", "waiting callers", 10_000, 10_000);
+ * assertEquals(error.limit, 10_000);
+ * ```
+ */
+export class OverloadedError extends RedisManagerError {
+  /** How many there are. */
+  readonly current: number;
+  /** How many are allowed. */
+  readonly limit: number;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param what What there is too much of, such as `waiting callers`.
+   * @param current How many there are.
+   * @param limit How many are allowed.
+   */
+  constructor(database: string, what: string, current: number, limit: number) {
+    super(
+      "OVERLOADED",
+      `Cannot take more work for "${database}": ${current} ${what}, the limit is ${limit}`,
+      { database, delivery: "never-sent", retryable: true },
+    );
+    this.current = current;
+    this.limit = limit;
+  }
+}
+
+/**
+ * A lease was used or released after its release, or by somebody else's pool.
+ *
+ * @example Usage
+ * ```ts
+ * import { LeaseReleasedError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new LeaseReleasedError("main", "release").code, "LEASE_RELEASED");
+ * ```
+ */
+export class LeaseReleasedError extends RedisManagerError {
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param verb What was tried, such as `release` or `use`.
+   */
+  constructor(database: string, verb: string) {
+    super(
+      "LEASE_RELEASED",
+      `Cannot ${verb} a lease of pool "${database}" that has been released`,
+      { database, delivery: "never-sent" },
+    );
+  }
+}
+
+/**
+ * The manager was closed, or is being closed.
+ *
+ * @example Usage
+ * ```ts
+ * import { ManagerClosedError, RedisConnectionManager } from "@mooring/redis";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const manager = new RedisConnectionManager({ databases: { main: { db: 0 } } });
+ * await manager.closeAll();
+ * assertThrows(() => manager.getClient("main"), ManagerClosedError);
+ * ```
+ */
+export class ManagerClosedError extends RedisManagerError {
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database, where there is one.
+   */
+  constructor(database?: string) {
+    super(
+      "MANAGER_CLOSED",
+      database === undefined
+        ? "Cannot use the manager: it has been closed"
+        : `Cannot use database "${database}": the manager has been closed`,
+      { delivery: "never-sent", ...(database === undefined ? {} : { database }) },
+    );
+  }
+}

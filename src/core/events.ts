@@ -1,0 +1,83 @@
+import type { ConnectionState } from "./states.ts";
+
+/** What a `statechange` event tells. */
+export interface StateChangeDetail {
+  /** Name of the database. */
+  database: string;
+  /** The state it was in. */
+  from: ConnectionState;
+  /** The state it is in. */
+  to: ConnectionState;
+  /** Why, in words. */
+  reason: string;
+}
+
+/** What a `breaker` event tells. */
+export interface BreakerDetail {
+  /** Name of the database. */
+  database: string;
+  /** The state the breaker was in. */
+  from: "closed" | "open" | "half_open";
+  /** The state the breaker is in. */
+  to: "closed" | "open" | "half_open";
+  /** Why, in words. */
+  reason: string;
+}
+
+/** What a `connection` event tells. */
+export interface ConnectionDetail {
+  /** Name of the database. */
+  database: string;
+  /** What happened: opened, closed by us or the server, or an attempt that failed. */
+  action: "opened" | "closed" | "failed";
+  /** Number of the connection, unique in the process; 0 for a failed attempt. */
+  id: number;
+  /** Where it goes or went. */
+  endpoint: string;
+  /** Why, in words. */
+  reason?: string;
+}
+
+/** What a `leak` event tells. */
+export interface LeakDetail {
+  /** Name of the database. */
+  database: string;
+  /** Held for too long, or collected without a release. */
+  kind: "held" | "collected";
+  /** How long it was held, in milliseconds. */
+  heldMs: number;
+  /** Where it was acquired, when leak detection is on. */
+  stack?: string;
+}
+
+/** What a `loading` event tells. */
+export interface LoadingDetail {
+  /** Name of the database. */
+  database: string;
+  /** Share of the data that the server has loaded, 0 to 100, if it says. */
+  percent?: number;
+  /** The server's estimate of the seconds left, if it says. */
+  etaSeconds?: number;
+  /** How long has been waited, in milliseconds. */
+  waitedMs: number;
+}
+
+/** The events of a manager and what each tells. */
+export interface ManagerEventMap {
+  /** A database's health changed. */
+  statechange: StateChangeDetail;
+  /** A circuit breaker changed. */
+  breaker: BreakerDetail;
+  /** A connection was opened, closed, or could not be opened. */
+  connection: ConnectionDetail;
+  /** A lease was held too long or lost. */
+  leak: LeakDetail;
+  /** A server is loading its data. */
+  loading: LoadingDetail;
+}
+
+/** Reports an event; nothing depends on anybody listening. */
+export type Emit = <K extends keyof ManagerEventMap>(
+  type: K,
+  detail: ManagerEventMap[K],
+) => void;

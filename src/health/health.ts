@@ -1,0 +1,54 @@
+import { ConnectionState } from "../core/states.ts";
+
+/** What is known of a database when its health is judged. */
+export interface HealthFacts {
+  /** State of its circuit breaker. */
+  readonly breaker: "closed" | "open" | "half_open";
+  /** Whether its server is loading data. */
+  readonly loading: boolean;
+  /** Whether the last attempt to connect failed, and with what. */
+  readonly connectError: string | undefined;
+  /** Open connections. */
+  readonly openConnections: number;
+  /** Whether it was ever connected. */
+  readonly everConnected: boolean;
+  /** Failures of connections or deadlines in the last window. */
+  readonly recentTroubles: number;
+}
+
+/** A judgement and why. */
+export interface HealthJudgement {
+  /** How well the database serves. */
+  readonly state: ConnectionState;
+  /** Why, in words. */
+  readonly reason: string;
+}
+
+/**
+ * Judges how well a database serves.
+ *
+ * @param facts What is known of it.
+ * @returns The state and why.
+ */
+export function judgeHealth(facts: HealthFacts): HealthJudgement {
+  const { FAILED, DEGRADED, HEALTHY } = ConnectionState;
+  if (facts.breaker === "open") return { state: FAILED, reason: "circuit breaker open" };
+  if (facts.loading) return { state: DEGRADED, reason: "server is loading its data" };
+  if (facts.openConnections === 0 && facts.connectError !== undefined) {
+    return { state: FAILED, reason: facts.connectError };
+  }
+  if (facts.breaker === "half_open") {
+    return { state: DEGRADED, reason: "circuit breaker is probing" };
+  }
+  if (facts.connectError !== undefined) {
+    return { state: DEGRADED, reason: facts.connectError };
+  }
+  if (facts.recentTroubles > 0) {
+    return { state: DEGRADED, reason: `${facts.recentTroubles} failures lately` };
+  }
+  if (facts.openConnections > 0) return { state: HEALTHY, reason: "connected" };
+  return {
+    state: HEALTHY,
+    reason: facts.everConnected ? "idle, no connection open" : "not connected yet",
+  };
+}

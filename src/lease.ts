@@ -1,0 +1,108 @@
+import { LeaseReleasedError } from "./core/errors/mod.ts";
+import type { IORedis } from "./connection/library_types.ts";
+
+/** How long an acquire may wait. */
+export interface AcquireOptions {
+  /** Longest wait, in milliseconds. Default: the database's `acquireTimeoutMs`. */
+  timeoutMs?: number;
+  /** Ends the wait. */
+  signal?: AbortSignal;
+}
+
+/** What a lease is made of. */
+export interface LeaseParts {
+  /** Name of the database. */
+  readonly database: string;
+  /** The connection's client. */
+  readonly redis: IORedis;
+  /** Gives the connection back; throws if that was done before. */
+  readonly release: () => void;
+}
+
+/**
+ * A connection that one caller has alone, until it is released.
+ *
+ * @example Usage
+ * ```ts
+ * import { RedisConnectionManager } from "@mooring/redis";
+ *
+ * await using manager = new RedisConnectionManager({
+ *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+ *   databases: { main: { db: 0 } },
+ * });
+ * await using lease = await manager.acquire("main", { timeoutMs: 3000 });
+ * await lease.client.watch("mooring:example");
+ * await lease.client.multi().set("mooring:example", 1, "EX", 1).exec();
+ * ```
+ */
+export class ConnectionLease implements AsyncDisposable, Disposable {
+  readonly #parts: LeaseParts;
+  #client: IORedis | undefined;
+  #released = false;
+
+  /**
+   * Made by the manager; use {@linkcode RedisConnectionManager.acquire}.
+   *
+   * @param parts What it is made of.
+   */
+  constructor(parts: LeaseParts) {
+    this.#parts = parts;
+  }
+
+  /** Name of the database. */
+  get database(): string {
+    return this.#parts.database;
+  }
+
+  /** Whether it has been released. */
+  get released(): boolean {
+    return this.#released;
+  }
+
+  /**
+   * The client of the connection, a real one of ioredis. It refuses to work once the
+   * lease is released, also where a reference to it was kept.
+   *
+   * @throws {LeaseReleasedError} If the lease has been released.
+   */
+  get client(): IORedis {
+    this.#assertHeld("use");
+    return this.#client ??= this.#guard(this.#parts.redis);
+  }
+
+  /**
+   * Gives the connection back to the pool.
+   *
+   * @throws {LeaseReleasedError} If it has been released before.
+   */
+  release(): void {
+    this.#assertHeld("release");
+    this.#released = true;
+    this.#parts.release();
+  }
+
+  /** Gives the connection back to the pool, unless that was done before. */
+  [Symbol.dispose](): void {
+    if (!this.#released) this.release();
+  }
+
+  /** Gives the connection back to the pool, unless that was done before. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]();
+    return Promise.resolve();
+  }
+
+  #assertHeld(verb: string): void {
+    if (this.#released) throw new LeaseReleasedError(this.#parts.database, verb);
+  }
+
+  /** The same client, but only as long as the lease lasts. */
+  #guard(redis: IORedis): IORedis {
+    return new Proxy(redis, {
+      get: (target, key, receiver) => {
+        this.#assertHeld("use");
+        return Reflect.get(target, key, receiver);
+      },
+    });
+  }
+}

@@ -1,0 +1,521 @@
+import type { IORedisPipeline } from "./connection/library_types.ts";
+import { type Clock, systemClock, type Timer } from "./core/clock.ts";
+import { RedisDatabase } from "./core/databases.ts";
+import { ManagerClosedError, UnknownDatabaseError } from "./core/errors/mod.ts";
+import type { ManagerEventMap } from "./core/events.ts";
+import { isManagerConfig, RedisConfigLoader } from "./config/mod.ts";
+import type {
+  ManagerConfig,
+  ManagerOptions,
+  RedisConfig,
+  RedisConfigOptions,
+} from "./config/mod.ts";
+import type { RedisClient } from "./commands/client.ts";
+import { type PipelineOptions, runPipeline } from "./commands/pipeline.ts";
+import { Database } from "./database.ts";
+import type { AcquireOptions, ConnectionLease } from "./lease.ts";
+import type {
+  ConnectionMetrics,
+  DatabaseListing,
+  HealthStatus,
+  ManagerStats,
+  PoolStatistics,
+} from "./observability/types.ts";
+import { describeDatabase, summarizeHealth, summarizeStatistics } from "./summaries.ts";
+
+/** A database, by its name or by its number in {@linkcode RedisDatabase}. */
+export type DatabaseName = string | RedisDatabase;
+
+/** Listens to one kind of event. */
+export type ManagerEventListener<K extends keyof ManagerEventMap> = (
+  event: CustomEvent<ManagerEventMap[K]>,
+) => void;
+
+/** How the closing of a manager goes. */
+export interface CloseOptions {
+  /** How long commands in flight may take to finish, in milliseconds. Default 5,000. */
+  drainMs?: number;
+}
+
+/** What the closing of a manager did. */
+export interface CloseReport {
+  /** Commands that were cut: in flight or waiting when the time was over. */
+  readonly cutCommands: number;
+}
+
+type State =
+  | { readonly name: "open" }
+  | { readonly name: "closed"; readonly closing: Promise<CloseReport> };
+
+/** How long commands in flight may take to finish when a manager closes. */
+const DRAIN_MS = 5000;
+
+let sharedManager: RedisConnectionManager | undefined;
+
+/**
+ * Keeps a service tied to its Redis databases: named databases from a configuration,
+ * a pool for each, commands over shared connections, and numbers that say how it goes.
+ *
+ * Making one opens nothing: no socket, no timer, no file. The first command of a
+ * database connects it.
+ *
+ * @example Usage
+ * ```ts ignore
+ * import { RedisConnectionManager } from "@mooring/redis";
+ *
+ * await using manager = new RedisConnectionManager({
+ *   host: "localhost",
+ *   databases: { main: { db: 0 }, cache: { db: 5, maxConnections: 8 } },
+ * });
+ * await manager.getClient("cache").set("greeting", "ahoy");
+ * console.log(manager.getStatistics().totalOperations); // 1
+ * ```
+ */
+export class RedisConnectionManager implements AsyncDisposable {
+  readonly #events = new EventTarget();
+  readonly #config: ManagerConfig;
+  readonly #clock: Clock;
+  readonly #databases = new Map<string, Database>();
+  readonly #startedAt: number;
+  #state: State = { name: "open" };
+  #tick: Timer | undefined;
+
+  /**
+   * Makes a manager; opens nothing.
+   *
+   * @param config A loaded configuration, or plain options; without it, what
+   * {@linkcode RedisConfigLoader.loadSync} finds in files and environment.
+   * @param clock Time; only tests give another than the host's.
+   * @throws {ConfigError} If the configuration cannot be used.
+   */
+  constructor(config?: ManagerConfig | ManagerOptions, clock: Clock = systemClock) {
+    this.#config = resolveConfig(config);
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+    for (const database of Object.values(this.#config.databases)) this.#add(database);
+  }
+
+  /**
+   * The process-wide manager: the same object every time, until it is closed.
+   *
+   * @param config What it is made with; counts only for the call that makes it.
+   * @returns The manager.
+   * @throws {ConfigError} If the configuration cannot be used.
+   */
+  static shared(config?: ManagerConfig | ManagerOptions): RedisConnectionManager {
+    if (sharedManager === undefined || sharedManager.isClosed) {
+      sharedManager = new RedisConnectionManager(config);
+    }
+    return sharedManager;
+  }
+
+  /**
+   * Closes the process-wide manager, if there is one.
+   *
+   * @param options How long commands may take to finish.
+   * @returns What was cut.
+   */
+  static closeShared(options: CloseOptions = {}): Promise<CloseReport> {
+    return sharedManager?.closeAll(options) ?? Promise.resolve({ cutCommands: 0 });
+  }
+
+  /** Whether it has been closed, or is being closed. */
+  get isClosed(): boolean {
+    return this.#state.name === "closed";
+  }
+
+  /** The configuration it works with. */
+  get config(): ManagerConfig {
+    return this.#config;
+  }
+
+  /**
+   * The client of a database, at once: the first command connects. It is the same
+   * object every time.
+   *
+   * @param database Name or number of the database. Default `main`.
+   * @returns The client.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {ManagerClosedError} If the manager has been closed.
+   */
+  getClient(database: DatabaseName = "main"): RedisClient {
+    return this.#find(database).client;
+  }
+
+  /**
+   * The seed's name for {@linkcode getClient}: the same object.
+   *
+   * @param database Name or number of the database. Default `main`.
+   * @returns The client.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   */
+  getSyncClient(database: DatabaseName = "main"): RedisClient {
+    return this.getClient(database);
+  }
+
+  /**
+   * The client of a database when it is connected, authenticated, and the server has
+   * loaded its data.
+   *
+   * @param database Name or number of the database. Default `main`.
+   * @param options `signal` ends the wait.
+   * @returns The client.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {ConnectError} If no connection could be opened.
+   */
+  async getAsyncClient(
+    database: DatabaseName = "main",
+    options: { signal?: AbortSignal } = {},
+  ): Promise<RedisClient> {
+    const found = this.#find(database);
+    await found.whenReady(options.signal);
+    return found.client;
+  }
+
+  /** The client of `main` when ready. */
+  main(): Promise<RedisClient> {
+    return this.getAsyncClient("main");
+  }
+
+  /** The client of `knowledge` when ready. */
+  knowledge(): Promise<RedisClient> {
+    return this.getAsyncClient("knowledge");
+  }
+
+  /** The client of `prompts` when ready. */
+  prompts(): Promise<RedisClient> {
+    return this.getAsyncClient("prompts");
+  }
+
+  /** The client of `agents` when ready. */
+  agents(): Promise<RedisClient> {
+    return this.getAsyncClient("agents");
+  }
+
+  /** The client of `metrics` when ready. */
+  metrics(): Promise<RedisClient> {
+    return this.getAsyncClient("metrics");
+  }
+
+  /** The client of `sessions` when ready. */
+  sessions(): Promise<RedisClient> {
+    return this.getAsyncClient("sessions");
+  }
+
+  /** The client of `workflows` when ready. */
+  workflows(): Promise<RedisClient> {
+    return this.getAsyncClient("workflows");
+  }
+
+  /** The client of `vectors` when ready. */
+  vectors(): Promise<RedisClient> {
+    return this.getAsyncClient("vectors");
+  }
+
+  /** The client of `models` when ready. */
+  models(): Promise<RedisClient> {
+    return this.getAsyncClient("models");
+  }
+
+  /** The client of `memory` when ready. */
+  memory(): Promise<RedisClient> {
+    return this.getAsyncClient("memory");
+  }
+
+  /** The client of `analytics` when ready. */
+  analytics(): Promise<RedisClient> {
+    return this.getAsyncClient("analytics");
+  }
+
+  /**
+   * Adds a database at run time.
+   *
+   * @param name Its name.
+   * @param options Its settings; what is left out is as the configuration's root says.
+   * @returns Its client.
+   * @throws {ConfigError} If the settings cannot be used or the name is taken.
+   */
+  addDatabase(name: string, options: RedisConfigOptions): RedisClient {
+    this.#assertOpen();
+    return this.#add(this.#config.resolveDatabase(name, options)).client;
+  }
+
+  /**
+   * The databases that the manager knows, without asking any server.
+   *
+   * @returns Name, number, endpoint, description and state of each.
+   */
+  listDatabases(): DatabaseListing[] {
+    return [...this.#databases.values()].map((database) => describeDatabase(database));
+  }
+
+  /**
+   * Lends a connection to one caller alone: for WATCH, MONITOR, blocking commands and
+   * libraries that want an ioredis client.
+   *
+   * @param database Name or number of the database.
+   * @param options Longest wait and signal.
+   * @returns The lease; release it with `await using`.
+   * @throws {AcquireTimeoutError} If no connection came free in time.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   */
+  async acquire(
+    database: DatabaseName = "main",
+    options: AcquireOptions = {},
+  ): Promise<ConnectionLease> {
+    return await this.#find(database).acquire(options);
+  }
+
+  /**
+   * Sends commands together and gives their replies.
+   *
+   * @param database Name or number of the database.
+   * @param fill Called with the pipeline; what it adds is sent when it returns, and
+   * nothing is sent if it throws.
+   * @param options `settle: true` gives what became of each instead of throwing.
+   * @returns The replies, in order.
+   * @throws {PipelineError} If a command failed; it carries every reply and error.
+   */
+  async pipeline(
+    database: DatabaseName,
+    fill: (pipeline: IORedisPipeline) => unknown,
+    options: PipelineOptions = {},
+  ): Promise<unknown[]> {
+    const { client, name } = this.#find(database);
+    return await runPipeline(client, name, fill, options);
+  }
+
+  /**
+   * Runs one command by name.
+   *
+   * @param database Name or number of the database.
+   * @param command Name of the command.
+   * @param args Its arguments.
+   * @returns The reply.
+   */
+  async execute(
+    database: DatabaseName,
+    command: string,
+    ...args: (string | Uint8Array | number)[]
+  ): Promise<unknown> {
+    return await this.#find(database).execute(command, args);
+  }
+
+  /**
+   * Connects every database.
+   *
+   * @param options `signal` ends the wait.
+   * @returns For each database, `undefined` or the error that kept it from connecting.
+   */
+  async initializeAll(
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Record<string, Error | undefined>> {
+    this.#assertOpen();
+    const entries = [...this.#databases.values()].map(async (database) =>
+      [
+        database.name,
+        await database.whenReady(options.signal).then(() => undefined, (e: Error) => e),
+      ] as const
+    );
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  /**
+   * What commands and connections of all databases did so far.
+   *
+   * @returns A frozen snapshot.
+   */
+  getStatistics(): ManagerStats {
+    return summarizeStatistics(
+      [...this.#databases.values()],
+      (this.#clock.now() - this.#startedAt) / 1000,
+    );
+  }
+
+  /**
+   * What the pool of a database holds.
+   *
+   * @param database Name or number of the database.
+   * @returns A frozen snapshot.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   */
+  getPoolStatistics(database: DatabaseName = "main"): PoolStatistics {
+    return this.#lookUp(database).poolStatistics();
+  }
+
+  /**
+   * How well the databases serve, as far as is known without asking.
+   *
+   * @returns A frozen snapshot.
+   */
+  getHealthStatus(): HealthStatus {
+    return summarizeHealth([...this.#databases.values()]);
+  }
+
+  /**
+   * Asks every database now.
+   *
+   * @param options `signal` ends the wait.
+   * @returns How well they serve.
+   */
+  async healthCheck(options: { signal?: AbortSignal } = {}): Promise<HealthStatus> {
+    this.#assertOpen();
+    const databases = [...this.#databases.values()];
+    await Promise.all(databases.map((database) => database.check(options.signal)));
+    return this.getHealthStatus();
+  }
+
+  /**
+   * One database in the seed's legacy shape.
+   *
+   * @param database Name or number of the database.
+   * @returns A frozen snapshot.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   */
+  getMetrics(database: DatabaseName = "main"): ConnectionMetrics {
+    return this.#lookUp(database).metrics();
+  }
+
+  /**
+   * Closes connections that have been idle for too long or have lived too long; runs
+   * by itself every `cleanupIntervalMs` too.
+   *
+   * @returns How many were closed.
+   */
+  cleanupIdleConnections(): Promise<number> {
+    this.#assertOpen();
+    return Promise.resolve(this.#cleanUp());
+  }
+
+  /**
+   * Takes no more commands, lets those in flight finish, and closes every connection.
+   * Calling it again gives the same report.
+   *
+   * @param options How long commands may take to finish.
+   * @returns What was cut.
+   */
+  closeAll(options: CloseOptions = {}): Promise<CloseReport> {
+    if (this.#state.name === "closed") return this.#state.closing;
+    const closing = this.#close(options.drainMs ?? DRAIN_MS);
+    this.#state = { name: "closed", closing };
+    return closing;
+  }
+
+  /** Closes the manager, as {@linkcode closeAll} without options does. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.closeAll();
+  }
+
+  /**
+   * Listens to what happens; nothing depends on anybody listening.
+   *
+   * @param type Name of the event.
+   * @param listener Called with the event; its `detail` tells what happened.
+   * @param options As for every `EventTarget`.
+   */
+  addEventListener<K extends keyof ManagerEventMap>(
+    type: K,
+    listener: ManagerEventListener<K>,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    this.#events.addEventListener(type, listener as EventListener, options);
+  }
+
+  /**
+   * Stops listening.
+   *
+   * @param type Name of the event.
+   * @param listener The listener.
+   * @param options As for every `EventTarget`.
+   */
+  removeEventListener<K extends keyof ManagerEventMap>(
+    type: K,
+    listener: ManagerEventListener<K>,
+    options?: boolean | EventListenerOptions,
+  ): void {
+    this.#events.removeEventListener(type, listener as EventListener, options);
+  }
+
+  /** What `console.log` shows: names and states, no secrets. */
+  [Symbol.for("Deno.customInspect")](): string {
+    const names = [...this.#databases.keys()].join(", ");
+    return `RedisConnectionManager { ${this.#state.name}, databases: ${names} }`;
+  }
+
+  async #close(drainMs: number): Promise<CloseReport> {
+    this.#tick?.cancel();
+    const cut = await Promise.all(
+      [...this.#databases.values()].map((database) => database.close(drainMs)),
+    );
+    return { cutCommands: cut.reduce((sum, count) => sum + count, 0) };
+  }
+
+  #add(config: RedisConfig): Database {
+    const database = new Database(config, {
+      clock: this.#clock,
+      emit: (type, detail) => {
+        this.#events.dispatchEvent(new CustomEvent(type, { detail }));
+      },
+      opened: () => this.#startTicking(),
+    });
+    this.#databases.set(config.name, database);
+    return database;
+  }
+
+  /** Looks a database up for use. */
+  #find(database: DatabaseName): Database {
+    this.#assertOpen();
+    return this.#lookUp(database);
+  }
+
+  /** Looks a database up for its numbers, which outlive the closing. */
+  #lookUp(database: DatabaseName): Database {
+    const names = namesOf(database);
+    for (const name of names) {
+      const found = this.#databases.get(name);
+      if (found !== undefined) return found;
+    }
+    const fallback = this.#config.unknownDatabase === "main"
+      ? this.#databases.get("main")
+      : undefined;
+    if (fallback !== undefined) return fallback;
+    throw new UnknownDatabaseError(names[0]!, [...this.#databases.keys()]);
+  }
+
+  #assertOpen(): void {
+    if (this.#state.name === "closed") throw new ManagerClosedError();
+  }
+
+  #cleanUp(): number {
+    let closed = 0;
+    for (const database of this.#databases.values()) closed += database.reap();
+    return closed;
+  }
+
+  /** One timer for all databases, from the first connection on. */
+  #startTicking(): void {
+    const { cleanupIntervalMs } = this.#config;
+    if (this.#tick !== undefined || cleanupIntervalMs === 0 || this.isClosed) return;
+    this.#tick = this.#clock.setTimer(() => {
+      this.#tick = undefined;
+      this.#cleanUp();
+      this.#startTicking();
+    }, cleanupIntervalMs);
+  }
+}
+
+function resolveConfig(
+  config: ManagerConfig | ManagerOptions | undefined,
+): ManagerConfig {
+  if (config === undefined) return RedisConfigLoader.loadSync({});
+  return isManagerConfig(config) ? config : RedisConfigLoader.fromOptions(config);
+}
+
+/** Names that a database may go by: a number of {@linkcode RedisDatabase} can have two. */
+function namesOf(database: DatabaseName): string[] {
+  if (typeof database === "string") return [database];
+  const names = Object.entries(RedisDatabase)
+    .filter(([, number]) => number === database)
+    .map(([name]) => name.toLowerCase());
+  return names.length === 0 ? [String(database)] : names;
+}

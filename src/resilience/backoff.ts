@@ -1,0 +1,66 @@
+/** How waits grow between attempts. */
+export interface BackoffOptions {
+  /** Milliseconds before the first repetition, more than 0. */
+  readonly minMs: number;
+  /** Most milliseconds, at least `minMs`. */
+  readonly maxMs: number;
+  /** What the wait grows by each time, 1 or more. Default 2. */
+  readonly multiplier?: number;
+  /** Share of the wait that is left to chance, 0 to 1. Default 0.5. */
+  readonly jitter?: number;
+}
+
+/**
+ * How long to wait before trying again: exponential, capped, with jitter downwards, so
+ * that the cap holds and clients that failed together do not come back together.
+ *
+ * @param attempt How many attempts have failed, 1 or more.
+ * @param options How the waits grow.
+ * @param random A random number from 0 to 1.
+ * @returns Milliseconds, from `(1 - jitter)` of the full wait to all of it.
+ *
+ * @example Usage
+ * ```ts ignore
+ * const options = { minMs: 50, maxMs: 1000, jitter: 0 };
+ * assertEquals([1, 2, 3, 10].map((n) => backoffMs(n, options, 0)), [50, 100, 200, 1000]);
+ * ```
+ */
+export function backoffMs(
+  attempt: number,
+  options: BackoffOptions,
+  random: number,
+): number {
+  const { minMs, maxMs, multiplier = 2, jitter = 0.5 } = options;
+  const full = Math.min(maxMs, minMs * multiplier ** Math.max(0, attempt - 1));
+  return full * (1 - jitter * random);
+}
+
+/**
+ * How a lost connection is replaced: at once as far as a person sees, and then ever more
+ * slowly, so that a server that is down, or answers "max number of clients", is asked
+ * fewer than ten times in the first second and about twice a minute in the end.
+ */
+export const RECONNECT_BACKOFF: Required<BackoffOptions> = Object.freeze({
+  minMs: 50,
+  maxMs: 30_000,
+  multiplier: 2,
+  jitter: 0.5,
+});
+
+/**
+ * How long to wait before the next attempt to replace a lost connection.
+ *
+ * @param attempt How many attempts have failed since a connection was last open; 0 gives
+ * no wait at all.
+ * @param random A random number from 0 to 1.
+ * @param options What differs from {@linkcode RECONNECT_BACKOFF}.
+ * @returns Milliseconds.
+ */
+export function reconnectDelayMs(
+  attempt: number,
+  random: number,
+  options: Partial<BackoffOptions> = {},
+): number {
+  if (attempt <= 0) return 0;
+  return backoffMs(attempt, { ...RECONNECT_BACKOFF, ...options }, random);
+}

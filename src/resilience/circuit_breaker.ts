@@ -1,0 +1,311 @@
+import type { Clock } from "../core/clock.ts";
+import { FAILURE_KINDS, type FailureKind } from "./failure_kinds.ts";
+import type { TripStrategy } from "./trip_strategy.ts";
+
+/** Where a breaker is. */
+export type BreakerStateName = "closed" | "open" | "half_open";
+
+/** Why a breaker opened: the kind of the last failure, or by hand. */
+export type TripCause = FailureKind | "manual";
+
+/** A change of a breaker's state. */
+export interface BreakerChange {
+  /** The state before. */
+  readonly from: BreakerStateName;
+  /** The state now. */
+  readonly to: BreakerStateName;
+  /** What tripped it, while it is not closed. */
+  readonly cause?: TripCause;
+  /** Milliseconds until a probe is let through, as of now. */
+  readonly retryAfterMs: number;
+}
+
+/** Settings of a breaker. */
+export interface CircuitBreakerOptions {
+  /** Time. */
+  readonly clock: Clock;
+  /** When to open. */
+  readonly strategy: TripStrategy;
+  /** Milliseconds that it stays open, more than 0. */
+  readonly cooldownMs: number;
+  /** How many probes run at a time, and must succeed, while it is half open. Default 1. */
+  readonly probes?: number;
+  /** Milliseconds after which a probe that nobody settled is given up. Default: the
+   * cooldown. */
+  readonly probeTimeoutMs?: number;
+  /** Told of every change, after it. */
+  readonly onChange?: (change: BreakerChange) => void;
+}
+
+/** Numbers of a breaker at one moment. */
+export interface BreakerSnapshot {
+  /** Where it is. */
+  readonly state: BreakerStateName;
+  /** Failures that are held against the server while it is closed. */
+  readonly failures: number;
+  /** How often it opened from closed. */
+  readonly trips: number;
+  /** What tripped it, while it is not closed. */
+  readonly cause?: TripCause;
+  /** Milliseconds since it has been where it is. */
+  readonly sinceMs: number;
+  /** Milliseconds until a probe is let through; 0 when one may go now. */
+  readonly retryAfterMs: number;
+}
+
+/**
+ * Leave to try one command on a server that failed. Settle it exactly once; a later or
+ * second word is dropped, and so is the word of a probe whose half-open phase is over.
+ */
+export interface Probe {
+  /** It worked. */
+  succeed(): void;
+  /** It failed; a kind that does not count gives the probe back, as if it had not been. */
+  fail(kind: FailureKind): void;
+  /** It was not tried, or was aborted: another may be. */
+  cancel(): void;
+}
+
+type State =
+  | { readonly name: "closed"; readonly since: number }
+  | {
+    readonly name: "open";
+    readonly since: number;
+    readonly until: number;
+    readonly cause: TripCause;
+  }
+  | {
+    readonly name: "half_open";
+    readonly since: number;
+    readonly cause: TripCause;
+    /** Probes that are out, and when each is given up. */
+    readonly out: Map<Probe, number>;
+    succeeded: number;
+  };
+
+/**
+ * The circuit breaker of one database.
+ *
+ * ```text
+ *            enough failures                cooldown over, tryProbe()
+ *   closed ────────────────────▶ open ────────────────────────────────▶ half_open
+ *     ▲                           ▲  a probe fails                        │  │
+ *     │                           └───────────────────────────────────────┘  │
+ *     └──────────────────────────────────────────────────────────────────────┘
+ *                              all probes succeed
+ * ```
+ *
+ * What counts is {@linkcode FAILURE_KINDS}, when to open a {@linkcode TripStrategy}. It
+ * has no timer: it turns half open when the first caller asks for a probe after the
+ * cooldown. Results of commands sent before it opened change nothing.
+ *
+ * @example Usage
+ * ```ts ignore
+ * const breaker = new CircuitBreaker({
+ *   clock: systemClock,
+ *   strategy: new ConsecutiveFailures(5),
+ *   cooldownMs: 60_000,
+ * });
+ * const probe = breaker.allows() ? undefined : breaker.tryProbe();
+ * if (!breaker.allows() && probe === undefined) {
+ *   throw new CircuitOpenError("main", breaker.retryAfterMs);
+ * }
+ * ```
+ */
+export class CircuitBreaker {
+  readonly #clock: Clock;
+  readonly #strategy: TripStrategy;
+  readonly #cooldownMs: number;
+  readonly #probes: number;
+  readonly #probeTimeoutMs: number;
+  readonly #onChange: ((change: BreakerChange) => void) | undefined;
+  #state: State;
+  #trips = 0;
+  /** What the last failure that counted came from. */
+  #lastSource: object | undefined;
+
+  /**
+   * Makes a breaker, closed.
+   *
+   * @param options Its settings.
+   * @throws {RangeError} If a time or the number of probes is not positive.
+   */
+  constructor(options: CircuitBreakerOptions) {
+    const {
+      clock,
+      strategy,
+      cooldownMs,
+      probes = 1,
+      probeTimeoutMs = cooldownMs,
+      onChange,
+    } = options;
+    this.#clock = clock;
+    this.#strategy = strategy;
+    this.#cooldownMs = checkPositive("cooldownMs", cooldownMs);
+    this.#probes = checkPositive("probes", probes);
+    this.#probeTimeoutMs = checkPositive("probeTimeoutMs", probeTimeoutMs);
+    this.#onChange = onChange;
+    this.#state = { name: "closed", since: clock.now() };
+  }
+
+  /** Where it is. */
+  get state(): BreakerStateName {
+    return this.#state.name;
+  }
+
+  /**
+   * Whether commands go through without more ado: the question of the hot path, two
+   * field reads.
+   *
+   * @returns `true` while it is closed.
+   */
+  allows(): boolean {
+    return this.#state.name === "closed";
+  }
+
+  /** Milliseconds until a probe is let through: 0 when one may go now. While all probes
+   * are out it is how long until the first of them is given up at the latest. */
+  get retryAfterMs(): number {
+    const state = this.#state;
+    if (state.name === "closed") return 0;
+    const now = this.#clock.now();
+    if (state.name === "open") return Math.max(0, state.until - now);
+    if (state.out.size < this.#probes - state.succeeded) return 0;
+    return Math.max(0, Math.min(...state.out.values()) - now);
+  }
+
+  /**
+   * Reports that commands succeeded; once for any number of them. Does nothing while
+   * there are no failures to forget, and nothing while it is not closed: the server's
+   * answers to commands sent before say nothing of now.
+   */
+  recordSuccess(): void {
+    if (this.#state.name !== "closed" || this.#strategy.failures === 0) return;
+    this.#lastSource = undefined;
+    this.#strategy.success();
+  }
+
+  /**
+   * Reports a failure of a command or of an attempt to connect.
+   *
+   * @param kind What went wrong.
+   * @param source What the failure has in common with others, such as the connection
+   * that took a hundred commands with it: failures in a row from one source count once.
+   */
+  recordFailure(kind: FailureKind, source?: object): void {
+    if (this.#state.name !== "closed" || !FAILURE_KINDS[kind].counts) return;
+    if (source !== undefined && source === this.#lastSource) return;
+    this.#lastSource = source;
+    if (this.#strategy.failure()) this.#open(kind);
+  }
+
+  /**
+   * Asks for leave to try one command while it is not closed.
+   *
+   * @returns A probe to be settled, or `undefined` if it is too early, enough are out,
+   * or it is closed and no probe is needed.
+   */
+  tryProbe(): Probe | undefined {
+    const now = this.#clock.now();
+    if (this.#state.name === "open" && now >= this.#state.until) {
+      const { cause } = this.#state;
+      this.#transition({
+        name: "half_open",
+        since: now,
+        cause,
+        out: new Map(),
+        succeeded: 0,
+      });
+    }
+    const state = this.#state;
+    if (state.name !== "half_open") return undefined;
+    for (const [probe, until] of state.out) if (now >= until) state.out.delete(probe);
+    if (state.out.size >= this.#probes - state.succeeded) return undefined;
+    const probe = this.#makeProbe();
+    state.out.set(probe, now + this.#probeTimeoutMs);
+    return probe;
+  }
+
+  /** Opens it by hand, for one cooldown from now. */
+  trip(): void {
+    this.#open("manual");
+  }
+
+  /** Closes it by hand and forgets all failures. */
+  reset(): void {
+    this.#close();
+  }
+
+  /**
+   * Its numbers now.
+   *
+   * @returns A new object each time.
+   */
+  snapshot(): BreakerSnapshot {
+    const state = this.#state;
+    return {
+      state: state.name,
+      failures: this.#strategy.failures,
+      trips: this.#trips,
+      ...(state.name === "closed" ? {} : { cause: state.cause }),
+      sinceMs: this.#clock.now() - state.since,
+      retryAfterMs: this.retryAfterMs,
+    };
+  }
+
+  #makeProbe(): Probe {
+    const probe: Probe = {
+      succeed: () => this.#settle(probe, "succeeded"),
+      fail: (kind) =>
+        this.#settle(probe, FAILURE_KINDS[kind].counts ? kind : "cancelled"),
+      cancel: () => this.#settle(probe, "cancelled"),
+    };
+    return probe;
+  }
+
+  #settle(probe: Probe, outcome: FailureKind | "succeeded" | "cancelled"): void {
+    const state = this.#state;
+    // A probe of an earlier half-open phase, or one that was given up or settled before.
+    if (state.name !== "half_open" || !state.out.delete(probe)) return;
+    if (outcome === "cancelled") return;
+    if (outcome !== "succeeded") return this.#open(outcome);
+    state.succeeded++;
+    if (state.succeeded >= this.#probes) this.#close();
+  }
+
+  #open(cause: TripCause): void {
+    const now = this.#clock.now();
+    if (this.#state.name === "closed") this.#trips++;
+    this.#forget();
+    this.#transition({ name: "open", since: now, until: now + this.#cooldownMs, cause });
+  }
+
+  #close(): void {
+    this.#forget();
+    if (this.#state.name === "closed") return;
+    this.#transition({ name: "closed", since: this.#clock.now() });
+  }
+
+  #forget(): void {
+    this.#lastSource = undefined;
+    this.#strategy.reset();
+  }
+
+  #transition(to: State): void {
+    const from = this.#state.name;
+    this.#state = to;
+    this.#onChange?.({
+      from,
+      to: to.name,
+      ...(to.name === "closed" ? {} : { cause: to.cause }),
+      retryAfterMs: this.retryAfterMs,
+    });
+  }
+}
+
+function checkPositive(name: string, value: number): number {
+  if (value > 0 && value < Infinity) return value;
+  throw new RangeError(
+    `Cannot make a circuit breaker as ${name} must be more than 0: current value is ${value}`,
+  );
+}

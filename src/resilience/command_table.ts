@@ -1,0 +1,166 @@
+/**
+ * What the client library's own command metadata does not say: which commands change
+ * the connection, which read without being flagged so, what subcommands do. All names
+ * are lower case; a subcommand stands behind a bar, as in Redis' own `COMMAND`.
+ */
+
+const ACQUIRE = "use manager.acquire()";
+const TRANSACTION = "use manager.transaction()";
+const SUBSCRIBE = "use manager.subscribe()";
+const UNSUBSCRIBE = "use unsubscribe() of what manager.subscribe() gave";
+const CREDENTIALS = "set username and password of the database, or use manager.acquire()";
+const CLUSTER = "set mode: cluster, which does this by itself, or use manager.acquire()";
+const REPLICATION = "speak the replication protocol over a socket of your own";
+
+/** Commands that change what later commands on the connection mean, and what to call
+ * in their place. */
+export const STATEFUL: ReadonlyMap<string, string> = new Map([
+  ["select", "give the other database a name of its own, or use manager.acquire()"],
+  ["auth", CREDENTIALS],
+  ["hello", CREDENTIALS],
+  ["multi", TRANSACTION],
+  ["exec", TRANSACTION],
+  ["discard", TRANSACTION],
+  ["watch", `${TRANSACTION} with watch, or manager.acquire()`],
+  ["unwatch", `${TRANSACTION} with watch, or manager.acquire()`],
+  ["monitor", ACQUIRE],
+  ["reset", ACQUIRE],
+  ["quit", "use manager.closeAll()"],
+  ["asking", CLUSTER],
+  ["readonly", CLUSTER],
+  ["readwrite", CLUSTER],
+  ["sync", REPLICATION],
+  ["psync", REPLICATION],
+  ["replconf", REPLICATION],
+  ["client|caching", ACQUIRE],
+  ["client|no-evict", ACQUIRE],
+  ["client|no-touch", ACQUIRE],
+  ["client|reply", ACQUIRE],
+  ["client|setinfo", ACQUIRE],
+  ["client|setname", ACQUIRE],
+  ["client|tracking", ACQUIRE],
+  ["client|capa", ACQUIRE],
+  ["script|debug", ACQUIRE],
+  ["himport|prepare", ACQUIRE],
+  ["himport|discard", ACQUIRE],
+  ["himport|discardall", ACQUIRE],
+]);
+
+/** Commands that turn the connection into a subscriber, and what to call in their place. */
+export const SUBSCRIBING: ReadonlyMap<string, string> = new Map([
+  ["subscribe", SUBSCRIBE],
+  ["psubscribe", SUBSCRIBE],
+  ["ssubscribe", SUBSCRIBE],
+  ["unsubscribe", UNSUBSCRIBE],
+  ["punsubscribe", UNSUBSCRIBE],
+  ["sunsubscribe", UNSUBSCRIBE],
+]);
+
+/** Commands whose class depends on the first argument: their subcommand. */
+export const CONTAINERS: ReadonlySet<string> = new Set([
+  "acl",
+  "backup",
+  "client",
+  "cluster",
+  "command",
+  "config",
+  "function",
+  "himport",
+  "hotkeys",
+  "latency",
+  "memory",
+  "module",
+  "object",
+  "pubsub",
+  "script",
+  "slowlog",
+  "xgroup",
+  "xinfo",
+]);
+
+/** Commands that read, or do nothing at all, and are not flagged `readonly`. */
+export const READS: ReadonlySet<string> = new Set([
+  ...["ping", "echo", "time", "info", "lastsave", "role", "dbsize", "lolwut"],
+  ...["eval_ro", "evalsha_ro", "fcall_ro", "command"],
+  ...of("acl", "cat", "dryrun", "genpass", "getuser", "help", "list", "users", "whoami"),
+  ...of("backup", "help", "list", "status"),
+  ...of("client", "getname", "getredir", "help", "id", "info", "list", "trackinginfo"),
+  ...of("cluster", "count-failure-reports", "countkeysinslot", "getkeysinslot", "help"),
+  ...of("cluster", "info", "keyslot", "links", "myid", "myshardid", "nodes", "replicas"),
+  ...of("cluster", "shards", "slaves", "slot-stats", "slots"),
+  ...of("command", "count", "docs", "getkeys", "getkeysandflags", "help", "info", "list"),
+  ...of("config", "get", "help"),
+  ...of("function", "dump", "help", "list", "stats"),
+  ...of("himport", "help"),
+  ...of("hotkeys", "get", "help"),
+  ...of("latency", "doctor", "graph", "help", "histogram", "history", "latest"),
+  ...of("memory", "doctor", "help", "malloc-stats", "stats", "usage"),
+  ...of("module", "help", "list"),
+  ...of("object", "encoding", "freq", "help", "idletime", "refcount"),
+  ...of("pubsub", "channels", "help", "numpat", "numsub", "shardchannels"),
+  ...of("pubsub", "shardnumsub"),
+  ...of("script", "exists", "help"),
+  ...of("slowlog", "get", "help", "len"),
+  ...of("xgroup", "help"),
+  ...of("xinfo", "consumers", "groups", "help", "stream"),
+]);
+
+/** Commands that run a script of the user's, whose errors may come after writes. */
+export const SCRIPTS: ReadonlySet<string> = new Set([
+  ...["eval", "evalsha", "eval_ro", "evalsha_ro", "fcall", "fcall_ro"],
+]);
+
+/**
+ * Commands that look up one value: nil is a cache miss, anything else a hit. Those that
+ * take a value off a queue, or look up several, are not among them.
+ */
+export const NIL_MISSES: ReadonlySet<string> = new Set([
+  ...["get", "getex", "getdel", "hget", "lindex", "zscore", "zrank", "zrevrank"],
+  ...["dump", "srandmember", "hrandfield", "zrandmember", "json.get"],
+]);
+
+/** Where a blocking command's timeout stands, and in what unit. */
+export interface BlockingTimeout {
+  /** Index among the arguments; negative counts from the end. */
+  readonly at: number;
+  /** Milliseconds of one unit. */
+  readonly unitMs: number;
+}
+
+/** Commands that block, by where their timeout stands; XREAD and XREADGROUP apart, as
+ * they block only if asked to. */
+export const BLOCKING: ReadonlyMap<string, BlockingTimeout> = new Map([
+  ["blpop", { at: -1, unitMs: 1000 }],
+  ["brpop", { at: -1, unitMs: 1000 }],
+  ["blmove", { at: -1, unitMs: 1000 }],
+  ["brpoplpush", { at: -1, unitMs: 1000 }],
+  ["bzpopmin", { at: -1, unitMs: 1000 }],
+  ["bzpopmax", { at: -1, unitMs: 1000 }],
+  ["blmpop", { at: 0, unitMs: 1000 }],
+  ["bzmpop", { at: 0, unitMs: 1000 }],
+  ["blmovem", { at: 4, unitMs: 1000 }],
+  ["wait", { at: -1, unitMs: 1 }],
+  ["waitaof", { at: -1, unitMs: 1 }],
+]);
+
+/** Of {@linkcode BLOCKING}: those that change nothing. They speak of the writes that were
+ * made on the same connection before, and mean nothing on another. */
+export const WAITS: ReadonlySet<string> = new Set(["wait", "waitaof"]);
+
+/** What to say of {@linkcode WAITS}. */
+export const WAIT_ADVICE =
+  "it waits for the writes of its own connection: write and wait on one lease of " +
+  "manager.acquire()";
+
+/** Commands that block if they have a BLOCK option: options and how many words each has. */
+export const BLOCK_OPTIONS: ReadonlyMap<string, number> = new Map([
+  ["group", 3],
+  ["count", 2],
+  ["block", 2],
+  ["claim", 2],
+  ["noack", 1],
+]);
+
+function of(container: string, ...subcommands: string[]): string[] {
+  return subcommands.map((each) => `${container}|${each}`);
+}

@@ -1,0 +1,86 @@
+import type { TlsMaterial } from "./tls.ts";
+
+/** Where a connection goes: a TCP endpoint or a Unix socket. */
+export type Endpoint =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+/**
+ * An endpoint in words.
+ *
+ * @param endpoint The endpoint.
+ * @returns Text such as `127.0.0.1:6379`, `[::1]:6379` or `unix:/run/redis.sock`.
+ */
+export function describeEndpoint(endpoint: Endpoint): string {
+  if (endpoint.kind === "unix") return `unix:${endpoint.path}`;
+  const host = endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host;
+  return `${host}:${endpoint.port}`;
+}
+
+/** What a channel tells its owner. Each is called from the event loop, never from
+ * within a call to the channel. */
+export interface ChannelHandlers {
+  /** Bytes came. */
+  data(chunk: Uint8Array): void;
+  /** The buffer of unsent bytes is empty again. */
+  drain(): void;
+  /** The channel ended; called exactly once. */
+  close(error: Error | undefined): void;
+}
+
+/** How much of TCP keepalive a socket got. */
+export type KeepaliveTier =
+  /** Idle time, interval and count are the configured ones. */
+  | "full"
+  /** The idle time is the configured one, interval and count are the kernel's. */
+  | "idle"
+  /** Keepalive is on with the kernel's times. */
+  | "on"
+  /** No keepalive: the heartbeat alone notices a dead peer. */
+  | "heartbeat";
+
+/** One open byte stream to a server: what the two kinds of sockets have in common. */
+export interface ByteChannel {
+  /** What keepalive the socket got. */
+  readonly keepalive: KeepaliveTier;
+  /** Bytes taken by {@linkcode ByteChannel.write} that the kernel has not. */
+  readonly bufferedBytes: number;
+  /** Bytes handed to the kernel or waiting for it. */
+  readonly bytesWritten: number;
+  /** Port of this end; 0 for a Unix socket. */
+  readonly localPort: number;
+  /** Begins to deliver; called once, before anything else. */
+  start(handlers: ChannelHandlers): void;
+  /** Sends; text goes as UTF-8. */
+  write(data: string | Uint8Array): void;
+  /** Sends what is buffered, then closes. */
+  end(): void;
+  /** Closes at once. */
+  destroy(): void;
+}
+
+/** What the opening of a channel needs to know. */
+export interface ChannelOptions {
+  /** TLS, if it is to be spoken. */
+  readonly tls?: TlsMaterial;
+  /** TCP keepalive, if it is to be set. */
+  readonly keepalive?: KeepaliveTimes;
+  /** Aborts the opening. */
+  readonly signal: AbortSignal;
+}
+
+/** TCP keepalive's times. */
+export interface KeepaliveTimes {
+  /** Milliseconds of silence before the first probe. */
+  readonly idleMs: number;
+  /** Milliseconds between probes. */
+  readonly intervalMs: number;
+  /** Unanswered probes before the socket is dead. */
+  readonly count: number;
+}
+
+/** Opens a channel: resolves when TCP, and TLS if asked for, is established. */
+export type OpenChannel = (
+  endpoint: Endpoint,
+  options: ChannelOptions,
+) => Promise<ByteChannel>;

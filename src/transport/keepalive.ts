@@ -1,0 +1,47 @@
+import type { KeepaliveTier, KeepaliveTimes } from "./channel.ts";
+import { setKernelKeepalive } from "./keepalive_ffi.ts";
+
+/** What of a node:net socket is needed here. */
+export interface KeepaliveSocket {
+  readonly localPort?: number;
+  readonly remotePort?: number;
+  setKeepAlive(enable: boolean, initialDelayMs: number): unknown;
+}
+
+/** Deno version from which node:net surely sets SO_KEEPALIVE and the idle time: 2.8.0
+ * was seen not to, 2.8.3 and 2.9.0 to do so. */
+const NODE_NET_SINCE: readonly [number, number] = [2, 9];
+
+/**
+ * Whether this runtime's node:net sets SO_KEEPALIVE: earlier ones took the call and
+ * did nothing.
+ *
+ * @param version Version of Deno, such as `2.9.6`.
+ * @returns `true` if `socket.setKeepAlive` works.
+ */
+export function nodeNetSetsKeepalive(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [sinceMajor, sinceMinor] = NODE_NET_SINCE;
+  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
+}
+
+/**
+ * Sets TCP keepalive as far as runtime and permissions allow: all three times by
+ * `setsockopt` where `--allow-ffi` is granted on Linux, else the runtime's own call.
+ *
+ * @param socket The socket.
+ * @param times The times to set.
+ * @returns What the socket got.
+ */
+export function applyKeepalive(
+  socket: KeepaliveSocket,
+  times: KeepaliveTimes,
+): KeepaliveTier {
+  socket.setKeepAlive(true, times.idleMs);
+  const { localPort, remotePort } = socket;
+  if (
+    localPort !== undefined && remotePort !== undefined &&
+    setKernelKeepalive(localPort, remotePort, times)
+  ) return "full";
+  return nodeNetSetsKeepalive(Deno.version.deno) ? "idle" : "heartbeat";
+}

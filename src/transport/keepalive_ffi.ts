@@ -1,0 +1,108 @@
+import type { KeepaliveTimes } from "./channel.ts";
+
+/**
+ * TCP keepalive by `setsockopt`, for what the runtime cannot set: the interval and the
+ * count. Linux only, and only where `--allow-ffi` is granted already; nothing asks.
+ *
+ * The runtime does not tell a socket's descriptor, so it is found by its ports: the
+ * process's descriptors are asked with `getsockname` and `getpeername`.
+ *
+ * Constants: linux/in.h, asm-generic/socket.h, linux/tcp.h.
+ */
+
+const SYMBOLS = {
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+} as const;
+
+type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOL_SOCKET = 1;
+const SO_KEEPALIVE = 9;
+const IPPROTO_TCP = 6;
+const TCP_KEEPIDLE = 4;
+const TCP_KEEPINTVL = 5;
+const TCP_KEEPCNT = 6;
+/** Room for a sockaddr_in6, 28 bytes. */
+const SOCKADDR_ROOM = 32;
+/** Descriptors looked at; a process with more gets the runtime's keepalive only. */
+const MAX_DESCRIPTOR = 4096;
+/** Closed descriptors in a row after which the rest is taken to be closed too. */
+const MAX_GAP = 512;
+
+/** Opens the C library; `undefined` where that is not granted or not there. */
+function openLibc(): Deno.DynamicLibrary<typeof SYMBOLS> | undefined {
+  try {
+    return Deno.build.os === "linux" &&
+        Deno.permissions.querySync({ name: "ffi" }).state === "granted"
+      ? Deno.dlopen("libc.so.6", SYMBOLS)
+      : undefined;
+  } catch {
+    // No glibc under that name, or no FFI on this platform: the lower tiers serve.
+    return undefined;
+  }
+}
+
+/** Port of a sockaddr, or -1 if it is none of the internet's. */
+function portOf(address: Uint8Array<ArrayBuffer>): number {
+  const view = new DataView(address.buffer);
+  const family = view.getUint16(0, true);
+  return family === AF_INET || family === AF_INET6 ? view.getUint16(2) : -1;
+}
+
+function findDescriptor(lib: Libc, localPort: number, remotePort: number): number {
+  const address = new Uint8Array(SOCKADDR_ROOM);
+  const length = new Uint32Array(1);
+  const ask = (call: Libc["getsockname"], fd: number) => {
+    length[0] = SOCKADDR_ROOM;
+    return call(fd, address, length) === 0;
+  };
+  for (let fd = 3, gap = 0; fd < MAX_DESCRIPTOR && gap < MAX_GAP; fd++) {
+    if (!ask(lib.getsockname, fd)) {
+      gap++;
+      continue;
+    }
+    gap = 0;
+    if (portOf(address) !== localPort) continue;
+    if (ask(lib.getpeername, fd) && portOf(address) === remotePort) return fd;
+  }
+  return -1;
+}
+
+/**
+ * Sets SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT of the socket of this
+ * process that has the given ports.
+ *
+ * @param localPort Port of this end.
+ * @param remotePort Port of the other end.
+ * @param times The times; the kernel takes whole seconds, at least 1.
+ * @returns Whether all four were set.
+ */
+export function setKernelKeepalive(
+  localPort: number,
+  remotePort: number,
+  times: KeepaliveTimes,
+): boolean {
+  // Opened and closed for each connection: some microseconds, and nothing is held.
+  const library = openLibc();
+  if (library === undefined) return false;
+  try {
+    const fd = findDescriptor(library.symbols, localPort, remotePort);
+    return fd >= 0 && setTimes(library.symbols, fd, times);
+  } finally {
+    library.close();
+  }
+}
+
+function setTimes(lib: Libc, fd: number, times: KeepaliveTimes): boolean {
+  const seconds = (ms: number) => Math.max(1, Math.round(ms / 1000));
+  const set = (level: number, option: number, value: number) =>
+    lib.setsockopt(fd, level, option, new Int32Array([value]), 4) === 0;
+  return set(SOL_SOCKET, SO_KEEPALIVE, 1) &&
+    set(IPPROTO_TCP, TCP_KEEPIDLE, seconds(times.idleMs)) &&
+    set(IPPROTO_TCP, TCP_KEEPINTVL, seconds(times.intervalMs)) &&
+    set(IPPROTO_TCP, TCP_KEEPCNT, times.count);
+}

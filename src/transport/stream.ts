@@ -1,0 +1,174 @@
+import { EventEmitter } from "node:events";
+import type { ByteChannel } from "./channel.ts";
+import { type EndOfTick, WriteCoalescer } from "./coalescer.ts";
+
+/** Unsent bytes at which a stream takes no more commands until it has drained. */
+const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
+
+/** What the owner of a stream is told; each may be left out. */
+export interface StreamHooks {
+  /** Looks at bytes before the parser does; throws what ends the connection. */
+  inspect?(chunk: Uint8Array): void;
+  /** The parser has seen a chunk of this many bytes. */
+  received?(bytes: number): void;
+  /** The stream has closed; called before its `close` event. */
+  closing?(error: Error | undefined): void;
+}
+
+const endOfTick: EndOfTick = queueMicrotask;
+
+/**
+ * What the client library sees as its socket: a byte channel whose writes are
+ * collected, whose bytes are looked at first, and which ends for good.
+ */
+export class ConnectionStream extends EventEmitter {
+  readonly #channel: ByteChannel;
+  readonly #coalescer: WriteCoalescer;
+  readonly #hooks: StreamHooks;
+  #bytesReceived = 0;
+  #congested = false;
+  #destroyed = false;
+  #error: Error | undefined;
+
+  /**
+   * Wraps an open channel.
+   *
+   * @param channel The channel; not started yet.
+   * @param hooks What the owner wants to be told.
+   */
+  constructor(channel: ByteChannel, hooks: StreamHooks) {
+    super();
+    this.#channel = channel;
+    this.#hooks = hooks;
+    this.#coalescer = new WriteCoalescer((data) => {
+      channel.write(data);
+      this.#congested = channel.bufferedBytes > MAX_BUFFERED_BYTES;
+    }, endOfTick);
+  }
+
+  /** `false`: the channel is open before the stream exists. */
+  readonly connecting = false;
+
+  /** Whether the stream has ended. */
+  get destroyed(): boolean {
+    return this.#destroyed;
+  }
+
+  /** Whether it can be written to. */
+  get writable(): boolean {
+    return !this.#destroyed;
+  }
+
+  /** The channel underneath. */
+  get channel(): ByteChannel {
+    return this.#channel;
+  }
+
+  /** Commands written here that have not reached the channel. */
+  get unsentCommands(): number {
+    return this.#coalescer.pending;
+  }
+
+  /** Number of the current tick of writes. */
+  get tick(): number {
+    return this.#coalescer.tick;
+  }
+
+  /** Whether so much is unsent that no more should be written. */
+  get congested(): boolean {
+    return this.#congested;
+  }
+
+  /** Bytes that the kernel has not taken yet. */
+  get bufferedBytes(): number {
+    return this.#channel.bufferedBytes;
+  }
+
+  /** The number of unsent bytes that counts as congestion. */
+  get maxBufferedBytes(): number {
+    return MAX_BUFFERED_BYTES;
+  }
+
+  /** Bytes received so far. */
+  get bytesReceived(): number {
+    return this.#bytesReceived;
+  }
+
+  /** Socket writes made so far. */
+  get socketWrites(): number {
+    return this.#coalescer.flushes;
+  }
+
+  /**
+   * Takes one command's bytes; they go out at the end of the tick at the latest.
+   *
+   * @param data Its bytes, or text that goes as UTF-8.
+   * @returns `true`.
+   */
+  write(data: string | Uint8Array): boolean {
+    if (!this.#destroyed) this.#coalescer.write(data);
+    return true;
+  }
+
+  /**
+   * Begins to deliver; the client library calls it when its parser listens.
+   *
+   * @returns The stream.
+   */
+  resume(): this {
+    this.#channel.start({
+      data: (chunk) => this.#receive(chunk),
+      drain: () => this.#congested = false,
+      close: (error) => this.#close(error),
+    });
+    return this;
+  }
+
+  /**
+   * Does nothing: the channel has set keepalive when it was opened.
+   *
+   * @returns The stream.
+   */
+  setKeepAlive(): this {
+    return this;
+  }
+
+  /** Sends what is held, then closes. */
+  end(): void {
+    if (this.#destroyed) return;
+    this.#coalescer.flush();
+    this.#channel.end();
+  }
+
+  /**
+   * Closes at once.
+   *
+   * @param error Why, if something went wrong.
+   */
+  destroy(error?: Error): void {
+    this.#error ??= error;
+    this.#channel.destroy();
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#destroyed) return;
+    this.#bytesReceived += chunk.byteLength;
+    try {
+      this.#hooks.inspect?.(chunk);
+    } catch (error) {
+      this.destroy(error as Error);
+      return;
+    }
+    this.emit("data", chunk);
+    this.#hooks.received?.(chunk.byteLength);
+  }
+
+  #close(error: Error | undefined): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#error ??= error;
+    this.#hooks.closing?.(this.#error);
+    this.emit("close");
+    this.removeAllListeners();
+  }
+}

@@ -1,0 +1,50 @@
+/** What a TLS handshake needs, already read from files. */
+export interface TlsMaterial {
+  /** Certificates of the authorities that are trusted, PEM; the system's if absent. */
+  readonly ca?: string;
+  /** Client certificate, PEM. */
+  readonly cert?: string;
+  /** Key of the client certificate, PEM. */
+  readonly key?: string;
+  /** Name that the server's certificate must carry; the host if absent. */
+  readonly serverName?: string;
+  /** Whether the server's certificate is verified. */
+  readonly verify: boolean;
+}
+
+/** Files that TLS material is read from. */
+export interface TlsFiles {
+  /** Certificates of the authorities that are trusted, PEM. */
+  readonly caFile?: string;
+  /** Client certificate, PEM. */
+  readonly certFile?: string;
+  /** Key of the client certificate, PEM. */
+  readonly keyFile?: string;
+  /** Name that the server's certificate must carry. */
+  readonly serverName?: string;
+  /** Whether the server's certificate is verified. */
+  readonly verify: boolean;
+}
+
+/**
+ * Reads what a TLS handshake needs; done for each connection, so that renewed files
+ * count.
+ *
+ * @param files The files.
+ * @returns Their contents.
+ * @throws {Error} If a file cannot be read.
+ */
+export async function readTlsMaterial(files: TlsFiles): Promise<TlsMaterial> {
+  const read = async (path: string | undefined) =>
+    path === undefined ? undefined : await Deno.readTextFile(path);
+  const [ca, cert, key] = await Promise.all(
+    [files.caFile, files.certFile, files.keyFile].map(read),
+  );
+  return {
+    verify: files.verify,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(files.serverName === undefined ? {} : { serverName: files.serverName }),
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * What the tests of the configuration share.
+ *
+ * @module
+ */
+
+import { assertInstanceOf, fail } from "@std/assert";
+import {
+  ConfigError,
+  type ConfigProblem,
+  type EnvSource,
+  type ManagerConfig,
+  type ManagerOptions,
+  RedisConfigLoader,
+  type Secret,
+} from "../../../src/config/mod.ts";
+
+/** The file of 14 databases that the seed's users have. */
+export const FOURTEEN = new URL("fixtures/fourteen-databases.yaml", import.meta.url);
+
+/** A configuration out of a text, an environment and overrides alone. */
+export function configOf(
+  yamlText: string,
+  env: EnvSource = {},
+  overrides: ManagerOptions = {},
+): ManagerConfig {
+  return RedisConfigLoader.loadSync({ yamlText, env, overrides });
+}
+
+/** What is wrong with a configuration; fails if nothing is. */
+export function problemsOf(make: () => unknown): readonly ConfigProblem[] {
+  return errorOf(make).problems;
+}
+
+/** The error of a configuration; fails if there is none. */
+export function errorOf(make: () => unknown): ConfigError {
+  try {
+    make();
+  } catch (error) {
+    assertInstanceOf(error, ConfigError);
+    return error;
+  }
+  fail("Expected a ConfigError");
+}
+
+/** The one thing that is wrong with a configuration, as one text. */
+export function onlyProblem(make: () => unknown): string {
+  const problems = problemsOf(make);
+  if (problems.length !== 1) {
+    fail(`Expected one problem: ${JSON.stringify(problems, null, 2)}`);
+  }
+  const { origin, key, message } = problems[0]!;
+  return `${origin}: ${key}: ${message}`;
+}
+
+/** A password in the clear. */
+export async function reveal(secret: Secret | undefined): Promise<string | undefined> {
+  return await secret?.reveal();
+}

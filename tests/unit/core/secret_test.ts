@@ -1,0 +1,33 @@
+import { assert, assertEquals } from "@std/assert";
+import { inspect } from "node:util";
+import { Secret } from "../../../src/core/secret.ts";
+
+Deno.test("Secret never shows what it holds, and gives it when asked", async () => {
+  const secret = new Secret("hunter2");
+  const shown = [
+    `${secret}`,
+    JSON.stringify({ secret }),
+    Deno.inspect({ secret }, { depth: 10, showHidden: true }),
+    inspect({ secret }, { depth: 10, showHidden: true }),
+    String(Object.entries(secret)),
+  ].join();
+  assert(!shown.includes("hunter2"), shown);
+  assertEquals(await secret.reveal(), "hunter2");
+});
+
+Deno.test("Secret.reveal() asks a provider each time", async () => {
+  let n = 0;
+  const secret = new Secret(() => Promise.resolve(`token-${++n}`));
+  assert(secret.isProvided);
+  assertEquals(await secret.reveal(), "token-1");
+  assertEquals(await secret.reveal(), "token-2");
+});
+
+Deno.test("Secret.equals() compares texts, and providers by identity", () => {
+  const provider = () => "a";
+  assert(new Secret("a").equals(new Secret("a")));
+  assert(!new Secret("a").equals(new Secret("b")));
+  assert(!new Secret("a").equals(undefined));
+  assert(new Secret(provider).equals(new Secret(provider)));
+  assert(!new Secret(() => "a").equals(new Secret(() => "a")));
+});
