@@ -7,8 +7,8 @@ import { Dispatcher } from "./commands/dispatcher.ts";
 import type { CloseReason, Connection } from "./connection/connection.ts";
 import { Command } from "./connection/driver.ts";
 import type { Opener } from "./connection/opener.ts";
-import { Session } from "./connection/session.ts";
-import type { TrackedCommand } from "./connection/tracked.ts";
+import type { CommandOwner, TrackedCommand } from "./connection/tracked.ts";
+import { makePool, type PooledConnection } from "./database_pool.ts";
 import { classifier, makeBreaker, makeBudget, makeOpener } from "./database_parts.ts";
 import { judgeHealth } from "./health/health.ts";
 import { RecentTroubles } from "./health/recent_troubles.ts";
@@ -22,8 +22,9 @@ import type {
   DatabaseHealth,
   PoolStatistics,
 } from "./observability/types.ts";
-import { InterimPool } from "./pool/interim.ts";
-import { LaneSet } from "./pool/lanes.ts";
+import type { ConnectionBudget } from "./pool/budget.ts";
+import { type Lane, LaneSet } from "./pool/lanes.ts";
+import type { Pool } from "./pool/pool.ts";
 import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import { blockingTimeoutMs } from "./resilience/command_class.ts";
 import type { RetryBudget } from "./resilience/retry_budget.ts";
@@ -38,21 +39,12 @@ export interface DatabaseServices {
   readonly emit: Emit;
   /** The first connection has been opened. */
   readonly opened: () => void;
+  /** The common limit of all databases, if there is one. */
+  readonly budget?: ConnectionBudget;
 }
 
 /** A blocking command may take this much longer than it asked for, in milliseconds. */
 const BLOCKING_GRACE_MS = 1000;
-
-/** One connection of the pool, with what its holder does on it if it is leased. */
-class PooledConnection {
-  readonly id: number;
-  constructor(readonly connection: Connection, readonly session: Session | undefined) {
-    this.id = connection.id;
-  }
-  onEnd(fn: (reason: string) => void): void {
-    this.connection.onEnd((reason) => fn(reason.text));
-  }
-}
 
 /**
  * One database: wires its pool, lanes, dispatcher, breaker and statistics from its
@@ -67,9 +59,14 @@ export class Database {
   readonly #breaker: CircuitBreaker;
   readonly #budget: RetryBudget;
   readonly #opener: Opener;
-  readonly #pool: InterimPool<PooledConnection>;
+  readonly #pool: Pool<PooledConnection>;
   readonly #lanes: LaneSet;
   readonly #dispatcher: Dispatcher;
+  /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
+  readonly #leaseOwner: CommandOwner = {
+    replied: (command, reply) => this.#dispatcher.replied(command, reply),
+    failed: (command, error) => this.#dispatcher.leaseFailed(command, error),
+  };
   #connectError: string | undefined;
   #loading = false;
   #pingMs: number | null = null;
@@ -90,10 +87,7 @@ export class Database {
       maxLanes: config.maxLanes,
       maxWaiting: config.maxWaiting,
       clock,
-      open: async (signal) => {
-        const { connection, release } = await this.#pool.openLane(signal);
-        return { connection: connection.connection, release };
-      },
+      open: (signal) => this.#openLane(signal),
     });
     this.#dispatcher = this.#makeDispatcher();
     this.client = this.#makeClient();
@@ -111,12 +105,8 @@ export class Database {
   }
 
   async acquire(options: AcquireOptions): Promise<ConnectionLease> {
-    const { connection, release } = await this.#pool.acquire(options);
-    return new ConnectionLease({
-      database: this.name,
-      redis: connection.connection.redis,
-      release,
-    });
+    const lease = await this.#pool.acquire(options);
+    return new ConnectionLease(this.name, lease.connection.connection.redis, lease);
   }
 
   execute(
@@ -161,7 +151,7 @@ export class Database {
    * @returns How many.
    */
   reap(): number {
-    return this.#pool.reap();
+    return this.#lanes.replaceExpired() + this.#pool.reap();
   }
 
   /**
@@ -172,21 +162,28 @@ export class Database {
    */
   async close(drainMs: number): Promise<number> {
     this.#dispatcher.close();
-    const cut = await this.#lanes.close(drainMs);
-    this.#pool.close();
-    return cut;
+    const draining = this.#lanes.close(drainMs);
+    const [cutOnLanes, { cut }] = await Promise.all([
+      draining,
+      this.#pool.close({ drainMs }),
+    ]);
+    return cutOnLanes + cut;
   }
 
   /** What commands and connections did so far. */
   statistics(): RedisStats {
-    const { created, open } = this.#pool.counters();
-    return this.#statistics.snapshot({ opened: created, open });
+    const { connecting, total } = this.#pool.numbers();
+    const { created, evictions } = this.#pool.statistics();
+    return this.#statistics.snapshot({
+      opened: created - connecting - evictions.connect_failed,
+      open: total - connecting,
+    });
   }
 
   /** What the pool holds. */
   poolStatistics(): PoolStatistics {
     const { total, lanes, inUse, idle, connecting, waiting, max } = this.#pool.numbers();
-    const { created, acquireTimeouts, evictions, lastCleanup } = this.#pool.counters();
+    const { created, acquireTimeouts, evictions, lastCleanup } = this.#pool.statistics();
     return Object.freeze({
       databaseName: this.name,
       createdConnections: created,
@@ -207,13 +204,13 @@ export class Database {
 
   /** How well it serves, as far as is known without asking. */
   health(): DatabaseHealth {
-    const { created, open } = this.#pool.counters();
+    const { activeConnections, totalConnections } = this.statistics();
     const judgement = judgeHealth({
       breaker: this.#breaker.state,
       loading: this.#loading,
       connectError: this.#connectError,
-      openConnections: open,
-      everConnected: created > 0,
+      openConnections: activeConnections,
+      everConnected: totalConnections > 0,
       recentTroubles: this.#troubles.count,
     });
     return Object.freeze({
@@ -248,10 +245,12 @@ export class Database {
     const { clock, emit } = this.#services;
     const database = this.name;
     return makeOpener(this.config, clock, {
-      attemptFailed: (error, endpoint, kind) => {
+      mayRetry: () => this.#breaker.allows(),
+      attemptRepeated: () => this.#statistics.retried(),
+      attemptFailed: (error, endpoint, kind, source) => {
         this.#connectError = error.message;
         this.#statistics.connectFailed(error);
-        this.#breaker.recordFailure(kind);
+        this.#breaker.recordFailure(kind, source);
         emit("connection", {
           database,
           action: "failed",
@@ -278,29 +277,37 @@ export class Database {
     });
   }
 
-  #makePool(): InterimPool<PooledConnection> {
-    const { maxConnections, maxWaiting, acquireTimeoutMs, idleTimeoutMs, maxLifetimeMs } =
-      this.config;
-    return new InterimPool<PooledConnection>(
-      {
-        database: this.name,
-        maxConnections,
-        maxWaiting,
-        acquireTimeoutMs,
-        idleTimeoutMs,
-        maxLifetimeMs,
+  #makePool(): Pool<PooledConnection> {
+    const { commandTimeoutMs, db, decodeResponses } = this.config;
+    const { budget, clock, emit } = this.#services;
+    return makePool({
+      config: this.config,
+      opener: this.#opener,
+      session: {
+        db,
+        decodeResponses,
+        resetTimeoutMs: commandTimeoutMs,
+        owner: this.#leaseOwner,
+        timeoutOf: (command) => this.#timeoutOf(command),
       },
-      {
-        create: (signal, purpose) => this.#open(purpose, signal),
-        recycle: ({ session }) => session?.clean() ?? false,
-        destroy: ({ connection }, text) => connection.close({ kind: "closed", text }),
-      },
-      this.#services.clock,
-    );
+      opened: (connection) => this.#connectionOpened(connection),
+      budget,
+      emit,
+      clock,
+    });
   }
 
-  async #open(purpose: "lane" | "lease", signal: AbortSignal): Promise<PooledConnection> {
-    const connection = await this.#opener.open(purpose, signal);
+  /** A lane ends when its place is needed for a lease, in a pool of one. */
+  async #openLane(signal: AbortSignal): Promise<Lane> {
+    const slot = await this.#pool.openLane(signal);
+    const { connection } = slot.connection;
+    slot.onWanted(() =>
+      this.#lanes.replace(connection, "its place is needed for a lease")
+    );
+    return { connection, expiresAt: slot.expiresAt, release: () => slot.release() };
+  }
+
+  #connectionOpened(connection: Connection): void {
     this.#connectError = undefined;
     this.#loading = false;
     connection.onEnd((reason) => this.#connectionEnded(connection, reason));
@@ -311,21 +318,6 @@ export class Database {
       endpoint: connection.endpoint,
     });
     this.#services.opened();
-    return new PooledConnection(
-      connection,
-      purpose === "lane" ? undefined : this.#makeSession(connection),
-    );
-  }
-
-  #makeSession(connection: Connection): Session {
-    const { commandTimeoutMs, db, decodeResponses } = this.config;
-    return new Session(connection, {
-      db,
-      decodeResponses,
-      resetTimeoutMs: commandTimeoutMs,
-      owner: this.#dispatcher.forLeases(),
-      timeoutOf: (command) => this.#timeoutOf(command),
-    });
   }
 
   #timeoutOf(command: Command): number {
@@ -388,9 +380,10 @@ export class Database {
   async #runBlocking(command: TrackedCommand): Promise<void> {
     command.tracking.timeoutMs = this.#timeoutOf(command);
     try {
-      const { connection, release } = await this.#pool.acquire();
+      const lease = await this.#pool.acquire();
+      const release = () => lease.release();
       command.promise.then(release, release);
-      connection.connection.send(command);
+      lease.connection.connection.send(command);
     } catch (error) {
       this.#dispatcher.failed(command, error as Error, "never-sent");
     }

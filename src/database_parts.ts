@@ -19,9 +19,11 @@ import { readTlsMaterial } from "./transport/tls.ts";
 export const classifier: CommandClassifier = new CommandClassifier(flagsOf);
 
 /** Who is told what an opener does. */
-export type OpenerReports = Pick<OpenerOptions, "attemptFailed" | "loading"> & {
-  readonly observer: ConnectionObserver;
-};
+export type OpenerReports =
+  & Pick<OpenerOptions, "attemptFailed" | "attemptRepeated" | "loading" | "mayRetry">
+  & {
+    readonly observer: ConnectionObserver;
+  };
 
 /**
  * What opens a database's connections.
@@ -45,6 +47,7 @@ export function makeOpener(
     connectTimeoutMs: config.connectTimeoutMs,
     loadingTimeoutMs: config.loadingTimeoutMs,
     silenceLimitMs: config.commandTimeoutMs,
+    heartbeatMs: config.healthCheckIntervalMs,
     retry: config.connectRetry,
     resolve: () => Promise.resolve(endpoint),
     openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,

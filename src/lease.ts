@@ -9,14 +9,14 @@ export interface AcquireOptions {
   signal?: AbortSignal;
 }
 
-/** What a lease is made of. */
-export interface LeaseParts {
-  /** Name of the database. */
-  readonly database: string;
-  /** The connection's client. */
-  readonly redis: IORedis;
+/** The pool's side of a lease. */
+export interface PoolLease {
+  /** Whether it has been released. */
+  readonly released: boolean;
   /** Gives the connection back; throws if that was done before. */
-  readonly release: () => void;
+  release(): void;
+  /** Gives it back as one that nobody is to have any more. */
+  destroy(): void;
 }
 
 /**
@@ -36,27 +36,28 @@ export interface LeaseParts {
  * ```
  */
 export class ConnectionLease implements AsyncDisposable, Disposable {
-  readonly #parts: LeaseParts;
+  /** Name of the database. */
+  readonly database: string;
+  readonly #redis: IORedis;
+  readonly #lease: PoolLease;
   #client: IORedis | undefined;
-  #released = false;
 
   /**
    * Made by the manager; use {@linkcode RedisConnectionManager.acquire}.
    *
-   * @param parts What it is made of.
+   * @param database Name of the database.
+   * @param redis The connection's client.
+   * @param lease The pool's side.
    */
-  constructor(parts: LeaseParts) {
-    this.#parts = parts;
-  }
-
-  /** Name of the database. */
-  get database(): string {
-    return this.#parts.database;
+  constructor(database: string, redis: IORedis, lease: PoolLease) {
+    this.database = database;
+    this.#redis = redis;
+    this.#lease = lease;
   }
 
   /** Whether it has been released. */
   get released(): boolean {
-    return this.#released;
+    return this.#lease.released;
   }
 
   /**
@@ -67,7 +68,7 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
    */
   get client(): IORedis {
     this.#assertHeld("use");
-    return this.#client ??= this.#guard(this.#parts.redis);
+    return this.#client ??= this.#guard(this.#redis);
   }
 
   /**
@@ -76,14 +77,21 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
    * @throws {LeaseReleasedError} If it has been released before.
    */
   release(): void {
-    this.#assertHeld("release");
-    this.#released = true;
-    this.#parts.release();
+    this.#lease.release();
+  }
+
+  /**
+   * Gives the connection back as one that nobody is to have any more: it is closed.
+   *
+   * @throws {LeaseReleasedError} If it has been released before.
+   */
+  destroy(): void {
+    this.#lease.destroy();
   }
 
   /** Gives the connection back to the pool, unless that was done before. */
   [Symbol.dispose](): void {
-    if (!this.#released) this.release();
+    if (!this.released) this.release();
   }
 
   /** Gives the connection back to the pool, unless that was done before. */
@@ -93,7 +101,7 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
   }
 
   #assertHeld(verb: string): void {
-    if (this.#released) throw new LeaseReleasedError(this.#parts.database, verb);
+    if (this.released) throw new LeaseReleasedError(this.database, verb);
   }
 
   /** The same client, but only as long as the lease lasts. */

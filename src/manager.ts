@@ -21,6 +21,7 @@ import type {
   ManagerStats,
   PoolStatistics,
 } from "./observability/types.ts";
+import { ConnectionBudget } from "./pool/budget.ts";
 import { describeDatabase, summarizeHealth, summarizeStatistics } from "./summaries.ts";
 
 /** A database, by its name or by its number in {@linkcode RedisDatabase}. */
@@ -76,6 +77,7 @@ export class RedisConnectionManager implements AsyncDisposable {
   readonly #config: ManagerConfig;
   readonly #clock: Clock;
   readonly #databases = new Map<string, Database>();
+  readonly #budget: ConnectionBudget | undefined;
   readonly #startedAt: number;
   #state: State = { name: "open" };
   #tick: Timer | undefined;
@@ -92,6 +94,10 @@ export class RedisConnectionManager implements AsyncDisposable {
     this.#config = resolveConfig(config);
     this.#clock = clock;
     this.#startedAt = clock.now();
+    const { maxTotalConnections } = this.#config;
+    if (maxTotalConnections !== undefined) {
+      this.#budget = new ConnectionBudget(maxTotalConnections);
+    }
     for (const database of Object.values(this.#config.databases)) this.#add(database);
   }
 
@@ -457,6 +463,7 @@ export class RedisConnectionManager implements AsyncDisposable {
         this.#events.dispatchEvent(new CustomEvent(type, { detail }));
       },
       opened: () => this.#startTicking(),
+      ...(this.#budget === undefined ? {} : { budget: this.#budget }),
     });
     this.#databases.set(config.name, database);
     return database;

@@ -173,19 +173,15 @@ export class Dispatcher implements CommandOwner {
   }
 
   /**
-   * Who judges the commands of leased connections: they are counted like the others,
-   * and never tried again, as they belong to their holder's connection.
+   * A command of a leased connection failed: it is counted like the others, and never
+   * tried again, as it belongs to its holder's connection.
    *
-   * @returns An owner for them.
+   * @param command The command.
+   * @param error Why.
    */
-  forLeases(): CommandOwner {
-    return {
-      replied: (command, reply) => this.replied(command, reply),
-      failed: (command, error) => {
-        this.#statistics.commandFailed(error);
-        settleFailed(command, error);
-      },
-    };
+  leaseFailed(command: TrackedCommand, error: Error): void {
+    this.#statistics.commandFailed(error);
+    settleFailed(command, error);
   }
 
   #resubmitLater(command: TrackedCommand, delayMs: number): void {

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { ConnectionLostError, type Delivery } from "../core/errors/mod.ts";
+import { ConnectionLostError, type Delivery, ProtocolError } from "../core/errors/mod.ts";
 import { isReplyError } from "../connection/driver.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import { decideRetry } from "../resilience/delivery.ts";
@@ -71,7 +71,9 @@ export class RetryJudge {
       return { ...this.#decide(command, "rejected", waitMs), reresolve };
     }
     // Only a lost connection is worth another: every other error is a last word.
-    if (!(error instanceof ConnectionLostError) || !isLone) return TOLD;
+    const isLost = error instanceof ConnectionLostError ||
+      error instanceof ProtocolError;
+    if (!isLost || !isLone) return TOLD;
     // No wait: the lane that it goes to next has to be opened first, and all commands
     // that wait for it keep their order.
     return { ...this.#decide(command, delivery, 0), delayMs: 0 };

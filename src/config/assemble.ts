@@ -86,7 +86,9 @@ function declaredDatabases(
   const declared = new Map<string, Origin>();
   // A file's order is the one that people know.
   for (const { declared: names } of layers.toReversed()) {
-    for (const [name, origin] of names) declared.set(name, origin);
+    for (const [name, origin] of names) {
+      if (!declared.has(name)) declared.set(name, origin);
+    }
   }
   const named = declared.size > 0;
   if (!named) {

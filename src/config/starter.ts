@@ -6,7 +6,7 @@ import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "./schema/sett
 
 /** What a starter file begins with. */
 const HEAD = `# Redis databases. Durations are seconds. A value may name a variable of the
-# environment: \${REDIS_PASSWORD}, or \${REDIS_HOST:-localhost} with a default.
+# environment, such as \${REDIS_PASSWORD}, or \${REDIS_HOST:-localhost} with a default.
 
 databases:
   main:
@@ -17,7 +17,7 @@ databases:
     description: What can be computed again
 
 # Settings of every database; one that a database has of its own goes before these.
-# Below: every setting with its default. Take the # away to change one.
+# Every setting follows with its default. Take the # away to change one.
 `;
 
 /**
@@ -72,16 +72,25 @@ export async function writeStarter(path: string | URL): Promise<boolean> {
   if (!isDenoPresent()) {
     return refuse("cannot write the file: this platform has no files");
   }
+  const directory = label.includes("/") ? label.replace(/\/[^/]*$/, "") : "";
   try {
-    const directory = label.includes("/") ? label.replace(/\/[^/]*$/, "") : "";
+    // Fails with AlreadyExists too, where a file stands in place of a directory.
     if (directory !== "") await Deno.mkdir(directory, { recursive: true });
+  } catch (error) {
+    return refuse(`cannot make the directory: ${writeFailure(error)}`);
+  }
+  try {
     await Deno.writeTextFile(path, starterYaml(), { createNew: true });
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
-    if (error instanceof Deno.errors.NotCapable) {
-      return refuse("cannot write the file: run with --allow-write and --allow-read");
-    }
-    return refuse(`cannot write the file: ${error instanceof Error ? error.name : "?"}`);
+    return refuse(`cannot write the file: ${writeFailure(error)}`);
   }
+}
+
+function writeFailure(error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return "it is not allowed; run with --allow-write and --allow-read";
+  }
+  return error instanceof Error ? error.name : "unknown reason";
 }

@@ -3,6 +3,7 @@ import {
   CommandTimeoutError,
   ConnectionLostError,
   type Delivery,
+  ProtocolError,
 } from "../core/errors/mod.ts";
 import type { KeepaliveTier } from "../transport/channel.ts";
 import type { ConnectionStream } from "../transport/stream.ts";
@@ -13,7 +14,9 @@ import {
   withoutArguments,
   writeCommand,
 } from "./driver.ts";
+import { Doubt, QuietWatch } from "./doubt.ts";
 import { InFlightLog } from "./in_flight_log.ts";
+import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
 import { intercept, settleFailed, type TrackedCommand } from "./tracked.ts";
 
 /** Why a connection ended. */
@@ -47,6 +50,8 @@ export interface ConnectionParts {
   readonly redis: Redis;
   /** Its stream. */
   readonly stream: ConnectionStream;
+  /** What looks at its bytes, and is told what is owed. */
+  readonly replies: ReplyCheck;
   /** Silence, in milliseconds, after which a connection that owes replies is dead. */
   readonly silenceLimitMs: number;
   /** Time. */
@@ -54,6 +59,9 @@ export interface ConnectionParts {
   /** Who counts. */
   readonly observer: ConnectionObserver;
 }
+
+/** How long a backlog of replies may take to be read before deadlines are judged. */
+const MAX_READING_MS = 50;
 
 type State =
   | { readonly name: "open" }
@@ -78,6 +86,8 @@ export class Connection {
   readonly redis: Redis;
   readonly createdAt: number;
   readonly #stream: ConnectionStream;
+  readonly #replies: ReplyCheck;
+  readonly #quiet: QuietWatch;
   readonly #clock: Clock;
   readonly #observer: ConnectionObserver;
   readonly #silenceLimitMs: number;
@@ -91,6 +101,8 @@ export class Connection {
   #deadlineAt = Infinity;
   /** Our own questions in flight: in the library's queue, but not in the log. */
   #unlogged = 0;
+  /** Set while it may be dead: until bytes come, or nothing came for too long. */
+  #doubt: Doubt | undefined;
 
   /**
    * Makes a connection out of an open stream and a ready client.
@@ -103,6 +115,9 @@ export class Connection {
     this.endpoint = parts.endpoint;
     this.redis = parts.redis;
     this.#stream = parts.stream;
+    this.#replies = parts.replies;
+    this.#replies.begin();
+    this.#quiet = new QuietWatch(parts.clock);
     this.#clock = parts.clock;
     this.#observer = parts.observer;
     this.#silenceLimitMs = parts.silenceLimitMs;
@@ -114,9 +129,10 @@ export class Connection {
     return this.#state.name === "open";
   }
 
-  /** Commands sent and not answered. */
+  /** Commands sent and not answered, or held back until it has shown that it lives. */
   get inFlight(): number {
-    return this.redis.commandQueue.length;
+    const sent = this.redis.commandQueue.length;
+    return this.#doubt === undefined ? sent : sent + this.#doubt.held.length;
   }
 
   /** What keepalive its socket got. */
@@ -159,16 +175,56 @@ export class Connection {
     tracking.connection = this;
     tracking.attempts++;
     const { tick } = this.#stream;
-    if (tick !== this.#tick) {
-      this.#tick = tick;
-      this.#tickTime = this.#clock.now();
-      this.#log.beginTick(this.#tickTime);
-    }
-    this.#log.add();
+    if (tick !== this.#tick || this.#doubt !== undefined) this.#beginTick(tick);
     if (tracking.attempts === 1 && !tracking.waited) tracking.startedAt = this.#tickTime;
     const deadline = tracking.startedAt + tracking.timeoutMs;
     if (deadline < this.#deadlineAt) this.#armAt(deadline);
-    writeCommand(this.redis, command);
+    if (this.#doubt === undefined || this.#isLet(command, this.#doubt)) {
+      this.#write(command);
+    }
+  }
+
+  #write(command: TrackedCommand): void {
+    const { redis } = this;
+    this.#log.add();
+    this.#replies.expectReply();
+    if (command.tracking.info === undefined) {
+      this.#replies.note(command.name, command.args, redis.condition?.protocol ?? 3);
+    }
+    writeCommand(redis, command);
+  }
+
+  #beginTick(tick: number): void {
+    this.#tick = tick;
+    const now = this.#tickTime = this.#clock.now();
+    this.#log.beginTick(now);
+    if (this.#doubt !== undefined || this.redis.commandQueue.length > 0) return;
+    if (!this.#quiet.isDoubtful(now, this.#lastReceivedAt)) return;
+    // Half of a command's time is left for another connection.
+    const limitMs = this.#silenceLimitMs / 2;
+    this.#doubt = new Doubt(this.#clock, limitMs, () => this.#isDead(now));
+  }
+
+  /** Lets a command pass a doubt, or holds it back and asks for a sign of life. */
+  #isLet(command: TrackedCommand, doubt: Doubt): boolean {
+    if (doubt.lets(command)) return true;
+    if (this.redis.commandQueue.length === 0) this.ask(this.#silenceLimitMs, "ping");
+    return false;
+  }
+
+  /** Nothing came since it was doubted. */
+  #isDead(since: number): void {
+    if (this.#doubt === undefined) return;
+    const ms = Math.round(this.#clock.now() - since);
+    this.close({ kind: "silent", text: `no answer for ${ms} ms after a silence` });
+  }
+
+  /** Bytes came: what was held back goes out. */
+  #trust(now: number): void {
+    const held = this.#doubt!.end();
+    this.#doubt = undefined;
+    this.#log.beginTick(now);
+    for (const command of held) this.#write(command);
   }
 
   /**
@@ -207,8 +263,13 @@ export class Connection {
     if (!this.isOpen) return Promise.resolve(false);
     return new Promise((resolve) => {
       const command = new Command(name, args);
-      const timer = this.#clock.setTimer(() => resolve(false), timeoutMs);
+      // What has arrived is read before the time is judged to be over.
+      const timer = this.#clock.setTimer(
+        () => this.#clock.afterPoll(() => resolve(false)),
+        timeoutMs,
+      );
       this.#unlogged++;
+      this.#replies.expectReply();
       const done = (alive: boolean) => {
         this.#unlogged--;
         timer.cancel();
@@ -240,6 +301,7 @@ export class Connection {
         this.#observer.answered(sentAt, now, count);
       });
     }
+    if (this.#doubt !== undefined && this.#state.name === "open") this.#trust(now);
   }
 
   /** The socket is gone: settles what was in flight. Called by the stream.
@@ -248,9 +310,10 @@ export class Connection {
    */
   ended(error: Error | undefined): void {
     if (this.#state.name === "closed") return;
-    const reason: CloseReason = this.#state.name === "closing"
-      ? this.#state.reason
-      : { kind: "lost", text: error?.message ?? "closed by the server" };
+    const reason: CloseReason = this.#state.name === "closing" ? this.#state.reason : {
+      kind: error instanceof ReplyRefused ? "protocol" : "lost",
+      text: error?.message ?? "closed by the server",
+    };
     this.#state = { name: "closed", reason };
     this.#deadlineTimer?.cancel();
     if (reason.kind === "lost") this.#observer.troubled("reset");
@@ -266,14 +329,11 @@ export class Connection {
     // The client library would reject them in an order and with errors of its own.
     queue.clear();
     const sent = commands.length - this.#stream.unsentCommands;
-    commands.forEach((command, i) => {
+    const held = this.#doubt?.end() ?? [];
+    this.#doubt = undefined;
+    [...commands, ...held].forEach((command, i) => {
       const delivery: Delivery = i < sent ? "ambiguous" : "never-sent";
-      const error = new ConnectionLostError(
-        this.database,
-        command.name,
-        delivery,
-        reason.text,
-      );
+      const error = this.#lossOf(command, delivery, reason);
       const tracked = command as TrackedCommand;
       if (tracked.tracking === undefined) command.reject(error);
       else if (!tracked.tracking.settled) {
@@ -282,52 +342,82 @@ export class Connection {
     });
   }
 
+  #lossOf(
+    command: { name: string },
+    delivery: Delivery,
+    { kind, text }: CloseReason,
+  ): Error {
+    return kind === "protocol" && delivery === "ambiguous"
+      ? new ProtocolError(this.database, text, delivery)
+      : new ConnectionLostError(this.database, command.name, delivery, text);
+  }
+
   #armAt(deadline: number): void {
     this.#deadlineTimer?.cancel();
     this.#deadlineAt = deadline;
-    this.#deadlineTimer = this.#clock.setTimer(() => {
-      // What has arrived is read before deadlines are judged: the timers of a process
-      // that was frozen or busy are due before its sockets have been looked at.
-      this.#clock.afterPoll(() => this.#judgeDeadlines());
-    }, deadline - this.#clock.now());
+    this.#deadlineTimer = this.#clock.setTimer(
+      () => this.#readFirst(this.#clock.now() + MAX_READING_MS),
+      deadline - this.#clock.now(),
+    );
+  }
+
+  /**
+   * What has arrived is read before deadlines are judged: the timers of a process that
+   * was frozen or busy are due before its sockets have been looked at. One look gives
+   * one chunk, so it looks until none comes.
+   */
+  #readFirst(until: number): void {
+    const { bytesReceived } = this.#stream;
+    this.#clock.afterPoll(() => {
+      const isReading = this.#stream.bytesReceived > bytesReceived;
+      if (isReading && this.#clock.now() < until) this.#readFirst(until);
+      else this.#judgeDeadlines();
+    });
   }
 
   #judgeDeadlines(): void {
     this.#deadlineAt = Infinity;
     if (this.#state.name !== "open") return;
     const now = this.#clock.now();
-    let next = Infinity;
-    let expired = 0;
-    const queue = this.redis.commandQueue;
-    for (let i = 0; i < queue.length; i++) {
-      const command = queue.peekAt(i)!.command as TrackedCommand;
-      const { tracking } = command;
-      if (tracking === undefined || tracking.settled) continue;
-      const deadline = tracking.startedAt + tracking.timeoutMs;
-      if (deadline > now) next = Math.min(next, deadline);
-      else {
-        expired++;
-        this.#expire(command);
-      }
-    }
-    if (expired > 0) this.#observer.troubled("timeout");
+    const commands = this.redis.commandQueue.toArray().map((item) => item.command);
+    const sent = this.#judgeEach(commands, now, "ambiguous");
+    const held = this.#judgeEach(this.#doubt?.held ?? [], now, "never-sent");
+    if (sent.expired > 0) this.#observer.troubled("timeout");
+    const next = Math.min(sent.next, held.next);
     if (this.#isSilent(now)) {
       const ms = Math.round(now - Math.max(this.#lastReceivedAt, this.#log.oldest));
       this.close({
         kind: "silent",
         text: `no bytes for ${ms} ms while replies were owed`,
       });
-    } else if (next < Infinity) this.#armAt(next);
+    } else if (next < this.#deadlineAt) this.#armAt(next);
   }
 
-  #expire(command: TrackedCommand): void {
-    const { owner, timeoutMs } = command.tracking;
-    const { database } = this;
-    owner.failed(
-      command,
-      new CommandTimeoutError(database, command.name, timeoutMs, "ambiguous"),
-      "ambiguous",
-    );
+  /** Fails those whose time is over; gives their number and the next deadline. */
+  #judgeEach(
+    commands: readonly { name: string }[],
+    now: number,
+    delivery: Delivery,
+  ): { expired: number; next: number } {
+    let expired = 0;
+    let next = Infinity;
+    for (const command of commands as readonly TrackedCommand[]) {
+      const { tracking } = command;
+      if (tracking === undefined || tracking.settled) continue;
+      const deadline = tracking.startedAt + tracking.timeoutMs;
+      if (deadline > now) next = Math.min(next, deadline);
+      else {
+        expired++;
+        const error = new CommandTimeoutError(
+          this.database,
+          command.name,
+          tracking.timeoutMs,
+          delivery,
+        );
+        tracking.owner.failed(command, error, delivery);
+      }
+    }
+    return { expired, next };
   }
 
   /** Owes replies and has been silent for too long. */

@@ -1,26 +1,21 @@
 import { deadline } from "@std/async/deadline";
-import { delay } from "@std/async/delay";
 import { retry, RetryError } from "@std/async/retry";
-import type { Clock } from "../core/clock.ts";
 import { AuthError, ConnectError, RedisManagerError } from "../core/errors/mod.ts";
-import type { Secret } from "../core/secret.ts";
-import {
-  describeEndpoint,
-  type Endpoint,
-  type KeepaliveTimes,
-  type OpenChannel,
-} from "../transport/channel.ts";
+import { RECONNECT_BACKOFF } from "../resilience/backoff.ts";
 import type { FailureKind } from "../resilience/failure_kinds.ts";
-import { ConnectionStream } from "../transport/stream.ts";
-import type { TlsMaterial } from "../transport/tls.ts";
+import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
+import { ConnectGate } from "./connect_gate.ts";
 import {
   explainConnectFailure,
   failureKind,
   isAuthFailure,
   isPermanent,
 } from "./connect_failure.ts";
-import { Connection, type ConnectionObserver } from "./connection.ts";
-import { connectDriver, type Redis } from "./driver.ts";
+import type { Connection } from "./connection.ts";
+import type { Redis } from "./driver.ts";
+import { CutUnheard, type HandshakeOptions, shakeHands } from "./handshake.ts";
+import { keepBeating } from "./heartbeat.ts";
+import { overhear } from "./overhear.ts";
 import { type LoadingProgress, waitUntilReady } from "./readiness.ts";
 
 /** How the opening of connections is tried again. */
@@ -38,53 +33,56 @@ export interface ConnectRetryPolicy {
 }
 
 /** What the opening of a database's connections needs. */
-export interface OpenerOptions {
-  /** Name of the database. */
-  readonly database: string;
-  /** Database number. */
-  readonly db: number;
-  /** ACL user. */
-  readonly username?: string;
-  /** Password. */
-  readonly password?: Secret;
-  /** What is put before each key by the library's own clients. */
-  readonly keyPrefix: string;
+export interface OpenerOptions extends HandshakeOptions {
   /** Deadline of one attempt, in milliseconds. */
   readonly connectTimeoutMs: number;
   /** Longest wait for a server that loads its data, in milliseconds. */
   readonly loadingTimeoutMs: number;
-  /** Silence after which a connection that owes replies is dead, in milliseconds. */
-  readonly silenceLimitMs: number;
+  /** Silence on a lane after which it is asked for a sign of life, in milliseconds;
+   * 0 = never. */
+  readonly heartbeatMs: number;
   /** How it is tried again. */
   readonly retry: ConnectRetryPolicy;
-  /** TCP keepalive. */
-  readonly keepalive?: KeepaliveTimes;
-  /** Reads what TLS needs; called for each attempt, so that renewed files count. */
-  readonly tls?: () => Promise<TlsMaterial>;
   /** Finds the server; asked for each attempt. */
   readonly resolve: (signal: AbortSignal) => Promise<Endpoint>;
-  /** Opens a socket. */
-  readonly openChannel: OpenChannel;
-  /** Time. */
-  readonly clock: Clock;
-  /** Who counts what the connections do. */
-  readonly observer: ConnectionObserver;
-  /** Told of each attempt that failed. */
-  readonly attemptFailed: (error: Error, endpoint: string, kind: FailureKind) => void;
+  /** Whether a failed attempt may be followed by another one; not while the circuit
+   * breaker keeps the server from being asked. */
+  readonly mayRetry: () => boolean;
+  /**
+   * Told of each attempt that failed.
+   *
+   * @param error Why.
+   * @param endpoint Where it went.
+   * @param kind What it is to the circuit breaker.
+   * @param source Set for attempts in quick succession: together they are one failure.
+   */
+  readonly attemptFailed: (
+    error: Error,
+    endpoint: string,
+    kind: FailureKind,
+    source?: object,
+  ) => void;
+  /** Told of each attempt that follows a failed one. */
+  readonly attemptRepeated: () => void;
   /** Told at each look at a server that is loading. */
   readonly loading: (progress: LoadingProgress, waitedMs: number) => void;
 }
 
-/** Wait before the first new attempt after a working connection was lost. */
-const FAST_RETRY_MS = 50;
-
-let lastId = 0;
+/** Attempts after a loss, from 50 ms on, before the configured policy begins. */
+const FAST_ATTEMPTS = 6;
+/** Failures of fast attempts within so many milliseconds count once: a server that is
+ * restarted within a second or two must not trip the breaker. */
+const FAST_COUNT_MS = 500;
+/** How long a server that cut an attempt short is listened to, in milliseconds. */
+const OVERHEAR_MS = 250;
 
 /** Opens connections to one database, trying again as its policy says. */
 export class Opener {
   readonly #options: OpenerOptions;
+  readonly #gate: ConnectGate;
   #endpoint = "";
   #lost = false;
+  #counted: { readonly at: number; readonly source: object } | undefined;
 
   /**
    * Makes an opener; opens nothing.
@@ -93,6 +91,7 @@ export class Opener {
    */
   constructor(options: OpenerOptions) {
     this.#options = options;
+    this.#gate = new ConnectGate(options.clock);
   }
 
   /** A working connection was lost: the next opening starts fast. */
@@ -110,23 +109,14 @@ export class Opener {
    * @throws {AuthError} If the server refused the credentials; not tried again.
    * @throws {NotReadyError} If the server was loading for longer than allowed.
    */
-  async open(purpose: string, signal: AbortSignal): Promise<Connection> {
-    const { clock, database, retry: policy } = this.#options;
+  async open(purpose: "lane" | "lease", signal: AbortSignal): Promise<Connection> {
+    const { clock, database } = this.#options;
     const startedAt = clock.now();
     const causes: Error[] = [];
-    const attempt = async () => {
-      try {
-        return await this.#attempt(purpose, signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        causes.push(error as Error);
-        this.#options.attemptFailed(error as Error, this.#endpoint, failureKind(error));
-        throw error;
-      }
-    };
     try {
-      const connection = await this.#retry(attempt, policy, signal);
+      const connection = await this.#retry(purpose, causes, signal);
       this.#lost = false;
+      this.#counted = undefined;
       return connection;
     } catch (error) {
       signal.throwIfAborted();
@@ -142,98 +132,130 @@ export class Opener {
     }
   }
 
+  /** Fast attempts if a working connection was lost, then those of the policy. */
   async #retry(
-    attempt: () => Promise<Connection>,
-    policy: ConnectRetryPolicy,
+    purpose: "lane" | "lease",
+    causes: Error[],
     signal: AbortSignal,
   ): Promise<Connection> {
+    const isRetriable = (error: unknown) =>
+      !isPermanent(error) && this.#options.mayRetry();
+    const attempt = (isFast: boolean) => () =>
+      this.#attemptInTurn(purpose, isFast, causes, signal);
     if (this.#lost) {
+      const { minMs, multiplier, jitter } = RECONNECT_BACKOFF;
+      const { maxMs } = this.#options.retry;
       try {
-        return await attempt();
+        return await retry(attempt(true), {
+          maxAttempts: FAST_ATTEMPTS,
+          minTimeout: Math.min(minMs, maxMs),
+          maxTimeout: maxMs,
+          multiplier,
+          jitter,
+          isRetriable,
+          signal,
+        });
       } catch (error) {
-        if (isPermanent(error)) throw error;
         this.#lost = false;
-        await delay(FAST_RETRY_MS * Math.random(), { signal });
+        if (!(error instanceof RetryError)) throw error;
       }
     }
-    return await retry(attempt, {
-      maxAttempts: policy.attempts,
-      minTimeout: policy.minMs,
-      maxTimeout: policy.maxMs,
-      multiplier: policy.multiplier,
-      jitter: policy.jitter,
-      isRetriable: (error) => !isPermanent(error),
+    const { attempts, minMs, maxMs, multiplier, jitter } = this.#options.retry;
+    return await retry(attempt(false), {
+      maxAttempts: attempts,
+      minTimeout: minMs,
+      maxTimeout: maxMs,
+      multiplier,
+      jitter,
+      isRetriable,
       signal,
     });
+  }
+
+  #attemptInTurn(
+    purpose: "lane" | "lease",
+    isFast: boolean,
+    causes: Error[],
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    return this.#gate.pass(async () => {
+      if (causes.length > 0) this.#options.attemptRepeated();
+      try {
+        return await this.#attempt(purpose, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        causes.push(error as Error);
+        const source = isFast ? this.#sourceOfFast() : undefined;
+        const kind = failureKind(error);
+        this.#options.attemptFailed(error as Error, this.#endpoint, kind, source);
+        throw error;
+      }
+    }, signal);
+  }
+
+  /** The same object for fast attempts that count as one failure. */
+  #sourceOfFast(): object {
+    const now = this.#options.clock.now();
+    if (this.#counted === undefined || now - this.#counted.at >= FAST_COUNT_MS) {
+      this.#counted = { at: now, source: {} };
+    }
+    return this.#counted.source;
   }
 
   /** One attempt: a socket and a handshake under the deadline, then the loading wait. */
-  async #attempt(purpose: string, signal: AbortSignal): Promise<Connection> {
-    const { connectTimeoutMs, database } = this.#options;
+  async #attempt(purpose: "lane" | "lease", signal: AbortSignal): Promise<Connection> {
+    const { connectTimeoutMs, database, clock } = this.#options;
+    const { silenceLimitMs: timeoutMs, heartbeatMs: intervalMs } = this.#options;
     const stop = new AbortController();
     try {
-      const opening = this.#handshake(purpose, AbortSignal.any([signal, stop.signal]));
+      const within = AbortSignal.any([signal, stop.signal]);
+      const name = `mooring:${database}:${purpose}`;
+      const opening = this.#handshake(name, within);
       const link = await deadline(opening, connectTimeoutMs, { signal });
       await this.#awaitServing(link.redis, AbortSignal.any([signal, link.ended]));
-      return link.connect();
+      const connection = link.connect();
+      if (purpose === "lane" && intervalMs > 0) {
+        keepBeating(connection, { intervalMs, timeoutMs }, clock);
+      }
+      return connection;
     } catch (error) {
       stop.abort(error);
-      const endpoint = this.#endpoint;
       if (error instanceof RedisManagerError) throw error;
       const explained = explainConnectFailure(error, connectTimeoutMs);
       if (!isAuthFailure(error)) throw explained;
-      throw new AuthError(database, endpoint, explained.message);
+      throw new AuthError(database, this.#endpoint, explained.message);
     }
   }
 
-  /** Opens a socket and takes the client library through its handshake. */
-  async #handshake(purpose: string, signal: AbortSignal) {
-    const { database, db, keyPrefix, username, clock, observer } = this.#options;
-    const password = await this.#options.password?.reveal();
+  async #handshake(name: string, signal: AbortSignal) {
     const endpoint = await this.#options.resolve(signal);
     this.#endpoint = describeEndpoint(endpoint);
-    const { keepalive, tls } = this.#options;
-    const channel = await this.#options.openChannel(endpoint, {
-      signal,
-      ...(keepalive === undefined ? {} : { keepalive }),
-      ...(tls === undefined ? {} : { tls: await tls() }),
-    });
-    let connection: Connection | undefined;
-    const ended = new AbortController();
-    const stream = new ConnectionStream(channel, {
-      received: () => connection?.received(),
-      closing: (error) => {
-        connection?.ended(error);
-        ended.abort(error ?? new Error("the connection was closed by the server"));
-      },
-    });
-    signal.addEventListener("abort", () => connection ?? stream.destroy(), {
-      once: true,
-    });
-    signal.throwIfAborted();
-    const redis = await connectDriver({
-      stream,
-      connectionName: `mooring:${database}:${purpose}`,
-      db,
-      keyPrefix,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-    });
-    const connect = () => {
-      ended.signal.throwIfAborted();
-      connection = new Connection({
-        id: ++lastId,
-        database,
-        endpoint: this.#endpoint,
-        redis,
-        stream,
-        silenceLimitMs: this.#options.silenceLimitMs,
-        clock,
-        observer,
+    try {
+      return await shakeHands(this.#options, endpoint, name, signal);
+    } catch (error) {
+      if (!(error instanceof CutUnheard)) throw error;
+      const said = await this.#overhear(endpoint, signal);
+      throw said === undefined ? error : new Error(said);
+    }
+  }
+
+  /** What the server says to a client that does not speak; it may be why it closes. */
+  async #overhear(endpoint: Endpoint, signal: AbortSignal): Promise<string | undefined> {
+    const { tls, openChannel } = this.#options;
+    const stop = new AbortController();
+    const timer = this.#options.clock.setTimer(() => stop.abort(), OVERHEAR_MS);
+    const within = AbortSignal.any([signal, stop.signal]);
+    try {
+      const channel = await openChannel(endpoint, {
+        signal: within,
+        ...(tls === undefined ? {} : { tls: await tls() }),
       });
-      return connection;
-    };
-    return { redis, ended: ended.signal, connect };
+      return await overhear(channel, within);
+    } catch {
+      return undefined;
+    } finally {
+      timer.cancel();
+    }
   }
 
   async #awaitServing(redis: Redis, signal: AbortSignal): Promise<void> {

@@ -32,7 +32,7 @@ export interface ReadinessOptions {
 
 /** Shortest and longest time between two looks at a loading server. */
 const POLL_MIN_MS = 50;
-const POLL_MAX_MS = 2000;
+const POLL_MAX_MS = 200;
 /** Share of the server's own estimate after which it is looked at again. */
 const ETA_SHARE = 0.5;
 /** The part of that time that is left to `retry`; the rest is paced by the estimate. */
@@ -72,7 +72,8 @@ export function parseLoading(info: string): LoadingProgress {
 
 /**
  * How long to wait before the next look at a server that is loading: half of what it
- * expects to need, so that the looks get denser towards the end.
+ * expects to need, and never so long that its being ready is noticed late: its estimates
+ * are rough.
  *
  * @param etaSeconds The server's estimate, if it gave one.
  * @returns Milliseconds.

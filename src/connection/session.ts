@@ -1,4 +1,4 @@
-import { Command, type Redis } from "./driver.ts";
+import type { Command, Redis } from "./driver.ts";
 import type { Connection } from "./connection.ts";
 import { type CommandOwner, track } from "./tracked.ts";
 

@@ -80,11 +80,16 @@ export interface LatencyHistogramJson {
  * `minMs` and `maxMs` stay exact.
  *
  * @example Usage
- * ```ts ignore
+ * ```ts
+ * import { LatencyHistogram } from "./histogram.ts";
+ * import { assertAlmostEquals, assertEquals } from "@std/assert";
+ *
  * const histogram = new LatencyHistogram();
  * histogram.record(0.25);
  * histogram.record(1.5, 10); // ten commands that took 1.5 ms each
- * histogram.snapshot().p99Ms; // 1.5, to within 1.6 %
+ * const { count, p99Ms, maxMs } = histogram.snapshot();
+ * assertEquals([count, maxMs], [11, 1.5]);
+ * assertAlmostEquals(p99Ms, 1.5, 1.5 * LatencyHistogram.relativeError);
  * ```
  */
 export class LatencyHistogram {

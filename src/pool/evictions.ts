@@ -45,7 +45,8 @@ export function selectEvictions<T extends EvictionCandidate>(
     if (tooOld(candidate)) {
       evictions.push({ candidate, reason: "max_lifetime" });
     } else if (
-      limits.idleTimeoutMs > 0 && now - candidate.since >= limits.idleTimeoutMs && spare > 0
+      limits.idleTimeoutMs > 0 && now - candidate.since >= limits.idleTimeoutMs &&
+      spare > 0
     ) {
       spare--;
       evictions.push({ candidate, reason: "idle_timeout" });

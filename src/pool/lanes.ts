@@ -12,6 +12,8 @@ import { WaitingCommands } from "./lane_waiting.ts";
 export interface Lane {
   /** The connection. */
   readonly connection: Connection;
+  /** When it should be replaced, on the monotonic clock; infinite for never. */
+  readonly expiresAt: number;
   /** Gives the place under the limit back, and ends the connection. */
   release(reason: string): void;
 }
@@ -130,10 +132,35 @@ export class LaneSet {
    * @param reason Why, in words.
    */
   replaceAll(reason: string): void {
-    const lanes = this.#lanes;
-    this.#lanes = [];
-    for (const lane of lanes) this.#retire(lane, reason);
+    this.#replaceIf(() => true, reason);
+  }
+
+  /**
+   * Ends one lane, when what is in flight on it has been answered.
+   *
+   * @param connection Its connection.
+   * @param reason Why, in words.
+   */
+  replace(connection: Connection, reason: string): void {
+    this.#replaceIf((lane) => lane.connection === connection, reason);
+  }
+
+  /**
+   * Ends the lanes that have lived for long enough.
+   *
+   * @returns How many.
+   */
+  replaceExpired(): number {
+    const now = this.#options.clock.now();
+    return this.#replaceIf((lane) => lane.expiresAt <= now, "its lifetime is over");
+  }
+
+  #replaceIf(isDue: (lane: Lane) => boolean, reason: string): number {
+    const due = this.#lanes.filter(isDue);
+    this.#lanes = this.#lanes.filter((lane) => !due.includes(lane));
+    for (const lane of due) this.#retire(lane, reason);
     if (this.#waiting.size > 0) this.#ensureLane();
+    return due.length;
   }
 
   /**

@@ -24,6 +24,8 @@ export interface Situation {
   readonly leasesWaiting: number;
   /** What the last place was given to. */
   readonly lastTurn: Purpose;
+  /** For what the budget that pools share has no place now. */
+  readonly refused: ReadonlySet<Purpose>;
 }
 
 /**
@@ -57,7 +59,7 @@ export type Step =
  * @returns The step.
  */
 export function nextStep(now: Situation): Step {
-  if (now.lanesWaiting > 0 && isLanesTurn(now)) {
+  if (now.lanesWaiting > 0 && isLanesTurn(now) && !now.refused.has("lane")) {
     if (now.forLanes + now.forLeases < now.max) return "open_lane";
     if (now.idle > 0) return "make_room";
   }
@@ -65,8 +67,13 @@ export function nextStep(now: Situation): Step {
   if (now.idle > 0 && !now.stale) return "grant";
   if (now.leasesWaiting <= now.coming) return "rest";
   if (now.idle > 0) return "validate";
-  if (roomForLeases(now) > 0 && now.connecting < now.maxConnecting) return "open_lease";
+  if (mayOpenLease(now)) return "open_lease";
   return now.max === 1 && now.forLanes > 0 ? "ask_lane" : "rest";
+}
+
+function mayOpenLease(now: Situation): boolean {
+  return roomForLeases(now) > 0 && now.connecting < now.maxConnecting &&
+    !now.refused.has("lease");
 }
 
 function isLanesTurn(now: Situation): boolean {

@@ -1,11 +1,5 @@
 import type { EvictionReason, Pooled } from "./types.ts";
 
-/** What a lane needs of its pool. */
-export interface LaneOwner<C extends Pooled> {
-  /** Ends the lane's connection and frees its place. */
-  endLane(handle: LaneSlot<C>, reason: EvictionReason): void;
-}
-
 /**
  * A shared connection's place under the pool's limit, from when it is open until it is
  * released or its connection ends.
@@ -22,21 +16,21 @@ export class LaneSlot<C extends Pooled> {
   /** When it should be replaced, on the monotonic clock; infinite for never. The pool
    * itself never takes a lane away before it is closed. */
   readonly expiresAt: number;
-  readonly #owner: LaneOwner<C>;
+  readonly #end: (reason: EvictionReason) => void;
   #wanted = false;
   #onWanted: (() => void) | undefined;
 
   /**
    * Made by the pool.
    *
-   * @param owner The pool.
    * @param connection The connection.
    * @param expiresAt When it should be replaced.
+   * @param end Ends the connection, if it has not ended, and frees its place.
    */
-  constructor(owner: LaneOwner<C>, connection: C, expiresAt: number) {
-    this.#owner = owner;
+  constructor(connection: C, expiresAt: number, end: (reason: EvictionReason) => void) {
     this.connection = connection;
     this.expiresAt = expiresAt;
+    this.#end = end;
   }
 
   /**
@@ -72,6 +66,6 @@ export class LaneSlot<C extends Pooled> {
    * @param reason What it is counted as. Default `lane_released`.
    */
   release(reason: EvictionReason = "lane_released"): void {
-    this.#owner.endLane(this, reason);
+    this.#end(reason);
   }
 }

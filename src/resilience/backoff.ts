@@ -20,7 +20,10 @@ export interface BackoffOptions {
  * @returns Milliseconds, from `(1 - jitter)` of the full wait to all of it.
  *
  * @example Usage
- * ```ts ignore
+ * ```ts
+ * import { backoffMs } from "./backoff.ts";
+ * import { assertEquals } from "@std/assert";
+ *
  * const options = { minMs: 50, maxMs: 1000, jitter: 0 };
  * assertEquals([1, 2, 3, 10].map((n) => backoffMs(n, options, 0)), [50, 100, 200, 1000]);
  * ```
@@ -55,6 +58,14 @@ export const RECONNECT_BACKOFF: Required<BackoffOptions> = Object.freeze({
  * @param random A random number from 0 to 1.
  * @param options What differs from {@linkcode RECONNECT_BACKOFF}.
  * @returns Milliseconds.
+ *
+ * @example Usage
+ * ```ts
+ * import { reconnectDelayMs } from "./backoff.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([0, 1, 2, 50].map((n) => reconnectDelayMs(n, 0)), [0, 50, 100, 30_000]);
+ * ```
  */
 export function reconnectDelayMs(
   attempt: number,

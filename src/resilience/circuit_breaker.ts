@@ -100,16 +100,20 @@ type State =
  * cooldown. Results of commands sent before it opened change nothing.
  *
  * @example Usage
- * ```ts ignore
+ * ```ts
+ * import { systemClock } from "../core/clock.ts";
+ * import { CircuitBreaker } from "./circuit_breaker.ts";
+ * import { ConsecutiveFailures } from "./trip_strategy.ts";
+ * import { assertEquals } from "@std/assert";
+ *
  * const breaker = new CircuitBreaker({
  *   clock: systemClock,
  *   strategy: new ConsecutiveFailures(5),
  *   cooldownMs: 60_000,
  * });
- * const probe = breaker.allows() ? undefined : breaker.tryProbe();
- * if (!breaker.allows() && probe === undefined) {
- *   throw new CircuitOpenError("main", breaker.retryAfterMs);
- * }
+ * for (let i = 0; i < 5; i++) breaker.recordFailure("refused");
+ * assertEquals([breaker.allows(), breaker.tryProbe()], [false, undefined]);
+ * assertEquals(breaker.retryAfterMs > 59_000, true);
  * ```
  */
 export class CircuitBreaker {

@@ -53,10 +53,15 @@ const MAX_REMEMBERED = 2000;
  * name, as it was spelled, is remembered: the hot path is one look-up.
  *
  * @example Usage
- * ```ts ignore
- * const commands = new CommandClassifier((name) => metadata[name]?.flags);
- * const info = commands.lookup("get");
- * const decided = info.isByArgs ? commands.resolve("xread", args) : info;
+ * ```ts
+ * import { CommandClassifier } from "./command_class.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const flags: Record<string, string[]> = { get: ["readonly", "fast"] };
+ * const commands = new CommandClassifier((name) => flags[name]);
+ * assertEquals(commands.lookup("get").class, "read");
+ * assertEquals(commands.lookup("client").isByArgs, true);
+ * assertEquals(commands.resolve("client", ["TRACKING", "on"]).class, "stateful");
  * ```
  */
 export class CommandClassifier {
@@ -117,7 +122,10 @@ export class CommandClassifier {
  * block, or the server will refuse its timeout.
  *
  * @example Usage
- * ```ts ignore
+ * ```ts
+ * import { blockingTimeoutMs } from "./command_class.ts";
+ * import { assertEquals } from "@std/assert";
+ *
  * assertEquals(blockingTimeoutMs("blpop", ["jobs", "1.5"]), 1500);
  * assertEquals(blockingTimeoutMs("xread", ["BLOCK", 0, "STREAMS", "s", "$"]), Infinity);
  * ```
@@ -140,6 +148,14 @@ export function blockingTimeoutMs(
  *
  * @param name The name in lower case.
  * @returns `true` for GET, HGET and their like.
+ *
+ * @example Usage
+ * ```ts
+ * import { isNilMiss } from "./command_class.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(["get", "mget", "lpop"].map(isNilMiss), [true, false, false]);
+ * ```
  */
 export function isNilMiss(name: string): boolean {
   return NIL_MISSES.has(name);

@@ -81,9 +81,23 @@ export type RetryDecision =
  * @returns Whether to send it again, and when; or why not.
  *
  * @example Usage
- * ```ts ignore
- * const decision = decideRetry({ command, delivery: "ambiguous", attempt: 1, ...settings });
- * if (decision.retry) clock.setTimer(resend, decision.delayMs);
+ * ```ts
+ * import { decideRetry } from "./delivery.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const decision = decideRetry({
+ *   command: { class: "write", isRead: false },
+ *   delivery: "ambiguous",
+ *   attempt: 1,
+ *   maxRetries: 3,
+ *   retryOnTimeout: true,
+ *   retryWrites: false,
+ *   remainingMs: 5000,
+ *   hasBudget: true,
+ *   backoff: { minMs: 50, maxMs: 1000 },
+ *   random: Math.random(),
+ * });
+ * assertEquals(decision, { retry: false, reason: "ambiguous" });
  * ```
  */
 export function decideRetry(question: RetryQuestion): RetryDecision {

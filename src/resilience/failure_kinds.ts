@@ -27,7 +27,10 @@ export interface FailureRule {
  * answer, whatever it says, shows that the server can.
  *
  * @example Usage
- * ```ts ignore
+ * ```ts
+ * import { FAILURE_KINDS } from "./failure_kinds.ts";
+ * import { assertEquals } from "@std/assert";
+ *
  * assertEquals(FAILURE_KINDS.timeout.counts, true);
  * assertEquals(FAILURE_KINDS.auth.counts, false);
  * ```

@@ -233,7 +233,10 @@ const MAX_TEXT = 2048;
  * @returns What follows from it.
  *
  * @example Usage
- * ```ts ignore
+ * ```ts
+ * import { classifyReplyError } from "./reply_errors.ts";
+ * import { assertEquals } from "@std/assert";
+ *
  * const error = classifyReplyError("READONLY You can't write against a read only replica.");
  * assertEquals(error.rule.action, "wait");
  * assertEquals(error.unapplied, true);

@@ -25,10 +25,14 @@ const WINDOW_SECONDS = 10;
  * cut into slices of one second; one array holds their balances.
  *
  * @example Usage
- * ```ts ignore
- * const budget = new RetryBudget({ clock: systemClock, ratio: 0.2, minPerSecond: 10 });
- * budget.deposit(500); // once a tick: commands sent
- * if (budget.tryWithdraw()) resend();
+ * ```ts
+ * import { systemClock } from "../core/clock.ts";
+ * import { RetryBudget } from "./retry_budget.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const budget = new RetryBudget({ clock: systemClock, ratio: 0.2, minPerSecond: 0 });
+ * budget.deposit(5); // once a tick: commands sent
+ * assertEquals([budget.tryWithdraw(), budget.tryWithdraw()], [true, false]);
  * ```
  */
 export class RetryBudget {
@@ -59,7 +63,10 @@ export class RetryBudget {
   /** How many retries could be made now; a fraction is one that is not whole yet. */
   get balance(): number {
     this.#turn();
-    return Math.max(0, this.#reserve + this.#balance);
+    const balance = Math.max(0, this.#reserve + this.#balance);
+    // Five deposits of 0.2 are one retry, whatever their sum lacks of it.
+    const whole = Math.round(balance);
+    return Math.abs(balance - whole) < EPSILON ? whole : balance;
   }
 
   /** How many retries were refused so far. */
@@ -84,7 +91,7 @@ export class RetryBudget {
    * @returns Whether there was one left; if not, nothing is taken.
    */
   tryWithdraw(): boolean {
-    if (this.balance < 1 - EPSILON) {
+    if (this.balance < 1) {
       this.#refused++;
       return false;
     }
@@ -111,7 +118,7 @@ export class RetryBudget {
   }
 }
 
-/** What sums of fractions may lack of a whole: five deposits of 0.2 are one retry. */
+/** What sums of fractions may be off by. */
 const EPSILON = 1e-9;
 
 function checkRange(name: string, value: number, max: number): number {

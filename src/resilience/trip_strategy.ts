@@ -14,7 +14,18 @@ export interface TripStrategy {
   reset(): void;
 }
 
-/** Opens after so many failures without a success between them. */
+/**
+ * Opens after so many failures without a success between them.
+ *
+ * @example Usage
+ * ```ts
+ * import { ConsecutiveFailures } from "./trip_strategy.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const strategy = new ConsecutiveFailures(2);
+ * assertEquals([strategy.failure(), strategy.failure()], [false, true]);
+ * ```
+ */
 export class ConsecutiveFailures implements TripStrategy {
   readonly #threshold: number;
   #failures = 0;

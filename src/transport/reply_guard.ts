@@ -76,11 +76,17 @@ const VERBATIM_PREFIX = 4;
  * frames are judged at the first byte that tells what they are.
  *
  * @example Usage
- * ```ts ignore
+ * ```ts
+ * import { ReplyGuard } from "./reply_guard.ts";
+ * import { assertEquals } from "@std/assert";
+ *
  * const guard = new ReplyGuard();
- * const found = guard.scan(chunk);
- * if (typeof found !== "number") socket.destroy(found.reason);
- * else if (guard.begun > sent) socket.destroy(`${guard.begun} replies to ${sent} commands`);
+ * const encoder = new TextEncoder();
+ * assertEquals(guard.scan(encoder.encode("+OK\r\n$5\r\nhel")), 1);
+ * assertEquals([guard.replies, guard.begun], [1, 2]);
+ *
+ * const found = guard.scan(encoder.encode("lo!!"));
+ * assertEquals(typeof found === "number" ? "right" : found.rule, "line-end");
  * ```
  */
 export class ReplyGuard {

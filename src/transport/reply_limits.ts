@@ -61,6 +61,15 @@ const RANGES: { readonly [K in keyof ReplyLimits]: readonly [number, number] } =
  * @param limits What differs from {@linkcode DEFAULT_REPLY_LIMITS}.
  * @returns All limits, frozen.
  * @throws {RangeError} If a limit is no integer within its range.
+ *
+ * @example Usage
+ * ```ts
+ * import { resolveReplyLimits } from "./reply_limits.ts";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * assertEquals(resolveReplyLimits({ maxDepth: 9 }).maxBulkBytes, 536_870_912);
+ * assertThrows(() => resolveReplyLimits({ maxDepth: 0 }), RangeError);
+ * ```
  */
 export function resolveReplyLimits(limits: Partial<ReplyLimits> = {}): ReplyLimits {
   const resolved = { ...DEFAULT_REPLY_LIMITS, ...limits };

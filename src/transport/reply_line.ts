@@ -31,6 +31,17 @@ export type LineContent =
 /**
  * Reads the line of a number, a length, a count, a double, a boolean or a null, byte by
  * byte: such lines are short, and may be cut anywhere.
+ *
+ * @example Usage
+ * ```ts
+ * import { ReplyLine } from "./reply_line.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const line = new ReplyLine(100);
+ * line.begin(0x24); // $
+ * assertEquals([..."12x"].map((char) => line.add(char.charCodeAt(0))), [true, true, false]);
+ * assertEquals([line.value, line.finish()], [12, "right"]);
+ * ```
  */
 export class ReplyLine {
   readonly #maxDigits: number;

@@ -1,7 +1,22 @@
 import { ERROR_WEIGHT, type ReplyLimits } from "./reply_limits.ts";
 import type { ReplyRefusal } from "./reply_violation.ts";
 
-/** Follows the aggregates of one reply: how deep it is, and what each still lacks. */
+/**
+ * Follows the aggregates of one reply: how deep it is, and what each still lacks.
+ *
+ * @example Usage
+ * ```ts
+ * import { DEFAULT_REPLY_LIMITS } from "./reply_limits.ts";
+ * import { ReplyNesting } from "./reply_nesting.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const nesting = new ReplyNesting(DEFAULT_REPLY_LIMITS);
+ * nesting.begin();
+ * assertEquals(nesting.judge(2), undefined);
+ * nesting.open(2, false);
+ * assertEquals([nesting.settle(), nesting.settle()], [false, true]);
+ * ```
+ */
 export class ReplyNesting {
   readonly #limits: ReplyLimits;
   #depth = 0;

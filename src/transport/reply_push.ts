@@ -47,7 +47,22 @@ const OTHER: PushForm = form("", "other", []);
 /** Bytes of a name that are kept: one more than the longest in the table has. */
 const NAME_BYTES = 13;
 
-/** Follows one push frame, element by element. */
+/**
+ * Follows one push frame, element by element.
+ *
+ * @example Usage
+ * ```ts
+ * import { PushFrame } from "./reply_push.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const frame = new PushFrame();
+ * frame.begin(3);
+ * frame.addName(new TextEncoder().encode("message"), 0, 7);
+ * assertEquals(frame.addElement("string"), undefined);
+ * assertEquals(frame.role, "event");
+ * assertEquals(frame.addElement("nil"), 'element 1 of a "message" frame is nil, not string');
+ * ```
+ */
 export class PushFrame {
   readonly #name = new Uint8Array(NAME_BYTES);
   #nameLength = 0;

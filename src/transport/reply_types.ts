@@ -64,6 +64,14 @@ export const LINE_OF_TYPE: Uint8Array = (() => {
  *
  * @param byte The byte.
  * @returns Text such as `0x7c "|"` or `0x00`.
+ *
+ * @example Usage
+ * ```ts
+ * import { describeByte } from "./reply_types.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(describeByte(0x7c), '0x7c "|"');
+ * ```
  */
 export function describeByte(byte: number): string {
   const hex = `0x${byte.toString(16).padStart(2, "0")}`;

@@ -19,6 +19,15 @@ export const HEADER_ROOM = MAX_INTEGER_DIGITS + 4;
  * @param maxBulk Longest bulk string that is stepped over.
  * @returns Index of the byte behind the frame; 0 if it is no such frame, is not whole, or
  * has something wrong with it.
+ *
+ * @example Usage
+ * ```ts
+ * import { HEADER_ROOM, skipWholeFrame } from "./reply_whole.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = "$5\r\nhello\r\n" + " ".repeat(HEADER_ROOM);
+ * assertEquals(skipWholeFrame(new TextEncoder().encode(text), 0, 100), 11);
+ * ```
  */
 export function skipWholeFrame(
   chunk: Uint8Array,

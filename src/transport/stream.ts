@@ -28,6 +28,8 @@ export class ConnectionStream extends EventEmitter {
   #bytesReceived = 0;
   #congested = false;
   #destroyed = false;
+  /** Commands that were held when the stream was told to end: they go nowhere. */
+  #unsentAtEnd: number | undefined;
   #error: Error | undefined;
 
   /**
@@ -41,6 +43,7 @@ export class ConnectionStream extends EventEmitter {
     this.#channel = channel;
     this.#hooks = hooks;
     this.#coalescer = new WriteCoalescer((data) => {
+      if (this.#unsentAtEnd !== undefined) return;
       channel.write(data);
       this.#congested = channel.bufferedBytes > MAX_BUFFERED_BYTES;
     }, endOfTick);
@@ -66,7 +69,7 @@ export class ConnectionStream extends EventEmitter {
 
   /** Commands written here that have not reached the channel. */
   get unsentCommands(): number {
-    return this.#coalescer.pending;
+    return this.#unsentAtEnd ?? this.#coalescer.pending;
   }
 
   /** Number of the current tick of writes. */
@@ -106,7 +109,8 @@ export class ConnectionStream extends EventEmitter {
    * @returns `true`.
    */
   write(data: string | Uint8Array): boolean {
-    if (!this.#destroyed) this.#coalescer.write(data);
+    if (this.#unsentAtEnd !== undefined) this.#unsentAtEnd++;
+    else if (!this.#destroyed) this.#coalescer.write(data);
     return true;
   }
 
@@ -147,6 +151,7 @@ export class ConnectionStream extends EventEmitter {
    */
   destroy(error?: Error): void {
     this.#error ??= error;
+    this.#unsentAtEnd ??= this.#coalescer.pending;
     this.#channel.destroy();
   }
 

@@ -34,7 +34,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["transport", "resilience", "config", "observability"],
   ["connection"],
   ["pool", "commands", "topology", "health"],
-  ["lease", "database_parts"],
+  ["lease", "database_parts", "database_pool"],
   ["database"],
   ["summaries"],
   ["manager"],

@@ -22,10 +22,10 @@ export interface ServerProcessOptions {
 const RUN = 'log=$1; shift; exec "$@" >>"$log" 2>&1 </dev/null';
 
 // Ends the server when its standard input ends without a line: the pipe's other end is in
-// the tests' process, so the kernel closes it however that process dies (SIGKILL and an
-// exhausted heap too), where an "unload" listener would never run.
-const GUARD = `trap "" HUP INT TERM
-read -r _ || { kill -KILL "$1"; [ -z "$2" ] || rm -rf "$2"; } 2>/dev/null`;
+// the tests' process, so the kernel closes it however that process ends (SIGKILL and an
+// exhausted heap too), where an "unload" listener would not always run.
+const GUARD = `read -r _ || { kill -KILL "$1"; [ -z "$2" ] || rm -rf "$2" ||
+  { sleep 1; rm -rf "$2"; }; } 2>/dev/null`;
 
 type State =
   | { name: "running"; child: Deno.ChildProcess; guard: Deno.ChildProcess }
@@ -59,6 +59,7 @@ export class ServerProcess implements AsyncDisposable {
       stdin: "piped",
       stdout: "null",
       stderr: "null",
+      detached: true, // what is sent to the whole process group must not end it
     }).spawn();
     // A server alone must not keep the tests' process alive.
     child.unref();

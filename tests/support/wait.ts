@@ -32,7 +32,7 @@ export interface WaitForOptions {
  * }, { what: "two connections of cache", timeoutMs: 1000 });
  * ```
  *
- * @throws {Deno.errors.TimedOut} If nothing truthy came within `timeoutMs`.
+ * @throws {Error} If nothing truthy came within `timeoutMs`.
  */
 export async function waitFor<T>(
   predicate: () => T | Promise<T>,
@@ -55,7 +55,7 @@ export async function waitFor<T>(
     await delay(everyMs);
   } while (performance.now() - start < timeoutMs);
   const reason = cause instanceof Error ? cause.message : Deno.inspect(last);
-  throw new Deno.errors.TimedOut(
+  throw new Error(
     `Waited ${timeoutMs} ms for ${what} in vain: looked ${looks} times, last ${reason}`,
     { cause },
   );

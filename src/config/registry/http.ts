@@ -2,7 +2,7 @@ import { deadline } from "@std/async/deadline";
 import { ConfigError } from "../../core/errors/config.ts";
 import { Secret } from "../../core/secret.ts";
 import { foundText } from "../schema/found.ts";
-import { decodeChunks } from "../sources/files.ts";
+import { fetchBounded } from "../sources/fetch_bounded.ts";
 import { checkTimeout } from "./check_timeout.ts";
 import type { ServiceConfig, ServiceRegistry, ServiceRequest } from "./types.ts";
 
@@ -110,12 +110,17 @@ export class HttpServiceRegistry implements ServiceRegistry {
       headers.set("x-consul-token", await this.#token.reveal());
     }
     // A token must not follow a redirect to somewhere else.
-    const response = await fetch(url, { headers, signal, redirect: "error" });
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw new RegistryProblem(`the registry answered with status ${response.status}`);
-    }
-    return parseAnswer(await readBounded(response));
+    const { status, body } = await fetchBounded(new URL(url), {
+      headers,
+      signal,
+      redirect: "error",
+      maxBytes: MAX_ANSWER_BYTES,
+    });
+    if (body.kind === "text") return parseAnswer(body.text);
+    const reason = "message" in body ? body.message : body.kind;
+    throw new RegistryProblem(
+      status === 200 ? `the answer cannot be read: ${reason}` : reason,
+    );
   }
 
   #reason(error: unknown): string {
@@ -132,22 +137,6 @@ export class HttpServiceRegistry implements ServiceRegistry {
       ? error.name
       : "unknown reason";
   }
-}
-
-/** Reads no more of an answer than a registry has reason to send. */
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > MAX_ANSWER_BYTES) break;
-  }
-  const result = decodeChunks(chunks, length, MAX_ANSWER_BYTES);
-  if (result.kind === "text") return result.text;
-  throw new RegistryProblem(
-    `the answer cannot be read: ${"message" in result ? result.message : result.kind}`,
-  );
 }
 
 function parseAnswer(text: string): unknown[] {

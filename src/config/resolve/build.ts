@@ -76,8 +76,8 @@ export function buildDatabase(
   readPasswordFile(values, refuse, warnings);
   const config = assemble(name, values);
   const findings = checkDatabase(config, values);
-  for (const { key, message } of findings.refused) {
-    refuse(values.get(key)?.origin ?? originOfMode(values), key, message);
+  for (const { key, beside, message } of findings.refused) {
+    refuse(blamed(values, key, beside), key, message);
   }
   warnings.push(...findings.warnings, ...keyFileWarnings(config));
   const overruled = GUARDED.flatMap((key) => {
@@ -87,8 +87,11 @@ export function buildDatabase(
   return { config: deepFreeze(config), values, problems, warnings, overruled };
 }
 
-function originOfMode(values: EffectiveValues): Origin {
-  return values.get("mode")?.origin ?? DEFAULT_ORIGIN;
+/** Of two settings that contradict each other, the one that somebody set. */
+function blamed(values: EffectiveValues, key: string, beside: string): Origin {
+  const [first, second] = [values.get(key)?.origin, values.get(beside)?.origin];
+  const isSet = first !== undefined && first.source !== "default";
+  return (isSet ? first : second ?? first) ?? DEFAULT_ORIGIN;
 }
 
 type Refuse = (origin: Origin, key: string, message: string) => void;

@@ -3,10 +3,20 @@ import type { RedisConfig } from "../types.ts";
 import type { Effective } from "./effective.ts";
 import { endpointOf, isLoopback } from "./endpoint.ts";
 
-/** What the checks say: refusals with the setting they are about, and warnings. */
+/** A setting that cannot be used beside another one. */
+export interface Refused {
+  /** Path of the setting. */
+  readonly key: string;
+  /** Path of the other one: where the first is a default, this one is to blame. */
+  readonly beside: string;
+  /** Why. */
+  readonly message: string;
+}
+
+/** What the checks say. */
 export interface Findings {
-  /** What cannot be used: path of the setting, and why. */
-  readonly refused: { key: string; message: string }[];
+  /** What cannot be used. */
+  readonly refused: Refused[];
   /** What is allowed but probably not meant. */
   readonly warnings: string[];
 }
@@ -35,21 +45,22 @@ function checkTopology(config: RedisConfig, { refused, warnings }: Findings): vo
   if (config.mode === "sentinel") {
     if (config.sentinelName === undefined) {
       const message = "mode sentinel needs sentinel_name, the name of the primary";
-      refused.push({ key: "sentinelName", message });
+      refused.push({ key: "sentinelName", beside: "mode", message });
     }
     if (config.nodes.length === 0) {
-      refused.push({ key: "nodes", message: "mode sentinel needs nodes, the sentinels" });
+      const message = "mode sentinel needs nodes, the sentinels";
+      refused.push({ key: "nodes", beside: "mode", message });
     }
   }
   if (config.mode === "cluster" && config.db !== 0) {
     const message =
       `found ${config.db}, a cluster has only number 0; use key_prefix to ` +
       "tell databases apart";
-    refused.push({ key: "db", message });
+    refused.push({ key: "db", beside: "mode", message });
   }
   if (config.mode !== "standalone" && config.unixSocket !== undefined) {
     const message = `mode ${config.mode} cannot use a Unix socket`;
-    refused.push({ key: "unixSocket", message });
+    refused.push({ key: "unixSocket", beside: "mode", message });
   }
   if (config.mode === "standalone" && config.nodes.length > 0) {
     warnings.push("nodes have no effect in mode standalone; set mode");
@@ -64,17 +75,17 @@ function checkSizes(config: RedisConfig, { refused }: Findings): void {
   if (minConnections > maxConnections) {
     const message =
       `min_connections ${minConnections} is more than max_connections ${maxConnections}`;
-    refused.push({ key: "minConnections", message });
+    refused.push({ key: "minConnections", beside: "maxConnections", message });
   }
   if (maxLanes > maxConnections) {
     const message =
       `max_lanes ${maxLanes} is more than max_connections ${maxConnections}`;
-    refused.push({ key: "maxLanes", message });
+    refused.push({ key: "maxLanes", beside: "maxConnections", message });
   }
   if (connectRetry.minMs > connectRetry.maxMs) {
     const message = `connect_retry.min ${connectRetry.minMs / 1000} s is more than ` +
       `connect_retry.max ${connectRetry.maxMs / 1000} s`;
-    refused.push({ key: "connectRetry.minMs", message });
+    refused.push({ key: "connectRetry.minMs", beside: "connectRetry.maxMs", message });
   }
 }
 
@@ -95,7 +106,8 @@ function checkTls(
   if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
     const missing = tls.certFile === undefined ? "cert_file" : "key_file";
     const key = tls.certFile === undefined ? "tls.keyFile" : "tls.certFile";
-    refused.push({ key, message: `tls.${missing} is missing; the two belong together` });
+    const message = `tls.${missing} is missing; the two belong together`;
+    refused.push({ key, beside: key, message });
   }
   if (!tls.enabled) {
     const named = tls.caFile ?? tls.certFile ?? tls.serverName;

@@ -105,6 +105,7 @@ function groupSchema(group: SettingGroup): JsonSchema {
 /** None or one of these keys with a value. */
 function notBoth(keys: readonly string[]): JsonSchema {
   const given = (key: string): JsonSchema => ({
+    type: "object",
     required: [key],
     properties: { [key]: { not: { type: "null" } } },
   });

@@ -1,5 +1,6 @@
 import { deadline } from "@std/async/deadline";
-import { decodeChunks, type FileResult } from "./files.ts";
+import { fetchBounded } from "./fetch_bounded.ts";
+import type { FileResult } from "./files.ts";
 
 /** Milliseconds that a file may take to come. */
 const TIMEOUT_MS = 10_000;
@@ -14,33 +15,15 @@ const TIMEOUT_MS = 10_000;
 export async function fetchSmallFile(url: URL, maxBytes: number): Promise<FileResult> {
   const controller = new AbortController();
   try {
-    return await deadline(fetchText(url, maxBytes, controller.signal), TIMEOUT_MS);
+    const request = fetchBounded(url, { maxBytes, signal: controller.signal });
+    const { status, body } = await deadline(request, TIMEOUT_MS);
+    return status === 404 ? { kind: "missing" } : body;
   } catch (error) {
     return { kind: "unreadable", message: reasonOf(error, url) };
   } finally {
+    // Ends the request where the deadline, not the answer, came first.
     controller.abort();
   }
-}
-
-async function fetchText(
-  url: URL,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<FileResult> {
-  const response = await fetch(url, { signal });
-  if (!response.ok) {
-    await response.body?.cancel();
-    if (response.status === 404) return { kind: "missing" };
-    return { kind: "unreadable", message: `the server answered ${response.status}` };
-  }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > maxBytes) break;
-  }
-  return decodeChunks(chunks, length, maxBytes);
 }
 
 function reasonOf(error: unknown, url: URL): string {

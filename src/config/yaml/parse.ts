@@ -1,13 +1,10 @@
 import { parse } from "@std/yaml/parse";
 import type { Origin } from "../origin.ts";
-import { keyName } from "../schema/found.ts";
+import { knownPath } from "../schema/known_path.ts";
 import { locateYaml, type YamlPositions } from "./locate.ts";
 
 /** Largest file that is parsed, in characters: room for some 2,000 databases. */
 export const MAX_YAML_LENGTH = 262_144;
-
-/** Deepest part of a path that a message shows. */
-const MAX_SHOWN_DEPTH = 6;
 
 /** A parsed text with its positions, or what is wrong with it. */
 export type YamlDocument =
@@ -44,7 +41,7 @@ export function parseYaml(text: string, origin: Origin): YamlDocument {
   const positions = locateYaml(text);
   const { tab, entries } = positions;
   if (tab !== undefined) {
-    const key = keyAt(positions, tab.line);
+    const key = keyAt(positions, tab.line - 1);
     return refuse("a tab indents the line, allowed: spaces only", tab, key);
   }
   try {
@@ -58,7 +55,7 @@ export function parseYaml(text: string, origin: Origin): YamlDocument {
     }
     const duplicate = entries.duplicate;
     if (duplicate !== undefined) {
-      const key = printablePath(duplicate.path);
+      const key = knownPath(duplicate.path);
       return refuse("this key is given twice", duplicate.position, key);
     }
     const at = errorPosition(error);
@@ -79,11 +76,7 @@ function errorPosition(error: unknown): { line: number; column: number } | undef
     : { line: Number(match[1]), column: Number(match[2]) };
 }
 
+/** The setting that a line is about, as far as its path is known. */
 function keyAt({ entries }: YamlPositions, line: number): string {
-  return printablePath(entries.pathAt(line) ?? []);
-}
-
-/** A path for a message: no longer than people read. */
-function printablePath(path: readonly string[]): string {
-  return path.slice(0, MAX_SHOWN_DEPTH).map(keyName).join(".");
+  return knownPath(entries.pathAt(line) ?? []);
 }

@@ -223,6 +223,7 @@ async function runScript(script: string): Promise<Deno.ChildProcess> {
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
+    detached: true, // a process group of its own, which a test may kill
   }).spawn();
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode(
@@ -232,8 +233,10 @@ async function runScript(script: string): Promise<Deno.ChildProcess> {
   return child;
 }
 
-Deno.test("RedisServer ends, and its folder goes, when the process that started it is killed", async () => {
-  const child = await runScript(`
+async function assertOrphanEnds(
+  kill: (child: Deno.ChildProcess) => void,
+): Promise<void> {
+  await using child = await runScript(`
     const server = await RedisServer.start();
     server.pause();
     console.log(JSON.stringify({ pid: server.pid, dir: server.dir }));
@@ -244,21 +247,35 @@ Deno.test("RedisServer ends, and its folder goes, when the process that started 
   while (!text.includes("\n")) text += (await reader.read()).value ?? "";
   const { pid, dir } = JSON.parse(text);
   assert(await isAlive(pid));
-  child.kill("SIGKILL");
+  kill(child);
   await child.status;
   await reader.cancel();
   await waitFor(async () => !await isAlive(pid), { what: "the end of the orphan" });
   await waitFor(async () => !await exists(dir), { what: "the end of its folder" });
+}
+
+Deno.test("RedisServer ends, and its folder goes, when the process that started it is killed", async () => {
+  await assertOrphanEnds((child) => child.kill("SIGKILL"));
 });
 
-Deno.test("RedisServer does not keep the process that started it alive", async () => {
-  const child = await runScript("console.log((await RedisServer.start()).pid);");
-  const { success, stdout } = await child.output();
-  assert(success);
-  const pid = Number(new TextDecoder().decode(stdout));
-  assert(pid > 0);
-  await waitFor(async () => !await isAlive(pid), { what: "the end of the orphan" });
+Deno.test("RedisServer's folder goes when its whole process group is killed", async () => {
+  await assertOrphanEnds((child) => Deno.kill(-child.pid, "SIGKILL"));
 });
+
+for (const exit of ["", "Deno.exit(0);", "setTimeout(() => Deno.exit(0));"]) {
+  Deno.test(`RedisServer ends with the process that started it and exits "${exit}"`, async () => {
+    const child = await runScript(`
+      const { pid, dir } = await RedisServer.start();
+      console.log(JSON.stringify({ pid, dir }));
+      ${exit}
+    `);
+    const { success, stdout } = await child.output();
+    assert(success);
+    const { pid, dir } = JSON.parse(new TextDecoder().decode(stdout));
+    await waitFor(async () => !await isAlive(pid), { what: "the end of the orphan" });
+    await waitFor(async () => !await exists(dir), { what: "the end of its folder" });
+  });
+}
 
 Deno.test("RedisServer.cli() works again after it failed, for many callers at once", async () => {
   await using server = await RedisServer.start();

@@ -10,7 +10,7 @@ const CONTRADICTIONS: [yaml: string, complaint: string][] = [
   ],
   [
     "databases: {a: {mode: sentinel, sentinel_name: m}}",
-    "default: databases.a.nodes: mode sentinel needs nodes, the sentinels",
+    "yaml text:1:23: databases.a.nodes: mode sentinel needs nodes, the sentinels",
   ],
   [
     "databases: {a: {mode: cluster, db: 3}}",
@@ -34,6 +34,11 @@ const CONTRADICTIONS: [yaml: string, complaint: string][] = [
     "databases: {a: {connect_retry: {min: 5, max: 2}}}",
     "yaml text:1:38: databases.a.connectRetry.minMs: connect_retry.min 5 s is more than " +
     "connect_retry.max 2 s",
+  ],
+  [
+    "databases: {a: {connect_retry: {max: 1}}}",
+    "yaml text:1:38: databases.a.connectRetry.minMs: connect_retry.min 2 s is more than " +
+    "connect_retry.max 1 s",
   ],
   [
     "databases: {a: {host: h, unix_socket: /r}}",

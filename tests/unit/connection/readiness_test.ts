@@ -11,7 +11,7 @@ Deno.test("parseLoading() reads percent and estimate where the server gives them
 Deno.test("nextPollMs() looks again after half of the estimate, within bounds", () => {
   assertEquals(nextPollMs(undefined), 50);
   assertEquals(nextPollMs(0), 50);
-  assertEquals(nextPollMs(1), 500);
-  assertEquals(nextPollMs(2), 1000);
-  assertEquals(nextPollMs(600), 2000);
+  assertEquals(nextPollMs(0.2), 100);
+  assertEquals(nextPollMs(1), 200);
+  assertEquals(nextPollMs(600), 200);
 });

@@ -20,7 +20,7 @@ Deno.test("RetryBudget.tryWithdraw() gives the share of the commands and no more
   assertEquals(withdraw(1000), 200);
   assertEquals(budget.refused, 801);
   for (let i = 0; i < 5; i++) budget.deposit(1);
-  assertEquals(withdraw(2), 1);
+  assertEquals([budget.balance, withdraw(2)], [1, 1]);
 });
 
 Deno.test("RetryBudget.tryWithdraw() gives the reserve when there are no commands", () => {

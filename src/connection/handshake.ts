@@ -1,0 +1,137 @@
+import type { Clock } from "../core/clock.ts";
+import type { Secret } from "../core/secret.ts";
+import {
+  type ChannelOptions,
+  describeEndpoint,
+  type Endpoint,
+  type KeepaliveTimes,
+  type OpenChannel,
+} from "../transport/channel.ts";
+import { ConnectionStream } from "../transport/stream.ts";
+import type { TlsMaterial } from "../transport/tls.ts";
+import { Connection, type ConnectionObserver } from "./connection.ts";
+import { connectDriver, isReplyError, type Redis } from "./driver.ts";
+import { ReplyCheck } from "./reply_check.ts";
+
+/** What a socket and its handshake need. */
+export interface HandshakeOptions {
+  /** Name of the database. */
+  readonly database: string;
+  /** Database number. */
+  readonly db: number;
+  /** ACL user. */
+  readonly username?: string;
+  /** Password; asked for each handshake. */
+  readonly password?: Secret;
+  /** What is put before each key by the library's own clients. */
+  readonly keyPrefix: string;
+  /** Silence after which a connection that owes replies is dead, in milliseconds. */
+  readonly silenceLimitMs: number;
+  /** TCP keepalive. */
+  readonly keepalive?: KeepaliveTimes;
+  /** Reads what TLS needs; called for each attempt, so that renewed files count. */
+  readonly tls?: () => Promise<TlsMaterial>;
+  /** Opens a socket. */
+  readonly openChannel: OpenChannel;
+  /** Time. */
+  readonly clock: Clock;
+  /** Who counts what the connections do. */
+  readonly observer: ConnectionObserver;
+}
+
+/** A client that is connected and authenticated, not yet known to be served. */
+export interface Link {
+  /** The client. */
+  readonly redis: Redis;
+  /** Aborted when its socket is gone. */
+  readonly ended: AbortSignal;
+  /** Makes it a connection. */
+  connect(): Connection;
+}
+
+/** The socket ended before the server said anything: the server may have said why. */
+export class CutUnheard extends Error {}
+
+let lastId = 0;
+
+/** What is needed to open a channel. */
+async function channelOptions(
+  options: HandshakeOptions,
+  signal: AbortSignal,
+): Promise<ChannelOptions> {
+  const { keepalive, tls } = options;
+  return {
+    signal,
+    ...(keepalive === undefined ? {} : { keepalive }),
+    ...(tls === undefined ? {} : { tls: await tls() }),
+  };
+}
+
+/**
+ * Opens a socket and takes the client library through its handshake.
+ *
+ * @param options What it needs.
+ * @param endpoint Where to connect.
+ * @param name Name that the server lists the connection under.
+ * @param signal Ends it: the socket is closed.
+ * @returns The link.
+ * @throws {CutUnheard} If the server ended it before it said anything.
+ * @throws {Error} What the server answered, or the socket's error.
+ */
+export async function shakeHands(
+  options: HandshakeOptions,
+  endpoint: Endpoint,
+  name: string,
+  signal: AbortSignal,
+): Promise<Link> {
+  const { database, db, keyPrefix, username } = options;
+  const password = await options.password?.reveal();
+  const channel = await options.openChannel(
+    endpoint,
+    await channelOptions(options, signal),
+  );
+  let connection: Connection | undefined;
+  const ended = new AbortController();
+  const replies = new ReplyCheck();
+  const stream = new ConnectionStream(channel, {
+    inspect: (chunk) => replies.inspect(chunk),
+    received: () => connection?.received(),
+    closing: (error) => {
+      connection?.ended(error);
+      ended.abort(error ?? new Error("the connection was closed by the server"));
+    },
+  });
+  signal.addEventListener("abort", () => connection ?? stream.destroy(), { once: true });
+  if (signal.aborted) stream.destroy();
+  signal.throwIfAborted();
+  const redis = await connectDriver({
+    stream,
+    connectionName: name,
+    db,
+    keyPrefix,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  }).catch((error) => {
+    // The library says no more than that it is closed.
+    if (isReplyError(error) || !ended.signal.aborted) throw error;
+    const { reason } = ended.signal;
+    throw stream.bytesReceived === 0 ? new CutUnheard(reason.message) : reason;
+  });
+  const connect = () => {
+    ended.signal.throwIfAborted();
+    const { silenceLimitMs, clock, observer } = options;
+    connection = new Connection({
+      id: ++lastId,
+      database,
+      endpoint: describeEndpoint(endpoint),
+      redis,
+      stream,
+      replies,
+      silenceLimitMs,
+      clock,
+      observer,
+    });
+    return connection;
+  };
+  return { redis, ended: ended.signal, connect };
+}

@@ -1,0 +1,88 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  ConfigError,
+  DnsServiceRegistry,
+  RedisConfigLoader,
+} from "../../../src/config/mod.ts";
+import { DnsServer } from "../../support/dns_server.ts";
+
+const NAME = "_redis._tcp.service.test";
+const BASE = { yamlText: "databases: {main: }", env: {} };
+
+Deno.test("DnsServiceRegistry finds the service that a DNS server's SRV record names", async () => {
+  await using dns = await DnsServer.start({
+    [NAME]: [
+      { type: "SRV", target: "backup.test", port: 1, priority: 20 },
+      { type: "SRV", target: "redis-1.test", port: 7000, priority: 10, weight: 5 },
+    ],
+  });
+  const registry = new DnsServiceRegistry({
+    domain: "service.test.",
+    nameServer: dns.nameServer,
+  });
+  const config = await RedisConfigLoader.load({ ...BASE, registry });
+  const { host, port } = config.databases.main!;
+  assertEquals([host, port], ["redis-1.test", 7000]);
+  assertEquals(config.origin("databases.main.host"), "registry dns service.test");
+  assertEquals(dns.queries.map(({ name, type }) => [name, type]), [[NAME, 33]]);
+  assertEquals(config.warnings, []);
+});
+
+Deno.test("DnsServiceRegistry chooses among equals by weight", async () => {
+  await using dns = await DnsServer.start({
+    [NAME]: [
+      { type: "SRV", target: "light.test", port: 1, weight: 1 },
+      { type: "SRV", target: "heavy.test", port: 2, weight: 9 },
+    ],
+  });
+  const choose = async (random: number): Promise<string | undefined> => {
+    const registry = new DnsServiceRegistry({
+      domain: "service.test",
+      nameServer: dns.nameServer,
+      random: () => random,
+    });
+    return (await registry.getServiceConfig("redis"))?.host;
+  };
+  assertEquals([await choose(0.05), await choose(0.5)], ["light.test", "heavy.test"]);
+});
+
+Deno.test("load() goes on without a DNS server that knows nothing, fails or is silent", async () => {
+  await using dns = await DnsServer.start();
+  const registry = new DnsServiceRegistry({
+    domain: "service.test",
+    nameServer: dns.nameServer,
+    timeoutMs: 200,
+  });
+  const unknown = await RedisConfigLoader.load({ ...BASE, registry });
+  assertEquals(unknown.databases.main!.host, "localhost");
+  assertEquals(unknown.warnings, [
+    'registry dns service.test: it knows no service "redis"; going on without it',
+  ]);
+  dns.mood = "silent";
+  const start = performance.now();
+  const silent = await RedisConfigLoader.load({ ...BASE, registry });
+  assert(performance.now() - start < 2000);
+  assertEquals(silent.warnings, [
+    `registry dns service.test: cannot resolve SRV ${NAME}: no answer within 200 ms; ` +
+    "going on without it",
+  ]);
+  dns.mood = "servfail";
+  const failing = await RedisConfigLoader.load({ ...BASE, registry });
+  assertEquals(failing.warnings.length, 1);
+});
+
+Deno.test("DnsServiceRegistry.getServiceConfig() fails as ConfigError, and ends on a signal", async () => {
+  await using dns = await DnsServer.start();
+  dns.mood = "silent";
+  const registry = new DnsServiceRegistry({
+    domain: "service.test",
+    nameServer: dns.nameServer,
+    timeoutMs: 10_000,
+  });
+  const start = performance.now();
+  await assertRejects(
+    () => registry.getServiceConfig("redis", { signal: AbortSignal.timeout(50) }),
+    ConfigError,
+  );
+  assert(performance.now() - start < 2000);
+});

@@ -1,0 +1,65 @@
+/**
+ * What the rows of the fault matrix found, for the table at the end of a run. The rows
+ * run in modules of their own within one process: a file of that process collects them.
+ */
+
+/** What one row found. */
+export interface Finding {
+  /** Number of the row in the matrix. */
+  readonly row: number;
+  /** The fault, in a few words. */
+  readonly fault: string;
+  /** What the callers saw, in a few words. */
+  readonly outcome: string;
+  /** Milliseconds from the fault to the first caller or event that tells of it. */
+  readonly noticedMs?: number;
+  /** Milliseconds from the end of the fault to the first command that succeeds. */
+  readonly recoveredMs?: number;
+}
+
+async function file(): Promise<string> {
+  const dir = Deno.env.get("TMPDIR") ?? "/tmp";
+  await Deno.mkdir(dir, { recursive: true });
+  return `${dir}/mooring-faults-${Deno.pid}.jsonl`;
+}
+
+/** Notes what a row found. */
+export async function report(finding: Finding): Promise<void> {
+  await Deno.writeTextFile(await file(), `${JSON.stringify(finding)}\n`, {
+    append: true,
+  });
+}
+
+/** Takes what was noted so far, in the order of the rows. */
+export async function takeFindings(): Promise<Finding[]> {
+  const path = await file();
+  try {
+    const lines = (await Deno.readTextFile(path)).trimEnd().split("\n");
+    await Deno.remove(path);
+    return lines.map((line) => JSON.parse(line) as Finding)
+      .sort((a, b) => a.row - b.row);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+const HEAD = ["row", "fault", "outcome", "noticed", "recovered"] as const;
+
+/** The findings as a table of text. */
+export function table(findings: readonly Finding[]): string {
+  const time = (ms: number | undefined) => ms === undefined ? "" : `${Math.round(ms)} ms`;
+  const rows = findings.map((each) => [
+    String(each.row),
+    each.fault,
+    each.outcome,
+    time(each.noticedMs),
+    time(each.recoveredMs),
+  ]);
+  const widths = HEAD.map((head, i) =>
+    Math.max(head.length, ...rows.map((row) => row[i]!.length))
+  );
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd();
+  return [line(HEAD), ...rows.map(line)].join("\n");
+}

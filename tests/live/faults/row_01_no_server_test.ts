@@ -1,0 +1,50 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { CircuitOpenError, ConnectError, RedisConnectionManager } from "../../../mod.ts";
+import { freePort } from "../../support/ports.ts";
+import { report } from "./_report.ts";
+import { QUICK_RETRY, timed } from "./_stage.ts";
+
+Deno.test("row 1: a closed port gives ConnectError after 5 attempts, and the breaker counts", async () => {
+  await using manager = new RedisConnectionManager({
+    host: "127.0.0.1",
+    port: freePort(),
+    connectRetry: QUICK_RETRY,
+    databases: { main: { db: 0 } },
+  });
+  const client = manager.getClient("main");
+  const { ms, error } = await timed(client.get("k"));
+  assertInstanceOf(error, ConnectError);
+  assertEquals(error.attempts, 5);
+  assertEquals(error.delivery, "never-sent");
+  assert(/refused/i.test(error.message), error.message);
+  // 110 ms between attempts are the least, 5 attempts have 4 waits.
+  assert(ms >= 300 && ms < 1500, `took ${ms} ms`);
+  const open = await assertRejects(() => client.get("k"), CircuitOpenError);
+  assert(open.retryAfterMs > 55_000, String(open.retryAfterMs));
+  const stats = manager.getStatistics().databaseStats.main!;
+  assertEquals(stats.failedConnections, 5);
+  assertEquals(stats.totalRetryAttempts, 4);
+  assertEquals(stats.circuitBreakerTrips, 1);
+  assertEquals([stats.failedOperations, stats.activeConnections], [2, 0]);
+  assertEquals(manager.getHealthStatus().databases.main!.state, "failed");
+  await report({
+    row: 1,
+    fault: "no server at start",
+    outcome: "ConnectError after 5 attempts, breaker open",
+    noticedMs: ms,
+  });
+});
+
+Deno.test("row 1: the caller's own deadline wins over the attempts", async () => {
+  await using manager = new RedisConnectionManager({
+    host: "127.0.0.1",
+    port: freePort(),
+    commandTimeoutMs: 200,
+    connectRetry: { attempts: 5, minMs: 1000, maxMs: 2000, jitter: 0 },
+    databases: { main: { db: 0 } },
+  });
+  const { ms, error } = await timed(manager.getClient("main").incr("n"));
+  assertEquals((error as { code: string }).code, "COMMAND_TIMEOUT");
+  assertEquals((error as { delivery: string }).delivery, "never-sent");
+  assert(ms >= 190 && ms < 300, `took ${ms} ms`);
+});

@@ -1,0 +1,73 @@
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { ConnectionLostError } from "../../../mod.ts";
+import { report } from "./_report.ts";
+import { onStage } from "./_stage.ts";
+
+const TIMES = Number(Deno.env.get("MOORING_FAULT_REPETITIONS") ?? 200);
+const CUT = { kind: "cut", afterBytes: 0, how: "reset" } as const;
+
+Deno.test(`row 4: ${TIMES} times, an INCR whose reply is swallowed is ambiguous and ran once`, () =>
+  onStage({ manager: { circuitBreakerThreshold: 100_000 } }, async (stage) => {
+    const { server, relay, manager } = stage;
+    const client = manager.getClient("main");
+    let slowestMs = 0;
+    for (let n = 1; n <= TIMES; n++) {
+      await client.ping();
+      relay.set({ toClient: CUT });
+      const start = performance.now();
+      const error = await client.incr("n").then((value) => value, (error) => error);
+      slowestMs = Math.max(slowestMs, performance.now() - start);
+      relay.heal();
+      assertInstanceOf(error, ConnectionLostError);
+      assertEquals(error.delivery, "ambiguous");
+      assertEquals(await server.cli("GET", "n"), String(n));
+    }
+    assertEquals(manager.getStatistics().databaseStats.main!.failedOperations, TIMES);
+    await report({
+      row: 4,
+      fault: "reply swallowed, RST",
+      outcome: `${TIMES} ambiguous, 0 doubles`,
+      noticedMs: slowestMs,
+    });
+  }));
+
+Deno.test("row 4: a read whose reply is swallowed is read again", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    await server.cli("SET", "k", "v");
+    await client.ping();
+    relay.connections[0]!.set({ toClient: CUT });
+    assertEquals(await client.get("k"), "v");
+    assertEquals(manager.getStatistics().databaseStats.main!.totalRetryAttempts, 1);
+  }));
+
+Deno.test("row 4: EVAL, a pipeline and MULTI are ambiguous and ran once", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    const attempts: [string, () => Promise<unknown>, string][] = [
+      ["eval", () => client.eval("return redis.call('INCR', 'eval')", 0), "1"],
+      [
+        "pipe",
+        () => manager.pipeline("main", (p) => void p.incr("pipe").incr("pipe")),
+        "2",
+      ],
+      ["multi", () => client.multi().incr("multi").incr("multi").exec(), "2"],
+    ];
+    for (const [key, attempt, value] of attempts) {
+      await client.ping();
+      relay.set({ toClient: CUT });
+      const error = await attempt().then(() => undefined, (error) => error);
+      relay.heal();
+      assertEquals(error?.delivery, "ambiguous", key);
+      assertEquals(await server.cli("GET", key), value, key);
+    }
+  }));
+
+Deno.test("row 4: with retry_writes the write is sent again, as the caller asked for", () =>
+  onStage({ manager: { retryWrites: true } }, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    relay.connections[0]!.set({ toClient: CUT });
+    assertEquals(await client.incr("n"), 2);
+    assertEquals(await server.cli("GET", "n"), "2");
+  }));
