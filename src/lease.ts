@@ -61,8 +61,11 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
   }
 
   /**
-   * The client of the connection, a real one of ioredis. It refuses to work once the
-   * lease is released, also where a reference to it was kept.
+   * The client of the connection, a real one of ioredis: libraries take it. What it is
+   * left with, listeners, scripts, options, a WATCH or another database, is taken off when
+   * the lease is released; from then on it refuses to work, also where a reference to it
+   * was kept. `monitor()` listens on this connection, `disconnect()` and `quit()` end it,
+   * and `duplicate()` is refused: acquire another lease.
    *
    * @throws {LeaseReleasedError} If the lease has been released.
    */
@@ -106,10 +109,24 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
 
   /** The same client, but only as long as the lease lasts. */
   #guard(redis: IORedis): IORedis {
+    const held = () => this.#assertHeld("use");
+    // Each trap holds on to this lease: who has the client has not lost the lease.
     return new Proxy(redis, {
-      get: (target, key, receiver) => {
-        this.#assertHeld("use");
+      get(target, key, receiver) {
+        held();
         return Reflect.get(target, key, receiver);
+      },
+      set(target, key, value) {
+        held();
+        return Reflect.set(target, key, value);
+      },
+      defineProperty(target, key, descriptor) {
+        held();
+        return Reflect.defineProperty(target, key, descriptor);
+      },
+      deleteProperty(target, key) {
+        held();
+        return Reflect.deleteProperty(target, key);
       },
     });
   }

@@ -61,15 +61,16 @@ let sharedManager: RedisConnectionManager | undefined;
  * database connects it.
  *
  * @example Usage
- * ```ts ignore
+ * ```ts
  * import { RedisConnectionManager } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
  *
  * await using manager = new RedisConnectionManager({
- *   host: "localhost",
+ *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
  *   databases: { main: { db: 0 }, cache: { db: 5, maxConnections: 8 } },
  * });
- * await manager.getClient("cache").set("greeting", "ahoy");
- * console.log(manager.getStatistics().totalOperations); // 1
+ * await manager.getClient("cache").set("mooring:greeting", "ahoy", "EX", 1);
+ * assertEquals(manager.getStatistics().totalOperations, 1);
  * ```
  */
 export class RedisConnectionManager implements AsyncDisposable {

@@ -52,13 +52,17 @@ interface Batch {
  * right call.
  *
  * @example Usage
- * ```ts ignore
- * import { RedisConnectionManager } from "@mooring/redis";
+ * ```ts
+ * import { type RedisClient, RedisConnectionManager } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
  *
- * await using manager = new RedisConnectionManager({ databases: { cache: { db: 5 } } });
- * const cache = manager.getClient("cache");
- * await cache.set("greeting", "ahoy", "EX", 60);
- * console.log(await cache.get("greeting"));
+ * await using manager = new RedisConnectionManager({
+ *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+ *   databases: { cache: { db: 5 } },
+ * });
+ * const cache: RedisClient = manager.getClient("cache");
+ * await cache.set("mooring:greeting", "ahoy", "EX", 60);
+ * assertEquals(await cache.get("mooring:greeting"), "ahoy");
  * ```
  */
 export interface RedisClient extends IORedis {

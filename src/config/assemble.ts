@@ -22,8 +22,6 @@ export interface Sources {
   readonly layers: readonly Layer[];
   /** The environment; `undefined` when it has no say. */
   readonly env?: EnvReader;
-  /** What was noticed while the sources were read. */
-  readonly warnings?: readonly string[];
 }
 
 /**
@@ -65,12 +63,9 @@ export function assembleConfig(sources: Sources): ManagerConfig {
     values: new Map([...built].map(([name, { values }]) => [name, values])),
     declared,
     warnings: [
-      ...(sources.warnings ?? []),
       ...layers.flatMap(({ warnings }) => warnings),
       ...(env?.warnings() ?? []),
-      ...groupWarnings(built),
-      ...overruledWarnings(built),
-      ...sharedWarnings(databases.values()),
+      ...databaseWarnings([...built.values()]),
     ],
   });
 }
@@ -153,51 +148,4 @@ function checkTotal(
     key: "maxTotalConnections",
     message: `found ${limit.value}, but min_connections of all databases is ${least}`,
   }];
-}
-
-/** Most names that one warning spells out. */
-const MAX_NAMED = 5;
-
-function listNames(names: readonly string[]): string {
-  const named = names.slice(0, MAX_NAMED).join(", ");
-  const more = names.length - MAX_NAMED;
-  const noun = names.length === 1 ? "database" : "databases";
-  return `${noun} ${named}${more > 0 ? ` and ${more} more` : ""}`;
-}
-
-/** The same warning about several databases is one warning. */
-function groupWarnings(built: ReadonlyMap<string, BuiltDatabase>): string[] {
-  const names = new Map<string, string[]>();
-  for (const [name, { warnings }] of built) {
-    for (const warning of warnings) {
-      const list = names.get(warning);
-      if (list === undefined) names.set(warning, [name]);
-      else list.push(name);
-    }
-  }
-  return [...names].map(([warning, list]) => `${listNames(list)}: ${warning}`);
-}
-
-/** Where a variable for all replaces what a file says of one server. */
-function overruledWarnings(built: ReadonlyMap<string, BuiltDatabase>): string[] {
-  const found = new Map<string, { names: string[]; own: Located }>();
-  for (const [name, { overruled }] of built) {
-    for (const { key, by, own } of overruled) {
-      const id = `${formatOrigin(by.origin)} replaces the ${key}`;
-      const known = found.get(id);
-      if (known === undefined) found.set(id, { names: [name], own });
-      else known.names.push(name);
-    }
-  }
-  return [...found].map(([id, { names, own }]) =>
-    `${id} that ${formatOrigin(own.origin)} gives ${listNames(names)} alone; ` +
-    "REDIS_<NAME>_URL would set one database"
-  );
-}
-
-function sharedWarnings(databases: Iterable<RedisConfig>): string[] {
-  return findShared(databases).map(({ db, endpoint, names }) =>
-    `${listNames(names)} share number ${db} on ${endpoint}; if that is meant, ` +
-    `say alias_of: ${names[0]}`
-  );
 }

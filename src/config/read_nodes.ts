@@ -39,9 +39,9 @@ export function readNodes(
     const node = readNode(reading, item, path, `${label}.${index}`);
     if (typeof node === "string") return refuse(path, node);
     if (node === undefined) return undefined;
-    nodes.push(node);
+    nodes.push(Object.freeze(node));
   }
-  return nodes;
+  return Object.freeze(nodes);
 }
 
 /** A server; a message when it is none; `undefined` when a problem has been noted. */

@@ -9,7 +9,7 @@ import { fromText } from "./schema/from_text.ts";
 import { foundShape, foundText, keyName, quote } from "./schema/found.ts";
 import { isGroup, type SettingNames } from "./schema/names.ts";
 import { readNodes } from "./read_nodes.ts";
-import type { Setting } from "./schema/settings.ts";
+import type { Setting } from "./schema/setting.ts";
 
 /** Entries of a mapping: each key with its value and its path in the source. */
 export interface Entry {

@@ -2,7 +2,8 @@ import { isDenoPresent } from "./sources/host.ts";
 import { ConfigError } from "../core/errors/config.ts";
 import { displayPath } from "./sources/files.ts";
 import { yamlDefault } from "./schema/default_text.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "./schema/settings.ts";
+import type { Setting } from "./schema/setting.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "./schema/settings.ts";
 
 /** What a starter file begins with. */
 const HEAD = `# Redis databases. Durations are seconds. A value may name a variable of the

@@ -167,18 +167,20 @@ export type UnknownDatabasePolicy = "error" | "main";
 
 /** Settings of a manager as a user gives them in code: root values are the defaults
  * of every database. */
-export type ManagerOptions = Omit<RedisConfigOptions, "maxConnections"> & {
-  /** The databases by name. */
-  databases?: Record<string, RedisConfigOptions>;
-  /** Most connections of each database that does not say. */
-  maxConnections?: number;
-  /** Most connections of all databases together; no limit by default. */
-  maxTotalConnections?: number;
-  /** `error` (default) throws; `main` gives the database called main, as the seed did. */
-  unknownDatabase?: UnknownDatabasePolicy;
-  /** Milliseconds between rounds of the idle cleanup. Default 60,000; 0 = off. */
-  cleanupIntervalMs?: number;
-};
+export type ManagerOptions =
+  & Omit<RedisConfigOptions, "maxConnections" | "aliasOf" | "description">
+  & {
+    /** The databases by name. */
+    databases?: Record<string, RedisConfigOptions>;
+    /** Most connections of each database that does not say. */
+    maxConnections?: number;
+    /** Most connections of all databases together; no limit by default. */
+    maxTotalConnections?: number;
+    /** `error` (default) throws; `main` gives the database called main, as the seed did. */
+    unknownDatabase?: UnknownDatabasePolicy;
+    /** Milliseconds between rounds of the idle cleanup. Default 60,000; 0 = off. */
+    cleanupIntervalMs?: number;
+  };
 
 /** Names that share one database number on one endpoint without saying so. */
 export interface SharedDatabase {

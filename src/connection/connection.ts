@@ -62,6 +62,8 @@ export interface ConnectionParts {
 
 /** How long a backlog of replies may take to be read before deadlines are judged. */
 const MAX_READING_MS = 50;
+/** Pause between two looks at a backlog, in milliseconds. */
+const READING_PAUSE_MS = 5;
 
 type State =
   | { readonly name: "open" }
@@ -364,14 +366,17 @@ export class Connection {
   /**
    * What has arrived is read before deadlines are judged: the timers of a process that
    * was frozen or busy are due before its sockets have been looked at. One look gives
-   * one chunk, so it looks until none comes.
+   * one chunk, and the server may have more, so it looks until none comes.
    */
   #readFirst(until: number): void {
     const { bytesReceived } = this.#stream;
     this.#clock.afterPoll(() => {
       const isReading = this.#stream.bytesReceived > bytesReceived;
-      if (isReading && this.#clock.now() < until) this.#readFirst(until);
-      else this.#judgeDeadlines();
+      if (!isReading || this.#clock.now() >= until) return this.#judgeDeadlines();
+      this.#deadlineTimer = this.#clock.setTimer(
+        () => this.#readFirst(until),
+        READING_PAUSE_MS,
+      );
     });
   }
 

@@ -1,5 +1,9 @@
-import type { Command, Redis } from "./driver.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import type { Connection } from "./connection.ts";
+import { Command, type Redis } from "./driver.ts";
+import { Keepsake } from "./session_keepsake.ts";
+import { Stains, type Undo } from "./session_stains.ts";
 import { type CommandOwner, track } from "./tracked.ts";
 
 /** What a session needs to know of its database. */
@@ -16,50 +20,29 @@ export interface SessionOptions {
   readonly decodeResponses: boolean;
 }
 
-/** What a holder may have left on a connection and a command can undo. */
-type Stain = "watch" | "multi" | "select";
-
-/** Commands after which a connection cannot be made clean by a command or two. */
-const INDELIBLE: ReadonlySet<string> = new Set([
-  "auth",
-  "hello",
-  "monitor",
-  "psync",
-  "psubscribe",
-  "quit",
-  "readonly",
-  "readwrite",
-  "reset",
-  "script debug",
-  "ssubscribe",
-  "subscribe",
-  "sync",
-]);
-
-/** Subcommands of CLIENT that change nothing of the connection. */
-const HARMLESS_CLIENT: ReadonlySet<string> = new Set([
-  "getname",
-  "getredir",
-  "help",
-  "id",
-  "info",
-  "kill",
-  "list",
-  "pause",
-  "trackinginfo",
-  "unblock",
-  "unpause",
-]);
+/** Called by the library's own convention: error first. */
+type Callback = (error: Error | null, redis?: Redis) => void;
 
 /**
  * What the holder of a leased connection does on it: its commands get deadlines and are
  * counted, and what they leave behind is noted, so that the next holder sees none of it.
+ *
+ * | left behind | what becomes of the connection |
+ * | --- | --- |
+ * | nothing | the next holder gets it, without a round trip |
+ * | WATCH, MULTI, SELECT | undone |
+ * | CLIENT SETNAME, TRACKING, CACHING, NO-EVICT, NO-TOUCH | undone |
+ * | listeners, scripts, options and properties of the client object | taken off |
+ * | commands in flight | waited for, within a deadline |
+ * | a blocking command in flight | destroyed, which ends it on the server too |
+ * | subscriptions, MONITOR, AUTH, HELLO, RESET, READONLY, CLIENT REPLY | destroyed |
  */
 export class Session {
   readonly #connection: Connection;
   readonly #options: SessionOptions;
-  readonly #stains = new Set<Stain>();
-  #indelible = false;
+  readonly #stains = new Stains();
+  readonly #connectionName: string;
+  readonly #keepsake: Keepsake;
 
   /**
    * Takes over what a connection's client sends.
@@ -70,8 +53,15 @@ export class Session {
   constructor(connection: Connection, options: SessionOptions) {
     this.#connection = connection;
     this.#options = options;
-    // The library's pipelines hand a stream over; the coalescer batches just as well.
-    connection.redis.sendCommand = (command) => this.send(command);
+    const { redis } = connection;
+    this.#connectionName = redis.options.connectionName ?? "";
+    this.#takeOver(redis);
+    this.#keepsake = new Keepsake(redis);
+  }
+
+  /** The connection. */
+  get connection(): Connection {
+    return this.#connection;
   }
 
   /** The client. */
@@ -87,11 +77,12 @@ export class Session {
    */
   send(command: Command): Promise<unknown> {
     const { owner, timeoutOf, decodeResponses } = this.#options;
-    this.#note(command);
+    const cleaned = this.#stains.note(command.name, command.args);
     if (!decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
-    this.#connection.send(track(command, owner, timeoutOf(command)));
+    const judge = cleaned === undefined ? owner : afterReply(owner, cleaned);
+    this.#connection.send(track(command, judge, timeoutOf(command)));
     return command.promise;
   }
 
@@ -101,60 +92,97 @@ export class Session {
    * @returns Whether it is; at once where nothing was left behind.
    */
   clean(): boolean | Promise<boolean> {
-    const { redis } = this.#connection;
-    if (this.#indelible || !this.#connection.isOpen) return false;
-    forgetListeners(redis);
-    if (this.#stains.size === 0 && redis.commandQueue.length === 0) return true;
+    const { redis, inFlight, isOpen } = this.#connection;
+    if (this.#stains.indelible || !isOpen || this.#isBlocked()) return false;
+    this.#keepsake.restore(redis);
+    if (this.#stains.none && inFlight === 0) return true;
     return this.#reset();
   }
 
   /** Undoes what was left; the last answer also says that nothing is in flight. */
   async #reset(): Promise<boolean> {
     const { db, resetTimeoutMs } = this.#options;
-    const ask = (name: string, ...args: number[]) =>
-      this.#connection.ask(resetTimeoutMs, name, ...args);
-    const answers: Promise<boolean>[] = [];
-    if (this.#stains.has("multi")) answers.push(ask("discard"));
-    if (this.#stains.has("watch")) answers.push(ask("unwatch"));
-    if (this.#stains.has("select")) answers.push(ask("select", db));
-    answers.push(ask("ping"));
-    this.#stains.clear();
-    const clean = (await Promise.all(answers)).every((answered) => answered);
-    return clean && this.#connection.isOpen && !this.#indelible;
+    const connectionName = this.#connectionName;
+    const undone = this.#stains.undo({ db, connectionName })
+      .map((undo) => this.#undo(undo));
+    undone.push(this.#connection.ask(resetTimeoutMs, "ping"));
+    const clean = (await Promise.all(undone)).every((done) => done);
+    return clean && this.#connection.isOpen;
   }
 
-  /** Notes what a command leaves behind. */
-  #note(command: Command): void {
-    const name = command.name.toLowerCase();
-    switch (name) {
-      case "watch":
-        this.#stains.add("watch");
-        break;
-      case "multi":
-        this.#stains.add("multi");
-        break;
-      case "exec":
-      case "discard":
-        this.#stains.delete("multi");
-        this.#stains.delete("watch");
-        break;
-      case "unwatch":
-        this.#stains.delete("watch");
-        break;
-      case "select":
-        this.#stains.add("select");
-        break;
-      case "client":
-        this.#indelible ||= !HARMLESS_CLIENT.has(String(command.args[0]).toLowerCase());
-        break;
-      default:
-        this.#indelible ||= INDELIBLE.has(name);
+  #undo({ name, args, mayFail }: Undo): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const owner: CommandOwner = {
+      replied: () => resolve(true),
+      failed: (_command, _error, delivery) => resolve(mayFail && delivery === "rejected"),
+    };
+    const command = new Command(name, [...args]);
+    this.#connection.send(track(command, owner, this.#options.resetTimeoutMs));
+    return promise;
+  }
+
+  /** Whether a command that may block is in flight, or held back where it is not seen. */
+  #isBlocked(): boolean {
+    const { redis, inFlight } = this.#connection;
+    const queue = redis.commandQueue;
+    if (inFlight !== queue.length) return true;
+    for (let i = 0; i < queue.length; i++) {
+      const { name, args } = queue.peekAt(i)!.command;
+      if (blockingTimeoutMs(name, args) !== undefined) return true;
     }
+    return false;
+  }
+
+  /** Replaces what of the library's client would leave the lease or open another. */
+  #takeOver(redis: Redis): void {
+    const { database } = this.#connection;
+    // The library's pipelines hand a stream over; the coalescer batches just as well.
+    redis.sendCommand = (command) => this.send(command);
+    redis.disconnect = () => this.#end();
+    redis.duplicate = () => {
+      throw new CommandRefusedError(
+        database,
+        "duplicate",
+        "a copy would be outside of the pool's limit, its statistics and its end: " +
+          "acquire another lease",
+        "a leased connection",
+      );
+    };
+    const listen = () => this.#monitor();
+    redis.monitor = function (this: Redis, callback?: Callback) {
+      const monitoring = listen().then(() => this);
+      if (callback !== undefined) {
+        monitoring.then((client) => callback(null, client), callback);
+      }
+      return monitoring;
+    } as Redis["monitor"];
+  }
+
+  #end(): void {
+    this.#stains.spoil();
+    this.#connection.close({ kind: "closed", text: "ended by the holder of its lease" });
+  }
+
+  /** The library would open a connection of its own; this one belongs to its holder. */
+  async #monitor(): Promise<void> {
+    const { owner } = this.#options;
+    const { redis } = this.#connection;
+    const command = new Command("monitor", [], { replyEncoding: "utf8" });
+    this.#stains.note(command.name, []);
+    // At once: what the server reports may be in the same chunk as its OK.
+    const judge = afterReply(owner, () => redis.status = "monitoring");
+    this.#connection.send(track(command, judge, this.#options.resetTimeoutMs));
+    await command.promise;
   }
 }
 
-/** A holder's listeners go with the holder; ours is the one that swallows errors. */
-function forgetListeners(redis: Redis): void {
-  redis.removeAllListeners();
-  redis.on("error", () => {});
+/** The same owner, but something is done first when a reply comes. */
+function afterReply(owner: CommandOwner, first: () => void): CommandOwner {
+  return {
+    replied: (command, reply) => {
+      first();
+      owner.replied(command, reply);
+    },
+    failed: (command, error, delivery) => owner.failed(command, error, delivery),
+  };
 }

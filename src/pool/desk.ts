@@ -361,14 +361,14 @@ export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
   #judgeDeadlines(): void {
     const now = this.#clock.now();
     const { leased } = this.#stock.board;
-    let expired = this.#leases.expired(now);
-    for (; expired !== undefined; expired = this.#leases.expired(now)) {
+    const first = this.#leases.expired(now);
+    for (let due = first; due !== undefined; due = this.#leases.expired(now)) {
       this.#tally.acquireTimeouts++;
-      this.#leases.fail(expired, this.#timeoutError(expired, now));
+      this.#leases.fail(due, this.#timeoutError(due, now));
     }
     for (const report of this.#leaks.takeDue(leased, now)) this.#hooks.leak?.(report);
     this.#alarm.setBy(Math.min(this.#leases.nextDeadline, this.#leaks.nextDue(leased)));
-    this.#work(now);
+    if (first !== undefined) this.#work(now);
   }
 
   #timeoutError({ timeoutMs }: Waiter<Lease<C>>, now: number): AcquireTimeoutError {

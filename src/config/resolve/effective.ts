@@ -1,7 +1,8 @@
 import { RedisDatabase } from "../../core/databases.ts";
 import type { Layer, Located, ValueMap } from "../layer.ts";
 import { DEFAULT_ORIGIN, type SourceName } from "../origin.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "../schema/settings.ts";
+import type { Setting } from "../schema/setting.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "../schema/settings.ts";
 
 /** A value that counts, with what it won against. */
 export interface Effective extends Located {

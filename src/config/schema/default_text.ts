@@ -1,4 +1,4 @@
-import type { Setting } from "./settings.ts";
+import type { Setting } from "./setting.ts";
 
 /**
  * A setting's default as YAML writes it: durations in seconds.

@@ -1,6 +1,7 @@
 import { allowedText, type SettingKind } from "./kinds.ts";
 import { isGroup, type SettingGroup, type SettingNames, settingNames } from "./names.ts";
-import { DATABASES_KEYS, LEGACY_KEYS, type Setting } from "./settings.ts";
+import type { Setting } from "./setting.ts";
+import { DATABASES_KEYS, LEGACY_KEYS } from "./settings.ts";
 import { yamlDefault } from "./default_text.ts";
 
 /** A JSON Schema, or a part of one. */

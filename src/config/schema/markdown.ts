@@ -1,6 +1,7 @@
 import { allowedText } from "./kinds.ts";
 import { yamlDefault } from "./default_text.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "./settings.ts";
+import type { Setting } from "./setting.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "./settings.ts";
 
 /**
  * The table of settings for people, in Markdown.

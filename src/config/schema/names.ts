@@ -1,10 +1,6 @@
 import type { Dialect } from "./kinds.ts";
-import {
-  DATABASE_SETTINGS,
-  MANAGER_SETTINGS,
-  PER_DATABASE_ONLY,
-  type Setting,
-} from "./settings.ts";
+import type { Setting } from "./setting.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS, PER_DATABASE_ONLY } from "./settings.ts";
 
 /** Settings that are written as a mapping of their own, such as `tls`. */
 export interface SettingGroup {

@@ -43,8 +43,8 @@ export class CommandTimeoutError extends RedisManagerError {
 }
 
 /**
- * A command that would change a shared connection for everybody; the message names
- * the right call.
+ * A command that may not run where it was tried, such as one that would change a shared
+ * connection for everybody; the message names the right call.
  *
  * @example Usage
  * ```ts
@@ -65,11 +65,17 @@ export class CommandRefusedError extends RedisManagerError {
    * @param database Name of the database.
    * @param command Name of the command.
    * @param instead The right call, in words.
+   * @param where Where it was tried. Default: on a shared connection.
    */
-  constructor(database: string, command: string, instead: string) {
+  constructor(
+    database: string,
+    command: string,
+    instead: string,
+    where: string = "a shared connection",
+  ) {
     super(
       "COMMAND_REFUSED",
-      `Cannot run ${command.toUpperCase()} on a shared connection of database "${database}": ${instead}`,
+      `Cannot run ${command.toUpperCase()} on ${where} of database "${database}": ${instead}`,
       { database, delivery: "never-sent" },
     );
     this.command = command;

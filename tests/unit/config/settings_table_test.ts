@@ -2,11 +2,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { BEGIN, END, withTable } from "../../../config/generate.ts";
 import { isAllowed } from "../../../src/config/schema/check.ts";
 import { settingsMarkdown } from "../../../src/config/schema/markdown.ts";
-import {
-  DATABASE_SETTINGS,
-  MANAGER_SETTINGS,
-  type Setting,
-} from "../../../src/config/schema/settings.ts";
+import type { Setting } from "../../../src/config/schema/setting.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "../../../src/config/schema/settings.ts";
 import { configOf } from "./support.ts";
 
 const TYPES = new URL("../../../src/config/types.ts", import.meta.url);

@@ -103,23 +103,27 @@ export class PoolModel {
     if (this.leases.some((caller) => caller.call === call)) this.cancelled++;
     this.#drop(call, "AbortError");
     // Nobody else can use what was being opened for a lane: the driver gives it up.
-    const place = this.places.find((p) => p.at === "connecting" && p.call === call);
-    if (place?.purpose === "lane") this.createFailed(place.id, now);
+    const opening = this.#openings().findIndex((place) => place.call === call);
+    if (this.#openings()[opening]?.purpose === "lane") this.createFailed(opening, now);
     this.settle(now);
   }
 
+  /** Time has passed, up to `now`. */
   advance(now: number): void {
-    for (const caller of this.leases.filter(({ deadline }) => deadline <= now)) {
-      this.timeouts++;
-      this.#drop(caller.call, "AcquireTimeoutError");
+    for (;;) {
+      const due = Math.min(...this.leases.map(({ deadline }) => deadline));
+      if (due > now || due === Infinity) return;
+      for (const caller of this.leases.filter(({ deadline }) => deadline === due)) {
+        this.timeouts++;
+        this.#drop(caller.call, "AcquireTimeoutError");
+      }
+      this.settle(due);
     }
-    this.settle(now);
   }
 
-  /** `id` is the number of the opening, then of the connection. */
-  created(id: number, connectionId: number, now: number): void {
-    const place = this.#place(id, "connecting");
-    if (place.at !== "connecting") return;
+  /** `opening` counts those that are under way, from 0. */
+  created(opening: number, connectionId: number, now: number): void {
+    const place = this.#openings()[opening]!;
     const { call, purpose } = place;
     place.id = connectionId;
     const { maxLifetimeMs } = this.#o;
@@ -133,9 +137,8 @@ export class PoolModel {
     this.settle(now);
   }
 
-  createFailed(id: number, now: number): void {
-    const place = this.#place(id, "connecting");
-    if (place.at !== "connecting") return;
+  createFailed(opening: number, now: number): void {
+    const place = this.#openings()[opening]!;
     this.#remove(place);
     const queue = place.purpose === "lane" ? this.lanes : this.leases;
     const own = queue.find(({ call }) => call === place.call);
@@ -194,18 +197,17 @@ export class PoolModel {
       }
       this.#destroy(place, "idle_timeout");
     }
-    this.settle(now);
-    if (this.#used) this.fill(now);
+    if (this.expected.destroyed.length > 0) this.settle(now);
+    if (this.#used) this.fill();
   }
 
-  fill(now: number): void {
+  fill(): void {
     this.#used = true;
     const { minConnections, maxConnecting } = this.#o;
     while (
       this.#forLeases() < minConnections && this.#room() > 0 &&
       this.#connecting("lease") < maxConnecting
-    ) this.#create("lease", undefined);
-    this.settle(now);
+    ) this.#create("lease");
   }
 
   /** Does everything that can be done. */
@@ -220,7 +222,7 @@ export class PoolModel {
     const lanesTurn = maxConnections > 1 || this.leases.length === 0 ||
       this.#lastTurn === "lease";
     if (lane !== undefined && lanesTurn) {
-      if (this.places.length < maxConnections) return this.#create("lane", lane);
+      if (this.places.length < maxConnections) return this.#createFor("lane", lane);
       const [oldest] = this.#idlePlaces();
       if (oldest !== undefined) return this.#destroy(oldest, "made_room");
     }
@@ -236,7 +238,7 @@ export class PoolModel {
       return true;
     }
     if (this.#room() > 0 && this.#connecting("lease") < maxConnecting) {
-      return this.#create("lease", this.leases.find(({ opening }) => !opening));
+      return this.#createFor("lease", this.leases.find(({ opening }) => !opening));
     }
     const only = this.places.find((place) => place.at === "lane");
     if (maxConnections > 1 || only === undefined || this.#wanted.has(only.id)) {
@@ -245,6 +247,10 @@ export class PoolModel {
     this.#wanted.add(only.id);
     this.expected.asked.push(only.id);
     return true;
+  }
+
+  #openings() {
+    return this.places.filter((place) => place.at === "connecting");
   }
 
   #coming(): number {
@@ -292,16 +298,18 @@ export class PoolModel {
     return found;
   }
 
-  #create(purpose: Purpose, caller: Caller | undefined): true {
-    if (caller !== undefined) {
-      caller.opening = true;
-      this.#lastTurn = purpose;
-    }
-    // Until the driver has told its number, an opening has none.
-    const fresh = { id: 0, purpose, suspect: false, expiresAt: Infinity };
-    this.places.push({ ...fresh, at: "connecting", call: caller?.call });
-    this.expected.created.push(purpose);
+  #createFor(purpose: Purpose, caller: Caller | undefined): true {
+    if (caller !== undefined) caller.opening = true;
+    this.#lastTurn = purpose;
+    this.#create(purpose, caller?.call);
     return true;
+  }
+
+  #create(purpose: Purpose, call?: number): void {
+    // It has no number before the driver has given it one.
+    const fresh = { id: 0, purpose, suspect: false, expiresAt: Infinity };
+    this.places.push({ ...fresh, at: "connecting", call });
+    this.expected.created.push(purpose);
   }
 
   #grant(place: Place, call: number): void {
