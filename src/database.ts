@@ -162,11 +162,12 @@ export class Database {
    */
   async close(drainMs: number): Promise<number> {
     this.#dispatcher.close();
-    const draining = this.#lanes.close(drainMs);
-    const [cutOnLanes, { cut }] = await Promise.all([
-      draining,
-      this.#pool.close({ drainMs }),
-    ]);
+    const { clock } = this.#services;
+    const deadline = clock.now() + drainMs;
+    // Commands that wait for a lane still get one; leases have what is left of the time.
+    const cutOnLanes = await this.#lanes.close(drainMs);
+    const leftMs = Math.max(0, deadline - clock.now());
+    const { cut } = await this.#pool.close({ drainMs: leftMs });
     return cutOnLanes + cut;
   }
 

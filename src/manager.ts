@@ -1,7 +1,7 @@
 import type { IORedisPipeline } from "./connection/library_types.ts";
 import { type Clock, systemClock, type Timer } from "./core/clock.ts";
 import { RedisDatabase } from "./core/databases.ts";
-import { ManagerClosedError, UnknownDatabaseError } from "./core/errors/mod.ts";
+import { ConfigError, ManagerClosedError, UnknownDatabaseError } from "./core/errors/mod.ts";
 import type { ManagerEventMap } from "./core/events.ts";
 import { isManagerConfig, RedisConfigLoader } from "./config/mod.ts";
 import type {
@@ -244,6 +244,10 @@ export class RedisConnectionManager implements AsyncDisposable {
    */
   addDatabase(name: string, options: RedisConfigOptions): RedisClient {
     this.#assertOpen();
+    if (this.#databases.has(name)) {
+      const message = "there is a database of that name already";
+      throw new ConfigError([{ origin: "addDatabase", key: `databases.${name}`, message }]);
+    }
     return this.#add(this.#config.resolveDatabase(name, options)).client;
   }
 

@@ -1,0 +1,142 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { inspect } from "node:util";
+import {
+  AuthError,
+  ConfigError,
+  ConnectError,
+  ManagerClosedError,
+  type ManagerEventMap,
+  RedisConnectionManager,
+  RedisDatabase,
+} from "../../../mod.ts";
+import { freePort } from "../../support/ports.ts";
+import { withManager } from "../../support/managed.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+
+Deno.test("manager.getAsyncClient() takes a number of RedisDatabase, by either of its names", () =>
+  withManager({ databases: { knowledge: {}, memory: {} } }, async ({ manager }) => {
+    assertStrictEquals(
+      await manager.getAsyncClient(RedisDatabase.KNOWLEDGE),
+      manager.getClient("knowledge"),
+    );
+    // MODELS and MEMORY are both 9; only memory is configured here.
+    assertStrictEquals(
+      manager.getClient(RedisDatabase.MODELS),
+      manager.getClient("memory"),
+    );
+    assertThrows(() => manager.getClient(RedisDatabase.AUDIT));
+  }));
+
+Deno.test("manager.addDatabase() adds a working database, and refuses bad or taken ones", () =>
+  withManager({ databases: { main: { db: 0 } } }, async ({ manager, server }) => {
+    const carts = manager.addDatabase("carts", { db: 12, keyPrefix: "cart:" });
+    await carts.set("a", 1);
+    assertStrictEquals(manager.getClient("carts"), carts);
+    assertEquals(Object.keys(manager.getStatistics().databaseStats), ["main", "carts"]);
+    await server.cli("SELECT", "12");
+    assertEquals(await server.cli("GET", "cart:a"), "1");
+    assertThrows(() => manager.addDatabase("carts", { db: 13 }), ConfigError);
+    assertThrows(() => manager.addDatabase("bad", { db: -1 }), ConfigError);
+    assertEquals(manager.listDatabases().map(({ name }) => name), ["main", "carts"]);
+  }));
+
+Deno.test("manager.listDatabases() tells name, number, endpoint, description and state", () =>
+  withManager(
+    { databases: { main: { db: 3, description: "Everything" } } },
+    async ({ manager, server }) => {
+      await manager.getClient().ping();
+      assertEquals(manager.listDatabases(), [{
+        name: "main",
+        db: 3,
+        endpoint: `127.0.0.1:${server.port}`,
+        description: "Everything",
+        state: "healthy",
+      }]);
+    },
+  ));
+
+Deno.test("manager.initializeAll() connects what can be connected and tells the rest", () =>
+  withManager(
+    { databases: { main: { db: 0 }, far: { db: 0, port: freePort() } } },
+    async ({ manager, server }) => {
+      const errors = await manager.initializeAll();
+      assertEquals(errors.main, undefined);
+      assert(errors.far instanceof ConnectError, String(errors.far));
+      assertEquals(errors.far.attempts, 2);
+      assertEquals((await server.clientList("mooring:main:lane")).length, 1);
+      assertEquals(manager.getHealthStatus().databases.far!.state, "failed");
+    },
+  ));
+
+Deno.test("manager.addEventListener() is told of connections that come and go", async () => {
+  const seen: ManagerEventMap["connection"][] = [];
+  await withManager({ databases: { main: { db: 0 } } }, async ({ manager, server }) => {
+    manager.addEventListener("connection", ({ detail }) => seen.push(detail));
+    await manager.getClient().ping();
+    assertEquals(seen.map(({ action }) => action), ["opened"]);
+    assertEquals(seen[0]!.endpoint, `127.0.0.1:${server.port}`);
+  });
+  assertEquals(seen.map(({ action }) => action), ["opened", "closed"]);
+});
+
+Deno.test("manager.closeAll() finishes what is in flight, twice over, and then refuses", async () => {
+  await using server = await RedisServer.start();
+  const { host, port } = server;
+  const manager = new RedisConnectionManager({ host, port, databases: { main: {} } });
+  const main = manager.getClient();
+  const replies = Promise.all(Array.from({ length: 500 }, () => main.incr("n")));
+  const closing = manager.closeAll();
+  assertStrictEquals(manager.closeAll(), closing);
+  assertEquals((await replies).length, 500);
+  assertEquals(await closing, { cutCommands: 0 });
+  await assertRejects(() => main.incr("n"), ManagerClosedError);
+  assertThrows(() => manager.getClient(), ManagerClosedError);
+  await assertRejects(() => manager.acquire(), ManagerClosedError);
+  assertEquals(await server.cli("GET", "n"), "500");
+  assertEquals(manager.getStatistics().databaseStats.main!.successfulOperations, 500);
+});
+
+Deno.test("manager never shows a password, whatever is printed", async () => {
+  const password = "hunter2-and-more";
+  await using server = await RedisServer.start({ password });
+  const { host, port } = server;
+  const options = { host, port, databases: { main: { db: 0, password } } };
+  await using manager = new RedisConnectionManager(options);
+  const main = manager.getClient();
+  await main.set("a", 1);
+  await using lease = await manager.acquire();
+  await lease.client.get("a");
+  await using wrong = new RedisConnectionManager({
+    host,
+    port,
+    password: `${password}-wrong`,
+    databases: { main: {} },
+  });
+  const error = await assertRejects(() => wrong.getAsyncClient(), AuthError);
+  const deep = { depth: 12, showHidden: false };
+  const shown = [manager, main, lease, lease.client, manager.config, wrong, error]
+    .flatMap((value) => [Deno.inspect(value, deep), inspect(value, deep), String(value)])
+    .concat(
+      JSON.stringify([manager.config, manager.getStatistics(), manager.getHealthStatus()]),
+      JSON.stringify(manager.config.explain()),
+      error.stack ?? "",
+    );
+  for (const text of shown) assert(!text.includes("hunter2"), text.slice(0, 2000));
+});
+
+Deno.test("a database number that the server does not have is an error, not database 0", () =>
+  withManager(
+    { databases: { main: { db: 0 }, far: { db: 99 } } },
+    async ({ manager, server }) => {
+      const error = await assertRejects(() => manager.getAsyncClient("far"), ConnectError);
+      assert(error.message.includes("out of range"), error.message);
+      assertEquals(error.attempts, 1);
+      assertEquals(await server.cli("DBSIZE"), 0);
+    },
+  ));
