@@ -29,7 +29,12 @@ export * from "./src/config/mod.ts";
 
 export type * from "./src/connection/library_types.ts";
 export type { RedisClient } from "./src/commands/client.ts";
-export type { PipelineOptions } from "./src/commands/pipeline.ts";
+export type {
+  PipelineFill,
+  PipelineOptions,
+  PipelineReplies,
+} from "./src/commands/pipeline.ts";
+export type { TransactionFill, TransactionOptions } from "./src/commands/transaction.ts";
 export type { AcquireOptions, ConnectionLease } from "./src/lease.ts";
 
 export type * from "./src/observability/types.ts";

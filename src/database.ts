@@ -2,17 +2,32 @@ import type { Clock } from "./core/clock.ts";
 import { CircuitOpenError } from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
+import { BlockingCommands } from "./commands/blocking.ts";
 import { ManagedClient } from "./commands/client.ts";
 import { Dispatcher } from "./commands/dispatcher.ts";
+import {
+  type PipelineFill,
+  type PipelineOptions,
+  type PipelineParts,
+  runPipeline,
+} from "./commands/pipeline.ts";
+import { RetryJudge, type RetryPolicy } from "./commands/retry_judge.ts";
+import {
+  runTransaction,
+  type TransactionFill,
+  type TransactionOptions,
+  type TransactionParts,
+} from "./commands/transaction.ts";
 import type { CloseReason, Connection } from "./connection/connection.ts";
 import { Command } from "./connection/driver.ts";
 import type { Opener } from "./connection/opener.ts";
-import type { CommandOwner, TrackedCommand } from "./connection/tracked.ts";
+import type { CommandOwner } from "./connection/tracked.ts";
 import { makePool, type PooledConnection } from "./database_pool.ts";
 import { classifier, makeBreaker, makeBudget, makeOpener } from "./database_parts.ts";
 import { judgeHealth } from "./health/health.ts";
 import { RecentTroubles } from "./health/recent_troubles.ts";
 import { type AcquireOptions, ConnectionLease } from "./lease.ts";
+import { Loan, sessionOf } from "./loan.ts";
 import {
   DatabaseStatistics,
   type RedisStats,
@@ -37,8 +52,8 @@ export interface DatabaseServices {
   readonly clock: Clock;
   /** Reports events. */
   readonly emit: Emit;
-  /** The first connection has been opened. */
-  readonly opened: () => void;
+  /** A connection has been opened. */
+  readonly opened: (database: RedisConfig, connection: Connection) => void;
   /** The common limit of all databases, if there is one. */
   readonly budget?: ConnectionBudget;
 }
@@ -62,6 +77,7 @@ export class Database {
   readonly #pool: Pool<PooledConnection>;
   readonly #lanes: LaneSet;
   readonly #dispatcher: Dispatcher;
+  readonly #blocking: BlockingCommands;
   /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
   readonly #leaseOwner: CommandOwner = {
     replied: (command, reply) => this.#dispatcher.replied(command, reply),
@@ -89,7 +105,9 @@ export class Database {
       clock,
       open: (signal) => this.#openLane(signal),
     });
-    this.#dispatcher = this.#makeDispatcher();
+    const retry = this.#retryPolicy();
+    this.#dispatcher = this.#makeDispatcher(retry);
+    this.#blocking = this.#makeBlocking(retry);
     this.client = this.#makeClient();
   }
 
@@ -106,7 +124,29 @@ export class Database {
 
   async acquire(options: AcquireOptions): Promise<ConnectionLease> {
     const lease = await this.#pool.acquire(options);
-    return new ConnectionLease(this.name, lease.connection.connection.redis, lease);
+    return new ConnectionLease(this.name, sessionOf(lease).redis, lease);
+  }
+
+  /**
+   * Sends commands together.
+   *
+   * @param fill Adds the commands.
+   * @param options How the outcome is told.
+   * @returns The replies, or what became of each command.
+   */
+  pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
+    return runPipeline(this.#batchParts(), fill, options);
+  }
+
+  /**
+   * Runs commands at once and all together.
+   *
+   * @param fill Reads and adds the commands.
+   * @param options What is watched, and how often it is tried.
+   * @returns The replies.
+   */
+  transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
+    return runTransaction(this.#batchParts(), fill, options);
   }
 
   execute(
@@ -164,8 +204,10 @@ export class Database {
     this.#dispatcher.close();
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
+    // Over a lane the server is told to end what waits for ever.
+    await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
     // Commands that wait for a lane still get one; leases have what is left of the time.
-    const cutOnLanes = await this.#lanes.close(drainMs);
+    const cutOnLanes = await this.#lanes.close(Math.max(0, deadline - clock.now()));
     const leftMs = Math.max(0, deadline - clock.now());
     const { cut } = await this.#pool.close({ drainMs: leftMs });
     return cutOnLanes + cut;
@@ -318,7 +360,7 @@ export class Database {
       id: connection.id,
       endpoint: connection.endpoint,
     });
-    this.#services.opened();
+    this.#services.opened(this.config, connection);
   }
 
   #timeoutOf(command: Command): number {
@@ -339,23 +381,23 @@ export class Database {
     });
   }
 
-  #makeDispatcher(): Dispatcher {
+  #retryPolicy(): RetryPolicy {
+    const { maxRetries, retryDelayMs, retryOnTimeout, retryWrites } = this.config;
+    const budget = this.#budget;
+    return { maxRetries, retryDelayMs, retryOnTimeout, retryWrites, budget };
+  }
+
+  #makeDispatcher(retry: RetryPolicy): Dispatcher {
     const { config } = this;
     return new Dispatcher({
       database: config.name,
       commandTimeoutMs: config.commandTimeoutMs,
-      retry: {
-        maxRetries: config.maxRetries,
-        retryDelayMs: config.retryDelayMs,
-        retryOnTimeout: config.retryOnTimeout,
-        retryWrites: config.retryWrites,
-        budget: this.#budget,
-      },
+      retry,
       classifier,
       sink: this.#lanes,
       breaker: this.#breaker,
       openError: () => this.#openError(),
-      runBlocking: (command) => this.#runBlocking(command),
+      runBlocking: (command) => this.#blocking.run(command),
       reresolve: (reason) => this.#lanes.replaceAll(reason),
       statistics: this.#statistics,
       clock: this.#services.clock,
@@ -377,17 +419,42 @@ export class Database {
     });
   }
 
-  /** A blocking command gets a connection of its own, and gives it back. */
-  async #runBlocking(command: TrackedCommand): Promise<void> {
-    command.tracking.timeoutMs = this.#timeoutOf(command);
-    try {
-      const lease = await this.#pool.acquire();
-      const release = () => lease.release();
-      command.promise.then(release, release);
-      lease.connection.connection.send(command);
-    } catch (error) {
-      this.#dispatcher.failed(command, error as Error, "never-sent");
-    }
+  #batchParts(): PipelineParts & TransactionParts {
+    return {
+      database: this.name,
+      client: this.client,
+      decodeResponses: this.config.decodeResponses,
+      classify: ({ name, args }) => classifier.resolve(name, args),
+      send: (commands) => this.#dispatcher.dispatchBatch(commands),
+      acquire: async (options) => new Loan(await this.#pool.acquire(options)),
+      clock: this.#services.clock,
+    };
+  }
+
+  #makeBlocking(retry: RetryPolicy): BlockingCommands {
+    const { clock } = this.#services;
+    const judge = new RetryJudge(retry, clock);
+    return new BlockingCommands({
+      database: this.name,
+      clock,
+      timeoutOf: (command) => this.#timeoutOf(command),
+      acquire: async () => new Loan(await this.#pool.acquire()).forBlocking(),
+      unblock: (clientId, withinMs) => this.#unblock(clientId, withinMs),
+      judge: (command, error, delivery) => {
+        const verdict = judge.judge(command, error, delivery);
+        if (verdict.retry) this.#statistics.retried();
+        return verdict;
+      },
+      replied: (command, reply) => this.#dispatcher.replied(command, reply),
+      told: (command, error) => this.#dispatcher.leaseFailed(command, error),
+      reresolve: (reason) => this.#lanes.replaceAll(reason),
+    });
+  }
+
+  /** Ends over a lane what another connection waits for. */
+  async #unblock(clientId: number, withinMs: number): Promise<boolean> {
+    const lane = this.#lanes.connections.find(({ isOpen }) => isOpen);
+    return await lane?.ask(withinMs, "client", "unblock", clientId, "ERROR") ?? false;
   }
 
   #breakerChanged(change: BreakerChange): void {

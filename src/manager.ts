@@ -1,8 +1,13 @@
-import type { IORedisPipeline } from "./connection/library_types.ts";
 import { type Clock, systemClock, type Timer } from "./core/clock.ts";
 import { RedisDatabase } from "./core/databases.ts";
-import { ConfigError, ManagerClosedError, UnknownDatabaseError } from "./core/errors/mod.ts";
+import {
+  type BatchResult,
+  ConfigError,
+  ManagerClosedError,
+  UnknownDatabaseError,
+} from "./core/errors/mod.ts";
 import type { ManagerEventMap } from "./core/events.ts";
+import { CapacityCheck } from "./capacity.ts";
 import { isManagerConfig, RedisConfigLoader } from "./config/mod.ts";
 import type {
   ManagerConfig,
@@ -11,7 +16,12 @@ import type {
   RedisConfigOptions,
 } from "./config/mod.ts";
 import type { RedisClient } from "./commands/client.ts";
-import { type PipelineOptions, runPipeline } from "./commands/pipeline.ts";
+import type {
+  PipelineFill,
+  PipelineOptions,
+  PipelineReplies,
+} from "./commands/pipeline.ts";
+import type { TransactionFill, TransactionOptions } from "./commands/transaction.ts";
 import { Database } from "./database.ts";
 import type { AcquireOptions, ConnectionLease } from "./lease.ts";
 import type {
@@ -79,6 +89,8 @@ export class RedisConnectionManager implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #databases = new Map<string, Database>();
   readonly #budget: ConnectionBudget | undefined;
+  readonly #capacity: CapacityCheck;
+  readonly #warnings: string[];
   readonly #startedAt: number;
   #state: State = { name: "open" };
   #tick: Timer | undefined;
@@ -95,6 +107,11 @@ export class RedisConnectionManager implements AsyncDisposable {
     this.#config = resolveConfig(config);
     this.#clock = clock;
     this.#startedAt = clock.now();
+    this.#warnings = [...this.#config.warnings];
+    this.#capacity = new CapacityCheck(
+      this.#config,
+      (database, message) => this.#warn(database, message),
+    );
     const { maxTotalConnections } = this.#config;
     if (maxTotalConnections !== undefined) {
       this.#budget = new ConnectionBudget(maxTotalConnections);
@@ -134,6 +151,14 @@ export class RedisConnectionManager implements AsyncDisposable {
   /** The configuration it works with. */
   get config(): ManagerConfig {
     return this.#config;
+  }
+
+  /**
+   * What is allowed but probably not meant, in words: of the configuration, and of what
+   * the servers say once they are connected.
+   */
+  get warnings(): readonly string[] {
+    return [...this.#warnings];
   }
 
   /**
@@ -246,9 +271,16 @@ export class RedisConnectionManager implements AsyncDisposable {
     this.#assertOpen();
     if (this.#databases.has(name)) {
       const message = "there is a database of that name already";
-      throw new ConfigError([{ origin: "addDatabase", key: `databases.${name}`, message }]);
+      throw new ConfigError([{
+        origin: "addDatabase",
+        key: `databases.${name}`,
+        message,
+      }]);
     }
-    return this.#add(this.#config.resolveDatabase(name, options)).client;
+    const config = this.#config.resolveDatabase(name, options, (message) => {
+      this.#warn(name, message);
+    });
+    return this.#add(config).client;
   }
 
   /**
@@ -278,22 +310,67 @@ export class RedisConnectionManager implements AsyncDisposable {
   }
 
   /**
-   * Sends commands together and gives their replies.
+   * Sends commands together and tells what became of each.
    *
    * @param database Name or number of the database.
    * @param fill Called with the pipeline; what it adds is sent when it returns, and
    * nothing is sent if it throws.
+   * @param options `settle: true`.
+   * @returns What became of each command, in order.
+   * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
+   */
+  pipeline(
+    database: DatabaseName,
+    fill: PipelineFill<unknown>,
+    options: PipelineOptions & { settle: true },
+  ): Promise<BatchResult[]>;
+  /**
+   * Sends commands together and gives their replies. They run in order; commands of
+   * other callers may come in between. Any number will do: they go out in chunks of
+   * 1,000 commands or 1 MiB, two of which are under way at most.
+   *
+   * @param database Name or number of the database.
+   * @param fill Called with the pipeline; what it adds is sent when it returns, and
+   * nothing is sent if it throws. Its second argument has the same commands, typed: a
+   * callback that returns an array of what they give gets a tuple of those replies.
    * @param options `settle: true` gives what became of each instead of throwing.
    * @returns The replies, in order.
    * @throws {PipelineError} If a command failed; it carries every reply and error.
+   * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
    */
+  pipeline<const R>(
+    database: DatabaseName,
+    fill: PipelineFill<R>,
+    options?: PipelineOptions,
+  ): Promise<PipelineReplies<R>>;
   async pipeline(
     database: DatabaseName,
-    fill: (pipeline: IORedisPipeline) => unknown,
+    fill: PipelineFill<unknown>,
     options: PipelineOptions = {},
   ): Promise<unknown[]> {
-    const { client, name } = this.#find(database);
-    return await runPipeline(client, name, fill, options);
+    return await this.#find(database).pipeline(fill, options);
+  }
+
+  /**
+   * Runs commands at once and all together (MULTI, EXEC) on a connection of their own;
+   * again, after a short random wait, while a watched key changes in between.
+   *
+   * @param database Name or number of the database.
+   * @param fill Reads what it needs from its second argument and adds commands to its
+   * first; called again for each attempt. Nothing is sent if it throws.
+   * @param options Keys to watch, attempts, signal.
+   * @returns The replies, in order.
+   * @throws {TransactionConflictError} If a watched key changed in every attempt.
+   * @throws {TransactionError} If the server refused a command; it carries every reply
+   * and error, and says whether the others were run.
+   * @throws {AcquireTimeoutError} If no connection came free in time.
+   */
+  async transaction(
+    database: DatabaseName,
+    fill: TransactionFill,
+    options: TransactionOptions = {},
+  ): Promise<unknown[]> {
+    return await this.#find(database).transaction(fill, options);
   }
 
   /**
@@ -453,6 +530,15 @@ export class RedisConnectionManager implements AsyncDisposable {
     return `RedisConnectionManager { ${this.#state.name}, databases: ${names} }`;
   }
 
+  #emit<K extends keyof ManagerEventMap>(type: K, detail: ManagerEventMap[K]): void {
+    this.#events.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #warn(database: string, message: string): void {
+    this.#warnings.push(message);
+    this.#emit("warning", { database, message });
+  }
+
   async #close(drainMs: number): Promise<CloseReport> {
     this.#tick?.cancel();
     const cut = await Promise.all(
@@ -464,10 +550,11 @@ export class RedisConnectionManager implements AsyncDisposable {
   #add(config: RedisConfig): Database {
     const database = new Database(config, {
       clock: this.#clock,
-      emit: (type, detail) => {
-        this.#events.dispatchEvent(new CustomEvent(type, { detail }));
+      emit: (type, detail) => this.#emit(type, detail),
+      opened: (database, connection) => {
+        this.#startTicking();
+        this.#capacity.opened(database, connection);
       },
-      opened: () => this.#startTicking(),
       ...(this.#budget === undefined ? {} : { budget: this.#budget }),
     });
     this.#databases.set(config.name, database);

@@ -1,10 +1,19 @@
-import type { IORedisPipeline } from "../connection/library_types.ts";
 import {
   type BatchResult,
+  CommandRefusedError,
+  ConnectionLostError,
+  type Delivery,
   PipelineError,
   RedisManagerError,
 } from "../core/errors/mod.ts";
-import type { RedisClient } from "./client.ts";
+import { isReplyError, type Redis } from "../connection/driver.ts";
+import type {
+  IORedis,
+  IORedisCommand,
+  IORedisPipeline,
+} from "../connection/library_types.ts";
+import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
+import { PIPELINE, Recorder } from "./pipeline_recorder.ts";
 
 /** How the outcome of a pipeline is told. */
 export interface PipelineOptions {
@@ -13,30 +22,216 @@ export interface PipelineOptions {
 }
 
 /**
- * Fills a pipeline and sends it.
+ * Adds the commands of a pipeline. The second argument has the same commands, each
+ * giving the promise of its reply: a callback that returns an array of them gets their
+ * replies, typed one by one. They are sent when the callback is over, so that they must
+ * not be awaited in it.
+ */
+export type PipelineFill<R> = (pipeline: IORedisPipeline, typed: IORedis) => R;
+
+/**
+ * What a pipeline gives for what its callback returned: the replies of the promises in a
+ * returned array, typed; else every reply, in order.
+ */
+export type PipelineReplies<R> = Awaited<R> extends readonly Promise<unknown>[]
+  ? { -readonly [K in keyof Awaited<R>]: Awaited<Awaited<R>[K]> }
+  : unknown[];
+
+/** What a pipeline needs of its database. */
+export interface PipelineParts {
+  /** Name of the database. */
+  readonly database: string;
+  /** The database's client. */
+  readonly client: Redis;
+  /** Whether replies are strings; `false` gives Buffers. */
+  readonly decodeResponses: boolean;
+  /** What kind of command it is. */
+  readonly classify: (command: IORedisCommand) => CommandInfo;
+  /** Sends commands together, one after the other. */
+  readonly send: (commands: readonly IORedisCommand[]) => void;
+}
+
+/**
+ * Commands that are handed to the connection together. Two such chunks are in flight at
+ * most: enough to keep the server busy, and little for other callers to wait behind.
+ */
+const CHUNK_COMMANDS = 1000;
+/** Text of the arguments, in characters or bytes, at which a chunk ends before that. */
+const CHUNK_LENGTH = 1024 * 1024;
+
+const ALLOWED: ReadonlySet<CommandClass> = new Set(["read", "write"]);
+
+/**
+ * Fills a pipeline and sends it, in chunks of 1,000 commands or 1 MiB.
  *
- * @param client The database's client.
- * @param database Name of the database.
+ * Commands go out and run in order. Commands of other callers may come in between: what
+ * has to happen at once is a transaction. If the connection is lost, what was not handed
+ * to it is not sent any more.
+ *
+ * @param parts What it needs of its database.
  * @param fill Adds the commands.
  * @param options How the outcome is told.
- * @returns The replies in order, or what became of each command.
+ * @returns The replies, or what became of each command.
  * @throws {PipelineError} If a command failed and `settle` is not set.
+ * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
  */
 export async function runPipeline(
-  client: RedisClient,
-  database: string,
-  fill: (pipeline: IORedisPipeline) => unknown,
+  parts: PipelineParts,
+  fill: PipelineFill<unknown>,
   options: PipelineOptions,
 ): Promise<unknown[]> {
-  const pipeline = client.pipeline();
-  await fill(pipeline);
-  const replies = await pipeline.exec() ?? [];
-  const results = replies.map(([error, value]): BatchResult => {
-    if (error === null) return { ok: true, value };
-    const delivery = error instanceof RedisManagerError ? error.delivery : undefined;
-    return { ok: false, error, delivery: delivery ?? "rejected" };
+  const { database } = parts;
+  const recorder = new Recorder({
+    ...parts,
+    allowed: ALLOWED,
+    what: PIPELINE,
+    sent: "the pipeline is sent when its callback returns",
   });
-  if (options.settle === true) return results;
-  if (results.some((result) => !result.ok)) throw new PipelineError(database, results);
-  return results.map((result) => result.ok ? result.value : undefined);
+  const chosen = await record(recorder, fill, database);
+  const outcome = new Outcome(database, recorder.commands);
+  await sendInChunks(parts, recorder.commands, outcome);
+  if (options.settle === true) return outcome.results();
+  if (outcome.hasFailed) throw new PipelineError(database, outcome.results());
+  return chosen === undefined ? outcome.replies : chosen.map((i) => outcome.replies[i]);
+}
+
+/** Runs the callback; gives the places of the replies that it wants, if it says which. */
+async function record(
+  recorder: Recorder,
+  fill: PipelineFill<unknown>,
+  database: string,
+): Promise<number[] | undefined> {
+  const filling = fill(recorder.chain, recorder.typed);
+  if (recorder.isTyped && isThenable(filling)) {
+    const error = new CommandRefusedError(
+      database,
+      "await",
+      "what the typed commands give is there when the callback is over, so it must not " +
+        "be async: return the promises",
+      PIPELINE,
+    );
+    recorder.reject(error);
+    filling.then(() => {}, () => {});
+    throw error;
+  }
+  const filled = await filling;
+  if (!Array.isArray(filled)) {
+    recorder.close();
+    return undefined;
+  }
+  const places = filled.map((promise) => recorder.indexOf(promise));
+  // Others may be of callbacks that still add commands.
+  await Promise.all(filled.filter((_, i) => places[i] === undefined));
+  recorder.close();
+  const isChosen = places.length > 0 && places.every((place) => place !== undefined);
+  return isChosen ? places : undefined;
+}
+
+async function sendInChunks(
+  parts: PipelineParts,
+  commands: IORedisCommand[],
+  outcome: Outcome,
+): Promise<void> {
+  let before: Promise<unknown> = Promise.resolve();
+  for (let start = 0; start < commands.length;) {
+    const end = endOfChunk(commands, start);
+    const chunk = commands.slice(start, end);
+    const settled = outcome.follow(chunk, start);
+    parts.send(chunk);
+    start = end;
+    await before;
+    if (outcome.isCut) outcome.neverSent(start);
+    if (outcome.isCut) return void await settled;
+    before = settled;
+  }
+  await before;
+}
+
+/** Index behind the last command of the chunk that begins at `start`. */
+function endOfChunk(commands: readonly IORedisCommand[], start: number): number {
+  const most = Math.min(commands.length, start + CHUNK_COMMANDS);
+  let length = 0;
+  let end = start;
+  while (end < most && length < CHUNK_LENGTH) length += lengthOf(commands[end++]!);
+  return end;
+}
+
+function lengthOf({ args }: IORedisCommand): number {
+  let length = 0;
+  for (const arg of args) length += (arg as string | Uint8Array).length ?? 0;
+  return length;
+}
+
+/** What became of each command so far. */
+class Outcome {
+  readonly replies: unknown[];
+  readonly #database: string;
+  /** Those that are not answered: an answered one is let go, its arguments with it. */
+  readonly #commands: (IORedisCommand | undefined)[];
+  readonly #failures = new Map<number, { error: Error; delivery: Delivery }>();
+  #isCut = false;
+
+  constructor(database: string, commands: (IORedisCommand | undefined)[]) {
+    this.#database = database;
+    this.#commands = commands;
+    this.replies = new Array(commands.length);
+  }
+
+  /** Whether the connection failed: what has not been sent must not be any more. */
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
+  get hasFailed(): boolean {
+    return this.#failures.size > 0;
+  }
+
+  /** Takes the replies of commands, the first of which is at `start`. */
+  follow(commands: readonly IORedisCommand[], start: number): Promise<unknown> {
+    return Promise.all(
+      commands.map((command, i) =>
+        command.promise.then(
+          (reply) => this.#succeed(start + i, reply),
+          (error) => this.#fail(start + i, error as Error),
+        )
+      ),
+    );
+  }
+
+  /** The commands from `start` on were not sent. */
+  neverSent(start: number): void {
+    const reason = "under a command of the pipeline before it";
+    for (let i = start; i < this.#commands.length; i++) {
+      const command = this.#commands[i]!;
+      const { name } = command;
+      const error = new ConnectionLostError(this.#database, name, "never-sent", reason);
+      this.#failures.set(i, { error, delivery: "never-sent" });
+      // Its promise may have been given out.
+      command.promise.catch(() => {});
+      command.reject(error);
+    }
+  }
+
+  results(): BatchResult[] {
+    return Array.from(this.replies, (value, i) => {
+      const failure = this.#failures.get(i);
+      return failure === undefined ? { ok: true, value } : { ok: false, ...failure };
+    });
+  }
+
+  #succeed(i: number, reply: unknown): void {
+    this.replies[i] = reply;
+    this.#commands[i] = undefined;
+  }
+
+  #fail(i: number, error: Error): void {
+    this.#commands[i] = undefined;
+    if (!isReplyError(error)) this.#isCut = true;
+    const known = error instanceof RedisManagerError ? error.delivery : undefined;
+    this.#failures.set(i, { error, delivery: known ?? "rejected" });
+  }
+}
+
+function isThenable(value: unknown): value is Promise<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }

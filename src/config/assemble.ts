@@ -1,5 +1,5 @@
 import { ConfigError, type ConfigProblem } from "../core/errors/config.ts";
-import { Layer, type Located } from "./layer.ts";
+import { Layer } from "./layer.ts";
 import { ResolvedManagerConfig } from "./manager_config.ts";
 import { DEFAULT_ORIGIN, formatOrigin, type Origin } from "./origin.ts";
 import { buildDatabase, type BuiltDatabase } from "./resolve/build.ts";
@@ -10,11 +10,11 @@ import {
   knownNames,
   numberOf,
 } from "./resolve/effective.ts";
-import { findShared } from "./resolve/separation.ts";
+import { databaseWarnings } from "./resolve/warnings.ts";
 import { MANAGER_SETTINGS } from "./schema/settings.ts";
 import { addDatabaseVariables, databasesOfEnvironment } from "./sources/environment.ts";
 import type { EnvReader } from "./sources/env_reader.ts";
-import type { ManagerConfig, RedisConfig } from "./types.ts";
+import type { ManagerConfig } from "./types.ts";
 
 /** What a configuration is put together from. */
 export interface Sources {
@@ -34,11 +34,11 @@ export interface Sources {
 export function assembleConfig(sources: Sources): ManagerConfig {
   const { env } = sources;
   const layers = [...sources.layers];
-  const declared = declaredDatabases(layers, env);
-  const environment = layers.find(({ source }) => source === "environment");
-  if (environment !== undefined && env !== undefined) {
-    addDatabaseVariables(environment, env, declared.keys());
+  if (layers.some(({ isUnreadable }) => isUnreadable)) {
+    // What else could be found would be about a configuration that nobody wrote.
+    throw new ConfigError(layers.flatMap(({ problems }) => problems));
   }
+  const declared = declaredDatabases(layers, env);
   const names = new Set(declared.keys());
   const built = new Map<string, BuiltDatabase>();
   for (const name of names) built.set(name, buildDatabase(layers, name, names));
@@ -72,7 +72,8 @@ export function assembleConfig(sources: Sources): ManagerConfig {
 
 /**
  * The databases that there are: those that a file or code names, or, when neither names
- * any, the 18 of `RedisDatabase`; and those that the environment names.
+ * any, the 18 of `RedisDatabase`; and those that the environment names. The environment's
+ * layer gets what it says of each of them.
  */
 function declaredDatabases(
   layers: Layer[],
@@ -96,6 +97,7 @@ function declaredDatabases(
     for (const [name, origin] of databasesOfEnvironment(env, environment, !named)) {
       if (!declared.has(name)) declared.set(name, origin);
     }
+    addDatabaseVariables(environment, env, declared.keys());
   }
   return declared;
 }

@@ -35,6 +35,7 @@ export class Layer {
   /** What is allowed but probably not meant. */
   readonly warnings: string[] = [];
   readonly #refusals: Refusal[] = [];
+  #isUnreadable = false;
   #hints = MAX_HINTS;
 
   /**
@@ -44,6 +45,11 @@ export class Layer {
    */
   constructor(source: SourceName) {
     this.source = source;
+  }
+
+  /** Whether nothing of it could be read: what it would have said is not known. */
+  get isUnreadable(): boolean {
+    return this.#isUnreadable;
   }
 
   /** What is wrong with it, in the order of the file. */
@@ -81,6 +87,18 @@ export class Layer {
    */
   refuse(origin: Origin, key: string, message: string): void {
     this.#refusals.push({ origin, key, message });
+  }
+
+  /**
+   * Notes that nothing of it can be read.
+   *
+   * @param origin Where the reading ended.
+   * @param key Path of the setting that stands there.
+   * @param message Why.
+   */
+  refuseAll(origin: Origin, key: string, message: string): void {
+    this.#isUnreadable = true;
+    this.refuse(origin, key, message);
   }
 
   /**

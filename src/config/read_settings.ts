@@ -149,7 +149,8 @@ function readScalar(dialect: Dialect, setting: Setting, raw: unknown): unknown {
 
 /** Of a secret only its type is told. */
 function describeSecret(raw: unknown): string {
-  return typeof raw === "string" ? "a text" : foundText(raw).replace(/^\d.*/, "a number");
+  if (Array.isArray(raw)) return "a list";
+  return typeof raw === "object" ? "a mapping" : `a ${typeof raw}`;
 }
 
 function asSecret(value: unknown): Secret {

@@ -13,6 +13,7 @@ import {
   type Redis,
   withoutArguments,
   writeCommand,
+  writeOrdinary,
 } from "./driver.ts";
 import { Doubt, QuietWatch } from "./doubt.ts";
 import { InFlightLog } from "./in_flight_log.ts";
@@ -190,7 +191,11 @@ export class Connection {
     const { redis } = this;
     this.#log.add();
     this.#replies.expectReply();
-    if (command.tracking.info === undefined) {
+    const { info } = command.tracking;
+    if (info !== undefined && (info.class === "read" || info.class === "write")) {
+      return writeOrdinary(redis, this.#stream, command);
+    }
+    if (info === undefined) {
       this.#replies.note(command.name, command.args, redis.condition?.protocol ?? 3);
     }
     writeCommand(redis, command);
@@ -254,30 +259,55 @@ export class Connection {
   }
 
   /**
-   * Asks the server something for ourselves: not counted as anybody's command.
+   * Asks the server whether it answers: not counted as anybody's command.
    *
    * @param timeoutMs How long it may take, in milliseconds.
    * @param name Name of the command.
    * @param args Its arguments.
    * @returns Whether it answered in time; an error reply is an answer too.
    */
-  ask(timeoutMs: number, name: string, ...args: (string | number)[]): Promise<boolean> {
-    if (!this.isOpen) return Promise.resolve(false);
+  async ask(
+    timeoutMs: number,
+    name: string,
+    ...args: (string | number)[]
+  ): Promise<boolean> {
+    return await this.query(timeoutMs, name, ...args) !== undefined;
+  }
+
+  /**
+   * Asks the server something for ourselves: not counted as anybody's command.
+   *
+   * @param timeoutMs How long it may take, in milliseconds.
+   * @param name Name of the command.
+   * @param args Its arguments.
+   * @returns The reply, as raw as it came, or the error that it was; `undefined` if there
+   * was none in time.
+   */
+  query(
+    timeoutMs: number,
+    name: string,
+    ...args: (string | number)[]
+  ): Promise<{ reply: unknown } | { error: Error } | undefined> {
+    if (!this.isOpen) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const command = new Command(name, args);
       // What has arrived is read before the time is judged to be over.
       const timer = this.#clock.setTimer(
-        () => this.#clock.afterPoll(() => resolve(false)),
+        () => this.#clock.afterPoll(() => resolve(undefined)),
         timeoutMs,
       );
       this.#unlogged++;
       this.#replies.expectReply();
-      const done = (alive: boolean) => {
+      const done = (answer: { reply: unknown } | { error: Error } | undefined) => {
         this.#unlogged--;
         timer.cancel();
-        resolve(alive);
+        resolve(answer);
       };
-      intercept(command, () => done(true), (error) => done(isReplyError(error)));
+      intercept(
+        command,
+        (reply) => done({ reply }),
+        (error) => done(isReplyError(error) ? { error } : undefined),
+      );
       writeCommand(this.redis, command);
     });
   }
@@ -395,6 +425,8 @@ export class Connection {
         kind: "silent",
         text: `no bytes for ${ms} ms while replies were owed`,
       });
+    } else if (sent.expired > 0 && this.#isStuck(now)) {
+      this.close({ kind: "silent", text: "a reply began and did not go on" });
     } else if (next < this.#deadlineAt) this.#armAt(next);
   }
 
@@ -423,6 +455,11 @@ export class Connection {
       }
     }
     return { expired, next };
+  }
+
+  /** Stands still in the middle of a reply: what comes next would be taken for the rest. */
+  #isStuck(now: number): boolean {
+    return this.#replies.isPartial && now - this.#lastReceivedAt >= READING_PAUSE_MS;
   }
 
   /** Owes replies and has been silent for too long. */

@@ -141,6 +141,45 @@ export function writeCommand(redis: Redis, command: Command): void {
   librarySend.call(redis, command);
 }
 
+type Queued = Parameters<Redis["commandQueue"]["push"]>[0];
+
+/**
+ * An entry of the library's queue of commands in flight. A class and no literal: the
+ * engine allocates literals that it saw survive for long, and there dead ones keep
+ * their command, promise and reply until the next full collection.
+ */
+class QueueItem implements Omit<Queued, "stream"> {
+  readonly command: Command;
+  readonly select: number;
+
+  constructor(command: Command, select: number) {
+    this.command = command;
+    this.select = select;
+  }
+}
+
+/**
+ * Writes a command that changes nothing of its connection: does what the library's own
+ * way does for such a command, without asking what is known.
+ *
+ * @param redis The client.
+ * @param stream Its stream.
+ * @param command The command.
+ */
+export function writeOrdinary(
+  redis: Redis,
+  stream: ConnectionStream,
+  command: Command,
+): void {
+  const { condition } = redis;
+  if (redis.status !== "ready" || !stream.writable || condition === null) {
+    return writeCommand(redis, command);
+  }
+  command.setReplyContext(condition);
+  stream.write(command.toWritable(stream));
+  redis.commandQueue.push(new QueueItem(command, condition.select) as unknown as Queued);
+}
+
 /**
  * Takes the arguments off an error of the library: they hold what the caller wrote,
  * passwords among it.

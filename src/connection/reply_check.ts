@@ -34,6 +34,11 @@ export class ReplyCheck {
     this.#expected = this.#guard.begun;
   }
 
+  /** Whether a reply has begun to come and is not whole. */
+  get isPartial(): boolean {
+    return this.#guard.isPartial;
+  }
+
   /** One more reply will come. Called for each command: only adds. */
   expectReply(): void {
     this.#expected++;

@@ -43,6 +43,8 @@ export class Session {
   readonly #stains = new Stains();
   readonly #connectionName: string;
   readonly #keepsake: Keepsake;
+  #clientId: number | undefined;
+  #identified = false;
 
   /**
    * Takes over what a connection's client sends.
@@ -84,6 +86,23 @@ export class Session {
     const judge = cleaned === undefined ? owner : afterReply(owner, cleaned);
     this.#connection.send(track(command, judge, timeoutOf(command)));
     return command.promise;
+  }
+
+  /** Number that the server knows the connection by; `undefined` until it has said it. */
+  get clientId(): number | undefined {
+    return this.#clientId;
+  }
+
+  /** Asks the server for {@linkcode clientId}, once; the next command need not wait. */
+  identify(): void {
+    if (this.#identified) return;
+    this.#identified = true;
+    const owner: CommandOwner = {
+      replied: (_command, reply) => this.#clientId = Number(reply),
+      failed: () => {},
+    };
+    const command = new Command("client", ["id"]);
+    this.#connection.send(track(command, owner, this.#options.resetTimeoutMs));
   }
 
   /**
@@ -170,7 +189,9 @@ export class Session {
     const command = new Command("monitor", [], { replyEncoding: "utf8" });
     this.#stains.note(command.name, []);
     // At once: what the server reports may be in the same chunk as its OK.
-    const judge = afterReply(owner, () => redis.status = "monitoring");
+    const judge = afterReply(owner, () => {
+      (redis as { status: string }).status = "monitoring";
+    });
     this.#connection.send(track(command, judge, this.#options.resetTimeoutMs));
     await command.promise;
   }

@@ -23,30 +23,48 @@ export interface CommandOwner {
   replied(command: TrackedCommand, reply: unknown): void;
 }
 
-/** What this package keeps of a command beside what the client library does. */
-export interface Tracking {
+/**
+ * What this package keeps of a command beside what the client library does.
+ *
+ * A class rather than a literal: the engine allocates literals that it saw survive in
+ * the old generation from then on, and each such dead object kept its command, promise
+ * and reply alive until the next full collection.
+ */
+export class Tracking {
   /** Who decides when it fails. */
   readonly owner: CommandOwner;
   /** The connection it is on or was on last. */
-  connection: Connection | undefined;
+  connection: Connection | undefined = undefined;
   /** When it was first sent, or began to wait, on the monotonic clock. */
-  startedAt: number;
+  startedAt = 0;
   /** Whether it had to wait before it could be sent. */
-  waited: boolean;
+  waited = false;
   /** Its deadline after that, in milliseconds; infinite if it has none here. */
   timeoutMs: number;
   /** How often it was sent. */
-  attempts: number;
+  attempts = 0;
   /** What kind of command it is; set by its owner. */
-  info: CommandInfo | undefined;
+  info: CommandInfo | undefined = undefined;
   /** Set while its outcome decides whether the circuit breaker closes again. */
-  probe: Probe | undefined;
+  probe: Probe | undefined = undefined;
   /** Whether the caller has been told. */
-  settled: boolean;
+  settled = false;
   /** Tells the caller the reply. */
   readonly succeed: (reply: unknown) => void;
   /** Tells the caller the error. */
   readonly fail: (error: Error) => void;
+
+  constructor(
+    owner: CommandOwner,
+    timeoutMs: number,
+    succeed: (reply: unknown) => void,
+    fail: (error: Error) => void,
+  ) {
+    this.owner = owner;
+    this.timeoutMs = timeoutMs;
+    this.succeed = succeed;
+    this.fail = fail;
+  }
 }
 
 /** A command of the client library that this package delivers. */
@@ -94,19 +112,7 @@ export function track(
   timeoutMs: number,
 ): TrackedCommand {
   const open = command as unknown as Settleable;
-  open.tracking = {
-    owner,
-    connection: undefined,
-    startedAt: 0,
-    waited: false,
-    timeoutMs,
-    attempts: 0,
-    info: undefined,
-    probe: undefined,
-    settled: false,
-    succeed: open.resolve,
-    fail: open.reject,
-  };
+  open.tracking = new Tracking(owner, timeoutMs, open.resolve, open.reject);
   open.resolve = onReply as unknown as Settleable["resolve"];
   open.reject = onFailure as unknown as Settleable["reject"];
   return command as TrackedCommand;

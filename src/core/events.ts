@@ -62,6 +62,14 @@ export interface LoadingDetail {
   waitedMs: number;
 }
 
+/** What a `warning` event tells. */
+export interface WarningDetail {
+  /** Name of the database. */
+  database: string;
+  /** What is probably not meant, in words. */
+  message: string;
+}
+
 /** The events of a manager and what each tells. */
 export interface ManagerEventMap {
   /** A database's health changed. */
@@ -74,6 +82,8 @@ export interface ManagerEventMap {
   leak: LeakDetail;
   /** A server is loading its data. */
   loading: LoadingDetail;
+  /** Something is probably not meant, such as more connections than the server takes. */
+  warning: WarningDetail;
 }
 
 /** Reports an event; nothing depends on anybody listening. */

@@ -10,8 +10,9 @@ export interface BudgetMember {
    * Places that are to be kept for its first lane, 0 or 1.
    *
    * @param taking What it would have taken a place for before.
+   * @param evicted Whether its idle connections would have gone before.
    */
-  reserve(taking?: Purpose): number;
+  reserve(taking?: Purpose, evicted?: boolean): number;
   /** Evicts its longest idle connection, which gives a place back. */
   evictIdle(): void;
   /** A place came free since it was refused one: it tries again. */
@@ -138,28 +139,38 @@ export class ConnectionBudget {
   /**
    * How many places too few are free: a first lane may have any, everything else leaves
    * enough for the first lanes of all members.
+   *
+   * @param evicted Whether to count as if everything idle had made way.
    */
-  #missing(member: BudgetMember, purpose: Purpose): number {
-    const free = this.max - this.#used;
-    if (purpose === "lane" && member.reserve() > 0) return 1 - free;
+  #missing(member: BudgetMember, purpose: Purpose, evicted: boolean = false): number {
+    let free = this.max - this.#used;
     let kept = 0;
     for (const each of this.#members) {
-      kept += each === member ? each.reserve(purpose) : each.reserve();
+      if (evicted) free += each.idle;
+      kept += each.reserve(each === member ? purpose : undefined, evicted);
     }
+    if (purpose === "lane" && member.reserve() > 0) return 1 - free;
+    // However many pools there are, one place is for leases.
     return Math.min(kept, this.max - 1) + 1 - free;
   }
 
   /** Evicts idle connections, the longest idle first, if that makes enough room. */
   #makeRoom(member: BudgetMember, purpose: Purpose): boolean {
-    let idle = 0;
-    for (const each of this.#members) idle += each.idle;
-    if (this.#missing(member, purpose) > idle) return false;
+    if (this.#missing(member, purpose, true) > 0) return false;
     const settling = this.#settling;
     // The places that come free are this member's, not those of who waits already.
     this.#settling = true;
-    while (this.#missing(member, purpose) > 0) this.#longestIdle()!.evictIdle();
-    this.#settling = settling;
-    return true;
+    try {
+      let victim = this.#longestIdle();
+      while (victim !== undefined && this.#missing(member, purpose) > 0) {
+        victim.evictIdle();
+        victim = this.#longestIdle();
+      }
+    } finally {
+      this.#settling = settling;
+    }
+    // The pool that made way may have had a better use for the place.
+    return this.#missing(member, purpose) <= 0;
   }
 
   #longestIdle(): BudgetMember | undefined {
@@ -170,17 +181,24 @@ export class ConnectionBudget {
     return longest;
   }
 
-  /** Lets everybody who was refused try again once, as it stands now. */
+  /** Lets those try again who were refused and would not be now, in turn. */
   #settle(): void {
     if (this.#settling) return;
     this.#settling = true;
-    for (const purpose of ["lane", "lease"] as const) {
-      const refused = this.#refused[purpose];
-      // Who is refused again is added at the end, and is not asked again this time.
-      for (const member of [...refused]) {
-        if (refused.delete(member)) member.retry();
-      }
+    try {
+      for (const purpose of ["lane", "lease"] as const) this.#retry(purpose);
+    } finally {
+      this.#settling = false;
     }
-    this.#settling = false;
+  }
+
+  #retry(purpose: Purpose): void {
+    const refused = this.#refused[purpose];
+    // Who is refused again comes last, and is not asked again this time.
+    for (const member of [...refused]) {
+      if (this.#missing(member, purpose, true) > 0) continue;
+      refused.delete(member);
+      member.retry();
+    }
   }
 }

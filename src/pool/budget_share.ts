@@ -39,11 +39,12 @@ export class BudgetShare<C extends Pooled> implements BudgetMember {
     return state?.name === "idle" ? state.since : Infinity;
   }
 
-  reserve(taking?: Purpose): number {
+  reserve(taking?: Purpose, evicted: boolean = false): number {
     const { board, max } = this.#parts;
+    if (max > 1) return board.forLanes === 0 && taking !== "lane" ? 1 : 0;
     // In a pool of one connection a lane follows a lease in the same place.
-    if (max === 1) return board.total === 0 && taking === undefined ? 1 : 0;
-    return board.forLanes === 0 && taking !== "lane" ? 1 : 0;
+    const left = board.total - (evicted ? board.idle.length : 0);
+    return left === 0 && taking === undefined ? 1 : 0;
   }
 
   evictIdle(): void {

@@ -49,7 +49,7 @@ export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
   readonly #lanes: WaitQueue<LaneSlot<C>>;
   readonly #alarm: Alarm;
   readonly #leaks: LeakWatch<C>;
-  /** What the last place was given to: in a pool of one, the other one comes next. */
+  /** Who had the last turn, in vain or not: in a pool of one, the others come next. */
   #lastTurn: Purpose = "lease";
   /** Open, at work further up in the call stack, or done with. */
   #state: "open" | "working" | "closed" = "open";
@@ -178,6 +178,7 @@ export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
 
   /** A lane is open; called by the stock. */
   laneOpened(handle: LaneSlot<C>, waiter: Waiter<LaneSlot<C>>): void {
+    this.#lastTurn = "lane";
     this.#lanes.serve(waiter, handle);
     this.retry();
   }
@@ -188,6 +189,7 @@ export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
    * enough for all.
    */
   openFailed({ waiter, purpose }: Connecting<C>, error: unknown): void {
+    this.#lastTurn = purpose;
     if (waiter !== undefined) waiter.opening = undefined;
     if (purpose === "lane") {
       if (!waiter.settled) this.#lanes.fail(waiter, error);
@@ -294,7 +296,6 @@ export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
       refused.add(purpose);
       return;
     }
-    this.#lastTurn = purpose;
     if (purpose === "lease") {
       this.#stock.open({ purpose, waiter: firstUnopened(this.#leases) });
     } else {

@@ -22,7 +22,7 @@ export interface Situation {
   readonly lanesWaiting: number;
   /** Callers that wait for a lease. */
   readonly leasesWaiting: number;
-  /** What the last place was given to. */
+  /** Who had the last turn, in vain or not. */
   readonly lastTurn: Purpose;
   /** For what the budget that pools share has no place now. */
   readonly refused: ReadonlySet<Purpose>;

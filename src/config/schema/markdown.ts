@@ -10,8 +10,8 @@ import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "./settings.ts";
  */
 export function settingsMarkdown(): string {
   return [
-    "Settings of a database. At the root of the file they are the defaults of every",
-    "database, except `alias_of` and `description`.",
+    "Settings of a database. At the root of the file they are the defaults of every database,",
+    "except `alias_of` and `description`.",
     "",
     ...table(DATABASE_SETTINGS),
     "",
@@ -22,15 +22,21 @@ export function settingsMarkdown(): string {
   ].join("\n");
 }
 
+const HEAD = ["YAML", "code", "allowed", "default", "meaning"];
+
+/** A table whose columns are as wide as the formatter makes them. */
 function table(settings: readonly Setting[]): string[] {
-  return [
-    "| YAML | code | allowed | default | meaning |",
-    "| --- | --- | --- | --- | --- |",
-    ...settings.map(row),
-  ];
+  const rows = [HEAD, ...settings.map(cellsOf)];
+  const widths = HEAD.map((_, column) =>
+    Math.max(...rows.map((cells) => cells[column]!.length))
+  );
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
+  const [head, ...body] = rows.map(line);
+  return [head!, line(widths.map((width) => "-".repeat(width))), ...body];
 }
 
-function row(setting: Setting): string {
+function cellsOf(setting: Setting): string[] {
   const names = [setting.yaml, ...setting.aliases].map((name) => `\`${name}\``);
   const cells = [
     names.join(", "),
@@ -39,5 +45,5 @@ function row(setting: Setting): string {
     setting.default === undefined ? "" : `\`${yamlDefault(setting)}\``,
     setting.description,
   ];
-  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return cells.map((cell) => cell.replaceAll("|", "\\|"));
 }

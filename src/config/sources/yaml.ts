@@ -24,7 +24,7 @@ export function readYaml(text: string, label: string, env: EnvReader): Layer {
   const origin: Origin = { source: "yaml", label };
   const document = parseYaml(text, origin);
   if (!document.ok) {
-    layer.refuse(document.origin, document.key, document.message);
+    layer.refuseAll(document.origin, document.key, document.message);
     return layer;
   }
   if (document.value === null) {
@@ -35,7 +35,7 @@ export function readYaml(text: string, label: string, env: EnvReader): Layer {
     readDocument(readingOf(layer, origin, document.positions, env), document.value);
   } catch (error) {
     if (!(error instanceof YamlBudgetError)) throw error;
-    layer.refuse(origin, "", error.message);
+    layer.refuseAll(origin, "", error.message);
   }
   return layer;
 }

@@ -100,7 +100,7 @@ function layerOf(result: FileResult, label: string, env: EnvReader): Layer {
 function refused(label: string, message: string): Layer {
   const layer = new Layer("yaml");
   const origin: Origin = { source: "yaml", label };
-  layer.refuse(origin, "", message);
+  layer.refuseAll(origin, "", message);
   return layer;
 }
 

@@ -23,6 +23,7 @@ export type ErrorCode =
   | "NOT_READY"
   | "LEASE_RELEASED"
   | "PIPELINE"
+  | "TRANSACTION"
   | "TRANSACTION_CONFLICT"
   | "MANAGER_CLOSED";
 

@@ -149,6 +149,60 @@ function worstDelivery(results: readonly BatchResult[]): Delivery {
 }
 
 /**
+ * The server ran or refused a transaction with errors in it; it carries what became of
+ * each command. Redis undoes nothing: where {@linkcode TransactionError.applied} is
+ * `true`, every command that succeeded stays done.
+ *
+ * @example Usage
+ * ```ts
+ * import { TransactionError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new TransactionError("main", true, [
+ *   { ok: true, value: "OK" },
+ *   { ok: false, error: new Error("WRONGTYPE"), delivery: "rejected" },
+ * ]);
+ * assertEquals(error.failed, [1]);
+ * ```
+ */
+export class TransactionError extends RedisManagerError {
+  /** What became of each command, by its place in the transaction. */
+  readonly results: readonly BatchResult[];
+  /** Places of the commands that the server refused. */
+  readonly failed: readonly number[];
+  /** Whether the commands that the server did not refuse were run. */
+  readonly applied: boolean;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param applied Whether the other commands were run.
+   * @param results What became of each command.
+   */
+  constructor(database: string, applied: boolean, results: readonly BatchResult[]) {
+    const failed = results.flatMap((result, i) => isRefused(result) ? [i] : []);
+    const first = results[failed[0]!];
+    const cause = first?.ok === false ? first.error : undefined;
+    super(
+      "TRANSACTION",
+      `Cannot ${applied ? "finish" : "run"} the transaction on database "${database}": ` +
+        `${failed.length} of ${results.length} commands failed, the first at ` +
+        `${failed[0]} (${cause?.message}); the others were ${applied ? "" : "not "}run`,
+      { database, cause, ...(applied ? {} : { delivery: "rejected" }) },
+    );
+    this.results = results;
+    this.failed = failed;
+    this.applied = applied;
+  }
+}
+
+/** Whether the server said no to the command itself. */
+function isRefused(result: BatchResult): boolean {
+  return !result.ok && result.delivery === "rejected";
+}
+
+/**
  * A watched key changed each time the transaction was tried.
  *
  * @example Usage

@@ -123,7 +123,11 @@ Deno.test("manager never shows a password, whatever is printed", async () => {
   const shown = [manager, main, lease, lease.client, manager.config, wrong, error]
     .flatMap((value) => [Deno.inspect(value, deep), inspect(value, deep), String(value)])
     .concat(
-      JSON.stringify([manager.config, manager.getStatistics(), manager.getHealthStatus()]),
+      JSON.stringify([
+        manager.config,
+        manager.getStatistics(),
+        manager.getHealthStatus(),
+      ]),
       JSON.stringify(manager.config.explain()),
       error.stack ?? "",
     );
@@ -134,9 +138,30 @@ Deno.test("a database number that the server does not have is an error, not data
   withManager(
     { databases: { main: { db: 0 }, far: { db: 99 } } },
     async ({ manager, server }) => {
-      const error = await assertRejects(() => manager.getAsyncClient("far"), ConnectError);
+      const error = await assertRejects(
+        () => manager.getAsyncClient("far"),
+        ConnectError,
+      );
       assert(error.message.includes("out of range"), error.message);
       assertEquals(error.attempts, 1);
       assertEquals(await server.cli("DBSIZE"), 0);
     },
+  ));
+
+Deno.test("manager.warnings names a server that takes fewer connections than may be opened", () =>
+  withManager(
+    { maxConnections: 15, databases: { main: {}, cache: { db: 5 } } },
+    async ({ manager, server }) => {
+      const warned = new Promise<string>((resolve) =>
+        manager.addEventListener("warning", ({ detail }) => resolve(detail.message))
+      );
+      await manager.getClient().ping();
+      const message = await warned;
+      assert(message.includes("may open 30 connections"), message);
+      assert(message.includes("takes 20"), message);
+      assertEquals(manager.warnings, [message]);
+      assert(message.includes(String(server.port)), message);
+      assertEquals(manager.getStatistics().totalOperations, 1);
+    },
+    { config: { maxclients: "20" } },
   ));

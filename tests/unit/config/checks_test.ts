@@ -171,3 +171,14 @@ Deno.test("load() gives a cluster without nodes its host, and number 0", () => {
   assertEquals(sessions!.nodes, [{ host: "c", port: 7000 }]);
   assertEquals(sessions!.db, 0);
 });
+
+Deno.test("load() says only that a file cannot be read, not what would follow from that", () => {
+  const overrides = { databases: { twin: { aliasOf: "main" } } };
+  assertEquals(
+    onlyProblem(() => configOf("databases: {main: ", {}, overrides)).replace(
+      /:\d+:\d+/,
+      "",
+    ),
+    "yaml text: databases.main: this is not valid YAML",
+  );
+});

@@ -90,7 +90,7 @@ const REFUSED: [options: object, complaint: string][] = [
     "settings",
   ],
   [
-    { password: 5 },
+    { password: -5 },
     "password: found a number, allowed: a text, a Secret or a function " +
     "that gives one",
   ],

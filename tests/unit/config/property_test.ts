@@ -3,7 +3,11 @@ import { stringify } from "@std/yaml/stringify";
 import type { ExplainedValue, ManagerConfig } from "../../../src/config/mod.ts";
 import type { SettingKind } from "../../../src/config/schema/kinds.ts";
 import type { Setting } from "../../../src/config/schema/setting.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS, PER_DATABASE_ONLY } from "../../../src/config/schema/settings.ts";
+import {
+  DATABASE_SETTINGS,
+  MANAGER_SETTINGS,
+  PER_DATABASE_ONLY,
+} from "../../../src/config/schema/settings.ts";
 import { Random } from "./random.ts";
 import { configOf } from "./support.ts";
 

@@ -1,0 +1,99 @@
+import type { CostRow } from "./costs.ts";
+import { type Column, type Ratio, ratio, type Row, type Series } from "./rounds.ts";
+
+/** What a ratio must be. */
+export interface Bound {
+  /** What is compared, in words. */
+  readonly what: string;
+  /** The least it may be, or the most. */
+  readonly limit: { readonly least: number } | { readonly most: number };
+  /** What it is. */
+  readonly found: Ratio;
+}
+
+/**
+ * A p99 counts as above another from this ratio on: two runs of one and the same client
+ * differ by as much.
+ */
+const P99_TOLERANCE = 1.05;
+
+/** Throughput against plain ioredis by callers, on the runtime to develop with. */
+const LATEST: Readonly<Record<number, number>> = {
+  1: 0.95,
+  8: 1,
+  16: 1,
+  64: 2.2,
+  256: 3,
+  512: 3,
+};
+/** The same on the oldest runtime that is supported: its node:net writes for less. */
+const OLDEST: Readonly<Record<number, number>> = {
+  1: 0.95,
+  8: 0.95,
+  16: 0.95,
+  64: 1.2,
+  256: 1.2,
+  512: 1.2,
+};
+
+/** Whether the figures of the latest runtime are due. */
+function isLatest(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 2 || (major === 2 && minor >= 9);
+}
+
+/**
+ * The bounds of all rows.
+ *
+ * @param rows What was measured.
+ * @param costs Memory and cold start.
+ * @param version Version of Deno.
+ * @returns Each bound with what was found.
+ */
+export function judge(
+  rows: readonly Row[],
+  costs: readonly CostRow[],
+  version: string,
+): Bound[] {
+  const due = isLatest(version) ? LATEST : OLDEST;
+  return [
+    ...rows.flatMap((row) => judgeRow(row, due, isLatest(version))),
+    ...costs.flatMap(({ what, ratio, most }): Bound[] =>
+      most === undefined ? [] : [{ what, limit: { most }, found: ratio }]
+    ),
+  ];
+}
+
+function judgeRow(
+  row: Row,
+  due: Readonly<Record<number, number>>,
+  all: boolean,
+): Bound[] {
+  const { name, concurrency } = row.scenario;
+  const label = `${name} C=${concurrency}`;
+  const bounds: Bound[] = [];
+  const add = (what: keyof Series, to: Column, limit: Bound["limit"]) => {
+    const found = ratio(row, what, "manager", to);
+    const unit = what === "p99Ms" ? "p99" : "throughput";
+    if (found !== undefined) {
+      bounds.push({ what: `${label}: manager / ${to}, ${unit}`, limit, found });
+    }
+  };
+  add("perSecond", "ioredis", { least: name === "mixed" ? 1 : due[concurrency]! });
+  if (!all) return bounds;
+  add("p99Ms", "ioredis", { most: P99_TOLERANCE });
+  if (name !== "mixed") add("perSecond", "transport", { least: 0.9 });
+  add("perSecond", "pool of 8", { least: 10 });
+  add("perSecond", "redis-benchmark", { least: 0.8 });
+  return bounds;
+}
+
+/**
+ * Whether a bound holds.
+ *
+ * @param bound The bound.
+ * @returns `true` if it does.
+ */
+export function holds({ limit, found }: Bound): boolean {
+  return "least" in limit ? found.median >= limit.least : found.median <= limit.most;
+}

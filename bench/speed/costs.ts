@@ -1,0 +1,113 @@
+import { median } from "./load.ts";
+import type { Ratio } from "./rounds.ts";
+
+/** What a thing costs beside throughput. */
+export interface CostRow {
+  /** What is compared, in words. */
+  readonly what: string;
+  /** Unit of the figures. */
+  readonly unit: "KiB" | "B" | "ms";
+  /** The manager's figure, median of the runs. */
+  readonly manager: number;
+  /** Plain ioredis' figure, median of the runs. */
+  readonly ioredis: number;
+  /** The one by the other. */
+  readonly ratio: Ratio;
+  /** The most the ratio may be. */
+  readonly most?: number;
+}
+
+/** What a child prints. */
+interface Cost {
+  /** Milliseconds from the start of the program to the first reply. */
+  firstReplyMs: number;
+  /** Heap of an idle connection, in bytes. */
+  perConnection: number;
+  /** Heap of a command in flight, in bytes. */
+  perCommand: number;
+}
+
+type Who = "manager" | "ioredis";
+
+/** Memory is compared as "no worse"; the garbage collector's figures vary by as much. */
+const MEMORY_TOLERANCE = 1.05;
+
+/** The configuration that this program most probably runs with. */
+function configFile(): string {
+  const file = (name: string) => new URL(`../../${name}`, import.meta.url);
+  try {
+    Deno.statSync(file("deno.local.json"));
+    return file("deno.local.json").pathname;
+  } catch {
+    return file("deno.json").pathname;
+  }
+}
+
+async function runChild(
+  script: "cold" | "memory",
+  who: Who,
+  url: string,
+): Promise<Partial<Cost>> {
+  const path = new URL(`./${script}_${who}.ts`, import.meta.url).pathname;
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--no-check", "--no-lock", "--config", configFile()],
+      ...["--v8-flags=--expose-gc", path, url],
+    ],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`${path} failed:\n${decoder.decode(stderr)}`);
+  return JSON.parse(decoder.decode(stdout));
+}
+
+/**
+ * Measures memory and cold start, each run in a process of its own, in turn.
+ *
+ * @param url The server.
+ * @param rounds Runs of each.
+ * @returns The rows.
+ */
+export async function measureCosts(url: string, rounds: number): Promise<CostRow[]> {
+  const found = { manager: [] as Partial<Cost>[], ioredis: [] as Partial<Cost>[] };
+  const who = Object.keys(found) as Who[];
+  // Compiled code is cached on disk: the first run of each is not counted.
+  for (const name of who) await runChild("cold", name, url);
+  for (let round = 0; round < rounds; round++) {
+    for (const name of round % 2 === 0 ? who : who.toReversed()) {
+      found[name].push({
+        ...await runChild("cold", name, url),
+        ...await runChild("memory", name, url),
+      });
+    }
+  }
+  const row = (
+    what: string,
+    unit: CostRow["unit"],
+    key: keyof Cost,
+    per: number,
+    most?: number,
+  ): CostRow => {
+    const [manager, ioredis] = who.map((name) =>
+      found[name].map((cost) => cost[key]! / per)
+    );
+    const ratios = manager!.map((value, i) => value / ioredis![i]!);
+    return {
+      what,
+      unit,
+      manager: median(manager!),
+      ioredis: median(ioredis!),
+      ratio: {
+        median: median(ratios),
+        spread: [Math.min(...ratios), Math.max(...ratios)],
+      },
+      ...(most === undefined ? {} : { most }),
+    };
+  };
+  return [
+    row("heap of an idle connection", "KiB", "perConnection", 1024, MEMORY_TOLERANCE),
+    row("heap of a command in flight", "B", "perCommand", 1, MEMORY_TOLERANCE),
+    row("import and first reply, cold", "ms", "firstReplyMs", 1, 1.15),
+  ];
+}

@@ -1,0 +1,31 @@
+/**
+ * Prints what an idle connection of the manager's pool, and a command in flight, hold
+ * of the heap.
+ *
+ * @module
+ */
+import { RedisConnectionManager } from "../../mod.ts";
+import { COMMANDS, CONNECTIONS, heapUsed } from "./heap.ts";
+
+const url = Deno.args[0]!;
+await using manager = new RedisConnectionManager({
+  url,
+  databases: { main: { maxConnections: CONNECTIONS + 2 } },
+});
+const client = manager.getClient("main");
+for (let i = 0; i < 200; i++) await client.get("mooring:bench:100");
+(await manager.acquire("main")).release();
+
+const before = heapUsed();
+const leases = [];
+for (let i = 0; i <= CONNECTIONS; i++) leases.push(await manager.acquire("main"));
+for (const lease of leases.splice(0)) lease.release();
+const perConnection = (heapUsed() - before) / CONNECTIONS;
+
+const idle = heapUsed();
+const replies = [];
+for (let i = 0; i < COMMANDS; i++) replies.push(client.get("mooring:bench:100"));
+// Nothing is read before this tick is over: all of them are in flight.
+const perCommand = (heapUsed() - idle) / COMMANDS;
+await Promise.all(replies);
+console.log(JSON.stringify({ perConnection, perCommand }));

@@ -1,0 +1,66 @@
+/**
+ * How fast the manager is beside plain ioredis, its own bare transport, node-redis and
+ * the server's own load generator, all in one run. Run: `deno task bench`.
+ *
+ * @module
+ */
+import { RedisServer } from "../tests/support/redis_server.ts";
+import { judge } from "./speed/bounds.ts";
+import { type CostRow, measureCosts } from "./speed/costs.ts";
+import { Member } from "./speed/crew.ts";
+import { type RivalName, RIVALS } from "./speed/rivals.ts";
+import { type Effort, type Row, runRow } from "./speed/rounds.ts";
+import { SCENARIOS } from "./speed/scenarios.ts";
+import { costTable, missedLines, throughputTable } from "./speed/table.ts";
+
+const FULL: Effort = { rounds: 7, durationMs: 400 };
+const QUICK: Effort = { rounds: 5, durationMs: 120 };
+
+/** What {@linkcode runSpeed} is asked for. */
+export interface SpeedOptions {
+  /** Shorter rounds. Default `false`. */
+  quick?: boolean;
+  /** Rows whose name has this in it. Default: all, and the costs. */
+  only?: string;
+}
+
+async function measure(url: string, options: SpeedOptions): Promise<[Row[], CostRow[]]> {
+  const effort = options.quick ? QUICK : FULL;
+  await using stack = new AsyncDisposableStack();
+  const crew = new Map<RivalName, Member>();
+  for (const rival of Object.keys(RIVALS) as RivalName[]) {
+    crew.set(rival, stack.use(await Member.open(rival, url)));
+  }
+  const rows: Row[] = [];
+  for (const scenario of SCENARIOS) {
+    const label = `${scenario.name} C=${scenario.concurrency}`;
+    if (options.only !== undefined && !label.includes(options.only)) continue;
+    console.error(`  ${label}`);
+    rows.push(await runRow(scenario, crew, effort, url));
+  }
+  if (options.only !== undefined) return [rows, []];
+  console.error("  memory and cold start");
+  return [rows, await measureCosts(url, effort.rounds)];
+}
+
+/**
+ * Measures, prints the tables, and says which bounds were missed.
+ *
+ * @param options What to measure.
+ * @returns How many bounds were missed.
+ */
+export async function runSpeed(options: SpeedOptions = {}): Promise<number> {
+  const named = Deno.env.get("REDIS_URL");
+  await using server = named === undefined ? await RedisServer.start() : undefined;
+  const [rows, costs] = await measure(named ?? server!.url, options);
+  const { deno, v8 } = Deno.version;
+  const cores = navigator.hardwareConcurrency;
+  console.log(`Deno ${deno}, V8 ${v8}, ${cores} cores; commands/s and p99 in ms\n`);
+  console.log(throughputTable(rows));
+  if (costs.length > 0) console.log(`\n${costTable(costs)}`);
+  const bounds = judge(rows, costs, deno);
+  const missed = missedLines(bounds);
+  console.log(`\n${bounds.length - missed.length} of ${bounds.length} bounds hold`);
+  for (const line of missed) console.log(`MISSED ${line}`);
+  return missed.length;
+}

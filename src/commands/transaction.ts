@@ -1,0 +1,235 @@
+import type { Clock } from "../core/clock.ts";
+import {
+  type BatchResult,
+  CommandRefusedError,
+  LeaseReleasedError,
+  TransactionConflictError,
+  TransactionError,
+} from "../core/errors/mod.ts";
+import { Command, isReplyError, type Redis } from "../connection/driver.ts";
+import type {
+  IORedis,
+  IORedisCommand,
+  IORedisPipeline,
+} from "../connection/library_types.ts";
+import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
+import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
+import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
+
+/** What a transaction watches, and how often it is tried. */
+export interface TransactionOptions {
+  /** Keys that must not change between the callback's reads and its writes. Default: none. */
+  watch?: readonly string[];
+  /** Attempts altogether while a watched key changes, 1 or more. Default 5. */
+  maxAttempts?: number;
+  /** Longest wait for a connection, in milliseconds. Default: `acquireTimeoutMs`. */
+  timeoutMs?: number;
+  /** Ends it: before the commands are sent nothing has happened. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Reads what it needs from `watched` and adds the commands to `tx`; called again when a
+ * watched key has changed, so that it should do nothing else.
+ */
+export type TransactionFill = (tx: IORedisPipeline, watched: IORedis) => unknown;
+
+/** A connection that a transaction has alone. */
+export interface TransactionLease {
+  /** Its client. */
+  readonly redis: Redis;
+  /** Sends a command on it. */
+  send(command: IORedisCommand): Promise<unknown>;
+  /** Gives it back; it is made clean. */
+  release(): void;
+  /** Gives it back as one that nobody is to have any more. */
+  destroy(): void;
+}
+
+/** What a transaction needs of its database. */
+export interface TransactionParts {
+  /** Name of the database. */
+  readonly database: string;
+  /** The database's client. */
+  readonly client: Redis;
+  /** Whether replies are strings; `false` gives Buffers. */
+  readonly decodeResponses: boolean;
+  /** What kind of command it is. */
+  readonly classify: (command: IORedisCommand) => CommandInfo;
+  /** Leases a connection. */
+  readonly acquire: (
+    options: { timeoutMs?: number; signal?: AbortSignal },
+  ) => Promise<TransactionLease>;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/** Attempts of a transaction that does not say. */
+const MAX_ATTEMPTS = 5;
+/** Waits between attempts: those that met once should not meet again. */
+const PAUSE: BackoffOptions = { minMs: 4, maxMs: 200, jitter: 1 };
+
+/** Within MULTI a blocking command does not block. */
+const ALLOWED: ReadonlySet<CommandClass> = new Set(["read", "write", "blocking"]);
+
+/**
+ * Runs commands at once and all together, on a connection of its own; again while a
+ * watched key changes.
+ *
+ * @param parts What it needs of its database.
+ * @param fill Reads and adds the commands.
+ * @param options What is watched, and how often it is tried.
+ * @returns The replies, in order.
+ * @throws {TransactionConflictError} If a watched key changed in every attempt.
+ * @throws {TransactionError} If the server refused a command.
+ * @throws {RangeError} If `maxAttempts` is no positive integer.
+ */
+export async function runTransaction(
+  parts: TransactionParts,
+  fill: TransactionFill,
+  options: TransactionOptions,
+): Promise<unknown[]> {
+  const { watch = [], maxAttempts = MAX_ATTEMPTS, signal, timeoutMs } = options;
+  checkAttempts(maxAttempts);
+  signal?.throwIfAborted();
+  const lease = await parts.acquire({
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  try {
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      signal?.throwIfAborted();
+      const replies = await tryOnce(parts, lease, fill, { watch, signal });
+      if (replies !== null) return replies;
+      if (attempt === maxAttempts) break;
+      await pause(backoffMs(attempt, PAUSE, Math.random()), parts.clock, signal);
+    }
+    throw new TransactionConflictError(parts.database, maxAttempts, watch);
+  } finally {
+    lease.release();
+  }
+}
+
+/** One attempt; `null` if a watched key has changed. */
+async function tryOnce(
+  parts: TransactionParts,
+  lease: TransactionLease,
+  fill: TransactionFill,
+  { watch, signal }: { watch: readonly string[]; signal: AbortSignal | undefined },
+): Promise<unknown[] | null> {
+  if (watch.length > 0) await lease.redis.watch(...watch);
+  const recorder = new Recorder({
+    ...parts,
+    allowed: ALLOWED,
+    what: TRANSACTION,
+    sent: "the transaction is sent when its callback returns",
+  });
+  const reader = new Reader(parts, lease);
+  try {
+    await fill(recorder.chain, reader.client);
+  } finally {
+    recorder.close();
+    reader.close();
+  }
+  signal?.throwIfAborted();
+  const { commands } = recorder;
+  return commands.length === 0 ? [] : await execute(parts.database, lease, commands);
+}
+
+/** Sends MULTI, the commands and EXEC in one go. */
+async function execute(
+  database: string,
+  lease: TransactionLease,
+  commands: readonly IORedisCommand[],
+): Promise<unknown[] | null> {
+  const exec = new Command("exec", [], { replyEncoding: null });
+  const sent = [new Command("multi"), ...commands].map((command) => lease.send(command));
+  const queued = Promise.allSettled(sent);
+  let reply: unknown[] | null;
+  try {
+    reply = await lease.send(exec) as unknown[] | null;
+  } catch (error) {
+    if (!isReplyError(error)) throw error;
+    throw refusalOf(database, (await queued).slice(1), error);
+  }
+  if (reply === null) return null;
+  const results = reply.map((raw, i) => resultOf(commands[i]!, raw));
+  if (results.some(({ ok }) => !ok)) throw new TransactionError(database, true, results);
+  return results.map((result) => result.ok ? result.value : undefined);
+}
+
+/** What became of a command that was run. */
+function resultOf(command: IORedisCommand, raw: unknown): BatchResult {
+  if (raw instanceof Error) return { ok: false, error: raw, delivery: "rejected" };
+  return { ok: true, value: command.transformReply(raw as Buffer) };
+}
+
+/** None was run: the server had refused one before, or refuses them all now. */
+function refusalOf(
+  database: string,
+  queued: readonly PromiseSettledResult<unknown>[],
+  error: Error,
+): TransactionError {
+  const isAborted = queued.some(({ status }) => status === "rejected");
+  const results = queued.map((result): BatchResult => {
+    if (result.status === "rejected") {
+      return { ok: false, error: result.reason as Error, delivery: "rejected" };
+    }
+    return { ok: false, error, delivery: isAborted ? "never-sent" : "rejected" };
+  });
+  return new TransactionError(database, false, results);
+}
+
+/** A client that reads on the transaction's connection, as long as its callback runs. */
+class Reader {
+  readonly client: IORedis;
+  #open = true;
+
+  constructor({ classify, database }: TransactionParts, lease: TransactionLease) {
+    this.client = Object.assign(Object.create(lease.redis) as IORedis, {
+      sendCommand: (command: IORedisCommand) => {
+        if (this.#open && classify(command).class === "read") return lease.send(command);
+        command.reject(
+          this.#open
+            ? new CommandRefusedError(database, command.name, ADVICE, READING)
+            : new LeaseReleasedError(database, "use"),
+        );
+        return command.promise;
+      },
+    });
+  }
+
+  close(): void {
+    this.#open = false;
+  }
+}
+
+const READING = "the reading side of a transaction";
+const ADVICE = "it would run at once, and again with each attempt: add it to the " +
+  "transaction";
+
+function pause(
+  ms: number,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      timer.cancel();
+      reject(signal!.reason);
+    };
+    const timer = clock.setTimer(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
+
+function checkAttempts(maxAttempts: number): void {
+  if (Number.isInteger(maxAttempts) && maxAttempts >= 1) return;
+  throw new RangeError(
+    `Cannot try the transaction as maxAttempts must be an integer of 1 or more: ` +
+      `current value is ${maxAttempts}`,
+  );
+}

@@ -1,0 +1,81 @@
+import type { BlockingLease } from "./commands/blocking.ts";
+import type { TransactionLease } from "./commands/transaction.ts";
+import type { Command, Redis } from "./connection/driver.ts";
+import type { Session } from "./connection/session.ts";
+import type { TrackedCommand } from "./connection/tracked.ts";
+import type { PooledConnection } from "./database_pool.ts";
+import type { Lease } from "./pool/lease.ts";
+
+/** A lease that the database itself holds, for one command or one transaction. */
+export class Loan implements TransactionLease {
+  readonly #lease: Lease<PooledConnection>;
+  readonly #session: Session;
+
+  /**
+   * Holds a lease.
+   *
+   * @param lease The lease; released by this loan alone.
+   */
+  constructor(lease: Lease<PooledConnection>) {
+    this.#lease = lease;
+    this.#session = sessionOf(lease);
+  }
+
+  /** The connection's client. */
+  get redis(): Redis {
+    return this.#session.redis;
+  }
+
+  /**
+   * Sends a command on the connection.
+   *
+   * @param command The command.
+   * @returns Its promise.
+   */
+  send(command: Command): Promise<unknown> {
+    return this.#session.send(command);
+  }
+
+  /** Gives the connection back; it is made clean. */
+  release(): void {
+    if (!this.#lease.released) this.#lease.release();
+  }
+
+  /** Gives the connection back as one that nobody is to have any more. */
+  destroy(): void {
+    if (!this.#lease.released) this.#lease.destroy();
+  }
+
+  /**
+   * The same loan, for a command that has its own judge.
+   *
+   * @returns The loan, as a blocking command wants it.
+   */
+  forBlocking(): BlockingLease {
+    const session = this.#session;
+    return {
+      get clientId() {
+        return session.clientId;
+      },
+      send: (command: TrackedCommand) => {
+        // Known by the time somebody wants the command to end.
+        session.identify();
+        session.connection.send(command);
+      },
+      release: () => this.release(),
+      destroy: () => this.destroy(),
+    };
+  }
+}
+
+/**
+ * The session of a leased connection.
+ *
+ * @param lease The lease.
+ * @returns Its session; only lanes have none.
+ */
+export function sessionOf(lease: Lease<PooledConnection>): Session {
+  const { session } = lease.connection;
+  if (session === undefined) throw new TypeError("Cannot lend a lane");
+  return session;
+}

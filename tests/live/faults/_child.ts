@@ -1,0 +1,110 @@
+/** A program of this folder in a process of its own, which can be frozen. */
+
+const ROOT = new URL("../../../", import.meta.url);
+
+/** The configuration that the tests themselves run with. */
+export async function configArgs(): Promise<string[]> {
+  const named = Deno.env.get("MOORING_DENO_CONFIG");
+  if (named !== undefined) return ["--config", named, "--no-lock"];
+  const local = new URL("deno.local.json", ROOT);
+  const exists = await Deno.stat(local).then(() => true, () => false);
+  return exists ? ["--config", local.pathname, "--no-lock"] : [];
+}
+
+/** What a program that ran to its end left behind. */
+export interface Ended {
+  readonly code: number;
+  /** Standard output and error, one after the other. */
+  readonly text: string;
+}
+
+/** Runs a program of this folder to its end. */
+export async function runChild(
+  file: string,
+  args: readonly string[],
+  options: { permissions?: readonly string[]; env?: Record<string, string> } = {},
+): Promise<Ended> {
+  const { permissions = ["-A"], env = {} } = options;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", ...await configArgs(), ...permissions],
+      ...[new URL(file, import.meta.url).pathname, ...args],
+    ],
+    cwd: ROOT,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+/** A running program of this folder: it is talked to line by line. */
+export class Child implements AsyncDisposable {
+  readonly #process: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #lines: AsyncIterator<string>;
+
+  private constructor(process: Deno.ChildProcess) {
+    this.#process = process;
+    this.#input = process.stdin.getWriter();
+    this.#lines = lines(process.stdout)[Symbol.asyncIterator]();
+  }
+
+  /** Starts a program of this folder. */
+  static async start(file: string, args: readonly string[]): Promise<Child> {
+    const process = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", ...await configArgs()],
+        ...[new URL(file, import.meta.url).pathname, ...args],
+      ],
+      cwd: ROOT,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    return new Child(process);
+  }
+
+  /** Says a line to it. */
+  async say(line: string): Promise<void> {
+    await this.#input.write(new TextEncoder().encode(`${line}\n`));
+  }
+
+  /** The next line that it says. */
+  async hear(): Promise<string> {
+    const { done, value } = await this.#lines.next();
+    if (done) throw new Error("The child ended without a word");
+    return value;
+  }
+
+  /** Stops its process as it is. */
+  freeze(): void {
+    this.#process.kill("SIGSTOP");
+  }
+
+  /** Lets it go on. */
+  thaw(): void {
+    this.#process.kill("SIGCONT");
+  }
+
+  /** Ends it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#input.close().catch(() => {});
+    try {
+      this.#process.kill("SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+    await this.#lines.return?.();
+    await this.#process.status;
+  }
+}
+
+async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop()!;
+    yield* parts;
+  }
+}

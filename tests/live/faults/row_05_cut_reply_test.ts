@@ -1,0 +1,36 @@
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { ConnectionLostError } from "../../../mod.ts";
+import { report } from "./_report.ts";
+import { onStage } from "./_stage.ts";
+
+const VALUE = "v".repeat(1024 * 1024);
+
+Deno.test("row 5: a read cut in the middle of 1 MiB is read again, whole", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    await server.cli("SET", "big", VALUE);
+    await server.cli("SET", "small", "s");
+    await client.ping();
+    for (const afterBytes of [1, 10, 1000, 500_000, VALUE.length + 9]) {
+      const cut = { kind: "cut", afterBytes, how: "reset" } as const;
+      relay.connections[0]!.set({ toClient: cut });
+      const [big, small] = await Promise.all([client.get("big"), client.get("small")]);
+      assertEquals(big === VALUE, true, `cut after ${afterBytes}`);
+      assertEquals(small, "s");
+    }
+    assertEquals(manager.getStatistics().databaseStats.main!.failedOperations, 0);
+  }));
+
+Deno.test("row 5: a write cut in the middle of its reply is ambiguous, the next reply is right", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    await server.cli("SET", "big", VALUE);
+    await client.ping();
+    const cut = { kind: "cut", afterBytes: 4000, how: "reset" } as const;
+    relay.connections[0]!.set({ toClient: cut });
+    const error = await client.getset("big", "new").then(() => undefined, (e) => e);
+    assertInstanceOf(error, ConnectionLostError);
+    assertEquals(error.delivery, "ambiguous");
+    assertEquals(await client.get("big"), "new");
+    await report({ row: 5, fault: "cut inside 1 MiB", outcome: "read again, ambiguous" });
+  }));

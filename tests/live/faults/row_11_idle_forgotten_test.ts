@@ -1,0 +1,64 @@
+import { assert, assertEquals } from "@std/assert";
+import { delay } from "../../support/clients.ts";
+import { report } from "./_report.ts";
+import { onStage, timed } from "./_stage.ts";
+
+for (const command of ["incr", "get"] as const) {
+  Deno.test(`row 11: the first ${command.toUpperCase()} after a middlebox forgot the connection succeeds in time`, () =>
+    onStage(
+      { manager: { commandTimeoutMs: 1000 }, relay: { forgetAfterIdleMs: 1000 } },
+      async ({ server, manager }) => {
+        const client = manager.getClient("main");
+        await client.set("n", 0);
+        await delay(1100);
+        const first = timed<number | string | null>(client[command]("n"));
+        const followers = Promise.all([client.incr("n"), client.get("n")]);
+        const { ms, value, error } = await first;
+        assertEquals(error, undefined);
+        assert(ms < 1000, `took ${ms} ms`);
+        assertEquals(value, command === "incr" ? 1 : "0");
+        const sum = command === "incr" ? 2 : 1;
+        assertEquals(await followers, [sum, String(sum)]);
+        assertEquals(await server.cli("GET", "n"), String(sum));
+        const { failedOperations } = manager.getStatistics().databaseStats.main!;
+        assertEquals(failedOperations, 0);
+        await report({
+          row: 11,
+          fault: "idle connection forgotten",
+          outcome: `first ${command.toUpperCase()} served`,
+          recoveredMs: ms,
+        });
+      },
+    ));
+}
+
+Deno.test("row 11: a living connection that was idle serves a write after one PING, in order", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    await client.set("n", 0);
+    await delay(1100);
+    assertEquals(
+      await Promise.all([client.incr("n"), client.get("n"), client.incr("n")]),
+      [1, "1", 2],
+    );
+    assertEquals(relay.accepted.length, 1);
+    const { calls } = stats(await server.info("commandstats"), "ping");
+    assertEquals(calls, 2, "one when it was opened, one after the silence");
+  }));
+
+Deno.test("row 11: the heartbeat keeps the middlebox from forgetting", () =>
+  onStage(
+    { manager: { healthCheckIntervalMs: 150 }, relay: { forgetAfterIdleMs: 500 } },
+    async ({ relay, manager }) => {
+      const client = manager.getClient("main");
+      await client.set("n", 0);
+      await delay(1200);
+      assertEquals(await client.incr("n"), 1);
+      assertEquals(relay.accepted.length, 1);
+    },
+  ));
+
+function stats(info: Record<string, string>, command: string): { calls: number } {
+  const line = info[`cmdstat_${command}`] ?? "";
+  return { calls: Number(/calls=(\d+)/.exec(line)?.[1] ?? 0) };
+}

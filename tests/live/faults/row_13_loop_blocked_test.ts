@@ -1,0 +1,42 @@
+import { assert, assertEquals } from "@std/assert";
+import { delay } from "../../support/clients.ts";
+import { withManager } from "../../support/managed.ts";
+import { report } from "./_report.ts";
+
+function blockFor(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until) continue;
+}
+
+for (const transport of ["node", "deno"] as const) {
+  Deno.test(`rows 13, 45: with transport ${transport}, replies that came while the loop was blocked win over deadlines`, () =>
+    withManager(
+      { commandTimeoutMs: 120, transport, databases: { main: { db: 0 } } },
+      async ({ manager, server }) => {
+        const client = manager.getClient("main");
+        await server.cli("SET", "big", "x".repeat(300_000));
+        await client.ping();
+        for (let round = 0; round < 10; round++) {
+          server.pause();
+          // More than one read of the socket is needed for all of it.
+          const replies = Promise.allSettled([
+            client.get("big"),
+            client.incr("n"),
+            client.get("big"),
+            ...Array.from({ length: 10 }, () => client.incr("n")),
+          ]);
+          await delay(20);
+          server.resume();
+          blockFor(150);
+          const settled = await replies;
+          assertEquals(settled.filter(({ status }) => status === "rejected"), []);
+        }
+        assert(Number(await client.get("n")) === 110);
+        await report({
+          row: 13,
+          fault: `loop blocked past the deadline (${transport})`,
+          outcome: "0 false timeouts in 130",
+        });
+      },
+    ));
+}

@@ -1,0 +1,127 @@
+import { assert, assertEquals } from "@std/assert";
+import { type ManagerOptions, RedisManagerError } from "../../../mod.ts";
+import { delay, waitFor } from "../../support/clients.ts";
+import { report } from "./_report.ts";
+import { onStage } from "./_stage.ts";
+
+const CASES = Number(Deno.env.get("MOORING_FAULT_CASES") ?? 2000);
+const SEED = Number(Deno.env.get("MOORING_FAULT_SEED") ?? 20_261);
+
+/** A small generator of random numbers, so that a seed gives the same cases again. */
+function random(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+const HOSTILE = [
+  "$999999999999\r\n",
+  "*-7\r\n",
+  ":NaN\r\n",
+  ":12a\r\n",
+  "$-2\r\n",
+  "*1\r\n".repeat(10_000),
+  "%1\r\n*1\r\n+a\r\n+b\r\n",
+  ">1\r\n_\r\n",
+  ">0\r\n",
+  "|1\r\n+a\r\n+b\r\n+OK\r\n",
+  "?\r\n",
+  "HTTP/1.1 400 Bad Request\r\n\r\n",
+  "\x00\x01\x02\x03",
+  "\r\n",
+  "=3\r\nabc\r\n",
+  "#x\r\n",
+  ",1.2.3\r\n",
+  "(12x\r\n",
+  "_x\r\n",
+  "+OK\r\n+OK\r\n",
+  "+OK\r\n-",
+  "$3\r\nabcdef",
+  "*2\r\n>1\r\n+a\r\n+b\r\n",
+  ">3\r\n+subscribe\r\n+c\r\n:1\r\n",
+];
+
+const VALID = ["+OK\r\n", "$5\r\nhello\r\n", ":12\r\n", "*2\r\n+a\r\n:1\r\n", "_\r\n"];
+
+const encoder = new TextEncoder();
+
+function garbage(next: (below: number) => number): Uint8Array {
+  switch (next(3)) {
+    case 0: {
+      const bytes = new Uint8Array(1 + next(64));
+      for (let i = 0; i < bytes.length; i++) bytes[i] = next(256);
+      return bytes;
+    }
+    case 1: {
+      const bytes = encoder.encode(VALID[next(VALID.length)]!);
+      bytes[next(bytes.length)] = next(256);
+      return bytes;
+    }
+    default:
+      return encoder.encode(HOSTILE[next(HOSTILE.length)]!);
+  }
+}
+
+/** Databases that take the cases in turn, all at the same time. */
+const DATABASES = Array.from({ length: 8 }, (_, i) => `d${i}`);
+
+const SETTINGS: ManagerOptions = {
+  commandTimeoutMs: 40,
+  connectTimeoutMs: 2000,
+  circuitBreakerThreshold: 1_000_000,
+  databases: Object.fromEntries(DATABASES.map((name) => [name, { db: 0 }])),
+};
+
+Deno.test(`row 28: ${CASES} times garbage for a reply, seed ${SEED}`, () => {
+  const next = random(SEED);
+  const answers = new Map<string, Uint8Array>();
+  // SET is answered with garbage, everything else by the server.
+  const script = ([name, key]: string[]) =>
+    name?.toLowerCase() === "set" ? answers.get(key!) : undefined;
+  return onStage({ manager: SETTINGS, relay: { script } }, async ({ manager }) => {
+    const codes = new Map<string, number>();
+    let left = CASES;
+    const work = async (database: string) => {
+      const client = manager.getClient(database);
+      while (left > 0) {
+        const key = `k${left--}`;
+        answers.set(key, garbage(next));
+        const code = await client.set(key, "v").then(() => "ok", codeOf);
+        codes.set(code, (codes.get(code) ?? 0) + 1);
+        answers.delete(key);
+        // What comes next is never a stranger's reply; a late end of the connection may
+        // take it along, and then it says so.
+        const echoed = await client.echo(key).catch((error) => error);
+        if (!(echoed instanceof RedisManagerError)) assertEquals(echoed, key);
+      }
+    };
+    await manager.initializeAll();
+    const before = Deno.memoryUsage().rss;
+    await Promise.all(DATABASES.map(work));
+    const grownMiB = (Deno.memoryUsage().rss - before) / 1024 ** 2;
+    const refused = codes.get("PROTOCOL") ?? 0;
+    assert(refused > CASES / 2, Deno.inspect(codes));
+    assert(grownMiB < 600, `${grownMiB} MiB more`);
+    await delay(50);
+    for (const database of DATABASES) {
+      const client = manager.getClient(database);
+      const last = await waitFor(() => client.echo("at the end"), { what: database });
+      assertEquals(last, "at the end");
+      assertEquals(manager.getPoolStatistics(database).inFlight, 0);
+    }
+    await report({
+      row: 28,
+      fault: "garbage from the server",
+      outcome: `${CASES} cases, ${refused} ProtocolErrors, ` +
+        `${Math.max(0, Math.round(grownMiB))} MiB more`,
+    });
+  });
+});
+
+function codeOf(error: Error): string {
+  return error instanceof RedisManagerError ? error.code : error.name;
+}

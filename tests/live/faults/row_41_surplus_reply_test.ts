@@ -1,0 +1,78 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { ProtocolError } from "../../../mod.ts";
+import { delay, waitFor } from "../../support/clients.ts";
+import { report } from "./_report.ts";
+import { onStage } from "./_stage.ts";
+
+Deno.test("row 41: a reply on an idle connection ends it before a command can get it", () =>
+  onStage({}, async ({ relay, manager }) => {
+    const client = manager.getClient("main");
+    assertEquals(await client.incr("n"), 1);
+    const start = performance.now();
+    await relay.connections[0]!.inject(":99\r\n");
+    await waitFor(() => manager.getPoolStatistics("main").lanes === 0);
+    const noticedMs = performance.now() - start;
+    assertEquals(await client.incr("n"), 2);
+    assertEquals(relay.accepted.length, 2);
+    await report({
+      row: 41,
+      fault: "surplus reply",
+      outcome: "connection destroyed, no stranger's reply",
+      noticedMs,
+    });
+  }));
+
+Deno.test("row 41: two replies in place of one give neither", () => {
+  const script = ([name]: string[]) => name === "incrby" ? ":1\r\n:99\r\n" : undefined;
+  return onStage({ relay: { script } }, async ({ manager }) => {
+    const client = manager.getClient("main");
+    const [doubled, behind] = await Promise.allSettled([
+      client.incrby("n", 1),
+      delay(100).then(() => client.incr("other")),
+    ]);
+    assert(doubled.status === "rejected");
+    assertInstanceOf(doubled.reason, ProtocolError);
+    assertEquals(doubled.reason.delivery, "ambiguous");
+    assertEquals(behind, { status: "fulfilled", value: 1 });
+  });
+});
+
+Deno.test("row 41: a surplus reply before the right one is noticed when the right one comes", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    server.pause();
+    const fooled = client.incr("n");
+    await delay(20);
+    await relay.connections[0]!.inject(":99\r\n");
+    // Nothing tells it from the right reply: the documentation says so.
+    assertEquals(await fooled, 99);
+    server.resume();
+    await waitFor(() => manager.getPoolStatistics("main").lanes === 0);
+    assertEquals(await client.incr("n"), 2);
+    assertEquals(relay.accepted.length, 2);
+  }));
+
+Deno.test("row 41: a confirmation of a SUBSCRIBE that nobody sent ends the connection", () =>
+  onStage({}, async ({ relay, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    await relay.connections[0]!.inject(">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    await waitFor(() => manager.getPoolStatistics("main").lanes === 0);
+    assertEquals(await client.incr("n"), 1);
+  }));
+
+Deno.test("row 41: a lease may subscribe, listen, unsubscribe and go on", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    await using lease = await manager.acquire("main");
+    const heard: string[] = [];
+    lease.client.on("message", (channel, message) => heard.push(`${channel} ${message}`));
+    await lease.client.subscribe("a", "b");
+    await server.cli("PUBLISH", "a", "1");
+    await server.cli("PUBLISH", "b", "2");
+    await waitFor(() => heard.length === 2);
+    assertEquals(heard, ["a 1", "b 2"]);
+    await lease.client.unsubscribe("a", "b");
+    assertEquals(await lease.client.ping(), "PONG");
+    assertEquals(relay.accepted.length, 1);
+  }));

@@ -1,0 +1,60 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { ProtocolError } from "../../../mod.ts";
+import { delay } from "../../support/clients.ts";
+import { report } from "./_report.ts";
+import { onStage } from "./_stage.ts";
+
+const BOMBS: readonly [string, string][] = [
+  ["arrays of 33,000,000 within each other", "*33000000\r\n".repeat(4)],
+  ["a bulk string of 100 GB", "$100000000000\r\n"],
+  ["a map of 2,000,000,000", "%2000000000\r\n"],
+  ["10,000 levels", "*1\r\n".repeat(10_000)],
+];
+
+Deno.test("row 43: declared sizes over the caps are refused before memory is taken", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    for (const [what, bytes] of BOMBS) {
+      await client.ping();
+      server.pause();
+      const before = Deno.memoryUsage().rss;
+      const busy = client.incr("n").then(() => undefined, (error) => error);
+      await delay(10);
+      await relay.connections.at(-1)!.inject(bytes);
+      assertInstanceOf(await busy, ProtocolError, what);
+      server.resume();
+      const grown = Deno.memoryUsage().rss - before;
+      assert(grown < 50 * 1024 ** 2, `${what}: ${grown} bytes more`);
+    }
+    assertEquals(await client.ping(), "PONG");
+  }));
+
+Deno.test("row 43: a line without end is refused at its cap", () =>
+  onStage({ manager: { commandTimeoutMs: 5000 } }, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    server.pause();
+    const before = Deno.memoryUsage().rss;
+    const start = performance.now();
+    const busy = client.incr("n").then(() => undefined, (error) => error);
+    await delay(10);
+    const [connection] = relay.connections;
+    const part = new Uint8Array(256 * 1024).fill(0x78);
+    let sent = 0;
+    await connection!.inject("+");
+    while (await connection!.inject(part)) sent += part.length;
+    const error = await busy;
+    server.resume();
+    assertInstanceOf(error, ProtocolError);
+    const mib = 1024 ** 2;
+    assert(sent >= 15 * mib && sent < 40 * mib, `${sent / mib} MiB were sent`);
+    const grown = (Deno.memoryUsage().rss - before) / mib;
+    assert(grown < 200, `${grown} MiB more`);
+    assertEquals(await client.ping(), "PONG");
+    await report({
+      row: 43,
+      fault: "memory bombs",
+      outcome: `refused by caps, ${Math.max(0, Math.round(grown))} MiB more at most`,
+      noticedMs: performance.now() - start,
+    });
+  }));

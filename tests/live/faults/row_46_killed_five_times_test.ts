@@ -1,0 +1,50 @@
+import { assert, assertEquals } from "@std/assert";
+import { TokenLedger } from "../../support/accounting.ts";
+import { delay, waitFor } from "../../support/clients.ts";
+import { withManager } from "../../support/managed.ts";
+import { report } from "./_report.ts";
+import { QUICK_RETRY } from "./_stage.ts";
+
+Deno.test("row 46: killed five times under 50 writers, nothing is lost, doubled or a ghost", () =>
+  withManager(
+    {
+      commandTimeoutMs: 3000,
+      connectRetry: { ...QUICK_RETRY, attempts: 20 },
+      circuitBreakerTimeoutMs: 100,
+      databases: { main: { db: 0 } },
+    },
+    async ({ manager, server }) => {
+      const client = manager.getClient("main");
+      const ledger = new TokenLedger();
+      let running = true;
+      let ambiguous = 0;
+      const writer = async () => {
+        while (running) {
+          const outcome = await ledger.run((token) => client.rpush("log", token));
+          if (outcome === "ambiguous") ambiguous++;
+          if (outcome !== "acknowledged") await delay(10);
+        }
+      };
+      const writers = Array.from({ length: 50 }, writer);
+      for (let kills = 0; kills < 5; kills++) {
+        await delay(150);
+        await server.kill();
+        await delay(50);
+        await server.restart();
+        await waitFor(() => client.ping(), { what: `recovery ${kills}` });
+      }
+      running = false;
+      await Promise.all(writers);
+      const log = await server.cli("LRANGE", "log", 0, -1);
+      const { ok, ...rest } = ledger.verdict(log as string[]);
+      assert(ok, Deno.inspect(rest));
+      assert(ambiguous > 0 && (log as string[]).length > 100);
+      assertEquals(manager.getPoolStatistics("main").inFlight, 0);
+      await report({
+        row: 46,
+        fault: "kill -9 five times, 50 writers",
+        outcome: `${(log as string[]).length} written, ${ambiguous} ambiguous, 0 doubles`,
+      });
+    },
+    { persistence: "aof" },
+  ));

@@ -1,0 +1,203 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { ManagerClosedError } from "../../../src/core/errors/mod.ts";
+import { drainMicrotasks } from "../../support/fake_clock.ts";
+import { checkInvariants } from "./invariants.ts";
+import { setUp } from "./setup.ts";
+
+const MANUAL = { recycle: () => true };
+const FOREVER = new AbortController().signal;
+
+Deno.test("Pool.reap() evicts what nobody wanted, and says how many and when", async () => {
+  const { pool, driver, clock } = setUp({ maxConnections: 9, idleTimeoutMs: 300_000 });
+  assertEquals(pool.statistics().lastCleanup, null);
+  const leases = await Promise.all([1, 2, 3].map(() => pool.acquire()));
+  leases[0]!.release();
+  await clock.advance(100_000);
+  leases[1]!.release();
+  await clock.advance(200_000);
+  clock.setWall(1_700_000_000_000);
+  assertEquals(pool.reap(), 1);
+  assertEquals(driver.destroyed, [{ id: 1, reason: "idle_timeout" }]);
+  assertEquals(pool.statistics().lastCleanup, 1_700_000_000_000);
+  assertEquals(pool.statistics().evictions.idle_timeout, 1);
+  assertEquals(pool.reap(), 0);
+  checkInvariants(pool, { open: 2, leased: 1 });
+});
+
+Deno.test("Pool.reap() is not led astray when the wall clock is set", async () => {
+  const { pool, clock } = setUp({ idleTimeoutMs: 1000, maxLifetimeMs: 5000 });
+  (await pool.acquire()).release();
+  clock.setWall(0);
+  assertEquals(pool.reap(), 0);
+  clock.setWall(Date.UTC(2100));
+  assertEquals(pool.reap(), 0);
+  await clock.advance(1000);
+  assertEquals(pool.reap(), 1);
+});
+
+Deno.test("Pool.reap() replaces what is too old, each at its own time", async () => {
+  let random = 0;
+  const { pool, driver, clock } = setUp({
+    maxConnections: 5,
+    minConnections: 2,
+    maxLifetimeMs: 1_800_000,
+    random: () => (random += 0.4) % 1,
+  });
+  const leases = await Promise.all([pool.acquire(), pool.acquire()]);
+  for (const lease of leases) lease.release();
+  await clock.advance(1_764_000);
+  assertEquals(pool.reap(), 1);
+  assertEquals(driver.destroyed, [{ id: 2, reason: "max_lifetime" }]);
+  assertEquals(pool.numbers().connecting, 1);
+  await drainMicrotasks();
+  assertEquals(pool.numbers().idle, 2);
+  await clock.advance(18_000);
+  assertEquals(pool.reap(), 1);
+  assertEquals(driver.destroyed[1], { id: 1, reason: "max_lifetime" });
+});
+
+Deno.test("Pool.reap() keeps connections ready once the pool has been used", async () => {
+  const { pool } = setUp({ maxConnections: 9, minConnections: 3, idleTimeoutMs: 10 });
+  pool.reap();
+  assertEquals(pool.numbers().total, 0);
+  const lane = await pool.openLane(FOREVER);
+  pool.reap();
+  await drainMicrotasks();
+  assertEquals([pool.numbers().idle, pool.numbers().lanes], [3, 1]);
+  lane.release();
+  await pool.acquire();
+  pool.reap();
+  // What is leased counts among those that are ready.
+  assertEquals([pool.numbers().idle, pool.numbers().leased], [2, 1]);
+});
+
+Deno.test("Pool.fill() opens what is missing, as far as the limits allow", async () => {
+  const { pool, driver } = setUp(
+    { maxConnections: 4, minConnections: 9, maxConnecting: 2 },
+    MANUAL,
+  );
+  assertEquals([pool.fill(), pool.fill()], [2, 0]);
+  driver.creating[0]!.answer(true);
+  driver.creating[0]!.answer(true);
+  await drainMicrotasks();
+  // The last place is for a lane.
+  assertEquals(pool.fill(), 1);
+  driver.creating[0]!.fail(new Error("no"));
+  await drainMicrotasks();
+  // Not tried again by itself.
+  assertEquals(driver.creating.length, 0);
+  assertEquals(pool.fill(), 1);
+  checkInvariants(pool, { open: 2, opening: 1 });
+});
+
+Deno.test("Pool.close() fails who waits, ends what is free, waits for what is used", async () => {
+  const { pool, driver, clock } = setUp({
+    maxConnections: 4,
+    leakDetectionThresholdMs: 50,
+  });
+  const lane = await pool.openLane(FOREVER);
+  const leases = await Promise.all([1, 2, 3].map(() => pool.acquire()));
+  const rejected = Promise.all(
+    [pool.acquire(), pool.acquire(), pool.openLane(FOREVER)].map((call) =>
+      assertRejects(() => call as Promise<unknown>, ManagerClosedError)
+    ),
+  );
+  let closed: { cut: number } | undefined;
+  const close = pool.close({ drainMs: 5000 }).then((result) => closed = result);
+  await rejected;
+  checkInvariants(pool, { open: 4, waiting: 0, leased: 3 });
+  leases[0]!.release();
+  lane.release();
+  await clock.advance(4999);
+  leases[1]!.release();
+  assertEquals([closed, driver.live.size], [undefined, 1]);
+  leases[2]!.release();
+  await close;
+  assertEquals([closed?.cut, driver.live.size, clock.pending], [0, 0, 0]);
+  checkInvariants(pool, { open: 0, opening: 0, waiting: 0, leased: 0 });
+});
+
+Deno.test("Pool.close() cuts what is in use when the drain's time is up", async () => {
+  const { pool, driver, clock } = setUp();
+  const lane = await pool.openLane(FOREVER);
+  const lease = await pool.acquire();
+  const close = pool.close({ drainMs: 100 });
+  await clock.advance(100);
+  assertEquals(await close, { cut: 2 });
+  assertEquals(driver.destroyed.map(({ reason }) => reason), ["closed", "closed"]);
+  assertEquals(lease.connection.alive, false);
+  lease.release();
+  lane.release();
+  assertEquals(driver.destroyed.length, 2);
+});
+
+Deno.test("Pool.close() without a drain is over at once, and gives the same promise", async () => {
+  const { pool, driver } = setUp({}, MANUAL);
+  const calls = [pool.acquire(), pool.openLane(FOREVER)];
+  const { signal } = driver.creating[0]!;
+  const rejected = Promise.all(
+    calls.map((call) =>
+      assertRejects(() => call as Promise<unknown>, ManagerClosedError)
+    ),
+  );
+  const close = pool.close();
+  assertStrictEquals(pool.close({ drainMs: 1000 }), close);
+  checkInvariants(pool, { open: 0, opening: 0, waiting: 0 });
+  assert(signal!.aborted);
+  await rejected;
+  assertEquals(await close, { cut: 0 });
+  assertStrictEquals(pool.close(), close);
+  assertEquals([pool.reap(), pool.fill()], [0, 0]);
+  await assertRejects(() => pool.close({ drainMs: -1 }), RangeError, "drainMs must be");
+});
+
+Deno.test("Pool.close() destroys a connection that opens all the same", async () => {
+  const { pool, driver } = setUp({}, { recycle: () => true });
+  const gate = Promise.withResolvers<void>();
+  const { create } = driver;
+  driver.create = async (signal, purpose) => {
+    driver.answers.create = () => true;
+    await gate.promise;
+    return await create.call(driver, signal, purpose);
+  };
+  const call = pool.acquire();
+  await Promise.all([assertRejects(() => call, ManagerClosedError), pool.close()]);
+  gate.resolve();
+  await drainMicrotasks();
+  assertEquals(driver.destroyed, [{ id: 1, reason: "closed" }]);
+  assertEquals(driver.live.size, 0);
+});
+
+Deno.test("Pool.close() ends what is being validated and cleaned, and drops the answers", async () => {
+  const { pool, driver, clock } = setUp(
+    { validateAfterMs: 10 },
+    { create: () => true, recycle: () => true },
+  );
+  const [one, two] = await Promise.all([pool.acquire(), pool.acquire()]);
+  one.release();
+  await clock.advance(11);
+  const call = pool.acquire();
+  driver.answers.recycle = () => undefined;
+  two.release();
+  assertEquals([pool.numbers().validating, pool.numbers().recycling], [1, 1]);
+  const { signal } = driver.validating[0]!;
+  await Promise.all([
+    assertRejects(() => call, ManagerClosedError),
+    pool.close({ drainMs: 1000 }),
+  ]);
+  assert(signal!.aborted);
+  driver.validating[0]!.answer(true);
+  driver.recycling[0]!.answer(true);
+  await drainMicrotasks();
+  assertEquals(driver.destroyed.length, 2);
+  checkInvariants(pool, { open: 0, opening: 0, waiting: 0, leased: 0 });
+});
+
+Deno.test("Pool.close() ends the drain when the last connection in use ends by itself", async () => {
+  const { pool, clock } = setUp();
+  const lease = await pool.acquire();
+  const close = pool.close({ drainMs: Infinity });
+  assertEquals(clock.pending, 0);
+  lease.connection.end("lost");
+  assertEquals(await close, { cut: 0 });
+});
