@@ -1,0 +1,56 @@
+/**
+ * The README's tables of failures, out of the tables that the code works with.
+ *
+ * @module
+ */
+
+import { FAILURE_KINDS } from "../src/resilience/failure_kinds.ts";
+import { REPLY_ERRORS, type ReplyErrorRule } from "../src/resilience/reply_errors.ts";
+
+/** Lays a table out as `deno fmt` does: every column as wide as its widest cell. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  return [line(rows[0]!), rule, ...rows.slice(1).map(line)].join("\n");
+}
+
+/**
+ * What counts against a database's circuit breaker.
+ *
+ * @returns A table in Markdown.
+ */
+export function breakerMarkdown(): string {
+  return table([
+    ["failure", "counts", "what it is", "why"],
+    ...Object.entries(FAILURE_KINDS).map(([kind, { counts, meaning, why }]) => [
+      `\`${kind}\``,
+      counts ? "yes" : "no",
+      meaning,
+      why,
+    ]),
+  ]);
+}
+
+function doneAbout({ action, reresolve }: ReplyErrorRule): string {
+  if (action !== "wait") return "told to the caller";
+  return `tried again within the deadline${reresolve ? ", on a new connection" : ""}`;
+}
+
+/**
+ * What is done about the server's error replies.
+ *
+ * @returns A table in Markdown.
+ */
+export function repliesMarkdown(): string {
+  return table([
+    ["reply", "what it means", "what is done"],
+    ...[...REPLY_ERRORS.values()].map((rule) => [
+      `\`${rule.code}\``,
+      rule.meaning,
+      doneAbout(rule),
+    ]),
+    ["any other", "the server answered with an error", "told to the caller"],
+  ]);
+}
