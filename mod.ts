@@ -24,30 +24,41 @@ export { RedisDatabase } from "./src/core/databases.ts";
 export { Secret, type SecretProvider } from "./src/core/secret.ts";
 export * from "./src/core/errors/mod.ts";
 export type * from "./src/core/events.ts";
+export type { Clock, Timer } from "./src/core/clock.ts";
 
 export * from "./src/config/mod.ts";
 
 export type * from "./src/connection/library_types.ts";
+export type { CallOptions } from "./src/commands/with.ts";
 export type { RedisClient } from "./src/commands/client.ts";
 export type {
   PipelineFill,
   PipelineOptions,
   PipelineReplies,
+  RepliesOf,
 } from "./src/commands/pipeline.ts";
+export type { Subscription } from "./src/commands/subscription.ts";
+export type {
+  MessageHandler,
+  SubscribeOptions,
+  SubscriptionGap,
+  SubscriptionItem,
+  SubscriptionMessage,
+  SubscriptionTargets,
+} from "./src/commands/subscription_types.ts";
 export type { TransactionFill, TransactionOptions } from "./src/commands/transaction.ts";
 export type { AcquireOptions, ConnectionLease } from "./src/lease.ts";
 
 export type * from "./src/observability/types.ts";
-export type {
-  LatencyStats,
-  RedisStats,
-} from "./src/observability/database_statistics.ts";
+export type { Logger, LogLevel } from "./src/observability/logger.ts";
+export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus_text.ts";
 
 export {
   type CloseOptions,
   type CloseReport,
   type DatabaseName,
   type ManagerEventListener,
+  type ManagerExtras,
   RedisConnectionManager,
 } from "./src/manager.ts";
 export {

@@ -1,6 +1,7 @@
 import type { Clock } from "./core/clock.ts";
-import { CircuitOpenError } from "./core/errors/mod.ts";
+import { CircuitOpenError, CommandRefusedError } from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
+import { ConnectionState } from "./core/states.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import { BlockingCommands } from "./commands/blocking.ts";
 import { ManagedClient } from "./commands/client.ts";
@@ -11,6 +12,13 @@ import {
   type PipelineParts,
   runPipeline,
 } from "./commands/pipeline.ts";
+import type { Subscription } from "./commands/subscription.ts";
+import { SubscriptionHub } from "./commands/subscription_hub.ts";
+import type {
+  MessageHandler,
+  SubscribeOptions,
+  SubscriptionTargets,
+} from "./commands/subscription_types.ts";
 import { RetryJudge, type RetryPolicy } from "./commands/retry_judge.ts";
 import {
   runTransaction,
@@ -18,30 +26,36 @@ import {
   type TransactionOptions,
   type TransactionParts,
 } from "./commands/transaction.ts";
-import type { CloseReason, Connection } from "./connection/connection.ts";
+import type { Answer, CloseReason, Connection } from "./connection/connection.ts";
 import { Command } from "./connection/driver.ts";
+import type { LoadingProgress } from "./connection/readiness.ts";
 import type { Opener } from "./connection/opener.ts";
 import type { CommandOwner } from "./connection/tracked.ts";
 import { makePool, type PooledConnection } from "./database_pool.ts";
 import { classifier, makeBreaker, makeBudget, makeOpener } from "./database_parts.ts";
 import { judgeHealth } from "./health/health.ts";
+import { HealthMonitor } from "./health/monitor.ts";
+import { LoadingWatch } from "./health/loading_watch.ts";
 import { RecentTroubles } from "./health/recent_troubles.ts";
 import { type AcquireOptions, ConnectionLease } from "./lease.ts";
 import { Loan, sessionOf } from "./loan.ts";
 import {
+  type ConnectionCounts,
   DatabaseStatistics,
-  type RedisStats,
 } from "./observability/database_statistics.ts";
+import { LATENCY_BOUNDS_MS, type MetricsSource } from "./observability/prometheus.ts";
 import type {
   ConnectionMetrics,
   DatabaseHealth,
   PoolStatistics,
+  RedisStats,
 } from "./observability/types.ts";
 import type { ConnectionBudget } from "./pool/budget.ts";
 import { type Lane, LaneSet } from "./pool/lanes.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import { blockingTimeoutMs } from "./resilience/command_class.ts";
+import { classifyReplyError } from "./resilience/reply_errors.ts";
 import type { RetryBudget } from "./resilience/retry_budget.ts";
 import { describeEndpoint } from "./transport/channel.ts";
 import { standaloneEndpoint } from "./topology/standalone.ts";
@@ -75,28 +89,46 @@ export class Database {
   readonly #budget: RetryBudget;
   readonly #opener: Opener;
   readonly #pool: Pool<PooledConnection>;
+  /** Ids of the leased connections that blocking commands and subscriptions are on. */
+  readonly #ours = new Set<number>();
   readonly #lanes: LaneSet;
   readonly #dispatcher: Dispatcher;
   readonly #blocking: BlockingCommands;
+  readonly #hub: SubscriptionHub;
   /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
   readonly #leaseOwner: CommandOwner = {
     replied: (command, reply) => this.#dispatcher.replied(command, reply),
     failed: (command, error) => this.#dispatcher.leaseFailed(command, error),
   };
+  readonly #loadingWatch: LoadingWatch;
+  readonly #monitor: HealthMonitor;
   #connectError: string | undefined;
   #loading = false;
   #pingMs: number | null = null;
+  #opened = 0;
   #lastTripReason = "";
+  /** The state that it was last found in, and since when. */
+  #judged: { state: ConnectionState; since: number };
 
   constructor(config: RedisConfig, services: DatabaseServices) {
     const { clock } = services;
     this.config = config;
-    this.#services = services;
+    this.#judged = { state: ConnectionState.HEALTHY, since: clock.wallNow() };
+    this.#monitor = this.#makeMonitor(services);
+    // Whatever is reported may have changed how well it serves.
+    this.#services = {
+      ...services,
+      emit: (type, detail) => {
+        services.emit(type, detail);
+        this.#monitor.update();
+      },
+    };
     this.#statistics = new DatabaseStatistics(config.name, clock);
     this.#troubles = new RecentTroubles(clock);
     this.#breaker = makeBreaker(config, clock, (change) => this.#breakerChanged(change));
     this.#budget = makeBudget(config, clock);
     this.#opener = this.#makeOpener();
+    this.#loadingWatch = this.#makeLoadingWatch();
     this.#pool = this.#makePool();
     this.#lanes = new LaneSet({
       database: config.name,
@@ -108,6 +140,7 @@ export class Database {
     const retry = this.#retryPolicy();
     this.#dispatcher = this.#makeDispatcher(retry);
     this.#blocking = this.#makeBlocking(retry);
+    this.#hub = this.#makeHub();
     this.client = this.#makeClient();
   }
 
@@ -139,6 +172,32 @@ export class Database {
   }
 
   /**
+   * Subscribes on the connection that all subscriptions of the database share.
+   *
+   * @param targets To what.
+   * @param handler Takes the messages; without it they are iterated.
+   * @param options How it goes.
+   * @param decode Turns a message into what the consumer wants.
+   * @returns The subscription, once the server has confirmed it.
+   */
+  async subscribe<M>(
+    targets: SubscriptionTargets,
+    handler: MessageHandler<M> | undefined,
+    options: SubscribeOptions,
+    decode: (message: Uint8Array) => M,
+  ): Promise<Subscription<M>> {
+    if (this.config.maxConnections < 2) {
+      throw new CommandRefusedError(
+        this.name,
+        "subscribe",
+        "it would take the only connection for good: set max_connections to 2 or more",
+        "the pool",
+      );
+    }
+    return await this.#hub.subscribe(targets, handler, options, decode);
+  }
+
+  /**
    * Runs commands at once and all together.
    *
    * @param fill Reads and adds the commands.
@@ -167,22 +226,36 @@ export class Database {
    * a new one is tried.
    *
    * @param signal Ends the wait.
+   * @returns Whether the server serves.
    */
-  async check(signal?: AbortSignal): Promise<void> {
+  async check(signal?: AbortSignal): Promise<boolean> {
     const { clock } = this.#services;
     for (let attempt = 0; attempt < 2; attempt++) {
       try {
         await this.whenReady(signal);
       } catch {
         signal?.throwIfAborted();
-        return;
+        this.#pingMs = null;
+        return false;
       }
       const startedAt = clock.now();
       const [lane] = this.#lanes.connections;
-      const alive = await lane?.ask(this.config.commandTimeoutMs, "ping") ?? false;
-      this.#pingMs = alive ? clock.now() - startedAt : null;
-      if (alive) return;
+      const answer = await lane?.query(this.config.commandTimeoutMs, "ping");
+      this.#pingMs = answer === undefined ? null : clock.now() - startedAt;
+      if (lane !== undefined && answer !== undefined) return this.#serves(lane, answer);
     }
+    return false;
+  }
+
+  /** Whether an answer to PING says that the server serves; an error mostly does too. */
+  #serves(connection: Connection, answer: Answer): boolean {
+    if (!("error" in answer)) return true;
+    const { code, rule } = classifyReplyError(answer.error.message);
+    if (rule.kind !== "loading") return true;
+    this.#loading = code === "LOADING";
+    this.#loadingWatch.notice(connection);
+    this.#monitor.update();
+    return false;
   }
 
   /**
@@ -202,8 +275,10 @@ export class Database {
    */
   async close(drainMs: number): Promise<number> {
     this.#dispatcher.close();
+    this.#monitor.stop();
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
+    this.#hub.close();
     // Over a lane the server is told to end what waits for ever.
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
     // Commands that wait for a lane still get one; leases have what is left of the time.
@@ -213,14 +288,31 @@ export class Database {
     return cutOnLanes + cut;
   }
 
-  /** What commands and connections did so far. */
+  /** Closes the circuit breaker by hand, and forgets its failures. */
+  resetCircuitBreaker(): void {
+    this.#breaker.reset();
+  }
+
+  /** What commands did in the window, and connections so far. */
   statistics(): RedisStats {
-    const { connecting, total } = this.#pool.numbers();
-    const { created, evictions } = this.#pool.statistics();
-    return this.#statistics.snapshot({
-      opened: created - connecting - evictions.connect_failed,
-      open: total - connecting,
-    });
+    return this.#statistics.snapshot(this.#connectionCounts());
+  }
+
+  /** Begins a new window of the statistics. */
+  resetStatistics(): void {
+    this.#statistics.resetWindow();
+  }
+
+  /** What text metrics are made of; all of it since the start, whatever was reset. */
+  metricsSource(): MetricsSource {
+    return {
+      health: this.health(),
+      pool: this.poolStatistics(),
+      connections: this.#connectionCounts(),
+      failedConnections: this.#statistics.failedConnections,
+      totals: this.#statistics.totals,
+      latency: this.#statistics.latencyTotals(LATENCY_BOUNDS_MS),
+    };
   }
 
   /** What the pool holds. */
@@ -247,17 +339,22 @@ export class Database {
 
   /** How well it serves, as far as is known without asking. */
   health(): DatabaseHealth {
-    const { activeConnections, totalConnections } = this.statistics();
+    const { open, opened } = this.#connectionCounts();
     const judgement = judgeHealth({
       breaker: this.#breaker.state,
       loading: this.#loading,
       connectError: this.#connectError,
-      openConnections: activeConnections,
-      everConnected: totalConnections > 0,
+      openConnections: open,
+      everConnected: opened > 0,
       recentTroubles: this.#troubles.count,
     });
+    const { state } = judgement;
+    if (state !== this.#judged.state) {
+      this.#judged = { state, since: this.#services.clock.wallNow() };
+    }
     return Object.freeze({
       ...judgement,
+      since: new Date(this.#judged.since).toISOString(),
       endpoint: describeEndpoint(standaloneEndpoint(this.config)),
       db: this.config.db,
       circuitBreaker: this.#breaker.state,
@@ -268,20 +365,26 @@ export class Database {
 
   /** The seed's legacy shape. */
   metrics(): ConnectionMetrics {
-    const stats = this.statistics();
+    const { succeeded, failed, trips } = this.#statistics.totals;
     return Object.freeze({
       databaseName: this.name,
       state: this.health().state,
-      totalRequests: stats.successfulOperations + stats.failedOperations,
-      successfulRequests: stats.successfulOperations,
-      failedRequests: stats.failedOperations,
+      totalRequests: succeeded + failed,
+      successfulRequests: succeeded,
+      failedRequests: failed,
       averageResponseTimeMs: this.#statistics.averageResponseMs,
-      activeConnections: stats.activeConnections,
-      circuitBreakerTrips: stats.circuitBreakerTrips,
-      consecutiveFailures: this.#breaker.snapshot().failures,
-      lastError: stats.lastError,
-      lastSuccessTime: stats.lastSuccessTime,
+      activeConnections: this.#connectionCounts().open,
+      circuitBreakerTrips: trips,
+      consecutiveFailures: this.#statistics.failuresInRow,
+      lastError: this.#statistics.lastError,
+      lastSuccessTime: this.#statistics.lastSuccessTime,
     });
+  }
+
+  /** Connections that are being validated are open; those being opened are not. */
+  #connectionCounts(): ConnectionCounts {
+    const { connecting, total, validating } = this.#pool.numbers();
+    return { opened: this.#opened, open: total - (connecting - validating) };
   }
 
   #makeOpener(): Opener {
@@ -302,10 +405,7 @@ export class Database {
           reason: error.message,
         });
       },
-      loading: (progress, waitedMs) => {
-        this.#loading = true;
-        emit("loading", { database, waitedMs, ...progress });
-      },
+      loading: (progress, waitedMs) => this.#loadingSeen(progress, waitedMs),
       observer: {
         answered: (sentAt, now, count) => {
           this.#statistics.answered(sentAt, now, count);
@@ -314,9 +414,39 @@ export class Database {
         },
         troubled: (kind) => {
           this.#troubles.add();
+          this.#statistics.troubled();
           this.#breaker.recordFailure(kind);
+          this.#monitor.update();
         },
       },
+    });
+  }
+
+  #makeMonitor(services: DatabaseServices): HealthMonitor {
+    return new HealthMonitor({
+      judge: () => this.health(),
+      changed: (from, to, reason) =>
+        services.emit("statechange", { database: this.name, from, to, reason }),
+      clock: services.clock,
+    });
+  }
+
+  #loadingSeen(progress: LoadingProgress, waitedMs: number): void {
+    this.#loading = true;
+    this.#services.emit("loading", { database: this.name, waitedMs, ...progress });
+  }
+
+  #makeLoadingWatch(): LoadingWatch {
+    return new LoadingWatch({
+      database: this.name,
+      timeoutMs: this.config.loadingTimeoutMs,
+      answerTimeoutMs: this.config.commandTimeoutMs,
+      progress: (progress, waitedMs) => this.#loadingSeen(progress, waitedMs),
+      over: () => {
+        this.#loading = false;
+        this.#monitor.update();
+      },
+      clock: this.#services.clock,
     });
   }
 
@@ -335,6 +465,7 @@ export class Database {
       },
       opened: (connection) => this.#connectionOpened(connection),
       budget,
+      ours: this.#ours,
       emit,
       clock,
     });
@@ -351,6 +482,7 @@ export class Database {
   }
 
   #connectionOpened(connection: Connection): void {
+    this.#opened++;
     this.#connectError = undefined;
     this.#loading = false;
     connection.onEnd((reason) => this.#connectionEnded(connection, reason));
@@ -399,6 +531,7 @@ export class Database {
       openError: () => this.#openError(),
       runBlocking: (command) => this.#blocking.run(command),
       reresolve: (reason) => this.#lanes.replaceAll(reason),
+      notReady: (connection) => this.#loadingWatch.notice(connection),
       statistics: this.#statistics,
       clock: this.#services.clock,
     });
@@ -419,6 +552,21 @@ export class Database {
     });
   }
 
+  #makeHub(): SubscriptionHub {
+    const { name: database, keyPrefix, healthCheckIntervalMs, commandTimeoutMs } =
+      this.config;
+    const { clock, emit } = this.#services;
+    return new SubscriptionHub({
+      database,
+      keyPrefix,
+      acquire: async (signal) =>
+        new Loan(await this.#pool.acquire({ signal }), this.#ours),
+      heartbeat: { intervalMs: healthCheckIntervalMs, timeoutMs: commandTimeoutMs },
+      emit,
+      clock,
+    });
+  }
+
   #batchParts(): PipelineParts & TransactionParts {
     return {
       database: this.name,
@@ -426,19 +574,17 @@ export class Database {
       decodeResponses: this.config.decodeResponses,
       classify: ({ name, args }) => classifier.resolve(name, args),
       send: (commands) => this.#dispatcher.dispatchBatch(commands),
-      acquire: async (options) => new Loan(await this.#pool.acquire(options)),
+      acquire: async (options) => new Loan(await this.#pool.acquire(options), this.#ours),
       clock: this.#services.clock,
     };
   }
 
   #makeBlocking(retry: RetryPolicy): BlockingCommands {
-    const { clock } = this.#services;
-    const judge = new RetryJudge(retry, clock);
+    const judge = new RetryJudge(retry, this.#services.clock);
     return new BlockingCommands({
       database: this.name,
-      clock,
       timeoutOf: (command) => this.#timeoutOf(command),
-      acquire: async () => new Loan(await this.#pool.acquire()).forBlocking(),
+      acquire: async () => new Loan(await this.#pool.acquire(), this.#ours).forBlocking(),
       unblock: (clientId, withinMs) => this.#unblock(clientId, withinMs),
       judge: (command, error, delivery) => {
         const verdict = judge.judge(command, error, delivery);

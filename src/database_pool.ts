@@ -58,6 +58,8 @@ export interface DatabasePoolParts {
   readonly opened: (connection: Connection) => void;
   /** The manager's common limit, if it has one. */
   readonly budget: ConnectionBudget | undefined;
+  /** Ids of the leased connections that the database itself holds. */
+  readonly ours: ReadonlySet<number>;
   /** Reports events. */
   readonly emit: Emit;
   /** Time. */
@@ -106,14 +108,17 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
   );
 }
 
-function makeHooks({ config, emit }: DatabasePoolParts): PoolHooks<PooledConnection> {
+function makeHooks(parts: DatabasePoolParts): PoolHooks<PooledConnection> {
+  const { config, emit, ours } = parts;
   return {
-    leak: ({ collected, heldMs, stack }) =>
+    leak: ({ collected, connectionId, heldMs, stack }) => {
+      if (!collected && ours.has(connectionId)) return;
       emit("leak", {
         database: config.name,
         kind: collected ? "collected" : "held",
         heldMs,
         ...(stack === undefined ? {} : { stack }),
-      }),
+      });
+    },
   };
 }

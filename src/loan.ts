@@ -1,24 +1,36 @@
 import type { BlockingLease } from "./commands/blocking.ts";
 import type { TransactionLease } from "./commands/transaction.ts";
+import type { SubscriberLease } from "./commands/subscription_hub.ts";
+import type { Connection } from "./connection/connection.ts";
 import type { Command, Redis } from "./connection/driver.ts";
 import type { Session } from "./connection/session.ts";
 import type { TrackedCommand } from "./connection/tracked.ts";
 import type { PooledConnection } from "./database_pool.ts";
 import type { Lease } from "./pool/lease.ts";
 
-/** A lease that the database itself holds, for one command or one transaction. */
-export class Loan implements TransactionLease {
+/** A lease that the database itself holds, for a command, a transaction or its subscriptions. */
+export class Loan implements TransactionLease, SubscriberLease {
   readonly #lease: Lease<PooledConnection>;
   readonly #session: Session;
+  readonly #ours: Set<number>;
 
   /**
    * Holds a lease.
    *
    * @param lease The lease; released by this loan alone.
+   * @param ours Ids of the connections that the database itself holds: how long it holds
+   * them is no leak.
    */
-  constructor(lease: Lease<PooledConnection>) {
+  constructor(lease: Lease<PooledConnection>, ours: Set<number>) {
     this.#lease = lease;
     this.#session = sessionOf(lease);
+    this.#ours = ours;
+    ours.add(lease.connection.id);
+  }
+
+  /** The connection. */
+  get connection(): Connection {
+    return this.#session.connection;
   }
 
   /** The connection's client. */
@@ -38,12 +50,16 @@ export class Loan implements TransactionLease {
 
   /** Gives the connection back; it is made clean. */
   release(): void {
-    if (!this.#lease.released) this.#lease.release();
+    if (this.#lease.released) return;
+    this.#ours.delete(this.#lease.connection.id);
+    this.#lease.release();
   }
 
   /** Gives the connection back as one that nobody is to have any more. */
   destroy(): void {
-    if (!this.#lease.released) this.#lease.destroy();
+    if (this.#lease.released) return;
+    this.#ours.delete(this.#lease.connection.id);
+    this.#lease.destroy();
   }
 
   /**

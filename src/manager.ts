@@ -21,9 +21,19 @@ import type {
   PipelineOptions,
   PipelineReplies,
 } from "./commands/pipeline.ts";
+import type { Subscription } from "./commands/subscription.ts";
+import type {
+  MessageHandler,
+  SubscribeOptions,
+  SubscriptionTargets,
+} from "./commands/subscription_types.ts";
 import type { TransactionFill, TransactionOptions } from "./commands/transaction.ts";
 import { Database } from "./database.ts";
+import { HealthEndpoint } from "./http_response.ts";
 import type { AcquireOptions, ConnectionLease } from "./lease.ts";
+import { EventLog } from "./observability/event_log.ts";
+import type { Logger } from "./observability/logger.ts";
+import { renderPrometheus } from "./observability/prometheus.ts";
 import type {
   ConnectionMetrics,
   DatabaseListing,
@@ -41,6 +51,12 @@ export type DatabaseName = string | RedisDatabase;
 export type ManagerEventListener<K extends keyof ManagerEventMap> = (
   event: CustomEvent<ManagerEventMap[K]>,
 ) => void;
+
+/** What a manager works with beside its configuration. */
+export interface ManagerExtras {
+  /** Where it logs to, such as `console`. By default nothing is logged. */
+  logger?: Logger;
+}
 
 /** How the closing of a manager goes. */
 export interface CloseOptions {
@@ -91,22 +107,34 @@ export class RedisConnectionManager implements AsyncDisposable {
   readonly #budget: ConnectionBudget | undefined;
   readonly #capacity: CapacityCheck;
   readonly #warnings: string[];
+  readonly #log: EventLog | undefined;
+  readonly #endpoint: HealthEndpoint;
   readonly #startedAt: number;
+  #windowAt: number;
   #state: State = { name: "open" };
   #tick: Timer | undefined;
 
   /**
    * Makes a manager; opens nothing.
    *
-   * @param config A loaded configuration, or plain options; without it, what
-   * {@linkcode RedisConfigLoader.loadSync} finds in files and environment.
+   * @param config A loaded configuration, or plain options, which may have a `logger`
+   * among them; without it, what {@linkcode RedisConfigLoader.loadSync} finds in files
+   * and environment.
+   * @param extras Where it logs to.
    * @param clock Time; only tests give another than the host's.
    * @throws {ConfigError} If the configuration cannot be used.
    */
-  constructor(config?: ManagerConfig | ManagerOptions, clock: Clock = systemClock) {
-    this.#config = resolveConfig(config);
+  constructor(
+    config?: ManagerConfig | (ManagerOptions & ManagerExtras),
+    extras: ManagerExtras = {},
+    clock: Clock = systemClock,
+  ) {
+    const { settings, logger } = splitOptions(config);
+    this.#config = resolveConfig(settings);
     this.#clock = clock;
-    this.#startedAt = clock.now();
+    this.#startedAt = this.#windowAt = clock.now();
+    this.#log = this.#makeLog(extras.logger ?? logger);
+    this.#endpoint = this.#makeEndpoint();
     this.#warnings = [...this.#config.warnings];
     this.#capacity = new CapacityCheck(
       this.#config,
@@ -123,12 +151,16 @@ export class RedisConnectionManager implements AsyncDisposable {
    * The process-wide manager: the same object every time, until it is closed.
    *
    * @param config What it is made with; counts only for the call that makes it.
+   * @param extras Where it logs to; counts only for that call too.
    * @returns The manager.
    * @throws {ConfigError} If the configuration cannot be used.
    */
-  static shared(config?: ManagerConfig | ManagerOptions): RedisConnectionManager {
+  static shared(
+    config?: ManagerConfig | (ManagerOptions & ManagerExtras),
+    extras: ManagerExtras = {},
+  ): RedisConnectionManager {
     if (sharedManager === undefined || sharedManager.isClosed) {
-      sharedManager = new RedisConnectionManager(config);
+      sharedManager = new RedisConnectionManager(config, extras);
     }
     return sharedManager;
   }
@@ -374,6 +406,60 @@ export class RedisConnectionManager implements AsyncDisposable {
   }
 
   /**
+   * Subscribes to channels, patterns or shard channels. All subscriptions of a database
+   * share one connection, a lease of its pool, which closes when the last one is given
+   * up. After a lost connection everything is subscribed to again; that messages may be
+   * missing is said by a gap: an item of the iterator, a call of `onGap`, a `gap` event.
+   *
+   * Channels and patterns are the server's own: the key prefix is not put before them.
+   *
+   * @param database Name or number of the database.
+   * @param targets Channels, or `{ channels, patterns, shards }`.
+   * @param handler Takes each message, one at a time; what it throws is reported as a
+   * `handlererror` event. Without it, iterate the subscription.
+   * @param options How much may wait for a slow consumer, and what happens to more.
+   * @returns The subscription, once the server has confirmed it.
+   * @throws {AcquireTimeoutError} If no connection came free in time.
+   * @throws {CommandRefusedError} If the pool has a single connection.
+   * @throws {TypeError} If there is nothing to subscribe to.
+   */
+  subscribe(
+    database: DatabaseName,
+    targets: SubscriptionTargets,
+    handler?: MessageHandler<string>,
+    options?: SubscribeOptions & { binary?: false },
+  ): Promise<Subscription<string>>;
+  /**
+   * Subscribes, and gives messages as bytes.
+   *
+   * @param database Name or number of the database.
+   * @param targets Channels, or `{ channels, patterns, shards }`.
+   * @param handler Takes each message; without it, iterate the subscription.
+   * @param options `binary: true`, and the rest.
+   * @returns The subscription, once the server has confirmed it.
+   */
+  subscribe(
+    database: DatabaseName,
+    targets: SubscriptionTargets,
+    handler: MessageHandler<Uint8Array> | undefined,
+    options: SubscribeOptions & { binary: true },
+  ): Promise<Subscription<Uint8Array>>;
+  async subscribe(
+    database: DatabaseName,
+    targets: SubscriptionTargets,
+    handler?: MessageHandler<string> | MessageHandler<Uint8Array>,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription<string> | Subscription<Uint8Array>> {
+    const found = this.#find(database);
+    if (options.binary === true) {
+      const taker = handler as MessageHandler<Uint8Array> | undefined;
+      return await found.subscribe(targets, taker, options, asBytes);
+    }
+    const taker = handler as MessageHandler<string> | undefined;
+    return await found.subscribe(targets, taker, options, asText);
+  }
+
+  /**
    * Runs one command by name.
    *
    * @param database Name or number of the database.
@@ -409,15 +495,104 @@ export class RedisConnectionManager implements AsyncDisposable {
   }
 
   /**
-   * What commands and connections of all databases did so far.
+   * What commands and connections of all databases did: commands in the window, which is
+   * since the start or since the last reset; connections since the start.
    *
-   * @returns A frozen snapshot.
+   * @param options `reset: true` ends the window with this snapshot and begins a new one;
+   * nothing is lost or counted twice in between. Text metrics know no window.
+   * @returns A frozen snapshot of one instant.
+   *
+   * @example Usage
+   * ```ts
+   * import { RedisConnectionManager } from "@mooring/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+   *   databases: { main: { db: 0 } },
+   * });
+   * await manager.getClient("main").ping();
+   * assertEquals(manager.getStatistics({ reset: true }).totalOperations, 1);
+   * assertEquals(manager.getStatistics().totalOperations, 0);
+   * ```
    */
-  getStatistics(): ManagerStats {
-    return summarizeStatistics(
-      [...this.#databases.values()],
-      (this.#clock.now() - this.#startedAt) / 1000,
-    );
+  getStatistics(options: { reset?: boolean } = {}): ManagerStats {
+    const databases = [...this.#databases.values()];
+    const now = this.#clock.now();
+    const stats = summarizeStatistics(databases, {
+      uptimeSeconds: this.#uptimeSeconds,
+      windowSeconds: (now - this.#windowAt) / 1000,
+    });
+    if (options.reset === true) {
+      this.#windowAt = now;
+      for (const database of databases) database.resetStatistics();
+    }
+    return stats;
+  }
+
+  /**
+   * All numbers as text metrics for Prometheus, in the text exposition format 0.0.4:
+   * every name begins with `mooring_redis_`, every line has the labels `database` and `db`.
+   * Counters are since the start.
+   *
+   * @returns The text; its Content-Type is {@linkcode PROMETHEUS_CONTENT_TYPE}.
+   *
+   * @example Usage
+   * ```ts
+   * import { RedisConnectionManager } from "@mooring/redis";
+   * import { assertStringIncludes } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+   *   databases: { main: { db: 0 } },
+   * });
+   * await manager.getClient("main").ping();
+   * assertStringIncludes(
+   *   manager.toPrometheus(),
+   *   'mooring_redis_commands_succeeded_total{database="main",db="0"} 1\n',
+   * );
+   * ```
+   */
+  toPrometheus(): string {
+    const sources = [...this.#databases.values()].map((each) => each.metricsSource());
+    return renderPrometheus(sources, this.#uptimeSeconds);
+  }
+
+  /**
+   * Answers the requests of orchestrators, load balancers and metrics collectors:
+   *
+   * - `/healthz`: 200 as long as the manager has not been closed, without asking a server
+   * - `/readyz`: asks every database; 200 if each one serves, 503 if one does not, or has
+   *   not answered within 800 ms, with state, reason and since when; `?database=name` asks
+   *   that one alone
+   * - `/metrics`: what {@linkcode RedisConnectionManager.toPrometheus} gives
+   *
+   * Other paths get 404, methods other than GET and HEAD 405. The answers hold no secrets,
+   * but hosts and error texts: they are for the inside of your network.
+   *
+   * @param request The request.
+   * @returns The response; never an exception.
+   *
+   * @example Usage
+   * ```ts
+   * import { RedisConnectionManager } from "@mooring/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+   *   databases: { main: { db: 0 } },
+   * });
+   * await using server = Deno.serve(
+   *   { port: 0, onListen: () => {} },
+   *   (request) => manager.healthResponse(request),
+   * );
+   * const response = await fetch(`http://localhost:${server.addr.port}/readyz`);
+   * assertEquals(response.status, 200);
+   * assertEquals((await response.json()).databases.main.state, "healthy");
+   * ```
+   */
+  healthResponse(request: Request): Promise<Response> {
+    return this.#endpoint.respond(request);
   }
 
   /**
@@ -462,6 +637,18 @@ export class RedisConnectionManager implements AsyncDisposable {
    */
   getMetrics(database: DatabaseName = "main"): ConnectionMetrics {
     return this.#lookUp(database).metrics();
+  }
+
+  /**
+   * Closes a database's circuit breaker by hand: its failures are forgotten, and the next
+   * command is sent.
+   *
+   * @param database Name or number of the database. Default `main`.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {ManagerClosedError} If the manager has been closed.
+   */
+  resetCircuitBreaker(database: DatabaseName = "main"): void {
+    this.#find(database).resetCircuitBreaker();
   }
 
   /**
@@ -534,6 +721,27 @@ export class RedisConnectionManager implements AsyncDisposable {
     this.#events.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
+  get #uptimeSeconds(): number {
+    return (this.#clock.now() - this.#startedAt) / 1000;
+  }
+
+  #makeLog(logger: Logger | undefined): EventLog | undefined {
+    if (logger === undefined) return undefined;
+    const log = new EventLog(logger, this.#clock);
+    for (const message of this.#config.warnings) log.warn(message);
+    log.listen(this);
+    return log;
+  }
+
+  #makeEndpoint(): HealthEndpoint {
+    return new HealthEndpoint({
+      isClosed: () => this.isClosed,
+      uptimeSeconds: () => this.#uptimeSeconds,
+      databases: () => this.#databases.values(),
+      metrics: () => this.toPrometheus(),
+    }, this.#clock);
+  }
+
   #warn(database: string, message: string): void {
     this.#warnings.push(message);
     this.#emit("warning", { database, message });
@@ -544,6 +752,7 @@ export class RedisConnectionManager implements AsyncDisposable {
     const cut = await Promise.all(
       [...this.#databases.values()].map((database) => database.close(drainMs)),
     );
+    this.#log?.flush();
     return { cutCommands: cut.reduce((sum, count) => sum + count, 0) };
   }
 
@@ -601,6 +810,27 @@ export class RedisConnectionManager implements AsyncDisposable {
       this.#startTicking();
     }, cleanupIntervalMs);
   }
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function asText(message: Uint8Array): string {
+  return decoder.decode(message);
+}
+
+function asBytes(message: Uint8Array): Uint8Array {
+  return message;
+}
+
+/** Tells a logger from the settings that it may stand among. */
+function splitOptions(
+  config: ManagerConfig | (ManagerOptions & ManagerExtras) | undefined,
+): { settings?: ManagerConfig | ManagerOptions; logger?: Logger } {
+  if (isManagerConfig(config) || config?.logger === undefined) {
+    return { settings: config };
+  }
+  const { logger, ...settings } = config;
+  return { settings, logger };
 }
 
 function resolveConfig(

@@ -1,6 +1,7 @@
 import { ConnectionState } from "./core/states.ts";
 import type { Database } from "./database.ts";
 import type {
+  DatabaseHealth,
   DatabaseListing,
   HealthStatus,
   ManagerStats,
@@ -25,12 +26,12 @@ export function describeDatabase(database: Database): DatabaseListing {
 }
 
 /** How many databases are in each state. */
-function countStates(databases: readonly Database[]) {
-  const states = databases.map((database) => database.health().state);
+function countStates(healths: readonly DatabaseHealth[]) {
+  const states = healths.map(({ state }) => state);
   const count = (wanted: ConnectionState) =>
     states.filter((state) => state === wanted).length;
   return {
-    totalDatabases: databases.length,
+    totalDatabases: states.length,
     healthyDatabases: count(ConnectionState.HEALTHY),
     degradedDatabases: count(ConnectionState.DEGRADED),
     failedDatabases: count(ConnectionState.FAILED),
@@ -44,13 +45,12 @@ function countStates(databases: readonly Database[]) {
  * @returns A frozen snapshot.
  */
 export function summarizeHealth(databases: readonly Database[]): HealthStatus {
-  const counts = countStates(databases);
+  const entries = databases.map((each) => [each.name, each.health()] as const);
+  const counts = countStates(entries.map(([, health]) => health));
   return Object.freeze({
     overallHealthy: counts.healthyDatabases === counts.totalDatabases,
     ...counts,
-    databases: Object.freeze(
-      Object.fromEntries(databases.map((database) => [database.name, database.health()])),
-    ),
+    databases: Object.freeze(Object.fromEntries(entries)),
   });
 }
 
@@ -58,12 +58,12 @@ export function summarizeHealth(databases: readonly Database[]): HealthStatus {
  * What databases did, all together.
  *
  * @param databases The databases.
- * @param uptimeSeconds How long the manager has lived.
+ * @param times How long the manager has lived, and the window, in seconds.
  * @returns A frozen snapshot.
  */
 export function summarizeStatistics(
   databases: readonly Database[],
-  uptimeSeconds: number,
+  times: Pick<ManagerStats, "uptimeSeconds" | "windowSeconds">,
 ): ManagerStats {
   const stats = databases.map((database) => database.statistics());
   const sum = (pick: (s: typeof stats[number]) => number) =>
@@ -71,11 +71,11 @@ export function summarizeStatistics(
   const succeeded = sum((s) => s.successfulOperations);
   const total = succeeded + sum((s) => s.failedOperations);
   return Object.freeze({
-    ...countStates(databases),
+    ...countStates(databases.map((database) => database.health())),
     totalOperations: total,
     cacheHits: sum((s) => s.cacheHits),
     cacheMisses: sum((s) => s.cacheMisses),
-    uptimeSeconds,
+    ...times,
     overallSuccessRate: total === 0 ? 100 : (succeeded / total) * 100,
     databaseStats: Object.freeze(
       Object.fromEntries(stats.map((s) => [s.databaseName, s])),

@@ -1,8 +1,9 @@
-import type { Clock } from "../core/clock.ts";
+import { delay } from "@std/async/delay";
 import { type Delivery, ManagerClosedError } from "../core/errors/mod.ts";
 import { isReplyError } from "../connection/driver.ts";
 import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
 import type { Verdict } from "./retry_judge.ts";
+import type { ScopedCommand } from "./with.ts";
 
 /** A connection that one blocking command has alone. */
 export interface BlockingLease {
@@ -28,15 +29,17 @@ export interface BlockingOptions {
    * waits for; resolves when it has answered, with `false` if it could not be asked. */
   readonly unblock: (clientId: number, withinMs: number) => Promise<boolean>;
   /** Decides whether a command that failed is tried again. */
-  readonly judge: (command: TrackedCommand, error: Error, delivery: Delivery) => Verdict;
+  readonly judge: (
+    command: TrackedCommand,
+    error: Error,
+    delivery: Delivery,
+  ) => Pick<Verdict, "retry" | "delayMs" | "reresolve">;
   /** A command got its reply: counts it. */
   readonly replied: (command: TrackedCommand, reply: unknown) => void;
   /** A command failed for good: counts it and tells the caller. */
   readonly told: (command: TrackedCommand, error: Error) => void;
   /** The connections lead to a server that cannot serve: find it anew. */
   readonly reresolve: (reason: string) => void;
-  /** Time. */
-  readonly clock: Clock;
 }
 
 /** A command that is on a connection. */
@@ -80,10 +83,14 @@ export class BlockingCommands implements CommandOwner {
    * @param command The command, not sent yet.
    */
   run(command: TrackedCommand): void {
-    const timeoutMs = this.#options.timeoutOf(command);
+    const { call } = command as ScopedCommand;
+    const timeoutMs = call?.timeoutMs ?? this.#options.timeoutOf(command);
     // It fails here from now on: tried again on a lane it would hold everybody up.
     Object.assign(command.tracking, { owner: this, timeoutMs });
     void this.#attempt(command);
+    // Whoever gives up waiting leaves no consumer on the server.
+    const over = () => this.#end(command)?.destroy();
+    command.promise.then(over, over);
   }
 
   /**
@@ -153,7 +160,7 @@ export class BlockingCommands implements CommandOwner {
     try {
       if (this.#closed) throw new ManagerClosedError(database);
       const lease = await acquire();
-      if (this.#closed) {
+      if (this.#closed || command.tracking.settled) {
         lease.release();
         throw new ManagerClosedError(database);
       }
@@ -163,14 +170,15 @@ export class BlockingCommands implements CommandOwner {
       this.#runs.set(command, { lease, cause: undefined });
       lease.send(command);
     } catch (error) {
-      this.#tell(command, error as Error);
+      if (!command.tracking.settled) this.#tell(command, error as Error);
     }
   }
 
   #attemptLater(command: TrackedCommand, delayMs: number): void {
     // What waits for its next attempt keeps its first deadline.
     command.tracking.waited = true;
-    this.#options.clock.setTimer(() => void this.#attempt(command), delayMs);
+    // No timer of the clock's: those let the process end, and a caller waits for this.
+    void delay(delayMs).then(() => this.#attempt(command));
   }
 
   /** Takes the command off its connection. */

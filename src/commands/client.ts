@@ -1,6 +1,7 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import { Redis, type RedisOptions } from "../connection/driver.ts";
 import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
+import { type CallOptions, scopeRoute } from "./with.ts";
 
 /** What a client passes its commands to. */
 export interface CommandRoute {
@@ -39,6 +40,8 @@ class NoConnector {
 
 /** Commands of one pipeline, collected while the library hands them over. */
 interface Batch {
+  /** What the library hands over with each command of the pipeline. */
+  readonly pipeline: unknown;
   readonly commands: IORedisCommand[];
 }
 
@@ -68,12 +71,21 @@ interface Batch {
 export interface RedisClient extends IORedis {
   /** Name of the database. */
   readonly databaseName: string;
+  /**
+   * The same client with other settings for its calls: a signal, a deadline, whether
+   * writes may be sent again.
+   *
+   * @param call What differs.
+   * @returns A client for such calls; it has no connection of its own.
+   * @throws {RangeError} If the deadline is not more than 0.
+   */
+  with(call: CallOptions): RedisClient;
 }
 
 /** What a {@linkcode RedisClient} is made of; the manager makes it. */
 export class ManagedClient extends Redis implements RedisClient {
   readonly #client: ClientOptions;
-  #batches = new Map<unknown, Batch>();
+  #batch: Batch | undefined;
 
   /**
    * Made by the manager; use {@linkcode RedisConnectionManager.getClient}.
@@ -96,6 +108,18 @@ export class ManagedClient extends Redis implements RedisClient {
   }
 
   /**
+   * The same client with other settings for its calls.
+   *
+   * @param call What differs.
+   * @returns A client for such calls; it has no connection of its own.
+   * @throws {RangeError} If the deadline is not more than 0.
+   */
+  with(call: CallOptions): RedisClient {
+    const { route, ...rest } = this.#client;
+    return new ManagedClient({ ...rest, route: scopeRoute(route, call) });
+  }
+
+  /**
    * Hands a command to the manager; every command method ends here.
    *
    * @param command The command.
@@ -106,24 +130,34 @@ export class ManagedClient extends Redis implements RedisClient {
     if (!this.#client.decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
-    if (stream === undefined) this.#client.route.dispatch(command);
-    else this.#collect(command, stream);
+    if (stream !== undefined) this.#collect(command, stream);
+    else {
+      // The pipeline was sent first, so it goes out first.
+      if (this.#batch !== undefined) this.#dispatchBatch();
+      this.#client.route.dispatch(command);
+    }
     return command.promise;
   }
 
   /** A pipeline hands its commands over one by one in one go: they go out together. */
   #collect(command: IORedisCommand, pipeline: unknown): void {
-    const known = this.#batches.get(pipeline);
-    if (known !== undefined) {
-      known.commands.push(command);
+    const current = this.#batch;
+    if (current !== undefined && current.pipeline === pipeline) {
+      current.commands.push(command);
       return;
     }
-    const batch: Batch = { commands: [command] };
-    this.#batches.set(pipeline, batch);
+    if (current !== undefined) this.#dispatchBatch();
+    const batch: Batch = { pipeline, commands: [command] };
+    this.#batch = batch;
     queueMicrotask(() => {
-      this.#batches.delete(pipeline);
-      this.#client.route.dispatchBatch(batch.commands);
+      if (this.#batch === batch) this.#dispatchBatch();
     });
+  }
+
+  #dispatchBatch(): void {
+    const { commands } = this.#batch!;
+    this.#batch = undefined;
+    this.#client.route.dispatchBatch(commands);
   }
 
   /**

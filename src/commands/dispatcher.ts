@@ -1,3 +1,4 @@
+import { delay } from "@std/async/delay";
 import type { Clock } from "../core/clock.ts";
 import {
   CommandRefusedError,
@@ -7,6 +8,7 @@ import {
   ManagerClosedError,
   ProtocolError,
 } from "../core/errors/mod.ts";
+import type { Connection } from "../connection/connection.ts";
 import { type Command, isReplyError } from "../connection/driver.ts";
 import {
   type CommandOwner,
@@ -19,7 +21,12 @@ import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { FailureKind } from "../resilience/failure_kinds.ts";
 import { unfitForBatch } from "./batch.ts";
-import { RetryJudge, type RetryPolicy } from "./retry_judge.ts";
+import type { ScopedCommand } from "./with.ts";
+import { RetryJudge, type RetryPolicy, type Verdict } from "./retry_judge.ts";
+
+/** A connection younger than this, in milliseconds, is not replaced because of what its
+ * server is: a failover takes its time, and each look at it costs a connection. */
+const RERESOLVE_AFTER_MS = 250;
 
 /** Where ordinary commands go: the pool's lanes. */
 export interface CommandSink {
@@ -51,6 +58,8 @@ export interface DispatcherOptions {
   readonly runBlocking: (command: TrackedCommand) => void;
   /** The connections lead to a server that cannot serve: find it anew. */
   readonly reresolve: (reason: string) => void;
+  /** A server says that it does not serve yet. */
+  readonly notReady: (connection: Connection) => void;
   /** Who counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
@@ -99,8 +108,9 @@ export class Dispatcher implements CommandOwner {
    * @param command The command, not sent yet.
    */
   dispatch(command: Command): void {
-    const tracked = track(command, this, this.#timeoutMs);
+    const tracked = this.#track(command);
     const { tracking } = tracked;
+    if (tracking.settled) return;
     let info = this.#classifier.lookup(command.name);
     if (info.isByArgs) info = this.#classifier.resolve(command.name, command.args);
     tracking.info = info;
@@ -122,10 +132,11 @@ export class Dispatcher implements CommandOwner {
    */
   dispatchBatch(commands: readonly Command[]): void {
     const batch = commands.map((command) => {
-      const tracked = track(command, this, this.#timeoutMs);
+      const tracked = this.#track(command);
       tracked.tracking.info = this.#classifier.resolve(command.name, command.args);
       return tracked;
     });
+    if (batch[0]!.tracking.settled) return;
     const unfit = unfitForBatch(batch);
     const refusal = unfit === undefined ? this.#admit(batch[0]!) : this.#refusalOf(unfit);
     if (refusal === undefined) this.#sink.submitBatch(batch);
@@ -157,8 +168,10 @@ export class Dispatcher implements CommandOwner {
    * @param delivery What is known of it.
    */
   failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
+    // Its caller gave it up while it waited.
+    if (command.tracking.settled) return;
     const verdict = this.#judge.judge(command, error, delivery);
-    if (verdict.reresolve) this.#options.reresolve(error.message);
+    this.#notePlace(command, verdict, error);
     if (verdict.retry) {
       this.#statistics.retried();
       if (verdict.delayMs === 0) this.#sink.submit(command);
@@ -180,19 +193,57 @@ export class Dispatcher implements CommandOwner {
    * @param error Why.
    */
   leaseFailed(command: TrackedCommand, error: Error): void {
+    this.#notePlace(command, this.#judge.judge(command, error, "rejected"), error);
     this.#statistics.commandFailed(error);
     settleFailed(command, error);
+  }
+
+  #track(command: Command): TrackedCommand {
+    const { call } = command as ScopedCommand;
+    const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
+    if (call === undefined) return tracked;
+    tracked.tracking.retryWrites = call.retryWrites;
+    if (call.signal !== undefined) this.#watch(tracked, call.signal);
+    return tracked;
+  }
+
+  /** Tells the caller as soon as the signal says so; what is settled is never sent. */
+  #watch(command: TrackedCommand, signal: AbortSignal): void {
+    const abort = () => {
+      const { tracking } = command;
+      if (tracking.settled) return;
+      tracking.probe?.cancel();
+      this.#statistics.commandFailed(asError(signal.reason));
+      settleFailed(command, signal.reason);
+      this.#sink.commandFinished();
+    };
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort, { once: true });
+    const forget = () => signal.removeEventListener("abort", abort);
+    command.promise.then(forget, forget);
+  }
+
+  /** Acts on what an error says of the server rather than of the command. */
+  #notePlace(command: TrackedCommand, verdict: Verdict, error: Error): void {
+    const { connection } = command.tracking;
+    if (connection === undefined) return;
+    if (verdict.notReady) this.#options.notReady(connection);
+    if (!verdict.reresolve) return;
+    // The answers to all that was in flight on a connection say the same: one is enough.
+    const ageMs = this.#options.clock.now() - connection.createdAt;
+    if (ageMs >= RERESOLVE_AFTER_MS) this.#options.reresolve(error.message);
   }
 
   #resubmitLater(command: TrackedCommand, delayMs: number): void {
     // What waits for its next attempt keeps its first deadline.
     command.tracking.waited = true;
-    this.#options.clock.setTimer(() => {
+    // No timer of the clock's: those let the process end, and a caller waits for this.
+    delay(delayMs).then(() => {
       if (this.#closed) {
         const error = new ManagerClosedError(this.#options.database);
         this.failed(command, error, "never-sent");
-      } else this.#sink.submit(command);
-    }, delayMs);
+      } else if (!command.tracking.settled) this.#sink.submit(command);
+    });
   }
 
   /** Why a command may not be sent now; lets one pass as a probe where that is due. */
@@ -209,6 +260,10 @@ export class Dispatcher implements CommandOwner {
     const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
     return new CommandRefusedError(this.#options.database, command.name, advice);
   }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 /** What the failure of a probe says of the server. */

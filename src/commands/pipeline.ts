@@ -33,9 +33,14 @@ export type PipelineFill<R> = (pipeline: IORedisPipeline, typed: IORedis) => R;
  * What a pipeline gives for what its callback returned: the replies of the promises in a
  * returned array, typed; else every reply, in order.
  */
-export type PipelineReplies<R> = Awaited<R> extends readonly Promise<unknown>[]
-  ? { -readonly [K in keyof Awaited<R>]: Awaited<Awaited<R>[K]> }
+export type PipelineReplies<R> = Awaited<R> extends readonly Promise<void>[] ? unknown[]
+  : Awaited<R> extends infer T extends readonly Promise<unknown>[] ? RepliesOf<T>
   : unknown[];
+
+/** The replies of commands, one by one. */
+export type RepliesOf<T extends readonly Promise<unknown>[]> = {
+  -readonly [K in keyof T]: Awaited<T[K]>;
+};
 
 /** What a pipeline needs of its database. */
 export interface PipelineParts {

@@ -3,7 +3,7 @@ import { ConnectionLostError, type Delivery, ProtocolError } from "../core/error
 import { isReplyError } from "../connection/driver.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import { decideRetry } from "../resilience/delivery.ts";
-import { classifyReplyError } from "../resilience/reply_errors.ts";
+import { classifyReplyError, type ReplyErrorRule } from "../resilience/reply_errors.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
 
 /** How commands are tried again. */
@@ -28,12 +28,21 @@ export interface Verdict {
   readonly delayMs: number;
   /** Whether the database's connections may lead to the wrong server by now. */
   readonly reresolve: boolean;
+  /** Whether the server says that it does not serve yet. */
+  readonly notReady: boolean;
 }
 
 /** Longest wait between two tries of one command, in milliseconds. */
 const MAX_DELAY_MS = 1000;
+/** The same while a server is loading: its being ready is to be noticed soon. */
+const MAX_LOADING_DELAY_MS = 200;
 
-const TOLD: Verdict = Object.freeze({ retry: false, delayMs: 0, reresolve: false });
+const TOLD: Verdict = Object.freeze({
+  retry: false,
+  delayMs: 0,
+  reresolve: false,
+  notReady: false,
+});
 
 /** Decides which failed commands are tried again. */
 export class RetryJudge {
@@ -66,9 +75,10 @@ export class RetryJudge {
     if (isReplyError(error)) {
       const { rule, unapplied } = classifyReplyError(error.message, info?.isScript);
       const isNotNow = unapplied && rule.action === "wait";
-      const { reresolve, waitMs } = rule;
-      if (!isNotNow || !isLone) return { ...TOLD, reresolve };
-      return { ...this.#decide(command, "rejected", waitMs), reresolve };
+      const { reresolve } = rule;
+      const notReady = rule.kind === "loading";
+      if (!isNotNow || !isLone) return { ...TOLD, reresolve, notReady };
+      return { ...this.#decide(command, "rejected", rule), reresolve, notReady };
     }
     // Only a lost connection is worth another: every other error is a last word.
     const isLost = error instanceof ConnectionLostError ||
@@ -76,10 +86,10 @@ export class RetryJudge {
     if (!isLost || !isLone) return TOLD;
     // No wait: the lane that it goes to next has to be opened first, and all commands
     // that wait for it keep their order.
-    return { ...this.#decide(command, delivery, 0), delayMs: 0 };
+    return { ...this.#decide(command, delivery), delayMs: 0 };
   }
 
-  #decide(command: TrackedCommand, delivery: Delivery, leastDelayMs: number): Verdict {
+  #decide(command: TrackedCommand, delivery: Delivery, rule?: ReplyErrorRule): Verdict {
     const { budget, maxRetries, retryOnTimeout, retryWrites } = this.#policy;
     const { attempts, info, startedAt, timeoutMs } = command.tracking;
     const decision = decideRetry({
@@ -89,16 +99,20 @@ export class RetryJudge {
       attempt: Math.max(1, attempts),
       maxRetries,
       retryOnTimeout,
-      retryWrites,
+      retryWrites: command.tracking.retryWrites ?? retryWrites,
       remainingMs: startedAt + timeoutMs - this.#clock.now(),
       hasBudget: budget.balance >= 1,
-      backoff: { minMs: this.#policy.retryDelayMs, maxMs: MAX_DELAY_MS, jitter: 0 },
-      leastDelayMs,
+      backoff: {
+        minMs: this.#policy.retryDelayMs,
+        maxMs: rule?.kind === "loading" ? MAX_LOADING_DELAY_MS : MAX_DELAY_MS,
+        jitter: 0,
+      },
+      leastDelayMs: rule?.waitMs ?? 0,
       // Commands that failed together are tried again in the same order.
       random: 0,
     });
     if (!decision.retry) return TOLD;
     if (decision.costsBudget && !budget.tryWithdraw()) return TOLD;
-    return { retry: true, delayMs: decision.delayMs, reresolve: false };
+    return { ...TOLD, retry: true, delayMs: decision.delayMs };
   }
 }

@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import type { Clock } from "../core/clock.ts";
 import {
   type BatchResult,

@@ -5,6 +5,10 @@ import { isReplyError } from "./driver.ts";
 /** First words of replies to a handshake that no new attempt will change. */
 const AUTH_CODES: ReadonlySet<string> = new Set(["WRONGPASS", "NOAUTH", "NOPERM"]);
 
+/** Codes of errors that say that the server's certificate is not to be trusted. */
+const BAD_CERTIFICATE =
+  /^(?:ERR_TLS|CERT_|UNABLE_TO_(?:VERIFY|GET_ISSUER)|SELF_SIGNED_|DEPTH_ZERO_)/;
+
 /**
  * Whether the server refused the credentials.
  *
@@ -16,7 +20,12 @@ export function isAuthFailure(error: unknown): boolean {
 }
 
 /** The runtime refused: a permission is missing. */
-function isDenied(error: unknown): boolean {
+function isDenied(error: unknown, endpoint?: string): boolean {
+  if ((error as { code?: string }).code === "ECONNREFUSED" && endpoint !== undefined) {
+    // What node:net says on Deno 2.5 when the permission is missing.
+    return Deno.permissions.querySync({ name: "net", host: endpoint }).state !==
+      "granted";
+  }
   // Deno before 2 called it PermissionDenied; node:net hands either through.
   return error instanceof Deno.errors.NotCapable ||
     error instanceof Deno.errors.PermissionDenied;
@@ -24,15 +33,17 @@ function isDenied(error: unknown): boolean {
 
 /**
  * Whether a new attempt would fail in the same way: credentials, permissions, a
- * database number that the server does not have, a certificate that does not fit.
+ * database number that the server does not have, a certificate that does not fit, or a
+ * server that was waited for as long as is allowed.
  *
  * @param error What an attempt failed with.
  * @returns `true` if it should not be tried again.
  */
 export function isPermanent(error: unknown): boolean {
-  if (error instanceof AuthError || isDenied(error)) return true;
+  if (error instanceof AuthError || error instanceof NotReadyError) return true;
+  if (isDenied(error)) return true;
   const { code, message = "" } = error as { code?: string; message?: string };
-  return code === "DENIED" || code?.startsWith("ERR_TLS") === true ||
+  return code === "DENIED" || (code !== undefined && BAD_CERTIFICATE.test(code)) ||
     message.includes("DB index is out of range");
 }
 
@@ -55,17 +66,25 @@ export function failureKind(error: unknown): FailureKind {
  *
  * @param error What it failed with.
  * @param timeoutMs Its deadline, in milliseconds.
+ * @param endpoint Where it went, such as `127.0.0.1:6379`.
  * @returns An error with a message for people, without secrets.
  */
-export function explainConnectFailure(error: unknown, timeoutMs: number): Error {
+export function explainConnectFailure(
+  error: unknown,
+  timeoutMs: number,
+  endpoint: string,
+): Error {
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return coded(`no answer within ${timeoutMs} ms`, "ETIMEDOUT");
   }
-  if (isDenied(error)) {
+  if (isDenied(error, endpoint)) {
     return coded("this process may not open it: run it with --allow-net", "DENIED");
   }
   const { code } = error as { code?: string };
-  return coded(error instanceof Error ? error.message : String(error), code);
+  const message = error instanceof Error ? error.message : String(error);
+  // The runtime's own TLS gives no code.
+  const isCertificate = message.startsWith("invalid peer certificate");
+  return coded(message, isCertificate ? "ERR_TLS_CERT" : code);
 }
 
 function coded(message: string, code: string | undefined): Error {

@@ -40,6 +40,7 @@ export class ConnectGate {
       await before;
       signal.throwIfAborted();
       const waitMs = this.#lastStart + SPACING_MS - this.#clock.now();
+      // Not a timer of the clock's: somebody waits for this, the process must live on.
       if (this.#sick && waitMs > 0) await delay(waitMs, { signal });
       return await this.#make(attempt);
     } finally {

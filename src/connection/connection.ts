@@ -28,6 +28,9 @@ export interface CloseReason {
   readonly text: string;
 }
 
+/** What a server answered to a question of our own. */
+export type Answer = { readonly reply: unknown } | { readonly error: Error };
+
 /** What is wrong with a connection, for the circuit breaker. */
 export type TroubleKind = "timeout" | "reset" | "protocol";
 
@@ -259,7 +262,45 @@ export class Connection {
   }
 
   /**
-   * Asks the server whether it answers: not counted as anybody's command.
+   * Asks the server something for ourselves: not counted as anybody's command.
+   *
+   * @param timeoutMs How long it may take, in milliseconds.
+   * @param name Name of the command.
+   * @param args Its arguments.
+   * @returns The reply or error reply; `undefined` if none came in time.
+   */
+  query(
+    timeoutMs: number,
+    name: string,
+    ...args: (string | number)[]
+  ): Promise<Answer | undefined> {
+    if (!this.isOpen) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const command = new Command(name, args, { replyEncoding: "utf8" });
+      // What has arrived is read before the time is judged to be over.
+      const timer = this.#clock.setTimer(
+        () => this.#clock.afterPoll(() => resolve(undefined)),
+        timeoutMs,
+      );
+      this.#unlogged++;
+      this.#replies.expectReply();
+      const done = (answer: Answer | undefined) => {
+        this.#unlogged--;
+        timer.cancel();
+        resolve(answer);
+      };
+      intercept(
+        command,
+        (reply) => done({ reply }),
+        (error) =>
+          done(isReplyError(error) ? { error: withoutArguments(error) } : undefined),
+      );
+      writeCommand(this.redis, command);
+    });
+  }
+
+  /**
+   * Asks the server for a sign of life.
    *
    * @param timeoutMs How long it may take, in milliseconds.
    * @param name Name of the command.
@@ -272,44 +313,6 @@ export class Connection {
     ...args: (string | number)[]
   ): Promise<boolean> {
     return await this.query(timeoutMs, name, ...args) !== undefined;
-  }
-
-  /**
-   * Asks the server something for ourselves: not counted as anybody's command.
-   *
-   * @param timeoutMs How long it may take, in milliseconds.
-   * @param name Name of the command.
-   * @param args Its arguments.
-   * @returns The reply, as raw as it came, or the error that it was; `undefined` if there
-   * was none in time.
-   */
-  query(
-    timeoutMs: number,
-    name: string,
-    ...args: (string | number)[]
-  ): Promise<{ reply: unknown } | { error: Error } | undefined> {
-    if (!this.isOpen) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
-      const command = new Command(name, args);
-      // What has arrived is read before the time is judged to be over.
-      const timer = this.#clock.setTimer(
-        () => this.#clock.afterPoll(() => resolve(undefined)),
-        timeoutMs,
-      );
-      this.#unlogged++;
-      this.#replies.expectReply();
-      const done = (answer: { reply: unknown } | { error: Error } | undefined) => {
-        this.#unlogged--;
-        timer.cancel();
-        resolve(answer);
-      };
-      intercept(
-        command,
-        (reply) => done({ reply }),
-        (error) => done(isReplyError(error) ? { error } : undefined),
-      );
-      writeCommand(this.redis, command);
-    });
   }
 
   /**
@@ -388,7 +391,11 @@ export class Connection {
     this.#deadlineTimer?.cancel();
     this.#deadlineAt = deadline;
     this.#deadlineTimer = this.#clock.setTimer(
-      () => this.#readFirst(this.#clock.now() + MAX_READING_MS),
+      () => {
+        const now = this.#clock.now();
+        // Who was kept from reading for long may take as long for what has piled up.
+        this.#readFirst(now + Math.max(MAX_READING_MS, now - deadline));
+      },
       deadline - this.#clock.now(),
     );
   }
@@ -398,13 +405,17 @@ export class Connection {
    * was frozen or busy are due before its sockets have been looked at. One look gives
    * one chunk, and the server may have more, so it looks until none comes.
    */
-  #readFirst(until: number): void {
+  #readFirst(until: number, wasQuiet = false): void {
     const { bytesReceived } = this.#stream;
     this.#clock.afterPoll(() => {
-      const isReading = this.#stream.bytesReceived > bytesReceived;
-      if (!isReading || this.#clock.now() >= until) return this.#judgeDeadlines();
+      if (this.#state.name !== "open") return;
+      const isQuiet = this.#stream.bytesReceived === bytesReceived;
+      // Quiet twice: the runtime's own sockets may need more than one turn of the loop.
+      if ((isQuiet && wasQuiet) || this.#clock.now() >= until) {
+        return this.#judgeDeadlines();
+      }
       this.#deadlineTimer = this.#clock.setTimer(
-        () => this.#readFirst(until),
+        () => this.#readFirst(until, isQuiet),
         READING_PAUSE_MS,
       );
     });
@@ -419,7 +430,7 @@ export class Connection {
     const held = this.#judgeEach(this.#doubt?.held ?? [], now, "never-sent");
     if (sent.expired > 0) this.#observer.troubled("timeout");
     const next = Math.min(sent.next, held.next);
-    if (this.#isSilent(now)) {
+    if (sent.expired > 0 && this.#isSilent(now)) {
       const ms = Math.round(now - Math.max(this.#lastReceivedAt, this.#log.oldest));
       this.close({
         kind: "silent",

@@ -116,16 +116,11 @@ function guardHandshake(redis: Redis, failed: (error: Error) => void): void {
   };
 }
 
-/** The library keeps the password where `console.log` of a client shows it. */
+/** The library keeps the password where `console.log` of a client shows it; it never
+ * needs it again, as it never connects again. */
 function hideCredentials(redis: Redis): void {
   if (redis.condition) redis.condition.auth = undefined;
-  const { options } = redis;
-  Object.defineProperty(options, "password", {
-    value: options.password,
-    enumerable: false,
-    writable: true,
-    configurable: true,
-  });
+  redis.options.password = undefined;
 }
 
 const librarySend = Redis.prototype.sendCommand;

@@ -53,6 +53,8 @@ export interface Link {
 export class CutUnheard extends Error {}
 
 let lastId = 0;
+/** Most of an error reply that is kept, in bytes. */
+const MAX_ERROR_BYTES = 512;
 
 /** What is needed to open a channel. */
 async function channelOptions(
@@ -93,8 +95,12 @@ export async function shakeHands(
   let connection: Connection | undefined;
   const ended = new AbortController();
   const replies = new ReplyCheck();
+  let said: string | undefined;
   const stream = new ConnectionStream(channel, {
-    inspect: (chunk) => replies.inspect(chunk),
+    inspect: (chunk) => {
+      if (connection === undefined) said ??= errorIn(chunk);
+      replies.inspect(chunk);
+    },
     received: () => connection?.received(),
     closing: (error) => {
       connection?.ended(error);
@@ -115,6 +121,7 @@ export async function shakeHands(
     // The library says no more than that it is closed.
     if (isReplyError(error) || !ended.signal.aborted) throw error;
     const { reason } = ended.signal;
+    if (said !== undefined) throw new Error(said);
     throw stream.bytesReceived === 0 ? new CutUnheard(reason.message) : reason;
   });
   const connect = () => {
@@ -134,4 +141,10 @@ export async function shakeHands(
     return connection;
   };
   return { redis, ended: ended.signal, connect };
+}
+
+/** The text of an error reply that a chunk begins with. */
+function errorIn(chunk: Uint8Array): string | undefined {
+  const text = new TextDecoder().decode(chunk.subarray(0, MAX_ERROR_BYTES));
+  return /^-([^\r\n]+)/.exec(text)?.[1];
 }

@@ -75,6 +75,8 @@ const FAST_ATTEMPTS = 6;
 const FAST_COUNT_MS = 500;
 /** How long a server that cut an attempt short is listened to, in milliseconds. */
 const OVERHEAR_MS = 250;
+/** Least time between two such connections, in milliseconds. */
+const OVERHEAR_EVERY_MS = 1000;
 
 /** Opens connections to one database, trying again as its policy says. */
 export class Opener {
@@ -82,6 +84,7 @@ export class Opener {
   readonly #gate: ConnectGate;
   #endpoint = "";
   #lost = false;
+  #overheardAt = -Infinity;
   #counted: { readonly at: number; readonly source: object } | undefined;
 
   /**
@@ -221,7 +224,7 @@ export class Opener {
     } catch (error) {
       stop.abort(error);
       if (error instanceof RedisManagerError) throw error;
-      const explained = explainConnectFailure(error, connectTimeoutMs);
+      const explained = explainConnectFailure(error, connectTimeoutMs, this.#endpoint);
       if (!isAuthFailure(error)) throw explained;
       throw new AuthError(database, this.#endpoint, explained.message);
     }
@@ -233,14 +236,21 @@ export class Opener {
     try {
       return await shakeHands(this.#options, endpoint, name, signal);
     } catch (error) {
-      if (!(error instanceof CutUnheard)) throw error;
-      const said = await this.#overhear(endpoint, signal);
-      throw said === undefined ? error : new Error(said);
+      if (!(error instanceof CutUnheard) || !this.#mayOverhear()) throw error;
+      throw await this.#overhear(endpoint, signal) ?? error;
     }
   }
 
+  /** Listening costs a connection of its own: once in a while is enough. */
+  #mayOverhear(): boolean {
+    const now = this.#options.clock.now();
+    if (now - this.#overheardAt < OVERHEAR_EVERY_MS) return false;
+    this.#overheardAt = now;
+    return true;
+  }
+
   /** What the server says to a client that does not speak; it may be why it closes. */
-  async #overhear(endpoint: Endpoint, signal: AbortSignal): Promise<string | undefined> {
+  async #overhear(endpoint: Endpoint, signal: AbortSignal): Promise<Error | undefined> {
     const { tls, openChannel } = this.#options;
     const stop = new AbortController();
     const timer = this.#options.clock.setTimer(() => stop.abort(), OVERHEAR_MS);

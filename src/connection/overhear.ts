@@ -9,29 +9,32 @@ const MOST_BYTES = 512;
  *
  * @param channel An open channel, not started.
  * @param signal Ends the listening.
- * @returns The text of an error reply, or `undefined` if none came.
+ * @returns What the server said, as an error, or why the channel ended; `undefined` if
+ * neither came to be known.
  */
 export function overhear(
   channel: ByteChannel,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<Error | undefined> {
   return new Promise((resolve) => {
     let text = "";
     const decoder = new TextDecoder();
-    const done = () => {
-      signal.removeEventListener("abort", done);
+    const finish = (error?: Error) => {
+      signal.removeEventListener("abort", stop);
       channel.destroy();
-      resolve(/^-([^\r\n]+)/.exec(text)?.[1]);
+      const said = /^-([^\r\n]+)/.exec(text)?.[1];
+      resolve(said === undefined ? error : new Error(said));
     };
-    signal.addEventListener("abort", done, { once: true });
+    const stop = () => finish();
+    signal.addEventListener("abort", stop, { once: true });
     channel.start({
       data: (chunk) => {
         text += decoder.decode(chunk.subarray(0, MOST_BYTES), { stream: true });
-        if (text.includes("\n") || text.length >= MOST_BYTES) done();
+        if (text.includes("\n") || text.length >= MOST_BYTES) finish();
       },
       drain: () => {},
-      close: done,
+      close: finish,
     });
-    if (signal.aborted) done();
+    if (signal.aborted) finish();
   });
 }

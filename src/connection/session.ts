@@ -101,8 +101,10 @@ export class Session {
       replied: (_command, reply) => this.#clientId = Number(reply),
       failed: () => {},
     };
+    // Without a deadline: judging one, the connection would find that it is silent while
+    // the command after this one waits.
     const command = new Command("client", ["id"]);
-    this.#connection.send(track(command, owner, this.#options.resetTimeoutMs));
+    this.#connection.send(track(command, owner, Infinity));
   }
 
   /**
@@ -184,15 +186,17 @@ export class Session {
 
   /** The library would open a connection of its own; this one belongs to its holder. */
   async #monitor(): Promise<void> {
-    const { owner } = this.#options;
-    const { redis } = this.#connection;
+    const { owner, resetTimeoutMs } = this.#options;
+    const { redis, inFlight } = this.#connection;
+    // Only status lines are understood from then on: what is owed has to come before.
+    if (inFlight > 0) await this.#connection.ask(resetTimeoutMs, "ping");
     const command = new Command("monitor", [], { replyEncoding: "utf8" });
     this.#stains.note(command.name, []);
     // At once: what the server reports may be in the same chunk as its OK.
     const judge = afterReply(owner, () => {
       (redis as { status: string }).status = "monitoring";
     });
-    this.#connection.send(track(command, judge, this.#options.resetTimeoutMs));
+    this.#connection.send(track(command, judge, resetTimeoutMs));
     await command.promise;
   }
 }

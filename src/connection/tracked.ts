@@ -47,6 +47,9 @@ export class Tracking {
   info: CommandInfo | undefined = undefined;
   /** Set while its outcome decides whether the circuit breaker closes again. */
   probe: Probe | undefined = undefined;
+  /** Whether it may be sent again although it writes and its fate is unknown;
+   * `undefined` if its caller does not say. */
+  retryWrites: boolean | undefined = undefined;
   /** Whether the caller has been told. */
   settled = false;
   /** Tells the caller the reply. */

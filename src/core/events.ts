@@ -70,6 +70,30 @@ export interface WarningDetail {
   message: string;
 }
 
+/** What a `gap` event tells. */
+export interface GapDetail {
+  /** Name of the database. */
+  database: string;
+  /** The subscriber connection was lost and is there again, or a consumer was too slow. */
+  reason: "reconnected" | "overflow";
+  /** Subscriptions that it happened to. */
+  subscriptions: number;
+  /** How many messages were dropped for a slow consumer. */
+  lost?: number;
+  /** How long nobody was subscribed, in milliseconds, after a lost connection. */
+  downMs?: number;
+}
+
+/** What a `handlererror` event tells. */
+export interface HandlerErrorDetail {
+  /** Name of the database. */
+  database: string;
+  /** Channel of the message that was handled; empty for a gap. */
+  channel: string;
+  /** What the handler threw. */
+  error: unknown;
+}
+
 /** The events of a manager and what each tells. */
 export interface ManagerEventMap {
   /** A database's health changed. */
@@ -82,6 +106,10 @@ export interface ManagerEventMap {
   leak: LeakDetail;
   /** A server is loading its data. */
   loading: LoadingDetail;
+  /** Messages may be missing from subscriptions, or are. */
+  gap: GapDetail;
+  /** The handler of a subscription threw; the subscription goes on. */
+  handlererror: HandlerErrorDetail;
   /** Something is probably not meant, such as more connections than the server takes. */
   warning: WarningDetail;
 }

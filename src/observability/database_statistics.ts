@@ -1,56 +1,34 @@
 import type { Clock } from "../core/clock.ts";
-import { LatencyHistogram } from "./histogram.ts";
+import { type LatencyTotals, LatencyWindow } from "./latency_window.ts";
+import type { RedisStats } from "./types.ts";
 
 /** Response times that the average is taken over; the seed's figure. */
-const WINDOW = 100;
+const RECENT = 100;
 
-/** How long commands took, in milliseconds. */
-export interface LatencyStats {
-  /** Half of the commands took at most this. */
-  readonly p50Ms: number;
-  /** 95 % of the commands took at most this. */
-  readonly p95Ms: number;
-  /** 99 % of the commands took at most this. */
-  readonly p99Ms: number;
-  /** The slowest command took this. */
-  readonly maxMs: number;
-}
-
-/** What one database's commands and connections did; a snapshot. */
-export interface RedisStats {
-  /** Name of the database. */
-  readonly databaseName: string;
-  /** Connections opened so far. */
-  readonly totalConnections: number;
-  /** Connections open now. */
-  readonly activeConnections: number;
-  /** Attempts to open a connection that failed. */
-  readonly failedConnections: number;
-  /** Commands that succeeded, as the callers saw it. */
-  readonly successfulOperations: number;
-  /** Commands that failed, as the callers saw it. */
-  readonly failedOperations: number;
+/** What is counted, since the start. */
+export interface CommandCounters {
+  /** Commands that succeeded. */
+  readonly succeeded: number;
+  /** Commands that failed. */
+  readonly failed: number;
   /** Commands and connection attempts that were tried again. */
-  readonly totalRetryAttempts: number;
+  readonly retries: number;
   /** How often the circuit breaker opened. */
-  readonly circuitBreakerTrips: number;
-  /** Reads of single values that found one. */
-  readonly cacheHits: number;
-  /** Reads of single values that found none. */
-  readonly cacheMisses: number;
-  /** The last error, in words, without secrets; `null` if there was none. */
-  readonly lastError: string | null;
-  /** When it happened, as an ISO 8601 date; `null` if there was none. */
-  readonly lastErrorTime: string | null;
-  /** When a command last succeeded, as an ISO 8601 date; `null` if none has. */
-  readonly lastSuccessTime: string | null;
-  /** Seconds since the database was first used. */
-  readonly uptimeSeconds: number;
-  /** Share of the commands that succeeded, in percent; 100 if there were none. */
-  readonly successRate: number;
-  /** How long commands took, from sending to reply. */
-  readonly latency: LatencyStats;
+  readonly trips: number;
+  /** Reads that found a value. */
+  readonly hits: number;
+  /** Reads that found none. */
+  readonly misses: number;
 }
+
+const NOTHING: CommandCounters = {
+  succeeded: 0,
+  failed: 0,
+  retries: 0,
+  trips: 0,
+  hits: 0,
+  misses: 0,
+};
 
 /** Numbers that live elsewhere and belong into a snapshot. */
 export interface ConnectionCounts {
@@ -63,19 +41,25 @@ export interface ConnectionCounts {
 /**
  * Counts what one database's commands do. On the way of a command it only adds to
  * numbers: the clock is read once for each chunk of replies, not for each command.
+ *
+ * Nothing is ever set back: a window is what was counted since it began.
  */
 export class DatabaseStatistics {
   readonly #name: string;
   readonly #clock: Clock;
   readonly #startedAt: number;
-  readonly #latency = new LatencyHistogram();
+  readonly #latency = new LatencyWindow();
   #failedConnections = 0;
+  #failuresInRow = 0;
   #retries = 0;
   #trips = 0;
   #lastError: { text: string; at: number } | undefined;
-  #lastAnswerAt = 0;
-  readonly #window = new Float64Array(WINDOW);
-  #windowCount = 0;
+  #lastSuccessAt = 0;
+  #succeededBefore = 0;
+  readonly #recent = new Float64Array(RECENT);
+  #recentCount = 0;
+  #windowAt: number;
+  #beforeWindow = NOTHING;
 
   /** Commands that succeeded; added to by the dispatcher. */
   succeeded = 0;
@@ -95,7 +79,7 @@ export class DatabaseStatistics {
   constructor(name: string, clock: Clock) {
     this.#name = name;
     this.#clock = clock;
-    this.#startedAt = clock.now();
+    this.#startedAt = this.#windowAt = clock.now();
   }
 
   /**
@@ -107,10 +91,13 @@ export class DatabaseStatistics {
    */
   answered(sentAt: number, now: number, count: number): void {
     this.#latency.record(now - sentAt, count);
-    for (let i = Math.min(count, WINDOW); i > 0; i--) {
-      this.#window[this.#windowCount++ % WINDOW] = now - sentAt;
+    this.#failuresInRow = 0;
+    for (let i = Math.min(count, RECENT); i > 0; i--) {
+      this.#recent[this.#recentCount++ % RECENT] = now - sentAt;
     }
-    this.#lastAnswerAt = this.#clock.wallNow();
+    if (this.succeeded === this.#succeededBefore) return;
+    this.#succeededBefore = this.succeeded;
+    this.#lastSuccessAt = this.#clock.wallNow();
   }
 
   /**
@@ -130,7 +117,13 @@ export class DatabaseStatistics {
    */
   connectFailed(error: Error): void {
     this.#failedConnections++;
+    this.#failuresInRow++;
     this.noteError(error);
+  }
+
+  /** A connection was lost, or a deadline expired on it. */
+  troubled(): void {
+    this.#failuresInRow++;
   }
 
   /** A command or a connection attempt is tried again. */
@@ -159,45 +152,94 @@ export class DatabaseStatistics {
 
   /** Average of the last 100 response times, in milliseconds; 0 if there were none. */
   get averageResponseMs(): number {
-    const size = Math.min(this.#windowCount, WINDOW);
+    const size = Math.min(this.#recentCount, RECENT);
     if (size === 0) return 0;
-    return this.#window.subarray(0, size).reduce((sum, ms) => sum + ms, 0) / size;
+    return this.#recent.subarray(0, size).reduce((sum, ms) => sum + ms, 0) / size;
+  }
+
+  /** All counts since the start; a copy. */
+  get totals(): CommandCounters {
+    const { succeeded, failed, hits, misses } = this;
+    const [retries, trips] = [this.#retries, this.#trips];
+    return { succeeded, failed, retries, trips, hits, misses };
+  }
+
+  /** Attempts to open a connection that failed, since the start. */
+  get failedConnections(): number {
+    return this.#failedConnections;
+  }
+
+  /** Attempts, connections and deadlines that failed since the server last answered. */
+  get failuresInRow(): number {
+    return this.#failuresInRow;
+  }
+
+  /** When a command last succeeded, as an ISO 8601 date; `null` if none has. */
+  get lastSuccessTime(): string | null {
+    return this.#lastSuccessAt === 0 ? null : dateOf(this.#lastSuccessAt);
   }
 
   /**
-   * All numbers at this instant.
+   * All answers since the start, by how long they took.
+   *
+   * @param boundsMs Upper bounds of the buckets, in milliseconds, ascending.
+   * @returns Cumulative counts.
+   */
+  latencyTotals(boundsMs: readonly number[]): LatencyTotals {
+    return this.#latency.totals(boundsMs);
+  }
+
+  /** Begins a new window: what was counted so far is not in it. */
+  resetWindow(): void {
+    this.#beforeWindow = this.totals;
+    this.#windowAt = this.#clock.now();
+    this.#latency.reset();
+  }
+
+  /**
+   * The window's numbers at this instant, and those that know no window.
    *
    * @param connections What the pool says.
    * @returns A frozen snapshot.
    */
   snapshot(connections: ConnectionCounts): RedisStats {
-    const { succeeded, failed, hits, misses } = this;
-    const total = succeeded + failed;
+    const counted = difference(this.totals, this.#beforeWindow);
+    const total = counted.succeeded + counted.failed;
     const error = this.#lastError;
+    const now = this.#clock.now();
     return Object.freeze({
       databaseName: this.#name,
       totalConnections: connections.opened,
       activeConnections: connections.open,
       failedConnections: this.#failedConnections,
-      successfulOperations: succeeded,
-      failedOperations: failed,
-      totalRetryAttempts: this.#retries,
-      circuitBreakerTrips: this.#trips,
-      cacheHits: hits,
-      cacheMisses: misses,
+      successfulOperations: counted.succeeded,
+      failedOperations: counted.failed,
+      totalRetryAttempts: counted.retries,
+      circuitBreakerTrips: counted.trips,
+      cacheHits: counted.hits,
+      cacheMisses: counted.misses,
       lastError: error?.text ?? null,
-      lastErrorTime: error === undefined ? null : new Date(error.at).toISOString(),
-      lastSuccessTime: succeeded === 0
-        ? null
-        : new Date(this.#lastAnswerAt).toISOString(),
-      uptimeSeconds: (this.#clock.now() - this.#startedAt) / 1000,
-      successRate: total === 0 ? 100 : (succeeded / total) * 100,
-      latency: Object.freeze({
-        p50Ms: this.#latency.quantile(0.5),
-        p95Ms: this.#latency.quantile(0.95),
-        p99Ms: this.#latency.quantile(0.99),
-        maxMs: this.#latency.quantile(1),
-      }),
+      lastErrorTime: error === undefined ? null : dateOf(error.at),
+      lastSuccessTime: this.lastSuccessTime,
+      uptimeSeconds: (now - this.#startedAt) / 1000,
+      windowSeconds: (now - this.#windowAt) / 1000,
+      successRate: total === 0 ? 100 : (counted.succeeded / total) * 100,
+      latency: this.#latency.stats(),
     });
   }
+}
+
+function difference(now: CommandCounters, before: CommandCounters): CommandCounters {
+  return {
+    succeeded: now.succeeded - before.succeeded,
+    failed: now.failed - before.failed,
+    retries: now.retries - before.retries,
+    trips: now.trips - before.trips,
+    hits: now.hits - before.hits,
+    misses: now.misses - before.misses,
+  };
+}
+
+function dateOf(epochMs: number): string {
+  return new Date(epochMs).toISOString();
 }

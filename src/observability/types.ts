@@ -1,83 +1,157 @@
 import type { ConnectionState } from "../core/states.ts";
-import type { RedisStats } from "./database_statistics.ts";
 
-/** One database's pool; a snapshot. */
+/**
+ * How long the server took to answer, in milliseconds: from the tick that a command was
+ * sent in to the arrival of its reply or error reply. A command that was sent again counts
+ * once for each answer; one that got none does not count. Quantiles are within 1.6 %.
+ */
+export interface LatencyStats {
+  /** Half of the answers took at most this, in milliseconds; 0 if there were none. */
+  readonly p50Ms: number;
+  /** 95 % of the answers took at most this, in milliseconds. */
+  readonly p95Ms: number;
+  /** 99 % of the answers took at most this, in milliseconds. */
+  readonly p99Ms: number;
+  /** The slowest answer took this, in milliseconds; exact. */
+  readonly maxMs: number;
+}
+
+/**
+ * What one database's commands and connections did; a frozen snapshot.
+ *
+ * Counts of commands, retries, trips, hits and misses, the rate and the latency are of the
+ * window: they begin anew with each `getStatistics({ reset: true })`. Connections, the last
+ * error and success, and the uptime are never reset.
+ */
+export interface RedisStats {
+  /** Name of the database. */
+  readonly databaseName: string;
+  /** Connections that were opened since the start, those that are gone included. */
+  readonly totalConnections: number;
+  /** Connections that are open now. */
+  readonly activeConnections: number;
+  /** Attempts to open a connection that failed, since the start. */
+  readonly failedConnections: number;
+  /** Commands that succeeded in the window, as their callers saw it: however often each was
+   * sent, it counts once. Questions of the manager's own (PING, INFO) do not count. */
+  readonly successfulOperations: number;
+  /** Commands that failed in the window, as their callers saw it. */
+  readonly failedOperations: number;
+  /** Commands and connection attempts that were tried again in the window. */
+  readonly totalRetryAttempts: number;
+  /** How often the circuit breaker went from closed to open in the window. */
+  readonly circuitBreakerTrips: number;
+  /** Reads of single values (GET, HGET …) that found one, in the window. */
+  readonly cacheHits: number;
+  /** Reads of single values that found none, in the window. */
+  readonly cacheMisses: number;
+  /** The last error of a command or a connection, in words, without secrets; `null` if
+   * there was none since the start. */
+  readonly lastError: string | null;
+  /** When it happened, as an ISO 8601 date; `null` if there was none. */
+  readonly lastErrorTime: string | null;
+  /** When a command last succeeded, as an ISO 8601 date; `null` if none has. */
+  readonly lastSuccessTime: string | null;
+  /** Seconds since the manager was given the database. */
+  readonly uptimeSeconds: number;
+  /** Seconds that the window is long: since the last reset, or since the start. */
+  readonly windowSeconds: number;
+  /** Share of the window's commands that succeeded, in percent; 100 if there were none. */
+  readonly successRate: number;
+  /** How long the server took to answer, in the window. */
+  readonly latency: LatencyStats;
+}
+
+/**
+ * One database's pool; a frozen snapshot of one instant, in connections where nothing else
+ * is said. Those that there are = `inUseConnections` + `idleConnections` + `connecting`,
+ * and `createdConnections` = those + the sum of `evictions`.
+ */
 export interface PoolStatistics {
   /** Name of the database. */
   readonly databaseName: string;
-  /** Connections opened so far. */
+  /** Begun since the start: those that are gone, are being opened, or failed, included. */
   readonly createdConnections: number;
-  /** Connections that could be handed out at once: idle ones and free places. */
+  /** That could be had at once or opened: idle ones and free places. */
   readonly availableConnections: number;
-  /** Connections in use: lanes and leases. */
+  /** In use: `lanes` + `leases`. */
   readonly inUseConnections: number;
-  /** Most connections there may be. */
+  /** The most that there may be: `max_connections`. */
   readonly maxConnections: number;
-  /** Connections that wait for a lease. */
+  /** Open, and waiting for somebody to lease them. */
   readonly idleConnections: number;
   /** When idle connections were last looked at, as an ISO 8601 date; `null` if never. */
   readonly lastCleanup: string | null;
-  /** Shared connections. */
+  /** Shared by the commands of many callers. */
   readonly lanes: number;
-  /** Connections that are leased. */
+  /** Held by one caller, or being made clean after one. */
   readonly leases: number;
-  /** Connections that are being opened. */
+  /** Being opened, or asked whether they still work. */
   readonly connecting: number;
-  /** Callers and commands that wait for a connection. */
+  /** Callers that wait for a lease, and commands that wait for a lane. */
   readonly waiting: number;
-  /** Commands sent and not answered. */
+  /** Commands that were sent on lanes and are not answered. */
   readonly inFlight: number;
-  /** Waits for a connection that were too long. */
+  /** Callers that waited for a lease in vain, since the start. */
   readonly acquireTimeouts: number;
-  /** Connections closed so far, by reason. */
+  /** Connections that left the pool since the start, by reason, such as `idle_timeout`;
+   * `connect_failed` counts those that never opened. */
   readonly evictions: Readonly<Record<string, number>>;
 }
 
-/** All databases of a manager; a snapshot. */
+/**
+ * All databases of a manager; a frozen snapshot of one instant. What is summed up here is
+ * of the same window as in `databaseStats`.
+ */
 export interface ManagerStats {
   /** Databases that the manager knows. */
   readonly totalDatabases: number;
-  /** Databases in state `healthy`. */
+  /** Databases that are in state `healthy` now. */
   readonly healthyDatabases: number;
-  /** Databases in state `degraded`. */
+  /** Databases that are in state `degraded` now. */
   readonly degradedDatabases: number;
-  /** Databases in state `failed`. */
+  /** Databases that are in state `failed` now. */
   readonly failedDatabases: number;
-  /** Commands of all databases, succeeded and failed. */
+  /** Commands in the window, succeeded and failed. */
   readonly totalOperations: number;
-  /** Reads of single values that found one. */
+  /** Reads of single values that found one, in the window. */
   readonly cacheHits: number;
-  /** Reads of single values that found none. */
+  /** Reads of single values that found none, in the window. */
   readonly cacheMisses: number;
   /** Seconds since the manager was made. */
   readonly uptimeSeconds: number;
-  /** Share of all commands that succeeded, in percent; 100 if there were none. */
+  /** Seconds that the window is long: since the last reset, or since the start. */
+  readonly windowSeconds: number;
+  /** Share of the window's commands that succeeded, in percent; 100 if there were none. */
   readonly overallSuccessRate: number;
   /** Each database by name. */
   readonly databaseStats: Readonly<Record<string, RedisStats>>;
 }
 
-/** How well one database serves; a snapshot. */
+/** How well one database serves; a frozen snapshot. */
 export interface DatabaseHealth {
   /** The state. */
   readonly state: ConnectionState;
   /** Why, in words. */
   readonly reason: string;
+  /** Since when it has been in this state, as far as was noticed, as an ISO 8601 date. */
+  readonly since: string;
   /** Where it is, such as `127.0.0.1:6379`. */
   readonly endpoint: string;
   /** Number of the database. */
   readonly db: number;
   /** State of its circuit breaker. */
   readonly circuitBreaker: "closed" | "open" | "half_open";
-  /** The last error, in words; `null` if there was none. */
+  /** The last error since the start, in words; `null` if there was none. */
   readonly lastError: string | null;
-  /** What the last health check measured for one PING, in milliseconds; `null` if none. */
+  /** What the last health check measured for one PING, in milliseconds; `null` if there
+   * was none or it got no answer. */
   readonly pingMs: number | null;
 }
 
-/** How well all databases serve; a snapshot. */
+/** How well all databases serve; a frozen snapshot of one instant. */
 export interface HealthStatus {
-  /** Whether no database is in state `failed` or `degraded`. */
+  /** Whether every database is in state `healthy`. */
   readonly overallHealthy: boolean;
   /** Databases that the manager knows. */
   readonly totalDatabases: number;
@@ -91,7 +165,10 @@ export interface HealthStatus {
   readonly databases: Readonly<Record<string, DatabaseHealth>>;
 }
 
-/** One database in the seed's legacy shape; a snapshot. */
+/**
+ * One database in the seed's legacy shape; a frozen snapshot. All counts are since the
+ * start: no window resets them.
+ */
 export interface ConnectionMetrics {
   /** Name of the database. */
   readonly databaseName: string;
@@ -103,13 +180,14 @@ export interface ConnectionMetrics {
   readonly successfulRequests: number;
   /** Commands that failed. */
   readonly failedRequests: number;
-  /** Average of the last 100 response times, in milliseconds. */
+  /** Average of the last 100 response times, in milliseconds; 0 if there were none. */
   readonly averageResponseTimeMs: number;
-  /** Connections open now. */
+  /** Connections that are open now. */
   readonly activeConnections: number;
-  /** How often the circuit breaker opened. */
+  /** How often the circuit breaker went from closed to open. */
   readonly circuitBreakerTrips: number;
-  /** Failures in a row that the breaker has counted. */
+  /** Attempts to connect that failed, connections that were lost and deadlines that
+   * expired since the server last answered a command. */
   readonly consecutiveFailures: number;
   /** The last error, in words; `null` if there was none. */
   readonly lastError: string | null;
@@ -117,7 +195,7 @@ export interface ConnectionMetrics {
   readonly lastSuccessTime: string | null;
 }
 
-/** What a manager says of one of its databases; a snapshot. */
+/** What a manager says of one of its databases; a frozen snapshot. */
 export interface DatabaseListing {
   /** Its name. */
   readonly name: string;

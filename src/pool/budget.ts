@@ -26,7 +26,8 @@ export interface BudgetMember {
  * Where none is free, the connection of any pool that has been idle for longest has to
  * go. Where none is idle, the pools that were refused try again in turn, those that need
  * a lane before those that need a lease. One place a pool is kept for its first lane, as
- * far as the limit allows: leases of one database never stop another from serving.
+ * far as the limit allows: leases of one database never stop another from serving. The
+ * limit should be larger than the number of pools, or lanes may leave no lease a place.
  *
  * @example Usage
  * ```ts ignore
@@ -137,8 +138,8 @@ export class ConnectionBudget {
   }
 
   /**
-   * How many places too few are free: a first lane may have any, everything else leaves
-   * enough for the first lanes of all members.
+   * How many places too few are free: a first lane may have any, a lease leaves enough
+   * for the first lanes of all members, and a further lane leaves one more, for leases.
    *
    * @param evicted Whether to count as if everything idle had made way.
    */
@@ -150,26 +151,20 @@ export class ConnectionBudget {
       kept += each.reserve(each === member ? purpose : undefined, evicted);
     }
     if (purpose === "lane" && member.reserve() > 0) return 1 - free;
-    // However many pools there are, one place is for leases.
-    return Math.min(kept, this.max - 1) + 1 - free;
+    // However many pools there are, what is kept for their lanes leaves one for leases.
+    const left = Math.min(kept, this.max - 1) + (purpose === "lane" ? 1 : 0);
+    return left + 1 - free;
   }
 
   /** Evicts idle connections, the longest idle first, if that makes enough room. */
   #makeRoom(member: BudgetMember, purpose: Purpose): boolean {
     if (this.#missing(member, purpose, true) > 0) return false;
-    const settling = this.#settling;
-    // The places that come free are this member's, not those of who waits already.
-    this.#settling = true;
-    try {
-      let victim = this.#longestIdle();
-      while (victim !== undefined && this.#missing(member, purpose) > 0) {
-        victim.evictIdle();
-        victim = this.#longestIdle();
-      }
-    } finally {
-      this.#settling = settling;
+    let victim = this.#longestIdle();
+    while (victim !== undefined && this.#missing(member, purpose) > 0) {
+      victim.evictIdle();
+      victim = this.#longestIdle();
     }
-    // The pool that made way may have had a better use for the place.
+    // Who made way, or waits for longer, may have had a use for the place.
     return this.#missing(member, purpose) <= 0;
   }
 

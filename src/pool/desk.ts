@@ -66,7 +66,7 @@ export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
     this.#tally = parts.tally;
     this.#stock = parts.stock;
     this.#share = parts.share;
-    this.#leases = new WaitQueue(() => this.#leaseAborted());
+    this.#leases = new WaitQueue(() => void this.#tally.cancelled++);
     this.#lanes = new WaitQueue((waiter) => this.#laneAborted(waiter));
     this.#alarm = new Alarm(parts.clock, () => this.#judgeDeadlines());
     this.#leaks = new LeakWatch(
@@ -209,14 +209,18 @@ export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
   /** Does what can be done. */
   #work(now: number): void {
     // What a step sets off is looked at by the loop that the step belongs to.
-    if (this.#state !== "open" || this.#leases.length + this.#lanes.length === 0) return;
+    if (this.#state !== "open" || !this.#isWaitedAt) return;
     this.#state = "working";
     const refused = new Set<Purpose>();
     try {
-      while (this.#state === "working" && this.#step(now, refused));
+      while (this.#isWaitedAt && this.#step(now, refused));
     } finally {
       if (this.#state === "working") this.#state = "open";
     }
+  }
+
+  get #isWaitedAt(): boolean {
+    return this.#leases.length + this.#lanes.length > 0;
   }
 
   /** Does one thing; `false` if there is none to do. */
@@ -341,11 +345,6 @@ export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
     this.#stock.end(grant.slot, "leaked");
   }
 
-  #leaseAborted(): void {
-    this.#tally.cancelled++;
-    this.retry();
-  }
-
   #laneAborted(waiter: Waiter<LaneSlot<C>>): void {
     waiter.opening?.abort(waiter.signal?.reason);
     this.retry();
@@ -362,14 +361,14 @@ export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
   #judgeDeadlines(): void {
     const now = this.#clock.now();
     const { leased } = this.#stock.board;
-    const first = this.#leases.expired(now);
-    for (let due = first; due !== undefined; due = this.#leases.expired(now)) {
+    let expired = this.#leases.expired(now);
+    while (expired !== undefined) {
       this.#tally.acquireTimeouts++;
-      this.#leases.fail(due, this.#timeoutError(due, now));
+      this.#leases.fail(expired, this.#timeoutError(expired, now));
+      expired = this.#leases.expired(now);
     }
     for (const report of this.#leaks.takeDue(leased, now)) this.#hooks.leak?.(report);
     this.#alarm.setBy(Math.min(this.#leases.nextDeadline, this.#leaks.nextDue(leased)));
-    if (first !== undefined) this.#work(now);
   }
 
   #timeoutError({ timeoutMs }: Waiter<Lease<C>>, now: number): AcquireTimeoutError {

@@ -6,12 +6,35 @@ import {
 } from "../core/errors/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import {
+  chooseLane,
+  isLarge,
+  type LaneChoice,
+  type LaneLoad,
+  loadOf,
+  SATURATED_IN_FLIGHT,
+} from "./lane_choice.ts";
 import { WaitingCommands } from "./lane_waiting.ts";
 
+/** What lanes need of a connection. */
+export interface LaneConnection extends LaneLoad {
+  /** Its stream. */
+  readonly stream: LaneLoad["stream"] & {
+    /** Whether so much is unsent that no more should be written. */
+    readonly congested: boolean;
+    /** The number of unsent bytes that counts as congestion. */
+    readonly maxBufferedBytes: number;
+    /** Number of the current tick of writes. */
+    readonly tick: number;
+  };
+  /** Sends a command. */
+  send(command: TrackedCommand): void;
+  /** Calls back once when it has ended. */
+  onEnd(fn: () => void): void;
+}
+
 /** A shared connection under the pool's limit. */
-export interface Lane {
-  /** The connection. */
-  readonly connection: Connection;
+export interface Lane<C extends LaneConnection = Connection> extends LaneChoice<C> {
   /** When it should be replaced, on the monotonic clock; infinite for never. */
   readonly expiresAt: number;
   /** Gives the place under the limit back, and ends the connection. */
@@ -19,7 +42,7 @@ export interface Lane {
 }
 
 /** What a set of lanes needs. */
-export interface LaneSetOptions {
+export interface LaneSetOptions<C extends LaneConnection = Connection> {
   /** Name of the database. */
   readonly database: string;
   /** Most lanes. */
@@ -27,19 +50,15 @@ export interface LaneSetOptions {
   /** Most commands that wait for a lane. */
   readonly maxWaiting: number;
   /** Opens a lane under the pool's limit. */
-  readonly open: (signal: AbortSignal) => Promise<Lane>;
+  readonly open: (signal: AbortSignal) => Promise<Lane<C>>;
   /** Time. */
   readonly clock: Clock;
 }
 
 /** Most commands in flight on one lane; more are refused, with the numbers. */
 const MAX_IN_FLIGHT = 100_000;
-/** Commands in flight at which a lane counts as saturated, and below which it no
- * longer does: between the two nothing changes, so that lanes do not flap. */
-const SATURATED_IN_FLIGHT = 256;
-/** Unsent bytes at which a lane counts as saturated. */
-const SATURATED_BYTES = 1024 * 1024;
-/** Ticks in a row with every lane saturated after which another is opened. */
+/** Ticks in a row with every lane saturated after which another is opened: fewer are a
+ * burst, which the lanes that there are serve sooner than one that must be opened. */
 const SATURATED_TICKS = 8;
 /** Time between two looks at a lane that is to end when it is idle, in milliseconds. */
 const RETIRE_POLL_MS = 10;
@@ -54,16 +73,20 @@ type State =
  * the one with the fewest in flight first. While none is open, commands wait, in
  * order and within their deadlines, and one is opened.
  */
-export class LaneSet {
-  readonly #options: LaneSetOptions;
+export class LaneSet<C extends LaneConnection = Connection> {
+  readonly #options: LaneSetOptions<C>;
   readonly #waiting: WaitingCommands;
   readonly #abort = new AbortController();
-  #lanes: Lane[] = [];
+  #lanes: Lane<C>[] = [];
+  /** Lanes that take no more commands and end when theirs are answered. */
+  readonly #retiring = new Set<Lane<C>>();
   #opening = 0;
   #readyWaiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   #saturatedTicks = 0;
-  #saturatedTick = -1;
+  #tick = -1;
+  #isSaturated = false;
   #drainTimer: Timer | undefined;
+  #pollTimer: Timer | undefined;
   #state: State = { name: "open" };
 
   /**
@@ -71,7 +94,7 @@ export class LaneSet {
    *
    * @param options What it needs.
    */
-  constructor(options: LaneSetOptions) {
+  constructor(options: LaneSetOptions<C>) {
     this.#options = options;
     this.#waiting = new WaitingCommands(
       options.clock,
@@ -86,7 +109,10 @@ export class LaneSet {
 
   /** Commands sent and not answered, on all lanes. */
   get inFlight(): number {
-    return this.#lanes.reduce((sum, lane) => sum + lane.connection.inFlight, 0);
+    let sum = 0;
+    for (const { connection } of this.#lanes) sum += connection.inFlight;
+    for (const { connection } of this.#retiring) sum += connection.inFlight;
+    return sum;
   }
 
   /** Commands that wait for a lane. */
@@ -95,7 +121,7 @@ export class LaneSet {
   }
 
   /** The open lanes' connections. */
-  get connections(): readonly Connection[] {
+  get connections(): readonly C[] {
     return this.#lanes.map((lane) => lane.connection);
   }
 
@@ -105,10 +131,13 @@ export class LaneSet {
    * @param command The command.
    */
   submit(command: TrackedCommand): void {
-    const lane = this.#pick();
-    if (lane === undefined) this.#wait([command]);
-    else if (this.#hasRoom(lane, 1)) lane.send(command);
-    else this.#refuse([command], lane);
+    const lanes = this.#lanes;
+    const large = lanes.length > 1 && isLarge(command);
+    const lane = this.#pick(large);
+    if (lane === undefined) return this.#wait([command]);
+    if (!this.#hasRoom(lane.connection, 1)) return this.#refuse([command], lane);
+    if (large) lane.large = command;
+    lane.connection.send(command);
   }
 
   /**
@@ -118,11 +147,14 @@ export class LaneSet {
    * @param commands The commands.
    */
   submitBatch(commands: readonly TrackedCommand[]): void {
-    const lane = this.#pick();
-    if (lane === undefined) this.#wait(commands);
-    else if (this.#hasRoom(lane, commands.length)) {
-      for (const command of commands) lane.send(command);
-    } else this.#refuse(commands, lane);
+    const large = this.#lanes.length > 1 ? commands.findLast(isLarge) : undefined;
+    const lane = this.#pick(large !== undefined);
+    if (lane === undefined) return this.#wait(commands);
+    if (!this.#hasRoom(lane.connection, commands.length)) {
+      return this.#refuse(commands, lane);
+    }
+    lane.large = large ?? lane.large;
+    for (const command of commands) lane.connection.send(command);
   }
 
   /**
@@ -141,7 +173,7 @@ export class LaneSet {
    * @param connection Its connection.
    * @param reason Why, in words.
    */
-  replace(connection: Connection, reason: string): void {
+  replace(connection: C, reason: string): void {
     this.#replaceIf((lane) => lane.connection === connection, reason);
   }
 
@@ -155,7 +187,7 @@ export class LaneSet {
     return this.#replaceIf((lane) => lane.expiresAt <= now, "its lifetime is over");
   }
 
-  #replaceIf(isDue: (lane: Lane) => boolean, reason: string): number {
+  #replaceIf(isDue: (lane: Lane<C>) => boolean, reason: string): number {
     const due = this.#lanes.filter(isDue);
     this.#lanes = this.#lanes.filter((lane) => !due.includes(lane));
     for (const lane of due) this.#retire(lane, reason);
@@ -197,15 +229,18 @@ export class LaneSet {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#state = { name: "draining", drained: resolve };
     this.#drainTimer = this.#options.clock.setTimer(resolve, drainMs);
-    this.#checkDrained();
+    this.#pollDrained();
     await promise;
     this.#drainTimer.cancel();
+    this.#pollTimer?.cancel();
     this.#state = { name: "closed" };
     this.#abort.abort(new ManagerClosedError(this.#options.database));
     const left = this.#waiting.takeAll();
     const cut = this.inFlight + left.length;
     this.#failAll(left, new ManagerClosedError(this.#options.database));
-    for (const lane of [...this.#lanes]) lane.release("closed by the manager");
+    for (const lane of [...this.#lanes, ...this.#retiring]) {
+      lane.release("closed by the manager");
+    }
     for (const waiter of this.#readyWaiters.splice(0)) {
       waiter.reject(new ManagerClosedError(this.#options.database));
     }
@@ -217,42 +252,42 @@ export class LaneSet {
     if (this.#state.name === "draining") this.#checkDrained();
   }
 
-  /** The open lane with the fewest commands in flight. */
-  #pick(): Connection | undefined {
+  /** The lane for a command; `undefined` while none is open or others wait before it. */
+  #pick(large: boolean): Lane<C> | undefined {
     if (this.#waiting.size > 0) return undefined;
     const lanes = this.#lanes;
-    let best: Connection | undefined;
-    for (let i = 0; i < lanes.length; i++) {
-      const { connection } = lanes[i]!;
-      if (!connection.isOpen) continue;
-      if (best === undefined || load(connection) < load(best)) best = connection;
-    }
+    const best = chooseLane(lanes, large);
     if (best !== undefined && lanes.length < this.#options.maxLanes) {
-      this.#growIfSaturated(best);
+      this.#growIfSaturated(best.connection);
     }
     return best;
   }
 
-  /** The least loaded lane has been busy for some ticks: one more will help. */
-  #growIfSaturated(least: Connection): void {
-    if (load(least) < SATURATED_IN_FLIGHT) {
-      this.#saturatedTicks = 0;
-      return;
+  /**
+   * The least loaded lane has been busy for some ticks: one more will help. A tick counts
+   * if the lanes were saturated at any time in it, as it begins with what has been
+   * answered.
+   */
+  #growIfSaturated(least: C): void {
+    const { tick } = this.#lanes[0]!.connection.stream;
+    if (tick !== this.#tick) {
+      if (!this.#isSaturated) this.#saturatedTicks = 0;
+      this.#tick = tick;
+      this.#isSaturated = false;
     }
-    const { tick } = least.stream;
-    if (tick === this.#saturatedTick) return;
-    this.#saturatedTick = tick;
+    if (this.#isSaturated || loadOf(least) < SATURATED_IN_FLIGHT) return;
+    this.#isSaturated = true;
     if (++this.#saturatedTicks < SATURATED_TICKS || this.#opening > 0) return;
     this.#saturatedTicks = 0;
     this.#openLane();
   }
 
-  #hasRoom(lane: Connection, count: number): boolean {
+  #hasRoom(lane: C, count: number): boolean {
     return !lane.stream.congested && lane.inFlight + count <= MAX_IN_FLIGHT;
   }
 
-  #refuse(commands: readonly TrackedCommand[], lane: Connection): void {
-    const { stream, inFlight } = lane;
+  #refuse(commands: readonly TrackedCommand[], { connection }: Lane<C>): void {
+    const { stream, inFlight } = connection;
     const { database } = this.#options;
     this.#failAll(
       commands,
@@ -316,7 +351,7 @@ export class LaneSet {
     );
   }
 
-  #opened(lane: Lane): void {
+  #opened(lane: Lane<C>): void {
     this.#opening--;
     if (this.#state.name === "closed") {
       lane.release("closed by the manager");
@@ -341,31 +376,35 @@ export class LaneSet {
   }
 
   /** Ends a lane when the last command on it has been answered. */
-  #retire(lane: Lane, reason: string): void {
+  #retire(lane: Lane<C>, reason: string): void {
     const { connection } = lane;
+    this.#retiring.add(lane);
     const end = () => {
-      if (connection.inFlight === 0 || !connection.isOpen) lane.release(reason);
+      if (!this.#retiring.has(lane)) return;
+      if (connection.inFlight === 0) lane.release(reason);
       else this.#options.clock.setTimer(end, RETIRE_POLL_MS);
     };
     this.#options.clock.setTimer(end, 0);
   }
 
-  #ended(lane: Lane): void {
+  #ended(lane: Lane<C>): void {
     this.#lanes = this.#lanes.filter((other) => other !== lane);
+    this.#retiring.delete(lane);
     lane.release("ended");
     if (this.#state.name !== "closed" && this.#waiting.size > 0) this.#ensureLane();
     this.commandFinished();
+  }
+
+  /** Late replies to commands that were given up before are told to nobody. */
+  #pollDrained(): void {
+    this.#checkDrained();
+    if (this.#state.name !== "draining") return;
+    const poll = () => this.#pollDrained();
+    this.#pollTimer = this.#options.clock.setTimer(poll, RETIRE_POLL_MS);
   }
 
   #checkDrained(): void {
     if (this.#state.name !== "draining") return;
     if (this.inFlight + this.#waiting.size === 0) this.#state.drained();
   }
-}
-
-/** How busy a lane is: commands in flight, and unsent bytes on the same scale. */
-function load(connection: Connection): number {
-  const bytes = connection.stream.bufferedBytes;
-  const scaled = bytes === 0 ? 0 : bytes * (SATURATED_IN_FLIGHT / SATURATED_BYTES);
-  return connection.inFlight + scaled;
 }

@@ -50,7 +50,8 @@ export type Step =
 
 /**
  * Decides what a pool does next. Lanes come first, and leases never take the last place
- * while no lane has it, so that ordinary commands do not wait for leases.
+ * while no lane has it, so that ordinary commands do not wait for leases. Nor do lanes
+ * ever take the last place: however many are wanted, one lease can be had.
  *
  * A pool of one connection cannot keep a place for each: there, lane and leases take
  * turns, and the lane is asked to make way.
@@ -59,7 +60,7 @@ export type Step =
  * @returns The step.
  */
 export function nextStep(now: Situation): Step {
-  if (now.lanesWaiting > 0 && isLanesTurn(now) && !now.refused.has("lane")) {
+  if (mayOpenLane(now)) {
     if (now.forLanes + now.forLeases < now.max) return "open_lane";
     if (now.idle > 0) return "make_room";
   }
@@ -69,15 +70,6 @@ export function nextStep(now: Situation): Step {
   if (now.idle > 0) return "validate";
   if (mayOpenLease(now)) return "open_lease";
   return now.max === 1 && now.forLanes > 0 ? "ask_lane" : "rest";
-}
-
-function mayOpenLease(now: Situation): boolean {
-  return roomForLeases(now) > 0 && now.connecting < now.maxConnecting &&
-    !now.refused.has("lease");
-}
-
-function isLanesTurn(now: Situation): boolean {
-  return now.max > 1 || now.leasesWaiting === 0 || now.lastTurn === "lease";
 }
 
 /**
@@ -90,6 +82,23 @@ export function roomForLeases(
   now: Pick<Situation, "max" | "forLanes" | "forLeases" | "lanesWaiting">,
 ): number {
   const { max, forLanes, forLeases, lanesWaiting } = now;
-  const kept = max === 1 ? forLanes : Math.max(forLanes + lanesWaiting, 1);
+  const wanted = Math.min(forLanes + lanesWaiting, mostLanes(max));
+  const kept = max === 1 ? forLanes : Math.max(wanted, 1);
   return Math.max(0, max - kept - forLeases);
+}
+
+/** How many lanes there may be: all places but one, which is for leases. */
+function mostLanes(max: number): number {
+  return Math.max(1, max - 1);
+}
+
+function mayOpenLane(now: Situation): boolean {
+  const isLanesTurn = now.max > 1 || now.leasesWaiting === 0 || now.lastTurn === "lease";
+  return now.lanesWaiting > 0 && now.forLanes < mostLanes(now.max) && isLanesTurn &&
+    !now.refused.has("lane");
+}
+
+function mayOpenLease(now: Situation): boolean {
+  return roomForLeases(now) > 0 && now.connecting < now.maxConnecting &&
+    !now.refused.has("lease");
 }

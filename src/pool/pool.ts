@@ -42,9 +42,9 @@ type State =
  *
  * - Callers are served in the order in which they came; the connection used last is
  *   handed out first, so that those that are not needed stay idle and go.
- * - Leases never take the last place while no lane has it. In a pool of one connection
- *   lane and leases take turns: the lane is told when its place is wanted
- *   ({@linkcode LaneSlot.onWanted}), and gets it back after one lease.
+ * - Leases never take the last place while no lane has it, and lanes never take it at
+ *   all. In a pool of one connection lane and leases take turns: the lane is told when its
+ *   place is wanted ({@linkcode LaneSlot.onWanted}), and gets it back after one lease.
  * - A connection that cannot be opened fails one caller, and the next one is tried.
  *
  * ```

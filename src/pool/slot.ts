@@ -78,15 +78,15 @@ export type SlotState<C extends Pooled> =
  * state is the queue of the {@linkcode Board} that it sits in.
  *
  * ```
- * connecting ─┬─► lane ──────────────────────────────────────┐
- *             └─► idle ◄──► validating ──────────────────────┤
- *                 │  ▲                                       ├─► closed
- *                 ▼  └───────── recycling ───────────────────┤
- *                leased ─────────► │ ────────────────────────┘
+ * connecting ─┬─► lane
+ *             └─► idle ◄──► validating
+ *                 ▲  │
+ *    recycling ───┤  ▼
+ *         ▲───── leased
  * ```
  *
  * A lease whose connection needs no cleaning goes back to idle without recycling. From
- * every state but closed a connection may be closed.
+ * every state a connection may be closed, for good.
  */
 export class Slot<C extends Pooled> implements Linked<Slot<C>> {
   previous: Slot<C> | undefined;

@@ -9,8 +9,9 @@ import {
   type Idle,
   type Leased,
   type Order,
+  type Recycling,
   Slot,
-  type SlotState,
+  type Validating,
 } from "./slot.ts";
 import type { Tally } from "./tally.ts";
 import type {
@@ -113,7 +114,7 @@ export class Stock<C extends Pooled> {
   validate(idle: Idle<C>): void {
     const { slot, connection } = idle;
     const abort = new AbortController();
-    const state: SlotState<C> = { name: "validating", connection, abort };
+    const state: Validating<C> = { name: "validating", connection, abort };
     slot.transition(state);
     settled(() => this.#driver.validate(connection, abort.signal)).then(
       (works) => this.#checked(slot, state, works, "invalid"),
@@ -136,7 +137,7 @@ export class Stock<C extends Pooled> {
       this.#settle(slot, connection, clean, "unclean", now);
       return;
     }
-    const state: SlotState<C> = { name: "recycling", connection };
+    const state: Recycling<C> = { name: "recycling", connection };
     slot.transition(state);
     clean.then(
       (works) => this.#checked(slot, state, works, "unclean"),
@@ -229,13 +230,12 @@ export class Stock<C extends Pooled> {
   /** A question about a connection was answered, if it is still the one asked. */
   #checked(
     slot: Slot<C>,
-    state: SlotState<C>,
+    state: Validating<C> | Recycling<C>,
     works: boolean,
     reason: "invalid" | "unclean",
   ): void {
     if (slot.state !== state) return;
     if (state.name === "validating") slot.suspect &&= !works;
-    if (state.name !== "validating" && state.name !== "recycling") return;
     this.#settle(slot, state.connection, works, reason, this.#clock.now());
   }
 

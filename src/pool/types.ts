@@ -153,8 +153,9 @@ export interface PoolHooks<C extends Pooled> {
 
 /** How long an acquire may wait. */
 export interface AcquireOptions {
-  /** Longest wait, in milliseconds: 0 or more, `Infinity` for no limit. Default: the
-   * pool's `acquireTimeoutMs`. */
+  /** Longest wait, in milliseconds: 0 or more, `Infinity` for no limit. With 0, only an
+   * idle connection that needs no validation is had. Default: the pool's
+   * `acquireTimeoutMs`. */
   timeoutMs?: number;
   /** Ends the wait; the call rejects with its reason. */
   signal?: AbortSignal;

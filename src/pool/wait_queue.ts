@@ -9,15 +9,20 @@ import { Waiter, type WaiterOptions } from "./waiter.ts";
  */
 export class WaitQueue<T> implements Iterable<Waiter<T>> {
   readonly #waiters = new LinkedQueue<Waiter<T>>();
-  readonly #deadlines = new DeadlineHeap<Waiter<T>>();
+  readonly #deadlines: DeadlineHeap<Waiter<T>>;
   readonly #signals: AbortWatch<Waiter<T>>;
 
   /**
    * Makes an empty queue.
    *
    * @param aborted Told of each waiter whose signal ended the wait, after it has left.
+   * @param deadlines Where the deadlines are kept. Default: a heap of its own.
    */
-  constructor(aborted: (waiter: Waiter<T>) => void) {
+  constructor(
+    aborted: (waiter: Waiter<T>) => void,
+    deadlines: DeadlineHeap<Waiter<T>> = new DeadlineHeap(),
+  ) {
+    this.#deadlines = deadlines;
     this.#signals = new AbortWatch((waiter, reason) => {
       this.fail(waiter, reason);
       aborted(waiter);

@@ -45,7 +45,7 @@ export interface ByteChannel {
   readonly keepalive: KeepaliveTier;
   /** Bytes taken by {@linkcode ByteChannel.write} that the kernel has not. */
   readonly bufferedBytes: number;
-  /** Bytes handed to the kernel or waiting for it. */
+  /** Bytes handed to the kernel; where the runtime counts them, also those that wait. */
   readonly bytesWritten: number;
   /** Port of this end; 0 for a Unix socket. */
   readonly localPort: number;

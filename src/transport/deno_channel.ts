@@ -7,6 +7,7 @@ import type {
   KeepaliveTier,
 } from "./channel.ts";
 import { setKernelKeepalive } from "./keepalive_ffi.ts";
+import type { TlsMaterial } from "./tls.ts";
 
 /** Bytes read at once. */
 const READ_SIZE = 64 * 1024;
@@ -129,35 +130,84 @@ class DenoChannel implements ByteChannel {
   }
 }
 
-async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Conn> {
+type TcpEndpoint = Extract<Endpoint, { kind: "tcp" }>;
+
+/** A socket that is open, and what keepalive it got. */
+type Dialled = readonly [conn: Conn, tier: KeepaliveTier];
+
+async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialled> {
+  const { signal, tls } = options;
   if (endpoint.kind === "unix") {
-    return await Deno.connect({ transport: "unix", path: endpoint.path });
+    if (tls !== undefined) throw unsupported("speak TLS over a Unix socket");
+    const { path } = endpoint;
+    return [await Deno.connect({ transport: "unix", path }), "heartbeat"];
   }
-  const { host: hostname, port } = endpoint;
-  const { tls, signal } = options;
-  const conn = await Deno.connect({ hostname, port, signal });
-  if (tls === undefined) return conn;
-  if (!tls.verify) {
-    conn.close();
-    throw new TypeError(
-      'Cannot switch TLS verification off with transport "deno": use transport "node"',
-    );
-  }
-  const secured = await Deno.startTls(conn, {
-    hostname: tls.serverName ?? hostname,
-    ...(tls.ca === undefined ? {} : { caCerts: [tls.ca] }),
+  if (tls !== undefined) return await dialTls(endpoint, tls, options);
+  const conn = await Deno.connect({
+    hostname: endpoint.host,
+    port: endpoint.port,
+    signal,
   });
-  await secured.handshake();
-  return secured;
+  return [conn, tune(conn, options)];
 }
 
-function setKeepalive(conn: Conn, options: ChannelOptions): KeepaliveTier {
+/** What the runtime's TLS has no option for is refused, never left out. */
+async function dialTls(
+  { host, port }: TcpEndpoint,
+  tls: TlsMaterial,
+  options: ChannelOptions,
+): Promise<Dialled> {
+  const { signal } = options;
+  const { ca, cert, key, serverName = host, verify } = tls;
+  if (!verify) throw unsupported("switch the verification of certificates off");
+  const caCerts = ca === undefined ? {} : { caCerts: [ca] };
+  if (cert === undefined || key === undefined) {
+    const conn = await Deno.connect({ hostname: host, port, signal });
+    const tier = tune(conn, options);
+    const secured = await Deno.startTls(conn, { hostname: serverName, ...caCerts });
+    return [await shakeHands(secured, signal), tier];
+  }
+  // Deno.startTls, which can tell the name from the host, takes no client certificate.
+  if (serverName !== host) {
+    throw unsupported(
+      "expect another server name than the host with a client certificate",
+    );
+  }
+  const secured = await Deno.connectTls({ hostname: host, port, cert, key, ...caCerts });
+  return [await shakeHands(secured, signal), tune(secured, options)];
+}
+
+async function shakeHands(
+  conn: Deno.TlsConn,
+  signal: AbortSignal,
+): Promise<Deno.TlsConn> {
+  const close = () => conn.close();
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    signal.throwIfAborted();
+    await conn.handshake();
+    signal.throwIfAborted();
+    return conn;
+  } catch (error) {
+    if (!signal.aborted) close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}
+
+function unsupported(what: string): TypeError {
+  return new TypeError(`Cannot ${what} with transport "deno": use transport "node"`);
+}
+
+/** Sets TCP_NODELAY and keepalive, as far as the runtime has a call for it. */
+function tune(conn: Deno.TcpConn | Deno.TlsConn, options: ChannelOptions): KeepaliveTier {
   const { keepalive } = options;
   const { localAddr, remoteAddr } = conn;
-  if (keepalive === undefined || localAddr.transport !== "tcp") return "heartbeat";
+  if ("setNoDelay" in conn) conn.setNoDelay(true);
+  if (keepalive === undefined) return "heartbeat";
   if ("setKeepAlive" in conn) conn.setKeepAlive(true);
-  const remotePort = remoteAddr.transport === "tcp" ? remoteAddr.port : 0;
-  if (setKernelKeepalive(localAddr.port, remotePort, keepalive)) return "full";
+  if (setKernelKeepalive(localAddr.port, remoteAddr.port, keepalive)) return "full";
   return "setKeepAlive" in conn ? "on" : "heartbeat";
 }
 
@@ -174,11 +224,10 @@ export async function openDenoChannel(
   options: ChannelOptions,
 ): Promise<ByteChannel> {
   options.signal.throwIfAborted();
-  const conn = await dial(endpoint, options);
+  const [conn, tier] = await dial(endpoint, options);
   if (options.signal.aborted) {
     conn.close();
     options.signal.throwIfAborted();
   }
-  if ("setNoDelay" in conn) conn.setNoDelay(true);
-  return new DenoChannel(conn, setKeepalive(conn, options));
+  return new DenoChannel(conn, tier);
 }

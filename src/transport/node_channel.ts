@@ -91,13 +91,13 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
  * @returns The open channel.
  * @throws {Error} The socket's error, or the signal's reason.
  */
-export function openNodeChannel(
+export async function openNodeChannel(
   endpoint: Endpoint,
   options: ChannelOptions,
 ): Promise<ByteChannel> {
   const { signal } = options;
   signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const socket = dial(endpoint, options);
     const settle = () => {
       signal.removeEventListener("abort", abort);

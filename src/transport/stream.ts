@@ -153,6 +153,8 @@ export class ConnectionStream extends EventEmitter {
     this.#error ??= error;
     this.#unsentAtEnd ??= this.#coalescer.pending;
     this.#channel.destroy();
+    // Not left to the channel: node:net of Deno 2.5 says so only when its read is over.
+    queueMicrotask(() => this.#close(undefined));
   }
 
   #receive(chunk: Uint8Array): void {

@@ -37,7 +37,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["lease", "capacity", "database_parts", "database_pool"],
   ["loan"],
   ["database"],
-  ["summaries"],
+  ["summaries", "http_response"],
   ["manager"],
   ["shared"],
 ];

@@ -25,7 +25,13 @@ export interface StageOptions {
 }
 
 /** Short waits between attempts, so that rows are quick. */
-export const QUICK_RETRY = { attempts: 5, minMs: 20, maxMs: 100, jitter: 0 } as const;
+export const QUICK_RETRY = {
+  attempts: 5,
+  minMs: 20,
+  maxMs: 100,
+  multiplier: 2,
+  jitter: 0,
+} as const;
 
 /** Runs a row; afterwards nothing may be left open on the server. */
 export async function onStage(

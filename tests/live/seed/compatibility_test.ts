@@ -125,6 +125,9 @@ Deno.test("seed: the circuit breaker opens after its threshold and closes after 
   assert(error.retryAfterMs > 0 && error.retryAfterMs <= 200, String(error.retryAfterMs));
   assertEquals(error.delivery, "never-sent");
   assertEquals(manager.getStatistics().databaseStats.main!.circuitBreakerTrips, 1);
+  manager.resetCircuitBreaker("main");
+  assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "closed");
+  for (let i = 0; i < 3; i++) await assertRejects(() => main.get("a"));
   assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "open");
   await server.restart();
   await new Promise((resolve) => setTimeout(resolve, 250));

@@ -154,6 +154,42 @@ Deno.test("ConnectionBudget lets pools of one connection use their place for eit
   assertEquals([shared.leased(), shared.budget.used], [[1, 0], 2]);
 });
 
+Deno.test("ConnectionBudget gives no further lane the last place", async () => {
+  const shared = new Shared(4, [{ minConnections: 1 }, {}]);
+  const [a, b] = shared.hands;
+  for (const hands of [a!, b!, a!, b!]) hands.openLane();
+  await shared.check();
+  assertEquals(shared.pools.map((pool) => pool.numbers().lanes), [2, 1]);
+  // Nothing is opened ahead while the lane waits.
+  assertEquals(shared.pools[0]!.fill(), 0);
+  b!.acquire(Infinity);
+  await shared.check();
+  assertEquals([shared.leased(), shared.budget.used], [[0, 1], 4]);
+});
+
+Deno.test("ConnectionBudget keeps a place for a pool of one connection", async () => {
+  const shared = new Shared(3, [{}, { maxConnections: 1 }]);
+  const [a, b] = shared.hands;
+  for (let i = 0; i < 3; i++) a!.acquire(Infinity);
+  await shared.check();
+  assertEquals([shared.leased(), shared.waiting()], [[1, 0], [2, 0]]);
+  b!.acquire(Infinity);
+  await shared.check();
+  assertEquals([shared.leased(), shared.waiting()], [[1, 1], [2, 0]]);
+});
+
+Deno.test("ConnectionBudget keeps no place for a pool that is closed", async () => {
+  const shared = new Shared(2, [{}, {}]);
+  const [a] = shared.hands;
+  a!.openLane();
+  a!.acquire(Infinity);
+  await shared.check();
+  assertEquals([shared.leased(), shared.waiting()], [[0, 0], [1, 0]]);
+  await shared.pools[1]!.close();
+  await shared.check();
+  assertEquals([shared.leased(), shared.waiting()], [[1, 0], [0, 0]]);
+});
+
 Deno.test("ConnectionBudget serves pools in turn", async () => {
   const shared = new Shared(4, [{}, {}, {}]);
   for (const hands of shared.hands) hands.openLane();

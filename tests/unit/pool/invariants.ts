@@ -41,10 +41,11 @@ export function checkInvariants<C extends Pooled>(
   assertEquals(evicted, s.closed, told);
   assertEquals(s.waitTime.count, s.acquires, told);
   assert(s.waited <= s.acquires, told);
-  // The last place is not for leases while no lane has it.
-  if (n.max > 1) assert(n.inUse + n.idle + n.validating < n.max, told);
-  // Nobody waits while there is something to be had without asking anybody.
-  if (n.waiting > 0 && n.total === 0) assert(n.max === 1 || n.lanesWaiting > 0, told);
+  // Neither lanes nor leases take all places.
+  if (n.max > 1) {
+    assert(n.inUse + n.idle + n.validating < n.max, told);
+    assert(n.lanes < n.max, told);
+  }
   if (truth.open !== undefined) {
     assertEquals(n.total - n.connecting + n.validating, truth.open, told);
   }

@@ -67,6 +67,16 @@ const CASES: [what: string, now: Partial<Situation>, step: Step][] = [
     { lanesWaiting: 1, forLeases: 3, idle: 1 },
     "make_room",
   ],
+  [
+    "another lane would take the last place",
+    { lanesWaiting: 1, forLanes: 3 },
+    "rest",
+  ],
+  [
+    "a lane that cannot have the last place does not keep it from callers",
+    { lanesWaiting: 1, forLanes: 3, leasesWaiting: 1 },
+    "open_lease",
+  ],
   ["a lane waits and all is in use", { lanesWaiting: 1, forLeases: 3 }, "rest"],
   [
     "callers do not take what a waiting lane needs",
@@ -143,6 +153,7 @@ Deno.test("roomForLeases() keeps a place for the first lane and for each that wa
   assertEquals(room(4, 0, 0, 2), 2);
   assertEquals(room(4, 1, 3), 0);
   assertEquals(room(4, 3, 3), 0);
+  assertEquals(room(4, 3, 0, 5), 1);
   assertEquals(room(1, 0, 0), 1);
   assertEquals(room(1, 1, 0), 0);
 });

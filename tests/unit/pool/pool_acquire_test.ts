@@ -296,6 +296,25 @@ Deno.test("Pool.acquire() fails nobody when enough is on the way for all", async
   assertEquals(ended, ["a: 1"]);
 });
 
+Deno.test("Pool.acquire() remembers who lost what was on the way, and opens for that one", async () => {
+  const { pool, driver } = setUp({ maxConnections: 5 }, { create: () => true });
+  const lease = await pool.acquire();
+  driver.answers = {};
+  const ended: string[] = [];
+  for (const name of ["a", "b"]) note(ended, name, pool.acquire());
+  lease.release();
+  // One is on the way for a, and one is being cleaned: enough for both.
+  driver.creating[1]!.fail(new TypeError("no"));
+  await drainMicrotasks();
+  assertEquals([ended, driver.creating.length], [[], 1]);
+  driver.recycling[0]!.answer(false);
+  await drainMicrotasks();
+  assertEquals([ended, driver.creating.length], [[], 2]);
+  driver.creating[1]!.fail(new RangeError("no"));
+  await drainMicrotasks();
+  assertEquals(ended, ["b: RangeError"]);
+});
+
 Deno.test("Pool.acquire() survives drivers that throw, and fails each caller once", async () => {
   const { pool, driver } = setUp({ maxConnections: 3 });
   driver.create = () => {
@@ -469,6 +488,19 @@ Deno.test("Pool.acquire() replaces what does not answer, and tries what is idle 
     reason: "invalid",
   }]);
   assertEquals(ended, ["a: 3"]);
+});
+
+Deno.test("Pool.acquire() opens another connection when one ends while it is validated", async () => {
+  const { pool, driver, clock } = setUp({ validateAfterMs: 10 });
+  (await pool.acquire()).release();
+  await clock.advance(11);
+  const call = pool.acquire();
+  const [asked] = driver.validating;
+  driver.kill(asked!.connection!);
+  assert(asked!.signal!.aborted);
+  asked!.answer(true);
+  assertEquals((await call).connection.id, 2);
+  checkInvariants(pool, { open: 1, leased: 1 });
 });
 
 Deno.test("Pool.suspectAll() has all validated that is not in a lane, once", async () => {

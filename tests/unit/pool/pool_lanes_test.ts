@@ -34,19 +34,20 @@ Deno.test("Pool.openLane() evicts what is idle, the longest idle first", async (
 });
 
 Deno.test("Pool.openLane() comes before callers who wait for longer", async () => {
-  const { pool } = setUp({ maxConnections: 2 });
+  const { pool } = setUp({ maxConnections: 3 });
   const hands = new PoolHands(pool);
   hands.openLane();
   hands.acquire(Infinity);
+  hands.acquire(Infinity);
   await drainMicrotasks();
   hands.acquire(Infinity);
   hands.openLane();
   await drainMicrotasks();
-  assertEquals(hands.takeOutcomes().length, 2);
+  assertEquals(hands.takeOutcomes().length, 3);
   hands.giveBack(hands.leases[0]!, "release");
   await drainMicrotasks();
-  assertEquals(hands.takeOutcomes(), [{ call: 4, result: 3 }]);
-  checkInvariants(pool, { open: 2, waiting: 1, leased: 0 });
+  assertEquals(hands.takeOutcomes(), [{ call: 5, result: 4 }]);
+  checkInvariants(pool, { open: 3, waiting: 1, leased: 1 });
 });
 
 Deno.test("Pool.openLane() rejects with the driver's error, without another try", async () => {
@@ -90,8 +91,18 @@ Deno.test("Pool.openLane() destroys a lane that opens although its caller has go
   checkInvariants(pool, { open: 0, opening: 0 });
 });
 
+Deno.test("Pool.acquire() always has a place for one lease, however many lanes there are", async () => {
+  const { pool } = setUp({ maxConnections: 3 });
+  const hands = new PoolHands(pool);
+  for (let i = 0; i < 4; i++) hands.openLane();
+  await drainMicrotasks();
+  assertEquals([hands.lanes.length, pool.numbers().lanesWaiting], [2, 2]);
+  await pool.acquire();
+  checkInvariants(pool, { open: 3, leased: 1 });
+});
+
 Deno.test("Pool.openLane() waits when lanes and leases have all places", async () => {
-  const { pool, driver } = setUp({ maxConnections: 2 });
+  const { pool, driver } = setUp({ maxConnections: 3 });
   const hands = new PoolHands(pool);
   hands.openLane();
   hands.openLane();

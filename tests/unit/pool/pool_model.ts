@@ -88,8 +88,10 @@ export class PoolModel {
       const top = this.#top(now);
       if (top !== undefined && !this.#stale(top, now)) return this.#grant(top, call);
     }
-    if (this.leases.length >= this.#o.maxWaiting) this.#end(call, "OverloadedError");
-    else this.leases.push({ call, deadline: now + timeoutMs, opening: false });
+    if (this.leases.length >= this.#o.maxWaiting) {
+      return this.#end(call, "OverloadedError");
+    }
+    this.leases.push({ call, deadline: now + timeoutMs, opening: false });
     this.settle(now);
   }
 
@@ -100,24 +102,23 @@ export class PoolModel {
   }
 
   abort(call: number, now: number): void {
-    if (this.leases.some((caller) => caller.call === call)) this.cancelled++;
+    const isLease = this.leases.some((caller) => caller.call === call);
     this.#drop(call, "AbortError");
+    if (isLease) {
+      this.cancelled++;
+      return;
+    }
     // Nobody else can use what was being opened for a lane: the driver gives it up.
     const opening = this.#openings().findIndex((place) => place.call === call);
-    if (this.#openings()[opening]?.purpose === "lane") this.createFailed(opening, now);
+    if (opening !== -1) this.createFailed(opening, now);
     this.settle(now);
   }
 
   /** Time has passed, up to `now`. */
   advance(now: number): void {
-    for (;;) {
-      const due = Math.min(...this.leases.map(({ deadline }) => deadline));
-      if (due > now || due === Infinity) return;
-      for (const caller of this.leases.filter(({ deadline }) => deadline === due)) {
-        this.timeouts++;
-        this.#drop(caller.call, "AcquireTimeoutError");
-      }
-      this.settle(due);
+    for (const caller of this.leases.filter(({ deadline }) => deadline <= now)) {
+      this.timeouts++;
+      this.#drop(caller.call, "AcquireTimeoutError");
     }
   }
 
@@ -131,6 +132,7 @@ export class PoolModel {
     if (purpose === "lease") this.#becomeIdle(place, now);
     else {
       this.#become(place, { at: "lane" });
+      this.#lastTurn = "lane";
       this.lanes = this.lanes.filter((caller) => caller.call !== call);
       this.#end(call!, connectionId);
     }
@@ -139,6 +141,7 @@ export class PoolModel {
 
   createFailed(opening: number, now: number): void {
     const place = this.#openings()[opening]!;
+    this.#lastTurn = place.purpose;
     this.#remove(place);
     const queue = place.purpose === "lane" ? this.lanes : this.leases;
     const own = queue.find(({ call }) => call === place.call);
@@ -187,16 +190,17 @@ export class PoolModel {
 
   reap(now: number): void {
     const { idleTimeoutMs, minConnections } = this.#o;
+    const order = [...this.idle];
     for (const place of this.#idlePlaces()) {
       if (now >= place.expiresAt) this.#destroy(place, "max_lifetime");
     }
     for (const place of this.#idlePlaces()) {
       if (place.at !== "idle" || idleTimeoutMs === 0) continue;
-      if (now - place.since < idleTimeoutMs || this.#forLeases() <= minConnections) {
-        continue;
-      }
-      this.#destroy(place, "idle_timeout");
+      if (now - place.since < idleTimeoutMs) continue;
+      if (this.#forLeases() > minConnections) this.#destroy(place, "idle_timeout");
     }
+    // Whatever decides who goes, the longest idle goes first.
+    this.expected.destroyed.sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
     if (this.expected.destroyed.length > 0) this.settle(now);
     if (this.#used) this.fill();
   }
@@ -221,7 +225,8 @@ export class PoolModel {
     const lane = this.lanes.find(({ opening }) => !opening);
     const lanesTurn = maxConnections > 1 || this.leases.length === 0 ||
       this.#lastTurn === "lease";
-    if (lane !== undefined && lanesTurn) {
+    const lanes = this.places.length - this.#forLeases();
+    if (lane !== undefined && lanesTurn && lanes < Math.max(1, maxConnections - 1)) {
       if (this.places.length < maxConnections) return this.#createFor("lane", lane);
       const [oldest] = this.#idlePlaces();
       if (oldest !== undefined) return this.#destroy(oldest, "made_room");
@@ -271,7 +276,9 @@ export class PoolModel {
     const { maxConnections } = this.#o;
     const lanes = this.places.length - this.#forLeases();
     const wanted = this.lanes.filter(({ opening }) => !opening).length;
-    const kept = maxConnections === 1 ? lanes : Math.max(1, lanes + wanted);
+    const kept = maxConnections === 1
+      ? lanes
+      : Math.max(1, Math.min(lanes + wanted, maxConnections - 1));
     return maxConnections - kept - this.#forLeases();
   }
 
@@ -300,7 +307,6 @@ export class PoolModel {
 
   #createFor(purpose: Purpose, caller: Caller | undefined): true {
     if (caller !== undefined) caller.opening = true;
-    this.#lastTurn = purpose;
     this.#create(purpose, caller?.call);
     return true;
   }

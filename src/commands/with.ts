@@ -1,0 +1,54 @@
+import type { IORedisCommand } from "../connection/library_types.ts";
+
+/** What may be set for single calls. */
+export interface CallOptions {
+  /**
+   * Gives the call up: a command that has not been sent is withdrawn and never runs; of
+   * one that has been sent the reply is thrown away, and it may have run. The call
+   * rejects with the signal's reason.
+   */
+  readonly signal?: AbortSignal;
+  /** Deadline, in milliseconds, more than 0. Default: the database's. */
+  readonly timeoutMs?: number;
+  /** Whether a write whose fate is unknown is sent again, and may run twice. Default: as
+   * the database says. */
+  readonly retryWrites?: boolean;
+}
+
+/** A command with what its caller set for it. */
+export interface ScopedCommand {
+  /** What was set; absent for most commands. */
+  call?: CallOptions;
+}
+
+/** Where commands go. */
+interface Route {
+  dispatch(command: IORedisCommand): void;
+  dispatchBatch(commands: readonly IORedisCommand[]): void;
+}
+
+/**
+ * A route whose commands carry what their caller set for them.
+ *
+ * @param route Where they go.
+ * @param call What was set.
+ * @returns A route to the same place.
+ * @throws {RangeError} If the deadline is not more than 0.
+ */
+export function scopeRoute<R extends Route>(route: R, call: CallOptions): R {
+  const { timeoutMs } = call;
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+    throw new RangeError(
+      `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
+    );
+  }
+  const scope = (command: IORedisCommand): IORedisCommand => {
+    (command as ScopedCommand).call = call;
+    return command;
+  };
+  return {
+    ...route,
+    dispatch: (command) => route.dispatch(scope(command)),
+    dispatchBatch: (commands) => route.dispatchBatch(commands.map(scope)),
+  };
+}

@@ -1,0 +1,114 @@
+import type {
+  BreakerDetail,
+  ConnectionDetail,
+  GapDetail,
+  HandlerErrorDetail,
+  LeakDetail,
+  LoadingDetail,
+  ManagerEventMap,
+  StateChangeDetail,
+  WarningDetail,
+} from "../core/events.ts";
+import type { LogLevel } from "./logger.ts";
+
+/** A line of a log, before its text is made fit for one. */
+export interface LogEntry {
+  /** How bad it is. */
+  readonly level: LogLevel;
+  /** Name of the database. */
+  readonly database: string;
+  /** What kind of thing happened: lines of one kind are limited together. */
+  readonly what: string;
+  /** What happened, in words. */
+  readonly text: string;
+}
+
+type Line = Omit<LogEntry, "database">;
+
+const STATE_LEVELS = { healthy: "info", degraded: "warn", failed: "error" } as const;
+const BREAKER_LEVELS = { closed: "info", half_open: "info", open: "error" } as const;
+
+function stateChanged({ from, to, reason }: StateChangeDetail): Line {
+  const text = `went from ${from} to ${to}: ${reason}`;
+  return { level: STATE_LEVELS[to], what: "state", text };
+}
+
+function breakerChanged({ from, to, reason }: BreakerDetail): Line {
+  const text = `circuit breaker went from ${from} to ${to}: ${reason}`;
+  return { level: BREAKER_LEVELS[to], what: "circuit breaker", text };
+}
+
+function connectionChanged({ action, id, endpoint, reason }: ConnectionDetail): Line {
+  const why = reason === undefined ? "" : `: ${reason}`;
+  if (action === "failed") {
+    const text = `no connection to ${endpoint} could be opened${why}`;
+    return { level: "warn", what: "connection failed", text };
+  }
+  const text = `connection ${id} to ${endpoint} was ${action}${why}`;
+  const level = action === "opened" ? "debug" : "info";
+  return { level, what: `connection ${action}`, text };
+}
+
+function leaseLeaked({ kind, heldMs, stack }: LeakDetail): Line {
+  const how = kind === "held"
+    ? `is held for ${Math.round(heldMs)} ms`
+    : `was lost after ${Math.round(heldMs)} ms without a release`;
+  const where = stack === undefined ? "" : `; acquired at ${stack}`;
+  return { level: "warn", what: "leak", text: `a lease ${how}${where}` };
+}
+
+function serverLoads({ percent, etaSeconds, waitedMs }: LoadingDetail): Line {
+  const done = percent === undefined ? "" : `, ${Math.round(percent)} percent done`;
+  const left = etaSeconds === undefined ? "" : `, ${etaSeconds} s left by its estimate`;
+  const text = `the server is loading its data${done}${left}, ` +
+    `waited ${Math.round(waitedMs)} ms`;
+  return { level: "info", what: "loading", text };
+}
+
+function messagesMissing({ reason, subscriptions, lost, downMs }: GapDetail): Line {
+  const count = lost === undefined ? "" : `, ${lost} messages dropped`;
+  const time = downMs === undefined
+    ? ""
+    : `, not subscribed for ${Math.round(downMs)} ms`;
+  const text = `${subscriptions} subscriptions may miss messages ` +
+    `(${reason}${count}${time})`;
+  return { level: "warn", what: "gap", text };
+}
+
+function handlerThrew({ channel, error }: HandlerErrorDetail): Line {
+  const text = `the handler of "${channel}" threw ${String(error)}`;
+  return { level: "error", what: "handler error", text };
+}
+
+function warned({ message }: WarningDetail): Line {
+  return { level: "warn", what: "warning", text: message };
+}
+
+const LINES: { readonly [K in keyof ManagerEventMap]: (d: ManagerEventMap[K]) => Line } =
+  {
+    statechange: stateChanged,
+    breaker: breakerChanged,
+    connection: connectionChanged,
+    leak: leaseLeaked,
+    loading: serverLoads,
+    gap: messagesMissing,
+    handlererror: handlerThrew,
+    warning: warned,
+  };
+
+/** The kinds of events that a log has a line for: all of them. */
+export const LOGGED_EVENTS = Object.keys(LINES) as readonly (keyof ManagerEventMap)[];
+
+/**
+ * What a log says of an event.
+ *
+ * @param type What kind of event.
+ * @param detail What it tells.
+ * @returns Level, kind and text.
+ */
+export function writeEntry<K extends keyof ManagerEventMap>(
+  type: K,
+  detail: ManagerEventMap[K],
+): LogEntry {
+  return { database: detail.database, ...LINES[type](detail) };
+}

@@ -1,0 +1,180 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  AcquireTimeoutError,
+  CommandRefusedError,
+  ConnectionLostError,
+  LeaseReleasedError,
+  TransactionConflictError,
+  TransactionError,
+} from "../../../mod.ts";
+import { withManager } from "../../support/managed.ts";
+import { delay, waitFor } from "../../support/wait.ts";
+
+const MAIN = { databases: { main: { db: 0 } } };
+
+Deno.test("manager.transaction() gives the replies as the commands themselves would", () =>
+  withManager(MAIN, async ({ manager }) => {
+    const replies = await manager.transaction("main", (tx) => {
+      tx.hset("h", { a: 1, b: 2 }).hgetall("h").get("none").blpop("empty", 0);
+    });
+    assertEquals(replies, [2, { a: "1", b: "2" }, null, null]);
+    assertEquals(await manager.transaction("main", () => {}), []);
+  }));
+
+Deno.test("manager.transaction() loses no update of 20 callers at once", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    await server.cli("SET", "n", "0");
+    let runs = 0;
+    const add = () =>
+      manager.transaction("main", async (tx, watched) => {
+        runs++;
+        const n = await watched.get("n");
+        tx.set("n", Number(n) + 1);
+      }, { watch: ["n"], maxAttempts: 1000 });
+    await Promise.all(Array.from({ length: 20 }, () => add()));
+    assertEquals(await server.cli("GET", "n"), "20");
+    assert(runs > 20, "no conflict was met, so none was tested");
+    const { leases, waiting } = manager.getPoolStatistics("main");
+    assertEquals([leases, waiting], [0, 0]);
+  }));
+
+Deno.test("manager.transaction() gives up after maxAttempts, and leaves a clean connection", () =>
+  withManager(
+    { databases: { main: { db: 0, maxConnections: 2 } } },
+    async ({ manager, server }) => {
+      let attempts = 0;
+      const error = await assertRejects(
+        () =>
+          manager.transaction("main", async (tx) => {
+            attempts++;
+            await server.cli("INCR", "n");
+            tx.set("n", "mine");
+          }, { watch: ["n"], maxAttempts: 3 }),
+        TransactionConflictError,
+      );
+      assertEquals([attempts, error.attempts, error.keys], [3, 3, ["n"]]);
+      assertEquals(await server.cli("GET", "n"), "3");
+      // The only connection for leases: were it still watching, this EXEC would fail.
+      await server.cli("INCR", "n");
+      assertEquals(await manager.transaction("main", (tx) => tx.incr("n")), [5]);
+    },
+  ));
+
+Deno.test("manager.transaction() sends nothing if its callback throws, and unwatches", () =>
+  withManager(
+    { databases: { main: { db: 0, maxConnections: 2 } } },
+    async ({ manager, server }) => {
+      const fail = () =>
+        manager.transaction("main", (tx) => {
+          tx.set("n", 1);
+          throw new Error("changed my mind");
+        }, { watch: ["n"] });
+      await assertRejects(fail, Error, "changed my mind");
+      assertEquals(await server.cli("EXISTS", "n"), 0);
+      const lease = await manager.acquire("main");
+      await server.cli("SET", "n", "other");
+      assertEquals(await lease.client.multi().get("n").exec(), [[null, "other"]]);
+      lease.release();
+    },
+  ));
+
+Deno.test("manager.transaction() tells errors in EXEC, and that the others were run", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    const error = await assertRejects(
+      () => manager.transaction("main", (tx) => tx.set("a", "x").incr("a").set("b", 1)),
+      TransactionError,
+    );
+    assertEquals([error.applied, error.failed], [true, [1]]);
+    assertEquals(error.results.map((r) => r.ok ? r.value : r.delivery), [
+      "OK",
+      "rejected",
+      "OK",
+    ]);
+    assertEquals(await server.cli("GET", "b"), "1");
+  }));
+
+Deno.test("manager.transaction() tells an EXECABORT, and that nothing was run", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    const error = await assertRejects(
+      () => manager.transaction("main", (tx) => tx.set("a", "x").call("NOSUCH", "b")),
+      TransactionError,
+      "unknown command",
+    );
+    assertEquals([error.applied, error.failed, error.delivery], [false, [1], "rejected"]);
+    assertEquals(error.results.map((r) => r.ok || r.delivery), [
+      "never-sent",
+      "rejected",
+    ]);
+    assertEquals(await server.cli("EXISTS", "a"), 0);
+  }));
+
+Deno.test("manager.transaction() reads only on the reading side, and only in the callback", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    let kept: { get(key: string): Promise<string | null> } | undefined;
+    await manager.transaction("main", async (_, watched) => {
+      kept = watched;
+      await assertRejects(() => watched.set("a", 1), CommandRefusedError);
+      await assertRejects(() => watched.blpop("a", 0), CommandRefusedError);
+    });
+    await assertRejects(() => kept!.get("a"), LeaseReleasedError);
+    assertEquals(await server.cli("DBSIZE"), 0);
+  }));
+
+Deno.test("manager.transaction() ends with its signal, before anything is sent", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    const stop = new AbortController();
+    const reason = new Error("enough");
+    await assertRejects(
+      () =>
+        manager.transaction("main", (tx) => {
+          tx.set("a", 1);
+          stop.abort(reason);
+        }, { signal: stop.signal }),
+      Error,
+      "enough",
+    );
+    assertEquals(await server.cli("DBSIZE"), 0);
+    const conflicts = new AbortController();
+    setTimeout(() => conflicts.abort(reason), 50);
+    await assertRejects(
+      () =>
+        manager.transaction("main", async (tx) => {
+          await server.cli("INCR", "n");
+          tx.set("n", 1);
+        }, { watch: ["n"], signal: conflicts.signal, maxAttempts: 1_000_000 }),
+      Error,
+      "enough",
+    );
+    // The UNWATCH that makes its connection clean is still on its way.
+    await waitFor(() => manager.getPoolStatistics("main").leases === 0);
+  }));
+
+Deno.test("manager.transaction() says ambiguous of a connection that is lost at EXEC", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    const running = manager.transaction("main", (tx) => {
+      tx.incr("n").eval("for i = 1, 2e8 do end", 0);
+    });
+    const failed = assertRejects(() => running, ConnectionLostError);
+    await delay(100);
+    await server.kill();
+    assertEquals((await failed).delivery, "ambiguous");
+  }));
+
+Deno.test("manager.transaction() rejects bad maxAttempts, and waits no longer than timeoutMs", () =>
+  withManager(
+    { databases: { main: { db: 0, maxConnections: 2 } } },
+    async ({ manager }) => {
+      for (const maxAttempts of [0, 1.5, NaN]) {
+        await assertRejects(
+          () => manager.transaction("main", () => {}, { maxAttempts }),
+          RangeError,
+        );
+      }
+      await manager.getClient("main").ping();
+      await using _lease = await manager.acquire("main");
+      await assertRejects(
+        () => manager.transaction("main", () => {}, { timeoutMs: 50 }),
+        AcquireTimeoutError,
+      );
+    },
+  ));

@@ -1,0 +1,13 @@
+/** Uses a manager, closes it, and has nothing left that keeps the process alive. */
+import { RedisConnectionManager } from "../../../mod.ts";
+
+const manager = new RedisConnectionManager({
+  host: "127.0.0.1",
+  port: Number(Deno.args[0]),
+  databases: { main: { db: 0 } },
+});
+const client = manager.getClient("main");
+await Promise.all(Array.from({ length: 100 }, () => client.incr("n")));
+await manager.acquire("main").then((lease) => lease.release());
+await manager.closeAll();
+console.log("closed");

@@ -1,0 +1,34 @@
+/** A server whose data takes its time to load. */
+import type { RedisServer, RedisServerOptions } from "../../support/redis_server.ts";
+
+/** Keys of {@linkcode fillSlowly}. */
+export const KEYS = 1000;
+
+/** Settings of a server that loads {@linkcode KEYS} keys in about `ms` milliseconds. */
+export function slowLoader(ms: number): RedisServerOptions {
+  return {
+    persistence: "rdb",
+    config: {
+      "enable-debug-command": "local",
+      "key-load-delay": String(Math.round(ms * 1000 / KEYS)),
+      "loading-process-events-interval-bytes": "1024",
+    },
+  };
+}
+
+/** Gives the server its keys, and a file to load them from. */
+export async function fillSlowly(server: RedisServer): Promise<void> {
+  const value = "x".repeat(100);
+  await server.pipeline(
+    Array.from({ length: KEYS }, (_, i) => ["SET", `key:${i}`, value]),
+  );
+  await server.cli("SAVE");
+}
+
+/** When the server said first that it does not load any more. */
+export async function loaded(server: RedisServer): Promise<number> {
+  while ((await server.info("persistence")).loading !== "0") {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return performance.now();
+}

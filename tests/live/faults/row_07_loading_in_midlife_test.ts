@@ -1,0 +1,64 @@
+import { assert, assertEquals } from "@std/assert";
+import { delay } from "../../support/clients.ts";
+import { withManager } from "../../support/managed.ts";
+import { fillSlowly, loaded, slowLoader } from "./_loading.ts";
+import { report } from "./_report.ts";
+import { timed } from "./_stage.ts";
+
+Deno.test("row 7: commands wait while the server reloads its data, and then succeed", () =>
+  withManager(
+    { commandTimeoutMs: 5000, maxRetries: 1, databases: { main: { db: 0 } } },
+    async ({ manager, server }) => {
+      await fillSlowly(server);
+      const client = manager.getClient("main");
+      await client.set("n", 0);
+      const percents: (number | undefined)[] = [];
+      manager.addEventListener("loading", ({ detail }) => percents.push(detail.percent));
+      const reloader = await server.connect();
+      const reloading = reloader.send("DEBUG", "RELOAD");
+      await delay(300);
+      const waiting = Array.from(
+        { length: 50 },
+        (_, i) =>
+          timed<unknown>(i % 2 === 0 ? client.incr("n") : client.get("key:1"))
+            .then((result) => ({ ...result, at: performance.now() })),
+      );
+      await reloading;
+      const readyAt = await loaded(server);
+      const results = await Promise.all(waiting);
+      assertEquals(results.filter(({ error }) => error !== undefined), []);
+      assertEquals(await client.get("n"), "25");
+      const recoveredMs = Math.max(...results.map(({ at }) => at)) - readyAt;
+      assert(recoveredMs < 300, `${recoveredMs} ms after the server was ready`);
+      assert(results[0]!.ms > 300, `waited ${results[0]!.ms} ms only`);
+      assert(percents.length > 0, "no progress was reported");
+      const { circuitBreaker, state } = manager.getHealthStatus().databases.main!;
+      assertEquals([circuitBreaker, state], ["closed", "healthy"]);
+      reloader.close();
+      await report({
+        row: 7,
+        fault: "LOADING in mid-life",
+        outcome: "50 commands waited and succeeded",
+        recoveredMs,
+      });
+    },
+    slowLoader(1500),
+  ));
+
+Deno.test("row 7: a restarted server that loads is waited for within the deadline", () =>
+  withManager(
+    {
+      commandTimeoutMs: 5000,
+      connectRetry: { attempts: 10, minMs: 20, maxMs: 100 },
+      databases: { main: { db: 0 } },
+    },
+    async ({ manager, server }) => {
+      await fillSlowly(server);
+      const client = manager.getClient("main");
+      await client.get("key:1");
+      await server.restart();
+      assertEquals(await client.incr("n"), 1);
+      assertEquals(manager.getStatistics().databaseStats.main!.failedOperations, 0);
+    },
+    slowLoader(1000),
+  ));

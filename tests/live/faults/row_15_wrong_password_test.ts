@@ -1,0 +1,43 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { AuthError } from "../../../mod.ts";
+import { report } from "./_report.ts";
+import { onStage, timed } from "./_stage.ts";
+
+const WRONG = "wr0ng-s3cret-pass";
+const RIGHT = "r1ght-s3cret-pass";
+
+function assertNoSecret(what: unknown): void {
+  for (
+    const text of [Deno.inspect(what, { depth: 10 }), String(what), JSON.stringify(what)]
+  ) {
+    assert(!text?.includes("s3cret"), text);
+  }
+}
+
+Deno.test("row 15: a wrong password is told at once, once, and shown nowhere", () =>
+  onStage(
+    { manager: { password: WRONG }, server: { password: RIGHT } },
+    async ({ relay, manager }) => {
+      const events: unknown[] = [];
+      manager.addEventListener("connection", ({ detail }) => events.push(detail));
+      const client = manager.getClient("main");
+      const { ms, error } = await timed(client.get("k"));
+      assertInstanceOf(error, AuthError);
+      assertEquals([error.attempts, error.retryable], [1, false]);
+      assert(ms < 300, `took ${ms} ms`);
+      assertEquals(relay.accepted.length, 1, "no retry");
+      for (let i = 0; i < 6; i++) await assertRejects(() => client.get("k"), AuthError);
+      const { circuitBreaker } = manager.getHealthStatus().databases.main!;
+      assertEquals(circuitBreaker, "closed");
+      [error, (error as Error).stack, events, manager, client, manager.config]
+        .forEach(assertNoSecret);
+      [manager.getStatistics(), manager.getHealthStatus(), manager.getMetrics("main")]
+        .forEach(assertNoSecret);
+      await report({
+        row: 15,
+        fault: "wrong password",
+        outcome: "AuthError at once, one attempt",
+        noticedMs: ms,
+      });
+    },
+  ));

@@ -1,0 +1,61 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { CircuitOpenError, ConnectionState, RedisManagerError } from "../../../mod.ts";
+import type { BreakerDetail, StateChangeDetail } from "../../../src/core/events.ts";
+import { delay } from "../../support/clients.ts";
+import { report } from "./_report.ts";
+import { onStage } from "./_stage.ts";
+
+const STORM_MS = 4500;
+
+Deno.test("row 20: a storm of resets opens the breaker, probes are few, and it closes again", () =>
+  onStage(
+    { manager: { circuitBreakerTimeoutMs: 500, commandTimeoutMs: 5000 } },
+    async ({ relay, manager }) => {
+      const client = manager.getClient("main");
+      await client.ping();
+      const changes: BreakerDetail[] = [];
+      const states: StateChangeDetail[] = [];
+      manager.addEventListener("breaker", ({ detail }) => changes.push(detail));
+      manager.addEventListener("statechange", ({ detail }) => states.push(detail));
+      const start = performance.now();
+      let openedAt: number | undefined;
+      relay.welcome = "reset";
+      for (const connection of relay.connections) connection.reset();
+      const healing = delay(STORM_MS).then(() => relay.heal());
+      let recoveredMs: number | undefined;
+      while (recoveredMs === undefined) {
+        const error = await client.incr("n").then(() => undefined, (error) => error);
+        const now = performance.now() - start;
+        if (error === undefined) {
+          if (now > STORM_MS) recoveredMs = now - STORM_MS;
+        } else assertInstanceOf(error, RedisManagerError);
+        if (error instanceof CircuitOpenError) {
+          openedAt ??= now;
+          assert(error.retryAfterMs <= 500, String(error.retryAfterMs));
+        }
+        await delay(5);
+        assert(now < STORM_MS + 3000, "it never recovered");
+      }
+      await healing;
+      assert(openedAt !== undefined && openedAt < STORM_MS, "the breaker never opened");
+      assertEquals([changes[0]!.from, changes[0]!.to], ["closed", "open"]);
+      assertEquals([changes.at(-1)!.from, changes.at(-1)!.to], ["half_open", "closed"]);
+      const { failedConnections } = manager.getStatistics().databaseStats.main!;
+      assert(failedConnections >= 4, `${failedConnections} failed connections`);
+      const connects = relay.accepted.length - 1;
+      const perSecond = connects / ((STORM_MS + recoveredMs) / 1000);
+      assert(perSecond <= 10, `${perSecond} connects a second`);
+      assert(
+        states.some(({ to }) => to === ConnectionState.FAILED),
+        Deno.inspect(states),
+      );
+      assert(recoveredMs < 1500, `recovered after ${recoveredMs} ms`);
+      await report({
+        row: 20,
+        fault: "RST storm",
+        outcome: `breaker opened and closed, ${connects} connects in all`,
+        noticedMs: openedAt,
+        recoveredMs,
+      });
+    },
+  ));

@@ -1,0 +1,49 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { CircuitOpenError } from "../../../mod.ts";
+import { delay } from "../../support/clients.ts";
+import { withManager } from "../../support/managed.ts";
+import { report } from "./_report.ts";
+import { QUICK_RETRY } from "./_stage.ts";
+
+const CALLERS = 1000;
+
+Deno.test("row 21: of 1,000 callers of a half-open breaker exactly one reaches the server", () =>
+  withManager(
+    {
+      circuitBreakerThreshold: 3,
+      circuitBreakerTimeoutMs: 400,
+      connectRetry: QUICK_RETRY,
+      databases: { main: { db: 0 } },
+    },
+    async ({ manager, server }) => {
+      const client = manager.getClient("main");
+      await client.ping();
+      await server.kill();
+      while (manager.getHealthStatus().databases.main!.circuitBreaker !== "open") {
+        await client.get("k").catch(() => {});
+        await delay(1);
+      }
+      await server.restart();
+      await delay(450);
+      assertEquals(await server.cli("GET", "n"), null, "nothing came while it was open");
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: CALLERS }, () => client.incr("n")),
+      );
+      const served = outcomes.filter(({ status }) => status === "fulfilled");
+      assertEquals(served.length, 1);
+      for (const outcome of outcomes) {
+        if (outcome.status === "rejected") {
+          assertInstanceOf(outcome.reason, CircuitOpenError);
+        }
+      }
+      assertEquals(await server.cli("GET", "n"), "1");
+      assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "closed");
+      assertEquals(await client.incr("n"), 2);
+      assert(manager.getStatistics().databaseStats.main!.circuitBreakerTrips === 1);
+      await report({
+        row: 21,
+        fault: "1,000 callers, half-open breaker",
+        outcome: "1 probe reached the server",
+      });
+    },
+  ));

@@ -1,0 +1,22 @@
+import { assert, assertEquals } from "@std/assert";
+import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { runChild } from "./_child.ts";
+import { report } from "./_report.ts";
+
+Deno.test("row 24: a lease that is lost is reported with its stack, its connection reclaimed", async () => {
+  await using server = await RedisServer.start();
+  const { code, text } = await runChild("_row_24_child.ts", [String(server.port)], {
+    permissions: ["-A", "--v8-flags=--expose-gc"],
+  });
+  assertEquals(code, 0, text);
+  const { before, detail, clean, leaks, kept } = JSON.parse(
+    text.trim().split("\n").at(-1)!,
+  );
+  assertEquals([before, detail.database, detail.kind], [1, "main", "collected"]);
+  assert(detail.stack.includes("loseLease"), detail.stack);
+  assertEquals(clean, [[null, "PONG"]]);
+  assertEquals([leaks, kept], [0, "PONG"]);
+  await assertNoConnectionsLeft(server, "mooring:");
+  await report({ row: 24, fault: "lease lost", outcome: "reported, reclaimed" });
+});

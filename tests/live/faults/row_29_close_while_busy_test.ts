@@ -1,0 +1,74 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { ManagerClosedError, RedisManagerError } from "../../../mod.ts";
+import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { runChild } from "./_child.ts";
+import { report } from "./_report.ts";
+import { onStage, timed } from "./_stage.ts";
+
+const CALLERS = 1000;
+
+Deno.test("row 29: close lets 1,000 commands in flight finish", () =>
+  onStage({}, async ({ server, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    const busy = Promise.allSettled(
+      Array.from({ length: CALLERS }, () => client.incr("n")),
+    );
+    const closing = timed(manager.closeAll({ drainMs: 2000 }));
+    const late = await client.incr("n").catch((error) => error);
+    assertInstanceOf(late, ManagerClosedError);
+    const settled = await busy;
+    const { ms, value } = await closing;
+    assertEquals(value, { cutCommands: 0 });
+    assertEquals(settled.filter(({ status }) => status === "rejected"), []);
+    assertEquals(await server.cli("GET", "n"), String(CALLERS));
+    assert(ms < 2000, `took ${ms} ms`);
+  }));
+
+Deno.test("row 29: what a hung server does not answer is cut when the time is over, and says so", () =>
+  onStage({ manager: { commandTimeoutMs: 5000 } }, async ({ server, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    server.pause();
+    const busy = Promise.allSettled(
+      Array.from({ length: CALLERS }, () => client.incr("n")),
+    );
+    const { ms, value } = await timed(manager.closeAll({ drainMs: 300 }));
+    const settled = await busy;
+    server.resume();
+    assertEquals(value, { cutCommands: CALLERS });
+    assert(ms >= 290 && ms < 500, `took ${ms} ms`);
+    for (const outcome of settled) {
+      assert(outcome.status === "rejected");
+      assertInstanceOf(outcome.reason, RedisManagerError);
+      assertEquals(outcome.reason.delivery, "ambiguous");
+    }
+    await report({
+      row: 29,
+      fault: "close with 1,000 in flight",
+      outcome: "drained; the rest cut as ambiguous",
+      noticedMs: ms,
+    });
+  }));
+
+Deno.test("row 29: the process ends by itself after closeAll", async () => {
+  await using server = await RedisServer.start();
+  const { code, text } = await runChild("_closing_child.ts", [String(server.port)]);
+  assertEquals([code, text.trim()], [0, "closed"]);
+  await assertNoConnectionsLeft(server, "mooring:");
+});
+
+Deno.test("row 30: closing twice is closing once, and nothing works afterwards", () =>
+  onStage({}, async ({ manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    const [first, second] = await Promise.all([manager.closeAll(), manager.closeAll()]);
+    assertEquals(first, second);
+    assertEquals(await manager.closeAll(), first);
+    await assertRejects(() => client.get("k"), ManagerClosedError);
+    await assertRejects(() => manager.getAsyncClient("main"), ManagerClosedError);
+    await assertRejects(() => manager.acquire("main"), ManagerClosedError);
+    await assertRejects(() => manager.healthCheck(), ManagerClosedError);
+    await report({ row: 30, fault: "use after close", outcome: "ManagerClosedError" });
+  }));

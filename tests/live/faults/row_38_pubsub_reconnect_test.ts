@@ -1,0 +1,80 @@
+import { assert, assertEquals } from "@std/assert";
+import type { ManagerEventMap, SubscriptionGap } from "../../../mod.ts";
+import { waitFor } from "../../support/wait.ts";
+import { report } from "./_report.ts";
+import { onStage } from "./_stage.ts";
+
+Deno.test("row 38: after a lost connection everything is subscribed to again, and a gap is told", () =>
+  onStage({}, async ({ manager, relay, server }) => {
+    const events: ManagerEventMap["gap"][] = [];
+    manager.addEventListener("gap", (event) => void events.push(event.detail));
+    const heard: (string | SubscriptionGap)[] = [];
+    await using _handled = await manager.subscribe("main", ["a"], (message) => {
+      heard.push(message);
+    }, { onGap: (gap) => void heard.push(gap) });
+    const iterated = await manager.subscribe("main", {
+      patterns: ["b*"],
+      shards: ["s"],
+    });
+    const items = iterated[Symbol.asyncIterator]();
+    await server.cli("PUBLISH", "a", "before");
+    await waitFor(() => heard.length === 1);
+
+    const lostAt = performance.now();
+    await relay.refuse();
+    relay.resetAll();
+    await waitFor(async () => (await server.cli("PUBSUB", "NUMPAT")) === 0);
+    await server.cli("PUBLISH", "a", "lost");
+    await relay.listen();
+    const healedAt = performance.now();
+    await waitFor(() => heard.length === 2);
+    const recoveredMs = performance.now() - healedAt;
+    const [, gap] = heard;
+    assert(typeof gap === "object" && gap.reason === "reconnected", Deno.inspect(gap));
+    assert(gap.downMs! > 0 && gap.downMs! <= performance.now() - lostAt);
+
+    await server.cli("PUBLISH", "a", "after");
+    await server.cli("PUBLISH", "b1", "pattern");
+    await server.cli("SPUBLISH", "s", "shard");
+    await waitFor(() => heard.length === 3);
+    assertEquals([heard[0], heard[2]], ["before", "after"]);
+    const told = [await items.next(), await items.next(), await items.next()]
+      .map(({ value }) => value!.kind === "gap" ? value!.reason : value!.message);
+    assertEquals(told, ["reconnected", "pattern", "shard"]);
+    assertEquals(events.map(({ reason, subscriptions }) => [reason, subscriptions]), [
+      ["reconnected", 2],
+    ]);
+    assertEquals(manager.getPoolStatistics("main").leases, 1);
+    await iterated.unsubscribe();
+    await report({
+      row: 38,
+      fault: "subscriber connection reset",
+      outcome: "resubscribed, gap told",
+      recoveredMs,
+    });
+  }));
+
+Deno.test("row 38: a half-open subscriber connection is found by its heartbeat", () =>
+  onStage({
+    manager: {
+      databases: { main: { db: 0, healthCheckIntervalMs: 100, commandTimeoutMs: 200 } },
+    },
+  }, async ({ manager, relay, server }) => {
+    const gaps: SubscriptionGap[] = [];
+    const heard: string[] = [];
+    await using _subscription = await manager.subscribe("main", ["a"], (message) => {
+      heard.push(message);
+    }, { onGap: (gap) => void gaps.push(gap) });
+    const startedAt = performance.now();
+    for (const connection of relay.connections) connection.blackhole();
+    await waitFor(() => gaps.length === 1, { timeoutMs: 3000, what: "the gap" });
+    const noticedMs = performance.now() - startedAt;
+    await server.cli("PUBLISH", "a", "after");
+    await waitFor(() => heard.length === 1);
+    await report({
+      row: 38,
+      fault: "subscriber connection half open",
+      outcome: "found, resubscribed, gap told",
+      noticedMs,
+    });
+  }));

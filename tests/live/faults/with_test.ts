@@ -1,0 +1,76 @@
+/** `client.with()`: settings of single calls, in bad weather. */
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { CommandTimeoutError } from "../../../mod.ts";
+import { delay } from "../../support/clients.ts";
+import { onStage, timed } from "./_stage.ts";
+
+Deno.test("RedisClient.with() gives a call a deadline of its own", () =>
+  onStage({}, async ({ server, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    server.pause();
+    const [short, long] = await Promise.all([
+      timed(client.with({ timeoutMs: 100 }).get("k")),
+      timed(client.with({ timeoutMs: 400 }).get("k")),
+    ]);
+    server.resume();
+    for (const { ms, error } of [short, long]) {
+      assert(error instanceof CommandTimeoutError);
+      assert(ms >= error.timeoutMs - 10 && ms < error.timeoutMs + 100, `${ms} ms`);
+    }
+    assertThrows(() => client.with({ timeoutMs: 0 }), RangeError, "current value is 0");
+  }));
+
+Deno.test("RedisClient.with() withdraws a waiting command when its signal says so: it never runs", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    relay.welcome = "hold";
+    const stop = new AbortController();
+    const given = timed(client.with({ signal: stop.signal }).incr("n"));
+    const kept = client.incr("other");
+    const batch = client.with({ signal: stop.signal }).pipeline().incr("n").incr("n")
+      .exec();
+    await delay(50);
+    stop.abort(new Error("given up"));
+    const { ms, error } = await given;
+    assertEquals((error as Error).message, "given up");
+    assert(ms < 150, `took ${ms} ms`);
+    const outcomes = await batch;
+    assertEquals(outcomes?.map(([error]) => error?.message), ["given up", "given up"]);
+    relay.heal();
+    assertEquals(await kept, 1);
+    assertEquals(await server.cli("GET", "n"), null);
+    assertEquals(manager.getStatistics().databaseStats.main!.failedOperations, 3);
+  }));
+
+Deno.test("RedisClient.with() throws the reply of an abandoned command away, and goes on", () =>
+  onStage({}, async ({ server, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    server.pause();
+    const stop = new AbortController();
+    const given = client.with({ signal: stop.signal }).incr("n");
+    const next = client.incr("n");
+    await delay(20);
+    stop.abort();
+    await assertRejects(() => given, DOMException);
+    server.resume();
+    assertEquals(await next, 2);
+    await assertRejects(
+      () => client.with({ signal: stop.signal }).incr("n"),
+      DOMException,
+    );
+    assertEquals(await client.get("n"), "2");
+  }));
+
+Deno.test("RedisClient.with() lets a single write be sent again", () =>
+  onStage({}, async ({ relay, manager }) => {
+    const client = manager.getClient("main");
+    const cut = { kind: "cut", afterBytes: 0, how: "reset" } as const;
+    await client.ping();
+    relay.connections[0]!.set({ toClient: cut });
+    assertEquals(await client.with({ retryWrites: true }).set("k", "v"), "OK");
+    relay.connections[0]!.set({ toClient: cut });
+    const error = await client.set("k", "w").catch((error) => error);
+    assertEquals(error.delivery, "ambiguous");
+  }));

@@ -1,0 +1,150 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RedisConnectionManager } from "../../../mod.ts";
+import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { withManager } from "../../support/managed.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { waitFor } from "../../support/wait.ts";
+import { fillSlowly, loaded, slowLoader } from "../faults/_loading.ts";
+import { withEndpoint } from "./_serve.ts";
+
+const TWO = { databases: { main: { db: 0 }, cache: { db: 1 } } };
+
+Deno.test("healthResponse() says over HTTP that all is well, and connects what it asks", () =>
+  withManager(TWO, ({ manager, server }) =>
+    withEndpoint(manager, async (ask) => {
+      const alive = await ask("/healthz");
+      assertEquals([alive.status, JSON.parse(alive.text).status], [200, "ok"]);
+      assertEquals((await server.clientList("mooring:")).length, 0);
+      const one = await ask("/readyz?database=cache");
+      assertEquals(one.status, 200);
+      assertEquals(Object.keys(JSON.parse(one.text).databases), ["cache"]);
+      assertEquals((await server.clientList("mooring:cache:")).length, 1);
+      assertEquals((await server.clientList("mooring:")).length, 1);
+      const all = await ask("/readyz");
+      assertEquals(all.status, 200);
+      assertEquals(all.headers.get("cache-control"), "no-store");
+      assertEquals(all.headers.get("content-type"), "application/json; charset=utf-8");
+      const { databases } = JSON.parse(all.text);
+      const { since, ...main } = databases.main;
+      assertEquals(main, { ready: true, state: "healthy", reason: "connected" });
+      assert(Math.abs(Date.parse(since) - Date.now()) < 60_000, since);
+      assertEquals((await ask("/readyz?database=nope")).status, 404);
+      assertEquals((await ask("/readyz", { method: "HEAD" })).text, "");
+      assertEquals((await ask("/readyz", { method: "POST" })).status, 405);
+      assertEquals((await ask("/")).status, 404);
+    })));
+
+Deno.test("healthResponse() says 503 and why while a server is gone, and 200 again after it", () =>
+  withManager({
+    ...TWO,
+    circuitBreakerTimeoutMs: 100,
+    connectRetry: { attempts: 100, minMs: 20, maxMs: 50, jitter: 0 },
+  }, ({ manager, server }) =>
+    withEndpoint(manager, async (ask) => {
+      assertEquals((await ask("/readyz")).status, 200);
+      const killedAt = Date.now();
+      await server.kill();
+      const startedAt = performance.now();
+      const gone = await ask("/readyz?database=main");
+      const tookMs = performance.now() - startedAt;
+      assertEquals(gone.status, 503);
+      assert(tookMs < 1000, `${tookMs} ms`);
+      const { ready, state, reason, since } = JSON.parse(gone.text).databases.main;
+      assertEquals([ready, state], [false, "failed"]);
+      assert(/refused|circuit breaker/i.test(reason), reason);
+      assert(Date.parse(since) >= killedAt - 5, since);
+      assertEquals((await ask("/healthz")).status, 200);
+      await server.restart();
+      await waitFor(async () => (await ask("/readyz")).status === 200, {
+        what: "readiness",
+      });
+    })));
+
+Deno.test("healthResponse() says 503 within a second when a server hangs", () =>
+  withManager(TWO, ({ manager, server }) =>
+    withEndpoint(manager, async (ask) => {
+      assertEquals((await ask("/readyz")).status, 200);
+      server.pause();
+      const startedAt = performance.now();
+      const answers = await Promise.all(
+        Array.from({ length: 5 }, () => ask("/readyz?database=main")),
+      );
+      const tookMs = performance.now() - startedAt;
+      server.resume();
+      assert(tookMs >= 790 && tookMs < 1000, `${tookMs} ms`);
+      for (const { status, text } of answers) {
+        assertEquals(status, 503);
+        const { reason } = JSON.parse(text).databases.main;
+        assertEquals(reason, "no answer within 800 ms");
+      }
+      await waitFor(async () => (await ask("/readyz")).status === 200, {
+        what: "readiness",
+      });
+    })));
+
+Deno.test("healthResponse() says 503 as long as a server is loading, at the start and later", async () => {
+  await using server = await RedisServer.start(slowLoader(1500));
+  await fillSlowly(server);
+  await server.restart();
+  {
+    await using manager = new RedisConnectionManager({
+      host: server.host,
+      port: server.port,
+      databases: { main: { db: 0 } },
+    });
+    await withEndpoint(manager, async (ask) => {
+      const check = async () => {
+        const loading = await ask("/readyz");
+        assertEquals(loading.status, 503, loading.text);
+        const { state, reason } = JSON.parse(loading.text).databases.main;
+        assertEquals([state, reason], ["degraded", "server is loading its data"]);
+        assertEquals((await ask("/healthz")).status, 200);
+        await loaded(server);
+        await waitFor(async () => (await ask("/readyz")).status === 200, {
+          what: "readiness",
+          timeoutMs: 1000,
+        });
+      };
+      await check();
+      const reloader = await server.connect();
+      const reloading = reloader.send("DEBUG", "RELOAD", "NOSAVE");
+      // Where the test fails, the server is gone before it has answered.
+      reloading.catch(() => {});
+      await waitFor(async () => (await server.info("persistence")).loading === "1", {
+        what: "loading in mid-life",
+      });
+      await check();
+      await reloading;
+      reloader.close();
+    });
+  }
+  await assertNoConnectionsLeft(server, "mooring:");
+});
+
+Deno.test("healthResponse() holds no password, whatever goes wrong", async () => {
+  await using server = await RedisServer.start({ password: "s3cret-right" });
+  await using manager = new RedisConnectionManager({
+    url: `redis://default:s3cret-wrong@${server.host}:${server.port}`,
+    databases: { main: { db: 0 } },
+  });
+  await assertRejects(() => manager.getAsyncClient("main"));
+  await withEndpoint(manager, async (ask) => {
+    const answers = await Promise.all(
+      ["/healthz", "/readyz", "/metrics"].map((p) => ask(p)),
+    );
+    assertEquals(answers.map(({ status }) => status), [200, 503, 200]);
+    for (const { text } of answers) assert(!text.includes("s3cret"), text);
+  });
+});
+
+Deno.test("healthResponse() says 503 once the manager is being closed", () =>
+  withManager(TWO, ({ manager }) =>
+    withEndpoint(manager, async (ask) => {
+      await manager.getClient("main").ping();
+      await manager.closeAll();
+      for (const path of ["/healthz", "/readyz"]) {
+        const { status, text } = await ask(path);
+        assertEquals([status, JSON.parse(text).status], [503, "closed"]);
+      }
+      assertEquals((await ask("/metrics")).status, 200);
+    })));

@@ -1,0 +1,146 @@
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { RedisServer } from "../../support/redis_server.ts";
+import { Relay } from "../../support/relay.ts";
+import { delay, waitFor } from "../../support/wait.ts";
+import { freePort } from "../../support/ports.ts";
+import { KINDS, TestChannel } from "./kinds.ts";
+import { readSocketOptions } from "./socket_options.ts";
+
+const PING = "*1\r\n$4\r\nPING\r\n";
+
+for (const [kind, openChannel] of KINDS) {
+  Deno.test(`${kind} channel sends text and bytes in order, over TCP and Unix sockets`, async () => {
+    await using server = await RedisServer.start();
+    for (
+      const endpoint of [
+        { kind: "tcp", host: server.host, port: server.port },
+        { kind: "unix", path: server.unixSocket },
+      ] as const
+    ) {
+      await using link = await TestChannel.open(openChannel, endpoint);
+      link.channel.write("*2\r\n$4\r\nECHO\r\n$4\r\n");
+      link.channel.write(new TextEncoder().encode("1é3"));
+      link.channel.write("\r\n");
+      link.channel.write(PING);
+      assertEquals(
+        await link.receive("$4\r\n1é3\r\n+PONG\r\n".length),
+        "$4\r\n1é3\r\n+PONG\r\n",
+      );
+      assertEquals(link.channel.localPort > 0, endpoint.kind === "tcp");
+    }
+  });
+
+  Deno.test(`${kind} channel carries 8 MiB each way and counts its bytes`, async () => {
+    await using server = await RedisServer.start();
+    await using relay = await Relay.start({ to: server });
+    const endpoint = { kind: "tcp", host: relay.host, port: relay.port } as const;
+    await using link = await TestChannel.open(openChannel, endpoint);
+    const value = "v".repeat(8 * 1024 * 1024);
+    const command = `*2\r\n$4\r\nECHO\r\n$${value.length}\r\n${value}\r\n`;
+    link.channel.write(command);
+    const reply = `$${value.length}\r\n${value}\r\n`;
+    assert(await link.receive(reply.length) === reply, "the value came back changed");
+    assertEquals(link.channel.bytesWritten, command.length);
+    assertEquals(relay.bytes.toServer, command.length);
+    assertEquals(link.channel.bufferedBytes, 0);
+  });
+
+  Deno.test(`${kind} channel says how many bytes wait when the server does not read`, async () => {
+    await using server = await RedisServer.start();
+    await using relay = await Relay.start({ to: server });
+    relay.set({ toServer: { kind: "stall" } });
+    const endpoint = { kind: "tcp", host: relay.host, port: relay.port } as const;
+    await using link = await TestChannel.open(openChannel, endpoint);
+    link.channel.write(new Uint8Array(32 * 1024 * 1024).fill(32));
+    await delay(200);
+    assertGreater(link.channel.bufferedBytes, 0);
+  });
+
+  Deno.test(`${kind} channel sends what is buffered before end() closes it`, async () => {
+    await using server = await RedisServer.start();
+    const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+    const link = await TestChannel.open(openChannel, endpoint);
+    link.channel.write("*3\r\n$3\r\nSET\r\n$3\r\nend\r\n$4\r\nsent\r\n");
+    link.channel.end();
+    assertEquals(await link.closed, undefined);
+    await waitFor(async () => await server.cli("GET", "end") === "sent", {
+      what: "the last command",
+    });
+  });
+
+  Deno.test(`${kind} channel closes once, and only once, when the server ends it`, async () => {
+    await using server = await RedisServer.start();
+    const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+    const link = await TestChannel.open(openChannel, endpoint);
+    link.channel.write("*1\r\n$4\r\nQUIT\r\n");
+    await link.closed;
+    link.channel.destroy();
+    link.channel.end();
+    await Promise.resolve();
+    assertEquals([link.received, link.closes], ["+OK\r\n", 1]);
+  });
+
+  Deno.test(`${kind} channel closes with the error of a reset`, async () => {
+    await using server = await RedisServer.start();
+    await using relay = await Relay.start({ to: server });
+    const endpoint = { kind: "tcp", host: relay.host, port: relay.port } as const;
+    const link = await TestChannel.open(openChannel, endpoint);
+    link.channel.write(PING);
+    await link.receive(7);
+    relay.resetAll();
+    const error = await link.closed;
+    assertStringIncludes(String(error).toLowerCase(), "reset");
+  });
+
+  Deno.test(`${kind} channel is refused with the reason where nothing listens`, async () => {
+    const endpoint = { kind: "tcp", host: "127.0.0.1", port: freePort() } as const;
+    const error = await assertRejects(
+      () => TestChannel.open(openChannel, endpoint),
+      Error,
+    );
+    assertStringIncludes(error.message.toLowerCase(), "refused");
+    const missing = { kind: "unix", path: "/nonexistent/redis.sock" } as const;
+    const other = await assertRejects(
+      () => TestChannel.open(openChannel, missing),
+      Error,
+    );
+    assertMatch(other.message, /ENOENT|No such file/);
+  });
+
+  Deno.test(`${kind} channel is not opened when its signal has been aborted`, async () => {
+    await using server = await RedisServer.start();
+    const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+    const signal = AbortSignal.abort(new Error("enough"));
+    await assertRejects(() => openChannel(endpoint, { signal }), Error, "enough");
+    assertEquals(await server.clientList(), []);
+  });
+
+  Deno.test({
+    name: `${kind} channel sets TCP_NODELAY, and keepalive as the kernel has it`,
+    ignore: Deno.build.os !== "linux",
+    async fn() {
+      await using server = await RedisServer.start();
+      const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+      const keepalive = { idleMs: 600_000, intervalMs: 60_000, count: 5 };
+      await using link = await TestChannel.open(openChannel, endpoint, { keepalive });
+      assertEquals(link.channel.keepalive, "full");
+      assertEquals(readSocketOptions(link.channel.localPort), {
+        keepalive: true,
+        idle: 600,
+        interval: 60,
+        count: 5,
+        noDelay: true,
+      });
+      await using plain = await TestChannel.open(openChannel, endpoint);
+      assertEquals(plain.channel.keepalive, "heartbeat");
+      assertEquals(readSocketOptions(plain.channel.localPort).noDelay, true);
+    },
+  });
+}

@@ -1,0 +1,104 @@
+/** TCP keepalive by permissions and runtime, in processes of their own. */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { nodeNetSetsKeepalive } from "../../../src/transport/keepalive.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import type { SocketOptions } from "./socket_options.ts";
+
+interface Said {
+  tier: string;
+  localPort: number;
+  kernel?: SocketOptions;
+}
+
+/** What `ss` says of a socket while the child still has it open. */
+async function timerOf(localPort: number): Promise<string> {
+  const { stdout } = await new Deno.Command("ss", {
+    args: ["-tnoH", "state", "established", "sport", "=", `:${localPort}`],
+  }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+/** Runs the child with exactly these permissions; gives its word and the kernel's. */
+async function runChild(
+  kind: "node" | "deno",
+  permissions: readonly string[],
+): Promise<Said & { timer: string }> {
+  await using server = await RedisServer.start();
+  const path = new URL("./keepalive_child.ts", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...[
+        "run",
+        "--no-config",
+        "--no-lock",
+        "--no-prompt",
+        "--allow-net",
+        ...permissions,
+      ],
+      ...[path, kind, String(server.port)],
+    ],
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value = "" } = await reader.read();
+  const said: Said = JSON.parse(value);
+  const timer = await timerOf(said.localPort);
+  await child.stdin.close();
+  await reader.cancel();
+  assertEquals((await child.status).success, true);
+  return { ...said, timer };
+}
+
+const IS_LINUX = Deno.build.os === "linux";
+const NODE_NET_WORKS = nodeNetSetsKeepalive(Deno.version.deno);
+
+for (const kind of ["node", "deno"] as const) {
+  Deno.test({
+    name: `${kind} channel gets idle 600, interval 60, count 5 with --allow-ffi`,
+    ignore: !IS_LINUX,
+    async fn() {
+      const { tier, kernel, timer } = await runChild(kind, ["--allow-ffi"]);
+      assertEquals(tier, "full");
+      assertEquals(kernel, {
+        keepalive: true,
+        idle: 600,
+        interval: 60,
+        count: 5,
+        noDelay: true,
+      });
+      assertMatch(timer, /keepalive,9min5\d|keepalive,10min/);
+    },
+  });
+}
+
+Deno.test({
+  name: "node channel gets the idle time without --allow-ffi where node:net sets it",
+  ignore: !IS_LINUX || !NODE_NET_WORKS,
+  async fn() {
+    const { tier, timer } = await runChild("node", []);
+    assertEquals(tier, "idle");
+    assertMatch(timer, /keepalive,9min5\d|keepalive,10min/);
+  },
+});
+
+Deno.test({
+  name: "node channel says that it has no keepalive where node:net sets none",
+  ignore: !IS_LINUX || NODE_NET_WORKS,
+  async fn() {
+    const { tier, timer } = await runChild("node", []);
+    assertEquals([tier, timer.includes("keepalive")], ["heartbeat", false]);
+  },
+});
+
+Deno.test({
+  name: "deno channel sets SO_KEEPALIVE without --allow-ffi, with the kernel's times",
+  ignore: !IS_LINUX,
+  async fn() {
+    const { tier, timer } = await runChild("deno", []);
+    assertEquals(tier, "on");
+    assertStringIncludes(timer, "timer:(keepalive,");
+  },
+});

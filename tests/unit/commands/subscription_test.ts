@@ -1,0 +1,121 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Interests } from "../../../src/commands/subscription_interest.ts";
+import {
+  Subscription,
+  type SubscriptionParts,
+} from "../../../src/commands/subscription.ts";
+import { listTargets } from "../../../src/commands/subscription_types.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+function make(parts: Partial<SubscriptionParts<string>> = {}) {
+  const told = { left: 0, gaps: [] as unknown[], errors: [] as unknown[] };
+  const subscription = new Subscription<string>({
+    database: "main",
+    handler: undefined,
+    options: {},
+    decode: (message) => new TextDecoder().decode(message),
+    leave: () => {
+      told.left++;
+      return Promise.resolve();
+    },
+    dropped: (gap) => told.gaps.push(gap.lost),
+    handlerFailed: (error) => told.errors.push(error),
+    ...parts,
+  });
+  return { subscription, told };
+}
+
+Deno.test("Subscription.deliver() serves those who wait, in the order of their calls", async () => {
+  const { subscription } = make();
+  const iterator = subscription[Symbol.asyncIterator]();
+  const waiting = [iterator.next(), iterator.next()];
+  for (const text of ["1", "2", "3"]) subscription.deliver(bytes(text), "c");
+  waiting.push(iterator.next());
+  const items = await Promise.all(waiting);
+  assertEquals(items.map(({ value }) => value?.kind === "message" && value.message), [
+    "1",
+    "2",
+    "3",
+  ]);
+});
+
+Deno.test("Subscription.unsubscribe() ends everybody who waits, and leaves once", async () => {
+  const { subscription, told } = make();
+  const iterator = subscription[Symbol.asyncIterator]();
+  const waiting = [iterator.next(), iterator.next()];
+  await subscription.unsubscribe();
+  await subscription.unsubscribe();
+  subscription.deliver(bytes("late"), "c");
+  assertEquals((await Promise.all(waiting)).map(({ done }) => done), [true, true]);
+  assertEquals([told.left, await subscription.closed, subscription.queued], [
+    1,
+    undefined,
+    0,
+  ]);
+});
+
+Deno.test("Subscription.fail() throws its error once, to the first who waits or comes", async () => {
+  for (const isWaiting of [true, false]) {
+    const { subscription, told } = make();
+    const iterator = subscription[Symbol.asyncIterator]();
+    const early = isWaiting ? iterator.next() : undefined;
+    subscription.fail(new Error("lost"));
+    await assertRejects(() => early ?? iterator.next(), Error, "lost");
+    assertEquals(await iterator.next(), { done: true, value: undefined });
+    assertEquals([told.left, (await subscription.closed)?.message], [1, "lost"]);
+  }
+});
+
+Deno.test("Subscription hands messages to a handler at once, gaps to onGap, in order", () => {
+  const heard: unknown[] = [];
+  const { subscription } = make({
+    handler: (message) => void heard.push(message),
+    options: { onGap: ({ reason }) => void heard.push(reason) },
+  });
+  subscription.deliver(bytes("1"), "c");
+  subscription.deliverGap({ kind: "gap", reason: "reconnected", downMs: 1 });
+  subscription.deliver(bytes("2"), "c");
+  assertEquals(heard, ["1", "reconnected", "2"]);
+  assertThrows(() => subscription[Symbol.asyncIterator](), TypeError);
+});
+
+Deno.test("Subscription goes on after what a handler throws, and stops where it unsubscribes", () => {
+  const heard: string[] = [];
+  const { subscription, told } = make({
+    handler: (message) => {
+      heard.push(message);
+      if (message === "1") throw new Error("no");
+      if (message === "2") void subscription.unsubscribe();
+    },
+  });
+  for (const text of ["1", "2", "3"]) subscription.deliver(bytes(text), "c");
+  assertEquals([heard, told.errors.length], [["1", "2"], 1]);
+});
+
+Deno.test("listTargets() lists each target once, and refuses none at all", () => {
+  assertEquals(listTargets(["a", "a"]), [{ kind: "subscribe", name: "a" }]);
+  assertEquals(
+    listTargets({ channels: ["a"], patterns: ["a"], shards: ["a"] }).map((t) => t.kind),
+    ["subscribe", "psubscribe", "ssubscribe"],
+  );
+  assertThrows(() => listTargets({ patterns: [] }), TypeError);
+});
+
+Deno.test("Interests counts who is interested; the last one to go ends an interest", () => {
+  const interests = new Interests("p:");
+  const [one, two] = [make().subscription, make().subscription] as Subscription<
+    unknown
+  >[];
+  const a = { kind: "subscribe", name: "a" } as const;
+  const s = { kind: "ssubscribe", name: "s" } as const;
+  assertEquals(interests.add(a, one!).isFirst, true);
+  assertEquals(interests.add(a, two!).isFirst, false);
+  assertEquals(interests.add(s, two!).interest.wire, "p:s");
+  assertEquals([interests.size, interests.subscriptions.length], [2, 2]);
+  assertEquals(interests.find("subscribe", "a")?.subscriptions.size, 2);
+  assertEquals(interests.find("psubscribe", "a"), undefined);
+  assertEquals(interests.remove(one!), []);
+  assertEquals(interests.remove(two!).map(({ wire }) => wire), ["a", "p:s"]);
+  assertEquals([interests.size, interests.remove(two!)], [0, []]);
+});

@@ -1,0 +1,82 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { ConnectGate } from "../../../src/connection/connect_gate.ts";
+import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
+
+const { signal } = new AbortController();
+
+/** Attempts that end when they are told to. */
+class Attempts {
+  running = 0;
+  readonly #ends: PromiseWithResolvers<string>[] = [];
+
+  readonly make = async (): Promise<string> => {
+    const end = Promise.withResolvers<string>();
+    this.#ends.push(end);
+    this.running++;
+    try {
+      return await end.promise;
+    } finally {
+      this.running--;
+    }
+  };
+
+  succeed(): void {
+    this.#ends.shift()!.resolve("open");
+  }
+}
+
+async function sicken(gate: ConnectGate): Promise<void> {
+  await assertRejects(() => gate.pass(() => Promise.reject(new Error("no")), signal));
+}
+
+Deno.test("ConnectGate.pass() lets all through while the server is well", async () => {
+  const gate = new ConnectGate(new FakeClock());
+  const attempts = new Attempts();
+  const passing = [1, 2, 3].map(() => gate.pass(attempts.make, signal));
+  await drainMicrotasks();
+  assertEquals(attempts.running, 3);
+  for (let i = 0; i < 3; i++) attempts.succeed();
+  assertEquals(await Promise.all(passing), ["open", "open", "open"]);
+});
+
+Deno.test("ConnectGate.pass() makes one attempt at a time after a failure, until one succeeds", async () => {
+  const clock = new FakeClock();
+  const gate = new ConnectGate(clock);
+  await sicken(gate);
+  await clock.advance(1000);
+  const attempts = new Attempts();
+  const passing = [1, 2, 3].map(() => gate.pass(attempts.make, signal));
+  await drainMicrotasks();
+  assertEquals(attempts.running, 1);
+  attempts.succeed();
+  await drainMicrotasks();
+  assertEquals(attempts.running, 1, "the next one's turn");
+  const healthy = gate.pass(attempts.make, signal);
+  await drainMicrotasks();
+  assertEquals(attempts.running, 2, "who comes now need not queue");
+  for (let i = 0; i < 3; i++) {
+    attempts.succeed();
+    await drainMicrotasks();
+  }
+  assertEquals((await Promise.all([...passing, healthy])).length, 4);
+});
+
+Deno.test("ConnectGate.pass() passes the turn on when a waiter gives up", async () => {
+  const clock = new FakeClock();
+  const gate = new ConnectGate(clock);
+  await sicken(gate);
+  await clock.advance(1000);
+  const attempts = new Attempts();
+  const first = gate.pass(attempts.make, signal);
+  const stop = new AbortController();
+  const second = gate.pass(attempts.make, stop.signal);
+  const third = gate.pass(attempts.make, signal);
+  stop.abort(new Error("given up"));
+  await drainMicrotasks();
+  attempts.succeed();
+  await first;
+  await assertRejects(() => second, Error, "given up");
+  await drainMicrotasks();
+  attempts.succeed();
+  assertEquals(await third, "open");
+});

@@ -1,0 +1,81 @@
+import { assert, assertEquals } from "@std/assert";
+import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+
+const CONNECTIONS = { opened: 3, open: 2 };
+
+function statisticsOf(clock: FakeClock): DatabaseStatistics {
+  const statistics = new DatabaseStatistics("main", clock);
+  clock.freeze(5000);
+  statistics.succeeded += 3;
+  statistics.answered(4990, 5000, 3);
+  statistics.commandFailed(new Error("WRONGTYPE"));
+  statistics.hits += 2;
+  statistics.misses++;
+  statistics.retried();
+  statistics.tripped();
+  statistics.connectFailed(new Error("refused"));
+  return statistics;
+}
+
+Deno.test("DatabaseStatistics.snapshot() is frozen, through and through, and JSON", () => {
+  const snapshot = statisticsOf(new FakeClock()).snapshot(CONNECTIONS);
+  assert(Object.isFrozen(snapshot) && Object.isFrozen(snapshot.latency));
+  assertEquals(JSON.parse(JSON.stringify(snapshot)), snapshot);
+});
+
+Deno.test("DatabaseStatistics.resetWindow() begins a window and keeps what knows none", () => {
+  const clock = new FakeClock();
+  const statistics = statisticsOf(clock);
+  const whole = statistics.snapshot(CONNECTIONS);
+  assertEquals([whole.successfulOperations, whole.failedOperations], [3, 1]);
+  assertEquals([whole.successRate, whole.cacheHits, whole.cacheMisses], [75, 2, 1]);
+  assertEquals([whole.totalRetryAttempts, whole.circuitBreakerTrips], [1, 1]);
+  assertEquals([whole.uptimeSeconds, whole.windowSeconds], [5, 5]);
+  statistics.resetWindow();
+  clock.freeze(2000);
+  const empty = statistics.snapshot(CONNECTIONS);
+  assertEquals(empty, {
+    ...whole,
+    successfulOperations: 0,
+    failedOperations: 0,
+    successRate: 100,
+    cacheHits: 0,
+    cacheMisses: 0,
+    totalRetryAttempts: 0,
+    circuitBreakerTrips: 0,
+    uptimeSeconds: 7,
+    windowSeconds: 2,
+    latency: { p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 },
+  });
+  assertEquals(
+    [empty.totalConnections, empty.activeConnections, empty.failedConnections],
+    [3, 2, 1],
+  );
+  statistics.succeeded++;
+  assertEquals(statistics.snapshot(CONNECTIONS).successfulOperations, 1);
+  assertEquals(statistics.totals, {
+    succeeded: 4,
+    failed: 1,
+    retries: 1,
+    trips: 1,
+    hits: 2,
+    misses: 1,
+  });
+});
+
+Deno.test("DatabaseStatistics.lastSuccessTime is of a success, not of an error reply", () => {
+  const clock = new FakeClock({ wall: Date.UTC(2026, 0, 1) });
+  const statistics = new DatabaseStatistics("main", clock);
+  statistics.failed++;
+  statistics.answered(0, 1, 1);
+  assertEquals(statistics.lastSuccessTime, null);
+  clock.freeze(1000);
+  statistics.succeeded++;
+  statistics.answered(0, 1, 1);
+  assertEquals(statistics.lastSuccessTime, "2026-01-01T00:00:01.000Z");
+  clock.freeze(1000);
+  statistics.failed++;
+  statistics.answered(0, 1, 1);
+  assertEquals(statistics.lastSuccessTime, "2026-01-01T00:00:01.000Z");
+});
