@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { ReplyError } from "ioredis";
 import { ConnectionLostError, ManagerClosedError } from "../../../mod.ts";
