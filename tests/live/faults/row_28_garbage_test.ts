@@ -5,7 +5,9 @@ import { delay, waitFor } from "../../support/clients.ts";
 import { report } from "./_report.ts";
 import { onStage } from "./_stage.ts";
 
-const CASES = Number(Deno.env.get("MOORING_FAULT_CASES") ?? 2000);
+// Deno 2.5 slows down with each socket that was destroyed: 2,000 take it minutes.
+const FEWER = Deno.version.deno.startsWith("2.5.");
+const CASES = Number(Deno.env.get("MOORING_FAULT_CASES") ?? (FEWER ? 200 : 2000));
 const SEED = Number(Deno.env.get("MOORING_FAULT_SEED") ?? 20_261);
 
 /** A small generator of random numbers, so that a seed gives the same cases again. */
