@@ -1,4 +1,5 @@
 import type { Clock } from "./core/clock.ts";
+import { ConfigError } from "./core/errors/mod.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import { flagsOf } from "./connection/command_flags.ts";
 import type { ConnectionObserver } from "./connection/connection.ts";
@@ -11,6 +12,7 @@ import { CommandClassifier } from "./resilience/command_class.ts";
 import { RetryBudget } from "./resilience/retry_budget.ts";
 import { ConsecutiveFailures } from "./resilience/trip_strategy.ts";
 import { standaloneEndpoint } from "./topology/standalone.ts";
+import type { Endpoint } from "./transport/channel.ts";
 import { openDenoChannel } from "./transport/deno_channel.ts";
 import { openNodeChannel } from "./transport/node_channel.ts";
 import { readTlsMaterial } from "./transport/tls.ts";
@@ -39,7 +41,6 @@ export function makeOpener(
   reports: OpenerReports,
 ): Opener {
   const { tls } = config;
-  const endpoint = standaloneEndpoint(config);
   return new Opener({
     database: config.name,
     db: config.db,
@@ -49,7 +50,7 @@ export function makeOpener(
     silenceLimitMs: config.commandTimeoutMs,
     heartbeatMs: config.healthCheckIntervalMs,
     retry: config.connectRetry,
-    resolve: () => Promise.resolve(endpoint),
+    resolve: () => resolveEndpoint(config),
     openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
     clock,
     ...(config.username === undefined ? {} : { username: config.username }),
@@ -58,6 +59,16 @@ export function makeOpener(
     ...(tls.enabled ? { tls: () => readTlsMaterial(tls) } : {}),
     ...reports,
   });
+}
+
+/** Where a database is; only single servers are served so far. */
+function resolveEndpoint(config: RedisConfig): Promise<Endpoint> {
+  const { mode, name } = config;
+  if (mode === "standalone") return Promise.resolve(standaloneEndpoint(config));
+  const message = `found "${mode}", which this version can check but not connect; ` +
+    'allowed: "standalone"';
+  const key = `databases.${name}.mode`;
+  return Promise.reject(new ConfigError([{ origin: "connecting", key, message }]));
 }
 
 /**

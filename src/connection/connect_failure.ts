@@ -1,4 +1,4 @@
-import { AuthError, NotReadyError } from "../core/errors/mod.ts";
+import { AuthError, ConfigError, NotReadyError } from "../core/errors/mod.ts";
 import type { FailureKind } from "../resilience/failure_kinds.ts";
 import { isReplyError } from "./driver.ts";
 
@@ -41,6 +41,8 @@ function isDenied(error: unknown, endpoint?: string): boolean {
  */
 export function isPermanent(error: unknown): boolean {
   if (error instanceof AuthError || error instanceof NotReadyError) return true;
+  // A password file that is gone, a mode that is not served.
+  if (error instanceof ConfigError) return true;
   if (isDenied(error)) return true;
   const { code, message = "" } = error as { code?: string; message?: string };
   return code === "DENIED" || (code !== undefined && BAD_CERTIFICATE.test(code)) ||
@@ -54,7 +56,7 @@ export function isPermanent(error: unknown): boolean {
  * @returns The kind of failure.
  */
 export function failureKind(error: unknown): FailureKind {
-  if (error instanceof AuthError) return "auth";
+  if (error instanceof AuthError || error instanceof ConfigError) return "auth";
   if (error instanceof NotReadyError) return "loading";
   if ((error as { code?: string }).code === "DENIED") return "permission";
   if ((error as { code?: string }).code === "ETIMEDOUT") return "timeout";
