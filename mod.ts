@@ -53,14 +53,9 @@ export type * from "./src/observability/types.ts";
 export type { Logger, LogLevel } from "./src/observability/logger.ts";
 export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus_text.ts";
 
-export {
-  type CloseOptions,
-  type CloseReport,
-  type DatabaseName,
-  type ManagerEventListener,
-  type ManagerExtras,
-  RedisConnectionManager,
-} from "./src/manager.ts";
+export { type ManagerEventListener, RedisConnectionManager } from "./src/manager.ts";
+export type { CloseOptions, CloseReport, ManagerExtras } from "./src/manager_options.ts";
+export { type DatabaseName, NamedDatabases } from "./src/named_databases.ts";
 export {
   closeAllRedisConnections,
   getRedisClient,

@@ -1,7 +1,6 @@
 import type { Clock } from "./core/clock.ts";
 import { CircuitOpenError, CommandRefusedError } from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
-import { ConnectionState } from "./core/states.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import { BlockingCommands } from "./commands/blocking.ts";
 import { ManagedClient } from "./commands/client.ts";
@@ -26,24 +25,18 @@ import {
   type TransactionOptions,
   type TransactionParts,
 } from "./commands/transaction.ts";
-import type { Answer, CloseReason, Connection } from "./connection/connection.ts";
+import type { CloseReason, Connection } from "./connection/connection.ts";
 import { Command } from "./connection/driver.ts";
-import type { LoadingProgress } from "./connection/readiness.ts";
 import type { Opener } from "./connection/opener.ts";
 import type { CommandOwner } from "./connection/tracked.ts";
+import { HealthRecord } from "./database_health.ts";
+import { DatabaseNumbers } from "./database_numbers.ts";
 import { makePool, type PooledConnection } from "./database_pool.ts";
 import { classifier, makeBreaker, makeBudget, makeOpener } from "./database_parts.ts";
-import { judgeHealth } from "./health/health.ts";
-import { HealthMonitor } from "./health/monitor.ts";
-import { LoadingWatch } from "./health/loading_watch.ts";
-import { RecentTroubles } from "./health/recent_troubles.ts";
 import { type AcquireOptions, ConnectionLease } from "./lease.ts";
 import { Loan, sessionOf } from "./loan.ts";
-import {
-  type ConnectionCounts,
-  DatabaseStatistics,
-} from "./observability/database_statistics.ts";
-import { LATENCY_BOUNDS_MS, type MetricsSource } from "./observability/prometheus.ts";
+import { DatabaseStatistics } from "./observability/database_statistics.ts";
+import type { MetricsSource } from "./observability/prometheus.ts";
 import type {
   ConnectionMetrics,
   DatabaseHealth,
@@ -55,7 +48,6 @@ import { type Lane, LaneSet } from "./pool/lanes.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import { blockingTimeoutMs } from "./resilience/command_class.ts";
-import { classifyReplyError } from "./resilience/reply_errors.ts";
 import type { RetryBudget } from "./resilience/retry_budget.ts";
 import { describeEndpoint } from "./transport/channel.ts";
 import { standaloneEndpoint } from "./topology/standalone.ts";
@@ -84,7 +76,8 @@ export class Database {
   readonly client: ManagedClient;
   readonly #services: DatabaseServices;
   readonly #statistics: DatabaseStatistics;
-  readonly #troubles: RecentTroubles;
+  readonly #numbers: DatabaseNumbers;
+  readonly #health: HealthRecord;
   readonly #breaker: CircuitBreaker;
   readonly #budget: RetryBudget;
   readonly #opener: Opener;
@@ -100,35 +93,19 @@ export class Database {
     replied: (command, reply) => this.#dispatcher.replied(command, reply),
     failed: (command, error) => this.#dispatcher.leaseFailed(command, error),
   };
-  readonly #loadingWatch: LoadingWatch;
-  readonly #monitor: HealthMonitor;
-  #connectError: string | undefined;
-  #loading = false;
-  #pingMs: number | null = null;
-  #opened = 0;
   #lastTripReason = "";
-  /** The state that it was last found in, and since when. */
-  #judged: { state: ConnectionState; since: number };
 
   constructor(config: RedisConfig, services: DatabaseServices) {
     const { clock } = services;
     this.config = config;
-    this.#judged = { state: ConnectionState.HEALTHY, since: clock.wallNow() };
-    this.#monitor = this.#makeMonitor(services);
-    // Whatever is reported may have changed how well it serves.
-    this.#services = {
-      ...services,
-      emit: (type, detail) => {
-        services.emit(type, detail);
-        this.#monitor.update();
-      },
-    };
     this.#statistics = new DatabaseStatistics(config.name, clock);
-    this.#troubles = new RecentTroubles(clock);
+    this.#numbers = this.#makeNumbers();
+    this.#health = this.#makeHealth(services);
+    // Whatever is reported may have changed how well it serves.
+    this.#services = { ...services, emit: this.#health.emit };
     this.#breaker = makeBreaker(config, clock, (change) => this.#breakerChanged(change));
     this.#budget = makeBudget(config, clock);
     this.#opener = this.#makeOpener();
-    this.#loadingWatch = this.#makeLoadingWatch();
     this.#pool = this.#makePool();
     this.#lanes = new LaneSet({
       database: config.name,
@@ -235,26 +212,17 @@ export class Database {
         await this.whenReady(signal);
       } catch {
         signal?.throwIfAborted();
-        this.#pingMs = null;
+        this.#health.pinged(null);
         return false;
       }
       const startedAt = clock.now();
       const [lane] = this.#lanes.connections;
       const answer = await lane?.query(this.config.commandTimeoutMs, "ping");
-      this.#pingMs = answer === undefined ? null : clock.now() - startedAt;
-      if (lane !== undefined && answer !== undefined) return this.#serves(lane, answer);
+      this.#health.pinged(answer === undefined ? null : clock.now() - startedAt);
+      if (lane !== undefined && answer !== undefined) {
+        return this.#health.serves(lane, answer);
+      }
     }
-    return false;
-  }
-
-  /** Whether an answer to PING says that the server serves; an error mostly does too. */
-  #serves(connection: Connection, answer: Answer): boolean {
-    if (!("error" in answer)) return true;
-    const { code, rule } = classifyReplyError(answer.error.message);
-    if (rule.kind !== "loading") return true;
-    this.#loading = code === "LOADING";
-    this.#loadingWatch.notice(connection);
-    this.#monitor.update();
     return false;
   }
 
@@ -275,7 +243,7 @@ export class Database {
    */
   async close(drainMs: number): Promise<number> {
     this.#dispatcher.close();
-    this.#monitor.stop();
+    this.#health.stop();
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
     this.#hub.close();
@@ -295,7 +263,7 @@ export class Database {
 
   /** What commands did in the window, and connections so far. */
   statistics(): RedisStats {
-    return this.#statistics.snapshot(this.#connectionCounts());
+    return this.#numbers.statistics();
   }
 
   /** Begins a new window of the statistics. */
@@ -303,88 +271,46 @@ export class Database {
     this.#statistics.resetWindow();
   }
 
-  /** What text metrics are made of; all of it since the start, whatever was reset. */
+  /** What text metrics are made of. */
   metricsSource(): MetricsSource {
-    return {
-      health: this.health(),
-      pool: this.poolStatistics(),
-      connections: this.#connectionCounts(),
-      failedConnections: this.#statistics.failedConnections,
-      totals: this.#statistics.totals,
-      latency: this.#statistics.latencyTotals(LATENCY_BOUNDS_MS),
-    };
+    return this.#numbers.metricsSource();
   }
 
   /** What the pool holds. */
   poolStatistics(): PoolStatistics {
-    const { total, lanes, inUse, idle, connecting, waiting, max } = this.#pool.numbers();
-    const { created, acquireTimeouts, evictions, lastCleanup } = this.#pool.statistics();
-    return Object.freeze({
-      databaseName: this.name,
-      createdConnections: created,
-      availableConnections: idle + Math.max(0, max - total),
-      inUseConnections: lanes + inUse,
-      maxConnections: max,
-      idleConnections: idle,
-      lastCleanup: lastCleanup === null ? null : new Date(lastCleanup).toISOString(),
-      lanes,
-      leases: inUse,
-      connecting,
-      waiting: waiting + this.#lanes.waiting,
-      inFlight: this.#lanes.inFlight,
-      acquireTimeouts,
-      evictions: Object.freeze(evictions),
-    });
+    return this.#numbers.pool();
   }
 
   /** How well it serves, as far as is known without asking. */
   health(): DatabaseHealth {
-    const { open, opened } = this.#connectionCounts();
-    const judgement = judgeHealth({
-      breaker: this.#breaker.state,
-      loading: this.#loading,
-      connectError: this.#connectError,
-      openConnections: open,
-      everConnected: opened > 0,
-      recentTroubles: this.#troubles.count,
-    });
-    const { state } = judgement;
-    if (state !== this.#judged.state) {
-      this.#judged = { state, since: this.#services.clock.wallNow() };
-    }
-    return Object.freeze({
-      ...judgement,
-      since: new Date(this.#judged.since).toISOString(),
-      endpoint: describeEndpoint(standaloneEndpoint(this.config)),
-      db: this.config.db,
-      circuitBreaker: this.#breaker.state,
-      lastError: this.#statistics.lastError,
-      pingMs: this.#pingMs,
-    });
+    return this.#health.judge();
   }
 
   /** The seed's legacy shape. */
   metrics(): ConnectionMetrics {
-    const { succeeded, failed, trips } = this.#statistics.totals;
-    return Object.freeze({
-      databaseName: this.name,
-      state: this.health().state,
-      totalRequests: succeeded + failed,
-      successfulRequests: succeeded,
-      failedRequests: failed,
-      averageResponseTimeMs: this.#statistics.averageResponseMs,
-      activeConnections: this.#connectionCounts().open,
-      circuitBreakerTrips: trips,
-      consecutiveFailures: this.#statistics.failuresInRow,
-      lastError: this.#statistics.lastError,
-      lastSuccessTime: this.#statistics.lastSuccessTime,
+    return this.#numbers.metrics();
+  }
+
+  #makeNumbers(): DatabaseNumbers {
+    return new DatabaseNumbers({
+      config: this.config,
+      statistics: this.#statistics,
+      health: () => this.health(),
+      pool: () => this.#pool,
+      lanes: () => this.#lanes,
     });
   }
 
-  /** Connections that are being validated are open; those being opened are not. */
-  #connectionCounts(): ConnectionCounts {
-    const { connecting, total, validating } = this.#pool.numbers();
-    return { opened: this.#opened, open: total - (connecting - validating) };
+  #makeHealth({ clock, emit }: DatabaseServices): HealthRecord {
+    return new HealthRecord({
+      config: this.config,
+      endpoint: () => describeEndpoint(standaloneEndpoint(this.config)),
+      breaker: () => this.#breaker.state,
+      connections: () => this.#numbers.connections(),
+      lastError: () => this.#statistics.lastError,
+      emit,
+      clock,
+    });
   }
 
   #makeOpener(): Opener {
@@ -394,7 +320,7 @@ export class Database {
       mayRetry: () => this.#breaker.allows(),
       attemptRepeated: () => this.#statistics.retried(),
       attemptFailed: (error, endpoint, kind, source) => {
-        this.#connectError = error.message;
+        this.#health.connectFailed(error);
         this.#statistics.connectFailed(error);
         this.#breaker.recordFailure(kind, source);
         emit("connection", {
@@ -405,7 +331,7 @@ export class Database {
           reason: error.message,
         });
       },
-      loading: (progress, waitedMs) => this.#loadingSeen(progress, waitedMs),
+      loading: (progress, waitedMs) => this.#health.loading(progress, waitedMs),
       observer: {
         answered: (sentAt, now, count) => {
           this.#statistics.answered(sentAt, now, count);
@@ -413,40 +339,12 @@ export class Database {
           this.#breaker.recordSuccess();
         },
         troubled: (kind) => {
-          this.#troubles.add();
+          this.#health.troubled();
           this.#statistics.troubled();
           this.#breaker.recordFailure(kind);
-          this.#monitor.update();
+          this.#health.update();
         },
       },
-    });
-  }
-
-  #makeMonitor(services: DatabaseServices): HealthMonitor {
-    return new HealthMonitor({
-      judge: () => this.health(),
-      changed: (from, to, reason) =>
-        services.emit("statechange", { database: this.name, from, to, reason }),
-      clock: services.clock,
-    });
-  }
-
-  #loadingSeen(progress: LoadingProgress, waitedMs: number): void {
-    this.#loading = true;
-    this.#services.emit("loading", { database: this.name, waitedMs, ...progress });
-  }
-
-  #makeLoadingWatch(): LoadingWatch {
-    return new LoadingWatch({
-      database: this.name,
-      timeoutMs: this.config.loadingTimeoutMs,
-      answerTimeoutMs: this.config.commandTimeoutMs,
-      progress: (progress, waitedMs) => this.#loadingSeen(progress, waitedMs),
-      over: () => {
-        this.#loading = false;
-        this.#monitor.update();
-      },
-      clock: this.#services.clock,
     });
   }
 
@@ -482,9 +380,8 @@ export class Database {
   }
 
   #connectionOpened(connection: Connection): void {
-    this.#opened++;
-    this.#connectError = undefined;
-    this.#loading = false;
+    this.#numbers.connectionOpened();
+    this.#health.connected();
     connection.onEnd((reason) => this.#connectionEnded(connection, reason));
     this.#services.emit("connection", {
       database: this.name,
@@ -531,7 +428,7 @@ export class Database {
       openError: () => this.#openError(),
       runBlocking: (command) => this.#blocking.run(command),
       reresolve: (reason) => this.#lanes.replaceAll(reason),
-      notReady: (connection) => this.#loadingWatch.notice(connection),
+      notReady: (connection) => this.#health.notReady(connection),
       statistics: this.#statistics,
       clock: this.#services.clock,
     });

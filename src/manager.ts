@@ -1,14 +1,7 @@
 import { type Clock, systemClock, type Timer } from "./core/clock.ts";
-import { RedisDatabase } from "./core/databases.ts";
-import {
-  type BatchResult,
-  ConfigError,
-  ManagerClosedError,
-  UnknownDatabaseError,
-} from "./core/errors/mod.ts";
+import { type BatchResult, ConfigError, ManagerClosedError } from "./core/errors/mod.ts";
 import type { ManagerEventMap } from "./core/events.ts";
 import { CapacityCheck } from "./capacity.ts";
-import { isManagerConfig, RedisConfigLoader } from "./config/mod.ts";
 import type {
   ManagerConfig,
   ManagerOptions,
@@ -29,8 +22,16 @@ import type {
 } from "./commands/subscription_types.ts";
 import type { TransactionFill, TransactionOptions } from "./commands/transaction.ts";
 import { Database } from "./database.ts";
+import { DatabaseDirectory } from "./database_directory.ts";
 import { HealthEndpoint } from "./http_response.ts";
 import type { AcquireOptions, ConnectionLease } from "./lease.ts";
+import {
+  type CloseOptions,
+  type CloseReport,
+  type ManagerExtras,
+  resolveOptions,
+} from "./manager_options.ts";
+import { type DatabaseName, NamedDatabases } from "./named_databases.ts";
 import { EventLog } from "./observability/event_log.ts";
 import type { Logger } from "./observability/logger.ts";
 import { renderPrometheus } from "./observability/prometheus.ts";
@@ -44,31 +45,10 @@ import type {
 import { ConnectionBudget } from "./pool/budget.ts";
 import { describeDatabase, summarizeHealth, summarizeStatistics } from "./summaries.ts";
 
-/** A database, by its name or by its number in {@linkcode RedisDatabase}. */
-export type DatabaseName = string | RedisDatabase;
-
 /** Listens to one kind of event. */
 export type ManagerEventListener<K extends keyof ManagerEventMap> = (
   event: CustomEvent<ManagerEventMap[K]>,
 ) => void;
-
-/** What a manager works with beside its configuration. */
-export interface ManagerExtras {
-  /** Where it logs to, such as `console`. By default nothing is logged. */
-  logger?: Logger;
-}
-
-/** How the closing of a manager goes. */
-export interface CloseOptions {
-  /** How long commands in flight may take to finish, in milliseconds. Default 5,000. */
-  drainMs?: number;
-}
-
-/** What the closing of a manager did. */
-export interface CloseReport {
-  /** Commands that were cut: in flight or waiting when the time was over. */
-  readonly cutCommands: number;
-}
 
 type State =
   | { readonly name: "open" }
@@ -99,11 +79,11 @@ let sharedManager: RedisConnectionManager | undefined;
  * assertEquals(manager.getStatistics().totalOperations, 1);
  * ```
  */
-export class RedisConnectionManager implements AsyncDisposable {
+export class RedisConnectionManager extends NamedDatabases implements AsyncDisposable {
   readonly #events = new EventTarget();
   readonly #config: ManagerConfig;
   readonly #clock: Clock;
-  readonly #databases = new Map<string, Database>();
+  readonly #databases: DatabaseDirectory;
   readonly #budget: ConnectionBudget | undefined;
   readonly #capacity: CapacityCheck;
   readonly #warnings: string[];
@@ -129,11 +109,13 @@ export class RedisConnectionManager implements AsyncDisposable {
     extras: ManagerExtras = {},
     clock: Clock = systemClock,
   ) {
-    const { settings, logger } = splitOptions(config);
-    this.#config = resolveConfig(settings);
+    super();
+    const resolved = resolveOptions(config, extras);
+    this.#config = resolved.config;
+    this.#databases = new DatabaseDirectory(this.#config.unknownDatabase === "main");
     this.#clock = clock;
     this.#startedAt = this.#windowAt = clock.now();
-    this.#log = this.#makeLog(extras.logger ?? logger);
+    this.#log = this.#makeLog(resolved.extras.logger);
     this.#endpoint = this.#makeEndpoint();
     this.#warnings = [...this.#config.warnings];
     this.#capacity = new CapacityCheck(
@@ -227,68 +209,13 @@ export class RedisConnectionManager implements AsyncDisposable {
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    * @throws {ConnectError} If no connection could be opened.
    */
-  async getAsyncClient(
+  override async getAsyncClient(
     database: DatabaseName = "main",
     options: { signal?: AbortSignal } = {},
   ): Promise<RedisClient> {
     const found = this.#find(database);
     await found.whenReady(options.signal);
     return found.client;
-  }
-
-  /** The client of `main` when ready. */
-  main(): Promise<RedisClient> {
-    return this.getAsyncClient("main");
-  }
-
-  /** The client of `knowledge` when ready. */
-  knowledge(): Promise<RedisClient> {
-    return this.getAsyncClient("knowledge");
-  }
-
-  /** The client of `prompts` when ready. */
-  prompts(): Promise<RedisClient> {
-    return this.getAsyncClient("prompts");
-  }
-
-  /** The client of `agents` when ready. */
-  agents(): Promise<RedisClient> {
-    return this.getAsyncClient("agents");
-  }
-
-  /** The client of `metrics` when ready. */
-  metrics(): Promise<RedisClient> {
-    return this.getAsyncClient("metrics");
-  }
-
-  /** The client of `sessions` when ready. */
-  sessions(): Promise<RedisClient> {
-    return this.getAsyncClient("sessions");
-  }
-
-  /** The client of `workflows` when ready. */
-  workflows(): Promise<RedisClient> {
-    return this.getAsyncClient("workflows");
-  }
-
-  /** The client of `vectors` when ready. */
-  vectors(): Promise<RedisClient> {
-    return this.getAsyncClient("vectors");
-  }
-
-  /** The client of `models` when ready. */
-  models(): Promise<RedisClient> {
-    return this.getAsyncClient("models");
-  }
-
-  /** The client of `memory` when ready. */
-  memory(): Promise<RedisClient> {
-    return this.getAsyncClient("memory");
-  }
-
-  /** The client of `analytics` when ready. */
-  analytics(): Promise<RedisClient> {
-    return this.getAsyncClient("analytics");
   }
 
   /**
@@ -321,7 +248,7 @@ export class RedisConnectionManager implements AsyncDisposable {
    * @returns Name, number, endpoint, description and state of each.
    */
   listDatabases(): DatabaseListing[] {
-    return [...this.#databases.values()].map((database) => describeDatabase(database));
+    return this.#databases.all.map((database) => describeDatabase(database));
   }
 
   /**
@@ -485,7 +412,7 @@ export class RedisConnectionManager implements AsyncDisposable {
     options: { signal?: AbortSignal } = {},
   ): Promise<Record<string, Error | undefined>> {
     this.#assertOpen();
-    const entries = [...this.#databases.values()].map(async (database) =>
+    const entries = this.#databases.all.map(async (database) =>
       [
         database.name,
         await database.whenReady(options.signal).then(() => undefined, (e: Error) => e),
@@ -517,7 +444,7 @@ export class RedisConnectionManager implements AsyncDisposable {
    * ```
    */
   getStatistics(options: { reset?: boolean } = {}): ManagerStats {
-    const databases = [...this.#databases.values()];
+    const databases = this.#databases.all;
     const now = this.#clock.now();
     const stats = summarizeStatistics(databases, {
       uptimeSeconds: this.#uptimeSeconds,
@@ -554,7 +481,7 @@ export class RedisConnectionManager implements AsyncDisposable {
    * ```
    */
   toPrometheus(): string {
-    const sources = [...this.#databases.values()].map((each) => each.metricsSource());
+    const sources = this.#databases.all.map((each) => each.metricsSource());
     return renderPrometheus(sources, this.#uptimeSeconds);
   }
 
@@ -612,7 +539,7 @@ export class RedisConnectionManager implements AsyncDisposable {
    * @returns A frozen snapshot.
    */
   getHealthStatus(): HealthStatus {
-    return summarizeHealth([...this.#databases.values()]);
+    return summarizeHealth(this.#databases.all);
   }
 
   /**
@@ -623,7 +550,7 @@ export class RedisConnectionManager implements AsyncDisposable {
    */
   async healthCheck(options: { signal?: AbortSignal } = {}): Promise<HealthStatus> {
     this.#assertOpen();
-    const databases = [...this.#databases.values()];
+    const databases = this.#databases.all;
     await Promise.all(databases.map((database) => database.check(options.signal)));
     return this.getHealthStatus();
   }
@@ -713,7 +640,7 @@ export class RedisConnectionManager implements AsyncDisposable {
 
   /** What `console.log` shows: names and states, no secrets. */
   [Symbol.for("Deno.customInspect")](): string {
-    const names = [...this.#databases.keys()].join(", ");
+    const names = this.#databases.names.join(", ");
     return `RedisConnectionManager { ${this.#state.name}, databases: ${names} }`;
   }
 
@@ -737,7 +664,7 @@ export class RedisConnectionManager implements AsyncDisposable {
     return new HealthEndpoint({
       isClosed: () => this.isClosed,
       uptimeSeconds: () => this.#uptimeSeconds,
-      databases: () => this.#databases.values(),
+      databases: () => this.#databases.all,
       metrics: () => this.toPrometheus(),
     }, this.#clock);
   }
@@ -750,7 +677,7 @@ export class RedisConnectionManager implements AsyncDisposable {
   async #close(drainMs: number): Promise<CloseReport> {
     this.#tick?.cancel();
     const cut = await Promise.all(
-      [...this.#databases.values()].map((database) => database.close(drainMs)),
+      this.#databases.all.map((database) => database.close(drainMs)),
     );
     this.#log?.flush();
     return { cutCommands: cut.reduce((sum, count) => sum + count, 0) };
@@ -766,7 +693,7 @@ export class RedisConnectionManager implements AsyncDisposable {
       },
       ...(this.#budget === undefined ? {} : { budget: this.#budget }),
     });
-    this.#databases.set(config.name, database);
+    this.#databases.add(database);
     return database;
   }
 
@@ -778,16 +705,7 @@ export class RedisConnectionManager implements AsyncDisposable {
 
   /** Looks a database up for its numbers, which outlive the closing. */
   #lookUp(database: DatabaseName): Database {
-    const names = namesOf(database);
-    for (const name of names) {
-      const found = this.#databases.get(name);
-      if (found !== undefined) return found;
-    }
-    const fallback = this.#config.unknownDatabase === "main"
-      ? this.#databases.get("main")
-      : undefined;
-    if (fallback !== undefined) return fallback;
-    throw new UnknownDatabaseError(names[0]!, [...this.#databases.keys()]);
+    return this.#databases.find(database);
   }
 
   #assertOpen(): void {
@@ -796,7 +714,7 @@ export class RedisConnectionManager implements AsyncDisposable {
 
   #cleanUp(): number {
     let closed = 0;
-    for (const database of this.#databases.values()) closed += database.reap();
+    for (const database of this.#databases.all) closed += database.reap();
     return closed;
   }
 
@@ -820,31 +738,4 @@ function asText(message: Uint8Array): string {
 
 function asBytes(message: Uint8Array): Uint8Array {
   return message;
-}
-
-/** Tells a logger from the settings that it may stand among. */
-function splitOptions(
-  config: ManagerConfig | (ManagerOptions & ManagerExtras) | undefined,
-): { settings?: ManagerConfig | ManagerOptions; logger?: Logger } {
-  if (isManagerConfig(config) || config?.logger === undefined) {
-    return { settings: config };
-  }
-  const { logger, ...settings } = config;
-  return { settings, logger };
-}
-
-function resolveConfig(
-  config: ManagerConfig | ManagerOptions | undefined,
-): ManagerConfig {
-  if (config === undefined) return RedisConfigLoader.loadSync({});
-  return isManagerConfig(config) ? config : RedisConfigLoader.fromOptions(config);
-}
-
-/** Names that a database may go by: a number of {@linkcode RedisDatabase} can have two. */
-function namesOf(database: DatabaseName): string[] {
-  if (typeof database === "string") return [database];
-  const names = Object.entries(RedisDatabase)
-    .filter(([, number]) => number === database)
-    .map(([name]) => name.toLowerCase());
-  return names.length === 0 ? [String(database)] : names;
 }

@@ -1,10 +1,7 @@
 import type { RedisClient } from "./commands/client.ts";
-import {
-  type CloseOptions,
-  type CloseReport,
-  type DatabaseName,
-  RedisConnectionManager,
-} from "./manager.ts";
+import { RedisConnectionManager } from "./manager.ts";
+import type { CloseOptions, CloseReport } from "./manager_options.ts";
+import type { DatabaseName } from "./named_databases.ts";
 
 /** What {@linkcode getRedisClient} is asked for; the seed's two arguments. */
 export interface GetRedisClientOptions {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import {
   CommandTimeoutError,
   ConnectionLostError,
@@ -15,6 +15,7 @@ import {
   writeCommand,
   writeOrdinary,
 } from "./driver.ts";
+import { DeadlineWatch, READING_PAUSE_MS } from "./deadline_watch.ts";
 import { Doubt, QuietWatch } from "./doubt.ts";
 import { InFlightLog } from "./in_flight_log.ts";
 import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
@@ -64,11 +65,6 @@ export interface ConnectionParts {
   readonly observer: ConnectionObserver;
 }
 
-/** How long a backlog of replies may take to be read before deadlines are judged. */
-const MAX_READING_MS = 50;
-/** Pause between two looks at a backlog, in milliseconds. */
-const READING_PAUSE_MS = 5;
-
 type State =
   | { readonly name: "open" }
   | { readonly name: "closing"; readonly reason: CloseReason }
@@ -103,8 +99,7 @@ export class Connection {
   #tick = -1;
   #tickTime = 0;
   #lastReceivedAt: number;
-  #deadlineTimer: Timer | undefined;
-  #deadlineAt = Infinity;
+  readonly #deadlines: DeadlineWatch;
   /** Our own questions in flight: in the library's queue, but not in the log. */
   #unlogged = 0;
   /** Set while it may be dead: until bytes come, or nothing came for too long. */
@@ -128,6 +123,12 @@ export class Connection {
     this.#observer = parts.observer;
     this.#silenceLimitMs = parts.silenceLimitMs;
     this.createdAt = this.#lastReceivedAt = parts.clock.now();
+    this.#deadlines = new DeadlineWatch({
+      clock: parts.clock,
+      isOpen: () => this.isOpen,
+      bytesReceived: () => parts.stream.bytesReceived,
+      judge: () => this.#judgeDeadlines(),
+    });
   }
 
   /** Whether it can take commands. */
@@ -183,8 +184,7 @@ export class Connection {
     const { tick } = this.#stream;
     if (tick !== this.#tick || this.#doubt !== undefined) this.#beginTick(tick);
     if (tracking.attempts === 1 && !tracking.waited) tracking.startedAt = this.#tickTime;
-    const deadline = tracking.startedAt + tracking.timeoutMs;
-    if (deadline < this.#deadlineAt) this.#armAt(deadline);
+    this.#deadlines.add(tracking.startedAt + tracking.timeoutMs);
     if (this.#doubt === undefined || this.#isLet(command, this.#doubt)) {
       this.#write(command);
     }
@@ -350,7 +350,7 @@ export class Connection {
       text: error?.message ?? "closed by the server",
     };
     this.#state = { name: "closed", reason };
-    this.#deadlineTimer?.cancel();
+    this.#deadlines.stop();
     if (reason.kind === "lost") this.#observer.troubled("reset");
     else if (reason.kind === "protocol") this.#observer.troubled("protocol");
     // First the pool, so that what is tried again is not tried here.
@@ -387,49 +387,13 @@ export class Connection {
       : new ConnectionLostError(this.database, command.name, delivery, text);
   }
 
-  #armAt(deadline: number): void {
-    this.#deadlineTimer?.cancel();
-    this.#deadlineAt = deadline;
-    this.#deadlineTimer = this.#clock.setTimer(
-      () => {
-        const now = this.#clock.now();
-        // Who was kept from reading for long may take as long for what has piled up.
-        this.#readFirst(now + Math.max(MAX_READING_MS, now - deadline));
-      },
-      deadline - this.#clock.now(),
-    );
-  }
-
-  /**
-   * What has arrived is read before deadlines are judged: the timers of a process that
-   * was frozen or busy are due before its sockets have been looked at. One look gives
-   * one chunk, and the server may have more, so it looks until none comes.
-   */
-  #readFirst(until: number, wasQuiet = false): void {
-    const { bytesReceived } = this.#stream;
-    this.#clock.afterPoll(() => {
-      if (this.#state.name !== "open") return;
-      const isQuiet = this.#stream.bytesReceived === bytesReceived;
-      // Quiet twice: the runtime's own sockets may need more than one turn of the loop.
-      if ((isQuiet && wasQuiet) || this.#clock.now() >= until) {
-        return this.#judgeDeadlines();
-      }
-      this.#deadlineTimer = this.#clock.setTimer(
-        () => this.#readFirst(until, isQuiet),
-        READING_PAUSE_MS,
-      );
-    });
-  }
-
-  #judgeDeadlines(): void {
-    this.#deadlineAt = Infinity;
-    if (this.#state.name !== "open") return;
+  /** Fails what is over, ends a connection that shows no life; gives the next deadline. */
+  #judgeDeadlines(): number {
     const now = this.#clock.now();
     const commands = this.redis.commandQueue.toArray().map((item) => item.command);
     const sent = this.#judgeEach(commands, now, "ambiguous");
     const held = this.#judgeEach(this.#doubt?.held ?? [], now, "never-sent");
     if (sent.expired > 0) this.#observer.troubled("timeout");
-    const next = Math.min(sent.next, held.next);
     if (sent.expired > 0 && this.#isSilent(now)) {
       const ms = Math.round(now - Math.max(this.#lastReceivedAt, this.#log.oldest));
       this.close({
@@ -438,7 +402,8 @@ export class Connection {
       });
     } else if (sent.expired > 0 && this.#isStuck(now)) {
       this.close({ kind: "silent", text: "a reply began and did not go on" });
-    } else if (next < this.#deadlineAt) this.#armAt(next);
+    }
+    return this.isOpen ? Math.min(sent.next, held.next) : Infinity;
   }
 
   /** Fails those whose time is over; gives their number and the next deadline. */

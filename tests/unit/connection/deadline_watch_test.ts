@@ -1,0 +1,80 @@
+import { assertEquals } from "@std/assert";
+import { DeadlineWatch } from "../../../src/connection/deadline_watch.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+
+function watchOn(clock: FakeClock, judge: () => number) {
+  const socket = { bytes: 0, isOpen: true };
+  const watch = new DeadlineWatch({
+    clock,
+    isOpen: () => socket.isOpen,
+    bytesReceived: () => socket.bytes,
+    judge,
+  });
+  return { socket, watch };
+}
+
+Deno.test("DeadlineWatch judges once for the nearest of many deadlines", async () => {
+  const clock = new FakeClock();
+  const judged: number[] = [];
+  const { watch } = watchOn(clock, () => {
+    judged.push(clock.now());
+    return Infinity;
+  });
+  for (const deadline of [300, 100, 200]) watch.add(clock.now() + deadline);
+  const startedAt = clock.now();
+  await clock.advance(1000);
+  assertEquals(judged.length, 1);
+  // Two quiet looks lie between the deadline and the judgement.
+  assertEquals(judged[0]! - startedAt >= 100 && judged[0]! - startedAt <= 120, true);
+});
+
+Deno.test("DeadlineWatch goes on with the deadline that the judgement gives", async () => {
+  const clock = new FakeClock();
+  const startedAt = clock.now();
+  const judged: number[] = [];
+  const { watch } = watchOn(clock, () => {
+    judged.push(clock.now() - startedAt);
+    return judged.length === 1 ? startedAt + 500 : Infinity;
+  });
+  watch.add(startedAt + 100);
+  await clock.advance(2000);
+  assertEquals(judged.length, 2);
+  assertEquals(judged[1]! >= 500 && judged[1]! <= 520, true);
+});
+
+Deno.test("DeadlineWatch reads what has piled up before it judges, for a bounded time", async () => {
+  const clock = new FakeClock();
+  const startedAt = clock.now();
+  let judgedAt = -1;
+  let bytes = 0;
+  const watch = new DeadlineWatch({
+    clock,
+    isOpen: () => true,
+    // There is more at each look.
+    bytesReceived: () => bytes++,
+    judge: () => {
+      judgedAt = clock.now() - startedAt;
+      return Infinity;
+    },
+  });
+  watch.add(startedAt + 100);
+  await clock.advance(1000);
+  assertEquals(judgedAt >= 150 && judgedAt <= 160, true, `judged after ${judgedAt} ms`);
+});
+
+Deno.test("DeadlineWatch does not judge what has ended or was stopped", async () => {
+  const clock = new FakeClock();
+  let judged = 0;
+  const judge = () => {
+    judged++;
+    return Infinity;
+  };
+  const ended = watchOn(clock, judge);
+  ended.watch.add(clock.now() + 100);
+  ended.socket.isOpen = false;
+  const stopped = watchOn(clock, judge);
+  stopped.watch.add(clock.now() + 100);
+  stopped.watch.stop();
+  await clock.advance(1000);
+  assertEquals(judged, 0);
+});
