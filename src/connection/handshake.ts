@@ -107,7 +107,8 @@ export async function shakeHands(
       ended.abort(error ?? new Error("the connection was closed by the server"));
     },
   });
-  signal.addEventListener("abort", () => connection ?? stream.destroy(), { once: true });
+  const abort = () => stream.destroy();
+  signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) stream.destroy();
   signal.throwIfAborted();
   const redis = await connectDriver({
@@ -126,6 +127,8 @@ export async function shakeHands(
   });
   const connect = () => {
     ended.signal.throwIfAborted();
+    // From here on the connection is its owner's to end.
+    signal.removeEventListener("abort", abort);
     const { silenceLimitMs, clock, observer } = options;
     connection = new Connection({
       id: ++lastId,
