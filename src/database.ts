@@ -1,5 +1,9 @@
 import type { Clock } from "./core/clock.ts";
-import { CircuitOpenError, CommandRefusedError } from "./core/errors/mod.ts";
+import {
+  CircuitOpenError,
+  CommandRefusedError,
+  ConnectError,
+} from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import { BlockingCommands } from "./commands/blocking.ts";
@@ -200,30 +204,52 @@ export class Database {
 
   /**
    * Asks the server now. A connection that turns out to be dead is not its last word:
-   * a new one is tried.
+   * a new one is tried. While the circuit breaker is not closed, it asks only when a
+   * probe is due, and is that probe.
    *
    * @param signal Ends the wait.
    * @returns Whether the server serves.
    */
   async check(signal?: AbortSignal): Promise<boolean> {
+    if (this.#breaker.allows()) return await this.#ask(signal) === "serves";
+    const probe = this.#breaker.tryProbe();
+    if (probe === undefined) {
+      this.#health.pinged(null);
+      return false;
+    }
+    try {
+      const found = await this.#ask(signal);
+      if (found === "serves") probe.succeed();
+      else if (found === "unreachable") probe.fail("refused");
+      return found === "serves";
+    } finally {
+      // Does nothing to a probe that was settled.
+      probe.cancel();
+    }
+  }
+
+  /** What a look at the server shows; "waits" if it is there and does not serve now. */
+  async #ask(
+    signal: AbortSignal | undefined,
+  ): Promise<"serves" | "waits" | "unreachable"> {
     const { clock } = this.#services;
     for (let attempt = 0; attempt < 2; attempt++) {
       try {
-        await this.whenReady(signal);
-      } catch {
+        await this.#lanes.whenReady(signal);
+      } catch (error) {
         signal?.throwIfAborted();
         this.#health.pinged(null);
-        return false;
+        return error instanceof ConnectError ? "unreachable" : "waits";
       }
       const startedAt = clock.now();
       const [lane] = this.#lanes.connections;
       const answer = await lane?.query(this.config.commandTimeoutMs, "ping");
       this.#health.pinged(answer === undefined ? null : clock.now() - startedAt);
       if (lane !== undefined && answer !== undefined) {
-        return this.#health.serves(lane, answer);
+        return this.#health.serves(lane, answer) ? "serves" : "waits";
       }
     }
-    return false;
+    return "unreachable";
   }
 
   /**
@@ -308,6 +334,7 @@ export class Database {
       breaker: () => this.#breaker.state,
       connections: () => this.#numbers.connections(),
       lastError: () => this.#statistics.lastError,
+      ask: () => this.check(),
       emit,
       clock,
     });
