@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { ReadingTurn } from "../../../src/transport/reading_turn.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
-const FULL = new Uint8Array(64 * 1045);
+const FULL = new Uint8Array(64 * 1024);
 
 /** A turn whose chunks take their time. */
 function setUp(costMs: number) {
@@ -43,7 +43,7 @@ Deno.test("ReadingTurn.take() never stops after a chunk that has not filled the 
 
 Deno.test("ReadingTurn.take() counts large chunks between full ones, as no pause", () => {
   const { turn } = setUp(2.5);
-  const part = FULL.subarray(0, 16 * 1045);
+  const part = FULL.subarray(0, 16 * 1024);
   for (let i = 0; i < 3; i++) {
     assertEquals([turn.take(FULL), turn.take(part)], [undefined, undefined]);
   }
