@@ -116,6 +116,7 @@ export class Database {
       maxLanes: config.maxLanes,
       maxWaiting: config.maxWaiting,
       clock,
+      idleTimeoutMs: config.idleTimeoutMs,
       open: (signal) => this.#openLane(signal),
     });
     const retry = this.#retryPolicy();
@@ -258,7 +259,7 @@ export class Database {
    * @returns How many.
    */
   reap(): number {
-    return this.#lanes.replaceExpired() + this.#pool.reap();
+    return this.#lanes.replaceExpired() + this.#lanes.shrink() + this.#pool.reap();
   }
 
   /**
@@ -403,7 +404,8 @@ export class Database {
     slot.onWanted(() =>
       this.#lanes.replace(connection, "its place is needed for a lease")
     );
-    return { connection, expiresAt: slot.expiresAt, release: () => slot.release() };
+    const { expiresAt } = slot;
+    return { connection, expiresAt, release: (_, counted) => slot.release(counted) };
   }
 
   #connectionOpened(connection: Connection): void {

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { systemClock } from "../core/clock.ts";
 import type {
   ByteChannel,
   ChannelHandlers,
@@ -7,6 +8,7 @@ import type {
   KeepaliveTier,
 } from "./channel.ts";
 import { setKernelKeepalive } from "./keepalive_ffi.ts";
+import { ReadingTurn } from "./reading_turn.ts";
 import type { TlsMaterial } from "./tls.ts";
 
 /** Bytes read at once. */
@@ -68,6 +70,7 @@ class DenoChannel implements ByteChannel {
   }
 
   async #read(handlers: ChannelHandlers): Promise<void> {
+    const turn = new ReadingTurn(systemClock, (chunk) => handlers.data(chunk));
     try {
       while (this.#state !== "closed") {
         // A new buffer each time: the parser keeps slices of it.
@@ -75,7 +78,8 @@ class DenoChannel implements ByteChannel {
         const count = await this.#conn.read(bytes);
         if (count === null) break;
         // The client library's parser decodes text with methods of Buffer.
-        handlers.data(Buffer.from(bytes.buffer, 0, count));
+        const over = turn.take(Buffer.from(bytes.buffer, 0, count));
+        if (over !== undefined) await over;
       }
       this.#finish(undefined);
     } catch (error) {

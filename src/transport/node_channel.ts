@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import { systemClock } from "../core/clock.ts";
 import { applyKeepalive } from "./keepalive.ts";
 import type {
   ByteChannel,
@@ -8,6 +9,7 @@ import type {
   Endpoint,
   KeepaliveTier,
 } from "./channel.ts";
+import { ReadingTurn } from "./reading_turn.ts";
 
 /** A channel over node:net or node:tls: the fastest path on the runtimes measured. */
 class NodeChannel implements ByteChannel {
@@ -33,7 +35,11 @@ class NodeChannel implements ByteChannel {
   start(handlers: ChannelHandlers): void {
     const socket = this.#socket;
     socket.removeAllListeners("error");
-    socket.on("data", (chunk: Uint8Array) => handlers.data(chunk));
+    const turn = new ReadingTurn(systemClock, (chunk) => handlers.data(chunk));
+    socket.on("data", (chunk: Uint8Array) => {
+      const over = turn.take(chunk);
+      if (over !== undefined) pauseUntil(socket, over);
+    });
     socket.on("drain", () => handlers.drain());
     socket.on("error", (error: Error) => this.#error ??= error);
     // A server that says goodbye will not answer any more: do not linger half open.
@@ -54,6 +60,11 @@ class NodeChannel implements ByteChannel {
   destroy(): void {
     this.#socket.destroy();
   }
+}
+
+function pauseUntil(socket: Socket, over: Promise<void>): void {
+  socket.pause();
+  void over.then(() => socket.resume());
 }
 
 function tlsOptions(
