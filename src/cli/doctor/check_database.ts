@@ -4,7 +4,7 @@ import {
   NotReadyError,
   type RedisClient,
   type RedisConfig,
-  RedisConnectionManager,
+  type RedisConnectionManager,
 } from "../../../mod.ts";
 import { flagOf, isGranted } from "../permissions.ts";
 import type { DoctorOptions } from "./command.ts";

@@ -15,8 +15,8 @@ import { checkDatabase } from "./check_database.ts";
 import type { DoctorOptions } from "./command.ts";
 import { type DoctorReport, type Finding, makeReport, type Status } from "./report.ts";
 
-/** A server that loads is not waited for, in milliseconds. */
-const LOADING_MS = 500;
+/** A server that loads is waited for only until it has said so, in milliseconds. */
+const LOADING_MS = 3000;
 
 /**
  * `doctor`: looks at everything, and prints a line for each thing.
@@ -110,7 +110,7 @@ async function checkAll(
   names: readonly string[],
   findings: Finding[],
 ): Promise<void> {
-  // One attempt, and no wait for a server that loads: the doctor tells what is now.
+  // One attempt, and no long wait for a server that loads: the doctor tells what is now.
   const config = await loadConfig("doctor", options, {
     connectRetry: { attempts: 1 },
     connectTimeoutMs: options.timeout,
