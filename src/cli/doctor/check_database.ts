@@ -9,6 +9,7 @@ import {
 import { flagOf, isGranted } from "../permissions.ts";
 import type { DoctorOptions } from "./command.ts";
 import type { Finding } from "./report.ts";
+import { resolveNames, targetsOf } from "./resolve_names.ts";
 import {
   type Info,
   judgeClock,
@@ -19,6 +20,7 @@ import {
   parseInfo,
   type Verdict,
 } from "./server_facts.ts";
+import { judgeKeepalive, judgeTls } from "./socket_facts.ts";
 
 /** Round trips that the latency is taken of. */
 const PINGS = 100;
@@ -29,6 +31,7 @@ const SETTINGS = [
   "appendfsync",
   "stop-writes-on-bgsave-error",
   "min-replicas-to-write",
+  "maxclients",
 ] as const;
 
 /** Takes the lines of one database. */
@@ -51,15 +54,20 @@ export async function checkDatabase(
   const line: Say = (check, verdict) =>
     say({ scope: `databases.${config.name}`, check, ...verdict });
   if (!mayConnect(config, line)) return;
+  line("resolve", await resolveNames(config, options.timeout));
   const client = await connect(manager, config, line, options.timeout);
   if (client === undefined) return;
+  judgeSocket(manager, config, line);
   await askServer(manager, client, config, options, line);
 }
 
 /** Asks the runtime, so that it does not stop and ask the user. */
 function mayConnect(config: RedisConfig, line: Say): boolean {
   const needed: Deno.PermissionDescriptor[] = config.unixSocket === undefined
-    ? [{ name: "net", host: `${config.host}:${config.port}` }]
+    ? targetsOf(config).map(({ host, port }) => ({
+      name: "net",
+      host: `${host}:${port}`,
+    }))
     : ["read", "write"].map((name) => (
       { name: name as "read" | "write", path: config.unixSocket! }
     ));
@@ -77,6 +85,18 @@ function mayConnect(config: RedisConfig, line: Say): boolean {
     advice: `run it with ${missing.join(" ")} (or -A)`,
   });
   return false;
+}
+
+/** The connection that the client has just got; what is known of it costs no question. */
+function judgeSocket(
+  manager: RedisConnectionManager,
+  config: RedisConfig,
+  line: Say,
+): void {
+  const [socket] = manager.getPoolStatistics(config.name).connections;
+  if (socket === undefined) return;
+  line("tls", judgeTls(config, socket, Date.now()));
+  line("keepalive", judgeKeepalive(config, socket));
 }
 
 async function connect(
@@ -166,14 +186,15 @@ async function judgeInfo(
   line("server", { status: "ok", message: `version ${version}, ${info.redis_mode}` });
   const { endpoint } = manager.listDatabases().find(({ name }) => name === config.name)!;
   const needed = connectionDemand(manager.config).get(endpoint) ?? config.maxConnections;
-  const maxClients = Number(info.maxclients);
+  const settings = await readSettings(client);
+  // Servers before 6.2 do not tell it in INFO.
+  const maxClients = Number(info.maxclients ?? settings.maxclients);
   line(
     "maxclients",
     Number.isFinite(maxClients)
       ? judgeMaxClients(needed, instances, maxClients)
       : { status: "skip", message: "the server does not tell" },
   );
-  const settings = await readSettings(client);
   line("eviction", judgeEviction(info));
   line("persistence", judgePersistence(info, settings));
   line("replication", judgeReplication(info, settings));
@@ -239,8 +260,17 @@ async function judgeUser(client: RedisClient): Promise<Verdict> {
   const user = String(await client.acl("WHOAMI"));
   const refused: string[] = [];
   for (const command of [["GET", "k"], ["SET", "k", "v"], ["INFO"]] as const) {
-    const answer = await client.call("ACL", "DRYRUN", user, ...command).catch(() => "OK");
-    if (String(answer) !== "OK") refused.push(command[0]);
+    try {
+      const answer = await client.call("ACL", "DRYRUN", user, ...command);
+      if (String(answer) !== "OK") refused.push(command[0]);
+    } catch (error) {
+      const { message } = error as Error;
+      return {
+        status: "skip",
+        message: `user ${user}; what it may run is not known: ${message}`,
+        advice: "ACL DRYRUN tells from version 7 on, to users who may run it",
+      };
+    }
   }
   if (refused.length === 0) return { status: "ok", message: `user ${user}` };
   return {

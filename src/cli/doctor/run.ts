@@ -79,7 +79,10 @@ function judgeConfig(config: ManagerConfig, findings: Finding[]): void {
     });
   }
   if (warnings.length > 0) return;
-  const message = `${Object.keys(databases).length} databases, nothing to object to`;
+  const count = Object.keys(databases).length;
+  const message = `${count} ${
+    count === 1 ? "database" : "databases"
+  }, nothing to object to`;
   findings.push({ scope, check, status: "ok", message });
 }
 
