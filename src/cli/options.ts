@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
+import { CliExit, ExitCode } from "./exit.ts";
 
 /** `--config FILE`, which every command that reads a configuration has. */
 export function configOption(): Option {
@@ -40,16 +41,20 @@ export function parseCount(text: string): number {
 }
 
 /**
- * Reads an address.
+ * Reads the address behind `--url`.
  *
  * @param schemes What it may begin with, such as `redis:`.
- * @returns A reader; it gives the text back, and never says it in an error: it may hold a
- * password.
+ * @returns A reader; it gives the text back.
+ * @throws {CliExit} By the reader, if it is none. The parser's own error would say the
+ * text, which may hold a password.
  */
 export function parseUrl(schemes: readonly string[]): (text: string) => string {
   return (text) => {
     if (URL.canParse(text) && schemes.includes(new URL(text).protocol)) return text;
     const allowed = schemes.map((scheme) => `${scheme}//`).join(", ");
-    throw new InvalidArgumentError(`It must be a URL that begins with ${allowed}.`);
+    throw new CliExit(
+      ExitCode.USAGE,
+      `error: --url must be a URL that begins with ${allowed}`,
+    );
   };
 }

@@ -51,13 +51,18 @@ function settle(command: Command, io: CliIo): void {
     .configureHelp({ styleTitle: paint.bold })
     .configureOutput({
       writeOut: (text) => io.out(text),
-      writeErr: (text) => io.err(text),
+      writeErr: (text) => io.err(withoutCredentials(text)),
       getOutHelpWidth: () => io.columns,
       getErrHelpWidth: () => io.columns,
       getOutHasColors: () => io.useColor,
       getErrHasColors: () => io.useColor && io.isErrTerminal,
     });
   for (const child of command.commands) settle(child, io);
+}
+
+/** What the parser repeats of the arguments may be a URL with a password. */
+function withoutCredentials(text: string): string {
+  return text.replaceAll(/:\/\/[^\s/@]*@/g, "://***@");
 }
 
 /** The words that call a command, such as `mooring config check`. */
