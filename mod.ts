@@ -20,6 +20,7 @@
  * @module
  */
 export { ConnectionState } from "./src/core/states.ts";
+export type * from "./src/core/sockets.ts";
 export { RedisDatabase } from "./src/core/databases.ts";
 export { Secret, type SecretProvider } from "./src/core/secret.ts";
 export * from "./src/core/errors/mod.ts";

@@ -103,7 +103,7 @@ export class Database {
     const { clock } = services;
     this.config = config;
     this.#statistics = new DatabaseStatistics(config.name, clock);
-    this.#numbers = this.#makeNumbers();
+    this.#numbers = this.#makeNumbers(clock);
     this.#health = this.#makeHealth(services);
     // Whatever is reported may have changed how well it serves.
     this.#services = { ...services, emit: this.#health.emit };
@@ -318,13 +318,14 @@ export class Database {
     return this.#numbers.metrics();
   }
 
-  #makeNumbers(): DatabaseNumbers {
+  #makeNumbers(clock: Clock): DatabaseNumbers {
     return new DatabaseNumbers({
       config: this.config,
       statistics: this.#statistics,
       health: () => this.health(),
       pool: () => this.#pool,
       lanes: () => this.#lanes,
+      clock,
     });
   }
 

@@ -1,3 +1,4 @@
+import type { Clock } from "./core/clock.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import type { PooledConnection } from "./database_pool.ts";
 import type {
@@ -6,6 +7,7 @@ import type {
 } from "./observability/database_statistics.ts";
 import { LATENCY_BOUNDS_MS, type MetricsSource } from "./observability/prometheus.ts";
 import type {
+  ConnectionDetails,
   ConnectionMetrics,
   DatabaseHealth,
   PoolStatistics,
@@ -13,6 +15,7 @@ import type {
 } from "./observability/types.ts";
 import type { LaneSet } from "./pool/lanes.ts";
 import type { Pool } from "./pool/pool.ts";
+import type { OpenConnection } from "./pool/types.ts";
 
 /** Where the numbers of a database come from. */
 export interface NumberSources {
@@ -26,6 +29,8 @@ export interface NumberSources {
   readonly pool: () => Pool<PooledConnection>;
   /** Its lanes; asked for late too. */
   readonly lanes: () => LaneSet;
+  /** Time. */
+  readonly clock: Clock;
 }
 
 /** The numbers of one database, in the shapes that users see. Each is a snapshot. */
@@ -108,7 +113,28 @@ export class DatabaseNumbers {
       inFlight: set.inFlight,
       acquireTimeouts,
       evictions: Object.freeze(evictions),
+      connections: Object.freeze(this.#details(pool.connections())),
     });
+  }
+
+  /** Nothing is asked of a socket here: what it got was noted when it was opened. */
+  #details(open: readonly OpenConnection<PooledConnection>[]): ConnectionDetails[] {
+    const now = this.#sources.clock.now();
+    return open.map(({ purpose, connection: { id, connection } }) => {
+      const { endpoint, createdAt, inFlight, stream: { channel } } = connection;
+      const { keepalive, kernelKeepalive, localPort, tls } = channel;
+      return Object.freeze({
+        id,
+        purpose,
+        endpoint,
+        localPort,
+        ageSeconds: (now - createdAt) / 1000,
+        inFlight,
+        keepalive,
+        kernelKeepalive,
+        tls,
+      });
+    }).sort((a, b) => a.id - b.id);
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type { ConnectionState } from "../core/states.ts";
 
 /**
@@ -62,6 +63,29 @@ export interface RedisStats {
   readonly latency: LatencyStats;
 }
 
+/** One open connection; a frozen snapshot. */
+export interface ConnectionDetails {
+  /** Unique in the process; later ones are greater. */
+  readonly id: number;
+  /** Shared by the commands of many callers, or for leases, idle ones included. */
+  readonly purpose: "lane" | "lease";
+  /** Where it goes, such as `127.0.0.1:6379`. */
+  readonly endpoint: string;
+  /** Port of this end, by which CLIENT LIST and the system know it; 0 for a Unix socket. */
+  readonly localPort: number;
+  /** Seconds since it was opened. */
+  readonly ageSeconds: number;
+  /** Commands that were sent on it and are not answered. */
+  readonly inFlight: number;
+  /** How much of TCP keepalive it got. */
+  readonly keepalive: KeepaliveTier;
+  /** The kernel's values of keepalive, as it told them when they had been set; `null`
+   * where it cannot be asked: not on Linux, or without `--allow-ffi`. */
+  readonly kernelKeepalive: KernelKeepalive | null;
+  /** What TLS agreed on; `null` without TLS. */
+  readonly tls: TlsSession | null;
+}
+
 /**
  * One database's pool; a frozen snapshot of one instant, in connections where nothing else
  * is said. Those that there are = `inUseConnections` + `idleConnections` + `connecting`,
@@ -97,6 +121,8 @@ export interface PoolStatistics {
   /** Connections that left the pool since the start, by reason, such as `idle_timeout`;
    * `connect_failed` counts those that never opened. */
   readonly evictions: Readonly<Record<string, number>>;
+  /** Those that are open, the oldest first. */
+  readonly connections: readonly ConnectionDetails[];
 }
 
 /**

@@ -12,6 +12,7 @@ import { Stock, type StockKeeper } from "./stock.ts";
 import { Tally } from "./tally.ts";
 import type {
   AcquireOptions,
+  OpenConnection,
   PoolCloseResult,
   PoolCounters,
   PoolDriver,
@@ -144,6 +145,11 @@ export class Pool<C extends Pooled> {
   /** What the pool is at, exact at this instant. */
   numbers(): PoolGauges {
     return this.#desk.gauges;
+  }
+
+  /** The connections that are open, in a list of its own. */
+  connections(): OpenConnection<C>[] {
+    return this.#stock.board.open();
   }
 
   /** What the pool has done so far. */

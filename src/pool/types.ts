@@ -18,6 +18,14 @@ export interface Pooled {
 /** What a connection is opened for: lanes are shared, leases have one holder. */
 export type Purpose = "lane" | "lease";
 
+/** A connection that is open, and what it is for. */
+export interface OpenConnection<C> {
+  /** What it is for; idle ones are for leases. */
+  readonly purpose: Purpose;
+  /** The connection. */
+  readonly connection: C;
+}
+
 /**
  * Why a connection left the pool. The first five are the pool's own policy, the others
  * are trouble or the holder's wish.

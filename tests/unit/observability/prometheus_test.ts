@@ -36,6 +36,7 @@ function sourceOf(databaseName: string, latency = new LatencyWindow()): MetricsS
       inFlight: 6,
       acquireTimeouts: 7,
       evictions: Object.fromEntries(EVICTION_REASONS.map((reason, i) => [reason, i])),
+      connections: [],
     },
     connections: { opened: 11, open: 5 },
     failedConnections: 12,
