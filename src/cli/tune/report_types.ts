@@ -57,6 +57,8 @@ export interface Point {
   readonly perSecond: Spread;
   /** From the moment a command was due until its reply, in milliseconds. */
   readonly latencyMs: Percentiles;
+  /** p99 of each round, in milliseconds: how far it can be trusted. */
+  readonly p99Ms?: Spread;
   /** Waiting for a lease, in milliseconds; only where leases are taken. */
   readonly waitMs?: Percentiles;
   /** CPU seconds of this process a second; `null` where it cannot be seen. */
@@ -69,9 +71,11 @@ export interface Point {
   readonly bytesPerSecond: { readonly in: number; readonly out: number };
   /** Commands that failed. */
   readonly errors: number;
+  /** What the first of them said. */
+  readonly firstError?: string;
 }
 
-/** One recommended setting. */
+/** One setting that was judged; where `value` is `current`, there is nothing to change. */
 export interface Advice {
   /** Key of the YAML file. */
   readonly key: "max_lanes" | "max_connections" | "acquire_timeout" | "socket_timeout";
