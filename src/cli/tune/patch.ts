@@ -78,7 +78,9 @@ function check(
     const [name, factor] = IN_CODE[key as keyof typeof IN_CODE];
     const found = settings?.[name];
     if (found === value * factor) continue;
-    throw new Error(`Cannot write ${key}: ${value} to ${path}: it would load as ${found}`);
+    throw new Error(
+      `Cannot write ${key}: ${value} to ${path}: it would load as ${found}`,
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Contender } from "./contender.ts";
-import type { Mix, Point } from "./report_types.ts";
+import type { Mix, Point, SweepName } from "./report_types.ts";
 import { isLarger } from "./statistics.ts";
 
 /** One combination to measure. */
@@ -14,9 +14,6 @@ export type Spec = Pick<
   | "valueBytes"
   | "rate"
 >;
-
-/** Which question a sweep answers. */
-export type SweepName = Point["sweep"];
 
 /** Every sweep, in the order in which they run: the last ones build on the first. */
 export const SWEEPS: readonly SweepName[] = [

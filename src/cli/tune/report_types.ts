@@ -10,6 +10,13 @@ export type Subject = "mooring" | "ioredis" | "node-redis";
 /** What the callers did. */
 export type Mix = "get-heavy" | "write-heavy" | "pipeline" | "blocking" | "lease";
 
+/** The sweeps: what each asks is a series of the report. In the order in which they run,
+ * as the last ones build on the first. */
+export const SWEEP_NAMES = ["lanes", "leases", "values", "mixes", "rate"] as const;
+
+/** Which question a sweep answers. */
+export type SweepName = typeof SWEEP_NAMES[number];
+
 /** Percentiles of a latency, in milliseconds. */
 export interface Percentiles {
   /** Median. */
@@ -35,7 +42,7 @@ export interface Spread {
 /** One combination of settings, as measured. */
 export interface Point {
   /** Which question it answers: a series of the report. */
-  readonly sweep: "lanes" | "leases" | "values" | "mixes" | "rate";
+  readonly sweep: SweepName;
   /** Who was measured. */
   readonly subject: Subject;
   /** What the callers did. */

@@ -44,9 +44,8 @@ const WORDS = 3;
 function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   return rows.map((row) =>
-    row.map((cell, i) =>
-      i < WORDS ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)
-    ).join("  ").trimEnd()
+    row.map((cell, i) => i < WORDS ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))
+      .join("  ").trimEnd()
   ).join("\n");
 }
 
@@ -73,7 +72,9 @@ export function reportText(report: TuneReport, database?: string): string {
       `${thousands(perSecond)} commands/s`
     ).join("\n"),
     report.advice.map(({ current, key, reason, value }) =>
-      `${key}: ${value === current ? `keep ${current}` : `${value} instead of ${current}`}` +
+      `${key}: ${
+        value === current ? `keep ${current}` : `${value} instead of ${current}`
+      }` +
       ` - ${reason}`
     ).join("\n"),
     patchText(report.advice, database) || "Nothing to change.\n",
