@@ -2,7 +2,8 @@ import { adviseAcquireTimeout, adviseSocketTimeout } from "./advice_timeouts.ts"
 import { findKnee } from "./knee.ts";
 import { fewestEnough } from "./plan.ts";
 import type { Advice, Point, TuneReport } from "./report_types.ts";
-import { isLarger, MIN_GAIN } from "./statistics.ts";
+import { isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
+import { CONSUMERS } from "./work.ts";
 
 /** The settings as they are now; times in seconds. */
 export interface CurrentSettings {
@@ -18,7 +19,10 @@ export interface CurrentSettings {
 
 /** A current size that brings no more is kept, unless it is so many times what is
  * enough. */
-const OVERSIZED = 2;
+const OVERSIZED = 3;
+/** Leases that are not taken away only because the sweep did without them: those who
+ * block, as in the mix `blocking`, need one each. */
+const LEASES_KEPT = CONSUMERS;
 /** Most of a server's `maxclients` that is recommended to one process, as a share. */
 const CLIENT_SHARE = 0.25;
 
@@ -57,52 +61,56 @@ interface Verdict {
   readonly reason: string;
 }
 
+/** What sizes are called, and how few may be left of those that are not needed. */
+interface Kind {
+  readonly one: string;
+  readonly many: string;
+  readonly least: number;
+}
+
+const LANES: Kind = { one: "lane", many: "lanes", least: 1 };
+const LEASES: Kind = { one: "lease", many: "leases", least: LEASES_KEPT };
+
 /**
- * The fewest that none is better than by more than the noise; the current size stays if it
- * is as good and not far too large.
+ * The fewest that are enough, where they carry more than the current size by more than the
+ * noise; else the current size stays, unless it is far too large and fewer are as good.
  */
 function choose(
   choices: readonly Choice[],
   current: number,
-  one: string,
-  many: string,
+  kind: Kind,
 ): Verdict | undefined {
-  const curve = choices.map((choice) => ({
-    ...choice,
-    ...choice.point,
-    size: choice.size,
-  }))
+  const curve = choices.map(({ point, size }) => ({ ...point, size }))
     .sort((a, b) => a.size - b.size);
   const enough = fewestEnough(curve);
   if (enough === undefined) return undefined;
-  const name = (size: number) => `${size} ${size === 1 ? one : many}`;
+  const name = (size: number) => `${size} ${size === 1 ? kind.one : kind.many}`;
   const rate = (point: Point) =>
     `${thousands(point.perSecond.median)} commands/s at ${point.concurrency} callers`;
+  const carried = `${name(enough.size)} carried ${rate(enough)}`;
   const now = curve.find(({ size }) => size === current);
-  const top = Math.max(...curve.map(({ perSecond }) => perSecond.median));
   if (now === undefined) {
-    const reason = `${name(enough.size)} carried ${rate(enough)}, the most of any size ` +
-      `measured but for the noise; the present ${current} was not measured`;
-    return { size: enough.size, reason };
+    return { size: current, reason: `the present ${name(current)} were not measured` };
   }
   if (isLarger(enough.perSecond, now.perSecond)) {
-    const gain = enough.perSecond.median / now.perSecond.median - 1;
-    const reason =
-      `${name(enough.size)} carried ${rate(enough)}, ${percent(gain)} more ` +
-      `than the ${thousands(now.perSecond.median)} of the present ${name(current)}`;
+    const gain = percent(enough.perSecond.median / now.perSecond.median - 1);
+    const reason = `${carried}, ${gain} more than the ` +
+      `${thousands(now.perSecond.median)} of the present ${name(current)}`;
     return { size: enough.size, reason };
   }
-  if (current > OVERSIZED * enough.size) {
-    const reason =
-      `${name(enough.size)} carried ${rate(enough)}, as many as the present ` +
-      `${name(current)} but for the noise: the others are not needed`;
-    return { size: enough.size, reason };
+  const fewer = Math.max(kind.least, enough.size);
+  if (current > OVERSIZED * fewer && isAsGood(enough.perSecond, now.perSecond)) {
+    const reason = `${carried}, as many as the present ${name(current)}: ` +
+      `${current - fewer} of them are not needed`;
+    return { size: fewer, reason };
   }
+  const top = Math.max(...curve.map(({ perSecond }) => perSecond.median));
+  const gain = percent(top / now.perSecond.median - 1);
   const reason = `the present ${name(current)} carried ${rate(now)}; the best of ` +
-    `${curve.length} sizes brought ${
-      percent(Math.max(0, top / now.perSecond.median - 1))
-    } ` +
-    `more, which is within the noise or below ${percent(MIN_GAIN)}`;
+    `${curve.length} sizes brought ${gain} more, which is below ${
+      percent(MIN_GAIN)
+    } or ` +
+    "within the noise";
   return { size: current, reason };
 }
 
@@ -142,14 +150,14 @@ export function advise(
   current: CurrentSettings,
 ): Advice[] {
   const advice: Advice[] = [];
-  const lanes = choose(laneChoices(points), current.maxLanes, "lane", "lanes");
+  const lanes = choose(laneChoices(points), current.maxLanes, LANES);
   if (lanes !== undefined) {
     const { reason, size: value } = lanes;
     advice.push({ key: "max_lanes", value, current: current.maxLanes, reason });
   }
   const laneCount = lanes?.size ?? current.maxLanes;
   const held = Math.max(1, current.maxConnections - current.maxLanes);
-  const leases = choose(leaseChoices(points), held, "lease", "leases");
+  const leases = choose(leaseChoices(points), held, LEASES);
   if (leases !== undefined) {
     advice.push(connectionAdvice(leases, laneCount, maxClients, current));
   }

@@ -25,7 +25,8 @@ export function managerFor(
         keyPrefix: "",
         maxLanes: sizes.lanes,
         minConnections: 0,
-        maxConnections: sizes.lanes + sizes.leases,
+        // One place is kept for leases, even where none are taken.
+        maxConnections: sizes.lanes + Math.max(1, sizes.leases),
         acquireTimeoutMs: PATIENCE_MS,
         commandTimeoutMs: PATIENCE_MS,
       },

@@ -1,6 +1,6 @@
 import type { Contender } from "./contender.ts";
 import type { Mix, Point, SweepName } from "./report_types.ts";
-import { isLarger } from "./statistics.ts";
+import { MIN_GAIN } from "./statistics.ts";
 
 /** One combination to measure. */
 export type Spec = Pick<
@@ -187,7 +187,7 @@ export function refinedSpecs(points: readonly Point[]): Spec[] {
 }
 
 /**
- * The first point of a curve that none is better than by more than the noise.
+ * The first point of a curve that reaches the best one but for what is not worth a change.
  *
  * @param curve Points in ascending order of what they cost.
  * @returns The point; `undefined` if there is none.
@@ -195,10 +195,6 @@ export function refinedSpecs(points: readonly Point[]): Spec[] {
 export function fewestEnough<T extends Pick<Point, "perSecond">>(
   curve: readonly T[],
 ): T | undefined {
-  const best = curve.reduce<T | undefined>(
-    (top, point) =>
-      top !== undefined && top.perSecond.median >= point.perSecond.median ? top : point,
-    undefined,
-  );
-  return curve.find((point) => !isLarger(best!.perSecond, point.perSecond));
+  const best = Math.max(...curve.map(({ perSecond }) => perSecond.median));
+  return curve.find(({ perSecond }) => perSecond.median >= best * (1 - MIN_GAIN));
 }

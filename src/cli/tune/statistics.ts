@@ -114,3 +114,17 @@ export function isLarger(one: Spread, other: Spread): boolean {
   const noise = Math.hypot(noiseOf(one), noiseOf(other));
   return one.median - other.median > Math.max(MIN_GAIN * other.median, noise);
 }
+
+/**
+ * Whether one figure is certainly not smaller than another by more than 10 %: what it may
+ * be smaller by, the noise of both added, stays below that. Where the noise is large,
+ * nothing is as good as anything.
+ *
+ * @param one The figure that may be smaller.
+ * @param other The other one.
+ * @returns `true` if it is not.
+ */
+export function isAsGood(one: Spread, other: Spread): boolean {
+  const noise = Math.hypot(noiseOf(one), noiseOf(other));
+  return other.median - one.median + noise <= 2 * MIN_GAIN * other.median;
+}
