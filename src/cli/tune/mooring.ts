@@ -23,6 +23,8 @@ export function managerFor(
       [name]: {
         ...settings,
         keyPrefix: "",
+        // A server that is not there is told at once.
+        connectRetry: { ...settings.connectRetry, attempts: 1 },
         maxLanes: sizes.lanes,
         minConnections: 0,
         // One place is kept for leases, even where none are taken.

@@ -63,7 +63,7 @@ export const QUICK: Effort = {
 /** Under a quarter of an hour; mostly it stops much sooner. */
 export const FULL: Effort = {
   name: "full",
-  seconds: 660,
+  seconds: 480,
   rounds: { least: 5, most: 11 },
   roundMs: 600,
   lanes: [1, 2, 3, 4, 6, 8],
