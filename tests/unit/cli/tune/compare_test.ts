@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { compareReports } from "../../../../src/cli/tune/compare.ts";
 import { productionSigns } from "../../../../src/cli/tune/guard.ts";
 import type { Point, TuneReport } from "../../../../src/cli/tune/report_types.ts";
-import { type ServerFacts } from "../../../../src/cli/tune/server_view.ts";
+import type { ServerFacts } from "../../../../src/cli/tune/server_view.ts";
 import { comparisonText } from "../../../../src/cli/tune/text.ts";
 
 function point(values: Partial<Point>): Point {
