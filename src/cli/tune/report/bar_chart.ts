@@ -21,9 +21,9 @@ const NAME = 20;
  * @returns The figure, as HTML.
  */
 export function barChart(chart: BarChart): Markup {
-  const items = chart.series.map(({ name }, index) => ({
+  const items = chart.series.map(({ name, look }, index) => ({
     name,
-    color: seriesColor("categories", index, chart.series.length),
+    color: seriesColor("categories", look ?? index, chart.series.length),
     look: "bar" as const,
   }));
   return figure(
@@ -89,7 +89,7 @@ function drawGroup(chart: BarChart, group: number, place: GroupPlace): Markup {
         what: `${name}, ${series.name}`,
         series: series.name,
         bar: series.values[group] ?? null,
-        color: seriesColor("categories", index, chart.series.length),
+        color: seriesColor("categories", series.look ?? index, chart.series.length),
         y: first + index * (BAR + BAR_GAP),
       }, place.scale)
     ),

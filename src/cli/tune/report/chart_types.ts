@@ -31,6 +31,11 @@ export interface PlotPoint {
 export interface LineSeries {
   /** What it is, as in the legend. */
   readonly name: string;
+  /**
+   * Which colour and shape it has, from 0; for who is to look the same in several charts.
+   * Default: its place among the lines.
+   */
+  readonly look?: number;
   /** Its values, in ascending order of `x`. */
   readonly points: readonly PlotPoint[];
 }
@@ -75,6 +80,7 @@ export interface BarChart extends ChartText {
   /** The bars of each group, from the top; one value for each group. */
   readonly series: readonly {
     readonly name: string;
+    readonly look?: number;
     readonly values: readonly BarValue[];
   }[];
 }

@@ -27,8 +27,8 @@ export interface Layout {
 
 /** Both layouts; `style.ts` decides at which width of the page each is shown. */
 export const LAYOUTS: readonly Layout[] = [
-  { name: "wide", width: 760, height: 380, xTicks: 12, yTicks: 7, character: 7 },
-  { name: "narrow", width: 360, height: 320, xTicks: 6, yTicks: 6, character: 6.4 },
+  { name: "wide", width: 760, height: 380, xTicks: 12, yTicks: 10, character: 7 },
+  { name: "narrow", width: 360, height: 320, xTicks: 6, yTicks: 9, character: 6.4 },
 ];
 
 /** The part of a drawing in which the data is. */

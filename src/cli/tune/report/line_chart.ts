@@ -42,17 +42,17 @@ export function lineChart(chart: LineChart): Markup {
 }
 
 function legendItems(chart: LineChart): LegendItem[] {
-  const items: LegendItem[] = chart.series.map(({ name }, index) => ({
-    name,
-    color: colorOf(chart, index),
-    look: { shape: markerShape(index) },
+  const items: LegendItem[] = chart.series.map((series, index) => ({
+    name: series.name,
+    color: colorOf(chart, series, index),
+    look: { shape: markerShape(series.look ?? index) },
   }));
   if (chart.markMeaning === undefined) return items;
   return [...items, { name: chart.markMeaning, color: "var(--text)", look: "ring" }];
 }
 
-function colorOf(chart: LineChart, index: number): string {
-  return seriesColor(chart.colors ?? "categories", index, chart.series.length);
+function colorOf(chart: LineChart, { look }: LineSeries, index: number): string {
+  return seriesColor(chart.colors ?? "categories", look ?? index, chart.series.length);
 }
 
 interface Scales {
@@ -105,7 +105,7 @@ function drawSeries(
     {
       class: "series",
       "data-series": series.name,
-      style: `--series:${colorOf(chart, index)}`,
+      style: `--series:${colorOf(chart, series, index)}`,
     },
     ...series.points.map((point) => whisker(point, scales)),
     element("path", {
@@ -113,7 +113,7 @@ function drawSeries(
       d: places.length > 0 ? `M${places.join("L")}` : "",
     }),
     ...series.points.map((point) =>
-      drawPoint(chart, series.name, point, markerShape(index), scales)
+      drawPoint(chart, series.name, point, markerShape(series.look ?? index), scales)
     ),
   );
 }
@@ -182,10 +182,10 @@ function markLabels(
       text: point.mark ?? "",
     }))
   );
-  const taken = chart.series.flatMap(({ points }) =>
+  const lines = chart.series.map(({ points }) =>
     points.map(({ x, y }) => ({ x: scales.x.place(x), y: scales.y.place(y) }))
   );
-  return placeLabels(anchors, taken, plot, layout.character).map((label) =>
+  return placeLabels(anchors, lines, plot, layout.character).map((label) =>
     element(
       "text",
       { class: "label", x: label.x, y: label.y, "text-anchor": "middle" },

@@ -1,5 +1,5 @@
-/** How numbers are written: with separators, shortened, or as bytes. */
-export type NumberStyle = "number" | "compact" | "bytes";
+/** How numbers are written: with separators, shortened, as bytes, or as a ratio. */
+export type NumberStyle = "number" | "compact" | "bytes" | "ratio";
 
 const NUMBER = new Intl.NumberFormat("en-US", {
   maximumSignificantDigits: 3,
@@ -17,12 +17,13 @@ const BYTE_UNITS = ["B", "KiB", "MiB", "GiB"] as const;
  *
  * @param value The number.
  * @param style `number` has separators and below 100 three digits that count; `compact`
- * shortens to K and M; `bytes` shortens to KiB and MiB.
+ * shortens to K and M; `bytes` shortens to KiB and MiB; `ratio` ends with a times sign.
  * @returns The text, such as `1,024`, `1.5M` or `64 KiB`.
  */
 export function formatNumber(value: number, style: NumberStyle = "number"): string {
   if (style === "compact") return COMPACT.format(value);
   if (style === "bytes") return formatBytes(value);
+  if (style === "ratio") return `${formatNumber(value)}×`;
   return Math.abs(value) < 100 ? NUMBER.format(value) : WHOLE.format(value);
 }
 

@@ -40,25 +40,34 @@ export interface ScaleOptions {
 /** First digits of ticks in a decade. */
 const DIGITS = [1, 2, 5];
 
+/** Where an axis begins and ends, and its ticks between. */
+interface Span {
+  readonly domain: readonly [low: number, high: number];
+  readonly ticks: readonly number[];
+}
+
 /**
- * Makes the scale that shows all values and ends at ticks.
+ * Makes a scale that shows all values and begins and ends at round ones.
  *
  * @param options What it is made from.
  * @returns The scale.
  */
 export function makeScale(options: ScaleOptions): Scale {
   const { scale, values, range, maxTicks } = options;
-  const ticks = scale.kind === "linear"
-    ? linearTicks(values, maxTicks)
-    : logTicks(values, scale.base, maxTicks);
-  const domain = [ticks[0] ?? 0, ticks.at(-1) ?? 1] as const;
+  const { domain, ticks } = scale.kind === "linear"
+    ? spanOf(linearTicks(values, maxTicks))
+    : logSpan(values, scale.base, maxTicks);
   const measure = scale.kind === "linear"
     ? (value: number) => value
-    : (value: number) => value > 0 ? Math.log(value) : Math.log(domain[0]);
+    : (value: number) => Math.log(Math.max(value, domain[0]));
   const [low, high] = [measure(domain[0]), measure(domain[1])];
   const place = (value: number) =>
     range[0] + (measure(value) - low) / (high - low) * (range[1] - range[0]);
   return { domain, ticks, place };
+}
+
+function spanOf(ticks: readonly number[]): Span {
+  return { domain: [ticks[0] ?? 0, ticks.at(-1) ?? 1], ticks };
 }
 
 /** Multiples of 1, 2 or 5 times a power of ten, zero among them. */
@@ -78,25 +87,25 @@ function linearTicks(values: readonly number[], maxTicks: number): number[] {
   return Array.from({ length: count() + 1 }, (_, i) => rounded((from + i) * step));
 }
 
-/** Powers of the base, or 1, 2 and 5 times powers of ten where there is room. */
-function logTicks(values: readonly number[], base: 2 | 10, maxTicks: number): number[] {
+/**
+ * Powers of the base, or 1, 2 and 5 times powers of ten where there is room. Where there is
+ * not even room for all powers, every second or third has a tick, from the smallest on.
+ */
+function logSpan(values: readonly number[], base: 2 | 10, maxTicks: number): Span {
   const positive = values.filter((value) => value > 0);
   const [low, high] = positive.length === 0
     ? [1, base]
     : [Math.min(...positive), Math.max(...positive)];
-  if (base === 10) {
-    const fine = covering(low, high, (index) => digitTick(index));
-    if (fine.length <= maxTicks) return fine;
-  }
-  const powers = covering(low, high, (index) => rounded(base ** index));
+  const fine = covering(low, high, base === 10 ? digitTick : (index) => base ** index);
+  if (fine.length <= maxTicks) return spanOf(fine);
+  const { domain } = spanOf(fine);
+  const powers = fine.filter((value) => Number.isInteger(logarithm(value, base)));
   const every = Math.ceil((powers.length - 1) / (maxTicks - 1));
-  // A step that does not end at the last power would leave the largest values off the axis.
-  const first = Math.round(Math.log(powers[0] ?? 1) / Math.log(base));
-  const steps = Math.ceil((powers.length - 1) / every);
-  return Array.from(
-    { length: steps + 1 },
-    (_, i) => rounded(base ** (first + i * every)),
-  );
+  return { domain, ticks: powers.filter((_, index) => index % every === 0) };
+}
+
+function logarithm(value: number, base: number): number {
+  return rounded(Math.log(value) / Math.log(base));
 }
 
 /** The 1, 2, 5, 10, 20 … whose place in that row is `index`; 1 has place 0. */

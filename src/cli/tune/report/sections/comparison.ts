@@ -1,7 +1,6 @@
 import type { Point, TuneReport } from "../../report_types.ts";
 import type { LineChart } from "../chart_types.ts";
 import { join, type Markup, text } from "../markup.ts";
-import { formatNumber } from "../number_style.ts";
 import {
   CALLERS,
   charts,
@@ -25,6 +24,7 @@ const callers = ({ concurrency }: Point) => concurrency;
 
 interface Rival {
   readonly name: string;
+  readonly look: number;
   readonly points: readonly Point[];
 }
 
@@ -38,6 +38,7 @@ export function comparisonSection(report: TuneReport): Section | undefined {
   const all = agreeing(pointsOf(report, "lanes"), ["mix", "valueBytes"]);
   const others = SUBJECTS.filter((subject) => subject !== "mooring").map((subject) => ({
     name: withVersion(report, subject),
+    look: SUBJECTS.indexOf(subject),
     points: all.filter((point) => point.subject === subject),
   })).filter(({ points }) => points.length > 0);
   const own = ownLines(all, chosenLanes(report));
@@ -47,7 +48,10 @@ export function comparisonSection(report: TuneReport): Section | undefined {
   const description = `The same server, the same load (${sayLoad(first)}), in turn ` +
     "within each round. The others use one connection.";
   const lines = (y: Parameters<typeof lineOf>[3]) =>
-    rivals.map(({ name, points }) => lineOf(name, points, callers, y));
+    rivals.map(({ name, look, points }) => ({
+      ...lineOf(name, points, callers, y),
+      look,
+    }));
   const throughput: LineChart = {
     id: "comparison-throughput",
     title: "Throughput side by side",
@@ -76,11 +80,12 @@ function withVersion(report: TuneReport, subject: Point["subject"]): string {
   return version === undefined ? subject : `${subject} ${version}`;
 }
 
-/** Mooring with one lane, as the others have one connection, and with those it should have. */
+/** Mooring with the lanes it should have, and with one, as the others have one connection. */
 function ownLines(points: readonly Point[], chosen: number | undefined): Rival[] {
-  const wanted = new Set([1, chosen ?? 1]);
-  return [...wanted].map((lanes) => ({
+  const wanted = new Set([chosen ?? 1, 1]);
+  return [...wanted].map((lanes, index) => ({
     name: `mooring, ${sayLanes(lanes)}`,
+    look: index === 0 ? SUBJECTS.indexOf("mooring") : SUBJECTS.length,
     points: points.filter((point) =>
       point.subject === "mooring" && point.lanes === lanes
     ),
@@ -88,7 +93,7 @@ function ownLines(points: readonly Point[], chosen: number | undefined): Rival[]
 }
 
 function ratios(own: readonly Rival[], others: readonly Rival[]): Markup {
-  const best = own.at(-1);
+  const [best] = own;
   if (best === undefined) return text("");
   const rows = best.points.toSorted((a, b) => callers(a) - callers(b)).map((point) => [
     callers(point),
@@ -96,7 +101,7 @@ function ratios(own: readonly Rival[], others: readonly Rival[]): Markup {
       const other = points.find((other) => callers(other) === callers(point));
       return other === undefined || other.perSecond.median === 0
         ? null
-        : `${formatNumber(point.perSecond.median / other.perSecond.median)}×`;
+        : point.perSecond.median / other.perSecond.median;
     }),
   ]);
   return join([
@@ -107,7 +112,7 @@ function ratios(own: readonly Rival[], others: readonly Rival[]): Markup {
       caption: `Throughput of ${best.name}, divided by another's`,
       columns: [
         { title: "Concurrency (callers)" },
-        ...others.map(({ name }) => ({ title: name })),
+        ...others.map(({ name }) => ({ title: name, format: "ratio" as const })),
       ],
       rows,
     }),

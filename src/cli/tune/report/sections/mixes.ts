@@ -30,6 +30,7 @@ export function mixesSection(report: TuneReport): Section | undefined {
   const series = (of: (point: Point) => BarValue) =>
     subjects.map((subject) => ({
       name: subject,
+      look: SUBJECTS.indexOf(subject),
       values: mixes.map((mix) => {
         const found = points.find((point) =>
           point.subject === subject && point.mix === mix

@@ -27,9 +27,10 @@ export function valuesSection(report: TuneReport): Section | undefined {
   const first = shown[0]?.points[0];
   if (first === undefined) return undefined;
   const lines = (y: Parameters<typeof lineOf>[3]) =>
-    shown.map(({ subject, points }) =>
-      lineOf(subject, points, ({ valueBytes }) => valueBytes, y)
-    );
+    shown.map(({ subject, points }) => ({
+      ...lineOf(subject, points, ({ valueBytes }) => valueBytes, y),
+      look: SUBJECTS.indexOf(subject),
+    }));
   const load = `Load: ${first.mix}; ${formatNumber(first.concurrency)} callers.`;
   const commands: LineChart = {
     id: "values-throughput",
