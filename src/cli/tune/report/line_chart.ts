@@ -11,7 +11,7 @@ import {
 import { legend, type LegendItem, markerShape } from "./legend.ts";
 import { type Anchor, placeLabels } from "./labels.ts";
 import { element, type Markup, text } from "./markup.ts";
-import { formatNumber } from "./number_style.ts";
+import { formatNumber, unshortened } from "./number_style.ts";
 import { seriesColor } from "./palette.ts";
 import { makeScale, type Scale } from "./scale.ts";
 
@@ -155,18 +155,13 @@ function sayPoint(chart: LineChart, name: string, point: PlotPoint): string {
   const { x, y } = chart;
   const range = point.low === undefined || point.high === undefined
     ? ""
-    : ` (${formatNumber(point.low, numberStyle(y.format))} to ${
-      formatNumber(point.high, numberStyle(y.format))
+    : ` (${formatNumber(point.low, unshortened(y.format))} to ${
+      formatNumber(point.high, unshortened(y.format))
     })`;
   const mark = point.mark === undefined ? "" : `, ${point.mark}`;
-  return `${name}: ${formatNumber(point.y, numberStyle(y.format))} ${y.unit}${range} at ${
-    formatNumber(point.x, numberStyle(x.format))
+  return `${name}: ${formatNumber(point.y, unshortened(y.format))} ${y.unit}${range} at ${
+    formatNumber(point.x, unshortened(x.format))
   } ${x.unit}${mark}`;
-}
-
-/** A shortened number is for axes, where room is short. */
-function numberStyle(style: LineChart["y"]["format"]): LineChart["y"]["format"] {
-  return style === "compact" ? "number" : style;
 }
 
 function markLabels(

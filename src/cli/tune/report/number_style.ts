@@ -27,6 +27,16 @@ export function formatNumber(value: number, style: NumberStyle = "number"): stri
   return Math.abs(value) < 100 ? NUMBER.format(value) : WHOLE.format(value);
 }
 
+/**
+ * The style where there is room for the whole number, such as in a table.
+ *
+ * @param style How an axis writes it.
+ * @returns The same, but never shortened to K and M.
+ */
+export function unshortened(style: NumberStyle = "number"): NumberStyle {
+  return style === "compact" ? "number" : style;
+}
+
 function formatBytes(value: number): string {
   let [scaled, unit] = [value, 0];
   while (scaled >= 1024 && unit < BYTE_UNITS.length - 1) {

@@ -87,19 +87,22 @@ font-variant-numeric:tabular-nums}
 caption{text-align:left;padding:.6rem .8rem;color:var(--muted)}
 th,td{padding:.35rem .8rem;text-align:right;white-space:nowrap;
 border-top:1px solid var(--grid)}
-thead th{color:var(--muted);font-weight:600;vertical-align:bottom}
+thead th{color:var(--muted);font-weight:600;vertical-align:bottom;white-space:normal}
 tbody th{font-weight:600}
 th.words,td.words,th:first-child{text-align:left}
 `;
 
 const PAPER = `
 @media print{
-body{background:none;font-size:10.5pt}
+html{color-scheme:light}
+body{background:#fff;font-size:10.5pt}
+table{font-size:8.5pt}
 header,main,footer{max-width:none;padding-left:0;padding-right:0}
 nav,summary{display:none}
 h2{break-after:avoid}
 details::details-content{content-visibility:visible;block-size:auto}
 .scroll{overflow:visible}
+th,td{padding:.2rem .5rem}
 tr{break-inside:avoid}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 }

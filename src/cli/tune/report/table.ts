@@ -87,7 +87,7 @@ function lineTable(chart: LineChart): DataTable {
     columns: [
       {
         title: axisTitle({ ...chart.x, scale: { kind: "linear" } }),
-        format: chart.x.format,
+        format: unshortened(chart.x.format),
       },
       ...chart.series.map(({ name }) => ({ title: name, format })),
     ],
