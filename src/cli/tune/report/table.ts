@@ -1,7 +1,7 @@
 import type { BarChart, LineChart } from "./chart_types.ts";
 import { axisTitle } from "./frame.ts";
 import { element, type Markup, text } from "./markup.ts";
-import { formatNumber, type NumberStyle } from "./number_style.ts";
+import { formatNumber, type NumberStyle, unshortened } from "./number_style.ts";
 
 /** One cell: a number, a text, or nothing where nothing was measured. */
 export type Cell = number | string | null;
@@ -81,7 +81,7 @@ function lineTable(chart: LineChart): DataTable {
     x,
     ...chart.series.map(({ points }) => points.find((point) => point.x === x)?.y ?? null),
   ]);
-  const format = chart.y.format === "compact" ? "number" : chart.y.format;
+  const format = unshortened(chart.y.format);
   return {
     caption: `${chart.title}: ${chart.y.title} (${chart.y.unit})`,
     columns: [

@@ -44,7 +44,7 @@ export function throughputSection(report: TuneReport): Section | undefined {
     content: join([
       paragraph(
         `The most was ${sayRate(best.perSecond.median)}, with ${sayLanes(best.lanes)} ` +
-          `and ${formatNumber(best.concurrency)} callers.`,
+          `and ${formatNumber(best.concurrency)} callers.${sayKnees(report)}`,
       ),
       charts([{
         id: "throughput-by-lanes",
@@ -73,4 +73,12 @@ function withKnee(report: TuneReport, lanes: number, series: LineSeries): LineSe
         : point
     ),
   };
+}
+
+function sayKnees({ knees }: TuneReport): string {
+  if (knees.length === 0) return "";
+  const said = knees.map(({ lanes, concurrency }) =>
+    `${formatNumber(concurrency)} with ${sayLanes(lanes)}`
+  );
+  return ` More callers bring little from the knee on: ${said.join(", ")}.`;
 }
