@@ -5,7 +5,7 @@ import type { ScaleKind } from "./scale.ts";
 export interface Axis {
   /** What is shown, such as `Throughput`. */
   readonly title: string;
-  /** Its unit, such as `commands a second`. */
+  /** Its unit, such as `commands/s`; none where the numbers have theirs, as bytes do. */
   readonly unit: string;
   /** Linear from zero, or logarithmic. */
   readonly scale: ScaleKind;

@@ -70,7 +70,9 @@ export function plotBeside(layout: Layout, labels: readonly string[]): Plot {
  * @returns Such as `Latency (ms, log scale)`.
  */
 export function axisTitle(axis: Axis): string {
-  return `${axis.title} (${axis.unit}${axis.scale.kind === "log" ? ", log scale" : ""})`;
+  const notes = [axis.unit, axis.scale.kind === "log" ? "log scale" : ""]
+    .filter((note) => note !== "");
+  return notes.length === 0 ? axis.title : `${axis.title} (${notes.join(", ")})`;
 }
 
 /**

@@ -1,9 +1,10 @@
-import type { LineChart, LineSeries, PlotPoint } from "./chart_types.ts";
+import type { Axis, LineChart, LineSeries, PlotPoint } from "./chart_types.ts";
 import {
   drawing,
   figure,
   type Layout,
   LAYOUTS,
+  type Plot,
   plotBeside,
   xAxis,
   yAxis,
@@ -151,24 +152,26 @@ function drawPoint(
 }
 
 /** What a pointer that rests on the point reads. */
-function sayPoint(chart: LineChart, name: string, point: PlotPoint): string {
-  const { x, y } = chart;
-  const range = point.low === undefined || point.high === undefined
+function sayPoint({ x, y }: LineChart, name: string, point: PlotPoint): string {
+  const { low, high, mark } = point;
+  const range = low === undefined || high === undefined
     ? ""
-    : ` (${formatNumber(point.low, unshortened(y.format))} to ${
-      formatNumber(point.high, unshortened(y.format))
-    })`;
-  const mark = point.mark === undefined ? "" : `, ${point.mark}`;
-  return `${name}: ${formatNumber(point.y, unshortened(y.format))} ${y.unit}${range} at ${
-    formatNumber(point.x, unshortened(x.format))
-  } ${x.unit}${mark}`;
+    : ` (${sayValue(low, y)} to ${sayValue(high, y)})`;
+  return `${name}: ${sayValue(point.y, y)} ${y.unit}${range} at ${
+    sayValue(point.x, x)
+  } ` +
+    `${x.unit}${mark === undefined ? "" : `, ${mark}`}`;
+}
+
+function sayValue(value: number, { format }: Axis): string {
+  return formatNumber(value, unshortened(format));
 }
 
 function markLabels(
   chart: LineChart,
   scales: Scales,
   layout: Layout,
-  plot: Parameters<typeof xAxis>[2],
+  plot: Plot,
 ): Markup[] {
   const anchors: Anchor[] = chart.series.flatMap(({ points }) =>
     points.filter(({ mark }) => mark !== undefined).map((point) => ({

@@ -6,7 +6,7 @@ import { agreeing, lineOf, pointsOf, SUBJECTS } from "../select.ts";
 
 const VALUE_SIZE: Axis = {
   title: "Value size",
-  unit: "bytes",
+  unit: "",
   scale: { kind: "log", base: 2 },
   format: "bytes",
 };
