@@ -117,14 +117,18 @@ function sweeps(): Settings[] {
         .filter((mix) => subject === "mooring" || mix !== "lease")
         .map((mix): Settings => ({ sweep: "mixes", subject, mix, concurrency: 64 }))
     ),
-    ...[20, 50, 100, 150, 200, 250].map((thousands): Settings => ({
-      ...getHeavy,
-      sweep: "rate",
-      subject: "mooring",
-      lanes: 2,
-      rate: thousands * 1000,
-      concurrency: 512,
-    })),
+    ...(["mooring", "ioredis", "node-redis"] as const).flatMap((subject) =>
+      [20, 40, 60, 100, 150, 200, 250]
+        .filter((thousands) => thousands * 1000 < PEAK[subject])
+        .map((thousands): Settings => ({
+          ...getHeavy,
+          sweep: "rate",
+          subject,
+          lanes: subject === "mooring" ? 2 : 1,
+          rate: thousands * 1000,
+          concurrency: 512,
+        }))
+    ),
   ];
 }
 

@@ -241,7 +241,9 @@ browserTest(
     const address = `127.0.0.1:${listener.addr.port}`;
     const html = `<img src="http://${address}/x.png" alt="x">`;
     await withPage(sampleReport(), async (page) => {
-      const said = page.complaints.splice(0).filter((said) => said.includes(address));
+      const { images } = await page.run(inPage.readText, null);
+    assertEquals(images, 1);
+    const said = page.complaints.splice(0).filter((said) => said.includes(address));
       assert(said.some((said) => said.includes("Content Security Policy")));
       assertEquals(connections, 0);
     }, [{ title: "Loud", html }]);
@@ -382,6 +384,13 @@ const CHARTS: [id: string, (points: readonly Point[]) => Line[] | Bar[]][] = [
   ["latency-percentiles", percentiles(swept("lanes", "mooring", 4), callers)],
   ["latency-by-lanes", byLanes(p99)],
   ["latency-by-rate", percentiles(swept("rate", "mooring"), (point) => point.rate)],
+  [
+    "rate-side-by-side",
+    (points) =>
+      (["mooring", "ioredis", "node-redis"] as const).map((subject) =>
+        line(subject, points.filter(swept("rate", subject)), (point) => point.rate, p99)
+      ),
+  ],
   ["comparison-throughput", sideBySide(rate)],
   ["comparison-latency", sideBySide(p99)],
   ["mixes-throughput", byMix(rate)],

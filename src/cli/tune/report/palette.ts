@@ -1,7 +1,8 @@
 /**
- * Colours of the page. Lines of different kinds use the hues that Okabe and Ito found to
- * stay apart for every kind of colour vision; lines that have an order use a ramp of
- * viridis' hues, whose brightness alone tells the order. Each also has a shape of its own.
+ * Colours of the page. Lines of different kinds differ in brightness as well as in hue, so
+ * that they stay apart for every kind of colour vision; lines that have an order use a ramp
+ * of viridis' hues, whose brightness alone tells the order. The tests hold both. Each line
+ * also has a shape of its own.
  *
  * @module
  */
@@ -37,7 +38,7 @@ export const LIGHT: Palette = {
   border: "#c9d1d9",
   grid: "#e8ecf0",
   accent: "#005a8f",
-  categories: ["#0072b2", "#d55e00", "#008f68", "#b5548c", "#7a5c00", "#4d5b6a"],
+  categories: ["#0b5a8f", "#e8590c", "#03a27c", "#ba45dc", "#5c4613", "#6b7c99"],
   order: [
     "#5b9a1f",
     "#2a9162",
@@ -59,7 +60,7 @@ export const DARK: Palette = {
   border: "#3b4652",
   grid: "#252d36",
   accent: "#6cc0f5",
-  categories: ["#56b4e9", "#f08a3c", "#2fc79a", "#e59ac2", "#e6c229", "#a9b6c4"],
+  categories: ["#74c6ff", "#ffc48c", "#0f9f68", "#cf55d4", "#c9a80e", "#8a93a5"],
   order: [
     "#3f8fd0",
     "#2fa4c4",

@@ -51,10 +51,14 @@ function distance(one: string, other: string, vision: readonly Rgb[]): number {
 for (const [name, palette] of Object.entries({ light: LIGHT, dark: DARK })) {
   Deno.test(`lines of different kinds stay apart for every vision, ${name}`, () => {
     for (const [kind, vision] of Object.entries(VISION)) {
-      const four = palette.categories.slice(0, 4);
-      four.forEach((one, i) =>
-        four.slice(i + 1).forEach((other) =>
-          assertGreater(distance(one, other, vision), 0.06, `${kind}: ${one} ${other}`)
+      palette.categories.forEach((one, i) =>
+        palette.categories.slice(0, i).forEach((other) =>
+          // The first four are in every chart, the others hardly ever.
+          assertGreater(
+            distance(one, other, vision),
+            i < 4 ? 0.1 : 0.07,
+            `${kind}: ${one} ${other}`,
+          )
         )
       );
     }

@@ -1,6 +1,6 @@
 import type { Point, TuneReport } from "../../report_types.ts";
 import { CALLERS, charts, LATENCY, type Section } from "../section.ts";
-import type { LineChart } from "../chart_types.ts";
+import type { Axis, LineChart } from "../chart_types.ts";
 import {
   agreeing,
   chosenLanes,
@@ -8,9 +8,18 @@ import {
   pointsOf,
   sayLanes,
   sayLoad,
+  SUBJECTS,
   valuesOf,
 } from "../select.ts";
 
+const RATE: Axis = {
+  title: "Rate asked for",
+  unit: "commands/s",
+  scale: { kind: "linear" },
+  format: "compact",
+};
+
+const askedFor = ({ rate = 0 }: Point) => rate;
 const callers = ({ concurrency }: Point) => concurrency;
 
 /**
@@ -24,11 +33,7 @@ export function latencySection(report: TuneReport): Section | undefined {
   const content = charts([
     ...percentilesChart(points, chosenLanes(report)),
     ...tailChart(points),
-    ...rateChart(agreeing(pointsOf(report, "rate", "mooring"), [
-      "mix",
-      "valueBytes",
-      "lanes",
-    ])),
+    ...rateCharts(report),
   ]);
   if (content === "") return undefined;
   return { id: "latency", title: "Latency", content };
@@ -74,26 +79,41 @@ function tailChart(points: readonly Point[]): LineChart[] {
   }];
 }
 
-function rateChart(points: readonly Point[]): LineChart[] {
-  const shown = points.filter(({ rate }) => rate !== undefined);
-  const [first] = shown;
-  if (first === undefined) return [];
-  return [{
-    id: "latency-by-rate",
-    title: "Latency percentiles at a fixed rate",
+/** The open-loop mode: mooring's percentiles, then everybody's p99 where others took part. */
+function rateCharts(report: TuneReport): LineChart[] {
+  const lines = SUBJECTS.map((subject, look) => ({
+    subject,
+    look,
+    points: agreeing(pointsOf(report, "rate", subject), ["mix", "valueBytes", "lanes"]),
+  })).filter(({ points }) => points.length > 0);
+  const [own] = lines;
+  const first = own?.points[0];
+  if (own === undefined || first === undefined) return [];
+  const common = {
+    x: RATE,
     description:
-      `Load: ${sayLoad(first)}, ${sayLanes(first.lanes)}. Commands fall due at ` +
-      "an even pace whether or not earlier ones have their replies, so waiting that a " +
-      "slow reply causes to others is counted (coordinated omission).",
-    x: {
-      title: "Rate asked for",
-      unit: "commands/s",
-      scale: { kind: "linear" },
-      format: "compact",
-    },
+      `Load: ${sayLoad(first)}. Commands fall due at an even pace whether or ` +
+      "not earlier ones have their replies, so waiting that a slow reply causes to others " +
+      "is counted (coordinated omission).",
+  };
+  const percentiles: LineChart = {
+    ...common,
+    id: "latency-by-rate",
+    title: `Latency percentiles of ${own.subject} at a fixed rate`,
     y: LATENCY,
-    series: percentileLines(shown, ({ rate = 0 }) => rate, ({ latencyMs }) => latencyMs),
-  }];
+    series: percentileLines(own.points, askedFor, ({ latencyMs }) => latencyMs),
+  };
+  const sideBySide: LineChart = {
+    ...common,
+    id: "rate-side-by-side",
+    title: "The slowest of 100 (p99) at a fixed rate, side by side",
+    y: { ...LATENCY, title: "Latency, p99" },
+    series: lines.map(({ subject, look, points }) => ({
+      ...lineOf(subject, points, askedFor, ({ latencyMs }) => latencyMs.p99),
+      look,
+    })),
+  };
+  return lines.length > 1 ? [percentiles, sideBySide] : [percentiles];
 }
 
 /** One line for each percentile. */
