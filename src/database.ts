@@ -414,6 +414,7 @@ export class Database {
 
   #connectionOpened(connection: Connection): void {
     this.#numbers.connectionOpened();
+    this.#statistics.traffic.opened(connection.stream);
     this.#health.connected();
     connection.onEnd((reason) => this.#connectionEnded(connection, reason));
     this.#services.emit("connection", {
@@ -433,12 +434,14 @@ export class Database {
   }
 
   #connectionEnded(connection: Connection, reason: CloseReason): void {
+    this.#statistics.traffic.ended(connection.stream);
     if (reason.kind !== "closed") this.#opener.connectionLost();
     this.#services.emit("connection", {
       database: this.name,
       action: "closed",
       id: connection.id,
       endpoint: connection.endpoint,
+      end: reason.kind,
       reason: reason.text,
     });
   }
