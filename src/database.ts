@@ -7,8 +7,9 @@ import {
 import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import { BlockingCommands } from "./commands/blocking.ts";
-import { ManagedClient } from "./commands/client.ts";
+import { type CommandRoute, ManagedClient } from "./commands/client.ts";
 import { Dispatcher } from "./commands/dispatcher.ts";
+import { observeRoute } from "./commands/observed_route.ts";
 import {
   type PipelineFill,
   type PipelineOptions,
@@ -41,6 +42,8 @@ import { type AcquireOptions, ConnectionLease } from "./lease.ts";
 import { Loan, sessionOf } from "./loan.ts";
 import { DatabaseStatistics } from "./observability/database_statistics.ts";
 import type { MetricsSource } from "./observability/prometheus.ts";
+import type { DatabaseTelemetry } from "./observability/telemetry/database_telemetry.ts";
+import type { Telemetry } from "./observability/telemetry/telemetry.ts";
 import type {
   ConnectionMetrics,
   DatabaseHealth,
@@ -49,6 +52,7 @@ import type {
 } from "./observability/types.ts";
 import type { ConnectionBudget } from "./pool/budget.ts";
 import { type Lane, LaneSet } from "./pool/lanes.ts";
+import type { Lease } from "./pool/lease.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import { blockingTimeoutMs } from "./resilience/command_class.ts";
@@ -66,6 +70,8 @@ export interface DatabaseServices {
   readonly opened: (database: RedisConfig, connection: Connection) => void;
   /** The common limit of all databases, if there is one. */
   readonly budget?: ConnectionBudget;
+  /** What is reported through OpenTelemetry, if anything is. */
+  readonly telemetry?: Telemetry;
 }
 
 /** A blocking command may take this much longer than it asked for, in milliseconds. */
@@ -84,12 +90,14 @@ export class Database {
   readonly #health: HealthRecord;
   readonly #breaker: CircuitBreaker;
   readonly #budget: RetryBudget;
+  readonly #telemetry: DatabaseTelemetry | undefined;
   readonly #opener: Opener;
   readonly #pool: Pool<PooledConnection>;
   /** Ids of the leased connections that blocking commands and subscriptions are on. */
   readonly #ours = new Set<number>();
   readonly #lanes: LaneSet;
   readonly #dispatcher: Dispatcher;
+  readonly #route: CommandRoute;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
   /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
@@ -109,6 +117,7 @@ export class Database {
     this.#services = { ...services, emit: this.#health.emit };
     this.#breaker = makeBreaker(config, clock, (change) => this.#breakerChanged(change));
     this.#budget = makeBudget(config, clock);
+    this.#telemetry = this.#makeTelemetry();
     this.#opener = this.#makeOpener();
     this.#pool = this.#makePool();
     this.#lanes = new LaneSet({
@@ -123,6 +132,7 @@ export class Database {
     this.#dispatcher = this.#makeDispatcher(retry);
     this.#blocking = this.#makeBlocking(retry);
     this.#hub = this.#makeHub();
+    this.#route = this.#makeRoute();
     this.client = this.#makeClient();
   }
 
@@ -138,7 +148,7 @@ export class Database {
   }
 
   async acquire(options: AcquireOptions): Promise<ConnectionLease> {
-    const lease = await this.#pool.acquire(options);
+    const lease = await this.#lease(options);
     return new ConnectionLease(this.name, sessionOf(lease).redis, lease);
   }
 
@@ -199,7 +209,7 @@ export class Database {
       keyPrefix,
       replyEncoding: this.config.decodeResponses ? "utf8" : null,
     });
-    this.#dispatcher.dispatch(built);
+    this.#route.dispatch(built);
     return built.promise;
   }
 
@@ -280,6 +290,7 @@ export class Database {
     const cutOnLanes = await this.#lanes.close(Math.max(0, deadline - clock.now()));
     const leftMs = Math.max(0, deadline - clock.now());
     const { cut } = await this.#pool.close({ drainMs: leftMs });
+    this.#telemetry?.close();
     return cutOnLanes + cut;
   }
 
@@ -342,6 +353,20 @@ export class Database {
     });
   }
 
+  #makeTelemetry(): DatabaseTelemetry | undefined {
+    const { config } = this;
+    const { clock, telemetry } = this.#services;
+    return telemetry?.forDatabase({
+      name: config.name,
+      db: config.db,
+      endpoint: config.mode === "standalone"
+        ? describeEndpoint(standaloneEndpoint(config))
+        : undefined,
+      readPool: () => this.#numbers.poolReading(),
+      clock,
+    });
+  }
+
   #makeOpener(): Opener {
     const { clock, emit } = this.#services;
     const database = this.name;
@@ -389,13 +414,21 @@ export class Database {
         resetTimeoutMs: commandTimeoutMs,
         owner: this.#leaseOwner,
         timeoutOf: (command) => this.#timeoutOf(command),
+        observer: this.#telemetry,
       },
+      telemetry: this.#telemetry,
       opened: (connection) => this.#connectionOpened(connection),
       budget,
       ours: this.#ours,
       emit,
       clock,
     });
+  }
+
+  /** Leases a connection of the pool. */
+  #lease(options: AcquireOptions = {}): Promise<Lease<PooledConnection>> {
+    const take = () => this.#pool.acquire(options);
+    return this.#telemetry === undefined ? take() : this.#telemetry.acquire(take);
   }
 
   /** A lane ends when its place is needed for a lease, in a pool of one. */
@@ -411,6 +444,7 @@ export class Database {
 
   #connectionOpened(connection: Connection): void {
     this.#numbers.connectionOpened();
+    this.#statistics.traffic.opened(connection.stream);
     this.#health.connected();
     connection.onEnd((reason) => this.#connectionEnded(connection, reason));
     this.#services.emit("connection", {
@@ -430,12 +464,14 @@ export class Database {
   }
 
   #connectionEnded(connection: Connection, reason: CloseReason): void {
+    this.#statistics.traffic.ended(connection.stream);
     if (reason.kind !== "closed") this.#opener.connectionLost();
     this.#services.emit("connection", {
       database: this.name,
       action: "closed",
       id: connection.id,
       endpoint: connection.endpoint,
+      end: reason.kind,
       reason: reason.text,
     });
   }
@@ -471,12 +507,16 @@ export class Database {
       db,
       keyPrefix,
       decodeResponses,
-      route: {
-        dispatch: (command) => this.#dispatcher.dispatch(command),
-        dispatchBatch: (commands) => this.#dispatcher.dispatchBatch(commands),
-        whenReady: () => this.whenReady(),
-      },
+      route: this.#route,
     });
+  }
+
+  #makeRoute(): CommandRoute {
+    return observeRoute({
+      dispatch: (command) => this.#dispatcher.dispatch(command),
+      dispatchBatch: (commands) => this.#dispatcher.dispatchBatch(commands),
+      whenReady: () => this.whenReady(),
+    }, this.#telemetry);
   }
 
   #makeHub(): SubscriptionHub {
@@ -486,8 +526,7 @@ export class Database {
     return new SubscriptionHub({
       database,
       keyPrefix,
-      acquire: async (signal) =>
-        new Loan(await this.#pool.acquire({ signal }), this.#ours),
+      acquire: async (signal) => new Loan(await this.#lease({ signal }), this.#ours),
       heartbeat: { intervalMs: healthCheckIntervalMs, timeoutMs: commandTimeoutMs },
       emit,
       clock,
@@ -501,7 +540,8 @@ export class Database {
       decodeResponses: this.config.decodeResponses,
       classify: ({ name, args }) => classifier.resolve(name, args),
       send: (commands) => this.#dispatcher.dispatchBatch(commands),
-      acquire: async (options) => new Loan(await this.#pool.acquire(options), this.#ours),
+      acquire: async (options) => new Loan(await this.#lease(options), this.#ours),
+      observer: this.#telemetry,
       clock: this.#services.clock,
     };
   }
@@ -511,7 +551,7 @@ export class Database {
     return new BlockingCommands({
       database: this.name,
       timeoutOf: (command) => this.#timeoutOf(command),
-      acquire: async () => new Loan(await this.#pool.acquire(), this.#ours).forBlocking(),
+      acquire: async () => new Loan(await this.#lease(), this.#ours).forBlocking(),
       unblock: (clientId, withinMs) => this.#unblock(clientId, withinMs),
       judge: (command, error, delivery) => {
         const verdict = judge.judge(command, error, delivery);

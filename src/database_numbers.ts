@@ -13,6 +13,7 @@ import type {
   PoolStatistics,
   RedisStats,
 } from "./observability/types.ts";
+import type { PoolReading } from "./observability/telemetry/instruments.ts";
 import type { LaneSet } from "./pool/lanes.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { OpenConnection } from "./pool/types.ts";
@@ -135,6 +136,23 @@ export class DatabaseNumbers {
         tls,
       });
     }).sort((a, b) => a.id - b.id);
+  }
+
+  /**
+   * What metrics are made of that are asked for at each export.
+   *
+   * @returns A snapshot.
+   */
+  poolReading(): PoolReading {
+    const { idle, inUse, lanes, max, waiting } = this.#sources.pool().numbers();
+    return {
+      idle,
+      used: lanes + inUse,
+      pending: waiting + this.#sources.lanes().waiting,
+      timeouts: this.#sources.pool().statistics().acquireTimeouts,
+      max,
+      min: this.#sources.config.minConnections,
+    };
   }
 
   /**

@@ -13,6 +13,7 @@ import type {
   IORedisCommand,
   IORedisPipeline,
 } from "../connection/library_types.ts";
+import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
@@ -61,6 +62,8 @@ export interface TransactionParts {
   readonly acquire: (
     options: { timeoutMs?: number; signal?: AbortSignal },
   ) => Promise<TransactionLease>;
+  /** Is told of each attempt as a whole, and of what its callback reads. */
+  readonly observer: OperationObserver | undefined;
   /** Time. */
   readonly clock: Clock;
 }
@@ -134,7 +137,24 @@ async function tryOnce(
   }
   signal?.throwIfAborted();
   const { commands } = recorder;
-  return commands.length === 0 ? [] : await execute(parts.database, lease, commands);
+  return commands.length === 0 ? [] : await observed(parts, lease, commands);
+}
+
+/** Sends the commands, and reports it as one operation. */
+async function observed(
+  { database, observer }: TransactionParts,
+  lease: TransactionLease,
+  commands: readonly IORedisCommand[],
+): Promise<unknown[] | null> {
+  const end = observer?.batch(commands, "MULTI");
+  try {
+    const replies = await execute(database, lease, commands);
+    end?.();
+    return replies;
+  } catch (error) {
+    end?.(error);
+    throw error;
+  }
 }
 
 /** Sends MULTI, the commands and EXEC in one go. */
@@ -186,10 +206,14 @@ class Reader {
   readonly client: IORedis;
   #open = true;
 
-  constructor({ classify, database }: TransactionParts, lease: TransactionLease) {
+  constructor(parts: TransactionParts, lease: TransactionLease) {
+    const { classify, database, observer } = parts;
     this.client = Object.assign(Object.create(lease.redis) as IORedis, {
       sendCommand: (command: IORedisCommand) => {
-        if (this.#open && classify(command).class === "read") return lease.send(command);
+        if (this.#open && classify(command).class === "read") {
+          observer?.command(command);
+          return lease.send(command);
+        }
         command.reject(
           this.#open
             ? new CommandRefusedError(database, command.name, ADVICE, READING)

@@ -34,6 +34,11 @@ export interface ConnectionDetail {
   id: number;
   /** Where it goes or went. */
   endpoint: string;
+  /**
+   * How a closed one ended: `closed` by us, as was wanted; `lost` by the server or the
+   * network; `silent`, as nothing came any more; `protocol`, as what came was no reply.
+   */
+  end?: "closed" | "lost" | "silent" | "protocol";
   /** Why, in words. */
   reason?: string;
 }

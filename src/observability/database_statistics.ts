@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type LatencyTotals, LatencyWindow } from "./latency_window.ts";
+import { Traffic } from "./traffic.ts";
 import type { RedisStats } from "./types.ts";
 
 /** Response times that the average is taken over; the seed's figure. */
@@ -19,6 +20,10 @@ export interface CommandCounters {
   readonly hits: number;
   /** Reads that found none. */
   readonly misses: number;
+  /** Bytes written to the server. */
+  readonly bytesSent: number;
+  /** Bytes read from the server. */
+  readonly bytesReceived: number;
 }
 
 const NOTHING: CommandCounters = {
@@ -28,6 +33,8 @@ const NOTHING: CommandCounters = {
   trips: 0,
   hits: 0,
   misses: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
 };
 
 /** Numbers that live elsewhere and belong into a snapshot. */
@@ -61,6 +68,8 @@ export class DatabaseStatistics {
   #windowAt: number;
   #beforeWindow = NOTHING;
 
+  /** The bytes of its connections. */
+  readonly traffic: Traffic = new Traffic();
   /** Commands that succeeded; added to by the dispatcher. */
   succeeded = 0;
   /** Commands that failed; added to by the dispatcher. */
@@ -161,7 +170,8 @@ export class DatabaseStatistics {
   get totals(): CommandCounters {
     const { succeeded, failed, hits, misses } = this;
     const [retries, trips] = [this.#retries, this.#trips];
-    return { succeeded, failed, retries, trips, hits, misses };
+    const { bytesSent, bytesReceived } = this.traffic;
+    return { succeeded, failed, retries, trips, hits, misses, bytesSent, bytesReceived };
   }
 
   /** Attempts to open a connection that failed, since the start. */
@@ -218,6 +228,8 @@ export class DatabaseStatistics {
       circuitBreakerTrips: counted.trips,
       cacheHits: counted.hits,
       cacheMisses: counted.misses,
+      bytesSent: counted.bytesSent,
+      bytesReceived: counted.bytesReceived,
       lastError: error?.text ?? null,
       lastErrorTime: error === undefined ? null : dateOf(error.at),
       lastSuccessTime: this.lastSuccessTime,
@@ -237,6 +249,8 @@ function difference(now: CommandCounters, before: CommandCounters): CommandCount
     trips: now.trips - before.trips,
     hits: now.hits - before.hits,
     misses: now.misses - before.misses,
+    bytesSent: now.bytesSent - before.bytesSent,
+    bytesReceived: now.bytesReceived - before.bytesReceived,
   };
 }
 

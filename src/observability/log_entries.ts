@@ -38,15 +38,17 @@ function breakerChanged({ from, to, reason }: BreakerDetail): Line {
   return { level: BREAKER_LEVELS[to], what: "circuit breaker", text };
 }
 
-function connectionChanged({ action, id, endpoint, reason }: ConnectionDetail): Line {
+function connectionChanged(detail: ConnectionDetail): Line {
+  const { action, end, endpoint, id, reason } = detail;
   const why = reason === undefined ? "" : `: ${reason}`;
   if (action === "failed") {
     const text = `no connection to ${endpoint} could be opened${why}`;
     return { level: "warn", what: "connection failed", text };
   }
   const text = `connection ${id} to ${endpoint} was ${action}${why}`;
-  const level = action === "opened" ? "debug" : "info";
-  return { level, what: `connection ${action}`, text };
+  if (action === "opened") return { level: "debug", what: "connection opened", text };
+  const isWanted = end === undefined || end === "closed";
+  return { level: isWanted ? "info" : "warn", what: "connection closed", text };
 }
 
 function leaseLeaked({ kind, heldMs, stack }: LeakDetail): Line {

@@ -20,8 +20,8 @@ export interface LatencyStats {
 /**
  * What one database's commands and connections did; a frozen snapshot.
  *
- * Counts of commands, retries, trips, hits and misses, the rate and the latency are of the
- * window: they begin anew with each `getStatistics({ reset: true })`. Connections, the last
+ * Counts of commands, retries, trips, hits, misses and bytes, the rate and the latency are
+ * of the window: they begin anew with each `getStatistics({ reset: true })`. Connections, the last
  * error and success, and the uptime are never reset.
  */
 export interface RedisStats {
@@ -46,6 +46,11 @@ export interface RedisStats {
   readonly cacheHits: number;
   /** Reads of single values that found none, in the window. */
   readonly cacheMisses: number;
+  /** Bytes that were written to the server in the window, on all connections that were
+   * opened: handshakes and the manager's own questions included. */
+  readonly bytesSent: number;
+  /** Bytes that were read from the server in the window, on all connections. */
+  readonly bytesReceived: number;
   /** The last error of a command or a connection, in words, without secrets; `null` if
    * there was none since the start. */
   readonly lastError: string | null;
@@ -144,6 +149,10 @@ export interface ManagerStats {
   readonly cacheHits: number;
   /** Reads of single values that found none, in the window. */
   readonly cacheMisses: number;
+  /** Bytes that were written to the servers in the window. */
+  readonly bytesSent: number;
+  /** Bytes that were read from the servers in the window. */
+  readonly bytesReceived: number;
   /** Seconds since the manager was made. */
   readonly uptimeSeconds: number;
   /** Seconds that the window is long: since the last reset, or since the start. */

@@ -40,7 +40,16 @@ function sourceOf(databaseName: string, latency = new LatencyWindow()): MetricsS
     },
     connections: { opened: 11, open: 5 },
     failedConnections: 12,
-    totals: { succeeded: 100, failed: 13, retries: 14, trips: 15, hits: 16, misses: 17 },
+    totals: {
+      succeeded: 100,
+      failed: 13,
+      retries: 14,
+      trips: 15,
+      hits: 16,
+      misses: 17,
+      bytesSent: 18,
+      bytesReceived: 19,
+    },
     latency: latency.totals(LATENCY_BOUNDS_MS),
   };
 }
@@ -84,6 +93,8 @@ Deno.test("renderPrometheus() writes every number under its name, by promtool's 
     connections_max: 10,
     connections_opened_total: 11,
     connection_failures_total: 12,
+    sent_bytes_total: 18,
+    received_bytes_total: 19,
     waiters: 5,
     acquire_timeouts_total: 7,
     command_duration_seconds_count: 6,
