@@ -18,6 +18,8 @@ const NOT_IN_QUERY: ReadonlySet<string> = new Set([
   "nodes",
   "username",
   "password",
+  "sentinelUsername",
+  "sentinelPassword",
   "aliasOf",
 ]);
 

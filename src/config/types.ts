@@ -30,6 +30,22 @@ export interface TlsConfig {
   readonly verify: boolean;
 }
 
+/** TLS of the sentinels: said apart from that of the database. */
+export interface SentinelTlsConfig {
+  /** Whether TLS is spoken. Default `false`. */
+  readonly enabled: boolean;
+  /** File of the certificate authorities that are trusted, PEM. */
+  readonly caFile?: string;
+  /** File of the client certificate, PEM. */
+  readonly certFile?: string;
+  /** File of the client certificate's key, PEM. */
+  readonly keyFile?: string;
+  /** Name that a sentinel's certificate must carry; its host by default. */
+  readonly serverName?: string;
+  /** Whether the sentinels' certificates are verified. Default `true`. */
+  readonly verify: boolean;
+}
+
 /** TCP keepalive of one database's sockets. */
 export interface KeepaliveConfig {
   /** Milliseconds of silence before the first probe. Default 600,000. */
@@ -83,6 +99,12 @@ export interface RedisConfig {
   readonly nodes: readonly NodeAddress[];
   /** Name of the primary as the sentinels know it. */
   readonly sentinelName?: string;
+  /** ACL user of the sentinels. */
+  readonly sentinelUsername?: string;
+  /** Password of the sentinels, masked wherever it is printed. */
+  readonly sentinelPassword?: Secret;
+  /** TLS of the sentinels. */
+  readonly sentinelTls: SentinelTlsConfig;
   /** Database number. Default: that of {@linkcode RedisDatabase}, else 0. */
   readonly db: number;
   /** ACL user. */
@@ -152,8 +174,10 @@ export type DeepPartial<T> = T extends readonly (infer U)[] ? readonly U[]
 
 /** Settings of one database as a user gives them in code; all optional. */
 export type RedisConfigOptions =
-  & DeepPartial<Omit<RedisConfig, "name" | "password">>
+  & DeepPartial<Omit<RedisConfig, "name" | "password" | "sentinelPassword">>
   & {
+    /** Password of the sentinels, or a function asked for each connection to one. */
+    sentinelPassword?: string | SecretProvider | Secret | null;
     /** Password, or a function asked for each new connection. */
     password?: string | SecretProvider | Secret | null;
     /** `redis://`, `rediss://` or `unix://` URL in place of host, port, user, db. */

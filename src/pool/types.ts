@@ -35,6 +35,7 @@ export type Purpose = "lane" | "lease";
  * - `lane_released`: the owner of the lane had enough of it
  * - `unwanted`: it was opened for a lane whose owner had gone meanwhile
  * - `connect_failed`: it never opened
+ * - `moved`: it led to a server that does not serve the database any more
  */
 export type EvictionReason = typeof EVICTION_REASONS[number];
 
@@ -53,6 +54,7 @@ export const EVICTION_REASONS = [
   "lane_released",
   "unwanted",
   "connect_failed",
+  "moved",
 ] as const;
 
 /** What the pool does with connections; all that it knows of networks. */

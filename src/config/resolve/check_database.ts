@@ -37,6 +37,7 @@ export function checkDatabase(config: RedisConfig, values: EffectiveValues): Fin
   checkSizes(config, findings);
   checkTimes(config, findings);
   checkTls(config, findings);
+  checkSentinels(config, findings);
   checkPlainPassword(config, values, findings);
   return findings;
 }
@@ -121,6 +122,40 @@ function checkTls(
     warnings.push(
       "tls.verify is false: the server's certificate is not verified, anybody in " +
         "between can read and change everything",
+    );
+  }
+}
+
+/** Sentinels are other servers, with users and certificates of their own. */
+function checkSentinels(config: RedisConfig, { refused, warnings }: Findings): void {
+  const { mode, nodes, sentinelPassword, sentinelTls, sentinelUsername } = config;
+  const { certFile, keyFile } = sentinelTls;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const missing = certFile === undefined ? "cert_file" : "key_file";
+    const key = certFile === undefined ? "sentinelTls.keyFile" : "sentinelTls.certFile";
+    const message = `sentinel_tls.${missing} is missing; the two belong together`;
+    refused.push({ key, beside: key, message });
+  }
+  if (mode !== "sentinel") {
+    const isSet = sentinelTls.enabled || sentinelPassword !== undefined ||
+      sentinelUsername !== undefined;
+    if (isSet) warnings.push(`what is said of sentinels has no effect in mode ${mode}`);
+    return;
+  }
+  if (sentinelTls.enabled && !sentinelTls.verify) {
+    warnings.push(
+      "sentinel_tls.verify is false: the sentinels' certificates are not verified, " +
+        "anybody in between can send this service to another server",
+    );
+  }
+  if (sentinelTls.enabled || nodes.every(({ host }) => isLoopback(host))) return;
+  if (sentinelPassword !== undefined) {
+    warnings.push(
+      "the sentinels' password goes to them without TLS: enable sentinel_tls",
+    );
+  } else if (config.tls.enabled) {
+    warnings.push(
+      "TLS is spoken to the database and not to its sentinels: enable sentinel_tls",
     );
   }
 }
