@@ -2,6 +2,7 @@ import type { Clock } from "./core/clock.ts";
 import { ConfigError } from "./core/errors/mod.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import type { OpenerOptions } from "./connection/opener.ts";
+import { resolveHost } from "./topology/resolver.ts";
 import { SentinelPrimary } from "./topology/sentinel.ts";
 import { standaloneEndpoint } from "./topology/standalone.ts";
 import { describeEndpoint, type Endpoint } from "./transport/channel.ts";
@@ -38,15 +39,22 @@ export function locate(
   return {
     where,
     current: () => where,
-    resolve: () => resolveEndpoint(config),
+    resolve: (signal) => resolveEndpoints(config, signal),
     close: () => {},
   };
 }
 
 /** Where a database is that needs no other server to say so. */
-function resolveEndpoint(config: RedisConfig): Promise<Endpoint> {
-  const { mode, name } = config;
-  if (mode === "standalone") return Promise.resolve(standaloneEndpoint(config));
+function resolveEndpoints(
+  config: RedisConfig,
+  signal: AbortSignal,
+): Promise<Endpoint | Endpoint[]> {
+  const { host, mode, name, port, resolve, unixSocket } = config;
+  if (mode === "standalone") {
+    return resolve === undefined || unixSocket !== undefined
+      ? Promise.resolve(standaloneEndpoint(config))
+      : resolveHost(resolve, host, port, signal);
+  }
   const message = `found "${mode}", which this version can check but not connect; ` +
     'allowed: "standalone" or "sentinel"';
   const key = `databases.${name}.mode`;

@@ -14,6 +14,7 @@ const NOT_IN_QUERY: ReadonlySet<string> = new Set([
   "url",
   "host",
   "port",
+  "resolve",
   "unixSocket",
   "nodes",
   "username",

@@ -6,6 +6,20 @@ export type TopologyMode = "standalone" | "sentinel" | "cluster";
 /** Which socket of the runtime carries the commands. */
 export type TransportKind = "node" | "deno";
 
+/**
+ * Finds the addresses of a host name, in place of the runtime's own look-up. It is asked
+ * for each attempt to connect; what it throws fails the attempt, which is tried again as
+ * `connectRetry` says.
+ *
+ * @param host The configured host.
+ * @param signal Aborted when the attempt is given up.
+ * @returns One address or several, which are then tried in turn.
+ */
+export type HostResolver = (
+  host: string,
+  signal: AbortSignal,
+) => string | readonly string[] | Promise<string | readonly string[]>;
+
 /** One server of a sentinel or cluster setup. */
 export interface NodeAddress {
   /** Host name or address. */
@@ -93,6 +107,8 @@ export interface RedisConfig {
   readonly host: string;
   /** TCP port. Default 6379. */
   readonly port: number;
+  /** Finds the addresses of the host; the runtime does without it. In mode `standalone`. */
+  readonly resolve?: HostResolver;
   /** Path of a Unix socket, in place of host and port. */
   readonly unixSocket?: string;
   /** Sentinels, or nodes of a cluster. */
@@ -174,8 +190,12 @@ export type DeepPartial<T> = T extends readonly (infer U)[] ? readonly U[]
 
 /** Settings of one database as a user gives them in code; all optional. */
 export type RedisConfigOptions =
-  & DeepPartial<Omit<RedisConfig, "name" | "password" | "sentinelPassword">>
+  & DeepPartial<
+    Omit<RedisConfig, "name" | "password" | "resolve" | "sentinelPassword">
+  >
   & {
+    /** Finds the addresses of the host, for each attempt to connect. */
+    resolve?: HostResolver | null;
     /** Password of the sentinels, or a function asked for each connection to one. */
     sentinelPassword?: string | SecretProvider | Secret | null;
     /** Password, or a function asked for each new connection. */

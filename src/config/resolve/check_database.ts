@@ -66,6 +66,9 @@ function checkTopology(config: RedisConfig, { refused, warnings }: Findings): vo
   if (config.mode === "standalone" && config.nodes.length > 0) {
     warnings.push("nodes have no effect in mode standalone; set mode");
   }
+  if (config.mode !== "standalone" && config.resolve !== undefined) {
+    warnings.push(`resolve has no effect in mode ${config.mode}`);
+  }
   if (config.mode !== "sentinel" && config.sentinelName !== undefined) {
     warnings.push(`sentinel_name has no effect in mode ${config.mode}`);
   }

@@ -1,4 +1,13 @@
-import { BOOLEAN, choice, integer, NODES, SECRET, text, URL_KIND } from "./kinds.ts";
+import {
+  BOOLEAN,
+  choice,
+  FUNCTION,
+  integer,
+  NODES,
+  SECRET,
+  text,
+  URL_KIND,
+} from "./kinds.ts";
 import { rows, type Setting } from "./setting.ts";
 
 /** Largest database number that is taken; the server decides which exist. */
@@ -33,6 +42,12 @@ export const ENDPOINT_SETTINGS: readonly Setting[] = rows(true, [
     kind: integer(1, 65_535),
     default: 6379,
     description: "TCP port.",
+  },
+  {
+    key: "resolve",
+    yaml: "resolve",
+    kind: FUNCTION,
+    description: "Finds the addresses of host; asked for each attempt to connect.",
   },
   {
     key: "unixSocket",
