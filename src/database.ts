@@ -1,4 +1,4 @@
-import type { Clock } from "./core/clock.ts";
+import type { Clock, Timer } from "./core/clock.ts";
 import {
   CircuitOpenError,
   CommandRefusedError,
@@ -35,6 +35,7 @@ import { Command } from "./connection/driver.ts";
 import type { Opener } from "./connection/opener.ts";
 import type { CommandOwner } from "./connection/tracked.ts";
 import { HealthRecord } from "./database_health.ts";
+import { type DatabaseLocation, locate } from "./database_location.ts";
 import { DatabaseNumbers } from "./database_numbers.ts";
 import { makePool, type PooledConnection } from "./database_pool.ts";
 import { classifier, makeBreaker, makeBudget, makeOpener } from "./database_parts.ts";
@@ -57,8 +58,6 @@ import type { Pool } from "./pool/pool.ts";
 import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import { blockingTimeoutMs } from "./resilience/command_class.ts";
 import type { RetryBudget } from "./resilience/retry_budget.ts";
-import { describeEndpoint } from "./transport/channel.ts";
-import { standaloneEndpoint } from "./topology/standalone.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -76,6 +75,9 @@ export interface DatabaseServices {
 
 /** A blocking command may take this much longer than it asked for, in milliseconds. */
 const BLOCKING_GRACE_MS = 1000;
+/** What is in flight to a server that is not the primary any more may take so long, in
+ * milliseconds. */
+const FAILOVER_GRACE_MS = 250;
 
 /**
  * One database: wires its pool, lanes, dispatcher, breaker and statistics from its
@@ -91,6 +93,7 @@ export class Database {
   readonly #breaker: CircuitBreaker;
   readonly #budget: RetryBudget;
   readonly #telemetry: DatabaseTelemetry | undefined;
+  readonly #location: DatabaseLocation;
   readonly #opener: Opener;
   readonly #pool: Pool<PooledConnection>;
   /** Ids of the leased connections that blocking commands and subscriptions are on. */
@@ -106,6 +109,7 @@ export class Database {
     failed: (command, error) => this.#dispatcher.leaseFailed(command, error),
   };
   #lastTripReason = "";
+  #graceTimer: Timer | undefined;
 
   constructor(config: RedisConfig, services: DatabaseServices) {
     const { clock } = services;
@@ -118,6 +122,7 @@ export class Database {
     this.#breaker = makeBreaker(config, clock, (change) => this.#breakerChanged(change));
     this.#budget = makeBudget(config, clock);
     this.#telemetry = this.#makeTelemetry();
+    this.#location = locate(config, clock, (from, to) => this.#moved(from, to));
     this.#opener = this.#makeOpener();
     this.#pool = this.#makePool();
     this.#lanes = new LaneSet({
@@ -291,6 +296,9 @@ export class Database {
     const leftMs = Math.max(0, deadline - clock.now());
     const { cut } = await this.#pool.close({ drainMs: leftMs });
     this.#telemetry?.close();
+    // Last: those who still got a connection had to be told where.
+    this.#location.close();
+    this.#graceTimer?.cancel();
     return cutOnLanes + cut;
   }
 
@@ -343,7 +351,7 @@ export class Database {
   #makeHealth({ clock, emit }: DatabaseServices): HealthRecord {
     return new HealthRecord({
       config: this.config,
-      endpoint: () => describeEndpoint(standaloneEndpoint(this.config)),
+      endpoint: () => this.#location.current(),
       breaker: () => this.#breaker.state,
       connections: () => this.#numbers.connections(),
       lastError: () => this.#statistics.lastError,
@@ -370,7 +378,11 @@ export class Database {
   #makeOpener(): Opener {
     const { clock, emit } = this.#services;
     const database = this.name;
+    const { confirm, resolve, where } = this.#location;
     return makeOpener(this.config, clock, {
+      where,
+      resolve,
+      ...(confirm === undefined ? {} : { confirm }),
       mayRetry: () => this.#breaker.allows(),
       attemptRepeated: () => this.#statistics.retried(),
       attemptFailed: (error, endpoint, kind, source) => {
@@ -474,6 +486,26 @@ export class Database {
       end: reason.kind,
       reason: reason.text,
     });
+  }
+
+  /**
+   * The primary is another server now: everything leads to it from here on. What is held
+   * or in flight elsewhere gets a moment to finish, as its server, if it lives, drops it
+   * too, or keeps what is written only until it follows the new one.
+   */
+  #moved(from: string, to: string): void {
+    this.#opener.redirect();
+    // Its failures were those of another server.
+    if (this.#breaker.state !== "closed") this.#breaker.reset();
+    this.#lanes.replaceAll(`the primary is ${to} now`);
+    const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
+    this.#pool.evict(leadsAway, false);
+    this.#graceTimer?.cancel();
+    this.#graceTimer = this.#services.clock.setTimer(
+      () => this.#pool.evict(leadsAway, true),
+      FAILOVER_GRACE_MS,
+    );
+    this.#services.emit("failover", { database: this.name, from, to });
   }
 
   #retryPolicy(): RetryPolicy {

@@ -59,13 +59,18 @@ const MAX_ERROR_BYTES = 512;
 /** What is needed to open a channel. */
 async function channelOptions(
   options: HandshakeOptions,
+  endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<ChannelOptions> {
   const { keepalive, tls } = options;
+  // A certificate is for the name, whatever address was found for it.
+  const named = endpoint.kind === "tcp" && endpoint.serverName !== undefined
+    ? { serverName: endpoint.serverName }
+    : {};
   return {
     signal,
     ...(keepalive === undefined ? {} : { keepalive }),
-    ...(tls === undefined ? {} : { tls: await tls() }),
+    ...(tls === undefined ? {} : { tls: { ...named, ...await tls() } }),
   };
 }
 
@@ -90,7 +95,7 @@ export async function shakeHands(
   const password = await options.password?.reveal();
   const channel = await options.openChannel(
     endpoint,
-    await channelOptions(options, signal),
+    await channelOptions(options, endpoint, signal),
   );
   let connection: Connection | undefined;
   const ended = new AbortController();

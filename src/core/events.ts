@@ -67,6 +67,16 @@ export interface LoadingDetail {
   waitedMs: number;
 }
 
+/** What a `failover` event tells. */
+export interface FailoverDetail {
+  /** Name of the database. */
+  database: string;
+  /** Where its primary was, such as `10.0.0.1:6379`. */
+  from: string;
+  /** Where its primary is. */
+  to: string;
+}
+
 /** What a `warning` event tells. */
 export interface WarningDetail {
   /** Name of the database. */
@@ -115,6 +125,8 @@ export interface ManagerEventMap {
   gap: GapDetail;
   /** The handler of a subscription threw; the subscription goes on. */
   handlererror: HandlerErrorDetail;
+  /** The primary of a database is another server now. */
+  failover: FailoverDetail;
   /** Something is probably not meant, such as more connections than the server takes. */
   warning: WarningDetail;
 }

@@ -1,6 +1,7 @@
 import type {
   BreakerDetail,
   ConnectionDetail,
+  FailoverDetail,
   GapDetail,
   HandlerErrorDetail,
   LeakDetail,
@@ -82,6 +83,14 @@ function handlerThrew({ channel, error }: HandlerErrorDetail): Line {
   return { level: "error", what: "handler error", text };
 }
 
+function failedOver({ from, to }: FailoverDetail): Line {
+  return {
+    level: "warn",
+    what: "failover",
+    text: `the primary moved from ${from} to ${to}`,
+  };
+}
+
 function warned({ message }: WarningDetail): Line {
   return { level: "warn", what: "warning", text: message };
 }
@@ -95,6 +104,7 @@ const LINES: { readonly [K in keyof ManagerEventMap]: (d: ManagerEventMap[K]) =>
     loading: serverLoads,
     gap: messagesMissing,
     handlererror: handlerThrew,
+    failover: failedOver,
     warning: warned,
   };
 

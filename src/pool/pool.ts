@@ -215,6 +215,26 @@ export class Pool<C extends Pooled> {
   }
 
   /**
+   * Ends connections that lead to a server which does not serve the database any more.
+   *
+   * @param leadsAway Says which do.
+   * @param inUseToo Whether lanes and leases are ended as well, or only what is idle.
+   * @returns How many were ended.
+   */
+  evict(leadsAway: (connection: C) => boolean, inUseToo: boolean): number {
+    let evicted = 0;
+    for (const slot of this.#stock.board.all()) {
+      const { state } = slot;
+      if (state.name === "connecting" || state.name === "closed") continue;
+      const isFree = state.name === "idle" || state.name === "validating";
+      if (!(isFree || inUseToo) || !leadsAway(state.connection)) continue;
+      this.#stock.end(slot, "moved");
+      evicted++;
+    }
+    return evicted;
+  }
+
+  /**
    * Takes no more callers, fails those that wait, ends what is idle and what is being
    * opened, and waits for what is in use.
    *

@@ -43,6 +43,7 @@ export interface OpenConnection<C> {
  * - `lane_released`: the owner of the lane had enough of it
  * - `unwanted`: it was opened for a lane whose owner had gone meanwhile
  * - `connect_failed`: it never opened
+ * - `moved`: it led to a server that does not serve the database any more
  */
 export type EvictionReason = typeof EVICTION_REASONS[number];
 
@@ -61,6 +62,7 @@ export const EVICTION_REASONS = [
   "lane_released",
   "unwanted",
   "connect_failed",
+  "moved",
 ] as const;
 
 /** What the pool does with connections; all that it knows of networks. */

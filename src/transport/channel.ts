@@ -3,7 +3,15 @@ import type { TlsMaterial } from "./tls.ts";
 
 /** Where a connection goes: a TCP endpoint or a Unix socket. */
 export type Endpoint =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | {
+    readonly kind: "tcp";
+    /** Host name or address. */
+    readonly host: string;
+    /** TCP port. */
+    readonly port: number;
+    /** Name that `host` is an address of, if it was looked up: certificates carry it. */
+    readonly serverName?: string;
+  }
   | { readonly kind: "unix"; readonly path: string };
 
 /**
