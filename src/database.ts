@@ -121,8 +121,8 @@ export class Database {
     this.#services = { ...services, emit: this.#health.emit };
     this.#breaker = makeBreaker(config, clock, (change) => this.#breakerChanged(change));
     this.#budget = makeBudget(config, clock);
-    this.#telemetry = this.#makeTelemetry();
     this.#location = locate(config, clock, (from, to) => this.#moved(from, to));
+    this.#telemetry = this.#makeTelemetry();
     this.#opener = this.#makeOpener();
     this.#pool = this.#makePool();
     this.#lanes = new LaneSet({
@@ -367,9 +367,7 @@ export class Database {
     return telemetry?.forDatabase({
       name: config.name,
       db: config.db,
-      endpoint: config.mode === "standalone"
-        ? describeEndpoint(standaloneEndpoint(config))
-        : undefined,
+      endpoint: config.mode === "standalone" ? this.#location.where : undefined,
       readPool: () => this.#numbers.poolReading(),
       clock,
     });

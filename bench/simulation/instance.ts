@@ -91,6 +91,7 @@ export class Instance {
       database: config.name,
       maxLanes: config.maxLanes,
       maxWaiting: config.maxWaiting,
+      idleTimeoutMs: config.idleTimeoutMs,
       clock,
       open: (signal) => this.#openLane(signal),
     });

@@ -23,6 +23,8 @@ const decoder = new TextDecoder();
 /** One connection to a {@linkcode ModelServer}: takes RESP, answers RESP. */
 export class ModelChannel implements ByteChannel {
   readonly keepalive = "on";
+  readonly kernelKeepalive = null;
+  readonly tls = null;
   readonly bufferedBytes = 0;
   readonly localPort = 0;
   readonly #server: ChannelServer;

@@ -5,6 +5,7 @@ import type { Connection } from "../../../src/connection/connection.ts";
 import type { Opener } from "../../../src/connection/opener.ts";
 import { Session } from "../../../src/connection/session.ts";
 import { settleFailed } from "../../../src/connection/tracked.ts";
+import { locate } from "../../../src/database_location.ts";
 import { makeOpener } from "../../../src/database_parts.ts";
 import { PooledConnection } from "../../../src/database_pool.ts";
 import type { EvictionReason, Purpose } from "../../../src/pool/types.ts";
@@ -82,7 +83,9 @@ export class RealDriver implements WorldDriver<RealConnection> {
       env: {},
       overrides: { databases: { [DATABASE]: { host, port } } },
     });
-    const opener = makeOpener(config.databases[DATABASE]!, systemClock, {
+    const database = config.databases[DATABASE]!;
+    const opener = makeOpener(database, systemClock, {
+      ...locate(database, systemClock, () => {}),
       mayRetry: () => false,
       attemptFailed: () => {},
       attemptRepeated: () => {},
@@ -212,6 +215,7 @@ function sessionOf(connection: Connection): Session {
     },
     timeoutOf: () => 2000,
     decodeResponses: true,
+    observer: undefined,
   });
 }
 
