@@ -242,8 +242,8 @@ browserTest(
     const html = `<img src="http://${address}/x.png" alt="x">`;
     await withPage(sampleReport(), async (page) => {
       const { images } = await page.run(inPage.readText, null);
-    assertEquals(images, 1);
-    const said = page.complaints.splice(0).filter((said) => said.includes(address));
+      assertEquals(images, 1);
+      const said = page.complaints.splice(0).filter((said) => said.includes(address));
       assert(said.some((said) => said.includes("Content Security Policy")));
       assertEquals(connections, 0);
     }, [{ title: "Loud", html }]);
