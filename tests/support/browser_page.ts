@@ -98,23 +98,6 @@ export class BrowserPage {
     return (result as { value: Awaited<R> }).value;
   }
 
-  /**
-   * What a part of the page looks like.
-   *
-   * @param clip The part, in pixels from the page's upper left corner.
-   * @returns A picture, as PNG.
-   */
-  async screenshot(
-    clip: { x: number; y: number; width: number; height: number },
-  ): Promise<Uint8Array<ArrayBuffer>> {
-    const { data } = await this.#send("Page.captureScreenshot", {
-      format: "png",
-      captureBeyondViewport: true,
-      clip: { ...clip, scale: 1 },
-    });
-    return Uint8Array.from(atob(String(data)), (character) => character.charCodeAt(0));
-  }
-
   #send(method: string, params: Payload = {}): Promise<Payload> {
     return this.#devTools.send(method, params, this.#session);
   }

@@ -64,7 +64,7 @@ export function sampleReport(seed = 1): TuneReport {
     },
     server: {
       endpoint: "127.0.0.1:6379",
-      version: "redis 7.0.15",
+      version: "7.0.15",
       ioThreads: 1,
       maxClients: 10_000,
       isThrowAway: true,

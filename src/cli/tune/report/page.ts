@@ -91,7 +91,9 @@ function body(report: TuneReport, sections: readonly Section[]): Markup {
     element(
       "footer",
       { class: "muted" },
-      text("Measured by @mooring/redis on this server, from this machine, on that day."),
+      text(
+        "Measured by @mooring/redis: true of this server, this machine and this load.",
+      ),
     ),
     element(
       "script",

@@ -53,6 +53,7 @@ function percentilesChart(
       "reply.",
     x: CALLERS,
     y: LATENCY,
+    colors: "order",
     series: percentileLines(shown, callers, ({ latencyMs }) => latencyMs),
   }];
 }
@@ -101,6 +102,7 @@ function rateCharts(report: TuneReport): LineChart[] {
     id: "latency-by-rate",
     title: `Latency percentiles of ${own.subject} at a fixed rate`,
     y: LATENCY,
+    colors: "order",
     series: percentileLines(own.points, askedFor, ({ latencyMs }) => latencyMs),
   };
   const sideBySide: LineChart = {

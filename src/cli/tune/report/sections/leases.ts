@@ -32,6 +32,7 @@ export function leasesSection(report: TuneReport): Section | undefined {
       "MULTI. A wait of 0 stands at the axis' beginning.",
     x: POOL_SIZE,
     y: { ...LATENCY, title: "Wait" },
+    colors: "order",
     series: percentileLines(points, size, ({ waitMs }) => waitMs),
   };
   const throughput: LineChart = {

@@ -19,7 +19,7 @@ export function machineSection(report: TuneReport): Section {
   const facts: readonly (readonly [name: string, value: string])[] = [
     ["Machine", `${machine.os}, ${machine.arch}, ${formatNumber(machine.cores)} cores`],
     ["Runtime", `${machine.runtime}, V8 ${machine.v8}`],
-    ["Server", `${server.version} at ${server.endpoint}`],
+    ["Server", `version ${server.version} at ${server.endpoint}`],
     ["Server's kind", server.isThrowAway ? "started for this, on this machine" : "yours"],
     ["I/O threads", formatNumber(server.ioThreads)],
     ["maxclients", formatNumber(server.maxClients)],
