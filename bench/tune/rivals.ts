@@ -7,6 +7,10 @@ import { Redis } from "ioredis";
 // node-redis is measured here and nowhere else: it must not become a dependency.
 // deno-lint-ignore no-import-prefix
 import { createClient } from "npm:redis@^6.0.0";
+// deno-lint-ignore no-import-prefix
+import nodeRedisPackage from "npm:redis@^6.0.0/package.json" with { type: "json" };
+// deno-lint-ignore no-import-prefix
+import ioredisPackage from "npm:ioredis@^6.0.0/package.json" with { type: "json" };
 import type { RedisConfig } from "../../mod.ts";
 import type { Contender, OpenOptions } from "../../src/cli/tune/contender.ts";
 
@@ -51,7 +55,7 @@ export function ioredisContender(): Contender {
       },
     };
   };
-  return { subject: "ioredis", version: versionOf("ioredis"), mixes: MIXES, open };
+  return { subject: "ioredis", version: ioredisPackage.version, mixes: MIXES, open };
 }
 
 /**
@@ -80,15 +84,5 @@ export function nodeRedisContender(): Contender {
       },
     };
   };
-  return { subject: "node-redis", version: versionOf("redis"), mixes: MIXES, open };
-}
-
-/** The version that the lock file holds of a package. */
-function versionOf(name: "ioredis" | "redis"): string {
-  const lock = JSON.parse(
-    Deno.readTextFileSync(new URL("../../deno.lock", import.meta.url)),
-  );
-  const found = Object.entries<string>(lock.specifiers ?? {})
-    .find(([specifier]) => specifier.startsWith(`npm:${name}@`));
-  return found?.[1] ?? "unknown";
+  return { subject: "node-redis", version: nodeRedisPackage.version, mixes: MIXES, open };
 }

@@ -160,6 +160,13 @@ export function advise(
   const leases = choose(leaseChoices(points), held, LEASES);
   if (leases !== undefined) {
     advice.push(connectionAdvice(leases, laneCount, maxClients, current));
+  } else if (laneCount >= current.maxConnections) {
+    advice.push({
+      key: "max_connections",
+      value: laneCount + held,
+      current: current.maxConnections,
+      reason: `${laneCount} lanes and the present ${held} for leases`,
+    });
   }
   const size = leases?.size ?? held;
   return [

@@ -105,7 +105,8 @@ export function adviseSocketTimeout(
   );
   if (usual.length === 0) return [];
   const most = Math.max(...usual.map(({ concurrency }) => concurrency));
-  const what = `replies of up to ${most} callers took`;
+  const what =
+    `replies to commands like those of the sweep, of up to ${most} callers, took`;
   const found = worst(usual.map(({ latencyMs }) => latencyMs));
   return [adviceOf("socket_timeout", what, found, LEAST_SOCKET, current)];
 }

@@ -1,4 +1,4 @@
-import { editSettings, RedisConfigLoader } from "../../../mod.ts";
+import { editSettings, type ManagerConfig, RedisConfigLoader } from "../../../mod.ts";
 import type { Advice } from "./report_types.ts";
 
 /** The changes among the advice, by their names in YAML. */
@@ -27,9 +27,12 @@ export function patchText(advice: readonly Advice[], database?: string): string 
   return [...head, ...lines, ""].join("\n");
 }
 
+/** A variable of the environment. */
+type Env = (name: string) => string | undefined;
+
 /** Whether a file's text names a database itself. */
-function namesDatabase(text: string, database: string): boolean {
-  const { options } = RedisConfigLoader.fromYaml(text);
+function namesDatabase(text: string, database: string, env: Env): boolean {
+  const { options } = RedisConfigLoader.fromYaml(text, undefined, env);
   return Object.hasOwn(options.databases ?? {}, database);
 }
 
@@ -49,6 +52,7 @@ const IN_CODE = {
  * @param path The file.
  * @param advice The advice.
  * @param database Name of the database.
+ * @param env The environment that the file is loaded with.
  * @throws {ConfigError} If it cannot be edited, or would not load.
  * @throws {Error} If the loaded values are not those that were written.
  */
@@ -56,45 +60,41 @@ export async function writePatch(
   path: string,
   advice: readonly Advice[],
   database: string,
+  env: Env,
 ): Promise<void> {
   const changes = changesOf(advice);
   if (Object.keys(changes).length === 0) return;
-  const text = await Deno.readTextFile(path);
-  const target = namesDatabase(text, database) ? { database } : {};
-  const edited = editSettings(text, changes, { ...target, origin: path });
-  check(edited, path, changes, target.database);
-  await replace(path, edited);
-}
-
-function check(
-  text: string,
-  path: string,
-  changes: Record<string, number>,
-  database: string | undefined,
-): void {
-  const { options } = RedisConfigLoader.fromYaml(text, path);
-  const settings = database === undefined ? options : options.databases?.[database];
-  for (const [key, value] of Object.entries(changes)) {
-    const [name, factor] = IN_CODE[key as keyof typeof IN_CODE];
-    const found = settings?.[name];
-    if (found === value * factor) continue;
-    throw new Error(
-      `Cannot write ${key}: ${value} to ${path}: it would load as ${found}`,
-    );
-  }
-}
-
-/** Puts a text in a file's place; who reads it sees the old one or the new one. */
-async function replace(path: string, text: string): Promise<void> {
   // A link stays a link.
   const file = await Deno.realPath(path);
+  const text = await Deno.readTextFile(file);
+  const target = namesDatabase(text, database, env) ? { database } : {};
+  const edited = editSettings(text, changes, { ...target, origin: path });
   const { mode } = await Deno.stat(file);
   const temporary = `${file}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
-    await Deno.writeTextFile(temporary, text, { mode: mode ?? 0o644, createNew: true });
+    await Deno.writeTextFile(temporary, edited, { mode: mode ?? 0o644, createNew: true });
+    // In its own folder, as it may name others beside it.
+    const loaded = await RedisConfigLoader.load({ yamlPath: temporary, env });
+    check(loaded, path, changes, database);
     await Deno.rename(temporary, file);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
     throw error;
+  }
+}
+
+function check(
+  { databases }: ManagerConfig,
+  path: string,
+  changes: Record<string, number>,
+  database: string,
+): void {
+  for (const [key, value] of Object.entries(changes)) {
+    const [name, factor] = IN_CODE[key as keyof typeof IN_CODE];
+    const found = databases[database]?.[name];
+    if (found === value * factor) continue;
+    throw new Error(
+      `Cannot write ${key}: ${value} to ${path}: it would load as ${found}`,
+    );
   }
 }

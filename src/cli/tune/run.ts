@@ -132,7 +132,7 @@ async function write(
   report: TuneReport,
   target: Target,
 ): Promise<void> {
-  await orExit(writePatch(file, report.advice, target.database!));
+  await orExit(writePatch(file, report.advice, target.database!, io.env));
   const count = Object.keys(changesOf(report.advice)).length;
   io.err(`${count} ${count === 1 ? "setting" : "settings"} written to ${file}\n`);
 }

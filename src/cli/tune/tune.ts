@@ -71,7 +71,7 @@ export class ProductionServerError extends Error {
  * @throws {DOMException} If the signal is aborted; the keys are removed then too.
  */
 export async function runTune(options: TuneOptions): Promise<TuneReport> {
-  const { effort, signal, target } = options;
+  const { contenders, effort, target } = options;
   const startedAt = new Date().toISOString();
   const from = performance.now();
   await using view = await ServerView.open(target.config);
@@ -80,22 +80,7 @@ export async function runTune(options: TuneOptions): Promise<TuneReport> {
   if (signs.length > 0 && !options.isAllowed) {
     throw new ProductionServerError(target.endpoint, signs);
   }
-  const keys = new TuneKeys();
-  const { config } = target;
-  const { contenders } = options;
-  let points: Point[];
-  try {
-    await using bench = new Bench({ config, contenders, keys, view, signal });
-    points = await runSweeps(planOf(options), {
-      measure: (spec, ms) => bench.measure(spec, ms),
-      signal,
-      now: () => performance.now(),
-      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-      afterSweep: () => bench.closeClients(),
-    });
-  } finally {
-    await view.remove(keys.all());
-  }
+  const points = await measureAll(options, view);
   return {
     version: 1,
     startedAt,
@@ -110,6 +95,24 @@ export async function runTune(options: TuneOptions): Promise<TuneReport> {
     knees: kneesOf(points),
     advice: advise(points, server.maxClients, currentOf(target)),
   };
+}
+
+/** Runs the sweeps, and removes their keys whatever happens. */
+async function measureAll(options: TuneOptions, view: ServerView): Promise<Point[]> {
+  const { contenders, onProgress, signal, target: { config } } = options;
+  const keys = new TuneKeys();
+  try {
+    await using bench = new Bench({ config, contenders, keys, view, signal });
+    return await runSweeps(planOf(options), {
+      measure: (spec, ms) => bench.measure(spec, ms),
+      signal,
+      now: () => performance.now(),
+      ...(onProgress === undefined ? {} : { onProgress }),
+      afterSweep: () => bench.closeClients(),
+    });
+  } finally {
+    await view.remove(keys.all());
+  }
 }
 
 function planOf(options: TuneOptions): PlanOptions {

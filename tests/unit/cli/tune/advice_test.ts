@@ -223,6 +223,18 @@ Deno.test("advise() leaves room under maxclients", () => {
   assertMatch(advice!.reason, /100 clients/);
 });
 
+Deno.test("advise() makes room for the lanes where leases were not measured", () => {
+  const lanes = (lanes: number, median: number) =>
+    point({
+      ...{ sweep: "lanes", mix: "get-heavy", lanes, leases: 0 } as const,
+      perSecond: { median, low: median, high: median },
+    });
+  const current = { ...DEFAULT, maxConnections: 3 };
+  const advice = advise([lanes(1, 1000), lanes(4, 3000)], 10_000, current);
+  assertEquals(valueOf(advice, "max_lanes"), 4);
+  assertEquals(valueOf(advice, "max_connections"), 6);
+});
+
 Deno.test("advise() says nothing of what was not measured", () => {
   assertEquals(advise([], 10_000, DEFAULT), []);
 });

@@ -58,6 +58,26 @@ Deno.test("runOpenLoop() counts a stall for every command that was due in it", a
   assertAlmostEquals(latency.max, 100, 1);
 });
 
+Deno.test("runOpenLoop() counts from when a command was due, if it is sent late", async () => {
+  const clock = new FakeClock();
+  const usual = loadClock(clock);
+  // The event loop is blocked once, for 100 ms, by something else in the process.
+  const blocked: LoadClock = {
+    now: usual.now,
+    pause: (ms) => {
+      const isDue = clock.now() >= 300 && clock.now() < 310;
+      return usual.pause(isDue ? 100 : ms);
+    },
+  };
+  const call = () => new Promise<void>((resolve) => void clock.setTimer(resolve, 0.1));
+  const load = { call, durationMs: 1000, clock: blocked };
+  const { calls, latency } = await finish(clock, runOpenLoop(load, 1000));
+  assertEquals(calls, 1000);
+  assertLess(latency.quantile(0.85), 1.5);
+  assertAlmostEquals(latency.quantile(0.95), 50, 5);
+  assertAlmostEquals(latency.max, 100, 1);
+});
+
 Deno.test("runClosedLoop() sees a stall once a caller, which is what it omits", async () => {
   const { latency } = await stalled((load) => runClosedLoop(load, 1));
   assertAlmostEquals(latency.max, 100, 1);

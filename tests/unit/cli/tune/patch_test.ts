@@ -10,6 +10,8 @@ const ADVICE: readonly Advice[] = [
   { key: "socket_timeout", value: 2, current: 1, reason: "" },
 ];
 
+const noEnv = () => undefined;
+
 /** Runs with a copy of the sample. */
 async function withFile(
   fn: (path: string, text: string) => Promise<void>,
@@ -45,7 +47,7 @@ Deno.test("patchText() is YAML that loads with the values", () => {
 Deno.test("writePatch() changes the values in the file, and keeps comments and all else", () =>
   withFile(async (path, before) => {
     await Deno.chmod(path, 0o640);
-    await writePatch(path, ADVICE, "cache");
+    await writePatch(path, ADVICE, "cache", noEnv);
     const after = await Deno.readTextFile(path);
     const [old, now] = [before.split("\n"), after.split("\n")];
     assertEquals(old.filter((line) => !now.includes(line)), [
@@ -65,7 +67,7 @@ Deno.test("writePatch() changes the values in the file, and keeps comments and a
 
 Deno.test("writePatch() writes for all where the file does not have the database", () =>
   withFile(async (path) => {
-    await writePatch(path, ADVICE, "main");
+    await writePatch(path, ADVICE, "main", noEnv);
     assertEquals(
       await Deno.readTextFile(path),
       "# mine\nhost: redis.internal\nmax_lanes: 3\nmax_connections: 35\n" +
@@ -76,12 +78,15 @@ Deno.test("writePatch() writes for all where the file does not have the database
 Deno.test("writePatch() leaves the file as it was when it cannot be edited", async () => {
   const shared = "databases:\n  main: &x { db: 1 }\n  cache: *x\n";
   await withFile(async (path, before) => {
-    await assertRejects(() => writePatch(path, ADVICE, "main"), ConfigError);
+    await assertRejects(() => writePatch(path, ADVICE, "main", noEnv), ConfigError);
     assertEquals(await Deno.readTextFile(path), before);
   }, shared);
   await withFile(async (path, before) => {
     const wrong: Advice[] = [{ key: "max_lanes", value: -1, current: 1, reason: "" }];
-    const error = await assertRejects(() => writePatch(path, wrong, "main"), ConfigError);
+    const error = await assertRejects(
+      () => writePatch(path, wrong, "main", noEnv),
+      ConfigError,
+    );
     assertStringIncludes(error.message, "max_lanes");
     assertEquals(await Deno.readTextFile(path), before);
   }, "databases:\n  main: { db: 1 }\n");
@@ -92,11 +97,26 @@ Deno.test("writePatch() writes through a link, and does not touch a file without
     const dir = await Deno.makeTempDir();
     const link = `${dir}/link.yaml`;
     await Deno.symlink(path, link);
-    await writePatch(link, ADVICE, "main");
+    await writePatch(link, ADVICE, "main", noEnv);
     assertEquals((await Deno.lstat(link)).isSymlink, true);
     assertStringIncludes(await Deno.readTextFile(path), "max_lanes: 3");
     const { mtime } = await Deno.stat(path);
-    await writePatch(path, ADVICE.slice(2, 3), "main");
+    await writePatch(path, ADVICE.slice(2, 3), "main", noEnv);
     assertEquals((await Deno.stat(path)).mtime, mtime);
     await Deno.remove(dir, { recursive: true });
   }, "port: 6379\n"));
+
+Deno.test("writePatch() refuses what loads alone but not together", () =>
+  withFile(async (path, before) => {
+    const lanes: Advice[] = [{ key: "max_lanes", value: 9, current: 1, reason: "" }];
+    await assertRejects(() => writePatch(path, lanes, "main", noEnv), ConfigError);
+    assertEquals(await Deno.readTextFile(path), before);
+  }, "databases:\n  main: { max_connections: 2 }\n"));
+
+Deno.test("writePatch() loads the file with the variables that it names", () =>
+  withFile(async (path) => {
+    const env = (name: string) => name === "WHERE" ? "redis.internal" : undefined;
+    await writePatch(path, ADVICE, "main", env);
+    assertStringIncludes(await Deno.readTextFile(path), "host: ${WHERE}\nmax_lanes: 3");
+    await assertRejects(() => writePatch(path, ADVICE, "main", noEnv), ConfigError);
+  }, "host: ${WHERE}\n"));
