@@ -11,28 +11,13 @@
  */
 import { CommanderError } from "commander";
 import { CliExit, ExitCode } from "../src/cli/exit.ts";
-import type { CliIo } from "../src/cli/io.ts";
+import { terminalIo } from "../src/cli/terminal.ts";
 import { makeTuneCommand } from "../src/cli/tune/command.ts";
 import { ensureRedisServer } from "../tests/support/redis_binary.ts";
 import { runSuites, type SuiteOptions } from "./suites.ts";
 import { ioredisContender, nodeRedisContender } from "./tune/rivals.ts";
 
 const USAGE = "Usage: deno task bench --check [--quick] [--only=TEXT]";
-
-/** The terminal. */
-function terminal(): CliIo {
-  const encoder = new TextEncoder();
-  const isErrTerminal = Deno.stderr.isTerminal();
-  return {
-    out: (text) => void Deno.stdout.writeSync(encoder.encode(text)),
-    err: (text) => void Deno.stderr.writeSync(encoder.encode(text)),
-    isTerminal: Deno.stdout.isTerminal(),
-    isErrTerminal,
-    useColor: false,
-    columns: isErrTerminal ? Deno.consoleSize().columns : 80,
-    env: (name) => Deno.env.get(name),
-  };
-}
 
 function parseCheck(args: readonly string[]): SuiteOptions | undefined {
   const parsed: SuiteOptions = {};
@@ -54,7 +39,7 @@ async function check(args: readonly string[]): Promise<number> {
 }
 
 async function tune(args: readonly string[]): Promise<number> {
-  const io = terminal();
+  const io = terminalIo();
   // Where no server is named, one is installed if it can be.
   if (!args.some((arg) => /^(--url|--config|-u|-c)/.test(arg))) await ensureRedisServer();
   const command = makeTuneCommand(io, {

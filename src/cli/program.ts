@@ -5,6 +5,7 @@ import { makeDoctorCommand } from "./doctor/command.ts";
 import type { CliIo } from "./io.ts";
 import { makePaint } from "./paint.ts";
 import { makeStatsCommand } from "./stats/command.ts";
+import { makeTuneCommand } from "./tune/command.ts";
 import { VERSION } from "./version.ts";
 
 /** Name of the program in help and completions. */
@@ -37,6 +38,7 @@ export function makeProgram(io: CliIo): Command {
   program.addCommand(makeDoctorCommand(io));
   program.addCommand(makeStatsCommand(io));
   program.addCommand(makeConfigCommand(io));
+  program.addCommand(makeTuneCommand(io));
   program.addCommand(makeCompletionsCommand(io, program));
   settle(program, io);
   return program;

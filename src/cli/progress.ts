@@ -39,6 +39,7 @@ export class Progress implements Disposable {
   readonly #options: ProgressOptions;
   readonly #clock: CliClock;
   readonly #startedAt: number;
+  #total: number | undefined;
   #done = 0;
   #note = "";
   #isDrawn = false;
@@ -54,6 +55,7 @@ export class Progress implements Disposable {
     this.#io = io;
     this.#options = options;
     this.#clock = options.clock ?? hostClock;
+    this.#total = options.total;
     this.#startedAt = this.#clock.now();
     if (io.isErrTerminal) this.#drawIn(PATIENCE_MS);
   }
@@ -70,6 +72,17 @@ export class Progress implements Disposable {
    */
   advance(steps: number = 1): void {
     this.#done += steps;
+  }
+
+  /**
+   * Says how far it is, where the number of steps is not known from the start.
+   *
+   * @param done Steps that are done.
+   * @param total Steps that there are, as far as is known.
+   */
+  reach(done: number, total: number): void {
+    this.#done = done;
+    this.#total = total;
   }
 
   /**
@@ -107,7 +120,8 @@ export class Progress implements Disposable {
     this.#timer = this.#clock.setTimer(() => {
       const elapsedMs = this.#clock.now() - this.#startedAt;
       const line = progressLine({
-        ...this.#options,
+        label: this.#options.label,
+        ...(this.#total === undefined ? {} : { total: this.#total }),
         done: this.#done,
         note: this.#note,
         elapsedMs,

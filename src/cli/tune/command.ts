@@ -1,8 +1,9 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { CliIo } from "../io.ts";
+import { requirePermissions } from "../permissions.ts";
 import type { Contender } from "./contender.ts";
 import { SWEEP_NAMES } from "./report_types.ts";
-import type { SweepName, TuneReport } from "./report_types.ts";
+import type { SweepName } from "./report_types.ts";
 
 /** What the user asked for. */
 export interface TuneArguments {
@@ -36,8 +37,6 @@ export interface TuneArguments {
 export interface TuneExtras {
   /** Clients that are measured beside the manager. Default: none. */
   readonly rivals?: readonly Contender[];
-  /** Makes the page of `--report`. */
-  readonly renderReport?: (report: TuneReport) => string | Promise<string>;
 }
 
 const AFTER_HELP = `
@@ -100,6 +99,7 @@ export function makeTuneCommand(io: CliIo, extras: TuneExtras = {}): Command {
     .option("--write", "write the changes into the file of --config")
     .addHelpText("after", AFTER_HELP)
     .action(async (options: TuneArguments) => {
+      requirePermissions("tune", { name: "env" }, { name: "net" });
       const { runTuneCommand } = await import("./run.ts");
       await runTuneCommand(io, options, extras);
     });

@@ -1,7 +1,7 @@
 import { CliExit, ExitCode } from "../exit.ts";
 import type { CliIo } from "../io.ts";
+import { Progress } from "../progress.ts";
 import { VERSION } from "../version.ts";
-import { Bar } from "./bar.ts";
 import type { TuneArguments, TuneExtras } from "./command.ts";
 import { compareReports, readReport } from "./compare.ts";
 import { mooringContender } from "./mooring.ts";
@@ -28,14 +28,14 @@ export async function runTuneCommand(
   options: TuneArguments,
   extras: TuneExtras,
 ): Promise<void> {
-  checkOptions(options, extras);
+  checkOptions(options);
   const before = options.compare === undefined
     ? undefined
     : await orExit(readReport(options.compare));
   await using target = await orExit(findTarget({ ...options, env: io.env }));
   const report = await measure(io, options, extras, target);
   io.out(`${reportText(report, target.database)}`);
-  await writeFiles(io, options, extras, report);
+  await writeFiles(io, options, report);
   if (options.write) await write(io, options.config!, report, target);
   if (before === undefined) return;
   const comparison = compareReports(before, report);
@@ -43,9 +43,9 @@ export async function runTuneCommand(
   if (comparison.regressions.length > 0) throw new CliExit(ExitCode.WARNINGS);
 }
 
-function checkOptions(options: TuneArguments, extras: TuneExtras): void {
+function checkOptions(options: TuneArguments): void {
   const usage = (message: string) => new CliExit(ExitCode.USAGE, message);
-  const { config, database, report, url, write } = options;
+  const { config, database, url, write } = options;
   if (config !== undefined && url !== undefined) {
     throw usage("--config and --url are two servers: give one of them");
   }
@@ -53,9 +53,6 @@ function checkOptions(options: TuneArguments, extras: TuneExtras): void {
     throw usage("--database needs the --config that it is in");
   }
   if (config === undefined && write) throw usage("--write needs a --config to write to");
-  if (report !== undefined && extras.renderReport === undefined) {
-    throw usage("--report is not served here; --json has the data");
-  }
 }
 
 /** Ends the command with the error's own words. */
@@ -75,7 +72,7 @@ async function measure(
   target: Target,
 ): Promise<TuneReport> {
   using interruption = new Interruption(io);
-  using bar = new Bar(io);
+  using progress = new Progress(io, { label: "measuring" });
   const { only, rate } = options;
   try {
     return await runTune({
@@ -84,12 +81,14 @@ async function measure(
       contenders: [mooringContender(VERSION), ...extras.rivals ?? []],
       isAllowed: options.yes === true,
       signal: interruption.signal,
-      onProgress: (done, total, label) => bar.show(done, total, label),
+      onProgress: (done, total, label) => {
+        progress.reach(done, total);
+        progress.note(label);
+      },
       ...(only === undefined ? {} : { only }),
       ...(rate === undefined ? {} : { rate }),
     });
   } catch (error) {
-    bar.clear();
     if (interruption.signal.aborted) {
       throw new CliExit(INTERRUPTED, "Interrupted; the keys of the run are removed");
     }
@@ -113,15 +112,15 @@ function effortOf({ duration, quick }: TuneArguments): Effort {
 async function writeFiles(
   io: CliIo,
   { json, report: page }: TuneArguments,
-  { renderReport }: TuneExtras,
   report: TuneReport,
 ): Promise<void> {
   if (json !== undefined) {
     await Deno.writeTextFile(json, `${JSON.stringify(report, null, 2)}\n`);
     io.err(`The report as JSON: ${json}\n`);
   }
-  if (page !== undefined && renderReport !== undefined) {
-    await Deno.writeTextFile(page, await renderReport(report));
+  if (page !== undefined) {
+    const { renderReport } = await import("./report/mod.ts");
+    await Deno.writeTextFile(page, renderReport(report));
     io.err(`The report: ${page}\n`);
   }
 }

@@ -1,5 +1,5 @@
 import { maskSecrets } from "../log_text.ts";
-import { type Attributes, type Span, type SpanStatusCode } from "./api.ts";
+import type { Attributes, Span, SpanStatusCode } from "./api.ts";
 import { ATTRIBUTE } from "./conventions.ts";
 
 /** How an operation failed, in the words of the conventions. */
