@@ -71,6 +71,13 @@ export const TASKS: Readonly<Record<string, Task>> = {
     about: "runs the fault matrix alone",
     steps: [{ ...SUITE, name: "faults", paths: ["tests/live/faults"] }],
   },
+  soak: {
+    about: "runs a mixed load with a random fault every 5 s, for 30 minutes",
+    steps: [{
+      name: "soak",
+      args: ["run", "-A", "--v8-flags=--expose-gc", "tests/soak/main.ts"],
+    }],
+  },
   bench: {
     about: "measures a server and recommends settings for it",
     steps: [{ name: "bench", args: ["run", "-A", "bench/main.ts"] }],
