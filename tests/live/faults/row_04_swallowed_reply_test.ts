@@ -1,9 +1,9 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionLostError } from "../../../mod.ts";
 import { report } from "./_report.ts";
-import { onStage } from "./_stage.ts";
+import { IS_FULL, onStage } from "./_stage.ts";
 
-const TIMES = Number(Deno.env.get("MOORING_FAULT_REPETITIONS") ?? 200);
+const TIMES = Number(Deno.env.get("MOORING_FAULT_REPETITIONS") ?? (IS_FULL ? 1000 : 200));
 const CUT = { kind: "cut", afterBytes: 0, how: "reset" } as const;
 
 Deno.test(`row 4: ${TIMES} times, an INCR whose reply is swallowed is ambiguous and ran once`, () =>
