@@ -60,7 +60,9 @@ export class Stage implements AsyncDisposable {
 
   /** Starts the server again, whatever it does now. */
   async restart(config: Record<string, string> = {}): Promise<void> {
-    await this.server.restart({ config: { requirepass: this.#password, ...config } });
+    await this.server.restart({
+      config: { "key-load-delay": "0", requirepass: this.#password, ...config },
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
