@@ -104,8 +104,10 @@ Deno.test("PromiseWatch.overdue() finds a planted pending promise and a late one
   assertEquals(found.length, 2);
   assertStringIncludes(found.join("\n"), "late settled after 1201 ms");
   assertStringIncludes(found.join("\n"), "never pending for 1201 ms");
+  assertEquals(watch.pending, 1, "told, and still pending");
   resolve();
   await never;
+  assertEquals(watch.pending, 0);
   lagMs = 40;
   // As late as the event loop excuses.
   await watch.run("excused", 1000, () => {

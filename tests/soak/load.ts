@@ -1,7 +1,7 @@
 /** The mixed load of a soak on one database. */
 import type { RedisClient, RedisConnectionManager } from "../../mod.ts";
 import type { Random } from "../support/random.ts";
-import { delay } from "../support/wait.ts";
+import { delay, within } from "../support/wait.ts";
 import { type Books, deliveryOfAny } from "./books.ts";
 import type { News } from "./news.ts";
 import type { PromiseWatch } from "./promise_watch.ts";
@@ -15,6 +15,8 @@ const BLOCK_SECONDS = 0.2;
 const BLOCK_MS = BLOCK_SECONDS * 1000 + 1000;
 /** Pause of a caller between two operations. */
 const PAUSE_MS = 4;
+/** By when everything under way has settled, or never will: more than any deadline. */
+const SETTLED_MS = 10_000;
 const COUNTERS = 4;
 const PIPELINED = 3;
 
@@ -78,14 +80,14 @@ export class Load {
     const writing = this.#writing;
     this.#books = books;
     this.#writing = new Set();
-    await Promise.all(writing);
+    await settled(writing);
     return old;
   }
 
   /** Lets the callers finish what they do, and no more. */
   async stop(): Promise<void> {
     this.#running = false;
-    await Promise.all(this.#callers);
+    await settled(this.#callers);
   }
 
   async #loop(kind: string, run: Kind["run"]): Promise<void> {
@@ -218,4 +220,11 @@ export class Load {
     );
     return "acknowledged";
   }
+}
+
+/** Waits for what settles; what never does is found by the books and the watch. */
+async function settled(work: Iterable<Promise<unknown>>): Promise<void> {
+  await within(Promise.all(work), SETTLED_MS, "What was under way").catch((error) => {
+    if (!(error instanceof Deno.errors.TimedOut)) throw error;
+  });
 }

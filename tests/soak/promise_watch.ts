@@ -24,6 +24,8 @@ export class PromiseWatch {
   readonly #now: () => number;
   readonly #open = new Set<Watched>();
   readonly #late: string[] = [];
+  /** Overdue ones that were told already, and have not settled since. */
+  readonly #told = new Set<Watched>();
   #settled = 0;
 
   /**
@@ -44,7 +46,7 @@ export class PromiseWatch {
 
   /** Promises that have not. */
   get pending(): number {
-    return this.#open.size;
+    return this.#open.size + this.#told.size;
   }
 
   /**
@@ -61,10 +63,9 @@ export class PromiseWatch {
     try {
       return await make();
     } finally {
-      if (this.#open.delete(watched)) {
-        this.#settled++;
-        this.#judge(watched, "settled after");
-      }
+      this.#settled++;
+      if (this.#open.delete(watched)) this.#judge(watched, "settled after");
+      else this.#told.delete(watched);
     }
   }
 
@@ -75,7 +76,9 @@ export class PromiseWatch {
    */
   overdue(): readonly string[] {
     for (const watched of this.#open) {
-      if (this.#judge(watched, "pending for")) this.#open.delete(watched);
+      if (!this.#judge(watched, "pending for")) continue;
+      this.#open.delete(watched);
+      this.#told.add(watched);
     }
     return this.#late;
   }
