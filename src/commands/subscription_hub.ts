@@ -76,6 +76,8 @@ export class SubscriptionHub {
   readonly #established = new Set<Subscription<unknown>>();
   #state: State = { name: "idle" };
   #lostAt: number | undefined;
+  /** What came on a new connection before the gap could be told: it belongs behind it. */
+  #early: (() => void)[] = [];
 
   /**
    * Makes a hub; opens nothing.
@@ -178,6 +180,7 @@ export class SubscriptionHub {
     if (this.#state.name === "closed") return;
     if (this.#interests.size === 0) {
       this.#lostAt = undefined;
+      this.#early = [];
       this.#transition({ name: "idle" });
       return;
     }
@@ -240,6 +243,7 @@ export class SubscriptionHub {
     this.#lostAt = undefined;
     const gap: SubscriptionGap = { kind: "gap", reason: "reconnected", downMs };
     for (const subscription of told) subscription.deliverGap(gap);
+    for (const deliver of this.#early.splice(0)) deliver();
     this.#report(gap, told.length);
   }
 
@@ -278,6 +282,11 @@ export class SubscriptionHub {
   ): void {
     const interest = this.#interests.find(kind, String(by));
     if (interest === undefined) return;
+    if (this.#lostAt !== undefined) {
+      // In the same chunk as the confirmations, or between two of them.
+      this.#early.push(() => this.#deliver(kind, by, channel, message));
+      return;
+    }
     const { target, subscriptions } = interest;
     const isPattern = kind === "psubscribe";
     const name = isPattern ? String(channel) : target.name;
@@ -289,6 +298,7 @@ export class SubscriptionHub {
   #lost(lease: SubscriberLease): void {
     if (!this.#isOn(lease)) return;
     this.#lostAt ??= this.#options.clock.now();
+    this.#early = [];
     for (const interest of this.#interests.all) interest.confirmed = false;
     void this.#connect(0);
   }

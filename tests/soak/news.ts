@@ -7,6 +7,8 @@ export class News {
   readonly #unheard = new Set<number>();
   #next = 1;
   #last = 0;
+  /** The last number that was sent before a gap was told. */
+  #excused = 0;
   #received = 0;
   #gaps = 0;
 
@@ -24,8 +26,8 @@ export class News {
   async publish(send: (text: string) => Promise<unknown>): Promise<void> {
     const number = this.#next++;
     await send(String(number));
-    // What came before its acknowledgement needs none.
-    if (number > this.#last) this.#unheard.add(number);
+    // What came, or fell into a gap, before its acknowledgement needs none.
+    if (number > Math.max(this.#last, this.#excused)) this.#unheard.add(number);
   }
 
   /** A message came. */
@@ -47,6 +49,7 @@ export class News {
   /** Messages may be missing. */
   gap(): void {
     this.#gaps++;
+    this.#excused = this.#next - 1;
     this.#unheard.clear();
   }
 }

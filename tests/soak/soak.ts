@@ -170,12 +170,14 @@ export class Soak {
   async #compareCounts(manager: RedisConnectionManager, stage: Stage): Promise<void> {
     let last = "";
     await waitFor(async () => {
-      const listed = (await stage.server.clientList(`mooring:${stage.name}:`)).length;
+      const rows = await stage.server.clientList(`mooring:${stage.name}:`);
+      const listed = rows.length;
       const { lanes, leases, idleConnections, connecting } = manager
         .getPoolStatistics(stage.name);
       last =
         `${listed} listed; ${lanes} lanes, ${leases} leases, ${idleConnections} idle, ` +
-        `${connecting} connecting`;
+        `${connecting} connecting; ` +
+        rows.map(({ name, cmd, idle }) => `${name} ${cmd} ${idle} s`).join(", ");
       return listed === lanes + leases + idleConnections + connecting;
     }, { timeoutMs: AGREE_MS, everyMs: 5, what: "agreement" }).catch(() =>
       this.#wrong.push(`server and pool of ${stage.name} disagree: ${last}`)

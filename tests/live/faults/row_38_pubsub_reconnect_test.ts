@@ -78,3 +78,28 @@ Deno.test("row 38: a half-open subscriber connection is found by its heartbeat",
       noticedMs,
     });
   }));
+
+Deno.test("row 38: a message in one chunk with the confirmation comes after the gap", () => {
+  let subscribed = 0;
+  let hold = () => {};
+  const script = ([name]: string[]) => {
+    if (name?.toLowerCase() === "subscribe" && ++subscribed === 2) hold();
+    return undefined;
+  };
+  return onStage({ relay: { script } }, async ({ manager, relay, server }) => {
+    hold = () => relay.connections.at(-1)!.set({ toClient: { kind: "stall" } });
+    const heard: (string | SubscriptionGap)[] = [];
+    await using _subscription = await manager.subscribe("main", ["a"], (message) => {
+      heard.push(message);
+    }, { onGap: (gap) => void heard.push(gap) });
+    relay.resetAll();
+    await waitFor(() => subscribed === 2);
+    await waitFor(async () => Number(await server.cli("PUBLISH", "a", "first")) === 1);
+    relay.heal();
+    await waitFor(() => heard.length === 2);
+    assertEquals(heard.map((each) => typeof each === "string" ? each : each.kind), [
+      "gap",
+      "first",
+    ]);
+  });
+});
