@@ -29,6 +29,8 @@ export interface Rival {
   readonly name: string;
   /** Leases, uses and gives back, once. */
   cycle(): Promise<unknown>;
+  /** Leases, waits for one asynchronous step, as for any command, and gives back. */
+  hold(): Promise<unknown>;
   /** Ends it. */
   close(): Promise<unknown>;
 }
@@ -62,6 +64,11 @@ export function ours(size: number, leakDetectionThresholdMs = 0): Rival {
       const lease = await pool.acquire();
       lease.release();
     },
+    hold: async () => {
+      const lease = await pool.acquire();
+      await step();
+      lease.release();
+    },
     close: () => pool.close(),
   };
 }
@@ -77,6 +84,11 @@ function genericPool(size: number): Rival {
     name: "generic-pool",
     cycle: async () => {
       const thing = await pool.acquire();
+      await pool.release(thing);
+    },
+    hold: async () => {
+      const thing = await pool.acquire();
+      await step();
       await pool.release(thing);
     },
     close: async () => {
@@ -101,6 +113,11 @@ function tarn(size: number): Rival {
       const thing = await pool.acquire().promise;
       pool.release(thing);
     },
+    hold: async () => {
+      const thing = await pool.acquire().promise;
+      await step();
+      pool.release(thing);
+    },
     close: () => pool.destroy(),
   };
 }
@@ -116,11 +133,17 @@ async function nodeRedis(size: number, url: string): Promise<Rival> {
   return {
     name: "node-redis pool",
     cycle: () => pool.execute(nothing),
+    hold: () => pool.execute(step),
     close: () => pool.close(),
   };
 }
 
 function nothing(): void {}
+
+/** What a holder waits for: no time, but a turn of the queue of promises. */
+function step(): Promise<void> {
+  return Promise.resolve();
+}
 
 /**
  * All pools, ours first.
