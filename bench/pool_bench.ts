@@ -1,172 +1,146 @@
 /**
- * What acquire and release cost, beside other pools in the same run. All lend objects that
- * cost nothing to make, reset or check, so that what is measured is the pool itself: ours
- * with statistics, deadlines and leak tracking as users get them, the others with their
- * acquire timeout set to the same.
+ * What acquire and release cost, beside other pools in the same run, in turns.
  *
- * First it prints what each of many waiters costs: the same, however many there are, if the
- * total is linear. Then the groups: one caller on an idle connection, and 1, 10 and 1,000
- * callers who wait for the only connection. Run: `deno bench -A bench/pool_bench.ts`.
+ *     deno run -A bench/pool_bench.ts [--check] [--quick]
+ *
+ * One caller on an idle connection, who gives it back at once; 1, 10 and 1,000 callers who
+ * wait for the only connection, each of whom has it for one asynchronous step; and what each of many callers of ten connections costs: the same, however
+ * many there are, if the total is linear. With `--check` it ends with 1 if a bound is
+ * missed. `REDIS_URL` names a server for the pool that needs one; without it one of its
+ * own is started.
+ *
+ * @module
  */
-import { createPool } from "npm:generic-pool@3.9.0";
-import { Pool as TarnPool } from "npm:tarn@3.0.2";
-import { systemClock } from "../src/core/clock.ts";
-import { Pool } from "../src/pool/pool.ts";
-import type { Pooled } from "../src/pool/types.ts";
+import { RedisServer } from "../tests/support/redis_server.ts";
+import { openRivals, ours, type Rival } from "./pool/rivals.ts";
+import { median } from "./speed/load.ts";
 
-const TIMEOUT_MS = 60_000;
-const PER_ITERATION = 1000;
-const ROUNDS = 7;
-
-class Thing implements Pooled {
-  static #lastId = 0;
-  readonly id = ++Thing.#lastId;
-  onEnd(): void {}
+/** What {@linkcode runPool} is asked for. */
+export interface PoolBenchOptions {
+  /** Shorter rounds. Default `false`. */
+  quick?: boolean;
 }
 
-/** What all pools can do. */
-interface Rival {
-  readonly name: string;
-  /** Leases, uses and gives back, once. */
-  cycle(): Promise<void>;
-  close(): Promise<unknown>;
-}
-
-/** Ours; one more place than connections for leases, as the last one is for a lane. */
-function ours(size: number, leakDetectionThresholdMs = 0): Rival {
-  const pool = new Pool<Thing>(
-    {
-      database: "bench",
-      maxConnections: size + 1,
-      minConnections: 0,
-      maxConnecting: size,
-      acquireTimeoutMs: TIMEOUT_MS,
-      maxWaiting: 1_000_000,
-      idleTimeoutMs: 300_000,
-      maxLifetimeMs: 1_800_000,
-      validateAfterMs: 30_000,
-      leakDetectionThresholdMs,
-    },
-    {
-      create: () => Promise.resolve(new Thing()),
-      recycle: () => true,
-      validate: () => Promise.resolve(true),
-      destroy: () => {},
-    },
-    systemClock,
-  );
-  return {
-    name: leakDetectionThresholdMs === 0 ? "mooring" : "mooring, leak detection on",
-    cycle: async () => {
-      const lease = await pool.acquire();
-      lease.release();
-    },
-    close: () => pool.close(),
-  };
-}
-
-function genericPool(size: number): Rival {
-  const factory = {
-    create: () => Promise.resolve(new Thing()),
-    destroy: () => Promise.resolve(),
-  };
-  const options = { max: size, acquireTimeoutMillis: TIMEOUT_MS };
-  const pool = createPool<Thing>(factory, options);
-  return {
-    name: "generic-pool",
-    cycle: async () => {
-      const thing = await pool.acquire();
-      await pool.release(thing);
-    },
-    close: async () => {
-      await pool.drain();
-      await pool.clear();
-    },
-  };
-}
-
-function tarn(size: number): Rival {
-  const pool = new TarnPool<Thing>({
-    create: () => Promise.resolve(new Thing()),
-    destroy: () => {},
-    min: 0,
-    max: size,
-    acquireTimeoutMillis: TIMEOUT_MS,
-    idleTimeoutMillis: 300_000,
-  });
-  return {
-    name: "tarn",
-    cycle: async () => {
-      const thing = await pool.acquire().promise;
-      pool.release(thing);
-    },
-    close: () => pool.destroy(),
-  };
-}
-
-const RIVALS = [(size: number) => ours(size), tarn, genericPool];
+/** Acquires and releases a second that one caller must come to. */
+const LEAST_PER_SECOND = 1_000_000;
+/** Most that each of 10,000 callers may cost, to what each of 2,500 does. */
+const LINEAR_WITHIN = 2;
+const WAITING = [1, 10, 1000] as const;
+const CROWDS = [2_500, 10_000, 40_000] as const;
+/** Cycles in a round, whatever the number of callers. */
+const CYCLES = 20_000;
 
 /** Lets so many callers in at the same moment, and waits for all. */
-async function crowd({ cycle }: Rival, callers: number): Promise<void> {
-  await Promise.all(Array.from({ length: callers }, cycle));
+async function crowd({ hold }: Rival, callers: number): Promise<void> {
+  await Promise.all(Array.from({ length: callers }, hold));
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+/** Microseconds for each cycle of one round. */
+async function roundOf(rival: Rival, callers: number): Promise<number> {
+  const times = Math.max(1, Math.round(CYCLES / callers));
+  const start = performance.now();
+  if (callers === 1) { for (let i = 0; i < times; i++) await rival.cycle(); }
+  else for (let i = 0; i < times; i++) await crowd(rival, callers);
+  return (performance.now() - start) * 1000 / (times * callers);
 }
 
-/** Microseconds for each of many callers of ten connections. */
-async function costOfEach(rival: Rival, callers: number): Promise<number> {
-  const found: number[] = [];
+/** Microseconds for each cycle, of each rival in each round: they take turns. */
+async function measure(
+  rivals: readonly Rival[],
+  callers: number,
+  rounds: number,
+): Promise<number[][]> {
   // Before anything is timed, the engine has seen the code.
-  for (let round = 0; round < 3; round++) await crowd(rival, 2_500);
-  for (let round = 0; round < ROUNDS; round++) {
-    const start = performance.now();
-    await crowd(rival, callers);
-    found.push((performance.now() - start) * 1000 / callers);
+  for (const rival of rivals) {
+    for (let i = 0; i < 2; i++) await roundOf(rival, callers);
   }
-  return median(found);
+  const found = rivals.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, rival] of rivals.entries()) {
+      found[i]!.push(await roundOf(rival, callers));
+    }
+  }
+  return found;
 }
 
-async function printWaiters(): Promise<void> {
-  const counts = [2_500, 10_000, 40_000];
-  console.log(`callers of 10 connections, µs for each (median of ${ROUNDS} rounds):`);
-  console.log("  " + ["", ...counts].map((cell) => `${cell}`.padStart(14)).join(""));
-  for (const make of RIVALS) {
-    const rival = make(10);
-    const cells = [rival.name];
-    for (const count of counts) cells.push((await costOfEach(rival, count)).toFixed(2));
-    console.log("  " + cells.map((cell) => cell.padStart(14)).join(""));
-    await rival.close();
-  }
+/** Ours to a rival: the median of the rounds' ratios, so that what disturbs both cancels out. */
+function ratioTo(own: readonly number[], other: readonly number[]): number {
+  return median(own.map((us, round) => us / other[round]!));
 }
 
-await printWaiters();
-
-for (const make of [...RIVALS, (size: number) => ours(size, 10_000)]) {
-  const rival = make(1);
-  await crowd(rival, 1);
-  Deno.bench({
-    name: rival.name,
-    group: `acquire and release, one caller, ${PER_ITERATION} times`,
-    baseline: make === RIVALS[0],
-    async fn() {
-      for (let i = 0; i < PER_ITERATION; i++) await rival.cycle();
-    },
-  });
+/** Prints the line of a bound; gives whether it is missed. */
+function judge(what: string, found: string, holds: boolean): boolean {
+  console.log(`  ${holds ? "ok    " : "MISSED"} ${what}: ${found}`);
+  return !holds;
 }
 
-for (const waiters of [1, 10, 1000]) {
-  for (const make of RIVALS) {
-    const rival = make(1);
-    await crowd(rival, 1);
-    Deno.bench({
-      name: rival.name,
-      group: `${waiters} waiting for the only connection`,
-      baseline: make === RIVALS[0],
-      async fn() {
-        await crowd(rival, waiters + 1);
-      },
-    });
+async function alone(rivals: readonly Rival[], rounds: number): Promise<number> {
+  const all = [...rivals, ours(1, 10_000)];
+  const found = await measure(all, 1, rounds);
+  console.log("one caller on an idle connection, cycles per second:");
+  for (const [i, { name }] of all.entries()) {
+    const rate = Math.round(1_000_000 / median(found[i]!)).toLocaleString("en");
+    console.log(`  ${name.padStart(26)} ${rate.padStart(12)}`);
   }
+  const rate = 1_000_000 / median(found[0]!);
+  await all.at(-1)!.close();
+  const told = `${(rate / 1_000_000).toFixed(2)} million/s`;
+  return +judge("at least 1 million/s", told, rate >= LEAST_PER_SECOND);
+}
+
+async function contended(rivals: readonly Rival[], rounds: number): Promise<number> {
+  let missed = 0;
+  for (const waiting of WAITING) {
+    const found = await measure(rivals, waiting + 1, rounds);
+    console.log(`${waiting} waiting for the only connection, µs for each:`);
+    for (const [i, { name }] of rivals.entries()) {
+      console.log(`  ${name.padStart(26)} ${median(found[i]!).toFixed(3).padStart(12)}`);
+      if (i === 0) continue;
+      const ratio = ratioTo(found[0]!, found[i]!);
+      missed += +judge(`ahead of ${name}`, `${ratio.toFixed(2)} × its time`, ratio < 1);
+    }
+  }
+  return missed;
+}
+
+async function crowds(rivals: readonly Rival[], rounds: number): Promise<number> {
+  console.log(`callers of 10 connections, µs for each of ${CROWDS.join(", ")}:`);
+  let own: number[] = [];
+  for (const rival of rivals) {
+    const costs: number[] = [];
+    for (const callers of CROWDS) {
+      costs.push(median((await measure([rival], callers, rounds))[0]!));
+    }
+    if (rival === rivals[0]) own = costs;
+    const cells = costs.map((us) => us.toFixed(2).padStart(12)).join("");
+    console.log(`  ${rival.name.padStart(26)} ${cells}`);
+  }
+  const growth = own[1]! / own[0]!;
+  const told = `each costs ${growth.toFixed(2)} × as much`;
+  return +judge("linear: 4 times the callers", told, growth <= LINEAR_WITHIN);
+}
+
+/**
+ * Measures, prints the tables, and says which bounds were missed.
+ *
+ * @param options What to measure.
+ * @returns How many bounds were missed.
+ */
+export async function runPool(options: PoolBenchOptions = {}): Promise<number> {
+  const rounds = options.quick ? 5 : 15;
+  const named = Deno.env.get("REDIS_URL");
+  await using server = named === undefined ? await RedisServer.start() : undefined;
+  const url = named ?? server!.url;
+  console.log(`pools on Deno ${Deno.version.deno}, medians of ${rounds} rounds`);
+  const single = await openRivals(1, url);
+  let missed = await alone(single, rounds) + await contended(single, rounds);
+  const ten = await openRivals(10, url);
+  missed += await crowds(ten, rounds);
+  for (const rival of [...single, ...ten]) await rival.close();
+  return missed;
+}
+
+if (import.meta.main) {
+  const missed = await runPool({ quick: Deno.args.includes("--quick") });
+  if (Deno.args.includes("--check") && missed > 0) Deno.exitCode = 1;
 }
