@@ -1,4 +1,5 @@
 import { ConnectionState, type RedisConnectionManager } from "../../mod.ts";
+import { type Column, tableLines } from "../../src/cli/table.ts";
 import type { Outcome } from "./work.ts";
 
 /** One line of the report. */
@@ -83,34 +84,17 @@ export function toJson(report: Report): string {
   return JSON.stringify(report, null, 2);
 }
 
-const HEADINGS = [
-  "database",
-  "db",
-  "endpoint",
-  "state",
-  "operations",
-  "success",
-  "p50 ms",
-  "p99 ms",
-  "connections",
+const COLUMNS: readonly Column<ReportRow>[] = [
+  { title: "database", cell: (row) => row.database, isText: true },
+  { title: "db", cell: (row) => String(row.db) },
+  { title: "endpoint", cell: (row) => row.endpoint, isText: true },
+  { title: "state", cell: (row) => row.state, isText: true },
+  { title: "operations", cell: (row) => String(row.operations) },
+  { title: "success", cell: (row) => `${row.successRate.toFixed(1)} %` },
+  { title: "p50 ms", cell: (row) => row.p50Ms.toFixed(2) },
+  { title: "p99 ms", cell: (row) => row.p99Ms.toFixed(2) },
+  { title: "connections", cell: (row) => String(row.connections) },
 ];
-
-/** Columns that hold text; the others are numbers and stand to the right. */
-const TEXT_COLUMNS: ReadonlySet<number> = new Set([0, 2, 3]);
-
-function cells(row: ReportRow): string[] {
-  return [
-    row.database,
-    String(row.db),
-    row.endpoint,
-    row.state,
-    String(row.operations),
-    `${row.successRate.toFixed(1)} %`,
-    row.p50Ms.toFixed(2),
-    row.p99Ms.toFixed(2),
-    String(row.connections),
-  ];
-}
 
 /**
  * The report as a table for people.
@@ -119,25 +103,13 @@ function cells(row: ReportRow): string[] {
  * @returns Several lines of text.
  */
 export function toTable(report: Report): string {
-  const lines = [HEADINGS, ...report.databases.map(cells)];
-  const widths = HEADINGS.map((_, i) =>
-    Math.max(...lines.map((line) => line[i]!.length))
-  );
-  const format = (line: readonly string[]) =>
-    line.map((cell, i) =>
-      TEXT_COLUMNS.has(i) ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)
-    ).join("  ").trimEnd();
-  const rule = widths.map((width) => "-".repeat(width)).join("  ");
   const { totals } = report;
   const problems = report.databases.flatMap((row) =>
     row.problems.map((problem) => `${row.database}: ${problem}`)
   );
   return [
     "",
-    format(lines[0]!),
-    rule,
-    ...lines.slice(1).map(format),
-    rule,
+    ...tableLines(COLUMNS, report.databases),
     `${totals.databases} databases, ${totals.healthy} healthy, ` +
     `${totals.operations} operations, ${totals.successRate.toFixed(1)} % succeeded, ` +
     `${totals.connections} connections`,
