@@ -104,14 +104,25 @@ function choose(
       `${current - fewer} of them are not needed`;
     return { size: fewer, reason };
   }
-  const top = Math.max(...curve.map(({ perSecond }) => perSecond.median));
-  const gain = percent(top / now.perSecond.median - 1);
-  const reason = `the present ${name(current)} carried ${rate(now)}; the best of ` +
-    `${curve.length} sizes brought ${gain} more, which is below ${
-      percent(MIN_GAIN)
-    } or ` +
-    "within the noise";
-  return { size: current, reason };
+  return {
+    size: current,
+    reason: `the present ${name(current)} carried ${rate(now)}; ${whyNoMore(curve, now)}`,
+  };
+}
+
+/** Why what the best size brought is no reason to change. */
+function whyNoMore(curve: readonly Point[], now: Point): string {
+  const best = curve.reduce((top, point) =>
+    top.perSecond.median >= point.perSecond.median ? top : point
+  );
+  const gain = best.perSecond.median / now.perSecond.median - 1;
+  const of = `the best of ${curve.length} sizes`;
+  if (gain === 0) return `none of ${curve.length} sizes carried more`;
+  if (gain < MIN_GAIN) return `${of} brought ${percent(gain)} more: not worth a change`;
+  const noise = ({ perSecond: { high, low, median } }: Point) =>
+    `±${percent((high - low) / 2 / median)}`;
+  return `${of} brought ${percent(gain)} more, which is within the noise: its rounds ` +
+    `differ by ${noise(best)}, those of the present size by ${noise(now)}`;
 }
 
 /** For each number of lanes, the point where it carried most. */

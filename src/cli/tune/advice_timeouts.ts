@@ -3,7 +3,7 @@ import type { Advice, Point, TuneReport } from "./report_types.ts";
 /** Seconds that a timeout is rounded up to. */
 const STEPS = [0.5, 1, 2, 3, 5, 10, 15, 20, 30, 45, 60] as const;
 /** A timeout is so many times what 999 of 1,000 took, and … */
-const OF_P999 = 20;
+const OF_P999 = 10;
 /** … so many times the longest: a garbage collection or a fork of the server is no
  * failure. */
 const OF_LONGEST = 4;
