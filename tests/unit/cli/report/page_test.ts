@@ -54,6 +54,19 @@ Deno.test("renderReport() says of each setting what to write, what is there, and
   }
 });
 
+Deno.test("renderReport() makes a sentence of a reason that is none", () => {
+  const advice = report.advice.map((advice) => ({
+    ...advice,
+    reason: "1 lane is enough",
+  }));
+  assertStringIncludes(renderReport({ ...report, advice }), "<p>1 lane is enough.</p>");
+  const lower = advice.map((advice) => ({ ...advice, reason: "the present 1 lane." }));
+  assertStringIncludes(
+    renderReport({ ...report, advice: lower }),
+    "<p>The present 1 lane.</p>",
+  );
+});
+
 Deno.test("renderReport() warns of commands that failed, and only then", () => {
   const points = report.points.map((point, index) => ({
     ...point,
