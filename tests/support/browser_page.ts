@@ -4,6 +4,10 @@ import { within } from "./wait.ts";
 /** Longest time for a page to load. */
 const LOAD_MS = 60_000;
 
+/** Resolves when the page has been drawn once more, whole. */
+const DRAWN =
+  "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
+
 /** What a page is shown on. */
 export interface Screen {
   /** Width, in pixels of CSS. */
@@ -64,6 +68,8 @@ export class BrowserPage {
       media,
       features: [{ name: "prefers-color-scheme", value: scheme }],
     });
+    // Some of what follows from it is decided only when the page is drawn.
+    await this.#evaluate(DRAWN);
   }
 
   /**
@@ -87,15 +93,19 @@ export class BrowserPage {
    * @returns What it returns; JSON carries it.
    */
   async run<A, R>(read: (argument: A) => R, argument: A): Promise<Awaited<R>> {
+    return await this.#evaluate(`(${read})(${JSON.stringify(argument)})`) as Awaited<R>;
+  }
+
+  async #evaluate(expression: string): Promise<unknown> {
     const { result, exceptionDetails } = await this.#send("Runtime.evaluate", {
-      expression: `(${read})(${JSON.stringify(argument)})`,
+      expression,
       returnByValue: true,
       awaitPromise: true,
     });
     if (exceptionDetails !== undefined) {
       throw new Error(`In the page: ${JSON.stringify(exceptionDetails)}`);
     }
-    return (result as { value: Awaited<R> }).value;
+    return (result as { value?: unknown }).value;
   }
 
   #send(method: string, params: Payload = {}): Promise<Payload> {

@@ -41,7 +41,7 @@ export interface LineSeries {
 }
 
 /** What every chart says of itself. */
-interface ChartText {
+export interface ChartText {
   /** Unlike every other chart's of the page; letters, digits and hyphens. */
   readonly id: string;
   /** Heading. */

@@ -38,8 +38,17 @@ import { makeScale, type Scale } from "./scale.ts";
 export function lineChart(chart: LineChart): Markup {
   return figure(
     { ...chart, legend: legend(legendItems(chart)) },
-    LAYOUTS.map((layout) => drawLines(chart, layout)),
+    LAYOUTS.map((layout) => drawLines(finite(chart), layout)),
   );
+}
+
+/** Without the points that have no place on an axis. */
+function finite(chart: LineChart): LineChart {
+  const series = chart.series.map((series) => ({
+    ...series,
+    points: series.points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y)),
+  }));
+  return { ...chart, series };
 }
 
 function legendItems(chart: LineChart): LegendItem[] {

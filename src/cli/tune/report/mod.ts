@@ -8,10 +8,12 @@ export type {
   Axis,
   BarChart,
   BarValue,
+  ChartText,
   LineChart,
   LineSeries,
   PlotPoint,
 } from "./chart_types.ts";
+export type { Markup } from "./markup.ts";
 export type { NumberStyle } from "./number_style.ts";
 export type { ScaleKind } from "./scale.ts";
 export type { Cell, Column, DataTable } from "./table.ts";

@@ -29,7 +29,7 @@ export interface Scale {
 export interface ScaleOptions {
   /** Linear from zero, or logarithmic. */
   readonly scale: ScaleKind;
-  /** The values to show. */
+  /** The values to show; those that are not finite have no place and are passed over. */
   readonly values: readonly number[];
   /** Places of the domain's ends. */
   readonly range: readonly [from: number, to: number];
@@ -53,7 +53,8 @@ interface Span {
  * @returns The scale.
  */
 export function makeScale(options: ScaleOptions): Scale {
-  const { scale, values, range, maxTicks } = options;
+  const { scale, range, maxTicks } = options;
+  const values = options.values.filter(Number.isFinite);
   const { domain, ticks } = scale.kind === "linear"
     ? spanOf(linearTicks(values, maxTicks))
     : logSpan(values, scale.base, maxTicks);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { renderReport } from "../../../../src/cli/tune/report/mod.ts";
+import { lineChart, renderReport } from "../../../../src/cli/tune/report/mod.ts";
 import { sampleReport } from "../../../support/tune_report.ts";
 
 const report = sampleReport();
@@ -52,6 +52,29 @@ Deno.test("renderReport() says of each setting what to write, what is there, and
     assertStringIncludes(card, reason.replaceAll("'", "&#39;"));
     assertStringIncludes(page, `\n${key}: ${value}`.trimStart());
   }
+});
+
+Deno.test("renderReport() makes a sentence of a reason that is none", () => {
+  const advice = report.advice.map((advice) => ({
+    ...advice,
+    reason: "1 lane is enough",
+  }));
+  assertStringIncludes(renderReport({ ...report, advice }), "<p>1 lane is enough.</p>");
+  const lower = advice.map((advice) => ({ ...advice, reason: "the present 1 lane." }));
+  assertStringIncludes(
+    renderReport({ ...report, advice: lower }),
+    "<p>The present 1 lane.</p>",
+  );
+});
+
+Deno.test("lineChart() draws no point that has no place", () => {
+  const axis = { title: "A", unit: "s", scale: { kind: "linear" } } as const;
+  const points = [{ x: 1, y: NaN }, { x: 2, y: Infinity }, { x: 3, y: 4 }];
+  const series = [{ name: "one", points }];
+  const common = { id: "odd", title: "Odd", description: "Odd values." };
+  const drawn = lineChart({ ...common, x: axis, y: axis, series });
+  assertEquals([...drawn.matchAll(/data-x="(\d)"/g)].map(([, x]) => x), ["3", "3"]);
+  assert(!/NaN|Infinity/.test(drawn));
 });
 
 Deno.test("renderReport() warns of commands that failed, and only then", () => {

@@ -82,6 +82,12 @@ Deno.test("a logarithmic scale places zero and less where the axis begins", () =
   assertEquals([0, -3, 0.2].map(scale.place), [0, 0, 0]);
 });
 
+Deno.test("makeScale() passes over what is not finite", () => {
+  const values = [NaN, Infinity, -Infinity, 8];
+  assertEquals(ticksOf(LINEAR, values, 5), [0, 2, 4, 6, 8]);
+  assertEquals(ticksOf(LOG_2, values, 5), [8, 16]);
+});
+
 Deno.test("makeScale() shows every value, with few enough ticks, whatever the values", () => {
   const random = seededRandom(20);
   for (let run = 0; run < 3000; run++) {

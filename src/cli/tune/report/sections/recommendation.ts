@@ -44,8 +44,14 @@ function card({ key, value, current, reason }: Advice): Markup {
       text(`${formatNumber(value)}${unit}`),
       element("small", {}, text(before)),
     ),
-    element("p", {}, text(reason)),
+    element("p", {}, text(sentence(reason))),
   );
+}
+
+/** A reason is written for a terminal's line: here it stands alone. */
+function sentence(reason: string): string {
+  const end = reason.endsWith(".") ? "" : ".";
+  return `${reason.slice(0, 1).toUpperCase()}${reason.slice(1)}${end}`;
 }
 
 /** A measurement with failures is not one of the commands that succeed. */
