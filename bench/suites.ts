@@ -4,6 +4,7 @@
  * @module
  */
 import { runBlocking } from "./blocking_bench.ts";
+import { runPool } from "./pool_bench.ts";
 import { runSpeed, type SpeedOptions } from "./speed_bench.ts";
 
 /** What the suites are asked for. */
@@ -16,6 +17,7 @@ type Suite = (options: SuiteOptions) => Promise<number>;
 const SUITES: Readonly<Record<string, Suite>> = {
   speed: runSpeed,
   blocking: ({ quick }) => runBlocking(quick ? 3 : 7),
+  pool: ({ quick }) => runPool({ quick: quick === true }),
 };
 
 /**
