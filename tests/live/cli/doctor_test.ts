@@ -186,9 +186,13 @@ Deno.test("doctor: TLS tells version, cipher and the certificate's end; a near o
       );
       const { code, out } = await runCli(["doctor", "--json", "--config", file]);
       const line = lineOf(out, "tls");
+      const isTold = line.message.includes("the certificate ends");
       if (nodeNetSetsKeepalive(Deno.version.deno)) {
-        assertEquals([code, line.status], [status === "ok" ? 0 : 1, status], out);
         assertMatch(line.message, /^TLSv1\.[23], \w+; the certificate ends in \d+ days/);
+      }
+      // Older runtimes tell only a part, or nothing.
+      if (isTold) {
+        assertEquals([code, line.status], [status === "ok" ? 0 : 1, status], out);
         assertStringIncludes(line.message, `in ${days} days`);
       } else {
         assertEquals([code, line.status], [0, "ok"], out);
