@@ -1,6 +1,7 @@
 /**
  * `deno task bench`: measures a server and recommends settings for it, with plain ioredis
- * and node-redis beside the manager; the options are those of `tune`.
+ * and node-redis beside the manager; the options are those of `tune`. The report is
+ * `bench-report.html`, and its data `bench-report.json`, where no other files are named.
  *
  * With `--check` it runs the suites that measure whole commands on a server instead, and
  * ends with 1 if a bound of theirs is missed: `--quick` takes shorter rounds, `--only=TEXT`
@@ -39,6 +40,17 @@ async function check(args: readonly string[]): Promise<number> {
   return await runSuites(options) > 0 ? 1 : 0;
 }
 
+/** The arguments, with files for the report where they name none. */
+function withReport(args: readonly string[]): string[] {
+  const names = (option: string) =>
+    args.some((arg) => arg === option || arg.startsWith(`${option}=`));
+  return [
+    ...args,
+    ...names("--report") ? [] : ["--report", "bench-report.html"],
+    ...names("--json") ? [] : ["--json", "bench-report.json"],
+  ];
+}
+
 async function tune(args: readonly string[]): Promise<number> {
   const io = terminalIo();
   // Where no server is named, one is installed if it can be.
@@ -47,7 +59,9 @@ async function tune(args: readonly string[]): Promise<number> {
     rivals: [ioredisContender(), nodeRedisContender()],
   });
   try {
-    await command.name("bench").exitOverride().parseAsync([...args], { from: "user" });
+    await command.name("bench").exitOverride().parseAsync(withReport(args), {
+      from: "user",
+    });
     return ExitCode.OK;
   } catch (error) {
     if (error instanceof CommanderError) {
