@@ -7,6 +7,7 @@ import {
 } from "../../../mod.ts";
 import { deliveryOf, Ledger } from "../../support/accounting.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
+import { within } from "../../support/wait.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
 import { SentinelTopology } from "../../support/sentinel_topology.ts";
 import { report } from "./_report.ts";
@@ -108,7 +109,10 @@ async function follow(
   );
   const decided = await redis.untilPrimaryIsNot(old);
   const decidedAt = performance.now();
-  const noticedMs = Math.max(0, await movedAt - decidedAt);
+  const noticedMs = Math.max(
+    0,
+    await within(movedAt, 10_000, "the failover event") - decidedAt,
+  );
   await waitFor(
     () => Promise.resolve(load.lastAckAt > decidedAt ? true : undefined),
     { what: "a write on the new primary", everyMs: 5 },
