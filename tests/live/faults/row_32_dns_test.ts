@@ -136,7 +136,8 @@ for (const transport of ["node", "deno"] as const) {
     await using wrong = managerOf(server, "another.internal");
     const error = await wrong.getClient("main").ping().catch((error) => error);
     assertInstanceOf(error, ConnectError);
-    assertMatch(error.message, /certificate|altnames/i);
+    // node:tls of Deno 2.5 says no more than that it is closed.
+    assertMatch(error.message, /certificate|altnames|closed by the server/i);
   });
 }
 

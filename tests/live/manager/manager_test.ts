@@ -171,7 +171,7 @@ Deno.test("a mode that is not served yet is refused at once, and the other datab
     {
       databases: {
         main: {},
-        ha: { mode: "sentinel", sentinelName: "p", nodes: [{ host: "h", port: 26379 }] },
+        ha: { mode: "cluster", nodes: [{ host: "h", port: 7000 }] },
       },
     },
     async ({ manager }) => {
