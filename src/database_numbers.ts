@@ -1,5 +1,4 @@
 import type { RedisConfig } from "./config/mod.ts";
-import type { PooledConnection } from "./database_pool.ts";
 import type {
   ConnectionCounts,
   DatabaseStatistics,
@@ -11,8 +10,7 @@ import type {
   PoolStatistics,
   RedisStats,
 } from "./observability/types.ts";
-import type { LaneSet } from "./pool/lanes.ts";
-import type { Pool } from "./pool/pool.ts";
+import type { Servers } from "./servers.ts";
 
 /** Where the numbers of a database come from. */
 export interface NumberSources {
@@ -22,16 +20,13 @@ export interface NumberSources {
   readonly statistics: DatabaseStatistics;
   /** How well it serves. */
   readonly health: () => DatabaseHealth;
-  /** Its pool; asked for late, as it is made after this. */
-  readonly pool: () => Pool<PooledConnection>;
-  /** Its lanes; asked for late too. */
-  readonly lanes: () => LaneSet;
+  /** Its servers. */
+  readonly servers: Servers;
 }
 
 /** The numbers of one database, in the shapes that users see. Each is a snapshot. */
 export class DatabaseNumbers {
   readonly #sources: NumberSources;
-  #opened = 0;
 
   /**
    * Begins with no connection.
@@ -42,28 +37,13 @@ export class DatabaseNumbers {
     this.#sources = sources;
   }
 
-  /** A connection was opened. */
-  connectionOpened(): void {
-    this.#opened++;
-  }
-
-  /**
-   * Connections that are being validated are open; those being opened are not.
-   *
-   * @returns Opened so far, and open now.
-   */
-  connections(): ConnectionCounts {
-    const { connecting, total, validating } = this.#sources.pool().numbers();
-    return { opened: this.#opened, open: total - (connecting - validating) };
-  }
-
   /**
    * What commands did in the window, and connections so far.
    *
    * @returns A frozen snapshot.
    */
   statistics(): RedisStats {
-    return this.#sources.statistics.snapshot(this.connections());
+    return this.#sources.statistics.snapshot(this.#sources.servers.connections());
   }
 
   /**
@@ -72,11 +52,11 @@ export class DatabaseNumbers {
    * @returns A snapshot.
    */
   metricsSource(): MetricsSource {
-    const { health, statistics } = this.#sources;
+    const { health, servers, statistics } = this.#sources;
     return {
       health: health(),
       pool: this.pool(),
-      connections: this.connections(),
+      connections: servers.connections(),
       failedConnections: statistics.failedConnections,
       totals: statistics.totals,
       latency: statistics.latencyTotals(LATENCY_BOUNDS_MS),
@@ -89,10 +69,9 @@ export class DatabaseNumbers {
    * @returns A frozen snapshot.
    */
   pool(): PoolStatistics {
-    const pool = this.#sources.pool();
-    const set = this.#sources.lanes();
-    const { total, lanes, inUse, idle, connecting, waiting, max } = pool.numbers();
-    const { created, acquireTimeouts, evictions, lastCleanup } = pool.statistics();
+    const { counters, gauges, ...commands } = this.#sources.servers.numbers();
+    const { total, lanes, inUse, idle, connecting, waiting, max } = gauges;
+    const { created, acquireTimeouts, evictions, lastCleanup } = counters;
     return Object.freeze({
       databaseName: this.#sources.config.name,
       createdConnections: created,
@@ -104,8 +83,8 @@ export class DatabaseNumbers {
       lanes,
       leases: inUse,
       connecting,
-      waiting: waiting + set.waiting,
-      inFlight: set.inFlight,
+      waiting: waiting + commands.waiting,
+      inFlight: commands.inFlight,
       acquireTimeouts,
       evictions: Object.freeze(evictions),
     });
@@ -117,7 +96,7 @@ export class DatabaseNumbers {
    * @returns A frozen snapshot.
    */
   metrics(): ConnectionMetrics {
-    const { config, health, statistics } = this.#sources;
+    const { config, health, servers, statistics } = this.#sources;
     const { succeeded, failed, trips } = statistics.totals;
     return Object.freeze({
       databaseName: config.name,
@@ -126,7 +105,7 @@ export class DatabaseNumbers {
       successfulRequests: succeeded,
       failedRequests: failed,
       averageResponseTimeMs: statistics.averageResponseMs,
-      activeConnections: this.connections().open,
+      activeConnections: servers.connections().open,
       circuitBreakerTrips: trips,
       consecutiveFailures: statistics.failuresInRow,
       lastError: statistics.lastError,

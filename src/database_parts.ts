@@ -23,6 +23,7 @@ export const classifier: CommandClassifier = new CommandClassifier(flagsOf);
 /** Who is told what an opener does. */
 export type OpenerReports =
   & Pick<OpenerOptions, "attemptFailed" | "attemptRepeated" | "loading" | "mayRetry">
+  & Partial<Pick<OpenerOptions, "resolve">>
   & {
     readonly observer: ConnectionObserver;
   };
@@ -61,12 +62,12 @@ export function makeOpener(
   });
 }
 
-/** Where a database is; only single servers are served so far. */
+/** Where a database is; the nodes of a cluster are found by what they say of each other. */
 function resolveEndpoint(config: RedisConfig): Promise<Endpoint> {
   const { mode, name } = config;
   if (mode === "standalone") return Promise.resolve(standaloneEndpoint(config));
   const message = `found "${mode}", which this version can check but not connect; ` +
-    'allowed: "standalone"';
+    'allowed: "standalone" or "cluster"';
   const key = `databases.${name}.mode`;
   return Promise.reject(new ConfigError([{ origin: "connecting", key, message }]));
 }

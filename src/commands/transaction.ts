@@ -37,6 +37,8 @@ export type TransactionFill = (tx: IORedisPipeline, watched: IORedis) => unknown
 
 /** A connection that a transaction has alone. */
 export interface TransactionLease {
+  /** Where it goes, in words. */
+  readonly endpoint: string;
   /** Its client. */
   readonly redis: Redis;
   /** Sends a command on it. */
@@ -66,12 +68,12 @@ export interface TransactionParts {
 }
 
 /** Attempts of a transaction that does not say. */
-const MAX_ATTEMPTS = 5;
+export const MAX_ATTEMPTS = 5;
 /** Waits between attempts: those that met once should not meet again. */
 const PAUSE: BackoffOptions = { minMs: 4, maxMs: 200, jitter: 1 };
 
 /** Within MULTI a blocking command does not block. */
-const ALLOWED: ReadonlySet<CommandClass> = new Set(["read", "write", "blocking"]);
+export const ALLOWED: ReadonlySet<CommandClass> = new Set(["read", "write", "blocking"]);
 
 /**
  * Runs commands at once and all together, on a connection of its own; again while a
@@ -103,7 +105,7 @@ export async function runTransaction(
       const replies = await tryOnce(parts, lease, fill, { watch, signal });
       if (replies !== null) return replies;
       if (attempt === maxAttempts) break;
-      await pause(backoffMs(attempt, PAUSE, Math.random()), parts.clock, signal);
+      await pauseAfter(attempt, parts.clock, signal);
     }
     throw new TransactionConflictError(parts.database, maxAttempts, watch);
   } finally {
@@ -137,8 +139,15 @@ async function tryOnce(
   return commands.length === 0 ? [] : await execute(parts.database, lease, commands);
 }
 
-/** Sends MULTI, the commands and EXEC in one go. */
-async function execute(
+/**
+ * Sends MULTI, the commands and EXEC in one go.
+ *
+ * @param database Name of the database.
+ * @param lease The connection.
+ * @param commands The commands.
+ * @returns The replies; `null` if a watched key has changed.
+ */
+export async function execute(
   database: string,
   lease: TransactionLease,
   commands: readonly IORedisCommand[],
@@ -182,11 +191,21 @@ function refusalOf(
 }
 
 /** A client that reads on the transaction's connection, as long as its callback runs. */
-class Reader {
+export class Reader {
+  /** The client. */
   readonly client: IORedis;
   #open = true;
 
-  constructor({ classify, database }: TransactionParts, lease: TransactionLease) {
+  /**
+   * Makes the client.
+   *
+   * @param parts What the transaction needs of its database.
+   * @param lease The connection that it reads on.
+   */
+  constructor(
+    { classify, database }: Pick<TransactionParts, "classify" | "database">,
+    lease: Pick<TransactionLease, "redis" | "send">,
+  ) {
     this.client = Object.assign(Object.create(lease.redis) as IORedis, {
       sendCommand: (command: IORedisCommand) => {
         if (this.#open && classify(command).class === "read") return lease.send(command);
@@ -200,6 +219,7 @@ class Reader {
     });
   }
 
+  /** Reads no more. */
   close(): void {
     this.#open = false;
   }
@@ -208,6 +228,21 @@ class Reader {
 const READING = "the reading side of a transaction";
 const ADVICE = "it would run at once, and again with each attempt: add it to the " +
   "transaction";
+
+/**
+ * Waits before an attempt that follows one which met another writer.
+ *
+ * @param attempt The number of the attempt that failed, from 1.
+ * @param clock Time.
+ * @param signal Ends the wait.
+ */
+export function pauseAfter(
+  attempt: number,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  return pause(backoffMs(attempt, PAUSE, Math.random()), clock, signal);
+}
 
 function pause(
   ms: number,
@@ -227,7 +262,13 @@ function pause(
   });
 }
 
-function checkAttempts(maxAttempts: number): void {
+/**
+ * Checks how often a transaction is to be tried.
+ *
+ * @param maxAttempts Attempts altogether.
+ * @throws {RangeError} If it is no positive integer.
+ */
+export function checkAttempts(maxAttempts: number): void {
   if (Number.isInteger(maxAttempts) && maxAttempts >= 1) return;
   throw new RangeError(
     `Cannot try the transaction as maxAttempts must be an integer of 1 or more: ` +

@@ -44,6 +44,30 @@ export function keySlot(key: string | Uint8Array): number {
   return crc & (SLOTS - 1);
 }
 
+/**
+ * The slot of a key that a prefix is put before.
+ *
+ * @param prefix The prefix; may be empty.
+ * @param key The key as the caller writes it.
+ * @returns The slot, 0 to 16383.
+ *
+ * @example Usage
+ * ```ts
+ * import { keySlot, prefixedSlot } from "./key_slot.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(prefixedSlot("app:", "foo"), keySlot("app:foo"));
+ * ```
+ */
+export function prefixedSlot(prefix: string, key: string | Uint8Array): number {
+  if (typeof key === "string") return keySlot(prefix + key);
+  const before = encoder.encode(prefix);
+  const bytes = new Uint8Array(before.length + key.length);
+  bytes.set(before);
+  bytes.set(key, before.length);
+  return keySlot(bytes);
+}
+
 /** A key and the slot that it is in. */
 export interface PlacedKey {
   /** The key. */

@@ -118,3 +118,22 @@ export class SlotMap {
 export function addressText({ host, port }: ClusterAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/**
+ * The host of an address in words.
+ *
+ * @param text Text such as `10.0.0.7:7000` or `[::1]:7000`.
+ * @returns The host, without brackets.
+ *
+ * @example Usage
+ * ```ts
+ * import { hostOf } from "./slot_map.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(["a:7000", "[::1]:7000"].map(hostOf), ["a", "::1"]);
+ * ```
+ */
+export function hostOf(text: string): string {
+  const host = text.slice(0, text.lastIndexOf(":"));
+  return host.startsWith("[") ? host.slice(1, -1) : host;
+}

@@ -39,7 +39,15 @@ function sourceOf(databaseName: string, latency = new LatencyWindow()): MetricsS
     },
     connections: { opened: 11, open: 5 },
     failedConnections: 12,
-    totals: { succeeded: 100, failed: 13, retries: 14, trips: 15, hits: 16, misses: 17 },
+    totals: {
+      succeeded: 100,
+      failed: 13,
+      retries: 14,
+      redirects: 18,
+      trips: 15,
+      hits: 16,
+      misses: 17,
+    },
     latency: latency.totals(LATENCY_BOUNDS_MS),
   };
 }
@@ -76,6 +84,7 @@ Deno.test("renderPrometheus() writes every number under its name, by promtool's 
     commands_succeeded_total: 100,
     commands_failed_total: 13,
     retries_total: 14,
+    redirects_total: 18,
     circuit_breaker_trips_total: 15,
     cache_hits_total: 16,
     cache_misses_total: 17,
