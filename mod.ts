@@ -20,6 +20,7 @@
  * @module
  */
 export { ConnectionState } from "./src/core/states.ts";
+export type * from "./src/core/sockets.ts";
 export { RedisDatabase } from "./src/core/databases.ts";
 export { Secret, type SecretProvider } from "./src/core/secret.ts";
 export * from "./src/core/errors/mod.ts";
@@ -51,6 +52,11 @@ export type { AcquireOptions, ConnectionLease } from "./src/lease.ts";
 
 export type * from "./src/observability/types.ts";
 export type { Logger, LogLevel } from "./src/observability/logger.ts";
+export type {
+  OpenTelemetryApi,
+  QueryText,
+  TelemetryOptions,
+} from "./src/observability/telemetry/options.ts";
 export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus_text.ts";
 
 export { type ManagerEventListener, RedisConnectionManager } from "./src/manager.ts";

@@ -83,11 +83,25 @@ async function measure(url: string, rounds: number): Promise<number> {
   return ratio;
 }
 
-if (import.meta.main) {
-  const at = Deno.args.indexOf("--rounds");
-  const rounds = at < 0 ? 7 : Number(Deno.args[at + 1]);
+/**
+ * Measures and says what was found.
+ *
+ * @param rounds Rounds of each of the two.
+ * @returns How many bounds were missed.
+ */
+export async function runBlocking(rounds: number): Promise<number> {
   const url = Deno.env.get("REDIS_URL");
   await using server = url === undefined ? await RedisServer.start() : undefined;
   const ratio = await measure(url ?? server!.url, rounds);
-  if (Deno.args.includes("--check") && ratio > BOUND) Deno.exitCode = 1;
+  if (ratio <= BOUND) return 0;
+  console.log(
+    `MISSED GET p99 beside BLPOPs: ${ratio.toFixed(2)}×, must be at most ${BOUND}×`,
+  );
+  return 1;
+}
+
+if (import.meta.main) {
+  const at = Deno.args.indexOf("--rounds");
+  const missed = await runBlocking(at < 0 ? 7 : Number(Deno.args[at + 1]));
+  if (Deno.args.includes("--check") && missed > 0) Deno.exitCode = 1;
 }

@@ -8,6 +8,8 @@ import {
   ConnectError,
   ManagerClosedError,
 } from "./core/errors/mod.ts";
+import type { PooledConnection } from "./database_pool.ts";
+import type { OpenConnection } from "./pool/types.ts";
 import type { ConnectionCounts } from "./observability/database_statistics.ts";
 import type { DatabaseHealth } from "./observability/types.ts";
 import {
@@ -183,6 +185,10 @@ export class ClusterServers implements Servers {
     return { opened: opened + this.#openedBefore, open };
   }
 
+  openConnections(): OpenConnection<PooledConnection>[] {
+    return this.#all.flatMap((node) => node.openConnections());
+  }
+
   numbers(): ServerNumbers {
     const sum = sumNumbers([this.#past, ...this.#all.map((node) => node.numbers())]);
     return { ...sum, waiting: sum.waiting + this.sink.waiting };
@@ -252,8 +258,14 @@ export class ClusterServers implements Servers {
     const key = addressText(address);
     const known = this.#nodes.get(key);
     if (known !== undefined) return known;
+    const endpoint = { kind: "tcp", ...address } as const;
     const node = new ServerConnections(this.#context, {
-      endpoint: { kind: "tcp", ...address },
+      locate: () => ({
+        where: key,
+        current: () => key,
+        resolve: () => Promise.resolve(endpoint),
+        close: () => {},
+      }),
       isNode: true,
       troubled: () => this.#directory.request(),
     });

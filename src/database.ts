@@ -4,8 +4,9 @@ import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import { BlockingCommands, type BlockingLease } from "./commands/blocking.ts";
 import { ClusterServers } from "./cluster_servers.ts";
-import { ManagedClient } from "./commands/client.ts";
+import { type CommandRoute, ManagedClient } from "./commands/client.ts";
 import { Dispatcher } from "./commands/dispatcher.ts";
+import { observeRoute } from "./commands/observed_route.ts";
 import {
   type PipelineFill,
   type PipelineOptions,
@@ -30,12 +31,15 @@ import {
 import type { Connection } from "./connection/connection.ts";
 import { Command } from "./connection/driver.ts";
 import type { CommandOwner, TrackedCommand } from "./connection/tracked.ts";
+import { locate } from "./database_location.ts";
 import { DatabaseNumbers } from "./database_numbers.ts";
 import { classifier, makeBudget } from "./database_parts.ts";
 import { type AcquireOptions, ConnectionLease } from "./lease.ts";
 import { type Loan, sessionOf } from "./loan.ts";
 import { DatabaseStatistics } from "./observability/database_statistics.ts";
 import type { MetricsSource } from "./observability/prometheus.ts";
+import type { DatabaseTelemetry } from "./observability/telemetry/database_telemetry.ts";
+import type { Telemetry } from "./observability/telemetry/telemetry.ts";
 import type {
   ConnectionMetrics,
   DatabaseHealth,
@@ -51,6 +55,7 @@ import { SingleServer } from "./single_server.ts";
 import { prefixedSlot } from "./topology/key_slot.ts";
 import { slotTransactionParts } from "./slot_transactions.ts";
 import { standaloneEndpoint } from "./topology/standalone.ts";
+import { describeEndpoint } from "./transport/channel.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -62,6 +67,8 @@ export interface DatabaseServices {
   readonly opened: (database: RedisConfig, connection: Connection) => void;
   /** The common limit of all databases, if there is one. */
   readonly budget?: ConnectionBudget;
+  /** What is reported through OpenTelemetry, if anything is. */
+  readonly telemetry?: Telemetry;
 }
 
 /** A blocking command may take this much longer than it asked for, in milliseconds. */
@@ -78,8 +85,10 @@ export class Database {
   readonly #statistics: DatabaseStatistics;
   readonly #numbers: DatabaseNumbers;
   readonly #budget: RetryBudget;
+  readonly #telemetry: DatabaseTelemetry | undefined;
   readonly #servers: Servers;
   readonly #dispatcher: Dispatcher;
+  readonly #route: CommandRoute;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
   /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
@@ -99,17 +108,20 @@ export class Database {
     this.#services = services;
     this.#statistics = new DatabaseStatistics(config.name, clock);
     this.#budget = makeBudget(config, clock);
-    this.#servers = this.#makeServers();
     this.#numbers = new DatabaseNumbers({
       config,
       statistics: this.#statistics,
       health: () => this.health(),
-      servers: this.#servers,
+      servers: () => this.#servers,
+      clock,
     });
+    this.#telemetry = this.#makeTelemetry();
+    this.#servers = this.#makeServers();
     const retry = this.#retryPolicy();
     this.#dispatcher = this.#makeDispatcher(retry);
     this.#blocking = this.#makeBlocking(retry);
     this.#hub = this.#makeHub();
+    this.#route = this.#makeRoute();
     this.client = this.#makeClient();
   }
 
@@ -210,7 +222,7 @@ export class Database {
       keyPrefix,
       replyEncoding: this.config.decodeResponses ? "utf8" : null,
     });
-    this.#dispatcher.dispatch(built);
+    this.#route.dispatch(built);
     return built.promise;
   }
 
@@ -247,7 +259,9 @@ export class Database {
     this.#hub.close();
     // Over a lane the server is told to end what waits for ever.
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
-    return await this.#servers.close(Math.max(0, deadline - clock.now()));
+    const cut = await this.#servers.close(Math.max(0, deadline - clock.now()));
+    this.#telemetry?.close();
+    return cut;
   }
 
   /** Closes the circuit breaker by hand, and forgets its failures. */
@@ -296,12 +310,28 @@ export class Database {
       leaseOwner: this.#leaseOwner,
       timeoutOf: (command) => this.#timeoutOf(command),
       opened: (connection) => opened(config, connection),
+      telemetry: this.#telemetry,
       emit,
       clock,
     };
     if (config.mode === "cluster") return new ClusterServers(context);
-    const endpoint = standaloneEndpoint(config);
-    return new SingleServer(new ServerConnections(context, { endpoint }));
+    return new SingleServer(
+      new ServerConnections(context, { locate: (moved) => locate(config, clock, moved) }),
+    );
+  }
+
+  #makeTelemetry(): DatabaseTelemetry | undefined {
+    const { config } = this;
+    const { clock, telemetry } = this.#services;
+    return telemetry?.forDatabase({
+      name: config.name,
+      db: config.db,
+      endpoint: config.mode === "standalone"
+        ? describeEndpoint(standaloneEndpoint(config))
+        : undefined,
+      readPool: () => this.#numbers.poolReading(),
+      clock,
+    });
   }
 
   #timeoutOf(command: Command): number {
@@ -346,12 +376,16 @@ export class Database {
       db,
       keyPrefix,
       decodeResponses,
-      route: {
-        dispatch: (command) => this.#dispatcher.dispatch(command),
-        dispatchBatch: (commands) => this.#dispatcher.dispatchBatch(commands),
-        whenReady: () => this.whenReady(),
-      },
+      route: this.#route,
     });
+  }
+
+  #makeRoute(): CommandRoute {
+    return observeRoute({
+      dispatch: (command) => this.#dispatcher.dispatch(command),
+      dispatchBatch: (commands) => this.#dispatcher.dispatchBatch(commands),
+      whenReady: () => this.whenReady(),
+    }, this.#telemetry);
   }
 
   #makeHub(): SubscriptionHub {
@@ -376,6 +410,7 @@ export class Database {
       classify: ({ name, args }) => classifier.resolve(name, args),
       send: (commands) => this.#dispatcher.dispatchBatch(commands),
       acquire: (wait) => this.#lend({}, wait),
+      observer: this.#telemetry,
       clock: this.#services.clock,
     };
   }

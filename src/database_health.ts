@@ -7,6 +7,7 @@ import type { LoadingProgress } from "./connection/readiness.ts";
 import { judgeHealth } from "./health/health.ts";
 import { LoadingWatch } from "./health/loading_watch.ts";
 import { HealthMonitor } from "./health/monitor.ts";
+import { HealthPatrol } from "./health/patrol.ts";
 import { RecentTroubles } from "./health/recent_troubles.ts";
 import type { ConnectionCounts } from "./observability/database_statistics.ts";
 import type { DatabaseHealth } from "./observability/types.ts";
@@ -25,6 +26,8 @@ export interface HealthRecordParts {
   readonly connections: () => ConnectionCounts;
   /** The last error of a command or connection. */
   readonly lastError: () => string | null;
+  /** Asks the server now, and connects where no connection is open. */
+  readonly ask: () => Promise<unknown>;
   /** Reports events. */
   readonly emit: Emit;
   /** Time. */
@@ -41,6 +44,7 @@ export class HealthRecord {
   readonly #troubles: RecentTroubles;
   readonly #monitor: HealthMonitor;
   readonly #loadingWatch: LoadingWatch;
+  readonly #patrol: HealthPatrol;
   #connectError: string | undefined;
   #loading = false;
   #pingMs: number | null = null;
@@ -57,8 +61,13 @@ export class HealthRecord {
     this.#parts = parts;
     this.#judged = { state: ConnectionState.HEALTHY, since: clock.wallNow() };
     this.#troubles = new RecentTroubles(clock);
+    this.#patrol = new HealthPatrol({
+      intervalMs: config.healthCheckIntervalMs,
+      ask: parts.ask,
+      clock,
+    });
     this.#monitor = new HealthMonitor({
-      judge: () => this.judge(),
+      judge: () => this.#judgeForPatrol(),
       changed: (from, to, reason) =>
         emit("statechange", { database: config.name, from, to, reason }),
       clock,
@@ -87,9 +96,10 @@ export class HealthRecord {
     this.#monitor.update();
   }
 
-  /** Reports no more changes. */
+  /** Reports no more changes, and asks no more. */
   stop(): void {
     this.#monitor.stop();
+    this.#patrol.stop();
   }
 
   /**
@@ -157,6 +167,12 @@ export class HealthRecord {
     this.notReady(connection);
     this.update();
     return false;
+  }
+
+  #judgeForPatrol(): DatabaseHealth {
+    const judged = this.judge();
+    this.#patrol.notice(judged.state === ConnectionState.HEALTHY);
+    return judged;
   }
 
   /**

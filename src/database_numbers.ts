@@ -1,16 +1,21 @@
+import type { Clock } from "./core/clock.ts";
 import type { RedisConfig } from "./config/mod.ts";
+import type { PooledConnection } from "./database_pool.ts";
 import type {
   ConnectionCounts,
   DatabaseStatistics,
 } from "./observability/database_statistics.ts";
 import { LATENCY_BOUNDS_MS, type MetricsSource } from "./observability/prometheus.ts";
 import type {
+  ConnectionDetails,
   ConnectionMetrics,
   DatabaseHealth,
   PoolStatistics,
   RedisStats,
 } from "./observability/types.ts";
+import type { PoolReading } from "./observability/telemetry/instruments.ts";
 import type { Servers } from "./servers.ts";
+import type { OpenConnection } from "./pool/types.ts";
 
 /** Where the numbers of a database come from. */
 export interface NumberSources {
@@ -20,8 +25,10 @@ export interface NumberSources {
   readonly statistics: DatabaseStatistics;
   /** How well it serves. */
   readonly health: () => DatabaseHealth;
-  /** Its servers. */
-  readonly servers: Servers;
+  /** Its servers; asked for late, as they report to this one. */
+  readonly servers: () => Servers;
+  /** Time. */
+  readonly clock: Clock;
 }
 
 /** The numbers of one database, in the shapes that users see. Each is a snapshot. */
@@ -43,7 +50,7 @@ export class DatabaseNumbers {
    * @returns A frozen snapshot.
    */
   statistics(): RedisStats {
-    return this.#sources.statistics.snapshot(this.#sources.servers.connections());
+    return this.#sources.statistics.snapshot(this.#sources.servers().connections());
   }
 
   /**
@@ -52,11 +59,11 @@ export class DatabaseNumbers {
    * @returns A snapshot.
    */
   metricsSource(): MetricsSource {
-    const { health, servers, statistics } = this.#sources;
+    const { health, statistics } = this.#sources;
     return {
       health: health(),
       pool: this.pool(),
-      connections: servers.connections(),
+      connections: this.#sources.servers().connections(),
       failedConnections: statistics.failedConnections,
       totals: statistics.totals,
       latency: statistics.latencyTotals(LATENCY_BOUNDS_MS),
@@ -69,7 +76,8 @@ export class DatabaseNumbers {
    * @returns A frozen snapshot.
    */
   pool(): PoolStatistics {
-    const { counters, gauges, ...commands } = this.#sources.servers.numbers();
+    const servers = this.#sources.servers();
+    const { counters, gauges, ...commands } = servers.numbers();
     const { total, lanes, inUse, idle, connecting, waiting, max } = gauges;
     const { created, acquireTimeouts, evictions, lastCleanup } = counters;
     return Object.freeze({
@@ -87,7 +95,46 @@ export class DatabaseNumbers {
       inFlight: commands.inFlight,
       acquireTimeouts,
       evictions: Object.freeze(evictions),
+      connections: Object.freeze(this.#details(servers.openConnections())),
     });
+  }
+
+  /** Nothing is asked of a socket here: what it got was noted when it was opened. */
+  #details(open: readonly OpenConnection<PooledConnection>[]): ConnectionDetails[] {
+    const now = this.#sources.clock.now();
+    return open.map(({ purpose, connection: { id, connection } }) => {
+      const { endpoint, createdAt, inFlight, stream: { channel } } = connection;
+      const { keepalive, kernelKeepalive, localPort, tls } = channel;
+      return Object.freeze({
+        id,
+        purpose,
+        endpoint,
+        localPort,
+        ageSeconds: (now - createdAt) / 1000,
+        inFlight,
+        keepalive,
+        kernelKeepalive,
+        tls,
+      });
+    }).sort((a, b) => a.id - b.id);
+  }
+
+  /**
+   * What metrics are made of that are asked for at each export.
+   *
+   * @returns A snapshot.
+   */
+  poolReading(): PoolReading {
+    const { counters, gauges, ...commands } = this.#sources.servers().numbers();
+    const { idle, inUse, lanes, max, waiting } = gauges;
+    return {
+      idle,
+      used: lanes + inUse,
+      pending: waiting + commands.waiting,
+      timeouts: counters.acquireTimeouts,
+      max,
+      min: this.#sources.config.minConnections,
+    };
   }
 
   /**
@@ -96,7 +143,7 @@ export class DatabaseNumbers {
    * @returns A frozen snapshot.
    */
   metrics(): ConnectionMetrics {
-    const { config, health, servers, statistics } = this.#sources;
+    const { config, health, statistics } = this.#sources;
     const { succeeded, failed, trips } = statistics.totals;
     return Object.freeze({
       databaseName: config.name,
@@ -105,7 +152,7 @@ export class DatabaseNumbers {
       successfulRequests: succeeded,
       failedRequests: failed,
       averageResponseTimeMs: statistics.averageResponseMs,
-      activeConnections: servers.connections().open,
+      activeConnections: this.#sources.servers().connections().open,
       circuitBreakerTrips: trips,
       consecutiveFailures: statistics.failuresInRow,
       lastError: statistics.lastError,

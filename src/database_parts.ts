@@ -1,5 +1,4 @@
 import type { Clock } from "./core/clock.ts";
-import { ConfigError } from "./core/errors/mod.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import { flagsOf } from "./connection/command_flags.ts";
 import type { ConnectionObserver } from "./connection/connection.ts";
@@ -11,8 +10,6 @@ import {
 import { CommandClassifier } from "./resilience/command_class.ts";
 import { RetryBudget } from "./resilience/retry_budget.ts";
 import { ConsecutiveFailures } from "./resilience/trip_strategy.ts";
-import { standaloneEndpoint } from "./topology/standalone.ts";
-import type { Endpoint } from "./transport/channel.ts";
 import { openDenoChannel } from "./transport/deno_channel.ts";
 import { openNodeChannel } from "./transport/node_channel.ts";
 import { readTlsMaterial } from "./transport/tls.ts";
@@ -20,10 +17,10 @@ import { readTlsMaterial } from "./transport/tls.ts";
 /** What commands are, the same for every database. */
 export const classifier: CommandClassifier = new CommandClassifier(flagsOf);
 
-/** Who is told what an opener does. */
+/** Where an opener connects to, and who is told what it does. */
 export type OpenerReports =
   & Pick<OpenerOptions, "attemptFailed" | "attemptRepeated" | "loading" | "mayRetry">
-  & Partial<Pick<OpenerOptions, "resolve">>
+  & Pick<OpenerOptions, "confirm" | "resolve" | "where">
   & {
     readonly observer: ConnectionObserver;
   };
@@ -33,7 +30,7 @@ export type OpenerReports =
  *
  * @param config The database.
  * @param clock Time.
- * @param reports Who is told.
+ * @param reports Where it connects to, and who is told.
  * @returns The opener; nothing is open yet.
  */
 export function makeOpener(
@@ -51,7 +48,6 @@ export function makeOpener(
     silenceLimitMs: config.commandTimeoutMs,
     heartbeatMs: config.healthCheckIntervalMs,
     retry: config.connectRetry,
-    resolve: () => resolveEndpoint(config),
     openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
     clock,
     ...(config.username === undefined ? {} : { username: config.username }),
@@ -60,16 +56,6 @@ export function makeOpener(
     ...(tls.enabled ? { tls: () => readTlsMaterial(tls) } : {}),
     ...reports,
   });
-}
-
-/** Where a database is; the nodes of a cluster are found by what they say of each other. */
-function resolveEndpoint(config: RedisConfig): Promise<Endpoint> {
-  const { mode, name } = config;
-  if (mode === "standalone") return Promise.resolve(standaloneEndpoint(config));
-  const message = `found "${mode}", which this version can check but not connect; ` +
-    'allowed: "standalone" or "cluster"';
-  const key = `databases.${name}.mode`;
-  return Promise.reject(new ConfigError([{ origin: "connecting", key, message }]));
 }
 
 /**

@@ -4,6 +4,7 @@ import type { RedisConfig } from "./config/mod.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { Opener } from "./connection/opener.ts";
 import { Session, type SessionOptions } from "./connection/session.ts";
+import type { DatabaseTelemetry } from "./observability/telemetry/database_telemetry.ts";
 import type { ConnectionBudget } from "./pool/budget.ts";
 import { Pool } from "./pool/pool.ts";
 import type { Pooled, PoolHooks, Purpose } from "./pool/types.ts";
@@ -54,6 +55,8 @@ export interface DatabasePoolParts {
   readonly opener: Opener;
   /** What the holders of leases may do, and who judges their commands. */
   readonly session: SessionOptions;
+  /** Reports through OpenTelemetry, if anything does. */
+  readonly telemetry: DatabaseTelemetry | undefined;
   /** Told of each connection that has been opened. */
   readonly opened: (connection: Connection) => void;
   /** The manager's common limit, if it has one. */
@@ -73,9 +76,10 @@ export interface DatabasePoolParts {
  * @returns The pool; nothing is open yet.
  */
 export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
-  const { budget, clock, config } = parts;
+  const { budget, clock, config, telemetry } = parts;
   const open = async (signal: AbortSignal, purpose: Purpose) => {
-    const connection = await parts.opener.open(purpose, signal);
+    const connect = () => parts.opener.open(purpose, signal);
+    const connection = await (telemetry?.connect(purpose, connect) ?? connect());
     parts.opened(connection);
     const isLane = purpose === "lane";
     return new PooledConnection(
@@ -109,8 +113,13 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
 }
 
 function makeHooks(parts: DatabasePoolParts): PoolHooks<PooledConnection> {
-  const { config, emit, ours } = parts;
+  const { config, emit, ours, telemetry } = parts;
   return {
+    ...(telemetry === undefined ? {} : {
+      opened: (_connection, _purpose, tookMs) => telemetry.opened(tookMs),
+      acquired: (waitedMs) => telemetry.acquired(waitedMs),
+      released: (usedMs) => telemetry.released(usedMs),
+    }),
     leak: ({ collected, connectionId, heldMs, stack }) => {
       if (!collected && ours.has(connectionId)) return;
       emit("leak", {

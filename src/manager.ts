@@ -35,6 +35,7 @@ import { type DatabaseName, NamedDatabases } from "./named_databases.ts";
 import { EventLog } from "./observability/event_log.ts";
 import type { Logger } from "./observability/logger.ts";
 import { renderPrometheus } from "./observability/prometheus.ts";
+import { makeTelemetry, type Telemetry } from "./observability/telemetry/telemetry.ts";
 import type {
   ConnectionMetrics,
   DatabaseListing,
@@ -88,6 +89,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   readonly #capacity: CapacityCheck;
   readonly #warnings: string[];
   readonly #log: EventLog | undefined;
+  readonly #telemetry: Telemetry | undefined;
   readonly #endpoint: HealthEndpoint;
   readonly #startedAt: number;
   #windowAt: number;
@@ -97,12 +99,13 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   /**
    * Makes a manager; opens nothing.
    *
-   * @param config A loaded configuration, or plain options, which may have a `logger`
-   * among them; without it, what {@linkcode RedisConfigLoader.loadSync} finds in files
-   * and environment.
-   * @param extras Where it logs to.
+   * @param config A loaded configuration, or plain options, which may have a `logger` and
+   * `telemetry` among them; without it, what {@linkcode RedisConfigLoader.loadSync} finds
+   * in files and environment.
+   * @param extras Where it logs to, and what it reports through OpenTelemetry.
    * @param clock Time; only tests give another than the host's.
    * @throws {ConfigError} If the configuration cannot be used.
+   * @throws {TypeError} If `telemetry.api` is not OpenTelemetry's API.
    */
   constructor(
     config?: ManagerConfig | (ManagerOptions & ManagerExtras),
@@ -118,6 +121,10 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
     this.#log = this.#makeLog(resolved.extras.logger);
     this.#endpoint = this.#makeEndpoint();
     this.#warnings = [...this.#config.warnings];
+    this.#telemetry = makeTelemetry(resolved.extras.telemetry, (message) => {
+      this.#warnings.push(message);
+      this.#log?.warn(message);
+    });
     this.#capacity = new CapacityCheck(
       this.#config,
       (database, message) => this.#warn(database, message),
@@ -692,6 +699,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
         this.#capacity.opened(database, connection);
       },
       ...(this.#budget === undefined ? {} : { budget: this.#budget }),
+      ...(this.#telemetry === undefined ? {} : { telemetry: this.#telemetry }),
     });
     this.#databases.add(database);
     return database;

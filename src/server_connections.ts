@@ -1,11 +1,12 @@
 import type { CommandOwner, TrackedCommand } from "./connection/tracked.ts";
-import type { Clock } from "./core/clock.ts";
-import { CircuitOpenError } from "./core/errors/mod.ts";
+import type { Clock, Timer } from "./core/clock.ts";
+import { CircuitOpenError, ConnectError } from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import type { Answer, CloseReason, Connection } from "./connection/connection.ts";
 import type { Command } from "./connection/driver.ts";
 import type { Opener } from "./connection/opener.ts";
+import type { DatabaseLocation } from "./database_location.ts";
 import { HealthRecord } from "./database_health.ts";
 import { makeBreaker, makeOpener } from "./database_parts.ts";
 import { makePool, type PooledConnection } from "./database_pool.ts";
@@ -15,14 +16,14 @@ import type {
   ConnectionCounts,
   DatabaseStatistics,
 } from "./observability/database_statistics.ts";
+import type { DatabaseTelemetry } from "./observability/telemetry/database_telemetry.ts";
 import type { ConnectionBudget } from "./pool/budget.ts";
 import { type Lane, LaneSet } from "./pool/lanes.ts";
 import type { Lease } from "./pool/lease.ts";
 import type { Pool } from "./pool/pool.ts";
-import type { PoolCounters, PoolGauges } from "./pool/types.ts";
+import type { OpenConnection, PoolCounters, PoolGauges } from "./pool/types.ts";
 import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import type { RetryBudget } from "./resilience/retry_budget.ts";
-import { describeEndpoint, type Endpoint } from "./transport/channel.ts";
 
 /** What the servers of a database have in common. */
 export interface ServerContext {
@@ -40,18 +41,22 @@ export interface ServerContext {
   readonly timeoutOf: (command: Command) => number;
   /** A connection has been opened. */
   readonly opened: (connection: Connection) => void;
+  /** Reports through OpenTelemetry, if anything does. */
+  readonly telemetry: DatabaseTelemetry | undefined;
   /** Reports events. */
   readonly emit: Emit;
   /** Time. */
   readonly clock: Clock;
 }
 
+/** What is in flight to a server that is not the primary any more may take so long, in
+ * milliseconds. */
+const FAILOVER_GRACE_MS = 250;
+
 /** Where one server is, and who is told how it goes there. */
 export interface ServerPlace {
-  /** Where it is; in words and for the health alone, if there is a way to find it. */
-  readonly endpoint: Endpoint;
-  /** Finds it anew for each attempt to connect. Default: it is always there. */
-  readonly resolve?: (signal: AbortSignal) => Promise<Endpoint>;
+  /** Says where it is; told whom to tell when it is another one than before. */
+  readonly locate: (moved: (from: string, to: string) => void) => DatabaseLocation;
   /** Whether it is one of several, so that what is said of it names it. */
   readonly isNode?: boolean;
   /** A connection to it was lost, or could not be opened. */
@@ -79,8 +84,6 @@ export interface ServerNumbers {
  * each node.
  */
 export class ServerConnections {
-  /** Where it is, in words. */
-  readonly endpoint: string;
   /** The shared connections: a sink of ordinary commands. */
   readonly lanes: LaneSet;
   /** Whether it may be asked at all. */
@@ -89,6 +92,7 @@ export class ServerConnections {
   readonly health: HealthRecord;
   readonly #context: ServerContext;
   readonly #place: ServerPlace;
+  readonly #location: DatabaseLocation;
   readonly #opener: Opener;
   readonly #pool: Pool<PooledConnection>;
   readonly #emit: Emit;
@@ -97,6 +101,7 @@ export class ServerConnections {
   readonly #connections = new Set<Connection>();
   #opened = 0;
   #lastTripReason = "";
+  #graceTimer: Timer | undefined;
 
   /**
    * Opens nothing yet.
@@ -108,7 +113,7 @@ export class ServerConnections {
     const { clock, config } = context;
     this.#context = context;
     this.#place = place;
-    this.endpoint = describeEndpoint(place.endpoint);
+    this.#location = place.locate((from, to) => this.#moved(from, to));
     this.breaker = makeBreaker(config, clock, (change) => this.#breakerChanged(change));
     this.health = this.#makeHealth();
     // Whatever is reported may have changed how well it serves.
@@ -120,8 +125,14 @@ export class ServerConnections {
       maxLanes: config.maxLanes,
       maxWaiting: config.maxWaiting,
       clock,
+      idleTimeoutMs: config.idleTimeoutMs,
       open: (signal) => this.#openLane(signal),
     });
+  }
+
+  /** Where it is as far as is known, in words. */
+  get endpoint(): string {
+    return this.#location.current();
   }
 
   /**
@@ -174,7 +185,9 @@ export class ServerConnections {
    * @returns The lease.
    */
   acquire(options: AcquireOptions = {}): Promise<Lease<PooledConnection>> {
-    return this.#pool.acquire(options);
+    const { telemetry } = this.#context;
+    const take = () => this.#pool.acquire(options);
+    return telemetry === undefined ? take() : telemetry.acquire(take);
   }
 
   /**
@@ -184,7 +197,7 @@ export class ServerConnections {
    * @returns The lease.
    */
   async lend(options: AcquireOptions = {}): Promise<Loan> {
-    return new Loan(await this.#pool.acquire(options), this.#ours);
+    return new Loan(await this.acquire(options), this.#ours);
   }
 
   /**
@@ -232,30 +245,28 @@ export class ServerConnections {
 
   /**
    * Asks the server now whether it serves. A connection that turns out to be dead is not
-   * its last word: a new one is tried.
+   * its last word: a new one is tried. While the circuit breaker is not closed, it asks
+   * only when a probe is due, and is that probe.
    *
    * @param signal Ends the wait.
    * @returns Whether it serves.
    */
   async check(signal?: AbortSignal): Promise<boolean> {
-    const { clock, config } = this.#context;
-    for (let attempt = 0; attempt < 2; attempt++) {
-      try {
-        await this.whenReady(signal);
-      } catch {
-        signal?.throwIfAborted();
-        this.health.pinged(null);
-        return false;
-      }
-      const startedAt = clock.now();
-      const [lane] = this.lanes.connections;
-      const answer = await lane?.query(config.commandTimeoutMs, "ping");
-      this.health.pinged(answer === undefined ? null : clock.now() - startedAt);
-      if (lane !== undefined && answer !== undefined) {
-        return this.health.serves(lane, answer);
-      }
+    if (this.breaker.allows()) return await this.#ask(signal) === "serves";
+    const probe = this.breaker.tryProbe();
+    if (probe === undefined) {
+      this.health.pinged(null);
+      return false;
     }
-    return false;
+    try {
+      const found = await this.#ask(signal);
+      if (found === "serves") probe.succeed();
+      else if (found === "unreachable") probe.fail("refused");
+      return found === "serves";
+    } finally {
+      // Does nothing to a probe that was settled.
+      probe.cancel();
+    }
   }
 
   /**
@@ -264,7 +275,7 @@ export class ServerConnections {
    * @returns How many.
    */
   reap(): number {
-    return this.lanes.replaceExpired() + this.#pool.reap();
+    return this.lanes.replaceExpired() + this.lanes.shrink() + this.#pool.reap();
   }
 
   /**
@@ -281,6 +292,9 @@ export class ServerConnections {
     const cutOnLanes = await this.lanes.close(drainMs);
     const leftMs = Math.max(0, deadline - clock.now());
     const { cut } = await this.#pool.close({ drainMs: leftMs });
+    // Last: those who still got a connection had to be told where.
+    this.#location.close();
+    this.#graceTimer?.cancel();
     return cutOnLanes + cut;
   }
 
@@ -314,6 +328,39 @@ export class ServerConnections {
     };
   }
 
+  /**
+   * The connections that are open.
+   *
+   * @returns A list of its own.
+   */
+  openConnections(): OpenConnection<PooledConnection>[] {
+    return this.#pool.connections();
+  }
+
+  /** What a look at the server shows; "waits" if it is there and does not serve now. */
+  async #ask(
+    signal: AbortSignal | undefined,
+  ): Promise<"serves" | "waits" | "unreachable"> {
+    const { clock, config } = this.#context;
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        await this.lanes.whenReady(signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        this.health.pinged(null);
+        return error instanceof ConnectError ? "unreachable" : "waits";
+      }
+      const startedAt = clock.now();
+      const [lane] = this.lanes.connections;
+      const answer = await lane?.query(config.commandTimeoutMs, "ping");
+      this.health.pinged(answer === undefined ? null : clock.now() - startedAt);
+      if (lane !== undefined && answer !== undefined) {
+        return this.health.serves(lane, answer) ? "serves" : "waits";
+      }
+    }
+    return "unreachable";
+  }
+
   #makeHealth(): HealthRecord {
     const { clock, config, emit, statistics } = this.#context;
     return new HealthRecord({
@@ -322,6 +369,7 @@ export class ServerConnections {
       breaker: () => this.breaker.state,
       connections: () => this.connections(),
       lastError: () => statistics.lastError,
+      ask: () => this.check(),
       emit,
       clock,
     });
@@ -329,10 +377,11 @@ export class ServerConnections {
 
   #makeOpener(): Opener {
     const { budget, clock, config, statistics } = this.#context;
-    const { endpoint, isNode, resolve } = this.#place;
-    const find = resolve ?? (isNode ? () => Promise.resolve(endpoint) : undefined);
+    const { confirm, resolve, where } = this.#location;
     return makeOpener(config, clock, {
-      ...(find === undefined ? {} : { resolve: find }),
+      where,
+      resolve,
+      ...(confirm === undefined ? {} : { confirm }),
       mayRetry: () => this.breaker.allows(),
       attemptRepeated: () => statistics.retried(),
       attemptFailed: (error, endpoint, kind, source) => {
@@ -366,7 +415,7 @@ export class ServerConnections {
   }
 
   #makePool(): Pool<PooledConnection> {
-    const { clock, config, leaseOwner, limit, timeoutOf } = this.#context;
+    const { clock, config, leaseOwner, limit, telemetry, timeoutOf } = this.#context;
     return makePool({
       config,
       opener: this.#opener,
@@ -376,7 +425,9 @@ export class ServerConnections {
         resetTimeoutMs: config.commandTimeoutMs,
         owner: leaseOwner,
         timeoutOf,
+        observer: telemetry,
       },
+      telemetry,
       opened: (connection) => this.#connectionOpened(connection),
       budget: limit,
       ours: this.#ours,
@@ -392,12 +443,14 @@ export class ServerConnections {
     slot.onWanted(() =>
       this.lanes.replace(connection, "its place is needed for a lease")
     );
-    return { connection, expiresAt: slot.expiresAt, release: () => slot.release() };
+    const { expiresAt } = slot;
+    return { connection, expiresAt, release: (_, counted) => slot.release(counted) };
   }
 
   #connectionOpened(connection: Connection): void {
     this.#opened++;
     this.#connections.add(connection);
+    this.#context.statistics.traffic.opened(connection.stream);
     this.health.connected();
     connection.onEnd((reason) => this.#connectionEnded(connection, reason));
     this.#emit("connection", {
@@ -411,6 +464,7 @@ export class ServerConnections {
 
   #connectionEnded(connection: Connection, reason: CloseReason): void {
     this.#connections.delete(connection);
+    this.#context.statistics.traffic.ended(connection.stream);
     const isLost = reason.kind !== "closed";
     if (isLost) this.#opener.connectionLost();
     this.#emit("connection", {
@@ -418,9 +472,31 @@ export class ServerConnections {
       action: "closed",
       id: connection.id,
       endpoint: connection.endpoint,
+      end: reason.kind,
       reason: reason.text,
     });
     if (isLost) this.#place.troubled?.();
+  }
+
+  /**
+   * The primary is another server now: everything leads to it from here on. What is held
+   * or in flight elsewhere gets a moment to finish, as its server, if it lives, drops it
+   * too, or keeps what is written only until it follows the new one.
+   */
+  #moved(from: string, to: string): void {
+    const { clock, config } = this.#context;
+    this.#opener.redirect();
+    // Its failures were those of another server.
+    if (this.breaker.state !== "closed") this.breaker.reset();
+    this.lanes.replaceAll(`the primary is ${to} now`);
+    const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
+    this.#pool.evict(leadsAway, false);
+    this.#graceTimer?.cancel();
+    this.#graceTimer = clock.setTimer(
+      () => this.#pool.evict(leadsAway, true),
+      FAILOVER_GRACE_MS,
+    );
+    this.#emit("failover", { database: config.name, from, to });
   }
 
   #breakerChanged(change: BreakerChange): void {

@@ -1,6 +1,8 @@
 import type { CommandGate, CommandSink } from "./commands/dispatcher.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { TrackedCommand } from "./connection/tracked.ts";
+import type { PooledConnection } from "./database_pool.ts";
+import type { OpenConnection } from "./pool/types.ts";
 import type { AcquireOptions } from "./lease.ts";
 import type { ConnectionCounts } from "./observability/database_statistics.ts";
 import type { DatabaseHealth } from "./observability/types.ts";
@@ -63,6 +65,8 @@ export interface Servers {
   reap(): number;
   /** Connections opened so far, and open now. */
   connections(): ConnectionCounts;
+  /** The connections that are open. */
+  openConnections(): OpenConnection<PooledConnection>[];
   /** What the connections are at, and have done. */
   numbers(): ServerNumbers;
   /** How well it serves, as far as is known without asking. */

@@ -1,5 +1,7 @@
 import type { CommandSink } from "./commands/dispatcher.ts";
 import type { Connection } from "./connection/connection.ts";
+import type { PooledConnection } from "./database_pool.ts";
+import type { OpenConnection } from "./pool/types.ts";
 import type { ConnectionCounts } from "./observability/database_statistics.ts";
 import type { DatabaseHealth } from "./observability/types.ts";
 import type { CircuitBreaker } from "./resilience/circuit_breaker.ts";
@@ -63,6 +65,10 @@ export class SingleServer implements Servers {
 
   connections(): ConnectionCounts {
     return this.#server.connections();
+  }
+
+  openConnections(): OpenConnection<PooledConnection>[] {
+    return this.#server.openConnections();
   }
 
   numbers(): ServerNumbers {

@@ -75,6 +75,8 @@ export function summarizeStatistics(
     totalOperations: total,
     cacheHits: sum((s) => s.cacheHits),
     cacheMisses: sum((s) => s.cacheMisses),
+    bytesSent: sum((s) => s.bytesSent),
+    bytesReceived: sum((s) => s.bytesReceived),
     ...times,
     overallSuccessRate: total === 0 ? 100 : (succeeded / total) * 100,
     databaseStats: Object.freeze(

@@ -57,8 +57,9 @@ async function runStep(step: Step, config: string, userArgs: string[]): Promise<
   const { deno: version } = Deno.version;
   const entrypoints = await readEntrypoints();
   const args = commandLine(step, { config, version, userArgs, entrypoints, exists });
-  if (step.tests) return await runAndCount({ args, cwd: ROOT });
-  return { code: await run({ args, cwd: ROOT }), counts: NO_TESTS };
+  const call = { args, cwd: ROOT, env: step.env };
+  if (step.tests) return await runAndCount(call);
+  return { code: await run(call), counts: NO_TESTS };
 }
 
 /** Prints how each step ended; the last line counts tests, and each failed check as one. */

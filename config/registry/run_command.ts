@@ -8,6 +8,8 @@ export interface Call {
   args: string[];
   /** The folder to run in. */
   cwd: string;
+  /** Variables beside those of this process. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** How a call ended. */
@@ -56,9 +58,9 @@ async function waitFor(child: Deno.ChildProcess): Promise<number> {
  * @returns Its exit code.
  */
 export async function run(call: Call): Promise<number> {
-  const { program = Deno.execPath(), args, cwd } = call;
+  const { program = Deno.execPath(), args, cwd, env = {} } = call;
   return await waitFor(
-    new Deno.Command(program, { args, cwd, env: environment() }).spawn(),
+    new Deno.Command(program, { args, cwd, env: { ...environment(), ...env } }).spawn(),
   );
 }
 
@@ -69,11 +71,11 @@ export async function run(call: Call): Promise<number> {
  * @returns Its exit code, and the counts of its tests.
  */
 export async function runAndCount(call: Call): Promise<Outcome> {
-  const { program = Deno.execPath(), args, cwd } = call;
+  const { program = Deno.execPath(), args, cwd, env = {} } = call;
   const child = new Deno.Command(program, {
     args,
     cwd,
-    env: { ...environment(), ...colours() },
+    env: { ...environment(), ...colours(), ...env },
     stdout: "piped",
   }).spawn();
   const [shown, read] = child.stdout.tee();

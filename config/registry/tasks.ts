@@ -10,6 +10,8 @@ export interface Step {
   redis?: boolean;
   /** Whether it runs tests; then paths that the user names replace those above. */
   tests?: boolean;
+  /** Variables that it finds in its environment, beside those of this process. */
+  env?: Readonly<Record<string, string>>;
   /** Another version of Deno to run the suite with, through npx. */
   version?: string;
 }
@@ -68,12 +70,28 @@ export const TASKS: Readonly<Record<string, Task>> = {
   },
   test: { about: "runs the tests", steps: [SUITE] },
   "test:faults": {
-    about: "runs the fault matrix alone",
-    steps: [{ ...SUITE, name: "faults", paths: ["tests/live/faults"] }],
+    about: "runs the fault matrix alone, with all its repetitions",
+    steps: [{
+      ...SUITE,
+      name: "faults",
+      paths: ["tests/live/faults"],
+      env: { MOORING_FAULTS: "full" },
+    }],
+  },
+  soak: {
+    about: "runs a mixed load with a random fault every 5 s, for 30 minutes",
+    steps: [{
+      name: "soak",
+      args: ["run", "-A", "--v8-flags=--expose-gc", "tests/soak/main.ts"],
+    }],
   },
   bench: {
     about: "measures a server and recommends settings for it",
     steps: [{ name: "bench", args: ["run", "-A", "bench/main.ts"] }],
+  },
+  "bench:quick": {
+    about: "measures a server of its own in less than a minute",
+    steps: [{ name: "bench", args: ["run", "-A", "bench/main.ts", "--quick"] }],
   },
   check: { about: "runs the gate without its tests", steps: CHECKS },
   ok: {

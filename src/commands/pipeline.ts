@@ -12,6 +12,7 @@ import type {
   IORedisCommand,
   IORedisPipeline,
 } from "../connection/library_types.ts";
+import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 import { PIPELINE, Recorder } from "./pipeline_recorder.ts";
 
@@ -54,6 +55,8 @@ export interface PipelineParts {
   readonly classify: (command: IORedisCommand) => CommandInfo;
   /** Sends commands together, one after the other. */
   readonly send: (commands: readonly IORedisCommand[]) => void;
+  /** Is told of the pipeline as a whole. */
+  readonly observer: OperationObserver | undefined;
 }
 
 /**
@@ -93,8 +96,10 @@ export async function runPipeline(
     sent: "the pipeline is sent when its callback returns",
   });
   const chosen = await record(recorder, fill, database);
+  const end = parts.observer?.batch(recorder.commands, "PIPELINE");
   const outcome = new Outcome(database, recorder.commands);
   await sendInChunks(parts, recorder.commands, outcome);
+  end?.(outcome.firstError);
   if (options.settle === true) return outcome.results();
   if (outcome.hasFailed) throw new PipelineError(database, outcome.results());
   return chosen === undefined ? outcome.replies : chosen.map((i) => outcome.replies[i]);
@@ -185,6 +190,11 @@ class Outcome {
   /** Whether the connection failed: what has not been sent must not be any more. */
   get isCut(): boolean {
     return this.#isCut;
+  }
+
+  /** The error of the first command that failed. */
+  get firstError(): Error | undefined {
+    return this.#failures.get(Math.min(...this.#failures.keys()))?.error;
   }
 
   get hasFailed(): boolean {

@@ -5,8 +5,8 @@ import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
 import {
   ALLOWED,
   checkAttempts,
-  execute,
   MAX_ATTEMPTS,
+  observed,
   pauseAfter,
   Reader,
   type TransactionFill,
@@ -121,8 +121,8 @@ async function tryAt(
     slot = parts.slotOf(watch, commands);
     if (commands.length === 0) return { kind: "replies", replies: [] };
     options.signal?.throwIfAborted();
-    const replies = await execute(
-      parts.database,
+    const replies = await observed(
+      parts,
       lease ?? await leaseNow(),
       commands,
     );

@@ -13,6 +13,7 @@ import type {
   IORedisCommand,
   IORedisPipeline,
 } from "../connection/library_types.ts";
+import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
@@ -63,6 +64,8 @@ export interface TransactionParts {
   readonly acquire: (
     options: { timeoutMs?: number; signal?: AbortSignal },
   ) => Promise<TransactionLease>;
+  /** Is told of each attempt as a whole, and of what its callback reads. */
+  readonly observer: OperationObserver | undefined;
   /** Time. */
   readonly clock: Clock;
 }
@@ -136,18 +139,35 @@ async function tryOnce(
   }
   signal?.throwIfAborted();
   const { commands } = recorder;
-  return commands.length === 0 ? [] : await execute(parts.database, lease, commands);
+  return commands.length === 0 ? [] : await observed(parts, lease, commands);
 }
 
 /**
- * Sends MULTI, the commands and EXEC in one go.
+ * Sends MULTI, the commands and EXEC in one go, and reports it as one operation.
  *
- * @param database Name of the database.
+ * @param parts What the transaction needs of its database.
  * @param lease The connection.
  * @param commands The commands.
  * @returns The replies; `null` if a watched key has changed.
  */
-export async function execute(
+export async function observed(
+  { database, observer }: Pick<TransactionParts, "database" | "observer">,
+  lease: TransactionLease,
+  commands: readonly IORedisCommand[],
+): Promise<unknown[] | null> {
+  const end = observer?.batch(commands, "MULTI");
+  try {
+    const replies = await execute(database, lease, commands);
+    end?.();
+    return replies;
+  } catch (error) {
+    end?.(error);
+    throw error;
+  }
+}
+
+/** Sends them, and makes what the caller is told of what came. */
+async function execute(
   database: string,
   lease: TransactionLease,
   commands: readonly IORedisCommand[],
@@ -203,12 +223,16 @@ export class Reader {
    * @param lease The connection that it reads on.
    */
   constructor(
-    { classify, database }: Pick<TransactionParts, "classify" | "database">,
+    parts: Pick<TransactionParts, "classify" | "database" | "observer">,
     lease: Pick<TransactionLease, "redis" | "send">,
   ) {
+    const { classify, database, observer } = parts;
     this.client = Object.assign(Object.create(lease.redis) as IORedis, {
       sendCommand: (command: IORedisCommand) => {
-        if (this.#open && classify(command).class === "read") return lease.send(command);
+        if (this.#open && classify(command).class === "read") {
+          observer?.command(command);
+          return lease.send(command);
+        }
         command.reject(
           this.#open
             ? new CommandRefusedError(database, command.name, ADVICE, READING)

@@ -14,10 +14,13 @@ const NOT_IN_QUERY: ReadonlySet<string> = new Set([
   "url",
   "host",
   "port",
+  "resolve",
   "unixSocket",
   "nodes",
   "username",
   "password",
+  "sentinelUsername",
+  "sentinelPassword",
   "aliasOf",
 ]);
 

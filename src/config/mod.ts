@@ -31,6 +31,7 @@ export {
 } from "../core/errors/config.ts";
 export { Secret, type SecretProvider } from "../core/secret.ts";
 export { checkMaxClients, connectionDemand } from "./capacity.ts";
+export { editSettings, type EditSettingsOptions } from "./edit_settings.ts";
 export { isManagerConfig, type LoadOptions, RedisConfigLoader } from "./loader.ts";
 export type { PartialConfig } from "./partial.ts";
 export { DnsServiceRegistry, type DnsServiceRegistryOptions } from "./registry/dns.ts";

@@ -40,6 +40,7 @@ export function starterYaml(): string {
   let group = "";
   for (const setting of [...DATABASE_SETTINGS, ...MANAGER_SETTINGS]) {
     if (setting.key === "aliasOf" || setting.key === "description") continue;
+    if (setting.kind.type === "function") continue;
     const [first, member] = setting.yaml.split(".") as [string, string?];
     lines.push(`# ${setting.description}`);
     if (member === undefined) {

@@ -6,6 +6,20 @@ export type TopologyMode = "standalone" | "sentinel" | "cluster";
 /** Which socket of the runtime carries the commands. */
 export type TransportKind = "node" | "deno";
 
+/**
+ * Finds the addresses of a host name, in place of the runtime's own look-up. It is asked
+ * for each attempt to connect; what it throws fails the attempt, which is tried again as
+ * `connectRetry` says.
+ *
+ * @param host The configured host.
+ * @param signal Aborted when the attempt is given up.
+ * @returns One address or several, which are then tried in turn.
+ */
+export type HostResolver = (
+  host: string,
+  signal: AbortSignal,
+) => string | readonly string[] | Promise<string | readonly string[]>;
+
 /** One server of a sentinel or cluster setup. */
 export interface NodeAddress {
   /** Host name or address. */
@@ -27,6 +41,22 @@ export interface TlsConfig {
   /** Name that the server's certificate must carry; the host by default. */
   readonly serverName?: string;
   /** Whether the server's certificate is verified. Default `true`. */
+  readonly verify: boolean;
+}
+
+/** TLS of the sentinels: said apart from that of the database. */
+export interface SentinelTlsConfig {
+  /** Whether TLS is spoken. Default `false`. */
+  readonly enabled: boolean;
+  /** File of the certificate authorities that are trusted, PEM. */
+  readonly caFile?: string;
+  /** File of the client certificate, PEM. */
+  readonly certFile?: string;
+  /** File of the client certificate's key, PEM. */
+  readonly keyFile?: string;
+  /** Name that a sentinel's certificate must carry; its host by default. */
+  readonly serverName?: string;
+  /** Whether the sentinels' certificates are verified. Default `true`. */
   readonly verify: boolean;
 }
 
@@ -77,12 +107,20 @@ export interface RedisConfig {
   readonly host: string;
   /** TCP port. Default 6379. */
   readonly port: number;
+  /** Finds the addresses of the host; the runtime does without it. In mode `standalone`. */
+  readonly resolve?: HostResolver;
   /** Path of a Unix socket, in place of host and port. */
   readonly unixSocket?: string;
   /** Sentinels, or nodes of a cluster. */
   readonly nodes: readonly NodeAddress[];
   /** Name of the primary as the sentinels know it. */
   readonly sentinelName?: string;
+  /** ACL user of the sentinels. */
+  readonly sentinelUsername?: string;
+  /** Password of the sentinels, masked wherever it is printed. */
+  readonly sentinelPassword?: Secret;
+  /** TLS of the sentinels. */
+  readonly sentinelTls: SentinelTlsConfig;
   /** Database number. Default: that of {@linkcode RedisDatabase}, else 0. */
   readonly db: number;
   /** ACL user. */
@@ -152,8 +190,14 @@ export type DeepPartial<T> = T extends readonly (infer U)[] ? readonly U[]
 
 /** Settings of one database as a user gives them in code; all optional. */
 export type RedisConfigOptions =
-  & DeepPartial<Omit<RedisConfig, "name" | "password">>
+  & DeepPartial<
+    Omit<RedisConfig, "name" | "password" | "resolve" | "sentinelPassword">
+  >
   & {
+    /** Finds the addresses of the host, for each attempt to connect. */
+    resolve?: HostResolver | null;
+    /** Password of the sentinels, or a function asked for each connection to one. */
+    sentinelPassword?: string | SecretProvider | Secret | null;
     /** Password, or a function asked for each new connection. */
     password?: string | SecretProvider | Secret | null;
     /** `redis://`, `rediss://` or `unix://` URL in place of host, port, user, db. */

@@ -33,7 +33,7 @@ function isDenied(error: unknown, endpoint?: string): boolean {
 
 /**
  * Whether a new attempt would fail in the same way: credentials, permissions, a
- * database number that the server does not have, a certificate that does not fit, or a
+ * database number that the server does not have, a primary that no sentinel knows, a certificate that does not fit, or a
  * server that was waited for as long as is allowed.
  *
  * @param error What an attempt failed with.
@@ -45,7 +45,8 @@ export function isPermanent(error: unknown): boolean {
   if (error instanceof ConfigError) return true;
   if (isDenied(error)) return true;
   const { code, message = "" } = error as { code?: string; message?: string };
-  return code === "DENIED" || (code !== undefined && BAD_CERTIFICATE.test(code)) ||
+  return code === "DENIED" || code === "ENOPRIMARY" ||
+    (code !== undefined && BAD_CERTIFICATE.test(code)) ||
     message.includes("DB index is out of range");
 }
 

@@ -5,7 +5,7 @@ import {
   type Delivery,
   ProtocolError,
 } from "../core/errors/mod.ts";
-import type { KeepaliveTier } from "../transport/channel.ts";
+import type { KeepaliveTier } from "../core/sockets.ts";
 import type { ConnectionStream } from "../transport/stream.ts";
 import {
   Command,

@@ -46,19 +46,21 @@ const PASSIVE = {
 } satisfies RedisOptions;
 
 /** The library's view of how a connection is made: ours is open already. */
-function connectorFor(stream: ConnectionStream): RedisOptions["Connector"] {
-  const Connector = class {
-    connect() {
-      return Promise.resolve(stream);
-    }
-    check() {
-      return true;
-    }
-    disconnect() {
-      stream.end();
-    }
-  };
-  return Connector as unknown as RedisOptions["Connector"];
+class OpenStreamConnector {
+  readonly #stream: ConnectionStream;
+
+  constructor(options: { readonly openStream: ConnectionStream }) {
+    this.#stream = options.openStream;
+  }
+  connect(): Promise<ConnectionStream> {
+    return Promise.resolve(this.#stream);
+  }
+  check(): boolean {
+    return true;
+  }
+  disconnect(): void {
+    this.#stream.end();
+  }
 }
 
 /** Text of Redis 6 and later when a password is given that is not asked for. */
@@ -75,7 +77,9 @@ const NO_PASSWORD_SET = "without any password configured";
 export async function connectDriver(options: DriverOptions): Promise<Redis> {
   const redis = new Redis({
     ...PASSIVE,
-    Connector: connectorFor(options.stream),
+    Connector: OpenStreamConnector as unknown as RedisOptions["Connector"],
+    // Handed to the connector with the other options.
+    ...{ openStream: options.stream },
     connectionName: options.connectionName,
     db: options.db,
     keyPrefix: options.keyPrefix,
@@ -91,7 +95,8 @@ export async function connectDriver(options: DriverOptions): Promise<Redis> {
   } catch (error) {
     throw failure ?? error;
   } finally {
-    Reflect.deleteProperty(redis, "sendCommand");
+    // Set back, not deleted: that would turn the whole client into a dictionary.
+    redis.sendCommand = librarySend;
     hideCredentials(redis);
   }
   if (failure !== undefined) throw failure;

@@ -59,13 +59,18 @@ const MAX_ERROR_BYTES = 512;
 /** What is needed to open a channel. */
 async function channelOptions(
   options: HandshakeOptions,
+  endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<ChannelOptions> {
   const { keepalive, tls } = options;
+  // A certificate is for the name, whatever address was found for it.
+  const named = endpoint.kind === "tcp" && endpoint.serverName !== undefined
+    ? { serverName: endpoint.serverName }
+    : {};
   return {
     signal,
     ...(keepalive === undefined ? {} : { keepalive }),
-    ...(tls === undefined ? {} : { tls: await tls() }),
+    ...(tls === undefined ? {} : { tls: { ...named, ...await tls() } }),
   };
 }
 
@@ -90,7 +95,7 @@ export async function shakeHands(
   const password = await options.password?.reveal();
   const channel = await options.openChannel(
     endpoint,
-    await channelOptions(options, signal),
+    await channelOptions(options, endpoint, signal),
   );
   let connection: Connection | undefined;
   const ended = new AbortController();
@@ -107,7 +112,8 @@ export async function shakeHands(
       ended.abort(error ?? new Error("the connection was closed by the server"));
     },
   });
-  signal.addEventListener("abort", () => connection ?? stream.destroy(), { once: true });
+  const abort = () => stream.destroy();
+  signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) stream.destroy();
   signal.throwIfAborted();
   const redis = await connectDriver({
@@ -126,6 +132,8 @@ export async function shakeHands(
   });
   const connect = () => {
     ended.signal.throwIfAborted();
+    // From here on the connection is its owner's to end.
+    signal.removeEventListener("abort", abort);
     const { silenceLimitMs, clock, observer } = options;
     connection = new Connection({
       id: ++lastId,

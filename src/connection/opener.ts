@@ -1,9 +1,11 @@
 import { deadline } from "@std/async/deadline";
+import { delay } from "@std/async/delay";
 import { retry, RetryError } from "@std/async/retry";
 import { AuthError, ConnectError, RedisManagerError } from "../core/errors/mod.ts";
 import { RECONNECT_BACKOFF } from "../resilience/backoff.ts";
 import type { FailureKind } from "../resilience/failure_kinds.ts";
 import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
+import { type Confirm, WrongServer } from "./confirm.ts";
 import { ConnectGate } from "./connect_gate.ts";
 import {
   explainConnectFailure,
@@ -13,7 +15,7 @@ import {
 } from "./connect_failure.ts";
 import type { Connection } from "./connection.ts";
 import type { Redis } from "./driver.ts";
-import { CutUnheard, type HandshakeOptions, shakeHands } from "./handshake.ts";
+import { CutUnheard, type HandshakeOptions, type Link, shakeHands } from "./handshake.ts";
 import { keepBeating } from "./heartbeat.ts";
 import { overhear } from "./overhear.ts";
 import { type LoadingProgress, waitUntilReady } from "./readiness.ts";
@@ -43,8 +45,13 @@ export interface OpenerOptions extends HandshakeOptions {
   readonly heartbeatMs: number;
   /** How it is tried again. */
   readonly retry: ConnectRetryPolicy;
-  /** Finds the server; asked for each attempt. */
-  readonly resolve: (signal: AbortSignal) => Promise<Endpoint>;
+  /** What is connected to, in words, as long as no address is known. */
+  readonly where?: string;
+  /** Finds the server; asked for each attempt. Of several addresses each is tried in
+   * turn, within the deadline of the attempt. */
+  readonly resolve: (signal: AbortSignal) => Promise<Endpoint | readonly Endpoint[]>;
+  /** Judges whether the server is the one that was meant; if not, it is resolved again. */
+  readonly confirm?: Confirm;
   /** Whether a failed attempt may be followed by another one; not while the circuit
    * breaker keeps the server from being asked. */
   readonly mayRetry: () => boolean;
@@ -77,12 +84,31 @@ const FAST_COUNT_MS = 500;
 const OVERHEAR_MS = 250;
 /** Least time between two such connections, in milliseconds. */
 const OVERHEAR_EVERY_MS = 1000;
+/** Pause before it is asked again where to connect, after a wrong server, in milliseconds. */
+const WRONG_SERVER_PAUSE_MS = 100;
+
+/** Where to connect has changed: what is being tried is tried anew. */
+class Redirected extends Error {}
+
+/** What became known during an attempt. */
+interface Tried {
+  /** The server was there, and not the one that was meant. */
+  wrong?: WrongServer;
+}
+
+/** A server that was connected to. */
+interface Reached {
+  readonly link: Link;
+  readonly endpoint: Endpoint;
+}
 
 /** Opens connections to one database, trying again as its policy says. */
 export class Opener {
   readonly #options: OpenerOptions;
   readonly #gate: ConnectGate;
-  #endpoint = "";
+  #endpoint: string;
+  /** Ends what is being tried when where to connect has changed. */
+  #round = new AbortController();
   #lost = false;
   #overheardAt = -Infinity;
   #counted: { readonly at: number; readonly source: object } | undefined;
@@ -95,6 +121,15 @@ export class Opener {
   constructor(options: OpenerOptions) {
     this.#options = options;
     this.#gate = new ConnectGate(options.clock);
+    this.#endpoint = options.where ?? "";
+  }
+
+  /** Where to connect has changed: attempts under way, and waits for them, begin anew. */
+  redirect(): void {
+    const last = this.#round;
+    this.#round = new AbortController();
+    this.#lost = true;
+    last.abort(new Redirected("the server is another one now"));
   }
 
   /** A working connection was lost: the next opening starts fast. */
@@ -117,7 +152,7 @@ export class Opener {
     const startedAt = clock.now();
     const causes: Error[] = [];
     try {
-      const connection = await this.#retry(purpose, causes, signal);
+      const connection = await this.#retryRounds(purpose, causes, signal);
       this.#lost = false;
       this.#counted = undefined;
       return connection;
@@ -132,6 +167,22 @@ export class Opener {
         retryable: !isPermanent(last),
         cause: last,
       });
+    }
+  }
+
+  /** Attempts as the policy says, from the beginning whenever it is redirected. */
+  async #retryRounds(
+    purpose: "lane" | "lease",
+    causes: Error[],
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    while (true) {
+      const round = this.#round.signal;
+      try {
+        return await this.#retry(purpose, causes, AbortSignal.any([signal, round]));
+      } catch (error) {
+        if (signal.aborted || !round.aborted) throw error;
+      }
     }
   }
 
@@ -210,12 +261,15 @@ export class Opener {
     const { connectTimeoutMs, database, clock } = this.#options;
     const { silenceLimitMs: timeoutMs, heartbeatMs: intervalMs } = this.#options;
     const stop = new AbortController();
+    const tried: Tried = {};
     try {
       const within = AbortSignal.any([signal, stop.signal]);
       const name = `mooring:${database}:${purpose}`;
-      const opening = this.#handshake(name, within);
-      const link = await deadline(opening, connectTimeoutMs, { signal });
+      const opening = this.#reach(name, within, tried);
+      const { link, endpoint } = await deadline(opening, connectTimeoutMs, { signal });
       await this.#awaitServing(link.redis, AbortSignal.any([signal, link.ended]));
+      // It may have lost its role while it was waited for.
+      await deadline(this.#confirm(link, endpoint), connectTimeoutMs, { signal });
       const connection = link.connect();
       if (purpose === "lane" && intervalMs > 0) {
         keepBeating(connection, { intervalMs, timeoutMs }, clock);
@@ -224,14 +278,71 @@ export class Opener {
     } catch (error) {
       stop.abort(error);
       if (error instanceof RedisManagerError) throw error;
+      // The time was spent on servers that were there and not meant.
+      if (tried.wrong !== undefined && isTimeout(error)) throw tried.wrong;
       const explained = explainConnectFailure(error, connectTimeoutMs, this.#endpoint);
       if (!isAuthFailure(error)) throw explained;
       throw new AuthError(database, this.#endpoint, explained.message);
     }
   }
 
-  async #handshake(name: string, signal: AbortSignal) {
-    const endpoint = await this.#options.resolve(signal);
+  /** Asks again where to connect for as long as the server is not the one that was meant. */
+  async #reach(name: string, signal: AbortSignal, tried: Tried): Promise<Reached> {
+    while (true) {
+      try {
+        return await this.#tryEach(name, signal);
+      } catch (error) {
+        if (!(error instanceof WrongServer)) throw error;
+        tried.wrong = error;
+        await delay(WRONG_SERVER_PAUSE_MS, { signal });
+      }
+    }
+  }
+
+  /** Tries the addresses in turn; each has its share of the attempt's time. */
+  async #tryEach(name: string, signal: AbortSignal): Promise<Reached> {
+    const { connectTimeoutMs, resolve, where } = this.#options;
+    this.#endpoint = where ?? this.#endpoint;
+    const endpoints = [await resolve(signal)].flat();
+    const failures: string[] = [];
+    for (const endpoint of endpoints) {
+      const stop = new AbortController();
+      const within = AbortSignal.any([signal, stop.signal]);
+      try {
+        const reaching = this.#reachOne(endpoint, name, within);
+        if (endpoints.length === 1) return await reaching;
+        const shareMs = Math.ceil(connectTimeoutMs / endpoints.length);
+        return await deadline(reaching, shareMs, { signal });
+      } catch (error) {
+        stop.abort(error);
+        signal.throwIfAborted();
+        if (endpoints.length === 1 || isAuthFailure(error)) throw error;
+        const { message } = explainConnectFailure(
+          error,
+          Math.ceil(connectTimeoutMs / endpoints.length),
+          this.#endpoint,
+        );
+        failures.push(`${this.#endpoint}: ${message}`);
+      }
+    }
+    throw new Error(failures.join("; "));
+  }
+
+  async #reachOne(
+    endpoint: Endpoint,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Reached> {
+    const link = await this.#handshake(endpoint, name, signal);
+    await this.#confirm(link, endpoint);
+    return { link, endpoint };
+  }
+
+  async #confirm({ redis }: Link, endpoint: Endpoint): Promise<void> {
+    await this.#options.confirm?.(endpoint, (command) => redis.call(command));
+  }
+
+  async #handshake(endpoint: Endpoint, name: string, signal: AbortSignal): Promise<Link> {
     this.#endpoint = describeEndpoint(endpoint);
     try {
       return await shakeHands(this.#options, endpoint, name, signal);
@@ -279,6 +390,10 @@ export class Opener {
       signal,
     });
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
 }
 
 /** The attempts' reasons, each once, in order. */

@@ -123,11 +123,20 @@ export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
   try {
     await deadline(looking, timeoutMs, { signal: options.signal });
   } catch (error) {
-    if (last.kind === undefined || !isTimeout(error)) throw error;
+    if (!isTimeout(error)) throw error;
+    if (last.kind === undefined) {
+      throw silence(timeoutMs);
+    }
     throw new NotReadyError(database, last.kind, clock.now() - startedAt, last);
   } finally {
     stop.abort();
   }
+}
+
+/** The server is connected and has not said whether it serves. */
+function silence(timeoutMs: number): Error {
+  const error = new Error(`no answer to PING within ${timeoutMs} ms`);
+  return Object.assign(error, { code: "ETIMEDOUT" });
 }
 
 function isTimeout(error: unknown): boolean {

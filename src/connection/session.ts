@@ -1,4 +1,5 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
+import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import type { Connection } from "./connection.ts";
 import { Command, type Redis } from "./driver.ts";
@@ -18,6 +19,8 @@ export interface SessionOptions {
   readonly timeoutOf: (command: Command) => number;
   /** Whether replies are strings; `false` gives Buffers. */
   readonly decodeResponses: boolean;
+  /** Is told of what the holder sends by the client; not of what is part of a batch. */
+  readonly observer: OperationObserver | undefined;
 }
 
 /** Called by the library's own convention: error first. */
@@ -158,7 +161,10 @@ export class Session {
   #takeOver(redis: Redis): void {
     const { database } = this.#connection;
     // The library's pipelines hand a stream over; the coalescer batches just as well.
-    redis.sendCommand = (command) => this.send(command);
+    redis.sendCommand = (command) => {
+      this.#options.observer?.command(command);
+      return this.send(command);
+    };
     redis.disconnect = () => this.#end();
     redis.duplicate = () => {
       throw new CommandRefusedError(

@@ -5,7 +5,8 @@ import type { Redis } from "./driver.ts";
  * they are given: they define commands on it, set options, add listeners, wrap methods.
  */
 export class Keepsake {
-  readonly #own: ReadonlyMap<string | symbol, unknown>;
+  readonly #keys: ReadonlySet<string | symbol>;
+  readonly #methods: readonly unknown[];
   readonly #options: Readonly<Record<string, unknown>>;
 
   /**
@@ -15,9 +16,8 @@ export class Keepsake {
    */
   constructor(redis: Redis) {
     const client = redis as unknown as Record<string | symbol, unknown>;
-    this.#own = new Map(
-      Reflect.ownKeys(redis).map((key) => [key, REPLACED.has(key) ? client[key] : KEPT]),
-    );
+    this.#keys = sharedKeys(Reflect.ownKeys(redis));
+    this.#methods = REPLACED.map((name) => client[name]);
     this.#options = { ...redis.options };
   }
 
@@ -32,26 +32,29 @@ export class Keepsake {
     redis.on("error", () => {});
     const client = redis as unknown as Record<string | symbol, unknown>;
     for (const key of Reflect.ownKeys(redis)) {
-      const own = this.#own.get(key);
-      if (own === undefined) Reflect.deleteProperty(redis, key);
-      else if (own !== KEPT && client[key] !== own) client[key] = own;
+      if (!this.#keys.has(key)) Reflect.deleteProperty(redis, key);
     }
+    REPLACED.forEach((name, i) => {
+      const method = this.#methods[i];
+      if (client[name] !== method) client[name] = method;
+    });
     // The methods of its scripts went with the other properties.
     client.scriptsSet = {};
     restoreOptions(redis.options as Record<string, unknown>, this.#options);
   }
 }
 
-/** Stands for a property that the library itself changes. */
-const KEPT = Symbol("kept");
-
 /** Methods of the object itself, which a holder may have wrapped. */
-const REPLACED: ReadonlySet<string | symbol> = new Set([
-  "sendCommand",
-  "disconnect",
-  "duplicate",
-  "monitor",
-]);
+const REPLACED = ["sendCommand", "disconnect", "duplicate", "monitor"] as const;
+
+let lastKeys: ReadonlySet<string | symbol> = new Set();
+
+/** A set of the keys; the same one for all clients that are alike, as they mostly are. */
+function sharedKeys(keys: readonly (string | symbol)[]): ReadonlySet<string | symbol> {
+  const isAlike = keys.length === lastKeys.size && keys.every((key) => lastKeys.has(key));
+  if (!isAlike) lastKeys = new Set(keys);
+  return lastKeys;
+}
 
 function restoreOptions(
   options: Record<string, unknown>,

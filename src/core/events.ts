@@ -34,6 +34,11 @@ export interface ConnectionDetail {
   id: number;
   /** Where it goes or went. */
   endpoint: string;
+  /**
+   * How a closed one ended: `closed` by us, as was wanted; `lost` by the server or the
+   * network; `silent`, as nothing came any more; `protocol`, as what came was no reply.
+   */
+  end?: "closed" | "lost" | "silent" | "protocol";
   /** Why, in words. */
   reason?: string;
 }
@@ -60,6 +65,16 @@ export interface LoadingDetail {
   etaSeconds?: number;
   /** How long has been waited, in milliseconds. */
   waitedMs: number;
+}
+
+/** What a `failover` event tells. */
+export interface FailoverDetail {
+  /** Name of the database. */
+  database: string;
+  /** Where its primary was, such as `10.0.0.1:6379`. */
+  from: string;
+  /** Where its primary is. */
+  to: string;
 }
 
 /** What a `warning` event tells. */
@@ -110,6 +125,8 @@ export interface ManagerEventMap {
   gap: GapDetail;
   /** The handler of a subscription threw; the subscription goes on. */
   handlererror: HandlerErrorDetail;
+  /** The primary of a database is another server now. */
+  failover: FailoverDetail;
   /** Something is probably not meant, such as more connections than the server takes. */
   warning: WarningDetail;
 }

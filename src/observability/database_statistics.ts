@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type LatencyTotals, LatencyWindow } from "./latency_window.ts";
+import { Traffic } from "./traffic.ts";
 import type { RedisStats } from "./types.ts";
 
 /** Response times that the average is taken over; the seed's figure. */
@@ -21,6 +22,10 @@ export interface CommandCounters {
   readonly hits: number;
   /** Reads that found none. */
   readonly misses: number;
+  /** Bytes written to the server. */
+  readonly bytesSent: number;
+  /** Bytes read from the server. */
+  readonly bytesReceived: number;
 }
 
 const NOTHING: CommandCounters = {
@@ -31,6 +36,8 @@ const NOTHING: CommandCounters = {
   trips: 0,
   hits: 0,
   misses: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
 };
 
 /** Numbers that live elsewhere and belong into a snapshot. */
@@ -65,6 +72,8 @@ export class DatabaseStatistics {
   #windowAt: number;
   #beforeWindow = NOTHING;
 
+  /** The bytes of its connections. */
+  readonly traffic: Traffic = new Traffic();
   /** Commands that succeeded; added to by the dispatcher. */
   succeeded = 0;
   /** Commands that failed; added to by the dispatcher. */
@@ -170,7 +179,9 @@ export class DatabaseStatistics {
   get totals(): CommandCounters {
     const { succeeded, failed, hits, misses } = this;
     const [retries, redirects, trips] = [this.#retries, this.#redirects, this.#trips];
-    return { succeeded, failed, retries, redirects, trips, hits, misses };
+    const { bytesSent, bytesReceived } = this.traffic;
+    const counts = { succeeded, failed, retries, redirects, trips, hits, misses };
+    return { ...counts, bytesSent, bytesReceived };
   }
 
   /** Attempts to open a connection that failed, since the start. */
@@ -228,6 +239,8 @@ export class DatabaseStatistics {
       circuitBreakerTrips: counted.trips,
       cacheHits: counted.hits,
       cacheMisses: counted.misses,
+      bytesSent: counted.bytesSent,
+      bytesReceived: counted.bytesReceived,
       lastError: error?.text ?? null,
       lastErrorTime: error === undefined ? null : dateOf(error.at),
       lastSuccessTime: this.lastSuccessTime,
@@ -248,6 +261,8 @@ function difference(now: CommandCounters, before: CommandCounters): CommandCount
     trips: now.trips - before.trips,
     hits: now.hits - before.hits,
     misses: now.misses - before.misses,
+    bytesSent: now.bytesSent - before.bytesSent,
+    bytesReceived: now.bytesReceived - before.bytesReceived,
   };
 }
 

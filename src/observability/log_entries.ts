@@ -1,6 +1,7 @@
 import type {
   BreakerDetail,
   ConnectionDetail,
+  FailoverDetail,
   GapDetail,
   HandlerErrorDetail,
   LeakDetail,
@@ -38,15 +39,17 @@ function breakerChanged({ from, to, reason }: BreakerDetail): Line {
   return { level: BREAKER_LEVELS[to], what: "circuit breaker", text };
 }
 
-function connectionChanged({ action, id, endpoint, reason }: ConnectionDetail): Line {
+function connectionChanged(detail: ConnectionDetail): Line {
+  const { action, end, endpoint, id, reason } = detail;
   const why = reason === undefined ? "" : `: ${reason}`;
   if (action === "failed") {
     const text = `no connection to ${endpoint} could be opened${why}`;
     return { level: "warn", what: "connection failed", text };
   }
   const text = `connection ${id} to ${endpoint} was ${action}${why}`;
-  const level = action === "opened" ? "debug" : "info";
-  return { level, what: `connection ${action}`, text };
+  if (action === "opened") return { level: "debug", what: "connection opened", text };
+  const isWanted = end === undefined || end === "closed";
+  return { level: isWanted ? "info" : "warn", what: "connection closed", text };
 }
 
 function leaseLeaked({ kind, heldMs, stack }: LeakDetail): Line {
@@ -80,6 +83,14 @@ function handlerThrew({ channel, error }: HandlerErrorDetail): Line {
   return { level: "error", what: "handler error", text };
 }
 
+function failedOver({ from, to }: FailoverDetail): Line {
+  return {
+    level: "warn",
+    what: "failover",
+    text: `the primary moved from ${from} to ${to}`,
+  };
+}
+
 function warned({ message }: WarningDetail): Line {
   return { level: "warn", what: "warning", text: message };
 }
@@ -93,6 +104,7 @@ const LINES: { readonly [K in keyof ManagerEventMap]: (d: ManagerEventMap[K]) =>
     loading: serverLoads,
     gap: messagesMissing,
     handlererror: handlerThrew,
+    failover: failedOver,
     warning: warned,
   };
 

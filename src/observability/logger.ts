@@ -25,9 +25,10 @@
 export interface Logger {
   /** Takes what is of interest when looking for a fault only: connections opened. */
   debug(message: string, fields: Record<string, unknown>): unknown;
-  /** Takes what is normal: connections closed, a server that loads, a breaker that closes. */
+  /** Takes what is normal: connections closed by us, a server that loads, a breaker that closes. */
   info(message: string, fields: Record<string, unknown>): unknown;
-  /** Takes what somebody should look at: failed attempts, leaks, gaps, warnings. */
+  /** Takes what somebody should look at: lost connections, failed attempts, leaks, gaps,
+   * warnings. */
   warn(message: string, fields: Record<string, unknown>): unknown;
   /** Takes what keeps a database from serving: it failed, its breaker opened. */
   error(message: string, fields: Record<string, unknown>): unknown;

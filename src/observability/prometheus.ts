@@ -166,6 +166,16 @@ const POOL: readonly Definition[] = [
     values: ({ pool }) =>
       Object.entries(pool.evictions).map(([reason, count]) => [{ reason }, count]),
   },
+  counter(
+    "sent_bytes_total",
+    "Bytes written to the server, handshakes included.",
+    ({ totals }) => totals.bytesSent,
+  ),
+  counter(
+    "received_bytes_total",
+    "Bytes read from the server, handshakes included.",
+    ({ totals }) => totals.bytesReceived,
+  ),
   gauge(
     "waiters",
     "Callers that wait for a lease, and commands that wait for a lane.",

@@ -1,3 +1,4 @@
+import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type { ConnectionState } from "../core/states.ts";
 
 /**
@@ -19,8 +20,8 @@ export interface LatencyStats {
 /**
  * What one database's commands and connections did; a frozen snapshot.
  *
- * Counts of commands, retries, trips, hits and misses, the rate and the latency are of the
- * window: they begin anew with each `getStatistics({ reset: true })`. Connections, the last
+ * Counts of commands, retries, trips, hits, misses and bytes, the rate and the latency are
+ * of the window: they begin anew with each `getStatistics({ reset: true })`. Connections, the last
  * error and success, and the uptime are never reset.
  */
 export interface RedisStats {
@@ -49,6 +50,11 @@ export interface RedisStats {
   readonly cacheHits: number;
   /** Reads of single values that found none, in the window. */
   readonly cacheMisses: number;
+  /** Bytes that were written to the server in the window, on all connections that were
+   * opened: handshakes and the manager's own questions included. */
+  readonly bytesSent: number;
+  /** Bytes that were read from the server in the window, on all connections. */
+  readonly bytesReceived: number;
   /** The last error of a command or a connection, in words, without secrets; `null` if
    * there was none since the start. */
   readonly lastError: string | null;
@@ -64,6 +70,29 @@ export interface RedisStats {
   readonly successRate: number;
   /** How long the server took to answer, in the window. */
   readonly latency: LatencyStats;
+}
+
+/** One open connection; a frozen snapshot. */
+export interface ConnectionDetails {
+  /** Unique in the process; later ones are greater. */
+  readonly id: number;
+  /** Shared by the commands of many callers, or for leases, idle ones included. */
+  readonly purpose: "lane" | "lease";
+  /** Where it goes, such as `127.0.0.1:6379`. */
+  readonly endpoint: string;
+  /** Port of this end, by which CLIENT LIST and the system know it; 0 for a Unix socket. */
+  readonly localPort: number;
+  /** Seconds since it was opened. */
+  readonly ageSeconds: number;
+  /** Commands that were sent on it and are not answered. */
+  readonly inFlight: number;
+  /** How much of TCP keepalive it got. */
+  readonly keepalive: KeepaliveTier;
+  /** The kernel's values of keepalive, as it told them when they had been set; `null`
+   * where it cannot be asked: not on Linux, or without `--allow-ffi`. */
+  readonly kernelKeepalive: KernelKeepalive | null;
+  /** What TLS agreed on; `null` without TLS. */
+  readonly tls: TlsSession | null;
 }
 
 /**
@@ -101,6 +130,8 @@ export interface PoolStatistics {
   /** Connections that left the pool since the start, by reason, such as `idle_timeout`;
    * `connect_failed` counts those that never opened. */
   readonly evictions: Readonly<Record<string, number>>;
+  /** Those that are open, the oldest first. */
+  readonly connections: readonly ConnectionDetails[];
 }
 
 /**
@@ -122,6 +153,10 @@ export interface ManagerStats {
   readonly cacheHits: number;
   /** Reads of single values that found none, in the window. */
   readonly cacheMisses: number;
+  /** Bytes that were written to the servers in the window. */
+  readonly bytesSent: number;
+  /** Bytes that were read from the servers in the window. */
+  readonly bytesReceived: number;
   /** Seconds since the manager was made. */
   readonly uptimeSeconds: number;
   /** Seconds that the window is long: since the last reset, or since the start. */

@@ -14,7 +14,9 @@ import {
   loadOf,
   SATURATED_IN_FLIGHT,
 } from "./lane_choice.ts";
+import { areAllNeeded, hasSurplus } from "./lane_surplus.ts";
 import { WaitingCommands } from "./lane_waiting.ts";
+import type { EvictionReason } from "./types.ts";
 
 /** What lanes need of a connection. */
 export interface LaneConnection extends LaneLoad {
@@ -37,8 +39,9 @@ export interface LaneConnection extends LaneLoad {
 export interface Lane<C extends LaneConnection = Connection> extends LaneChoice<C> {
   /** When it should be replaced, on the monotonic clock; infinite for never. */
   readonly expiresAt: number;
-  /** Gives the place under the limit back, and ends the connection. */
-  release(reason: string): void;
+  /** Gives the place under the limit back, and ends the connection: why in words, and
+   * what it is counted as. */
+  release(reason: string, counted: EvictionReason): void;
 }
 
 /** What a set of lanes needs. */
@@ -49,6 +52,9 @@ export interface LaneSetOptions<C extends LaneConnection = Connection> {
   readonly maxLanes: number;
   /** Most commands that wait for a lane. */
   readonly maxWaiting: number;
+  /** Lanes that have been more than needed for this long are ended one by one, in
+   * milliseconds; 0 = never. */
+  readonly idleTimeoutMs: number;
   /** Opens a lane under the pool's limit. */
   readonly open: (signal: AbortSignal) => Promise<Lane<C>>;
   /** Time. */
@@ -85,6 +91,9 @@ export class LaneSet<C extends LaneConnection = Connection> {
   #saturatedTicks = 0;
   #tick = -1;
   #isSaturated = false;
+  /** Whether all lanes have been needed since the surplus was looked at last. */
+  #allNeeded = false;
+  #neededAt = 0;
   #drainTimer: Timer | undefined;
   #pollTimer: Timer | undefined;
   #state: State = { name: "open" };
@@ -164,7 +173,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
    * @param reason Why, in words.
    */
   replaceAll(reason: string): void {
-    this.#replaceIf(() => true, reason);
+    this.#replaceIf(() => true, reason, "lane_released");
   }
 
   /**
@@ -174,7 +183,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
    * @param reason Why, in words.
    */
   replace(connection: C, reason: string): void {
-    this.#replaceIf((lane) => lane.connection === connection, reason);
+    this.#replaceIf((lane) => lane.connection === connection, reason, "lane_released");
   }
 
   /**
@@ -184,13 +193,39 @@ export class LaneSet<C extends LaneConnection = Connection> {
    */
   replaceExpired(): number {
     const now = this.#options.clock.now();
-    return this.#replaceIf((lane) => lane.expiresAt <= now, "its lifetime is over");
+    const isOver = (lane: Lane<C>) => lane.expiresAt <= now;
+    return this.#replaceIf(isOver, "its lifetime is over", "max_lifetime");
   }
 
-  #replaceIf(isDue: (lane: Lane<C>) => boolean, reason: string): number {
+  /**
+   * Ends one lane, when what is in flight on it has been answered, if there has been one
+   * too many for all of the idle timeout.
+   *
+   * @returns How many: 0 or 1.
+   */
+  shrink(): number {
+    const now = this.#options.clock.now();
+    if (this.#allNeeded) this.#neededAt = now;
+    this.#allNeeded = false;
+    const { idleTimeoutMs } = this.#options;
+    const use = { lanes: this.#lanes.length, neededAt: this.#neededAt, idleTimeoutMs };
+    if (!hasSurplus(use, now)) return 0;
+    this.#neededAt = now;
+    // Of equally idle ones the last: the first is chosen first.
+    const spare = this.#lanes.reduce((least, lane) =>
+      loadOf(lane.connection) <= loadOf(least.connection) ? lane : least
+    );
+    return this.#replaceIf((lane) => lane === spare, "nobody needs it", "idle_timeout");
+  }
+
+  #replaceIf(
+    isDue: (lane: Lane<C>) => boolean,
+    reason: string,
+    counted: EvictionReason,
+  ): number {
     const due = this.#lanes.filter(isDue);
     this.#lanes = this.#lanes.filter((lane) => !due.includes(lane));
-    for (const lane of due) this.#retire(lane, reason);
+    for (const lane of due) this.#retire(lane, reason, counted);
     if (this.#waiting.size > 0) this.#ensureLane();
     return due.length;
   }
@@ -239,7 +274,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     const cut = this.inFlight + left.length;
     this.#failAll(left, new ManagerClosedError(this.#options.database));
     for (const lane of [...this.#lanes, ...this.#retiring]) {
-      lane.release("closed by the manager");
+      lane.release("closed by the manager", "closed");
     }
     for (const waiter of this.#readyWaiters.splice(0)) {
       waiter.reject(new ManagerClosedError(this.#options.database));
@@ -266,9 +301,12 @@ export class LaneSet<C extends LaneConnection = Connection> {
     if (this.#waiting.size > 0) return undefined;
     const lanes = this.#lanes;
     const best = chooseLane(lanes, large);
-    if (best !== undefined && lanes.length < this.#options.maxLanes) {
-      this.#growIfSaturated(best.connection);
+    if (best === undefined) return best;
+    const { length } = lanes;
+    if (length > 1 && !this.#allNeeded) {
+      this.#allNeeded = large || areAllNeeded(length, loadOf(best.connection));
     }
+    if (length < this.#options.maxLanes) this.#growIfSaturated(best.connection);
     return best;
   }
 
@@ -363,10 +401,11 @@ export class LaneSet<C extends LaneConnection = Connection> {
   #opened(lane: Lane<C>): void {
     this.#opening--;
     if (this.#state.name === "closed") {
-      lane.release("closed by the manager");
+      lane.release("closed by the manager", "closed");
       return;
     }
     this.#lanes.push(lane);
+    this.#allNeeded = true;
     lane.connection.onEnd(() => this.#ended(lane));
     for (const waiter of this.#readyWaiters.splice(0)) waiter.resolve();
     for (const command of this.#waiting.takeAll()) {
@@ -385,12 +424,12 @@ export class LaneSet<C extends LaneConnection = Connection> {
   }
 
   /** Ends a lane when the last command on it has been answered. */
-  #retire(lane: Lane<C>, reason: string): void {
+  #retire(lane: Lane<C>, reason: string, counted: EvictionReason): void {
     const { connection } = lane;
     this.#retiring.add(lane);
     const end = () => {
       if (!this.#retiring.has(lane)) return;
-      if (connection.inFlight === 0) lane.release(reason);
+      if (connection.inFlight === 0) lane.release(reason, counted);
       else this.#options.clock.setTimer(end, RETIRE_POLL_MS);
     };
     this.#options.clock.setTimer(end, 0);
@@ -399,7 +438,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
   #ended(lane: Lane<C>): void {
     this.#lanes = this.#lanes.filter((other) => other !== lane);
     this.#retiring.delete(lane);
-    lane.release("ended");
+    lane.release("ended", "ended");
     if (this.#state.name !== "closed" && this.#waiting.size > 0) this.#ensureLane();
     this.commandFinished();
   }

@@ -12,6 +12,7 @@ import { Stock, type StockKeeper } from "./stock.ts";
 import { Tally } from "./tally.ts";
 import type {
   AcquireOptions,
+  OpenConnection,
   PoolCloseResult,
   PoolCounters,
   PoolDriver,
@@ -146,6 +147,11 @@ export class Pool<C extends Pooled> {
     return this.#desk.gauges;
   }
 
+  /** The connections that are open, in a list of its own. */
+  connections(): OpenConnection<C>[] {
+    return this.#stock.board.open();
+  }
+
   /** What the pool has done so far. */
   statistics(): PoolCounters {
     return this.#tally.snapshot();
@@ -206,6 +212,26 @@ export class Pool<C extends Pooled> {
    */
   suspectAll(): void {
     for (const slot of this.#stock.board.all()) slot.suspect = true;
+  }
+
+  /**
+   * Ends connections that lead to a server which does not serve the database any more.
+   *
+   * @param leadsAway Says which do.
+   * @param inUseToo Whether lanes and leases are ended as well, or only what is idle.
+   * @returns How many were ended.
+   */
+  evict(leadsAway: (connection: C) => boolean, inUseToo: boolean): number {
+    let evicted = 0;
+    for (const slot of this.#stock.board.all()) {
+      const { state } = slot;
+      if (state.name === "connecting" || state.name === "closed") continue;
+      const isFree = state.name === "idle" || state.name === "validating";
+      if (!(isFree || inUseToo) || !leadsAway(state.connection)) continue;
+      this.#stock.end(slot, "moved");
+      evicted++;
+    }
+    return evicted;
   }
 
   /**

@@ -1,5 +1,5 @@
 import { type Linked, LinkedQueue } from "./linked_queue.ts";
-import type { EvictionReason, Pooled } from "./types.ts";
+import type { EvictionReason, OpenConnection, Pooled } from "./types.ts";
 import type { CallSite, Waiter } from "./waiter.ts";
 import type { Lease } from "./lease.ts";
 import type { LaneSlot } from "./shared_slot.ts";
@@ -190,6 +190,16 @@ export class Board<C extends Pooled> {
   /** What is idle, the longest idle first, in a list of its own. */
   idleStates(): Idle<C>[] {
     return [...this.idle].flatMap(({ state }) => state.name === "idle" ? [state] : []);
+  }
+
+  /** What is open, and what for, in a list of its own. */
+  open(): OpenConnection<C>[] {
+    return this.all().flatMap(({ state }) =>
+      state.name === "connecting" || state.name === "closed" ? [] : [{
+        purpose: state.name === "lane" ? "lane" : "lease",
+        connection: state.connection,
+      }]
+    );
   }
 
   /** Every slot, in a list of its own. */

@@ -18,6 +18,14 @@ export interface Pooled {
 /** What a connection is opened for: lanes are shared, leases have one holder. */
 export type Purpose = "lane" | "lease";
 
+/** A connection that is open, and what it is for. */
+export interface OpenConnection<C> {
+  /** What it is for; idle ones are for leases. */
+  readonly purpose: Purpose;
+  /** The connection. */
+  readonly connection: C;
+}
+
 /**
  * Why a connection left the pool. The first five are the pool's own policy, the others
  * are trouble or the holder's wish.
@@ -35,6 +43,7 @@ export type Purpose = "lane" | "lease";
  * - `lane_released`: the owner of the lane had enough of it
  * - `unwanted`: it was opened for a lane whose owner had gone meanwhile
  * - `connect_failed`: it never opened
+ * - `moved`: it led to a server that does not serve the database any more
  */
 export type EvictionReason = typeof EVICTION_REASONS[number];
 
@@ -53,6 +62,7 @@ export const EVICTION_REASONS = [
   "lane_released",
   "unwanted",
   "connect_failed",
+  "moved",
 ] as const;
 
 /** What the pool does with connections; all that it knows of networks. */

@@ -1,8 +1,17 @@
+import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type { TlsMaterial } from "./tls.ts";
 
 /** Where a connection goes: a TCP endpoint or a Unix socket. */
 export type Endpoint =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | {
+    readonly kind: "tcp";
+    /** Host name or address. */
+    readonly host: string;
+    /** TCP port. */
+    readonly port: number;
+    /** Name that `host` is an address of, if it was looked up: certificates carry it. */
+    readonly serverName?: string;
+  }
   | { readonly kind: "unix"; readonly path: string };
 
 /**
@@ -28,21 +37,14 @@ export interface ChannelHandlers {
   close(error: Error | undefined): void;
 }
 
-/** How much of TCP keepalive a socket got. */
-export type KeepaliveTier =
-  /** Idle time, interval and count are the configured ones. */
-  | "full"
-  /** The idle time is the configured one, interval and count are the kernel's. */
-  | "idle"
-  /** Keepalive is on with the kernel's times. */
-  | "on"
-  /** No keepalive: the heartbeat alone notices a dead peer. */
-  | "heartbeat";
-
 /** One open byte stream to a server: what the two kinds of sockets have in common. */
 export interface ByteChannel {
   /** What keepalive the socket got. */
   readonly keepalive: KeepaliveTier;
+  /** What the kernel says of it since it was opened; `null` where it could not be asked. */
+  readonly kernelKeepalive: KernelKeepalive | null;
+  /** What TLS agreed on; `null` without TLS. */
+  readonly tls: TlsSession | null;
   /** Bytes taken by {@linkcode ByteChannel.write} that the kernel has not. */
   readonly bufferedBytes: number;
   /** Bytes handed to the kernel; where the runtime counts them, also those that wait. */

@@ -1,13 +1,17 @@
 import { Buffer } from "node:buffer";
+import { systemClock } from "../core/clock.ts";
+import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type {
   ByteChannel,
   ChannelHandlers,
   ChannelOptions,
   Endpoint,
-  KeepaliveTier,
 } from "./channel.ts";
+import type { AppliedKeepalive } from "./keepalive.ts";
 import { setKernelKeepalive } from "./keepalive_ffi.ts";
+import { ReadingTurn } from "./reading_turn.ts";
 import type { TlsMaterial } from "./tls.ts";
+import { UNTOLD_TLS } from "./tls_session.ts";
 
 /** Bytes read at once. */
 const READ_SIZE = 64 * 1024;
@@ -19,6 +23,8 @@ type Conn = Deno.TcpConn | Deno.TlsConn | Deno.UnixConn;
 /** A channel over the runtime's own sockets, for those who ask for it: no node:net. */
 class DenoChannel implements ByteChannel {
   readonly keepalive: KeepaliveTier;
+  readonly kernelKeepalive: KernelKeepalive | null;
+  readonly tls: TlsSession | null;
   readonly localPort: number;
   readonly #conn: Conn;
   #queue: Uint8Array[] = [];
@@ -28,9 +34,15 @@ class DenoChannel implements ByteChannel {
   #state: "open" | "ending" | "closed" = "open";
   #handlers: ChannelHandlers | undefined;
 
-  constructor(conn: Conn, keepalive: KeepaliveTier) {
+  constructor(
+    conn: Conn,
+    { tier, kernel }: AppliedKeepalive,
+    tls: TlsSession | null,
+  ) {
     this.#conn = conn;
-    this.keepalive = keepalive;
+    this.keepalive = tier;
+    this.kernelKeepalive = kernel;
+    this.tls = tls;
     const { localAddr } = conn;
     this.localPort = localAddr.transport === "tcp" ? localAddr.port : 0;
   }
@@ -68,6 +80,7 @@ class DenoChannel implements ByteChannel {
   }
 
   async #read(handlers: ChannelHandlers): Promise<void> {
+    const turn = new ReadingTurn(systemClock, (chunk) => handlers.data(chunk));
     try {
       while (this.#state !== "closed") {
         // A new buffer each time: the parser keeps slices of it.
@@ -75,7 +88,8 @@ class DenoChannel implements ByteChannel {
         const count = await this.#conn.read(bytes);
         if (count === null) break;
         // The client library's parser decodes text with methods of Buffer.
-        handlers.data(Buffer.from(bytes.buffer, 0, count));
+        const over = turn.take(Buffer.from(bytes.buffer, 0, count));
+        if (over !== undefined) await over;
       }
       this.#finish(undefined);
     } catch (error) {
@@ -133,14 +147,17 @@ class DenoChannel implements ByteChannel {
 type TcpEndpoint = Extract<Endpoint, { kind: "tcp" }>;
 
 /** A socket that is open, and what keepalive it got. */
-type Dialled = readonly [conn: Conn, tier: KeepaliveTier];
+type Dialled = readonly [conn: Conn, keepalive: AppliedKeepalive];
+
+/** Keepalive where there is none. */
+const NO_KEEPALIVE: AppliedKeepalive = { tier: "heartbeat", kernel: null };
 
 async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialled> {
   const { signal, tls } = options;
   if (endpoint.kind === "unix") {
     if (tls !== undefined) throw unsupported("speak TLS over a Unix socket");
     const { path } = endpoint;
-    return [await Deno.connect({ transport: "unix", path }), "heartbeat"];
+    return [await Deno.connect({ transport: "unix", path }), NO_KEEPALIVE];
   }
   if (tls !== undefined) return await dialTls(endpoint, tls, options);
   const conn = await Deno.connect({
@@ -163,9 +180,9 @@ async function dialTls(
   const caCerts = ca === undefined ? {} : { caCerts: [ca] };
   if (cert === undefined || key === undefined) {
     const conn = await Deno.connect({ hostname: host, port, signal });
-    const tier = tune(conn, options);
+    const keepalive = tune(conn, options);
     const secured = await Deno.startTls(conn, { hostname: serverName, ...caCerts });
-    return [await shakeHands(secured, signal), tier];
+    return [await shakeHands(secured, signal), keepalive];
   }
   // Deno.startTls, which can tell the name from the host, takes no client certificate.
   if (serverName !== host) {
@@ -201,14 +218,18 @@ function unsupported(what: string): TypeError {
 }
 
 /** Sets TCP_NODELAY and keepalive, as far as the runtime has a call for it. */
-function tune(conn: Deno.TcpConn | Deno.TlsConn, options: ChannelOptions): KeepaliveTier {
+function tune(
+  conn: Deno.TcpConn | Deno.TlsConn,
+  options: ChannelOptions,
+): AppliedKeepalive {
   const { keepalive } = options;
   const { localAddr, remoteAddr } = conn;
   if ("setNoDelay" in conn) conn.setNoDelay(true);
-  if (keepalive === undefined) return "heartbeat";
+  if (keepalive === undefined) return NO_KEEPALIVE;
   if ("setKeepAlive" in conn) conn.setKeepAlive(true);
-  if (setKernelKeepalive(localAddr.port, remoteAddr.port, keepalive)) return "full";
-  return "setKeepAlive" in conn ? "on" : "heartbeat";
+  const kernel = setKernelKeepalive(localAddr.port, remoteAddr.port, keepalive);
+  if (kernel !== null) return { tier: "full", kernel };
+  return "setKeepAlive" in conn ? { tier: "on", kernel } : NO_KEEPALIVE;
 }
 
 /**
@@ -224,10 +245,11 @@ export async function openDenoChannel(
   options: ChannelOptions,
 ): Promise<ByteChannel> {
   options.signal.throwIfAborted();
-  const [conn, tier] = await dial(endpoint, options);
+  const [conn, keepalive] = await dial(endpoint, options);
   if (options.signal.aborted) {
     conn.close();
     options.signal.throwIfAborted();
   }
-  return new DenoChannel(conn, tier);
+  const tls = options.tls === undefined ? null : UNTOLD_TLS;
+  return new DenoChannel(conn, keepalive, tls);
 }

@@ -1,4 +1,5 @@
-import type { KeepaliveTier, KeepaliveTimes } from "./channel.ts";
+import type { KeepaliveTier, KernelKeepalive } from "../core/sockets.ts";
+import type { KeepaliveTimes } from "./channel.ts";
 import { setKernelKeepalive } from "./keepalive_ffi.ts";
 
 /** What of a node:net socket is needed here. */
@@ -6,6 +7,14 @@ export interface KeepaliveSocket {
   readonly localPort?: number;
   readonly remotePort?: number;
   setKeepAlive(enable: boolean, initialDelayMs: number): unknown;
+}
+
+/** What keepalive a socket got, and what the kernel says of it if it could be asked. */
+export interface AppliedKeepalive {
+  /** What it got. */
+  readonly tier: KeepaliveTier;
+  /** The kernel's values; `null` where it could not be asked. */
+  readonly kernel: KernelKeepalive | null;
 }
 
 /** Deno version from which node:net surely sets SO_KEEPALIVE and the idle time: 2.8.0
@@ -36,12 +45,13 @@ export function nodeNetSetsKeepalive(version: string): boolean {
 export function applyKeepalive(
   socket: KeepaliveSocket,
   times: KeepaliveTimes,
-): KeepaliveTier {
+): AppliedKeepalive {
   socket.setKeepAlive(true, times.idleMs);
   const { localPort, remotePort } = socket;
-  if (
-    localPort !== undefined && remotePort !== undefined &&
-    setKernelKeepalive(localPort, remotePort, times)
-  ) return "full";
-  return nodeNetSetsKeepalive(Deno.version.deno) ? "idle" : "heartbeat";
+  const kernel = localPort === undefined || remotePort === undefined
+    ? null
+    : setKernelKeepalive(localPort, remotePort, times);
+  if (kernel !== null) return { tier: "full", kernel };
+  const tier = nodeNetSetsKeepalive(Deno.version.deno) ? "idle" : "heartbeat";
+  return { tier, kernel };
 }

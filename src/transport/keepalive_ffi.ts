@@ -1,3 +1,4 @@
+import type { KernelKeepalive } from "../core/sockets.ts";
 import type { KeepaliveTimes } from "./channel.ts";
 
 /**
@@ -13,6 +14,7 @@ import type { KeepaliveTimes } from "./channel.ts";
 const SYMBOLS = {
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
 } as const;
 
@@ -74,24 +76,25 @@ function findDescriptor(lib: Libc, localPort: number, remotePort: number): numbe
 
 /**
  * Sets SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT of the socket of this
- * process that has the given ports.
+ * process that has the given ports, and asks the kernel what they are then.
  *
  * @param localPort Port of this end.
  * @param remotePort Port of the other end.
  * @param times The times; the kernel takes whole seconds, at least 1.
- * @returns Whether all four were set.
+ * @returns What the kernel says when all four were set, else `null`.
  */
 export function setKernelKeepalive(
   localPort: number,
   remotePort: number,
   times: KeepaliveTimes,
-): boolean {
+): KernelKeepalive | null {
   // Opened and closed for each connection: some microseconds, and nothing is held.
   const library = openLibc();
-  if (library === undefined) return false;
+  if (library === undefined) return null;
   try {
     const fd = findDescriptor(library.symbols, localPort, remotePort);
-    return fd >= 0 && setTimes(library.symbols, fd, times);
+    const isSet = fd >= 0 && setTimes(library.symbols, fd, times);
+    return isSet ? readTimes(library.symbols, fd) : null;
   } finally {
     library.close();
   }
@@ -105,4 +108,22 @@ function setTimes(lib: Libc, fd: number, times: KeepaliveTimes): boolean {
     set(IPPROTO_TCP, TCP_KEEPIDLE, seconds(times.idleMs)) &&
     set(IPPROTO_TCP, TCP_KEEPINTVL, seconds(times.intervalMs)) &&
     set(IPPROTO_TCP, TCP_KEEPCNT, times.count);
+}
+
+function readTimes(lib: Libc, fd: number): KernelKeepalive | null {
+  const value = new Int32Array(1);
+  const length = new Uint32Array(1);
+  let hasFailed = false;
+  const get = (level: number, option: number) => {
+    length[0] = value.byteLength;
+    hasFailed ||= lib.getsockopt(fd, level, option, value, length) !== 0;
+    return value[0]!;
+  };
+  const read = {
+    isOn: get(SOL_SOCKET, SO_KEEPALIVE) !== 0,
+    idleSeconds: get(IPPROTO_TCP, TCP_KEEPIDLE),
+    intervalSeconds: get(IPPROTO_TCP, TCP_KEEPINTVL),
+    count: get(IPPROTO_TCP, TCP_KEEPCNT),
+  };
+  return hasFailed ? null : Object.freeze(read);
 }

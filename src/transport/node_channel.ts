@@ -1,24 +1,35 @@
 import { connect as connectTcp, type Socket } from "node:net";
-import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { applyKeepalive } from "./keepalive.ts";
+import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { systemClock } from "../core/clock.ts";
+import { type AppliedKeepalive, applyKeepalive } from "./keepalive.ts";
 import type {
   ByteChannel,
   ChannelHandlers,
   ChannelOptions,
   Endpoint,
-  KeepaliveTier,
 } from "./channel.ts";
+import { ReadingTurn } from "./reading_turn.ts";
+import { describeNodeTls } from "./tls_session.ts";
 
 /** A channel over node:net or node:tls: the fastest path on the runtimes measured. */
 class NodeChannel implements ByteChannel {
   readonly keepalive: KeepaliveTier;
+  readonly kernelKeepalive: KernelKeepalive | null;
+  readonly tls: TlsSession | null;
   readonly localPort: number;
   readonly #socket: Socket;
   #error: Error | undefined;
 
-  constructor(socket: Socket, keepalive: KeepaliveTier) {
+  constructor(
+    socket: Socket,
+    { tier, kernel }: AppliedKeepalive,
+    tls: TlsSession | null,
+  ) {
     this.#socket = socket;
-    this.keepalive = keepalive;
+    this.keepalive = tier;
+    this.kernelKeepalive = kernel;
+    this.tls = tls;
     this.localPort = socket.localPort ?? 0;
   }
 
@@ -33,7 +44,11 @@ class NodeChannel implements ByteChannel {
   start(handlers: ChannelHandlers): void {
     const socket = this.#socket;
     socket.removeAllListeners("error");
-    socket.on("data", (chunk: Uint8Array) => handlers.data(chunk));
+    const turn = new ReadingTurn(systemClock, (chunk) => handlers.data(chunk));
+    socket.on("data", (chunk: Uint8Array) => {
+      const over = turn.take(chunk);
+      if (over !== undefined) pauseUntil(socket, over);
+    });
     socket.on("drain", () => handlers.drain());
     socket.on("error", (error: Error) => this.#error ??= error);
     // A server that says goodbye will not answer any more: do not linger half open.
@@ -54,6 +69,11 @@ class NodeChannel implements ByteChannel {
   destroy(): void {
     this.#socket.destroy();
   }
+}
+
+function pauseUntil(socket: Socket, over: Promise<void>): void {
+  socket.pause();
+  void over.then(() => socket.resume());
 }
 
 function tlsOptions(
@@ -118,10 +138,11 @@ export async function openNodeChannel(
     socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
       settle();
       socket.setNoDelay(true);
-      const tier = endpoint.kind === "unix" || options.keepalive === undefined
-        ? "heartbeat"
+      const keepalive = endpoint.kind === "unix" || options.keepalive === undefined
+        ? { tier: "heartbeat", kernel: null } as const
         : applyKeepalive(socket, options.keepalive);
-      resolve(new NodeChannel(socket, tier));
+      const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
+      resolve(new NodeChannel(socket, keepalive, tls));
     });
   });
 }

@@ -97,6 +97,11 @@ export class ConnectionStream extends EventEmitter {
     return this.#bytesReceived;
   }
 
+  /** Bytes written to the channel so far. */
+  get bytesSent(): number {
+    return this.#channel.bytesWritten;
+  }
+
   /** Socket writes made so far. */
   get socketWrites(): number {
     return this.#coalescer.flushes;

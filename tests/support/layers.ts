@@ -37,6 +37,7 @@ const LAYERS: readonly (readonly string[])[] = [
   [
     "lease",
     "capacity",
+    "database_location",
     "database_parts",
     "database_pool",
     "manager_options",

@@ -3,7 +3,11 @@
  *
  * @module
  */
-import { type ManagerOptions, RedisConnectionManager } from "../../mod.ts";
+import {
+  type ManagerExtras,
+  type ManagerOptions,
+  RedisConnectionManager,
+} from "../../mod.ts";
 import { assertNoConnectionsLeft } from "./clients.ts";
 import { RedisServer, type RedisServerOptions } from "./redis_server.ts";
 
@@ -31,7 +35,7 @@ const QUICK: ManagerOptions = {
  * @param serverOptions The server's settings.
  */
 export async function withManager(
-  options: ManagerOptions,
+  options: ManagerOptions & ManagerExtras,
   test: (managed: Managed) => Promise<void>,
   serverOptions: RedisServerOptions = {},
 ): Promise<void> {

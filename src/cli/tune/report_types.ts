@@ -10,6 +10,13 @@ export type Subject = "mooring" | "ioredis" | "node-redis";
 /** What the callers did. */
 export type Mix = "get-heavy" | "write-heavy" | "pipeline" | "blocking" | "lease";
 
+/** The sweeps: what each asks is a series of the report. In the order in which they run,
+ * as the last ones build on the first. */
+export const SWEEP_NAMES = ["lanes", "leases", "values", "mixes", "rate"] as const;
+
+/** Which question a sweep answers. */
+export type SweepName = typeof SWEEP_NAMES[number];
+
 /** Percentiles of a latency, in milliseconds. */
 export interface Percentiles {
   /** Median. */
@@ -35,7 +42,7 @@ export interface Spread {
 /** One combination of settings, as measured. */
 export interface Point {
   /** Which question it answers: a series of the report. */
-  readonly sweep: "lanes" | "leases" | "values" | "mixes" | "rate";
+  readonly sweep: SweepName;
   /** Who was measured. */
   readonly subject: Subject;
   /** What the callers did. */
@@ -57,6 +64,8 @@ export interface Point {
   readonly perSecond: Spread;
   /** From the moment a command was due until its reply, in milliseconds. */
   readonly latencyMs: Percentiles;
+  /** p99 of each round, in milliseconds: how far it can be trusted. */
+  readonly p99Ms?: Spread;
   /** Waiting for a lease, in milliseconds; only where leases are taken. */
   readonly waitMs?: Percentiles;
   /** CPU seconds of this process a second; `null` where it cannot be seen. */
@@ -69,9 +78,11 @@ export interface Point {
   readonly bytesPerSecond: { readonly in: number; readonly out: number };
   /** Commands that failed. */
   readonly errors: number;
+  /** What the first of them said. */
+  readonly firstError?: string;
 }
 
-/** One recommended setting. */
+/** One setting that was judged; where `value` is `current`, there is nothing to change. */
 export interface Advice {
   /** Key of the YAML file. */
   readonly key: "max_lanes" | "max_connections" | "acquire_timeout" | "socket_timeout";

@@ -37,6 +37,7 @@ export function checkDatabase(config: RedisConfig, values: EffectiveValues): Fin
   checkSizes(config, findings);
   checkTimes(config, findings);
   checkTls(config, findings);
+  checkSentinels(config, findings);
   checkPlainPassword(config, values, findings);
   return findings;
 }
@@ -64,6 +65,9 @@ function checkTopology(config: RedisConfig, { refused, warnings }: Findings): vo
   }
   if (config.mode === "standalone" && config.nodes.length > 0) {
     warnings.push("nodes have no effect in mode standalone; set mode");
+  }
+  if (config.mode !== "standalone" && config.resolve !== undefined) {
+    warnings.push(`resolve has no effect in mode ${config.mode}`);
   }
   if (config.mode !== "sentinel" && config.sentinelName !== undefined) {
     warnings.push(`sentinel_name has no effect in mode ${config.mode}`);
@@ -121,6 +125,40 @@ function checkTls(
     warnings.push(
       "tls.verify is false: the server's certificate is not verified, anybody in " +
         "between can read and change everything",
+    );
+  }
+}
+
+/** Sentinels are other servers, with users and certificates of their own. */
+function checkSentinels(config: RedisConfig, { refused, warnings }: Findings): void {
+  const { mode, nodes, sentinelPassword, sentinelTls, sentinelUsername } = config;
+  const { certFile, keyFile } = sentinelTls;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    const missing = certFile === undefined ? "cert_file" : "key_file";
+    const key = certFile === undefined ? "sentinelTls.keyFile" : "sentinelTls.certFile";
+    const message = `sentinel_tls.${missing} is missing; the two belong together`;
+    refused.push({ key, beside: key, message });
+  }
+  if (mode !== "sentinel") {
+    const isSet = sentinelTls.enabled || sentinelPassword !== undefined ||
+      sentinelUsername !== undefined;
+    if (isSet) warnings.push(`what is said of sentinels has no effect in mode ${mode}`);
+    return;
+  }
+  if (sentinelTls.enabled && !sentinelTls.verify) {
+    warnings.push(
+      "sentinel_tls.verify is false: the sentinels' certificates are not verified, " +
+        "anybody in between can send this service to another server",
+    );
+  }
+  if (sentinelTls.enabled || nodes.every(({ host }) => isLoopback(host))) return;
+  if (sentinelPassword !== undefined) {
+    warnings.push(
+      "the sentinels' password goes to them without TLS: enable sentinel_tls",
+    );
+  } else if (config.tls.enabled) {
+    warnings.push(
+      "TLS is spoken to the database and not to its sentinels: enable sentinel_tls",
     );
   }
 }

@@ -63,6 +63,8 @@ export function isAllowed(kind: SettingKind, value: unknown): boolean {
       return typeof value === "string";
     case "nodes":
       return Array.isArray(value);
+    case "function":
+      return typeof value === "function";
   }
 }
 

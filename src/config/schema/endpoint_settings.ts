@@ -1,4 +1,13 @@
-import { BOOLEAN, choice, integer, NODES, SECRET, text, URL_KIND } from "./kinds.ts";
+import {
+  BOOLEAN,
+  choice,
+  FUNCTION,
+  integer,
+  NODES,
+  SECRET,
+  text,
+  URL_KIND,
+} from "./kinds.ts";
 import { rows, type Setting } from "./setting.ts";
 
 /** Largest database number that is taken; the server decides which exist. */
@@ -35,6 +44,12 @@ export const ENDPOINT_SETTINGS: readonly Setting[] = rows(true, [
     description: "TCP port.",
   },
   {
+    key: "resolve",
+    yaml: "resolve",
+    kind: FUNCTION,
+    description: "Finds the addresses of host; asked for each attempt to connect.",
+  },
+  {
     key: "unixSocket",
     yaml: "unix_socket",
     kind: text("path"),
@@ -52,6 +67,18 @@ export const ENDPOINT_SETTINGS: readonly Setting[] = rows(true, [
     yaml: "sentinel_name",
     kind: text("word", 256),
     description: "Name of the primary as the sentinels know it.",
+  },
+  {
+    key: "sentinelUsername",
+    yaml: "sentinel_username",
+    kind: text("word", 1024),
+    description: "ACL user of the sentinels, who have users of their own.",
+  },
+  {
+    key: "sentinelPassword",
+    yaml: "sentinel_password",
+    kind: SECRET,
+    description: "Password of the sentinels; in code also a function.",
   },
   {
     key: "db",
@@ -116,5 +143,44 @@ export const ENDPOINT_SETTINGS: readonly Setting[] = rows(true, [
     kind: BOOLEAN,
     default: true,
     description: "Whether the server's certificate is verified.",
+  },
+  {
+    key: "sentinelTls.enabled",
+    yaml: "sentinel_tls.enabled",
+    kind: BOOLEAN,
+    default: false,
+    description:
+      "Whether TLS is spoken to the sentinels, whatever is spoken to the database.",
+  },
+  {
+    key: "sentinelTls.caFile",
+    yaml: "sentinel_tls.ca_file",
+    kind: text("path"),
+    description: "File of the certificate authorities trusted for sentinels, PEM.",
+  },
+  {
+    key: "sentinelTls.certFile",
+    yaml: "sentinel_tls.cert_file",
+    kind: text("path"),
+    description: "File of the client certificate for sentinels, PEM.",
+  },
+  {
+    key: "sentinelTls.keyFile",
+    yaml: "sentinel_tls.key_file",
+    kind: text("path"),
+    description: "File of that certificate's key, PEM.",
+  },
+  {
+    key: "sentinelTls.serverName",
+    yaml: "sentinel_tls.server_name",
+    kind: text("host", 253),
+    description: "Name that a sentinel's certificate must carry; its host by default.",
+  },
+  {
+    key: "sentinelTls.verify",
+    yaml: "sentinel_tls.verify",
+    kind: BOOLEAN,
+    default: true,
+    description: "Whether the certificates of sentinels are verified.",
   },
 ]);

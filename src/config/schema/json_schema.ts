@@ -166,6 +166,9 @@ function kindSchemas(kind: SettingKind): JsonSchema[] {
       return [{ type: "string", pattern: "^(rediss?|unix)://" }, VARIABLE];
     case "nodes":
       return [{ type: "array", maxItems: 1000, items: NODE }];
+    case "function":
+      // Its name is known to code alone.
+      return [];
   }
 }
 

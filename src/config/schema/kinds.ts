@@ -11,7 +11,9 @@ export type SettingKind =
   | { readonly type: "text"; readonly format: TextFormat; readonly maxLength: number }
   | { readonly type: "secret" }
   | { readonly type: "url" }
-  | { readonly type: "nodes" };
+  | { readonly type: "nodes" }
+  /** Given in code alone: no file can hold one. */
+  | { readonly type: "function" };
 
 /** What a text must look like. */
 export type TextFormat = "any" | "word" | "host" | "path" | "database";
@@ -85,6 +87,9 @@ export const URL_KIND: SettingKind = { type: "url" };
 /** A list of servers. */
 export const NODES: SettingKind = { type: "nodes" };
 
+/** A function, which only code can give. */
+export const FUNCTION: SettingKind = { type: "function" };
+
 /** In which words and units a value was written: text with seconds, or code. */
 export type Dialect = "yaml" | "code";
 
@@ -137,5 +142,7 @@ export function allowedText(kind: SettingKind, dialect: Dialect): string {
       return dialect === "yaml"
         ? 'a list of {host, port} or "host:port"'
         : "a list of {host, port}";
+    case "function":
+      return "a function, given in code";
   }
 }

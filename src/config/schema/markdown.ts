@@ -37,7 +37,9 @@ function table(settings: readonly Setting[]): string[] {
 }
 
 function cellsOf(setting: Setting): string[] {
-  const names = [setting.yaml, ...setting.aliases].map((name) => `\`${name}\``);
+  const names = setting.kind.type === "function"
+    ? [`\`${setting.yaml}\` (in code only)`]
+    : [setting.yaml, ...setting.aliases].map((name) => `\`${name}\``);
   const cells = [
     names.join(", "),
     `\`${setting.key}\``,

@@ -27,6 +27,7 @@ function indexNames(settings: readonly Setting[], dialect: Dialect): SettingName
   const names = new Map<string, Setting | SettingGroup>();
   const groups = new Map<string, Map<string, Setting>>();
   for (const setting of settings) {
+    if (dialect === "yaml" && setting.kind.type === "function") continue;
     const path = dialect === "yaml" ? setting.yaml : setting.key;
     const [first, member] = path.split(".") as [string, string?];
     if (member === undefined) {

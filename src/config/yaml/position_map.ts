@@ -48,6 +48,21 @@ export class PositionMap {
   }
 
   /**
+   * The entries that stand directly in a mapping or list.
+   *
+   * @param path Keys and list indexes from the root; empty for the root itself.
+   * @returns Their positions, in their order.
+   */
+  childrenOf(path: readonly string[]): EntryPosition[] {
+    const prefix = path.map((key) => `${key}\0`).join("");
+    return [...this.#entries]
+      .filter(([key]) =>
+        key.startsWith(prefix) && !key.slice(prefix.length).includes("\0")
+      )
+      .map(([, entry]) => entry);
+  }
+
+  /**
    * Notes where an entry stands.
    *
    * @param path Keys and list indexes from the root.

@@ -1,5 +1,6 @@
 /** A server whose data takes its time to load. */
-import type { RedisServer, RedisServerOptions } from "../../support/redis_server.ts";
+import { RedisConnectionManager } from "../../../mod.ts";
+import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
 
 /** Keys of {@linkcode fillSlowly}. */
 export const KEYS = 1000;
@@ -31,4 +32,25 @@ export async function loaded(server: RedisServer): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   return performance.now();
+}
+
+/** A server that has just been restarted and loads for about `ms` milliseconds. */
+export async function loadingServer(ms: number): Promise<RedisServer> {
+  const server = await RedisServer.start(slowLoader(ms));
+  await fillSlowly(server);
+  await server.restart();
+  return server;
+}
+
+/** A manager with one database, `main`, on the server. */
+export function managerOf(
+  server: RedisServer,
+  loadingTimeoutMs = 60_000,
+): RedisConnectionManager {
+  return new RedisConnectionManager({
+    host: server.host,
+    port: server.port,
+    loadingTimeoutMs,
+    databases: { main: { db: 0 } },
+  });
 }

@@ -24,6 +24,10 @@ export interface StageOptions {
   readonly relay?: Omit<RelayOptions, "to">;
 }
 
+/** Whether every repetition of the matrix is asked for: `deno task test:faults` does. The
+ * whole suite runs fewer of what takes its time. */
+export const IS_FULL: boolean = Deno.env.get("MOORING_FAULTS") === "full";
+
 /** Short waits between attempts, so that rows are quick. */
 export const QUICK_RETRY = {
   attempts: 5,

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { CircuitOpenError, ConnectError, RedisConnectionManager } from "../../../mod.ts";
 import { freePort } from "../../support/ports.ts";
+import { plainOutcome, within } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { QUICK_RETRY, timed } from "./_stage.ts";
 
@@ -27,7 +28,12 @@ Deno.test("row 1: a closed port gives ConnectError after 5 attempts, and the bre
   assertEquals(stats.circuitBreakerTrips, 1);
   assertEquals([stats.failedOperations, stats.activeConnections], [2, 0]);
   assertEquals(manager.getHealthStatus().databases.main!.state, "failed");
+  const plain = await plainOutcome(
+    freePort(),
+    (redis) => within(3000, redis.get("k")),
+  );
   await report({
+    ...plain,
     row: 1,
     fault: "no server at start",
     outcome: "ConnectError after 5 attempts, breaker open",

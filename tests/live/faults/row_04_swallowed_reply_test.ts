@@ -1,9 +1,10 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionLostError } from "../../../mod.ts";
+import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
-import { onStage } from "./_stage.ts";
+import { IS_FULL, onStage } from "./_stage.ts";
 
-const TIMES = Number(Deno.env.get("MOORING_FAULT_REPETITIONS") ?? 200);
+const TIMES = Number(Deno.env.get("MOORING_FAULT_REPETITIONS") ?? (IS_FULL ? 1000 : 200));
 const CUT = { kind: "cut", afterBytes: 0, how: "reset" } as const;
 
 Deno.test(`row 4: ${TIMES} times, an INCR whose reply is swallowed is ambiguous and ran once`, () =>
@@ -23,7 +24,20 @@ Deno.test(`row 4: ${TIMES} times, an INCR whose reply is swallowed is ambiguous 
       assertEquals(await server.cli("GET", "n"), String(n));
     }
     assertEquals(manager.getStatistics().databaseStats.main!.failedOperations, TIMES);
+    const plain = await plainOutcome(relay.port, async (redis) => {
+      await redis.ping();
+      let told = 0;
+      for (let i = 0; i < 10; i++) {
+        relay.connections.at(-1)!.set({ toClient: CUT });
+        told += await redis.incr("plain").then(() => 1, () => 0);
+      }
+      return `10 INCRs, ${told} reported as done, counter ${await server.cli(
+        "GET",
+        "plain",
+      )}`;
+    });
     await report({
+      ...plain,
       row: 4,
       fault: "reply swallowed, RST",
       outcome: `${TIMES} ambiguous, 0 doubles`,

@@ -1,5 +1,6 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionLostError } from "../../../mod.ts";
+import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { onStage } from "./_stage.ts";
 
@@ -32,5 +33,17 @@ Deno.test("row 5: a write cut in the middle of its reply is ambiguous, the next 
     assertInstanceOf(error, ConnectionLostError);
     assertEquals(error.delivery, "ambiguous");
     assertEquals(await client.get("big"), "new");
-    await report({ row: 5, fault: "cut inside 1 MiB", outcome: "read again, ambiguous" });
+    const plain = await plainOutcome(relay.port, async (redis) => {
+      await redis.ping();
+      await server.cli("SET", "big", VALUE);
+      relay.connections.at(-1)!.set({ toClient: cut });
+      const got = await redis.getset("big", "plain");
+      return got === VALUE ? "the old value" : `GETSET ran twice: it got "${got}"`;
+    });
+    await report({
+      ...plain,
+      row: 5,
+      fault: "cut inside 1 MiB",
+      outcome: "read again, ambiguous",
+    });
   }));

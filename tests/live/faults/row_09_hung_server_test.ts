@@ -2,6 +2,7 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { CommandTimeoutError } from "../../../mod.ts";
 import { waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
+import { plainOutcome, within } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { timed } from "./_stage.ts";
 
@@ -45,7 +46,15 @@ Deno.test("row 9: a hung server gives CommandTimeoutError at the deadline, and n
       // The two that were sent ran when the server went on, the third never.
       assertEquals(await client.get("n"), "2");
       assert(recoveredMs < 1000, `recovered after ${recoveredMs} ms`);
+      const plain = await plainOutcome(server.port, async (redis) => {
+        await redis.ping();
+        server.pause();
+        const told = await within(2000, redis.incr("plain"));
+        server.resume();
+        return told;
+      });
       await report({
+        ...plain,
         row: 9,
         fault: "SIGSTOP of the server",
         outcome: "timeout at the deadline, ambiguous, 0 doubles",

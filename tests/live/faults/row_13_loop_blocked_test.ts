@@ -1,7 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { delay } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
+import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
+import { IS_FULL } from "./_stage.ts";
+
+const BLOCKED_MS = IS_FULL ? 3000 : 1000;
 
 function blockFor(ms: number): void {
   const until = performance.now() + ms;
@@ -27,14 +31,27 @@ for (const transport of ["node", "deno"] as const) {
           ]);
           await delay(20);
           server.resume();
-          blockFor(1000);
+          blockFor(BLOCKED_MS);
           const settled = await replies;
           assertEquals(settled.filter(({ status }) => status === "rejected"), []);
         }
         assertEquals(await server.cli("GET", "n"), "44");
+        const plain = await plainOutcome(server.port, async (redis) => {
+          await redis.ping();
+          server.pause();
+          const replies = Promise.allSettled(
+            Array.from({ length: 10 }, () => redis.incr("plain")),
+          );
+          await delay(20);
+          server.resume();
+          blockFor(1000);
+          const late = (await replies).filter(({ status }) => status === "rejected");
+          return `${late.length} of 10 timed out`;
+        }, { commandTimeout: 400 });
         await report({
+          ...plain,
           row: 13,
-          fault: `loop blocked past the deadline (${transport})`,
+          fault: `loop blocked ${BLOCKED_MS / 1000} s, deadline 0.4 s (${transport})`,
           outcome: "0 false timeouts in 52",
         });
       },

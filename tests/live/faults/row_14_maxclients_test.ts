@@ -7,6 +7,7 @@ import {
 import { ConnectError } from "../../../mod.ts";
 import { delay } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
+import { plainOutcome, within } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { onStage, timed } from "./_stage.ts";
 
@@ -38,12 +39,17 @@ Deno.test("row 14: a server that takes no more clients is named, and not hammere
       }
       const most = mostInASecond(relay.accepted);
       assert(most <= 10, `${most} connects in a second`);
+      const plain = await plainOutcome(
+        relay.port,
+        (redis) => within(3000, redis.get("k")),
+      );
       for (const other of clients) other.close();
       const freeAt = performance.now();
       while (!await client.ping().then(() => true, () => false)) await delay(1);
       const recoveredMs = performance.now() - freeAt;
       assertEquals(manager.getPoolStatistics("main").lanes, 1);
       await report({
+        ...plain,
         row: 14,
         fault: "maxclients reached",
         outcome: `named in the error, ${most} connects a second at most`,

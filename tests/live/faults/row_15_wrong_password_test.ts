@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { AuthError } from "../../../mod.ts";
+import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { onStage, timed } from "./_stage.ts";
 
@@ -33,7 +34,13 @@ Deno.test("row 15: a wrong password is told at once, once, and shown nowhere", (
         .forEach(assertNoSecret);
       [manager.getStatistics(), manager.getHealthStatus(), manager.getMetrics("main")]
         .forEach(assertNoSecret);
+      const plain = await plainOutcome(relay.port, async (redis) => {
+        const told = new Promise<unknown>((resolve) => redis.once("error", resolve));
+        const shown = Deno.inspect(await told, { depth: 10 });
+        return shown.includes(WRONG) ? "the error holds the password" : "no secret";
+      }, { password: WRONG });
       await report({
+        ...plain,
         row: 15,
         fault: "wrong password",
         outcome: "AuthError at once, one attempt",

@@ -1,10 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
-import { delay } from "../../support/clients.ts";
+import { delay, waitFor } from "../../support/clients.ts";
 import { report } from "./_report.ts";
 import { onStage, timed } from "./_stage.ts";
 
-Deno.test("row 19: OOM, NOSCRIPT, WRONGTYPE and MISCONF pass through at once", () =>
-  onStage({}, async ({ server, manager }) => {
+const LET_DIR_BE_SET = { server: { config: { "enable-protected-configs": "local" } } };
+
+Deno.test("row 19: OOM, NOSCRIPT, WRONGTYPE, NOREPLICAS and MISCONF pass through at once", () =>
+  onStage(LET_DIR_BE_SET, async ({ server, manager }) => {
     const client = manager.getClient("main");
     await client.lpush("list", "a");
     const codes: string[] = [];
@@ -22,10 +24,37 @@ Deno.test("row 19: OOM, NOSCRIPT, WRONGTYPE and MISCONF pass through at once", (
     await server.cli("CONFIG", "SET", "min-replicas-to-write", "1");
     await note(client.set("k", "v"));
     await server.cli("CONFIG", "SET", "min-replicas-to-write", "0");
-    assertEquals(codes, ["WRONGTYPE", "NOSCRIPT", "OOM", "NOREPLICAS"]);
+    // Where nothing can be saved, writes are refused after the first save that failed.
+    const scratch = await Deno.makeTempDir();
+    await server.cli("CONFIG", "SET", "dir", scratch);
+    await server.cli("CONFIG", "SET", "save", "3600 1");
+    await Deno.remove(scratch);
+    await server.cli("BGSAVE");
+    await waitFor(async () =>
+      (await server.info("persistence")).rdb_last_bgsave_status === "err"
+    );
+    await note(client.set("k", "v"));
+    await server.cli("CONFIG", "SET", "save", "");
+    assertEquals(codes, ["WRONGTYPE", "NOSCRIPT", "OOM", "NOREPLICAS", "MISCONF"]);
     assertEquals(await client.set("k", "v"), "OK");
     assertEquals(manager.getStatistics().databaseStats.main!.totalRetryAttempts, 0);
   }));
+
+Deno.test("row 19: CROSSSLOT of a cluster's node passes through at once", () =>
+  onStage(
+    { server: { config: { "cluster-enabled": "yes" } } },
+    async ({ server, manager }) => {
+      await server.cli("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+      await waitFor(async () =>
+        String(await server.cli("CLUSTER", "INFO")).includes("cluster_state:ok")
+      );
+      const { ms, error } = await timed(manager.getClient("main").mset("a", 1, "b", 2));
+      assertEquals((error as Error)?.name, "ReplyError");
+      assertEquals((error as Error).message.split(" ")[0], "CROSSSLOT");
+      assert(ms < 200, `took ${ms} ms`);
+      assertEquals(manager.getStatistics().databaseStats.main!.totalRetryAttempts, 0);
+    },
+  ));
 
 Deno.test("row 19: BUSY is waited for within the deadline", () =>
   onStage(
@@ -51,7 +80,7 @@ Deno.test("row 19: BUSY is waited for within the deadline", () =>
       killer.close();
       await report({
         row: 19,
-        fault: "OOM, NOSCRIPT, WRONGTYPE, NOREPLICAS; BUSY",
+        fault: "OOM, NOSCRIPT, WRONGTYPE, NOREPLICAS, MISCONF, CROSSSLOT; BUSY",
         outcome: "passed through; waited for",
       });
     },

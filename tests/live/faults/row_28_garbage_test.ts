@@ -2,24 +2,15 @@ import { assert, assertEquals } from "@std/assert";
 import { type ManagerOptions, RedisManagerError } from "../../../mod.ts";
 import { ReplyGuard } from "../../../src/transport/reply_guard.ts";
 import { delay, waitFor } from "../../support/clients.ts";
+import { Random } from "../../support/random.ts";
 import { report } from "./_report.ts";
-import { onStage } from "./_stage.ts";
+import { IS_FULL, onStage } from "./_stage.ts";
 
 // Deno 2.5 slows down with each socket that was destroyed: 2,000 take it minutes.
 const FEWER = Deno.version.deno.startsWith("2.5.");
-const CASES = Number(Deno.env.get("MOORING_FAULT_CASES") ?? (FEWER ? 200 : 2000));
+const MOST = IS_FULL ? 10_000 : 2000;
+const CASES = Number(Deno.env.get("MOORING_FAULT_CASES") ?? (FEWER ? 200 : MOST));
 const SEED = Number(Deno.env.get("MOORING_FAULT_SEED") ?? 20_261);
-
-/** A small generator of random numbers, so that a seed gives the same cases again. */
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const HOSTILE = [
   "$999999999999\r\n",
@@ -53,30 +44,32 @@ const VALID = ["+OK\r\n", "$5\r\nhello\r\n", ":12\r\n", "*2\r\n+a\r\n:1\r\n", "_
 const encoder = new TextEncoder();
 
 /** One case; the beginning of a reply that never ends, which takes a deadline, is rare. */
-function garbage(next: (below: number) => number): Uint8Array {
+function garbage(random: Random): Uint8Array {
   while (true) {
-    const bytes = anyGarbage(next);
+    const bytes = anyGarbage(random);
     const guard = new ReplyGuard();
-    if (typeof guard.scan(bytes) !== "number" || !guard.isPartial || next(20) === 0) {
+    if (
+      typeof guard.scan(bytes) !== "number" || !guard.isPartial || random.below(20) === 0
+    ) {
       return bytes;
     }
   }
 }
 
-function anyGarbage(next: (below: number) => number): Uint8Array {
-  switch (next(3)) {
+function anyGarbage(random: Random): Uint8Array {
+  switch (random.below(3)) {
     case 0: {
-      const bytes = new Uint8Array(1 + next(64));
-      for (let i = 0; i < bytes.length; i++) bytes[i] = next(256);
+      const bytes = new Uint8Array(1 + random.below(64));
+      for (let i = 0; i < bytes.length; i++) bytes[i] = random.below(256);
       return bytes;
     }
     case 1: {
-      const bytes = encoder.encode(VALID[next(VALID.length)]!);
-      bytes[next(bytes.length)] = next(256);
+      const bytes = encoder.encode(VALID[random.below(VALID.length)]!);
+      bytes[random.below(bytes.length)] = random.below(256);
       return bytes;
     }
     default:
-      return encoder.encode(HOSTILE[next(HOSTILE.length)]!);
+      return encoder.encode(HOSTILE[random.below(HOSTILE.length)]!);
   }
 }
 
@@ -91,7 +84,7 @@ const SETTINGS: ManagerOptions = {
 };
 
 Deno.test(`row 28: ${CASES} times garbage for a reply, seed ${SEED}`, () => {
-  const next = random(SEED);
+  const random = new Random(SEED);
   const answers = new Map<string, Uint8Array>();
   // SET is answered with garbage, everything else by the server.
   const script = ([name, key]: string[]) =>
@@ -103,7 +96,7 @@ Deno.test(`row 28: ${CASES} times garbage for a reply, seed ${SEED}`, () => {
       const client = manager.getClient(database);
       while (left > 0) {
         const key = `k${left--}`;
-        answers.set(key, garbage(next));
+        answers.set(key, garbage(random));
         const code = await client.set(key, "v").then(() => "ok", codeOf);
         codes.set(code, (codes.get(code) ?? 0) + 1);
         answers.delete(key);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ManagerClosedError, RedisManagerError } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { RedisServer } from "../../support/redis_server.ts";
@@ -58,17 +58,3 @@ Deno.test("row 29: the process ends by itself after closeAll", async () => {
   assertEquals([code, text.trim()], [0, "closed"]);
   await assertNoConnectionsLeft(server, "mooring:");
 });
-
-Deno.test("row 30: closing twice is closing once, and nothing works afterwards", () =>
-  onStage({}, async ({ manager }) => {
-    const client = manager.getClient("main");
-    await client.ping();
-    const [first, second] = await Promise.all([manager.closeAll(), manager.closeAll()]);
-    assertEquals(first, second);
-    assertEquals(await manager.closeAll(), first);
-    await assertRejects(() => client.get("k"), ManagerClosedError);
-    await assertRejects(() => manager.getAsyncClient("main"), ManagerClosedError);
-    await assertRejects(() => manager.acquire("main"), ManagerClosedError);
-    await assertRejects(() => manager.healthCheck(), ManagerClosedError);
-    await report({ row: 30, fault: "use after close", outcome: "ManagerClosedError" });
-  }));

@@ -1,10 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertInstanceOf,
-  assertMatch,
-  assertRejects,
-} from "@std/assert";
+import { assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { ConnectError, RedisConnectionManager } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { RedisServer } from "../../support/redis_server.ts";
@@ -51,52 +45,4 @@ for (const transport of ["node", "deno"] as const) {
       outcome: "refused with the reason, one attempt",
     });
   });
-
-  Deno.test({
-    name:
-      `row 48: with transport ${transport}, TLS spoken to a plain port fails by the connect deadline`,
-    // node:tls of Deno 2.5 keeps a socket that is destroyed before its handshake is over.
-    sanitizeResources: !Deno.version.deno.startsWith("2.5."),
-    fn: async () => {
-      await using server = await RedisServer.start();
-      await using manager = new RedisConnectionManager({
-        host: server.host,
-        port: server.port,
-        transport,
-        connectTimeoutMs: 400,
-        connectRetry: { attempts: 1 },
-        tls: { enabled: true },
-        databases: { main: { db: 0 } },
-      });
-      const { ms, error } = await timed(manager.getClient("main").ping());
-      assertInstanceOf(error, ConnectError);
-      assert(ms < 900, `took ${ms} ms`);
-      await report({
-        row: 48,
-        fault: `TLS to a plain port (${transport})`,
-        outcome: "ConnectError by the deadline",
-        noticedMs: ms,
-      });
-    },
-  });
 }
-
-Deno.test("row 48: NODE_TLS_REJECT_UNAUTHORIZED=0 does not switch verification off", async () => {
-  await using cases = await makeTlsCases();
-  await using server = await RedisServer.start({ tls: cases.unknownAuthority });
-  Deno.env.set("NODE_TLS_REJECT_UNAUTHORIZED", "0");
-  try {
-    await using manager = managerOf(server, "node", { caFile: cases.caFile });
-    await assertRejects(() => manager.getClient("main").ping(), ConnectError);
-  } finally {
-    Deno.env.delete("NODE_TLS_REJECT_UNAUTHORIZED");
-  }
-});
-
-Deno.test("row 48: verification is off only by the explicit setting, which warns", async () => {
-  await using cases = await makeTlsCases();
-  await using server = await RedisServer.start({ tls: cases.unknownAuthority });
-  await using manager = managerOf(server, "node", { verify: false });
-  assertEquals(await manager.getClient("main").ping(), "PONG");
-  assertMatch(manager.config.warnings.join("\n"), /verif/i);
-});

@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ProtocolError } from "../../../mod.ts";
 import { delay, waitFor } from "../../support/clients.ts";
+import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { onStage } from "./_stage.ts";
 
 Deno.test("row 41: a reply on an idle connection ends it before a command can get it", () =>
-  onStage({}, async ({ relay, manager }) => {
+  onStage({}, async ({ server, relay, manager }) => {
     const client = manager.getClient("main");
     assertEquals(await client.incr("n"), 1);
     const start = performance.now();
@@ -14,7 +15,18 @@ Deno.test("row 41: a reply on an idle connection ends it before a command can ge
     const noticedMs = performance.now() - start;
     assertEquals(await client.incr("n"), 2);
     assertEquals(relay.accepted.length, 2);
+    const plain = await plainOutcome(relay.port, async (redis) => {
+      await redis.ping();
+      server.pause();
+      const fooled = redis.incr("plain");
+      await relay.connections.at(-1)!.inject(":99\r\n");
+      await fooled;
+      server.resume();
+      return `the next INCR got ${await redis.incr("plain")}, the counter was ` +
+        `${await server.cli("GET", "plain")}`;
+    });
     await report({
+      ...plain,
       row: 41,
       fault: "surplus reply",
       outcome: "connection destroyed, no stranger's reply",

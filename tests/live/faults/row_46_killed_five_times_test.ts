@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { TokenLedger } from "../../support/accounting.ts";
 import { delay, waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
+import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { QUICK_RETRY } from "./_stage.ts";
 
@@ -40,7 +41,28 @@ Deno.test("row 46: killed five times under 50 writers, nothing is lost, doubled 
       assert(ok, Deno.inspect(rest));
       assert(ambiguous > 0 && (log as string[]).length > 100);
       assertEquals(manager.getPoolStatistics("main").inFlight, 0);
+      const plain = await plainOutcome(server.port, async (redis) => {
+        await redis.ping();
+        let running = true;
+        let next = 0;
+        const writer = async () => {
+          while (running) await redis.rpush("plain", `${next++}`).catch(() => delay(10));
+        };
+        const writers = Array.from({ length: 50 }, writer);
+        for (let kills = 0; kills < 5; kills++) {
+          await delay(150);
+          await server.kill();
+          await delay(50);
+          await server.restart();
+          await waitFor(() => redis.ping(), { what: `recovery ${kills}` });
+        }
+        running = false;
+        await Promise.all(writers);
+        const log = await server.cli("LRANGE", "plain", 0, -1) as string[];
+        return `${log.length} written, ${log.length - new Set(log).size} doubles`;
+      });
       await report({
+        ...plain,
         row: 46,
         fault: "kill -9 five times, 50 writers",
         outcome: `${(log as string[]).length} written, ${ambiguous} ambiguous, 0 doubles`,

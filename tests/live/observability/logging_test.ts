@@ -44,7 +44,8 @@ Deno.test("a manager logs what its connections and its server do", async () => {
       await waitFor(() => has("warn", "a lease is held for"), { what: "the leak" });
     }
     await server.kill();
-    await waitFor(() => has("info", "was closed"), { what: "the loss" });
+    await waitFor(() => has("warn", "was closed", '"end":"lost"'), { what: "the loss" });
+    assert(!has("info", "was closed"), lines.join("\n"));
     await assertRejects(() => manager.getClient("main").get("k"));
     assert(has("warn", `no connection to ${host}:${port} could be opened`));
     assert(has("error", "circuit breaker went from closed to open"));

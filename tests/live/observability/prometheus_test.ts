@@ -53,6 +53,11 @@ Deno.test("/metrics says what the server says, by promtool's rules", () =>
         const counts = states.map((state) => of("connections", { state }));
         assertEquals([counts, open], [[1, 1, 0, 0], 2]);
         assertEquals([of("connections_opened_total"), of("connections_max")], [2, 5]);
+        const { bytesReceived, bytesSent } = manager.getStatistics().databaseStats.main!;
+        assertEquals(
+          [of("sent_bytes_total"), of("received_bytes_total"), bytesSent > 1000],
+          [bytesSent, bytesReceived, true],
+        );
         const { pingMs } = manager.getHealthStatus().databases.main!;
         assertEquals(of("ping_seconds"), pingMs! / 1000);
         const cache = { database: "cache", db: "3" };

@@ -1,4 +1,5 @@
 /** Every number of the statistics, against what the server itself says. */
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   AcquireTimeoutError,
@@ -88,6 +89,60 @@ Deno.test("RedisStats counts connections as INFO and CLIENT LIST do", () =>
     assertEquals(await received() - before, stats().totalConnections);
     assertEquals(stats().failedConnections, 0);
   }));
+
+/** The server's bytes in and out, without those of the tests' own questions. */
+async function meterTraffic(server: RedisServer) {
+  const read = async () => {
+    const text = String(await server.cli("INFO", "stats"));
+    const of = (name: string) => Number(new RegExp(`${name}:(\\d+)`).exec(text)![1]);
+    return {
+      received: of("total_net_input_bytes"),
+      sent: of("total_net_output_bytes"),
+      length: text.length,
+    };
+  };
+  const first = await read();
+  const second = await read();
+  const question = second.received - first.received;
+  // What the server sends is counted when it has been sent: with the next question.
+  const around = second.sent - first.sent - first.length;
+  return async () => {
+    const now = await read();
+    return [
+      now.received - second.received - question,
+      now.sent - second.sent - second.length - around,
+    ];
+  };
+}
+
+for (const transport of ["node", "deno"] as const) {
+  Deno.test(`RedisStats counts bytes as INFO does, on transport ${transport}`, () =>
+    withManager(
+      { databases: { main: { db: 0, transport } } },
+      async ({ manager, server }) => {
+        const measure = await meterTraffic(server);
+        const main = manager.getClient("main");
+        const stats = () => manager.getStatistics().databaseStats.main!;
+        assertEquals([stats().bytesSent, stats().bytesReceived], [0, 0]);
+        await main.set("k", "ä".repeat(10_000));
+        await main.get("k");
+        await main.set("b", Buffer.alloc(70_000));
+        await (await manager.acquire("main")).release();
+        const read = () => [stats().bytesSent, stats().bytesReceived];
+        const open = read();
+        assertEquals(open, await measure());
+        assert(open[0]! > 90_000 && open[1]! > 20_000, `${open}`);
+        // Connections that are gone still count.
+        const rows = await server.clientList("mooring:main:");
+        for (const { id } of rows) await server.cli("CLIENT", "KILL", "ID", String(id));
+        await waitFor(() => stats().activeConnections === 0, { what: "both gone" });
+        assertEquals(read(), open);
+        const { bytesReceived, bytesSent } = manager.getStatistics({ reset: true });
+        assertEquals([bytesSent, bytesReceived], open);
+        assertEquals(read(), [0, 0]);
+      },
+    ));
+}
 
 Deno.test("RedisStats counts failed attempts, retries and trips of a server that is gone", () =>
   withManager({

@@ -19,8 +19,8 @@ const channel = await open(
 );
 channel.start({ data: () => {}, drain: () => {}, close: () => {} });
 const mayAsk = Deno.permissions.querySync({ name: "ffi" }).state === "granted";
-const { keepalive: tier, localPort } = channel;
+const { keepalive: tier, kernelKeepalive: told, localPort } = channel;
 const kernel = mayAsk ? readSocketOptions(localPort) : undefined;
-console.log(JSON.stringify({ tier, localPort, kernel }));
+console.log(JSON.stringify({ tier, told, localPort, kernel }));
 await Deno.stdin.read(new Uint8Array(1));
 channel.destroy();

@@ -1,5 +1,6 @@
 /** TCP keepalive by permissions and runtime, in processes of their own. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { KernelKeepalive } from "../../../src/core/sockets.ts";
 import { nodeNetSetsKeepalive } from "../../../src/transport/keepalive.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import type { SocketOptions } from "./socket_options.ts";
@@ -7,6 +8,7 @@ import type { SocketOptions } from "./socket_options.ts";
 interface Said {
   tier: string;
   localPort: number;
+  told: KernelKeepalive | null;
   kernel?: SocketOptions;
 }
 
@@ -60,8 +62,14 @@ for (const kind of ["node", "deno"] as const) {
     name: `${kind} channel gets idle 600, interval 60, count 5 with --allow-ffi`,
     ignore: !IS_LINUX,
     async fn() {
-      const { tier, kernel, timer } = await runChild(kind, ["--allow-ffi"]);
+      const { tier, told, kernel, timer } = await runChild(kind, ["--allow-ffi"]);
       assertEquals(tier, "full");
+      assertEquals(told, {
+        isOn: true,
+        idleSeconds: 600,
+        intervalSeconds: 60,
+        count: 5,
+      });
       assertEquals(kernel, {
         keepalive: true,
         idle: 600,
@@ -78,8 +86,8 @@ Deno.test({
   name: "node channel gets the idle time without --allow-ffi where node:net sets it",
   ignore: !IS_LINUX || !NODE_NET_WORKS,
   async fn() {
-    const { tier, timer } = await runChild("node", []);
-    assertEquals(tier, "idle");
+    const { tier, told, timer } = await runChild("node", []);
+    assertEquals([tier, told], ["idle", null]);
     assertMatch(timer, /keepalive,9min5\d|keepalive,10min/);
   },
 });
@@ -97,8 +105,8 @@ Deno.test({
   name: "deno channel sets SO_KEEPALIVE without --allow-ffi, with the kernel's times",
   ignore: !IS_LINUX,
   async fn() {
-    const { tier, timer } = await runChild("deno", []);
-    assertEquals(tier, "on");
+    const { tier, told, timer } = await runChild("deno", []);
+    assertEquals([tier, told], ["on", null]);
     assertStringIncludes(timer, "timer:(keepalive,");
   },
 });

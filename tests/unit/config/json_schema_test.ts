@@ -38,7 +38,10 @@ Deno.test("the sample names the schema for editors, and every setting there is",
     definitions: { database: { properties: Record<string, unknown> } };
   };
   const aliases = ["timeout", "timeout_seconds", "retry_attempts"];
-  const other = ["password_file", "unix_socket", "url", "nodes", "sentinel_name", "mode"];
+  const other = [
+    ...["password_file", "unix_socket", "url", "nodes", "mode", "sentinel_name"],
+    ...["sentinel_username", "sentinel_password", "sentinel_tls"],
+  ];
   for (const name of Object.keys(definitions.database.properties)) {
     if (aliases.includes(name)) continue;
     const pattern = other.includes(name) ? `# ${name}:` : `\\b${name}:`;

@@ -18,6 +18,10 @@ type Tree = { [key: string]: unknown };
 
 /** Settings that are left out: secrets cannot come back, the others exclude each other. */
 const LEFT_OUT = new Set([
+  "resolve",
+  "sentinelPassword",
+  "sentinelTls.certFile",
+  "sentinelTls.keyFile",
   "password",
   "passwordFile",
   "url",

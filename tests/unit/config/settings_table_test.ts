@@ -29,6 +29,7 @@ function propertiesOf(source: string, name: string) {
 /** Interfaces whose settings are written as a group. */
 const GROUPS: Record<string, string> = {
   tls: "TlsConfig",
+  sentinelTls: "SentinelTlsConfig",
   socketKeepaliveOptions: "KeepaliveConfig",
   connectRetry: "ConnectRetryConfig",
   retryBudget: "RetryBudgetConfig",
@@ -100,6 +101,7 @@ Deno.test("the defaults are the seed's", () => {
     nodes: [],
     db: 0,
     tls: { enabled: false, verify: true },
+    sentinelTls: { enabled: false, verify: true },
     keyPrefix: "",
     maxConnections: 20,
     minConnections: 0,

@@ -134,6 +134,6 @@ Deno.test("locateYaml() takes time linear in the text", () => {
     ms(text(2000));
     // 200 KB: far beyond any quadratic reading in this time.
     const took = ms(text(Math.floor(200_000 / shape.length)));
-    assertEquals(took < 1000, true, `${JSON.stringify(shape)} took ${took} ms`);
+    assertEquals(took < 5000, true, `${JSON.stringify(shape)} took ${took} ms`);
   }
 });

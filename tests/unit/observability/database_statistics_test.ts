@@ -64,7 +64,27 @@ Deno.test("DatabaseStatistics.resetWindow() begins a window and keeps what knows
     trips: 1,
     hits: 2,
     misses: 1,
+    bytesSent: 0,
+    bytesReceived: 0,
   });
+});
+
+Deno.test("DatabaseStatistics counts the bytes of a window, and all of them in its totals", () => {
+  const statistics = new DatabaseStatistics("main", new FakeClock());
+  const source = { bytesSent: 100, bytesReceived: 200 };
+  statistics.traffic.opened(source);
+  const window = () => {
+    const { bytesSent, bytesReceived } = statistics.snapshot(CONNECTIONS);
+    return [bytesSent, bytesReceived];
+  };
+  assertEquals(window(), [100, 200]);
+  statistics.resetWindow();
+  assertEquals(window(), [0, 0]);
+  source.bytesSent += 7;
+  statistics.traffic.ended(source);
+  assertEquals(window(), [7, 0]);
+  const { bytesSent, bytesReceived } = statistics.totals;
+  assertEquals([bytesSent, bytesReceived], [107, 200]);
 });
 
 Deno.test("DatabaseStatistics.lastSuccessTime is of a success, not of an error reply", () => {

@@ -38,10 +38,23 @@ const CASES: readonly Case[] = [
   ],
   [
     "connection",
-    { database, action: "closed", id: 3, endpoint, reason: "idle_timeout" },
+    {
+      database,
+      action: "closed",
+      id: 3,
+      endpoint,
+      end: "closed",
+      reason: "idle_timeout",
+    },
     "info",
     "connection 3 to 127.0.0.1:6379 was closed: idle_timeout",
   ],
+  ...(["lost", "silent", "protocol"] as const).map((end): Case => [
+    "connection",
+    { database, action: "closed", id: 3, endpoint, end, reason: "it broke" },
+    "warn",
+    "connection 3 to 127.0.0.1:6379 was closed: it broke",
+  ]),
   [
     "connection",
     { database, action: "failed", id: 0, endpoint, reason: "connection refused" },

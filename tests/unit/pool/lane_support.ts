@@ -72,6 +72,8 @@ export class LaneBench {
   readonly failures: Failure[] = [];
   /** Why lanes were given back, in order. */
   readonly released: string[] = [];
+  /** What they are counted as. */
+  readonly counted: string[] = [];
   readonly #opening: PromiseWithResolvers<Lane<FakeConnection>>[] = [];
   readonly #owner: CommandOwner = {
     replied: () => {},
@@ -81,12 +83,15 @@ export class LaneBench {
     },
   };
 
-  constructor(options: { maxLanes?: number; maxWaiting?: number } = {}) {
-    const { maxLanes = 1, maxWaiting = 10 } = options;
+  constructor(
+    options: { maxLanes?: number; maxWaiting?: number; idleTimeoutMs?: number } = {},
+  ) {
+    const { maxLanes = 1, maxWaiting = 10, idleTimeoutMs = 0 } = options;
     this.lanes = new LaneSet<FakeConnection>({
       database: "main",
       maxLanes,
       maxWaiting,
+      idleTimeoutMs,
       clock: this.clock,
       open: () => {
         const opening = Promise.withResolvers<Lane<FakeConnection>>();
@@ -108,8 +113,9 @@ export class LaneBench {
     this.#opening.shift()!.resolve({
       connection,
       expiresAt,
-      release: (reason) => {
+      release: (reason, counted) => {
         this.released.push(reason);
+        if (connection.isOpen) this.counted.push(counted);
         connection.end();
       },
     });

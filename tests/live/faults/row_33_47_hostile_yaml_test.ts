@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
-import { configOf, errorOf, problemsOf } from "./support.ts";
+import { configOf, errorOf, problemsOf } from "../../unit/config/support.ts";
+import { report } from "./_report.ts";
+
+let slowestMs = 0;
 
 /** Runs and says how long it took, in milliseconds. */
 function timed<T>(fn: () => T): { result: T; ms: number } {
@@ -112,16 +115,17 @@ const HOSTILE: Record<string, [text: string, says: string]> = {
 };
 
 for (const [name, [text, says]] of Object.entries(HOSTILE)) {
-  Deno.test(`load() refuses ${name} within a second`, () => {
+  Deno.test(`rows 33, 47: load() refuses ${name} within a second`, () => {
     const { result: error, ms } = timed(() => errorOf(() => configOf(text)));
     assertStringIncludes(error.message, says);
     assert(ms < 1000, `took ${Math.round(ms)} ms`);
+    slowestMs = Math.max(slowestMs, ms);
     assertEquals(Reflect.get({}, "polluted"), undefined);
     assertEquals(Object.keys(Object.prototype), []);
   });
 }
 
-Deno.test("load() says the line and the key of what the parser cannot read", () => {
+Deno.test("row 47: load() says the line and the key of what the parser cannot read", () => {
   const cases: [text: string, origin: RegExp, key: string][] = [
     [
       "databases:\n  a:\n    db: 1\n   port: 2\n",
@@ -138,7 +142,7 @@ Deno.test("load() says the line and the key of what the parser cannot read", () 
   }
 });
 
-Deno.test("load() never passes on the line that the parser quotes", () => {
+Deno.test("row 47: load() never passes on the line that the parser quotes", async () => {
   const texts = [
     "password: 'hunter2\nport: 1",
     "password: hunter2: x",
@@ -182,4 +186,12 @@ Deno.test("load() never passes on the line that the parser quotes", () => {
     }
   }
   assert(refused >= texts.length - 2, `${refused} of ${texts.length} are refused`);
+  const outcome = `${Object.keys(HOSTILE).length} texts refused, the slowest in ` +
+    `${Math.round(slowestMs)} ms`;
+  await report({ row: 33, fault: "hostile YAML", outcome });
+  await report({
+    row: 47,
+    fault: "YAML traps",
+    outcome: `line and key told, the source line of ${refused} never`,
+  });
 });

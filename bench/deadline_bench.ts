@@ -1,0 +1,50 @@
+/**
+ * What the deadline of a command costs: an entry a tick and one timer a connection, beside
+ * a timer for each command. One iteration sends a tick's commands and settles them.
+ * Run: `deno bench bench/deadline_bench.ts`.
+ */
+import { systemClock } from "../src/core/clock.ts";
+import { DeadlineWatch } from "../src/connection/deadline_watch.ts";
+import { InFlightLog } from "../src/connection/in_flight_log.ts";
+
+const TIMEOUT_MS = 5000;
+
+for (const commands of [1, 16, 64, 512]) {
+  const group = `${commands} commands a tick`;
+  const log = new InFlightLog();
+  const watch = new DeadlineWatch({
+    clock: systemClock,
+    isOpen: () => true,
+    bytesReceived: () => 0,
+    judge: () => log.total === 0 ? Infinity : log.oldest + TIMEOUT_MS,
+  });
+
+  Deno.bench({
+    name: "in-flight log and deadline watch",
+    group,
+    baseline: true,
+    fn() {
+      const now = performance.now();
+      log.beginTick(now);
+      for (let i = 0; i < commands; i++) {
+        log.add();
+        watch.add(now + TIMEOUT_MS);
+      }
+      let settled = 0;
+      log.settle(commands, (_sentAt, count) => settled += count);
+      if (settled !== commands) throw new Error("lost some");
+    },
+  });
+
+  Deno.bench({
+    name: "a timer for each command",
+    group,
+    fn() {
+      const timers = Array.from(
+        { length: commands },
+        () => setTimeout(() => {}, TIMEOUT_MS),
+      );
+      for (const timer of timers) clearTimeout(timer);
+    },
+  });
+}

@@ -1,0 +1,85 @@
+import type { RedisConfig } from "../../src/config/mod.ts";
+import { DatabaseStatistics } from "../../src/observability/database_statistics.ts";
+import { takeHostTime } from "./host_time.ts";
+import { Instance, type InstanceCounts } from "./instance.ts";
+import { ModelServer, type ServerCounts, type ServerModel } from "./model_server.ts";
+import { Random } from "./random.ts";
+import { SimClock } from "./sim_clock.ts";
+
+/** A restart of the server under load. */
+export interface StormOptions {
+  /** The database of each instance. */
+  readonly config: RedisConfig;
+  /** The server. */
+  readonly server: ServerModel;
+  /** Processes that use it. */
+  readonly instances: number;
+  /** Commands a second of each instance. */
+  readonly rate: number;
+  /** How long the server is away, in milliseconds. */
+  readonly downMs: number;
+  /** How long it is watched after that, in milliseconds. */
+  readonly watchMs: number;
+  /** Whether waits between attempts are left to chance. */
+  readonly jitter: boolean;
+  /** Any whole number; the same gives the same run. */
+  readonly seed: number;
+}
+
+/** What became of it. */
+export interface StormResult {
+  /** What the callers saw. */
+  readonly commands: InstanceCounts;
+  /** What the server counted. */
+  readonly server: ServerCounts;
+  /** Wishes to connect since the server went away, by bins of 100 ms. */
+  readonly connects: readonly number[];
+  /** Instances that have a lane at the end. */
+  readonly back: number;
+  /** Circuit breakers that opened. */
+  readonly trips: number;
+}
+
+/** How long the instances take to come up before the restart, in milliseconds. */
+const WARM_UP_MS = 10_000;
+
+/**
+ * Runs instances through a restart of their server.
+ *
+ * @param options Who, and how long.
+ * @returns What became of it.
+ */
+export async function runStorm(options: StormOptions): Promise<StormResult> {
+  const { config, instances, seed } = options;
+  const clock = new SimClock();
+  const load = new Random(seed);
+  const { next } = new Random(seed + 1);
+  using _host = takeHostTime(clock, options.jitter ? next : () => 0);
+  const server = new ModelServer(clock, options.server);
+  const commands: InstanceCounts = { asked: 0, answered: 0, failed: 0 };
+  const statistics = new DatabaseStatistics(config.name, clock);
+  const all = Array.from(
+    { length: instances },
+    () => new Instance(config, server, clock, commands, statistics),
+  );
+  for (const instance of all) {
+    const ask = () => {
+      instance.ask();
+      clock.setTimer(ask, load.exponential(1000 / options.rate));
+    };
+    clock.setTimer(ask, load.next() * WARM_UP_MS / 2);
+  }
+  await clock.runUntil(WARM_UP_MS);
+  const before = server.connectBins.length;
+  server.stop();
+  await clock.runUntil(WARM_UP_MS + options.downMs);
+  server.start();
+  await clock.runUntil(WARM_UP_MS + options.downMs + options.watchMs);
+  return {
+    commands,
+    server: server.counts,
+    connects: server.connectBins.slice(before),
+    back: all.filter(({ lanes }) => lanes > 0).length,
+    trips: statistics.totals.trips,
+  };
+}

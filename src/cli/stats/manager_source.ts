@@ -1,0 +1,31 @@
+import { RedisConnectionManager } from "../../../mod.ts";
+import { loadConfig } from "../load.ts";
+import { requirePermissions } from "../permissions.ts";
+import type { StatsOptions } from "./command.ts";
+
+/**
+ * Opens the databases of a configuration for their numbers: each look asks them once.
+ *
+ * @param options Which configuration.
+ * @returns The numbers as text metrics.
+ * @throws {ConfigError} If the configuration cannot be used.
+ * @throws {CliExit} If a permission is missing.
+ */
+export async function openManagerSource(options: StatsOptions): Promise<
+  AsyncDisposable & { read(): Promise<string> }
+> {
+  const config = await loadConfig("stats", { config: options.config });
+  const hosts = Object.values(config.databases).flatMap(({ host, port, unixSocket }) =>
+    unixSocket === undefined ? [`${host}:${port}`] : []
+  );
+  const needed = [...new Set(hosts)].map((host) => ({ name: "net", host }) as const);
+  requirePermissions("stats", ...needed);
+  const manager = new RedisConnectionManager(config);
+  return {
+    async read() {
+      await manager.healthCheck();
+      return manager.toPrometheus();
+    },
+    [Symbol.asyncDispose]: () => manager[Symbol.asyncDispose](),
+  };
+}

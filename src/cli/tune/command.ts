@@ -1,0 +1,106 @@
+import { Command, InvalidArgumentError } from "commander";
+import type { CliIo } from "../io.ts";
+import { requirePermissions } from "../permissions.ts";
+import type { Contender } from "./contender.ts";
+import { SWEEP_NAMES } from "./report_types.ts";
+import type { SweepName } from "./report_types.ts";
+
+/** What the user asked for. */
+export interface TuneArguments {
+  /** A server. */
+  readonly url?: string;
+  /** The configuration's file. */
+  readonly config?: string;
+  /** Its database. */
+  readonly database?: string;
+  /** Whether a server is measured that looks like one that somebody needs. */
+  readonly yes?: boolean;
+  /** Whether it is to take less than a minute. */
+  readonly quick?: boolean;
+  /** How long the sweeps may take, in seconds. */
+  readonly duration?: number;
+  /** The sweeps. */
+  readonly only?: readonly SweepName[];
+  /** Commands a second of the open loop. */
+  readonly rate?: number;
+  /** File for the report as JSON. */
+  readonly json?: string;
+  /** File for the report as a page. */
+  readonly report?: string;
+  /** Report of an earlier run. */
+  readonly compare?: string;
+  /** Whether the changes are written into the configuration's file. */
+  readonly write?: boolean;
+}
+
+/** What a program adds to the command. */
+export interface TuneExtras {
+  /** Clients that are measured beside the manager. Default: none. */
+  readonly rivals?: readonly Contender[];
+}
+
+const AFTER_HELP = `
+Without --url, --config and REDIS_URL it starts a redis-server of its own for the run. On
+any other it touches only keys that begin with mooring:tune:, and removes them.
+
+Exit codes: 0 measured; 1 worse than the report of --compare by more than the noise; 2 it
+could not measure, or the server looks like one that somebody needs (see --yes); 130 it was
+interrupted.
+`;
+
+function parseSweeps(text: string): SweepName[] {
+  const names = text.split(",").map((name) => name.trim());
+  const wrong = names.find((name) => !SWEEP_NAMES.includes(name as SweepName));
+  if (wrong === undefined) return names as SweepName[];
+  throw new InvalidArgumentError(`It must be some of ${SWEEP_NAMES.join(", ")}.`);
+}
+
+function parseNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
+  };
+}
+
+/**
+ * `tune`: measures a server and says what to write into the configuration.
+ *
+ * @param io What it reads and writes.
+ * @param extras What a program adds.
+ * @returns The command.
+ */
+export function makeTuneCommand(io: CliIo, extras: TuneExtras = {}): Command {
+  return new Command("tune")
+    .description("measure a server, and recommend sizes and timeouts for it")
+    .option("-c, --config <file>", "measure the server of this configuration")
+    .option("-d, --database <name>", "its database; by default main, or the first one")
+    .option("-u, --url <url>", "measure this server; by default REDIS_URL")
+    .option("-y, --yes", "measure it even if it looks like one that somebody needs")
+    .option("-q, --quick", "less than a minute, in place of less than fifteen")
+    .option(
+      "--duration <seconds>",
+      "how long the sweeps may take",
+      parseNumber(0.1, 86_400),
+    )
+    .option(
+      "--only <sweeps>",
+      `some of ${SWEEP_NAMES.join(",")}; all by default`,
+      parseSweeps,
+    )
+    .option(
+      "--rate <commands>",
+      "commands a second of the open loop; by default shares of what was reached",
+      parseNumber(1, 10_000_000),
+    )
+    .option("--json <file>", "write the report as JSON")
+    .option("--report <file>", "write the report as a page, with its JSON inside")
+    .option("--compare <file>", "compare with the JSON of an earlier run")
+    .option("--write", "write the changes into the file of --config")
+    .addHelpText("after", AFTER_HELP)
+    .action(async (options: TuneArguments) => {
+      requirePermissions("tune", { name: "env" }, { name: "net" });
+      const { runTuneCommand } = await import("./run.ts");
+      await runTuneCommand(io, options, extras);
+    });
+}

@@ -1,0 +1,200 @@
+import type { Contender } from "./contender.ts";
+import type { Mix, Point, SweepName } from "./report_types.ts";
+import { MIN_GAIN } from "./statistics.ts";
+
+/** One combination to measure. */
+export type Spec = Pick<
+  Point,
+  | "sweep"
+  | "subject"
+  | "mix"
+  | "lanes"
+  | "leases"
+  | "concurrency"
+  | "valueBytes"
+  | "rate"
+>;
+
+/** Every sweep, in the order in which they run: the last ones build on the first. */
+export const SWEEPS: readonly SweepName[] = [
+  "lanes",
+  "leases",
+  "values",
+  "mixes",
+  "rate",
+];
+
+/** How thorough a run is. */
+export interface Effort {
+  /** `quick` or `full`. */
+  readonly name: "quick" | "full";
+  /** How long it may take, in seconds, without opening and closing. */
+  readonly seconds: number;
+  /** Rounds of a point: it is settled after so many at the earliest, and dropped after so
+   * many at the latest. */
+  readonly rounds: { readonly least: number; readonly most: number };
+  /** Longest round, in milliseconds. */
+  readonly roundMs: number;
+  /** Numbers of lanes. */
+  readonly lanes: readonly number[];
+  /** Sizes of the pool of leases. */
+  readonly leases: readonly number[];
+  /** Numbers of callers. */
+  readonly concurrency: readonly number[];
+  /** Bytes of a value. */
+  readonly values: readonly number[];
+  /** Whether the sizes of the pool next to the best one are measured too. */
+  readonly isRefined: boolean;
+}
+
+/** Under a minute with everything around it. */
+export const QUICK: Effort = {
+  name: "quick",
+  seconds: 40,
+  rounds: { least: 5, most: 5 },
+  roundMs: 150,
+  lanes: [1, 2, 4, 8],
+  leases: [1, 4, 16, 64],
+  concurrency: [1, 16, 64, 256, 1024],
+  values: [16, 4096, 65_536],
+  isRefined: false,
+};
+
+/** Under a quarter of an hour; mostly it stops much sooner. */
+export const FULL: Effort = {
+  name: "full",
+  seconds: 480,
+  rounds: { least: 5, most: 11 },
+  roundMs: 600,
+  lanes: [1, 2, 3, 4, 6, 8],
+  leases: [1, 2, 4, 8, 16, 32, 64],
+  concurrency: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+  values: [16, 256, 1024, 4096, 16_384, 65_536],
+  isRefined: true,
+};
+
+/** The middle that sweeps go round: callers, bytes of a value, leases. */
+export const CENTRE = { concurrency: 64, valueBytes: 128, leases: 16 } as const;
+/** Shares of the throughput at the knee that the open loop asks for. */
+const RATES = [0.5, 0.8] as const;
+
+/** What a plan is made from. */
+export interface PlanOptions {
+  /** How thorough. */
+  readonly effort: Effort;
+  /** Who takes part; the manager is the first. */
+  readonly contenders: readonly Contender[];
+  /** Lanes and leases that the configuration has now: they are measured too. */
+  readonly current: { readonly lanes: number; readonly leases: number };
+  /** Which sweeps; all by default. */
+  readonly only?: readonly SweepName[];
+  /** Commands a second of the open loop; by default shares of what the knee brought. */
+  readonly rate?: number;
+}
+
+const merged = (sizes: readonly number[], extra: number) =>
+  [...new Set([...sizes, extra])].sort((a, b) => a - b);
+
+function spec(
+  sweep: SweepName,
+  subject: Contender["subject"],
+  values: Partial<Spec>,
+): Spec {
+  const { concurrency, valueBytes } = CENTRE;
+  const mix = "get-heavy";
+  return {
+    ...{ sweep, subject, mix, lanes: 1, leases: 0, concurrency, valueBytes },
+    ...values,
+  };
+}
+
+/**
+ * What a sweep measures.
+ *
+ * @param sweep The sweep.
+ * @param options What the plan is made from.
+ * @param perSecondAtKnee What the open loop's rates are shares of.
+ * @returns The combinations.
+ */
+export function specsOf(
+  sweep: SweepName,
+  options: PlanOptions,
+  perSecondAtKnee: number,
+): Spec[] {
+  const { effort, contenders, current, rate } = options;
+  const lanesOf = (subject: Contender["subject"]) =>
+    subject === "mooring" ? current.lanes : 1;
+  const rivals = contenders.filter(({ subject }) => subject !== "mooring");
+  const each = (mix: Mix, values: Partial<Spec>) =>
+    contenders.filter(({ mixes }) => mixes.includes(mix))
+      .map(({ subject }) =>
+        spec(sweep, subject, { mix, lanes: lanesOf(subject), ...values })
+      );
+  switch (sweep) {
+    case "lanes":
+      return effort.concurrency.flatMap((concurrency) => [
+        ...merged(effort.lanes, current.lanes).map((lanes) =>
+          spec(sweep, "mooring", { lanes, concurrency })
+        ),
+        ...rivals.map(({ subject }) => spec(sweep, subject, { concurrency })),
+      ]);
+    case "leases":
+      return merged(effort.leases, current.leases).map((leases) => leaseSpec(leases));
+    case "values":
+      return effort.values.flatMap((valueBytes) => each("get-heavy", { valueBytes }));
+    case "mixes":
+      return [
+        ...each("write-heavy", {}),
+        ...each("pipeline", {}),
+        ...each("blocking", { leases: CENTRE.leases }),
+      ];
+    case "rate": {
+      const rates = rate === undefined
+        ? RATES.map((share) => Math.max(1, Math.round(perSecondAtKnee * share)))
+        : [rate];
+      const subjects = rate === undefined ? [] : rivals;
+      return rates.flatMap((rate) =>
+        ["mooring" as const, ...subjects.map(({ subject }) => subject)].map((subject) =>
+          spec(sweep, subject, { rate, lanes: lanesOf(subject) })
+        )
+      );
+    }
+  }
+}
+
+function leaseSpec(leases: number): Spec {
+  return spec("leases", "mooring", { mix: "lease", leases });
+}
+
+/**
+ * Sizes of the pool between the best one and its neighbours.
+ *
+ * @param points The sizes that were measured.
+ * @returns At most two more.
+ */
+export function refinedSpecs(points: readonly Point[]): Spec[] {
+  const curve = points.filter(({ sweep }) => sweep === "leases")
+    .toSorted((a, b) => a.leases - b.leases);
+  const best = fewestEnough(curve);
+  const at = curve.indexOf(best!);
+  const between = [[at - 1, at], [at, at + 1]].flatMap(([low, high]) => {
+    const [one, other] = [curve[low!]?.leases, curve[high!]?.leases];
+    if (one === undefined || other === undefined) return [];
+    const middle = Math.round((one + other) / 2);
+    return middle === one || middle === other ? [] : [middle];
+  });
+  return between.map(leaseSpec);
+}
+
+/**
+ * The first point of a curve that reaches the best one but for what is not worth a change.
+ *
+ * @param curve Points in ascending order of what they cost.
+ * @returns The point; `undefined` if there is none.
+ */
+export function fewestEnough<T extends Pick<Point, "perSecond">>(
+  curve: readonly T[],
+): T | undefined {
+  const best = Math.max(...curve.map(({ perSecond }) => perSecond.median));
+  return curve.find(({ perSecond }) => perSecond.median >= best * (1 - MIN_GAIN));
+}

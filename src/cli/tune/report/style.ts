@@ -1,0 +1,116 @@
+import { trusted } from "./markup.ts";
+import { customProperties, DARK, LIGHT } from "./palette.ts";
+import type { Markup } from "./markup.ts";
+
+const LAYOUT = `
+*{box-sizing:border-box}
+html{color-scheme:light dark;-webkit-text-size-adjust:100%;scroll-behavior:smooth}
+body{margin:0;background:var(--page);color:var(--text);
+font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
+header,main,footer{max-width:56rem;margin:0 auto;padding:0 1.25rem}
+header{padding-top:2.5rem}
+h1{font-size:clamp(1.6rem,5vw,2.2rem);line-height:1.2;margin:0 0 .35rem;
+letter-spacing:-.015em}
+h2{font-size:1.35rem;line-height:1.3;margin:0 0 .4rem;letter-spacing:-.01em}
+h3{font-size:1rem;margin:1.5rem 0 .4rem}
+p{margin:.3rem 0 .9rem;max-width:46rem;overflow-wrap:anywhere}
+.muted,figcaption span,dt{color:var(--muted)}
+a{color:var(--accent)}
+nav ul{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;list-style:none;padding:0;
+margin:1.2rem 0 0;font-size:.92rem}
+main>section{margin:2.6rem 0 0;scroll-margin-top:1rem}
+footer{margin-top:3rem;padding-bottom:3rem;font-size:.9rem}
+code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",
+monospace;font-size:.9em}
+pre{background:var(--surface);border:1px solid var(--border);border-radius:.5rem;
+padding:.8rem 1rem;overflow-x:auto;margin:.6rem 0}
+:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+`;
+
+const CARDS = `
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));
+gap:.9rem;margin:1rem 0;padding:0;list-style:none}
+.cards>li{background:var(--surface);border:1px solid var(--border);border-radius:.6rem;
+padding:1rem 1.15rem;break-inside:avoid}
+.cards code{color:var(--muted)}
+.cards .value{font-size:1.9rem;line-height:1.25;font-weight:650;
+font-variant-numeric:tabular-nums}
+.cards .value small{font-size:.9rem;font-weight:400;color:var(--muted);margin-left:.5rem}
+.cards p{margin:.35rem 0 0;font-size:.95rem}
+.warning{border-left:4px solid var(--categories-1);background:var(--surface);
+padding:.7rem 1rem;border-radius:.3rem}
+dl{display:grid;grid-template-columns:minmax(7rem,max-content) 1fr;gap:.3rem 1.2rem;
+margin:.8rem 0}
+dd{margin:0;overflow-wrap:anywhere}
+`;
+
+const CHARTS = `
+.chart{container-type:inline-size;margin:1.1rem 0 0;background:var(--surface);
+border:1px solid var(--border);border-radius:.6rem;padding:1rem 1.15rem .8rem;
+break-inside:avoid}
+.chart+.chart,details+.chart{margin-top:1.6rem}
+figcaption strong,figcaption span{display:block}
+figcaption span{font-size:.9rem;max-width:44rem}
+.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;list-style:none;padding:0;
+margin:.7rem 0 .3rem;font-size:.88rem}
+.legend li{display:flex;align-items:center;gap:.4rem}
+.legend svg{flex:none}
+.canvas svg{display:block;width:100%;height:auto;overflow:visible}
+.canvas text{fill:var(--muted);font-size:12.5px;font-variant-numeric:tabular-nums}
+.canvas .narrow text{font-size:11.5px}
+.canvas .axis-title,.canvas .group-name{fill:var(--text)}
+.canvas .bar-value{fill:var(--text)}
+.canvas .label{fill:var(--text);font-weight:600;paint-order:stroke;
+stroke:var(--surface);stroke-width:4px;stroke-linejoin:round}
+.canvas .wide{display:block}
+.canvas .narrow{display:none}
+@container (max-width:560px){.canvas .wide{display:none}
+.canvas .narrow{display:block;max-width:30rem}}
+.grid{stroke:var(--grid);stroke-width:1}
+.mark{stroke:var(--muted);stroke-width:1}
+.line{fill:none;stroke:var(--series);stroke-width:2;stroke-linejoin:round}
+.whisker{fill:none;stroke:var(--series);stroke-width:5;opacity:.25}
+.point{fill:var(--series);stroke:var(--surface);stroke-width:1}
+.ring{fill:none;stroke:var(--text);stroke-width:1.75}
+.reach{fill:transparent}
+.point-group:hover .point{stroke:var(--text);stroke-width:2}
+.bar{fill:var(--series)}
+`;
+
+const TABLES = `
+details{margin:.5rem 0 0}
+summary{cursor:pointer;color:var(--accent);font-size:.92rem;padding:.25rem 0}
+.scroll{overflow-x:auto;background:var(--surface);border:1px solid var(--border);
+border-radius:.5rem;margin:.4rem 0}
+table{border-collapse:collapse;width:100%;font-size:.88rem;
+font-variant-numeric:tabular-nums}
+caption{text-align:left;padding:.6rem .8rem;color:var(--muted)}
+th,td{padding:.35rem .8rem;text-align:right;white-space:nowrap;
+border-top:1px solid var(--grid)}
+thead th{color:var(--muted);font-weight:600;vertical-align:bottom;white-space:normal}
+tbody th{font-weight:600}
+th.words,td.words,th:first-child{text-align:left}
+`;
+
+const PAPER = `
+@media print{
+html{color-scheme:light}
+body{background:#fff;font-size:10.5pt}
+table{font-size:8.5pt}
+header,main,footer{max-width:none;padding-left:0;padding-right:0}
+nav,summary{display:none}
+h2{break-after:avoid}
+details::details-content{content-visibility:visible;block-size:auto}
+.scroll{overflow:visible}
+th,td{padding:.2rem .5rem}
+tr{break-inside:avoid}
+*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+}
+`;
+
+/** The page's style: light, dark where that is preferred, light on paper. */
+export const STYLE: Markup = trusted(
+  `:root{${customProperties(LIGHT)}}` +
+    `@media screen and (prefers-color-scheme:dark){:root{${customProperties(DARK)}}}` +
+    [LAYOUT, CARDS, CHARTS, TABLES, PAPER].join("").replaceAll("\n", ""),
+);

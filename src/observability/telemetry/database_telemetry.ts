@@ -1,0 +1,275 @@
+import type { Clock } from "../../core/clock.ts";
+import type { Api, Attributes, Span, Tracer } from "./api.ts";
+import { ATTRIBUTE, SYSTEM } from "./conventions.ts";
+import { describeFailure, failureAttributes, markFailed } from "./failure.ts";
+import type { Instruments, PoolReading, WatchedPool } from "./instruments.ts";
+import type {
+  BatchKind,
+  EndBatch,
+  ObservedCommand,
+  OperationObserver,
+} from "./observer.ts";
+import { CLIENT, type Operation, Operations } from "./operations.ts";
+import type { QueryText } from "./options.ts";
+import { writeBatchText, writeQueryText } from "./query_text.ts";
+import { serverAttributes } from "./server.ts";
+
+/** What is reported of a database, and through what. */
+export interface DatabaseTelemetryParts {
+  /** Name of the database: that of its pool. */
+  readonly name: string;
+  /** Its number. */
+  readonly db: number;
+  /** Where it is, in words; `undefined` if only its connections know. */
+  readonly endpoint: string | undefined;
+  /** The API. */
+  readonly api: Api;
+  /** Makes spans; `undefined` if there are none. */
+  readonly tracer: Tracer | undefined;
+  /** Take numbers; `undefined` if there are none. */
+  readonly instruments: Instruments | undefined;
+  /** What spans tell of arguments. */
+  readonly queryText: QueryText;
+  /** Reads the pool's numbers. */
+  readonly readPool: () => PoolReading;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/** An operation that is going on. */
+interface Running {
+  readonly operation: Operation;
+  readonly span: Span | undefined;
+  readonly startedAt: number;
+}
+
+/**
+ * Reports what one database does as spans and metrics. A span's parent is what was active
+ * when the caller called, however long the operation then waits or is tried again.
+ */
+export class DatabaseTelemetry implements OperationObserver {
+  readonly #parts: DatabaseTelemetryParts;
+  readonly #tracer: Tracer | undefined;
+  readonly #operations: Operations;
+  readonly #pool: WatchedPool | undefined;
+  readonly #poolSpan: Attributes;
+
+  /**
+   * Reports the pool's numbers from now on.
+   *
+   * @param parts What is reported, and through what.
+   */
+  constructor(parts: DatabaseTelemetryParts) {
+    const { db, endpoint, instruments, name, readPool, tracer } = parts;
+    this.#parts = parts;
+    this.#tracer = tracer;
+    const base = {
+      [ATTRIBUTE.system]: SYSTEM,
+      [ATTRIBUTE.namespace]: String(db),
+      ...(endpoint === undefined ? {} : serverAttributes(endpoint)),
+    };
+    this.#operations = new Operations(base);
+    this.#pool = instruments?.watch(name, readPool);
+    this.#poolSpan = {
+      ...base,
+      ...this.#pool?.attributes ?? { [ATTRIBUTE.poolName]: name },
+    };
+  }
+
+  /** Reports the pool's numbers no more. */
+  close(): void {
+    this.#pool?.end();
+  }
+
+  command(command: ObservedCommand): void {
+    const running = this.#begin(this.#operations.named(command.name), command);
+    const { resolve, reject } = command;
+    command.resolve = (reply) => {
+      resolve(reply);
+      this.#end(running, command);
+    };
+    command.reject = (error) => {
+      reject(error);
+      this.#end(running, command, error);
+    };
+  }
+
+  commands(commands: readonly ObservedCommand[]): void {
+    const isTransaction = commands[0]?.name === "multi" &&
+      commands.at(-1)?.name === "exec";
+    const end = isTransaction
+      ? this.batch(commands.slice(1, -1), "MULTI")
+      : this.batch(commands, "PIPELINE");
+    let left = commands.length;
+    let failure: Error | undefined;
+    const settled = (error?: Error) => {
+      failure ??= error;
+      if (--left === 0) end(failure);
+    };
+    for (const command of commands) {
+      const { resolve, reject } = command;
+      command.resolve = (reply) => {
+        resolve(reply);
+        settled();
+      };
+      command.reject = (error) => {
+        reject(error);
+        settled(error);
+      };
+    }
+  }
+
+  batch(commands: readonly ObservedCommand[], kind: BatchKind): EndBatch {
+    const names = commands.map(({ name }) => name);
+    const operation = this.#operations.ofBatch(names, kind);
+    const running = this.#begin(operation, commands);
+    const [last] = commands.slice(-1);
+    return (error) => this.#end(running, last, error);
+  }
+
+  /**
+   * Reports how long a caller waits for a lease. What is opened for it is part of it.
+   *
+   * @param take Takes the lease.
+   * @returns The lease.
+   */
+  acquire<T>(take: () => Promise<T>): Promise<T> {
+    if (this.#tracer === undefined) return take();
+    const { context, trace } = this.#parts.api;
+    const span = this.#tracer.startSpan("acquire", {
+      kind: CLIENT,
+      attributes: this.#poolSpan,
+    });
+    const within = trace.setSpan(context.active(), span);
+    return follow(span, "acquire", context.with(within, take));
+  }
+
+  /**
+   * Reports the opening of a connection, its attempts and the wait for a server that loads
+   * its data together. What the connection does later belongs to nobody's span: it outlives
+   * the call that it was opened for.
+   *
+   * @param purpose What it is for.
+   * @param open Opens it.
+   * @returns The connection.
+   */
+  connect<C extends { readonly endpoint: string }>(
+    purpose: string,
+    open: () => Promise<C>,
+  ): Promise<C> {
+    if (this.#tracer === undefined) return open();
+    const { api: { context, trace }, endpoint } = this.#parts;
+    const span = this.#tracer.startSpan("connect", {
+      kind: CLIENT,
+      attributes: { ...this.#poolSpan, [ATTRIBUTE.purpose]: purpose },
+    });
+    const apart = trace.deleteSpan(context.active());
+    const opening = context.with(apart, open).then((connection) => {
+      if (endpoint === undefined) {
+        span.setAttributes(serverAttributes(connection.endpoint));
+      }
+      return connection;
+    });
+    return follow(span, "connect", opening);
+  }
+
+  /**
+   * A connection was opened.
+   *
+   * @param tookMs How long it took, in milliseconds.
+   */
+  opened(tookMs: number): void {
+    this.#parts.instruments?.createTime.record(tookMs / 1000, this.#pool!.attributes);
+  }
+
+  /**
+   * A lease was handed out.
+   *
+   * @param waitedMs How long its caller waited, in milliseconds.
+   */
+  acquired(waitedMs: number): void {
+    this.#parts.instruments?.waitTime.record(waitedMs / 1000, this.#pool!.attributes);
+  }
+
+  /**
+   * A lease came back.
+   *
+   * @param usedMs How long it was held, in milliseconds.
+   */
+  released(usedMs: number): void {
+    this.#parts.instruments?.useTime.record(usedMs / 1000, this.#pool!.attributes);
+  }
+
+  #begin(
+    operation: Operation,
+    what: ObservedCommand | readonly ObservedCommand[],
+  ): Running {
+    const startedAt = this.#parts.clock.now();
+    if (this.#tracer === undefined) return { operation, span: undefined, startedAt };
+    const { queryText } = this.#parts;
+    const isOne = !Array.isArray(what);
+    if (isOne && queryText === "off") {
+      const span = this.#tracer.startSpan(operation.name, operation.span);
+      return { operation, span, startedAt };
+    }
+    const attributes = {
+      ...operation.span.attributes,
+      ...this.#textOf(what),
+      ...(isOne || what.length === 1 ? {} : { [ATTRIBUTE.batchSize]: what.length }),
+    };
+    const span = this.#tracer.startSpan(operation.name, { kind: CLIENT, attributes });
+    return { operation, span, startedAt };
+  }
+
+  #textOf(what: ObservedCommand | readonly ObservedCommand[]): Attributes {
+    const { queryText } = this.#parts;
+    if (queryText === "off") return {};
+    const text = Array.isArray(what)
+      ? writeBatchText(what, queryText)
+      : writeQueryText(what as ObservedCommand, queryText);
+    return { [ATTRIBUTE.queryText]: text };
+  }
+
+  #end(running: Running, command: ObservedCommand | undefined, error?: unknown): void {
+    const { operation, span, startedAt } = running;
+    const { clock, endpoint, instruments } = this.#parts;
+    const seconds = (clock.now() - startedAt) / 1000;
+    const tracking = command?.tracking;
+    const failure = error === undefined
+      ? undefined
+      : describeFailure(error, operation.name);
+    // Where the connections lead to different servers, each knows its own.
+    const server = endpoint === undefined && tracking?.connection !== undefined
+      ? serverAttributes(tracking.connection.endpoint)
+      : undefined;
+    if (span !== undefined) {
+      if (server !== undefined) span.setAttributes(server);
+      if (tracking !== undefined && tracking.attempts > 1) {
+        span.setAttribute(ATTRIBUTE.retries, tracking.attempts - 1);
+      }
+      if (failure !== undefined) markFailed(span, failure);
+      span.end();
+    }
+    if (instruments === undefined) return;
+    const attributes = failure === undefined && server === undefined
+      ? operation.metric
+      : {
+        ...operation.metric,
+        ...server,
+        ...(failure === undefined ? {} : failureAttributes(failure)),
+      };
+    instruments.duration.record(seconds, attributes);
+  }
+}
+
+/** Ends a span when a promise settles; gives the same outcome. */
+async function follow<T>(span: Span, what: string, outcome: Promise<T>): Promise<T> {
+  try {
+    return await outcome;
+  } catch (error) {
+    markFailed(span, describeFailure(error, what));
+    throw error;
+  } finally {
+    span.end();
+  }
+}

@@ -1,0 +1,189 @@
+import type { Clock } from "../core/clock.ts";
+import { AuthError } from "../core/errors/mod.ts";
+import { type Asking, WrongServer } from "../connection/confirm.ts";
+import type { HandshakeOptions } from "../connection/handshake.ts";
+import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
+import { SentinelFailure, SentinelLink } from "./sentinel_link.ts";
+import { readRole } from "./sentinel_replies.ts";
+import {
+  describeSentinel,
+  type SentinelAddress,
+  SentinelRoster,
+} from "./sentinel_roster.ts";
+import { SentinelWatch } from "./sentinel_watch.ts";
+
+/** What the finding of a primary needs. */
+export interface SentinelOptions {
+  /** Name of the database. */
+  readonly database: string;
+  /** What the sentinels call the primary. */
+  readonly name: string;
+  /** The configured sentinels. */
+  readonly sentinels: readonly SentinelAddress[];
+  /** How a sentinel is connected to: its credentials, its TLS. */
+  readonly handshake: HandshakeOptions;
+  /** Deadline of one attempt to connect the database, in milliseconds: the sentinels'
+   * answers and the server's share it. */
+  readonly connectTimeoutMs: number;
+  /** How often a silent sentinel is asked for a sign of life, in milliseconds. */
+  readonly heartbeatMs: number;
+  /** Told when the primary is another server than before. */
+  readonly moved: (from: string, to: string) => void;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/** Longest time that one sentinel may take, in milliseconds. */
+const MAX_ASK_MS = 1000;
+/** How often a silent sentinel is asked at least, in milliseconds. */
+const MAX_HEARTBEAT_MS = 10_000;
+
+/**
+ * Finds the primary that sentinels watch, and notices when it is another one. Opens
+ * nothing until it is first asked.
+ *
+ * A sentinel may be behind: that a server is the primary counts when the server says so
+ * itself, or when a sentinel announces a failover.
+ */
+export class SentinelPrimary {
+  readonly #options: SentinelOptions;
+  readonly #roster: SentinelRoster;
+  readonly #watch: SentinelWatch;
+  readonly #stop = new AbortController();
+  /** The question that is being asked; those who come meanwhile share its answer. */
+  #asking: Promise<Endpoint> | undefined;
+  #primary: string | undefined;
+
+  /**
+   * Makes a finder; opens nothing.
+   *
+   * @param options What it needs.
+   */
+  constructor(options: SentinelOptions) {
+    this.#options = options;
+    this.#roster = new SentinelRoster(options.sentinels);
+    const { clock, heartbeatMs, name } = options;
+    this.#watch = new SentinelWatch({
+      name,
+      open: async (signal) => (await this.#reach(signal)).link,
+      switched: (address) => this.#isAt({ kind: "tcp", ...address }),
+      heartbeatMs: heartbeatMs > 0
+        ? Math.min(heartbeatMs, MAX_HEARTBEAT_MS)
+        : MAX_HEARTBEAT_MS,
+      timeoutMs: this.#askTimeoutMs,
+      clock,
+    });
+  }
+
+  /** Where the primary was found last, in words; `undefined` if never. */
+  get primary(): string | undefined {
+    return this.#primary;
+  }
+
+  /**
+   * Asks the sentinels where the primary is, the one that answered last first.
+   *
+   * @returns Where it is.
+   * @throws {AuthError} If every sentinel refused the credentials.
+   * @throws {Error} If none could say; names each one and what it said.
+   */
+  resolve(): Promise<Endpoint> {
+    this.#watch.start();
+    this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
+    return this.#asking;
+  }
+
+  /**
+   * Asks a server whether it is the primary.
+   *
+   * @param endpoint Where it is.
+   * @param ask Asks it.
+   * @throws {WrongServer} If it says that it is none.
+   */
+  async confirm(endpoint: Endpoint, ask: Asking): Promise<void> {
+    const role = readRole(await ask("role"));
+    if (role === "master") return this.#isAt(endpoint);
+    this.#roster.distrust();
+    throw new WrongServer(
+      `the sentinels call ${describeEndpoint(endpoint)} the primary ` +
+        `"${this.#options.name}", and it says that it is a ${nameOf(role)}`,
+    );
+  }
+
+  /** Ends the connections to sentinels, for good. */
+  close(): void {
+    this.#stop.abort(new Error("closed by the manager"));
+    this.#watch.close();
+  }
+
+  /** All sentinels in turn and the server itself fit into one attempt to connect. */
+  get #askTimeoutMs(): number {
+    const parts = this.#roster.inTurn().length + 1;
+    const share = Math.floor(this.#options.connectTimeoutMs / parts);
+    return Math.max(1, Math.min(MAX_ASK_MS, share));
+  }
+
+  async #ask(): Promise<Endpoint> {
+    const { link, primary } = await this.#reach(this.#stop.signal);
+    link.close();
+    return { kind: "tcp", ...primary };
+  }
+
+  /** The first sentinel that can say where the primary is; the others are learned. */
+  async #reach(
+    signal: AbortSignal,
+  ): Promise<{ link: SentinelLink; primary: SentinelAddress }> {
+    const { handshake, name } = this.#options;
+    const timeoutMs = this.#askTimeoutMs;
+    const failures: [SentinelAddress, SentinelFailure][] = [];
+    for (const address of this.#roster.inTurn()) {
+      let link: SentinelLink | undefined;
+      try {
+        link = await SentinelLink.open(handshake, address, timeoutMs, signal);
+        const primary = await link.primary(name);
+        this.#roster.learn(address, await link.others(name));
+        this.#roster.answered(address);
+        return { link, primary };
+      } catch (error) {
+        link?.close();
+        if (!(error instanceof SentinelFailure)) throw error;
+        failures.push([address, error]);
+      }
+    }
+    throw this.#explain(failures);
+  }
+
+  #explain(failures: readonly [SentinelAddress, SentinelFailure][]): Error {
+    const { database, name } = this.#options;
+    const said = failures.map(([address, { message }]) =>
+      `${describeSentinel(address)}: ${message}`
+    ).join("; ");
+    const all = (kind: SentinelFailure["kind"]) =>
+      failures.every(([, failure]) => failure.kind === kind);
+    if (all("auth")) {
+      const where = failures.map(([address]) => describeSentinel(address)).join(",");
+      return new AuthError(database, `its sentinels at ${where}`, said);
+    }
+    const error = new Error(`no sentinel could name the primary "${name}" (${said})`);
+    // What every one of them says is no matter of time.
+    const code = all("unknown name")
+      ? "ENOPRIMARY"
+      : all("denied")
+      ? "DENIED"
+      : undefined;
+    return code === undefined ? error : Object.assign(error, { code });
+  }
+
+  #isAt(endpoint: Endpoint): void {
+    const from = this.#primary;
+    const to = describeEndpoint(endpoint);
+    this.#primary = to;
+    if (from !== undefined && from !== to) this.#options.moved(from, to);
+  }
+}
+
+/** The server's word for a replica is an old one. */
+function nameOf(role: string): string {
+  if (role === "slave") return "replica";
+  return role === "" ? "server without a role" : role;
+}

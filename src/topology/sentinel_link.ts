@@ -1,0 +1,142 @@
+import { deadline } from "@std/async/deadline";
+import { explainConnectFailure, isAuthFailure } from "../connection/connect_failure.ts";
+import type { Connection } from "../connection/connection.ts";
+import { Command } from "../connection/driver.ts";
+import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
+import { track } from "../connection/tracked.ts";
+import { readPrimary, readSentinels, readSwitch } from "./sentinel_replies.ts";
+import { describeSentinel, type SentinelAddress } from "./sentinel_roster.ts";
+
+/** Why a sentinel was of no use. */
+export class SentinelFailure extends Error {
+  /** What kind of failure. */
+  readonly kind: "unreachable" | "denied" | "auth" | "unknown name";
+
+  /**
+   * Notes a failure.
+   *
+   * @param kind What kind.
+   * @param message In words, without the sentinel's address.
+   */
+  constructor(kind: SentinelFailure["kind"], message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** A connection to one sentinel, over the same layers as every other. */
+export class SentinelLink {
+  readonly #connection: Connection;
+  readonly #timeoutMs: number;
+
+  private constructor(connection: Connection, timeoutMs: number) {
+    this.#connection = connection;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Connects to a sentinel.
+   *
+   * @param options Credentials, TLS and such of sentinels.
+   * @param address Where it listens.
+   * @param timeoutMs How long it may take, and each question afterwards, in milliseconds.
+   * @param signal Ends it.
+   * @returns The link; close it.
+   * @throws {SentinelFailure} If it cannot be spoken to.
+   */
+  static async open(
+    options: HandshakeOptions,
+    address: SentinelAddress,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<SentinelLink> {
+    const stop = new AbortController();
+    const within = AbortSignal.any([signal, stop.signal]);
+    const name = `mooring:${options.database}:sentinel`;
+    try {
+      const endpoint = { kind: "tcp", ...address } as const;
+      const opening = shakeHands(options, endpoint, name, within);
+      const link = await deadline(opening, timeoutMs, { signal });
+      return new SentinelLink(link.connect(), timeoutMs);
+    } catch (error) {
+      stop.abort(error);
+      signal.throwIfAborted();
+      const where = describeSentinel(address);
+      const explained = explainConnectFailure(error, timeoutMs, where);
+      const isDenied = (explained as { code?: string }).code === "DENIED";
+      const kind = isAuthFailure(error) ? "auth" : isDenied ? "denied" : "unreachable";
+      throw new SentinelFailure(kind, explained.message);
+    }
+  }
+
+  /** The connection. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /**
+   * Asks where the primary is.
+   *
+   * @param name What the sentinels call it.
+   * @returns Its address.
+   * @throws {SentinelFailure} If it does not answer, or does not know the name.
+   */
+  async primary(name: string): Promise<SentinelAddress> {
+    const found = readPrimary(await this.#ask("get-master-addr-by-name", name));
+    if (found !== undefined) return found;
+    throw new SentinelFailure("unknown name", `it knows no primary "${name}"`);
+  }
+
+  /**
+   * Asks which other sentinels watch the primary.
+   *
+   * @param name What the sentinels call it.
+   * @returns Their addresses.
+   * @throws {SentinelFailure} If it does not answer.
+   */
+  async others(name: string): Promise<SentinelAddress[]> {
+    return readSentinels(await this.#ask("sentinels", name));
+  }
+
+  /**
+   * Listens to failovers from now on.
+   *
+   * @param name What the sentinels call the primary.
+   * @param switched Called with where the primary is.
+   * @throws {SentinelFailure} If it does not let itself be listened to.
+   */
+  async listen(
+    name: string,
+    switched: (address: SentinelAddress) => void,
+  ): Promise<void> {
+    this.#connection.redis.on("message", (_channel: string, message: string) => {
+      const address = readSwitch(message, name);
+      if (address !== undefined) switched(address);
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const owner = {
+      replied: () => resolve(),
+      failed: (_command: unknown, error: Error) =>
+        reject(new SentinelFailure("unreachable", error.message)),
+    };
+    const command = new Command("subscribe", ["+switch-master"]);
+    this.#connection.send(track(command, owner, this.#timeoutMs));
+    await promise;
+  }
+
+  /** Ends it. */
+  close(): void {
+    this.#connection.close({ kind: "closed", text: "the sentinel is not needed" });
+  }
+
+  async #ask(subcommand: string, name: string): Promise<unknown> {
+    const timeoutMs = this.#timeoutMs;
+    const answer = await this.#connection.query(timeoutMs, "sentinel", subcommand, name);
+    if (answer === undefined) {
+      throw new SentinelFailure("unreachable", `no answer within ${timeoutMs} ms`);
+    }
+    if (!("error" in answer)) return answer.reply;
+    const kind = isAuthFailure(answer.error) ? "auth" : "unreachable";
+    throw new SentinelFailure(kind, answer.error.message);
+  }
+}

@@ -1,0 +1,67 @@
+import type { Clock } from "../core/clock.ts";
+
+/** What a read brings that has filled its buffer: more is waiting. */
+const FULL_BYTES = 64 * 1024;
+/** What a read brings at least while much is coming. */
+const LARGE_BYTES = 16 * 1024;
+/** Longest time that one socket is read while nothing else is, in milliseconds. */
+const MAX_TURN_MS = 15;
+/** From this pause between two large chunks on, in milliseconds, others had their turn. */
+const PAUSE_MS = 1;
+
+/**
+ * When one socket has been read for long enough. The runtime reads on in a socket that
+ * has more without a look at the others: beside a reply of a million elements no other
+ * socket was read before that was whole. So whoever reads takes its chunks from here, and
+ * stops where it is told to, until the event loop has gone round.
+ *
+ * Small chunks cost a comparison, large ones two looks at the clock. The replies to
+ * hundreds of small commands may come without a pause as well, but do not fill a buffer.
+ *
+ * @example Usage
+ * ```ts ignore
+ * const turn = new ReadingTurn(systemClock, (chunk) => parser.execute(chunk));
+ * await turn.take(chunk);
+ * ```
+ */
+export class ReadingTurn {
+  readonly #clock: Clock;
+  readonly #deal: (chunk: Uint8Array) => void;
+  /** When the first of the large chunks came that have come without a pause. */
+  #since = 0;
+  /** When the last of them had been dealt with. */
+  #lastAt = -Infinity;
+
+  /**
+   * Begins with nothing read.
+   *
+   * @param clock Time.
+   * @param deal What deals with each chunk.
+   */
+  constructor(clock: Clock, deal: (chunk: Uint8Array) => void) {
+    this.#clock = clock;
+    this.#deal = deal;
+  }
+
+  /**
+   * Deals with a chunk that was read.
+   *
+   * @param chunk The chunk.
+   * @returns What to wait for before the next one is read; mostly nothing.
+   */
+  take(chunk: Uint8Array): Promise<void> | undefined {
+    if (chunk.byteLength < LARGE_BYTES) {
+      this.#deal(chunk);
+      return undefined;
+    }
+    const now = this.#clock.now();
+    if (now - this.#lastAt >= PAUSE_MS) this.#since = now;
+    this.#deal(chunk);
+    this.#lastAt = this.#clock.now();
+    const isOver = this.#lastAt - this.#since >= MAX_TURN_MS;
+    if (!isOver || chunk.byteLength < FULL_BYTES) return undefined;
+    this.#lastAt = -Infinity;
+    // Not a timer that lets the process end: a socket that is not read lets it, too.
+    return new Promise((resolve) => this.#clock.afterPoll(resolve));
+  }
+}

@@ -1,0 +1,172 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { withManager } from "../../support/managed.ts";
+import { freePort } from "../../support/ports.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { hasScript, onTerminal, runCli, startCli } from "./_run.ts";
+
+Deno.test("config: what init writes passes check, and is replaced by --force only", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const file = `${dir}/redis.yaml`;
+    assertEquals((await runCli(["config", "init", file])).code, 0);
+    assertEquals((await runCli(["config", "check", "--config", file])).code, 0);
+    const again = await runCli(["config", "init", file]);
+    assertEquals(again.code, 2);
+    assertStringIncludes(again.err, "--force");
+    await Deno.writeTextFile(file, "port: abc\nmax_conections: 1\n");
+    const bad = await runCli(["config", "check", "--config", file]);
+    assertEquals(bad.code, 2);
+    assertStringIncludes(bad.err, "redis.yaml:1");
+    assertStringIncludes(bad.err, "max_connections");
+    assertEquals((await runCli(["config", "init", "--force", file])).code, 0);
+    assertEquals((await runCli(["config", "check", "--config", file])).code, 0);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("a mistyped command is corrected, exit code 64; help works without permissions", async () => {
+  const typo = await runCli(["docter"], []);
+  assertEquals(typo.code, 64);
+  assertStringIncludes(typo.err, "doctor");
+  const help = await runCli(["--help"], []);
+  assertEquals([help.code, help.err], [0, ""]);
+  for (const name of ["doctor", "stats", "config", "completions"]) {
+    assertStringIncludes(help.out, name);
+  }
+});
+
+Deno.test("stats --url shows a live manager's numbers; --watch ends with SIGINT", async () => {
+  await withManager({ databases: { main: { db: 0 } } }, async ({ manager }) => {
+    const client = manager.getClient("main");
+    await client.set("k", "v");
+    await client.get("k");
+    await client.get("none");
+    await using http = Deno.serve(
+      { port: 0, onListen: () => {} },
+      (request) => manager.healthResponse(request),
+    );
+    const url = `http://127.0.0.1:${http.addr.port}/metrics`;
+    const { code, out, err } = await runCli(["stats", "--url", url, "--json"]);
+    assertEquals(code, 0, err);
+    const [row] = JSON.parse(out).databases;
+    assertEquals([row.database, row.commands, row.hitRate], ["main", 3, 50]);
+    assertEquals([row.connections, row.successRate], [1, 100]);
+
+    const child = await startCli(["stats", "--url", url, "--watch", "-i", "0.1"]);
+    const reader = child.stdout.getReader();
+    const first = await reader.read();
+    assertStringIncludes(new TextDecoder().decode(first.value), "main");
+    child.kill("SIGINT");
+    while (!(await reader.read()).done);
+    await child.stderr.cancel();
+    assertEquals((await child.status).code, 0);
+  });
+});
+
+Deno.test("stats --config opens every database, asks it, and shows its row", async () => {
+  await using server = await RedisServer.start();
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    const closed = freePort();
+    await Deno.writeTextFile(
+      file,
+      `host: 127.0.0.1\nport: ${server.port}\nconnect_retry: { attempts: 1 }\ndatabases:\n` +
+        `  main: { db: 0, max_connections: 7 }\n  cache: { db: 5, port: ${closed} }\n`,
+    );
+    const args = ["stats", "--config", file];
+    const { code, out, err } = await runCli([...args, "--json"]);
+    assertEquals(code, 0, err);
+    const [main, cache, ...more] = JSON.parse(out).databases;
+    assertEquals(more, []);
+    assertEquals(
+      [main.database, main.db, main.state, main.connections, main.maxConnections],
+      ["main", 0, "healthy", 1, 7],
+    );
+    assertEquals([cache.database, cache.db, cache.state], ["cache", 5, "failed"]);
+    // Gone again, and nothing written.
+    await assertNoConnectionsLeft(server, "mooring:");
+    assertEquals(await server.cli("DBSIZE"), 0);
+
+    const table = await runCli(args);
+    assertMatch(table.out, /^database +db +state/);
+    assertMatch(table.out, /\nmain +0 +healthy/);
+    assertMatch(table.out, /\ncache +5 +failed/);
+
+    const flags = ["--allow-env", "--allow-read"];
+    const denied = await runCli(args, flags);
+    assertEquals(denied.code, 2);
+    assertStringIncludes(denied.err, `--allow-net=127.0.0.1:${server.port}`);
+    assertStringIncludes(denied.err, `--allow-net=127.0.0.1:${closed}`);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("stats --url says what is wrong with the address, without its password", async () => {
+  const url = `http://me:s3cretpw@127.0.0.1:${freePort()}/metrics?token=s3cretpw`;
+  const { code, out, err } = await runCli(["stats", "--url", url]);
+  assertEquals([code, out], [2, ""]);
+  assertMatch(err, /^Cannot read http:\/\/127\.0\.0\.1:\d+\/metrics: no answer/);
+  await using http = Deno.serve({ port: 0, onListen: () => {} }, (request) => {
+    const { pathname } = new URL(request.url);
+    return new Response("up 1\n", { status: pathname === "/metrics" ? 200 : 404 });
+  });
+  const base = `http://127.0.0.1:${http.addr.port}`;
+  const missing = await runCli(["stats", "--url", `${base}/nothing`]);
+  assertEquals(missing.code, 2);
+  assertStringIncludes(missing.err, "the server answered 404");
+  const strange = await runCli(["stats", "--url", `${base}/metrics`]);
+  assertEquals(strange.code, 2);
+  assertStringIncludes(strange.err, "no metrics of @mooring/redis");
+});
+
+Deno.test("config explain names origins and hides secrets; check --json is for programs", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    await Deno.writeTextFile(
+      file,
+      "password: s3cretpw\ndatabases:\n  main: { db: 0 }\n  cache: { db: 5 }\n",
+    );
+    const all = await runCli(["config", "explain", "--config", file]);
+    assertEquals(all.code, 0, all.err);
+    assertStringIncludes(all.out, "databases.main.db");
+    assertStringIncludes(all.out, `${file}:4`);
+    assertEquals(all.out.includes("s3cretpw"), false);
+    const one = await runCli(["config", "explain", "cache", "--config", file, "--json"]);
+    const paths: string[] = JSON.parse(one.out).map(({ path }: { path: string }) => path);
+    assertEquals(paths.filter((path) => path.startsWith("databases.main.")), []);
+    assertEquals(paths.includes("databases.cache.db"), true);
+
+    const check = await runCli(["config", "check", "--config", file, "--json"]);
+    assertEquals(JSON.parse(check.out).databases, ["main", "cache"]);
+    const missing = await runCli(["config", "check", "--config", `${file}.none`]);
+    assertEquals(missing.code, 2);
+    assertStringIncludes(missing.err, `${file}.none`);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test({
+  name: "colours are for terminals only, and never with NO_COLOR",
+  // util-linux' script gives the program a terminal.
+  ignore: Deno.build.os !== "linux" || !await hasScript(),
+  async fn() {
+    const file = await Deno.makeTempFile({ suffix: ".yaml" });
+    try {
+      await Deno.writeTextFile(file, "databases:\n  main: { db: 0 }\n");
+      const args = ["config", "check", "--config", file];
+      const ESCAPE = "\x1b[";
+      assertStringIncludes(await onTerminal(args, {}), `${ESCAPE}32mok`);
+      const plain = await onTerminal(args, { NO_COLOR: "1" });
+      assertStringIncludes(plain, "ok   1 database can be used");
+      assertEquals(plain.includes(ESCAPE), false);
+      const piped = await runCli(args, ["-A"], {});
+      assertEquals([piped.code, piped.out.includes(ESCAPE)], [0, false]);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+});

@@ -1,0 +1,235 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { nodeNetSetsKeepalive } from "../../../src/transport/keepalive.ts";
+import { freePort } from "../../support/ports.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { makeTlsCases, TlsAuthority } from "../../support/tls.ts";
+import { fillSlowly, slowLoader } from "../faults/_loading.ts";
+import { runCli } from "./_run.ts";
+
+/** A server that the doctor has nothing to object to. */
+const HEALTHY = { persistence: "aof" } as const;
+
+Deno.test("doctor: a healthy server is ok in every line, exit code 0", async () => {
+  await using server = await RedisServer.start({ ...HEALTHY, password: "s3cretpw" });
+  const { code, out, err } = await runCli(["doctor", "--url", server.url, "--json"]);
+  assertEquals(code, 0, out + err);
+  const { findings, summary, config } = JSON.parse(out);
+  assertEquals([summary.warn, summary.fail], [0, 0]);
+  const checks = findings.map(({ check }: { check: string }) => check);
+  for (
+    const check of [
+      ...[
+        "resolve",
+        "connect",
+        "keepalive",
+        "latency",
+        "server",
+        "maxclients",
+        "eviction",
+        "persistence",
+      ],
+      ...["replication", "user", "clock"],
+    ]
+  ) assertEquals(checks.includes(check), true, check);
+  const port = config.find(({ path }: { path: string }) =>
+    path === "databases.main.port"
+  );
+  assertEquals([port.value, port.origin], [server.port, "overrides"]);
+  assertEquals(`${out}${err}`.includes("s3cretpw"), false);
+});
+
+Deno.test("doctor: a server that forgets is a warning, exit code 1", async () => {
+  await using server = await RedisServer.start();
+  const { code, out } = await runCli(["doctor", "--url", server.url]);
+  assertEquals(code, 1, out);
+  assertStringIncludes(out, "warn persistence: no snapshots, no append-only file");
+});
+
+Deno.test("doctor: a closed port fails, exit code 2", async () => {
+  const { code, out } = await runCli([
+    "doctor",
+    "--url",
+    `redis://127.0.0.1:${freePort()}`,
+  ]);
+  assertEquals(code, 2, out);
+  assertMatch(out, /fail connect: .*ECONNREFUSED/);
+});
+
+Deno.test("doctor: a wrong password fails and is not shown", async () => {
+  await using server = await RedisServer.start({ password: "r1ght" });
+  const url = `redis://:wr0ngpw@127.0.0.1:${server.port}`;
+  const { code, out, err } = await runCli(["doctor", "--url", url]);
+  assertEquals(code, 2, out);
+  assertMatch(out, /fail auth: .*WRONGPASS/);
+  assertEquals(`${out}${err}`.includes("wr0ngpw"), false);
+});
+
+Deno.test("doctor: a server that loads fails with LOADING", async () => {
+  await using server = await RedisServer.start(slowLoader(20_000));
+  await fillSlowly(server);
+  await server.restart();
+  const { code, out } = await runCli(["doctor", "--url", server.url]);
+  assertEquals(code, 2, out);
+  assertMatch(out, /fail loading: .*LOADING/);
+});
+
+Deno.test("doctor: a user who may not run INFO is warned of", async () => {
+  const user = "clerk on >clerk ~* &* +@all -info -time";
+  await using server = await RedisServer.start({ ...HEALTHY, config: { user } });
+  const url = `redis://clerk:clerk@127.0.0.1:${server.port}`;
+  const { code, out } = await runCli(["doctor", "--url", url]);
+  assertEquals(code, 1, out);
+  assertStringIncludes(out, "warn server: the user may not run INFO");
+  assertMatch(out, /warn clock: NOPERM/);
+});
+
+Deno.test("doctor: maxclients that are too few for all instances fail", async () => {
+  const config = { maxclients: "50" };
+  await using server = await RedisServer.start({ ...HEALTHY, config });
+  const args = ["doctor", "--url", server.url, "--instances", "3"];
+  const { code, out } = await runCli(args);
+  assertEquals(code, 2, out);
+  assertStringIncludes(out, "fail maxclients: 20 connections × 3 instances = 60");
+  assertEquals((await runCli(["doctor", "--url", server.url])).code, 0);
+});
+
+Deno.test("doctor: denied permissions name the flag and nobody is asked", async () => {
+  const url = "redis://127.0.0.1:6379";
+  const net = await runCli(["doctor", "--url", url], ["--allow-env"]);
+  assertEquals(net.code, 2, net.out);
+  assertStringIncludes(net.out, "--allow-net=127.0.0.1:6379");
+  const env = await runCli(["doctor", "--url", url], []);
+  assertEquals(env.code, 2);
+  assertEquals(env.err.trim().split("\n").length, 1, env.err);
+  assertStringIncludes(env.err, "--allow-env");
+});
+
+Deno.test("doctor: a certificate of an unknown authority fails", async () => {
+  await using cases = await makeTlsCases();
+  await using server = await RedisServer.start({ tls: cases.unknownAuthority });
+  const { code, out } = await runCli(["doctor", "--url", server.url]);
+  assertEquals(code, 2, out);
+  assertStringIncludes(out, "check tls.ca_file");
+});
+
+/** The one line of a check, out of the report of `--json`. */
+function lineOf(out: string, check: string): { status: string; message: string } {
+  const { findings } = JSON.parse(out);
+  const lines = findings.filter((finding: { check: string }) => finding.check === check);
+  assertEquals(lines.length, 1, `${check} in ${out}`);
+  return lines[0];
+}
+
+Deno.test("doctor: looks a name up by itself, and says which is not known", async () => {
+  await using server = await RedisServer.start(HEALTHY);
+  const good = await runCli([
+    ...["doctor", "--json", "--url", `redis://localhost:${server.port}`],
+  ]);
+  assertEquals(good.code, 0, good.out);
+  const { status, message } = lineOf(good.out, "resolve");
+  assertEquals(status, "ok");
+  assertMatch(message, /^localhost is .*(127\.0\.0\.1|::1)/);
+
+  const args = ["doctor", "--json", "--timeout", "5", "--url", "redis://no-such.invalid"];
+  const bad = await runCli(args);
+  assertEquals(bad.code, 2, bad.out);
+  assertEquals(lineOf(bad.out, "resolve").status, "fail");
+  assertStringIncludes(lineOf(bad.out, "resolve").message, "no-such.invalid");
+});
+
+Deno.test("doctor: a permission for host and port alone is enough, but for the lookup", async () => {
+  await using server = await RedisServer.start(HEALTHY);
+  const host = `localhost:${server.port}`;
+  const args = ["doctor", "--json", "--url", `redis://${host}`];
+  const { code, out } = await runCli(args, ["--allow-env", `--allow-net=${host}`]);
+  assertEquals(code, 0, out);
+  assertEquals(lineOf(out, "resolve").status, "skip");
+  assertEquals(lineOf(out, "connect").status, "ok");
+});
+
+Deno.test("doctor: keepalive's line has the kernel's values, or says whose they are", async () => {
+  await using server = await RedisServer.start(HEALTHY);
+  const args = ["doctor", "--json", "--url", server.url];
+  const full = lineOf((await runCli(args)).out, "keepalive");
+  const part = lineOf(
+    (await runCli(args, ["--allow-env", "--allow-net"])).out,
+    "keepalive",
+  );
+  if (Deno.build.os === "linux") {
+    assertEquals(
+      full.message,
+      "tier full: the kernel has idle 600 s, interval 60 s, count 5",
+    );
+  }
+  assertEquals([full.status, part.status], ["ok", "ok"]);
+  assertMatch(
+    part.message,
+    nodeNetSetsKeepalive(Deno.version.deno)
+      ? /^tier idle: idle 600 s; interval and count are the kernel's/
+      : /^this runtime sets none; a heartbeat asks every 30 s$/,
+  );
+});
+
+Deno.test("doctor: TLS tells version, cipher and the certificate's end; a near one warns", async () => {
+  await using authority = await TlsAuthority.create();
+  const dir = await Deno.makeTempDir();
+  try {
+    for (const [days, status] of [[60, "ok"], [3, "warn"]] as const) {
+      const notAfter = new Date(Date.now() + (days + 0.5) * 86_400_000);
+      const tls = await authority.issue({ notAfter });
+      await using server = await RedisServer.start({ ...HEALTHY, tls });
+      const file = `${dir}/redis.yaml`;
+      await Deno.writeTextFile(
+        file,
+        `host: 127.0.0.1\nport: ${server.port}\ntls:\n  enabled: true\n` +
+          `  ca_file: ${authority.caFile}\ndatabases:\n  main: { db: 0 }\n`,
+      );
+      const { code, out } = await runCli(["doctor", "--json", "--config", file]);
+      const line = lineOf(out, "tls");
+      if (nodeNetSetsKeepalive(Deno.version.deno)) {
+        assertEquals([code, line.status], [status === "ok" ? 0 : 1, status], out);
+        assertMatch(line.message, /^TLSv1\.[23], \w+; the certificate ends in \d+ days/);
+        assertStringIncludes(line.message, `in ${days} days`);
+      } else {
+        assertEquals([code, line.status], [0, "ok"], out);
+        assertStringIncludes(line.message, "does not tell version");
+      }
+    }
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("doctor: what a user may run is not claimed where ACL DRYRUN is refused", async () => {
+  const user = "clerk on >clerk ~* &* +@all -acl|dryrun";
+  await using server = await RedisServer.start({ ...HEALTHY, config: { user } });
+  const url = `redis://clerk:clerk@127.0.0.1:${server.port}`;
+  const { out } = await runCli(["doctor", "--json", "--url", url]);
+  const { status, message } = lineOf(out, "user");
+  assertEquals(status, "skip");
+  assertMatch(message, /^user clerk; what it may run is not known: NOPERM/);
+});
+
+Deno.test("doctor: several databases of a file have their lines each; one may be chosen", async () => {
+  await using one = await RedisServer.start(HEALTHY);
+  const closed = freePort();
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    await Deno.writeTextFile(
+      file,
+      `host: 127.0.0.1\ndatabases:\n  main: { db: 0, port: ${one.port} }\n` +
+        `  cache: { db: 5, port: ${closed} }\n`,
+    );
+    const all = await runCli(["doctor", "--config", file]);
+    assertEquals(all.code, 2, all.out);
+    assertMatch(all.out, /databases\.main\n.*\n.*\n  ok   connect: /);
+    assertMatch(all.out, /databases\.cache\n.*\n.*\n  fail connect: .*ECONNREFUSED/);
+    const main = await runCli(["doctor", "--config", file, "--database", "main"]);
+    assertEquals(main.code, 0, main.out);
+    const unknown = await runCli(["doctor", "--config", file, "--database", "mian"]);
+    assertEquals(unknown.code, 2);
+    assertStringIncludes(unknown.err, "main");
+  } finally {
+    await Deno.remove(file);
+  }
+});

@@ -1,0 +1,115 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import {
+  ConfigError,
+  ConnectError,
+  RedisConfigLoader,
+  RedisConnectionManager,
+} from "../../../mod.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { makeTlsCases } from "../../support/tls.ts";
+import { report } from "./_report.ts";
+import { QUICK_RETRY, timed } from "./_stage.ts";
+
+function managerOf(
+  server: RedisServer,
+  transport: "node" | "deno",
+  tls: { caFile?: string; verify?: boolean },
+) {
+  return new RedisConnectionManager({
+    host: server.host,
+    port: server.port,
+    transport,
+    connectTimeoutMs: 500,
+    connectRetry: QUICK_RETRY,
+    tls: { enabled: true, ...tls },
+    databases: { main: { db: 0 } },
+  });
+}
+
+for (const transport of ["node", "deno"] as const) {
+  Deno.test({
+    name:
+      `rows 31 and 48: with transport ${transport}, TLS spoken to a plain port fails by the connect deadline`,
+    // node:tls of Deno 2.5 keeps a socket that is destroyed before its handshake is over.
+    sanitizeResources: !Deno.version.deno.startsWith("2.5."),
+    fn: async () => {
+      await using server = await RedisServer.start();
+      await using manager = new RedisConnectionManager({
+        host: server.host,
+        port: server.port,
+        transport,
+        connectTimeoutMs: 400,
+        connectRetry: { attempts: 1 },
+        tls: { enabled: true },
+        databases: { main: { db: 0 } },
+      });
+      const { ms, error } = await timed(manager.getClient("main").ping());
+      assertInstanceOf(error, ConnectError);
+      assert(ms < 900, `took ${ms} ms`);
+      await report({
+        row: 48,
+        fault: `TLS to a plain port (${transport})`,
+        outcome: "ConnectError by the deadline",
+        noticedMs: ms,
+      });
+    },
+  });
+}
+
+for (const transport of ["node", "deno"] as const) {
+  Deno.test(`row 48: with transport ${transport}, NODE_TLS_REJECT_UNAUTHORIZED=0 does not switch verification off`, async () => {
+    await using cases = await makeTlsCases();
+    await using server = await RedisServer.start({ tls: cases.unknownAuthority });
+    Deno.env.set("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    try {
+      await using manager = managerOf(server, transport, { caFile: cases.caFile });
+      await assertRejects(() => manager.getClient("main").ping(), ConnectError);
+    } finally {
+      Deno.env.delete("NODE_TLS_REJECT_UNAUTHORIZED");
+    }
+  });
+}
+
+/** What other clients take, and switches verification off where nobody sees it. */
+for (
+  const sideways of [
+    { rejectUnauthorized: false },
+    { checkServerIdentity: () => undefined },
+    { insecureSkipVerify: true },
+  ]
+) {
+  const name = Object.keys(sideways)[0]!;
+  Deno.test(`row 48: ${name} is refused as a setting of TLS, in code and in a file`, () => {
+    const tls = { enabled: true, ...sideways };
+    const error = assertThrows(
+      () => new RedisConnectionManager({ databases: { main: { tls } } }),
+      ConfigError,
+      `databases.main.tls.${name}: unknown setting`,
+    );
+    assertMatch(error.message, /overrides|options/);
+    assertThrows(
+      () =>
+        RedisConfigLoader.fromYaml(
+          `databases: {main: {tls: {enabled: true, ${name}: false}}}`,
+          "file",
+        ),
+      ConfigError,
+      `tls.${name}: unknown setting`,
+    );
+  });
+}
+
+Deno.test("row 48: verification is off only by the explicit setting, which warns", async () => {
+  await using cases = await makeTlsCases();
+  await using server = await RedisServer.start({ tls: cases.unknownAuthority });
+  await using manager = managerOf(server, "node", { verify: false });
+  assertEquals(await manager.getClient("main").ping(), "PONG");
+  assertMatch(manager.config.warnings.join("\n"), /verif/i);
+});

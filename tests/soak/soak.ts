@@ -1,0 +1,232 @@
+/** Row 40 of the fault matrix: a mixed load with a random fault every few seconds. */
+import { RedisConnectionManager } from "../../mod.ts";
+import { assertNoConnectionsLeft } from "../support/clients.ts";
+import { Random } from "../support/random.ts";
+import { delay, waitFor } from "../support/wait.ts";
+import { type Balance, Books } from "./books.ts";
+import { type Fault, FAULTS } from "./faults.ts";
+import { type HeapSample, heapTrend } from "./heap_trend.ts";
+import { LagMeter } from "./lag_meter.ts";
+import { DEADLINES, Load } from "./load.ts";
+import { News } from "./news.ts";
+import type { SoakOptions } from "./options.ts";
+import { PromiseWatch } from "./promise_watch.ts";
+import { Stage } from "./stage.ts";
+import type { Findings } from "./verdict.ts";
+
+declare const gc: (() => void) | undefined;
+
+/** A fault begins every so many milliseconds. */
+const FAULT_EVERY_MS = 5000;
+/** Faults between two looks at the books. */
+const FAULTS_A_PAGE = 2;
+/** By when an operation has to succeed after a fault, in milliseconds. */
+const RECOVERY_MS = 3000;
+/** By when the server's list of clients and the pool's numbers have to agree once. */
+const AGREE_MS = 3000;
+
+/** What is under test on one server. */
+interface Side {
+  readonly stage: Stage;
+  readonly load: Load;
+  readonly news: News;
+}
+
+/** One run. */
+export class Soak {
+  readonly #options: SoakOptions;
+  readonly #say: (line: string) => void;
+  readonly #random: Random;
+  readonly #lag = new LagMeter();
+  readonly #watch = new PromiseWatch(this.#lag);
+  readonly #wrong: string[] = [];
+  readonly #strikes: Record<string, number> = {};
+  readonly #recoveriesMs: number[] = [];
+  readonly #heap: HeapSample[] = [];
+  readonly #balance: Balance = {
+    acknowledged: 0,
+    ambiguous: 0,
+    refused: 0,
+    lost: 0,
+    doubles: 0,
+    faults: [],
+  };
+  readonly #startedAt = performance.now();
+  #page = 0;
+
+  /**
+   * Starts nothing yet.
+   *
+   * @param options How long, and from which random numbers.
+   * @param say Takes a line for whoever watches.
+   */
+  constructor(options: SoakOptions, say: (line: string) => void = () => {}) {
+    this.#options = options;
+    this.#say = say;
+    this.#random = new Random(options.seed);
+  }
+
+  /** Runs it to its end. */
+  async run(): Promise<Findings> {
+    await using node = await Stage.start("node");
+    await using deno = await Stage.start("deno");
+    const stages = [node, deno];
+    const sides: Side[] = [];
+    {
+      await using manager = managerOf(stages);
+      for (const stage of stages) sides.push(await this.#begin(manager, stage));
+      await this.#strikeOn(manager, sides);
+      await Promise.all(sides.map(({ load }) => load.stop()));
+      await this.#judgePage(sides);
+    }
+    for (const { server } of stages) {
+      await assertNoConnectionsLeft(server, "mooring:")
+        .catch((error) => this.#wrong.push(error.message));
+    }
+    const findings = this.#findings(sides);
+    this.#lag[Symbol.dispose]();
+    return findings;
+  }
+
+  async #begin(manager: RedisConnectionManager, stage: Stage): Promise<Side> {
+    const news = new News();
+    await manager.subscribe(
+      stage.name,
+      ["news"],
+      (text) => news.heard(text),
+      { onGap: () => news.gap() },
+    );
+    const load = new Load({
+      database: stage.name,
+      manager,
+      watch: this.#watch,
+      random: this.#random,
+      news,
+      wrong: (what) => void this.#wrong.push(what),
+    }, new Books(`page0:${stage.name}`));
+    load.start();
+    return { stage, load, news };
+  }
+
+  async #strikeOn(manager: RedisConnectionManager, sides: readonly Side[]) {
+    // Chosen by numbers of their own, as callers draw in an order that time decides.
+    const random = new Random(this.#options.seed + 1);
+    const until = performance.now() + this.#options.minutes * 60_000;
+    let queue: Fault[] = [];
+    for (let n = 1; performance.now() < until; n++) {
+      const nextAt = performance.now() + FAULT_EVERY_MS;
+      // Each kind before any comes again.
+      if (queue.length === 0) queue = [...FAULTS];
+      const [fault] = queue.splice(random.below(queue.length), 1);
+      await this.#strike(fault!, random.pick(sides), random);
+      if (n % FAULTS_A_PAGE === 0) {
+        await this.#judgePage(sides);
+        for (const { stage } of sides) await this.#compareCounts(manager, stage);
+      }
+      await delay(Math.max(0, nextAt - performance.now()));
+    }
+  }
+
+  async #strike(fault: Fault, { stage, load }: Side, random: Random): Promise<void> {
+    this.#strikes[fault.name] = (this.#strikes[fault.name] ?? 0) + 1;
+    const where = `"${fault.name}" on ${stage.name}`;
+    try {
+      await fault.strike(stage, random);
+    } catch (cause) {
+      throw new Error(`Cannot bring about ${where}`, { cause });
+    }
+    const healedAt = performance.now();
+    await waitFor(() => load.lastSuccessAt > healedAt, {
+      timeoutMs: RECOVERY_MS,
+      what: "a success",
+    }).catch(() =>
+      this.#wrong.push(`no operation succeeded within ${RECOVERY_MS} ms after ${where}`)
+    );
+    const ms = Math.max(0, load.lastSuccessAt - healedAt);
+    this.#recoveriesMs.push(ms);
+    this.#say(
+      `${this.#minute.toFixed(2)} min: ${where}, served after ${ms.toFixed(0)} ms`,
+    );
+  }
+
+  /** Judges what was written since the last time, and looks at the heap. */
+  async #judgePage(sides: readonly Side[]): Promise<void> {
+    this.#page++;
+    for (const { stage, load } of sides) {
+      const old = await load.turnPage(new Books(`page${this.#page}:${stage.name}`));
+      const { faults, ...sums } = await old.close(stage.ask);
+      this.#balance.faults.push(...faults);
+      for (const [name, count] of Object.entries(sums)) {
+        this.#balance[name as keyof typeof sums] += count;
+      }
+    }
+    const late = this.#watch.overdue().length;
+    if (late > 0) this.#say(`${late} promises late so far`);
+    gc?.();
+    this.#heap.push({ minute: this.#minute, bytes: Deno.memoryUsage().heapUsed });
+  }
+
+  /** What the server lists and what the pool counts agree, sooner or later. */
+  async #compareCounts(manager: RedisConnectionManager, stage: Stage): Promise<void> {
+    let last = "";
+    await waitFor(async () => {
+      const listed = (await stage.server.clientList(`mooring:${stage.name}:`)).length;
+      const { lanes, leases, idleConnections, connecting } = manager
+        .getPoolStatistics(stage.name);
+      last =
+        `${listed} listed; ${lanes} lanes, ${leases} leases, ${idleConnections} idle, ` +
+        `${connecting} connecting`;
+      return listed === lanes + leases + idleConnections + connecting;
+    }, { timeoutMs: AGREE_MS, everyMs: 5, what: "agreement" }).catch(() =>
+      this.#wrong.push(`server and pool of ${stage.name} disagree: ${last}`)
+    );
+  }
+
+  get #minute(): number {
+    return (performance.now() - this.#startedAt) / 60_000;
+  }
+
+  #findings(sides: readonly Side[]): Findings {
+    const counts: Record<string, number> = {};
+    const news = { received: 0, gaps: 0 };
+    for (const { load, news: { counts: own, faults } } of sides) {
+      for (const [kind, count] of Object.entries(load.counts)) {
+        counts[kind] = (counts[kind] ?? 0) + count;
+      }
+      news.received += own.received;
+      news.gaps += own.gaps;
+      this.#wrong.push(...faults);
+    }
+    return {
+      ...this.#options,
+      counts,
+      strikes: this.#strikes,
+      balance: this.#balance,
+      late: this.#watch.overdue(),
+      pending: this.#watch.pending,
+      news,
+      recoveriesMs: this.#recoveriesMs,
+      heap: heapTrend(this.#heap),
+      worstLagMs: this.#lag.worst,
+      wrong: this.#wrong,
+    };
+  }
+}
+
+function managerOf(stages: readonly Stage[]): RedisConnectionManager {
+  return new RedisConnectionManager({
+    ...DEADLINES,
+    connectTimeoutMs: 500,
+    connectRetry: { attempts: 5, minMs: 20, maxMs: 200, multiplier: 2, jitter: 0.5 },
+    circuitBreakerTimeoutMs: 200,
+    healthCheckIntervalMs: 1000,
+    maxConnections: 10,
+    databases: Object.fromEntries(stages.map((stage) => [stage.name, {
+      db: 0,
+      host: stage.relay.host,
+      port: stage.relay.port,
+      transport: stage.name as "node" | "deno",
+      password: () => stage.toldPassword,
+    }])),
+  });
+}

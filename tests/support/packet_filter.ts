@@ -1,0 +1,58 @@
+/**
+ * A packet filter that loses every packet of a port, for half-open connections as in life.
+ *
+ * @module
+ */
+
+async function iptables(...args: string[]): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command("iptables", {
+      args: ["-w", "5", ...args],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Whether this process may change the filter: Linux, iptables, and the rights for it. */
+export async function canFilterPackets(): Promise<boolean> {
+  return Deno.build.os === "linux" && await iptables("-L", "INPUT", "-n");
+}
+
+/** Loses packets between the loopback ports of one connection, until it is disposed of. */
+export class PacketLoss implements AsyncDisposable {
+  readonly #rules: readonly string[][];
+
+  private constructor(rules: readonly string[][]) {
+    this.#rules = rules;
+  }
+
+  /**
+   * Begins to lose them, both ways.
+   *
+   * @param client Port of the client's end.
+   * @param server Port of the server.
+   * @throws {Error} If the filter does not take the rules.
+   */
+  static async between(client: number, server: number): Promise<PacketLoss> {
+    const rule = (from: number, to: number) => [
+      ...["INPUT", "-i", "lo", "-p", "tcp"],
+      ...["--sport", String(from), "--dport", String(to), "-j", "DROP"],
+    ];
+    const loss = new PacketLoss([rule(client, server), rule(server, client)]);
+    for (const each of loss.#rules) {
+      if (await iptables("-I", ...each)) continue;
+      await loss[Symbol.asyncDispose]();
+      throw new Error(`Cannot add the rule ${each.join(" ")}`);
+    }
+    return loss;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const each of this.#rules) await iptables("-D", ...each);
+  }
+}

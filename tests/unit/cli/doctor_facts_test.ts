@@ -1,0 +1,159 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  type RedisConfig,
+  RedisConfigLoader,
+  type RedisConfigOptions,
+} from "../../../mod.ts";
+import { targetsOf } from "../../../src/cli/doctor/resolve_names.ts";
+import {
+  judgeClock,
+  judgeEviction,
+  judgeMaxClients,
+  judgePersistence,
+  judgeReplication,
+  parseInfo,
+  type Verdict,
+} from "../../../src/cli/doctor/server_facts.ts";
+import {
+  judgeKeepalive,
+  judgeTls,
+  type SocketFacts,
+} from "../../../src/cli/doctor/socket_facts.ts";
+
+const NOW = Date.UTC(2026, 0, 1);
+const PLAIN: SocketFacts = { keepalive: "idle", kernelKeepalive: null, tls: null };
+
+function config(main: RedisConfigOptions = {}): RedisConfig {
+  return RedisConfigLoader.fromOptions({ databases: { main } }).databases.main!;
+}
+
+function assertVerdict(found: Verdict, status: Verdict["status"], text: string): void {
+  assertEquals(found.status, status, JSON.stringify(found));
+  assertStringIncludes(found.message, text);
+  const needsAdvice = status === "warn" || status === "fail";
+  assertEquals(found.advice !== undefined, needsAdvice, JSON.stringify(found));
+}
+
+Deno.test("judgeTls() warns of a password without TLS beyond this machine only", () => {
+  const judge = (main: RedisConfigOptions) => judgeTls(config(main), PLAIN, NOW);
+  assertVerdict(judge({ host: "127.0.0.1", password: "x" }), "skip", "not asked for");
+  assertVerdict(judge({ host: "redis.internal" }), "skip", "not asked for");
+  assertVerdict(
+    judge({ host: "redis.internal", password: "x" }),
+    "warn",
+    "the password goes to redis.internal without TLS",
+  );
+});
+
+Deno.test("judgeTls() judges the certificate's end and whether it is verified", () => {
+  const judge = (expiresAt: string | null, verify = true) =>
+    judgeTls(config({ tls: { enabled: true, verify } }), {
+      ...PLAIN,
+      tls: { protocol: "TLSv1.3", cipher: "TLS_X", expiresAt },
+    }, NOW);
+  assertVerdict(judge("2026-01-15T00:00:00.000Z"), "ok", "TLSv1.3, TLS_X");
+  assertVerdict(judge("2026-01-14T23:59:59.000Z"), "warn", "in 13 days");
+  assertVerdict(judge(null), "ok", "TLSv1.3");
+  assertVerdict(judge("2027-01-01T00:00:00.000Z", false), "warn", "not verified");
+});
+
+Deno.test("judgeKeepalive() compares the kernel's values with the configured ones", () => {
+  const kernel = { isOn: true, idleSeconds: 600, intervalSeconds: 60, count: 5 };
+  const judge = (change: Partial<typeof kernel>) =>
+    judgeKeepalive(config(), {
+      ...PLAIN,
+      keepalive: "full",
+      kernelKeepalive: { ...kernel, ...change },
+    });
+  assertVerdict(judge({}), "ok", "idle 600 s, interval 60 s, count 5");
+  for (
+    const change of [
+      { isOn: false },
+      { idleSeconds: 7200 },
+      { intervalSeconds: 75 },
+      { count: 9 },
+    ]
+  ) assertVerdict(judge(change), "warn", "not what is configured");
+});
+
+Deno.test("judgeKeepalive() warns only where nothing would notice a dead peer", () => {
+  const judge = (main: RedisConfigOptions, keepalive: SocketFacts["keepalive"]) =>
+    judgeKeepalive(config(main), { ...PLAIN, keepalive });
+  assertVerdict(judge({}, "idle"), "ok", "interval and count are the kernel's");
+  assertVerdict(judge({}, "on"), "ok", "all times are the kernel's");
+  assertVerdict(judge({}, "heartbeat"), "ok", "a heartbeat asks every 30 s");
+  assertVerdict(
+    judge({ healthCheckIntervalMs: 0, socketKeepalive: false }, "heartbeat"),
+    "warn",
+    "it is off (socket_keepalive)",
+  );
+  assertVerdict(judge({ unixSocket: "/run/r.sock" }, "heartbeat"), "skip", "Unix socket");
+});
+
+Deno.test("targetsOf() is where connections begin", () => {
+  assertEquals(targetsOf(config({ host: "h", port: 1 })), [{ host: "h", port: 1 }]);
+  assertEquals(targetsOf(config({ unixSocket: "/run/r.sock" })), []);
+  const nodes = [{ host: "a", port: 1 }, { host: "b", port: 2 }];
+  assertEquals(targetsOf(config({ mode: "cluster", nodes })), nodes);
+});
+
+Deno.test("judgeMaxClients() multiplies by the instances", () => {
+  assertVerdict(judgeMaxClients(20, 5, 100), "ok", "20 connections × 5 instances = 100");
+  assertVerdict(judgeMaxClients(20, 6, 100), "fail", "= 120, maxclients 100");
+});
+
+Deno.test("judgeEviction() warns where keys without expiry are evicted", () => {
+  const judge = (maxmemory: string, maxmemory_policy: string) =>
+    judgeEviction({ maxmemory, maxmemory_policy });
+  assertVerdict(judge("0", "allkeys-lru"), "ok", "no maxmemory");
+  assertVerdict(judge("100", "noeviction"), "ok", "maxmemory 100 bytes");
+  assertVerdict(judge("100", "volatile-ttl"), "ok", "volatile-ttl");
+  assertVerdict(judge("100", "allkeys-lru"), "warn", "without expiry are evicted");
+  assertVerdict(judgeEviction({}), "skip", "does not tell");
+});
+
+Deno.test("judgePersistence() tells what a restart or a crash loses", () => {
+  const aof = { aof_enabled: "1", aof_last_write_status: "ok" };
+  const none = { aof_enabled: "0" };
+  assertVerdict(judgePersistence(aof, { appendfsync: "everysec" }), "ok", "everysec");
+  assertVerdict(judgePersistence(aof, { appendfsync: "no" }), "warn", "fsync no");
+  assertVerdict(
+    judgePersistence({ ...aof, aof_last_write_status: "err" }, {}),
+    "fail",
+    "append-only file failed",
+  );
+  assertVerdict(judgePersistence(none, { save: "" }), "warn", "loses everything");
+  assertVerdict(judgePersistence(none, { save: "60 1" }), "warn", "save 60 1");
+  assertVerdict(judgePersistence(none, {}), "warn", "snapshots only:");
+  assertVerdict(
+    judgePersistence(none, { save: "60 1", "stop-writes-on-bgsave-error": "no" }),
+    "warn",
+    "writes go on",
+  );
+  assertVerdict(
+    judgePersistence({ ...none, rdb_last_bgsave_status: "err" }, {}),
+    "fail",
+    "last save failed",
+  );
+});
+
+Deno.test("judgeReplication() warns of a replica, and of writes that none has", () => {
+  const wanted = (n: string) => ({ "min-replicas-to-write": n });
+  const primary = (n: string) => ({ role: "master", connected_slaves: n });
+  assertVerdict(judgeReplication(primary("0"), wanted("0")), "ok", "0 replicas");
+  assertVerdict(judgeReplication(primary("2"), wanted("1")), "ok", "2 replicas");
+  assertVerdict(judgeReplication(primary("2"), wanted("0")), "warn", "2 replicas");
+  assertVerdict(judgeReplication({ role: "slave" }, {}), "warn", "it is a replica");
+  assertVerdict(judgeReplication({}, {}), "skip", "does not tell");
+});
+
+Deno.test("judgeClock() allows a second and what the question took", () => {
+  assertVerdict(judgeClock(1_000_000, 1_000_400, 10), "ok", "400 ms behind");
+  assertVerdict(judgeClock(1_001_005, 1_000_000, 10), "ok", "1005 ms ahead (±5 ms)");
+  assertVerdict(judgeClock(1_001_006, 1_000_000, 10), "warn", "1006 ms ahead");
+});
+
+Deno.test("parseInfo() reads lines, not headings", () => {
+  const text = "# Server\r\nredis_version:7.0.15\r\n\r\nexecutable:/a:b\r\n";
+  assertEquals(parseInfo(text), { redis_version: "7.0.15", executable: "/a:b" });
+});

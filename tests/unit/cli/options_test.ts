@@ -1,0 +1,95 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { InvalidArgumentError } from "commander";
+import denoJson from "../../../deno.json" with { type: "json" };
+import { CliExit } from "../../../src/cli/exit.ts";
+import { parseCount, parseSeconds, parseUrl } from "../../../src/cli/options.ts";
+import { run } from "../../../src/cli/run.ts";
+import { VERSION } from "../../../src/cli/version.ts";
+import { testIo } from "./_io.ts";
+
+Deno.test("parseSeconds() gives milliseconds, and refuses what is none", () => {
+  assertEquals(["0.1", "2", "86400"].map(parseSeconds), [100, 2000, 86_400_000]);
+  for (const text of ["", " ", "abc", "0", "-1", "86401", "NaN", "Infinity", "1s"]) {
+    assertThrows(() => parseSeconds(text), InvalidArgumentError);
+  }
+});
+
+Deno.test("parseCount() takes whole numbers from 1", () => {
+  assertEquals(["1", "1000000"].map(parseCount), [1, 1_000_000]);
+  for (const text of ["", "0", "1.5", "-1", "1e3", "1000001", "x"]) {
+    assertThrows(() => parseCount(text), InvalidArgumentError);
+  }
+});
+
+Deno.test("parseUrl() takes its schemes, and never says what was refused", () => {
+  const parse = parseUrl(["redis:", "rediss:"]);
+  assertEquals(parse("rediss://h:1"), "rediss://h:1");
+  for (const text of ["http://:s3cret@h", "s3cret", ""]) {
+    const error = assertThrows(() => parse(text), CliExit);
+    assertEquals(error.message.includes("s3cret"), false);
+  }
+});
+
+Deno.test("wrong usage never repeats a password", async () => {
+  const url = "http://:s3cretpw@h";
+  for (
+    const args of [
+      ["doctor", "--url", url],
+      ["doctor", "-u", url],
+      ["--url", url],
+      [url],
+      [
+        "doctor",
+        `--uri=${url}`,
+      ],
+    ]
+  ) {
+    const io = testIo();
+    assertEquals([await run(args, io), io.written], [64, []]);
+    assertEquals(io.said.length > 0, true);
+    assertEquals(io.said.join("").includes("s3cretpw"), false, io.said.join(""));
+  }
+});
+
+Deno.test("--version says what deno.json says", async () => {
+  const io = testIo();
+  assertEquals(await run(["--version"], io), 0);
+  assertEquals(io.written.join(""), `${denoJson.version}\n`);
+  assertEquals(VERSION, denoJson.version);
+});
+
+Deno.test("every command has a --help of its own with exit code 0, on standard output", async () => {
+  for (
+    const words of [
+      ...[[], ["doctor"], ["stats"], ["config"], ["config", "check"]],
+      ...[["config", "explain"], ["config", "schema"], ["config", "init"], [
+        "completions",
+      ]],
+    ]
+  ) {
+    const io = testIo();
+    assertEquals(await run([...words, "--help"], io), 0);
+    const text = io.written.join("");
+    assertEquals(
+      text.startsWith(`Usage: ${["mooring", ...words].join(" ")}`),
+      true,
+      text,
+    );
+    assertEquals(io.said, []);
+  }
+});
+
+Deno.test("wrong usage is 64, and says so on standard error alone", async () => {
+  for (
+    const args of [
+      ...[[], ["nothing"], ["doctor", "--nothing"], ["doctor", "--instances", "x"]],
+      ...[["completions"], ["completions", "tcsh"], ["stats", "--url", "ftp://h"]],
+      ...[["stats", "--url", "http://h", "--config", "f"], ["config"]],
+    ]
+  ) {
+    const io = testIo();
+    assertEquals([await run(args, io), args], [64, args]);
+    assertEquals(io.written, [], args.join(" "));
+    assertEquals(io.said.length > 0, true, args.join(" "));
+  }
+});

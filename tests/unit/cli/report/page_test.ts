@@ -1,0 +1,84 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { renderReport } from "../../../../src/cli/tune/report/mod.ts";
+import { sampleReport } from "../../../support/tune_report.ts";
+
+const report = sampleReport();
+
+/** The page's headings, in order. */
+function headings(page: string): string[] {
+  return [...page.matchAll(/<h2[^>]*>([^<]*)<\/h2>/g)].map(([, title = ""]) => title);
+}
+
+Deno.test("renderReport() begins with the recommendation and ends with the machine", () => {
+  assertEquals(
+    headings(renderReport(report, [{ title: "Further <1>", html: "<p>x</p>" }])),
+    [
+      "Recommendation",
+      "Throughput",
+      "Latency",
+      "Side by side",
+      "Command mixes",
+      "Pool of leases",
+      "Value sizes",
+      "CPU",
+      "Further &lt;1&gt;",
+      "Machine and versions",
+    ],
+  );
+});
+
+Deno.test("renderReport() leaves out what was not measured", () => {
+  const points = report.points
+    .filter(({ sweep, subject }) => sweep === "lanes" && subject === "mooring")
+    .map((point) => ({ ...point, clientCpu: null, serverCpu: null }));
+  assertEquals(headings(renderReport({ ...report, points })), [
+    "Recommendation",
+    "Throughput",
+    "Latency",
+    "Machine and versions",
+  ]);
+});
+
+Deno.test("renderReport() says of each setting what to write, what is there, and why", () => {
+  const page = renderReport(report);
+  for (const { key, value, current, reason } of report.advice) {
+    const [, card = ""] = page.split(`<li data-key="${key}">`);
+    const unit = key.endsWith("_timeout") ? " s" : "";
+    assertStringIncludes(card, `<div class="value">${value}${unit}<small>`);
+    assertStringIncludes(
+      card,
+      value === current ? "as it is now" : `now ${current}${unit}</small>`,
+    );
+    assertStringIncludes(card, reason.replaceAll("'", "&#39;"));
+    assertStringIncludes(page, `\n${key}: ${value}`.trimStart());
+  }
+});
+
+Deno.test("renderReport() warns of commands that failed, and only then", () => {
+  const points = report.points.map((point, index) => ({
+    ...point,
+    errors: index < 2 ? 600 : 0,
+  }));
+  assertStringIncludes(
+    renderReport({ ...report, points }),
+    `1,200 commands failed, in 2 of ${points.length} measurements`,
+  );
+  assert(!renderReport(report).includes("commands failed"));
+});
+
+Deno.test("renderReport() names machine, versions and server", () => {
+  const page = renderReport(report);
+  const { machine, server, clients } = report;
+  for (
+    const fact of [
+      machine.runtime,
+      `V8 ${machine.v8}`,
+      machine.os,
+      machine.arch,
+      `${machine.cores} cores`,
+      `version ${server.version} at ${server.endpoint}`,
+      "10,000",
+      ...Object.entries(clients).map((client) => client.join(" ")),
+    ]
+  ) assertStringIncludes(page.slice(page.indexOf("Machine and versions</h2>")), fact);
+});

@@ -1,0 +1,47 @@
+import { assertEquals } from "@std/assert";
+import {
+  agreeing,
+  chosenLanes,
+  lineOf,
+  pointsOf,
+  valuesOf,
+} from "../../../../src/cli/tune/report/select.ts";
+import { sampleReport } from "../../../support/tune_report.ts";
+
+const report = sampleReport();
+const lanes = pointsOf(report, "lanes", "mooring");
+
+Deno.test("agreeing() keeps the largest part, so that no place of a line has two points", () => {
+  const odd = lanes.slice(0, 3).map((point) => ({ ...point, valueBytes: 4096 }));
+  assertEquals(agreeing([...odd, ...lanes], ["mix", "valueBytes"]), lanes);
+  assertEquals(agreeing([], ["mix"]), []);
+});
+
+Deno.test("chosenLanes() takes the recommended ones if they were measured, else the best", () => {
+  assertEquals(chosenLanes(report), 4);
+  assertEquals(chosenLanes({ ...report, advice: [] }), 8);
+  const unmeasured = report.advice.map((advice) => ({ ...advice, value: 5 }));
+  assertEquals(chosenLanes({ ...report, advice: unmeasured }), 8);
+  assertEquals(chosenLanes({ ...report, points: [] }), undefined);
+});
+
+Deno.test("lineOf() goes up along its axis, with whiskers, and past what was not measured", () => {
+  const [one, two, three] = lanes.map((point, index) => ({
+    ...point,
+    clientCpu: index === 1 ? null : index,
+  }));
+  const points = [three!, two!, one!];
+  assertEquals(
+    lineOf("cpu", points, ({ concurrency }) => concurrency, ({ clientCpu }) => clientCpu),
+    { name: "cpu", points: [{ x: 1, y: 0 }, { x: 4, y: 2 }] },
+  );
+  const { median, low, high } = one!.perSecond;
+  assertEquals(
+    lineOf("rate", [one!], ({ concurrency }) => concurrency, (point) => point.perSecond),
+    { name: "rate", points: [{ x: 1, y: median, low, high }] },
+  );
+});
+
+Deno.test("valuesOf() names each value once, in ascending order", () => {
+  assertEquals(valuesOf(lanes.toReversed(), (point) => point.lanes), [1, 2, 4, 8]);
+});

@@ -1,0 +1,111 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { compareReports } from "../../../../src/cli/tune/compare.ts";
+import { productionSigns } from "../../../../src/cli/tune/guard.ts";
+import type { Point, TuneReport } from "../../../../src/cli/tune/report_types.ts";
+import type { ServerFacts } from "../../../../src/cli/tune/server_view.ts";
+import { comparisonText } from "../../../../src/cli/tune/text.ts";
+
+function point(values: Partial<Point>): Point {
+  return {
+    sweep: "lanes",
+    subject: "mooring",
+    mix: "get-heavy",
+    lanes: 1,
+    leases: 0,
+    concurrency: 64,
+    valueBytes: 128,
+    rounds: 5,
+    perSecond: { median: 1000, low: 980, high: 1020 },
+    latencyMs: { p50: 1, p99: 2, p999: 3, max: 4 },
+    p99Ms: { median: 2, low: 1.9, high: 2.1 },
+    clientCpu: null,
+    serverCpu: null,
+    connections: 1,
+    bytesPerSecond: { in: 0, out: 0 },
+    errors: 0,
+    ...values,
+  };
+}
+
+function report(points: readonly Point[], runtime = "Deno 2.9.6"): TuneReport {
+  return {
+    version: 1,
+    startedAt: "2026-01-01T00:00:00Z",
+    seconds: 1,
+    effort: "quick",
+    machine: { runtime, v8: "14", os: "linux", arch: "x86_64", cores: 2 },
+    server: {
+      endpoint: "127.0.0.1:6379",
+      version: "7.0.15",
+      ioThreads: 1,
+      maxClients: 10_000,
+      isThrowAway: true,
+    },
+    clients: { mooring: "0.1.0" },
+    points,
+    knees: [],
+    advice: [],
+  };
+}
+
+const found = (before: Partial<Point>, after: Partial<Point>) =>
+  compareReports(report([point(before)]), report([point(after)])).regressions;
+
+Deno.test("compareReports() names what is worse by more than the noise", () => {
+  assertEquals(found({}, {}), []);
+  assertEquals(found({}, { perSecond: { median: 970, low: 950, high: 990 } }), []);
+  assertEquals(found({}, { perSecond: { median: 800, low: 400, high: 1200 } }), []);
+  const [slower] = found({}, { perSecond: { median: 800, low: 780, high: 820 } });
+  assertEquals([slower!.figure, slower!.before, slower!.after], [
+    "throughput",
+    1000,
+    800,
+  ]);
+  assertStringIncludes(slower!.what, "64 callers");
+  const [later] = found({}, { p99Ms: { median: 4, low: 3.9, high: 4.1 } });
+  assertEquals([later!.figure, later!.before, later!.after], ["p99", 2, 4]);
+  assertEquals(found({}, { errors: 3 })[0]!.figure, "errors");
+});
+
+Deno.test("compareReports() is content with what is better, and leaves out the rest", () => {
+  assertEquals(found({}, { perSecond: { median: 2000, low: 1900, high: 2100 } }), []);
+  const other = compareReports(report([point({})]), report([point({ lanes: 2 })]));
+  assertEquals([other.compared, other.regressions], [0, []]);
+});
+
+Deno.test("compareReports() says why two runs may not be comparable", () => {
+  const comparison = compareReports(report([]), report([], "Deno 2.5.7"));
+  assertEquals(comparison.differences, ["runtime: Deno 2.9.6 then, Deno 2.5.7 now"]);
+  assertStringIncludes(comparisonText(comparison), "Not the same runtime");
+});
+
+Deno.test("productionSigns() says everything that somebody may need the server for", () => {
+  const idle: ServerFacts = {
+    version: "7.0.15",
+    role: "master",
+    replicas: 0,
+    isCluster: false,
+    otherClients: 0,
+    keys: 0,
+    ioThreads: 1,
+    maxClients: 10_000,
+  };
+  assertEquals(productionSigns(idle), []);
+  assertEquals(
+    productionSigns({
+      ...idle,
+      role: "slave",
+      replicas: 2,
+      isCluster: true,
+      otherClients: 1,
+      keys: 12_345,
+    }),
+    [
+      "12,345 keys",
+      "1 other client",
+      "2 replicas",
+      "it is a replica itself",
+      "it is a node of a cluster",
+    ],
+  );
+});

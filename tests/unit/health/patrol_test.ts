@@ -1,0 +1,59 @@
+import { assertEquals } from "@std/assert";
+import { HealthPatrol } from "../../../src/health/patrol.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+
+function patrolOn(clock: FakeClock, intervalMs = 1000) {
+  const asked: number[] = [];
+  const patrol = new HealthPatrol({
+    intervalMs,
+    ask: () => {
+      asked.push(clock.now());
+      return Promise.resolve();
+    },
+    clock,
+  });
+  return { asked, patrol };
+}
+
+Deno.test("HealthPatrol asks each interval as long as the database does not serve fully", async () => {
+  const clock = new FakeClock();
+  const { asked, patrol } = patrolOn(clock);
+  patrol.notice(false);
+  patrol.notice(false);
+  await clock.advance(3500);
+  assertEquals(asked, [1000, 2000, 3000]);
+  patrol.notice(true);
+  await clock.advance(5000);
+  assertEquals(asked.length, 3);
+  patrol.notice(false);
+  await clock.advance(1000);
+  assertEquals(asked.at(-1), 9500);
+});
+
+Deno.test("HealthPatrol waits for an answer before it asks again", async () => {
+  const clock = new FakeClock();
+  const answers: (() => void)[] = [];
+  const patrol = new HealthPatrol({
+    intervalMs: 1000,
+    ask: () => new Promise<void>((resolve) => answers.push(resolve)),
+    clock,
+  });
+  patrol.notice(false);
+  await clock.advance(5000);
+  assertEquals(answers.length, 1);
+  answers[0]!();
+  await clock.advance(1000);
+  assertEquals(answers.length, 2);
+});
+
+Deno.test("HealthPatrol does not ask when it is stopped, or has no interval", async () => {
+  const clock = new FakeClock();
+  const stopped = patrolOn(clock);
+  stopped.patrol.notice(false);
+  stopped.patrol.stop();
+  stopped.patrol.notice(false);
+  const off = patrolOn(clock, 0);
+  off.patrol.notice(false);
+  await clock.advance(10_000);
+  assertEquals([...stopped.asked, ...off.asked], []);
+});

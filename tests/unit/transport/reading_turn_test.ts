@@ -1,0 +1,65 @@
+import { assertEquals } from "@std/assert";
+import { ReadingTurn } from "../../../src/transport/reading_turn.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+
+const FULL = new Uint8Array(64 * 1024);
+
+/** A turn whose chunks take their time. */
+function setUp(costMs: number) {
+  const clock = new FakeClock();
+  let dealt = 0;
+  const turn = new ReadingTurn(clock, () => {
+    dealt++;
+    clock.freeze(costMs);
+  });
+  return { clock, turn, dealt: () => dealt };
+}
+
+Deno.test("ReadingTurn.take() stops a socket that has been read for 15 ms without a pause", async () => {
+  const { turn, dealt } = setUp(1);
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 14; i++) assertEquals(turn.take(FULL), undefined);
+    const over = turn.take(FULL);
+    assertEquals(over instanceof Promise, true);
+    await over;
+  }
+  assertEquals(dealt(), 45);
+});
+
+Deno.test("ReadingTurn.take() stops nobody whose chunks come with pauses, or one by one", () => {
+  const { clock, turn } = setUp(14);
+  for (let i = 0; i < 100; i++) {
+    assertEquals(turn.take(FULL), undefined);
+    clock.freeze(1);
+  }
+});
+
+Deno.test("ReadingTurn.take() never stops after a chunk that has not filled the buffer", () => {
+  const { turn, dealt } = setUp(100);
+  const part = FULL.subarray(1);
+  for (let i = 0; i < 10; i++) assertEquals(turn.take(part), undefined);
+  assertEquals(dealt(), 10);
+});
+
+Deno.test("ReadingTurn.take() counts large chunks between full ones, as no pause", () => {
+  const { turn } = setUp(2.5);
+  const part = FULL.subarray(0, 16 * 1024);
+  for (let i = 0; i < 3; i++) {
+    assertEquals([turn.take(FULL), turn.take(part)], [undefined, undefined]);
+  }
+  assertEquals(turn.take(FULL) instanceof Promise, true);
+});
+
+Deno.test("ReadingTurn.take() lets a socket go on only when the event loop went round", async () => {
+  const clock = new FakeClock();
+  const looked: (() => void)[] = [];
+  clock.afterPoll = (fn) => void looked.push(fn);
+  const turn = new ReadingTurn(clock, () => clock.freeze(16));
+  let goesOn = false;
+  const over = turn.take(FULL)!.then(() => goesOn = true);
+  await clock.advance(1000);
+  assertEquals(goesOn, false);
+  looked[0]!();
+  await over;
+  assertEquals(goesOn, true);
+});
