@@ -1,10 +1,7 @@
 import type { Clock } from "./core/clock.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import type { PooledConnection } from "./database_pool.ts";
-import type {
-  ConnectionCounts,
-  DatabaseStatistics,
-} from "./observability/database_statistics.ts";
+import type { DatabaseStatistics } from "./observability/database_statistics.ts";
 import { LATENCY_BOUNDS_MS, type MetricsSource } from "./observability/prometheus.ts";
 import type {
   ConnectionDetails,
