@@ -34,6 +34,7 @@ export function breakerMarkdown(): string {
 }
 
 function doneAbout({ action, reresolve }: ReplyErrorRule): string {
+  if (action === "redirect") return "in a cluster sent to the node that it names";
   if (action !== "wait") return "told to the caller";
   return `tried again within the deadline${reresolve ? ", on a new connection" : ""}`;
 }

@@ -1,12 +1,9 @@
-import type { Clock, Timer } from "./core/clock.ts";
-import {
-  CircuitOpenError,
-  CommandRefusedError,
-  ConnectError,
-} from "./core/errors/mod.ts";
+import type { Clock } from "./core/clock.ts";
+import { CommandRefusedError } from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
-import { BlockingCommands } from "./commands/blocking.ts";
+import { BlockingCommands, type BlockingLease } from "./commands/blocking.ts";
+import { ClusterServers } from "./cluster_servers.ts";
 import { type CommandRoute, ManagedClient } from "./commands/client.ts";
 import { Dispatcher } from "./commands/dispatcher.ts";
 import { observeRoute } from "./commands/observed_route.ts";
@@ -24,23 +21,21 @@ import type {
   SubscriptionTargets,
 } from "./commands/subscription_types.ts";
 import { RetryJudge, type RetryPolicy } from "./commands/retry_judge.ts";
+import { runSlotTransaction } from "./commands/slot_transaction.ts";
 import {
   runTransaction,
   type TransactionFill,
   type TransactionOptions,
   type TransactionParts,
 } from "./commands/transaction.ts";
-import type { CloseReason, Connection } from "./connection/connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import { Command } from "./connection/driver.ts";
-import type { Opener } from "./connection/opener.ts";
-import type { CommandOwner } from "./connection/tracked.ts";
-import { HealthRecord } from "./database_health.ts";
-import { type DatabaseLocation, locate } from "./database_location.ts";
+import type { CommandOwner, TrackedCommand } from "./connection/tracked.ts";
+import { locate } from "./database_location.ts";
 import { DatabaseNumbers } from "./database_numbers.ts";
-import { makePool, type PooledConnection } from "./database_pool.ts";
-import { classifier, makeBreaker, makeBudget, makeOpener } from "./database_parts.ts";
+import { classifier, makeBudget } from "./database_parts.ts";
 import { type AcquireOptions, ConnectionLease } from "./lease.ts";
-import { Loan, sessionOf } from "./loan.ts";
+import { type Loan, sessionOf } from "./loan.ts";
 import { DatabaseStatistics } from "./observability/database_statistics.ts";
 import type { MetricsSource } from "./observability/prometheus.ts";
 import type { DatabaseTelemetry } from "./observability/telemetry/database_telemetry.ts";
@@ -52,12 +47,15 @@ import type {
   RedisStats,
 } from "./observability/types.ts";
 import type { ConnectionBudget } from "./pool/budget.ts";
-import { type Lane, LaneSet } from "./pool/lanes.ts";
-import type { Lease } from "./pool/lease.ts";
-import type { Pool } from "./pool/pool.ts";
-import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import { blockingTimeoutMs } from "./resilience/command_class.ts";
 import type { RetryBudget } from "./resilience/retry_budget.ts";
+import { ServerConnections, type ServerContext } from "./server_connections.ts";
+import type { LeaseTarget, LeaseWait, Servers } from "./servers.ts";
+import { SingleServer } from "./single_server.ts";
+import { prefixedSlot } from "./topology/key_slot.ts";
+import { slotTransactionParts } from "./slot_transactions.ts";
+import { standaloneEndpoint } from "./topology/standalone.ts";
+import { describeEndpoint } from "./transport/channel.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -75,9 +73,6 @@ export interface DatabaseServices {
 
 /** A blocking command may take this much longer than it asked for, in milliseconds. */
 const BLOCKING_GRACE_MS = 1000;
-/** What is in flight to a server that is not the primary any more may take so long, in
- * milliseconds. */
-const FAILOVER_GRACE_MS = 250;
 
 /**
  * One database: wires its pool, lanes, dispatcher, breaker and statistics from its
@@ -89,16 +84,9 @@ export class Database {
   readonly #services: DatabaseServices;
   readonly #statistics: DatabaseStatistics;
   readonly #numbers: DatabaseNumbers;
-  readonly #health: HealthRecord;
-  readonly #breaker: CircuitBreaker;
   readonly #budget: RetryBudget;
   readonly #telemetry: DatabaseTelemetry | undefined;
-  readonly #location: DatabaseLocation;
-  readonly #opener: Opener;
-  readonly #pool: Pool<PooledConnection>;
-  /** Ids of the leased connections that blocking commands and subscriptions are on. */
-  readonly #ours = new Set<number>();
-  readonly #lanes: LaneSet;
+  readonly #servers: Servers;
   readonly #dispatcher: Dispatcher;
   readonly #route: CommandRoute;
   readonly #blocking: BlockingCommands;
@@ -106,33 +94,29 @@ export class Database {
   /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
   readonly #leaseOwner: CommandOwner = {
     replied: (command, reply) => this.#dispatcher.replied(command, reply),
-    failed: (command, error) => this.#dispatcher.leaseFailed(command, error),
+    failed: (command, error) => {
+      this.#servers.learn?.(command, error);
+      this.#dispatcher.leaseFailed(command, error);
+    },
   };
-  #lastTripReason = "";
-  #graceTimer: Timer | undefined;
+  /** Whose connections blocking commands are on. */
+  readonly #lenders = new WeakMap<BlockingLease, ServerConnections>();
 
   constructor(config: RedisConfig, services: DatabaseServices) {
     const { clock } = services;
     this.config = config;
+    this.#services = services;
     this.#statistics = new DatabaseStatistics(config.name, clock);
-    this.#numbers = this.#makeNumbers(clock);
-    this.#health = this.#makeHealth(services);
-    // Whatever is reported may have changed how well it serves.
-    this.#services = { ...services, emit: this.#health.emit };
-    this.#breaker = makeBreaker(config, clock, (change) => this.#breakerChanged(change));
     this.#budget = makeBudget(config, clock);
-    this.#location = locate(config, clock, (from, to) => this.#moved(from, to));
-    this.#telemetry = this.#makeTelemetry();
-    this.#opener = this.#makeOpener();
-    this.#pool = this.#makePool();
-    this.#lanes = new LaneSet({
-      database: config.name,
-      maxLanes: config.maxLanes,
-      maxWaiting: config.maxWaiting,
+    this.#numbers = new DatabaseNumbers({
+      config,
+      statistics: this.#statistics,
+      health: () => this.health(),
+      servers: () => this.#servers,
       clock,
-      idleTimeoutMs: config.idleTimeoutMs,
-      open: (signal) => this.#openLane(signal),
     });
+    this.#telemetry = this.#makeTelemetry();
+    this.#servers = this.#makeServers();
     const retry = this.#retryPolicy();
     this.#dispatcher = this.#makeDispatcher(retry);
     this.#blocking = this.#makeBlocking(retry);
@@ -145,15 +129,21 @@ export class Database {
     return this.config.name;
   }
 
-  async whenReady(signal?: AbortSignal): Promise<void> {
-    if (!this.#breaker.allows() && this.#breaker.retryAfterMs > 0) {
-      throw this.#openError();
-    }
-    await this.#lanes.whenReady(signal);
+  whenReady(signal?: AbortSignal): Promise<void> {
+    return this.#servers.whenReady(signal);
   }
 
   async acquire(options: AcquireOptions): Promise<ConnectionLease> {
-    const lease = await this.#lease(options);
+    const { key, node, ...wait } = options;
+    const target: LeaseTarget = {
+      ...(node === undefined ? {} : { node }),
+      ...(key === undefined ? {} : { slot: prefixedSlot(this.config.keyPrefix, key) }),
+    };
+    const lease = await this.#servers.lease(
+      target,
+      wait,
+      (server, wait) => server.acquire(wait),
+    );
     return new ConnectionLease(this.name, sessionOf(lease).redis, lease);
   }
 
@@ -191,6 +181,14 @@ export class Database {
         "the pool",
       );
     }
+    if (this.config.mode === "cluster" && "shards" in targets && targets.shards?.length) {
+      throw new CommandRefusedError(
+        this.name,
+        "ssubscribe",
+        "shard channels belong to nodes: use manager.acquire(database, { key: channel })",
+        "the one connection for subscriptions",
+      );
+    }
     return await this.#hub.subscribe(targets, handler, options, decode);
   }
 
@@ -202,7 +200,17 @@ export class Database {
    * @returns The replies.
    */
   transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
-    return runTransaction(this.#batchParts(), fill, options);
+    const parts = this.#batchParts();
+    if (this.config.mode !== "cluster") return runTransaction(parts, fill, options);
+    return runSlotTransaction(
+      slotTransactionParts(parts, {
+        config: this.config,
+        servers: this.#servers,
+        statistics: this.#statistics,
+      }),
+      fill,
+      options,
+    );
   }
 
   execute(
@@ -219,53 +227,13 @@ export class Database {
   }
 
   /**
-   * Asks the server now. A connection that turns out to be dead is not its last word:
-   * a new one is tried. While the circuit breaker is not closed, it asks only when a
-   * probe is due, and is that probe.
+   * Asks the server now; in a cluster every node that serves slots.
    *
    * @param signal Ends the wait.
-   * @returns Whether the server serves.
+   * @returns Whether the server, or a node of the cluster, serves.
    */
-  async check(signal?: AbortSignal): Promise<boolean> {
-    if (this.#breaker.allows()) return await this.#ask(signal) === "serves";
-    const probe = this.#breaker.tryProbe();
-    if (probe === undefined) {
-      this.#health.pinged(null);
-      return false;
-    }
-    try {
-      const found = await this.#ask(signal);
-      if (found === "serves") probe.succeed();
-      else if (found === "unreachable") probe.fail("refused");
-      return found === "serves";
-    } finally {
-      // Does nothing to a probe that was settled.
-      probe.cancel();
-    }
-  }
-
-  /** What a look at the server shows; "waits" if it is there and does not serve now. */
-  async #ask(
-    signal: AbortSignal | undefined,
-  ): Promise<"serves" | "waits" | "unreachable"> {
-    const { clock } = this.#services;
-    for (let attempt = 0; attempt < 2; attempt++) {
-      try {
-        await this.#lanes.whenReady(signal);
-      } catch (error) {
-        signal?.throwIfAborted();
-        this.#health.pinged(null);
-        return error instanceof ConnectError ? "unreachable" : "waits";
-      }
-      const startedAt = clock.now();
-      const [lane] = this.#lanes.connections;
-      const answer = await lane?.query(this.config.commandTimeoutMs, "ping");
-      this.#health.pinged(answer === undefined ? null : clock.now() - startedAt);
-      if (lane !== undefined && answer !== undefined) {
-        return this.#health.serves(lane, answer) ? "serves" : "waits";
-      }
-    }
-    return "unreachable";
+  check(signal?: AbortSignal): Promise<boolean> {
+    return this.#servers.check(signal);
   }
 
   /**
@@ -274,7 +242,7 @@ export class Database {
    * @returns How many.
    */
   reap(): number {
-    return this.#lanes.replaceExpired() + this.#lanes.shrink() + this.#pool.reap();
+    return this.#servers.reap();
   }
 
   /**
@@ -285,26 +253,20 @@ export class Database {
    */
   async close(drainMs: number): Promise<number> {
     this.#dispatcher.close();
-    this.#health.stop();
+    this.#servers.stopReporting();
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
     this.#hub.close();
     // Over a lane the server is told to end what waits for ever.
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
-    // Commands that wait for a lane still get one; leases have what is left of the time.
-    const cutOnLanes = await this.#lanes.close(Math.max(0, deadline - clock.now()));
-    const leftMs = Math.max(0, deadline - clock.now());
-    const { cut } = await this.#pool.close({ drainMs: leftMs });
+    const cut = await this.#servers.close(Math.max(0, deadline - clock.now()));
     this.#telemetry?.close();
-    // Last: those who still got a connection had to be told where.
-    this.#location.close();
-    this.#graceTimer?.cancel();
-    return cutOnLanes + cut;
+    return cut;
   }
 
   /** Closes the circuit breaker by hand, and forgets its failures. */
   resetCircuitBreaker(): void {
-    this.#breaker.reset();
+    this.#servers.resetBreakers();
   }
 
   /** What commands did in the window, and connections so far. */
@@ -329,7 +291,7 @@ export class Database {
 
   /** How well it serves, as far as is known without asking. */
   health(): DatabaseHealth {
-    return this.#health.judge();
+    return this.#servers.health();
   }
 
   /** The seed's legacy shape. */
@@ -337,28 +299,25 @@ export class Database {
     return this.#numbers.metrics();
   }
 
-  #makeNumbers(clock: Clock): DatabaseNumbers {
-    return new DatabaseNumbers({
-      config: this.config,
+  #makeServers(): Servers {
+    const { budget, clock, emit, opened } = this.#services;
+    const { config } = this;
+    const context: ServerContext = {
+      config,
       statistics: this.#statistics,
-      health: () => this.health(),
-      pool: () => this.#pool,
-      lanes: () => this.#lanes,
-      clock,
-    });
-  }
-
-  #makeHealth({ clock, emit }: DatabaseServices): HealthRecord {
-    return new HealthRecord({
-      config: this.config,
-      endpoint: () => this.#location.current(),
-      breaker: () => this.#breaker.state,
-      connections: () => this.#numbers.connections(),
-      lastError: () => this.#statistics.lastError,
-      ask: () => this.check(),
+      budget: this.#budget,
+      limit: budget,
+      leaseOwner: this.#leaseOwner,
+      timeoutOf: (command) => this.#timeoutOf(command),
+      opened: (connection) => opened(config, connection),
+      telemetry: this.#telemetry,
       emit,
       clock,
-    });
+    };
+    if (config.mode === "cluster") return new ClusterServers(context);
+    return new SingleServer(
+      new ServerConnections(context, { locate: (moved) => locate(config, clock, moved) }),
+    );
   }
 
   #makeTelemetry(): DatabaseTelemetry | undefined {
@@ -367,103 +326,12 @@ export class Database {
     return telemetry?.forDatabase({
       name: config.name,
       db: config.db,
-      endpoint: config.mode === "standalone" ? this.#location.where : undefined,
+      endpoint: config.mode === "standalone"
+        ? describeEndpoint(standaloneEndpoint(config))
+        : undefined,
       readPool: () => this.#numbers.poolReading(),
       clock,
     });
-  }
-
-  #makeOpener(): Opener {
-    const { clock, emit } = this.#services;
-    const database = this.name;
-    const { confirm, resolve, where } = this.#location;
-    return makeOpener(this.config, clock, {
-      where,
-      resolve,
-      ...(confirm === undefined ? {} : { confirm }),
-      mayRetry: () => this.#breaker.allows(),
-      attemptRepeated: () => this.#statistics.retried(),
-      attemptFailed: (error, endpoint, kind, source) => {
-        this.#health.connectFailed(error);
-        this.#statistics.connectFailed(error);
-        this.#breaker.recordFailure(kind, source);
-        emit("connection", {
-          database,
-          action: "failed",
-          id: 0,
-          endpoint,
-          reason: error.message,
-        });
-      },
-      loading: (progress, waitedMs) => this.#health.loading(progress, waitedMs),
-      observer: {
-        answered: (sentAt, now, count) => {
-          this.#statistics.answered(sentAt, now, count);
-          this.#budget.deposit(count);
-          this.#breaker.recordSuccess();
-        },
-        troubled: (kind) => {
-          this.#health.troubled();
-          this.#statistics.troubled();
-          this.#breaker.recordFailure(kind);
-          this.#health.update();
-        },
-      },
-    });
-  }
-
-  #makePool(): Pool<PooledConnection> {
-    const { commandTimeoutMs, db, decodeResponses } = this.config;
-    const { budget, clock, emit } = this.#services;
-    return makePool({
-      config: this.config,
-      opener: this.#opener,
-      session: {
-        db,
-        decodeResponses,
-        resetTimeoutMs: commandTimeoutMs,
-        owner: this.#leaseOwner,
-        timeoutOf: (command) => this.#timeoutOf(command),
-        observer: this.#telemetry,
-      },
-      telemetry: this.#telemetry,
-      opened: (connection) => this.#connectionOpened(connection),
-      budget,
-      ours: this.#ours,
-      emit,
-      clock,
-    });
-  }
-
-  /** Leases a connection of the pool. */
-  #lease(options: AcquireOptions = {}): Promise<Lease<PooledConnection>> {
-    const take = () => this.#pool.acquire(options);
-    return this.#telemetry === undefined ? take() : this.#telemetry.acquire(take);
-  }
-
-  /** A lane ends when its place is needed for a lease, in a pool of one. */
-  async #openLane(signal: AbortSignal): Promise<Lane> {
-    const slot = await this.#pool.openLane(signal);
-    const { connection } = slot.connection;
-    slot.onWanted(() =>
-      this.#lanes.replace(connection, "its place is needed for a lease")
-    );
-    const { expiresAt } = slot;
-    return { connection, expiresAt, release: (_, counted) => slot.release(counted) };
-  }
-
-  #connectionOpened(connection: Connection): void {
-    this.#numbers.connectionOpened();
-    this.#statistics.traffic.opened(connection.stream);
-    this.#health.connected();
-    connection.onEnd((reason) => this.#connectionEnded(connection, reason));
-    this.#services.emit("connection", {
-      database: this.name,
-      action: "opened",
-      id: connection.id,
-      endpoint: connection.endpoint,
-    });
-    this.#services.opened(this.config, connection);
   }
 
   #timeoutOf(command: Command): number {
@@ -471,39 +339,6 @@ export class Database {
     return blocking === undefined
       ? this.config.commandTimeoutMs
       : blocking + BLOCKING_GRACE_MS;
-  }
-
-  #connectionEnded(connection: Connection, reason: CloseReason): void {
-    this.#statistics.traffic.ended(connection.stream);
-    if (reason.kind !== "closed") this.#opener.connectionLost();
-    this.#services.emit("connection", {
-      database: this.name,
-      action: "closed",
-      id: connection.id,
-      endpoint: connection.endpoint,
-      end: reason.kind,
-      reason: reason.text,
-    });
-  }
-
-  /**
-   * The primary is another server now: everything leads to it from here on. What is held
-   * or in flight elsewhere gets a moment to finish, as its server, if it lives, drops it
-   * too, or keeps what is written only until it follows the new one.
-   */
-  #moved(from: string, to: string): void {
-    this.#opener.redirect();
-    // Its failures were those of another server.
-    if (this.#breaker.state !== "closed") this.#breaker.reset();
-    this.#lanes.replaceAll(`the primary is ${to} now`);
-    const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
-    this.#pool.evict(leadsAway, false);
-    this.#graceTimer?.cancel();
-    this.#graceTimer = this.#services.clock.setTimer(
-      () => this.#pool.evict(leadsAway, true),
-      FAILOVER_GRACE_MS,
-    );
-    this.#services.emit("failover", { database: this.name, from, to });
   }
 
   #retryPolicy(): RetryPolicy {
@@ -514,17 +349,21 @@ export class Database {
 
   #makeDispatcher(retry: RetryPolicy): Dispatcher {
     const { config } = this;
+    const servers = this.#servers;
     return new Dispatcher({
       database: config.name,
       commandTimeoutMs: config.commandTimeoutMs,
       retry,
       classifier,
-      sink: this.#lanes,
-      breaker: this.#breaker,
-      openError: () => this.#openError(),
+      sink: servers.sink,
+      breaker: servers.gate,
+      openError: () => servers.openError(),
       runBlocking: (command) => this.#blocking.run(command),
-      reresolve: (reason) => this.#lanes.replaceAll(reason),
-      notReady: (connection) => this.#health.notReady(connection),
+      ...(servers.redirect === undefined ? {} : {
+        redirect: (command, error) => servers.redirect!(command, error),
+      }),
+      reresolve: (reason) => servers.reresolve(reason),
+      notReady: (connection) => servers.notReady(connection),
       statistics: this.#statistics,
       clock: this.#services.clock,
     });
@@ -556,7 +395,7 @@ export class Database {
     return new SubscriptionHub({
       database,
       keyPrefix,
-      acquire: async (signal) => new Loan(await this.#lease({ signal }), this.#ours),
+      acquire: (signal) => this.#lend({}, { signal }),
       heartbeat: { intervalMs: healthCheckIntervalMs, timeoutMs: commandTimeoutMs },
       emit,
       clock,
@@ -570,7 +409,7 @@ export class Database {
       decodeResponses: this.config.decodeResponses,
       classify: ({ name, args }) => classifier.resolve(name, args),
       send: (commands) => this.#dispatcher.dispatchBatch(commands),
-      acquire: async (options) => new Loan(await this.#lease(options), this.#ours),
+      acquire: (wait) => this.#lend({}, wait),
       observer: this.#telemetry,
       clock: this.#services.clock,
     };
@@ -581,35 +420,38 @@ export class Database {
     return new BlockingCommands({
       database: this.name,
       timeoutOf: (command) => this.#timeoutOf(command),
-      acquire: async () => new Loan(await this.#lease(), this.#ours).forBlocking(),
-      unblock: (clientId, withinMs) => this.#unblock(clientId, withinMs),
+      acquire: (command) => this.#lendBlocking(command),
+      unblock: async (clientId, withinMs, lease) =>
+        await this.#lenders.get(lease)?.unblock(clientId, withinMs) ?? false,
       judge: (command, error, delivery) => {
+        if (this.#servers.redirectLease?.(command, error)) return AT_ONCE;
         const verdict = judge.judge(command, error, delivery);
         if (verdict.retry) this.#statistics.retried();
         return verdict;
       },
       replied: (command, reply) => this.#dispatcher.replied(command, reply),
       told: (command, error) => this.#dispatcher.leaseFailed(command, error),
-      reresolve: (reason) => this.#lanes.replaceAll(reason),
+      reresolve: (reason) => this.#servers.reresolve(reason),
     });
   }
 
-  /** Ends over a lane what another connection waits for. */
-  async #unblock(clientId: number, withinMs: number): Promise<boolean> {
-    const lane = this.#lanes.connections.find(({ isOpen }) => isOpen);
-    return await lane?.ask(withinMs, "client", "unblock", clientId, "ERROR") ?? false;
+  #lend(target: LeaseTarget, wait: LeaseWait): Promise<Loan> {
+    return this.#servers.lease(target, wait, (server, wait) => server.lend(wait));
   }
 
-  #breakerChanged(change: BreakerChange): void {
-    const { from, to, cause } = change;
-    this.#lastTripReason = cause ?? this.#lastTripReason;
-    if (from === "closed" && to === "open") this.#statistics.tripped();
-    const reason = to === "closed" ? "a probe succeeded" : `failures: ${cause}`;
-    this.#services.emit("breaker", { database: this.name, from, to, reason });
-  }
-
-  #openError(): CircuitOpenError {
-    const { retryAfterMs } = this.#breaker;
-    return new CircuitOpenError(this.name, retryAfterMs, this.#lastTripReason);
+  /** Leases a connection to where a blocking command goes. */
+  async #lendBlocking(command: TrackedCommand): Promise<BlockingLease> {
+    const { asking, ...target } = this.#servers.targetOf(command);
+    const [server, loan] = await this.#servers.lease(
+      target,
+      {},
+      async (server, wait) => [server, await server.lend(wait)] as const,
+    );
+    const lease = loan.forBlocking(asking);
+    this.#lenders.set(lease, server);
+    return lease;
   }
 }
+
+/** What becomes of a blocking command that is redirected. */
+const AT_ONCE = Object.freeze({ retry: true, delayMs: 0, reresolve: false });

@@ -1,5 +1,4 @@
 import type { Clock } from "./core/clock.ts";
-import { ConfigError } from "./core/errors/mod.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import type { OpenerOptions } from "./connection/opener.ts";
 import { resolveHost } from "./topology/resolver.ts";
@@ -49,16 +48,10 @@ function resolveEndpoints(
   config: RedisConfig,
   signal: AbortSignal,
 ): Promise<Endpoint | Endpoint[]> {
-  const { host, mode, name, port, resolve, unixSocket } = config;
-  if (mode === "standalone") {
-    return resolve === undefined || unixSocket !== undefined
-      ? Promise.resolve(standaloneEndpoint(config))
-      : resolveHost(resolve, host, port, signal);
-  }
-  const message = `found "${mode}", which this version can check but not connect; ` +
-    'allowed: "standalone" or "sentinel"';
-  const key = `databases.${name}.mode`;
-  return Promise.reject(new ConfigError([{ origin: "connecting", key, message }]));
+  const { host, port, resolve, unixSocket } = config;
+  return resolve === undefined || unixSocket !== undefined
+    ? Promise.resolve(standaloneEndpoint(config))
+    : resolveHost(resolve, host, port, signal);
 }
 
 function locateBySentinels(

@@ -1,10 +1,7 @@
 import type { Clock } from "./core/clock.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import type { PooledConnection } from "./database_pool.ts";
-import type {
-  ConnectionCounts,
-  DatabaseStatistics,
-} from "./observability/database_statistics.ts";
+import type { DatabaseStatistics } from "./observability/database_statistics.ts";
 import { LATENCY_BOUNDS_MS, type MetricsSource } from "./observability/prometheus.ts";
 import type {
   ConnectionDetails,
@@ -14,8 +11,7 @@ import type {
   RedisStats,
 } from "./observability/types.ts";
 import type { PoolReading } from "./observability/telemetry/instruments.ts";
-import type { LaneSet } from "./pool/lanes.ts";
-import type { Pool } from "./pool/pool.ts";
+import type { Servers } from "./servers.ts";
 import type { OpenConnection } from "./pool/types.ts";
 
 /** Where the numbers of a database come from. */
@@ -26,10 +22,8 @@ export interface NumberSources {
   readonly statistics: DatabaseStatistics;
   /** How well it serves. */
   readonly health: () => DatabaseHealth;
-  /** Its pool; asked for late, as it is made after this. */
-  readonly pool: () => Pool<PooledConnection>;
-  /** Its lanes; asked for late too. */
-  readonly lanes: () => LaneSet;
+  /** Its servers; asked for late, as they report to this one. */
+  readonly servers: () => Servers;
   /** Time. */
   readonly clock: Clock;
 }
@@ -37,7 +31,6 @@ export interface NumberSources {
 /** The numbers of one database, in the shapes that users see. Each is a snapshot. */
 export class DatabaseNumbers {
   readonly #sources: NumberSources;
-  #opened = 0;
 
   /**
    * Begins with no connection.
@@ -48,28 +41,13 @@ export class DatabaseNumbers {
     this.#sources = sources;
   }
 
-  /** A connection was opened. */
-  connectionOpened(): void {
-    this.#opened++;
-  }
-
-  /**
-   * Connections that are being validated are open; those being opened are not.
-   *
-   * @returns Opened so far, and open now.
-   */
-  connections(): ConnectionCounts {
-    const { connecting, total, validating } = this.#sources.pool().numbers();
-    return { opened: this.#opened, open: total - (connecting - validating) };
-  }
-
   /**
    * What commands did in the window, and connections so far.
    *
    * @returns A frozen snapshot.
    */
   statistics(): RedisStats {
-    return this.#sources.statistics.snapshot(this.connections());
+    return this.#sources.statistics.snapshot(this.#sources.servers().connections());
   }
 
   /**
@@ -82,7 +60,7 @@ export class DatabaseNumbers {
     return {
       health: health(),
       pool: this.pool(),
-      connections: this.connections(),
+      connections: this.#sources.servers().connections(),
       failedConnections: statistics.failedConnections,
       totals: statistics.totals,
       latency: statistics.latencyTotals(LATENCY_BOUNDS_MS),
@@ -95,10 +73,10 @@ export class DatabaseNumbers {
    * @returns A frozen snapshot.
    */
   pool(): PoolStatistics {
-    const pool = this.#sources.pool();
-    const set = this.#sources.lanes();
-    const { total, lanes, inUse, idle, connecting, waiting, max } = pool.numbers();
-    const { created, acquireTimeouts, evictions, lastCleanup } = pool.statistics();
+    const servers = this.#sources.servers();
+    const { counters, gauges, ...commands } = servers.numbers();
+    const { total, lanes, inUse, idle, connecting, waiting, max } = gauges;
+    const { created, acquireTimeouts, evictions, lastCleanup } = counters;
     return Object.freeze({
       databaseName: this.#sources.config.name,
       createdConnections: created,
@@ -110,11 +88,11 @@ export class DatabaseNumbers {
       lanes,
       leases: inUse,
       connecting,
-      waiting: waiting + set.waiting,
-      inFlight: set.inFlight,
+      waiting: waiting + commands.waiting,
+      inFlight: commands.inFlight,
       acquireTimeouts,
       evictions: Object.freeze(evictions),
-      connections: Object.freeze(this.#details(pool.connections())),
+      connections: Object.freeze(this.#details(servers.openConnections())),
     });
   }
 
@@ -144,12 +122,13 @@ export class DatabaseNumbers {
    * @returns A snapshot.
    */
   poolReading(): PoolReading {
-    const { idle, inUse, lanes, max, waiting } = this.#sources.pool().numbers();
+    const { counters, gauges, ...commands } = this.#sources.servers().numbers();
+    const { idle, inUse, lanes, max, waiting } = gauges;
     return {
       idle,
       used: lanes + inUse,
-      pending: waiting + this.#sources.lanes().waiting,
-      timeouts: this.#sources.pool().statistics().acquireTimeouts,
+      pending: waiting + commands.waiting,
+      timeouts: counters.acquireTimeouts,
       max,
       min: this.#sources.config.minConnections,
     };
@@ -170,7 +149,7 @@ export class DatabaseNumbers {
       successfulRequests: succeeded,
       failedRequests: failed,
       averageResponseTimeMs: statistics.averageResponseMs,
-      activeConnections: this.connections().open,
+      activeConnections: this.#sources.servers().connections().open,
       circuitBreakerTrips: trips,
       consecutiveFailures: statistics.failuresInRow,
       lastError: statistics.lastError,

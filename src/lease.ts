@@ -7,6 +7,11 @@ export interface AcquireOptions {
   timeoutMs?: number;
   /** Ends the wait. */
   signal?: AbortSignal;
+  /** In a cluster: a key, without the prefix, whose node is connected to. Default: any. */
+  key?: string | Uint8Array;
+  /** In a cluster: the node that is connected to, such as `10.0.0.7:7000`. Default: that
+   * of the key, or any. */
+  node?: string;
 }
 
 /** The pool's side of a lease. */

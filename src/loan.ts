@@ -4,6 +4,7 @@ import type { SubscriberLease } from "./commands/subscription_hub.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { Command, Redis } from "./connection/driver.ts";
 import type { Session } from "./connection/session.ts";
+import { makeAsking } from "./commands/asking.ts";
 import type { TrackedCommand } from "./connection/tracked.ts";
 import type { PooledConnection } from "./database_pool.ts";
 import type { Lease } from "./pool/lease.ts";
@@ -31,6 +32,11 @@ export class Loan implements TransactionLease, SubscriberLease {
   /** The connection. */
   get connection(): Connection {
     return this.#session.connection;
+  }
+
+  /** Where the connection goes, in words. */
+  get endpoint(): string {
+    return this.connection.endpoint;
   }
 
   /** The connection's client. */
@@ -65,9 +71,11 @@ export class Loan implements TransactionLease, SubscriberLease {
   /**
    * The same loan, for a command that has its own judge.
    *
+   * @param asking Whether the command goes behind an ASKING: its cluster slot is about to
+   * be the server's.
    * @returns The loan, as a blocking command wants it.
    */
-  forBlocking(): BlockingLease {
+  forBlocking(asking: boolean = false): BlockingLease {
     const session = this.#session;
     return {
       get clientId() {
@@ -76,6 +84,7 @@ export class Loan implements TransactionLease, SubscriberLease {
       send: (command: TrackedCommand) => {
         // Known by the time somebody wants the command to end.
         session.identify();
+        if (asking) session.connection.send(makeAsking(command.tracking.timeoutMs));
         session.connection.send(command);
       },
       release: () => this.release(),

@@ -24,10 +24,14 @@ export interface BlockingOptions {
   /** Deadline of a command once it was sent, in milliseconds: its own timeout and more. */
   readonly timeoutOf: (command: TrackedCommand) => number;
   /** Leases a connection. */
-  readonly acquire: () => Promise<BlockingLease>;
+  readonly acquire: (command: TrackedCommand) => Promise<BlockingLease>;
   /** Asks the server, over another connection, to end what the connection of this number
    * waits for; resolves when it has answered, with `false` if it could not be asked. */
-  readonly unblock: (clientId: number, withinMs: number) => Promise<boolean>;
+  readonly unblock: (
+    clientId: number,
+    withinMs: number,
+    lease: BlockingLease,
+  ) => Promise<boolean>;
   /** Decides whether a command that failed is tried again. */
   readonly judge: (
     command: TrackedCommand,
@@ -106,7 +110,7 @@ export class BlockingCommands implements CommandOwner {
     run.cause = cause;
     const { clientId } = run.lease;
     const isAsked = clientId !== undefined && withinMs > 0 &&
-      await this.#options.unblock(clientId, withinMs);
+      await this.#options.unblock(clientId, withinMs, run.lease);
     if (!isAsked && this.#runs.get(command) === run) this.#end(command)?.destroy();
   }
 
@@ -159,7 +163,7 @@ export class BlockingCommands implements CommandOwner {
     const { acquire, database } = this.#options;
     try {
       if (this.#closed) throw new ManagerClosedError(database);
-      const lease = await acquire();
+      const lease = await acquire(command);
       if (this.#closed || command.tracking.settled) {
         lease.release();
         throw new ManagerClosedError(database);

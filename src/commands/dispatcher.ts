@@ -38,6 +38,9 @@ export interface CommandSink {
   commandFinished(): void;
 }
 
+/** Whether commands may be sent at all: a circuit breaker, as far as a command meets it. */
+export type CommandGate = Pick<CircuitBreaker, "allows" | "tryProbe">;
+
 /** What a dispatcher needs. */
 export interface DispatcherOptions {
   /** Name of the database. */
@@ -51,11 +54,14 @@ export interface DispatcherOptions {
   /** Where ordinary commands go. */
   readonly sink: CommandSink;
   /** Whether commands may be sent at all. */
-  readonly breaker: CircuitBreaker;
+  readonly breaker: CommandGate;
   /** The error for callers while it is open. */
   readonly openError: () => Error;
   /** Runs a blocking command on a connection of its own. */
   readonly runBlocking: (command: TrackedCommand) => void;
+  /** Sends a command to where an error reply says that it belongs; `false` if the error
+   * says no such thing. Without it, such an error is told to the caller. */
+  readonly redirect?: (command: TrackedCommand, error: Error) => boolean;
   /** The connections lead to a server that cannot serve: find it anew. */
   readonly reresolve: (reason: string) => void;
   /** A server says that it does not serve yet. */
@@ -77,7 +83,7 @@ export class Dispatcher implements CommandOwner {
   readonly #statistics: DatabaseStatistics;
   readonly #classifier: CommandClassifier;
   readonly #sink: CommandSink;
-  readonly #breaker: CircuitBreaker;
+  readonly #breaker: CommandGate;
   readonly #judge: RetryJudge;
   readonly #timeoutMs: number;
   #closed = false;
@@ -170,6 +176,7 @@ export class Dispatcher implements CommandOwner {
   failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
     // Its caller gave it up while it waited.
     if (command.tracking.settled) return;
+    if (this.#options.redirect?.(command, error)) return;
     const verdict = this.#judge.judge(command, error, delivery);
     this.#notePlace(command, verdict, error);
     if (verdict.retry) {

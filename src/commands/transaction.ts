@@ -38,6 +38,8 @@ export type TransactionFill = (tx: IORedisPipeline, watched: IORedis) => unknown
 
 /** A connection that a transaction has alone. */
 export interface TransactionLease {
+  /** Where it goes, in words. */
+  readonly endpoint: string;
   /** Its client. */
   readonly redis: Redis;
   /** Sends a command on it. */
@@ -69,12 +71,12 @@ export interface TransactionParts {
 }
 
 /** Attempts of a transaction that does not say. */
-const MAX_ATTEMPTS = 5;
+export const MAX_ATTEMPTS = 5;
 /** Waits between attempts: those that met once should not meet again. */
 const PAUSE: BackoffOptions = { minMs: 4, maxMs: 200, jitter: 1 };
 
 /** Within MULTI a blocking command does not block. */
-const ALLOWED: ReadonlySet<CommandClass> = new Set(["read", "write", "blocking"]);
+export const ALLOWED: ReadonlySet<CommandClass> = new Set(["read", "write", "blocking"]);
 
 /**
  * Runs commands at once and all together, on a connection of its own; again while a
@@ -106,7 +108,7 @@ export async function runTransaction(
       const replies = await tryOnce(parts, lease, fill, { watch, signal });
       if (replies !== null) return replies;
       if (attempt === maxAttempts) break;
-      await pause(backoffMs(attempt, PAUSE, Math.random()), parts.clock, signal);
+      await pauseAfter(attempt, parts.clock, signal);
     }
     throw new TransactionConflictError(parts.database, maxAttempts, watch);
   } finally {
@@ -140,9 +142,16 @@ async function tryOnce(
   return commands.length === 0 ? [] : await observed(parts, lease, commands);
 }
 
-/** Sends the commands, and reports it as one operation. */
-async function observed(
-  { database, observer }: TransactionParts,
+/**
+ * Sends MULTI, the commands and EXEC in one go, and reports it as one operation.
+ *
+ * @param parts What the transaction needs of its database.
+ * @param lease The connection.
+ * @param commands The commands.
+ * @returns The replies; `null` if a watched key has changed.
+ */
+export async function observed(
+  { database, observer }: Pick<TransactionParts, "database" | "observer">,
   lease: TransactionLease,
   commands: readonly IORedisCommand[],
 ): Promise<unknown[] | null> {
@@ -157,7 +166,7 @@ async function observed(
   }
 }
 
-/** Sends MULTI, the commands and EXEC in one go. */
+/** Sends them, and makes what the caller is told of what came. */
 async function execute(
   database: string,
   lease: TransactionLease,
@@ -202,11 +211,21 @@ function refusalOf(
 }
 
 /** A client that reads on the transaction's connection, as long as its callback runs. */
-class Reader {
+export class Reader {
+  /** The client. */
   readonly client: IORedis;
   #open = true;
 
-  constructor(parts: TransactionParts, lease: TransactionLease) {
+  /**
+   * Makes the client.
+   *
+   * @param parts What the transaction needs of its database.
+   * @param lease The connection that it reads on.
+   */
+  constructor(
+    parts: Pick<TransactionParts, "classify" | "database" | "observer">,
+    lease: Pick<TransactionLease, "redis" | "send">,
+  ) {
     const { classify, database, observer } = parts;
     this.client = Object.assign(Object.create(lease.redis) as IORedis, {
       sendCommand: (command: IORedisCommand) => {
@@ -224,6 +243,7 @@ class Reader {
     });
   }
 
+  /** Reads no more. */
   close(): void {
     this.#open = false;
   }
@@ -232,6 +252,21 @@ class Reader {
 const READING = "the reading side of a transaction";
 const ADVICE = "it would run at once, and again with each attempt: add it to the " +
   "transaction";
+
+/**
+ * Waits before an attempt that follows one which met another writer.
+ *
+ * @param attempt The number of the attempt that failed, from 1.
+ * @param clock Time.
+ * @param signal Ends the wait.
+ */
+export function pauseAfter(
+  attempt: number,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  return pause(backoffMs(attempt, PAUSE, Math.random()), clock, signal);
+}
 
 function pause(
   ms: number,
@@ -251,7 +286,13 @@ function pause(
   });
 }
 
-function checkAttempts(maxAttempts: number): void {
+/**
+ * Checks how often a transaction is to be tried.
+ *
+ * @param maxAttempts Attempts altogether.
+ * @throws {RangeError} If it is no positive integer.
+ */
+export function checkAttempts(maxAttempts: number): void {
   if (Number.isInteger(maxAttempts) && maxAttempts >= 1) return;
   throw new RangeError(
     `Cannot try the transaction as maxAttempts must be an integer of 1 or more: ` +

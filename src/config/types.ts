@@ -131,7 +131,7 @@ export interface RedisConfig {
   readonly keyPrefix: string;
   /** TLS. */
   readonly tls: TlsConfig;
-  /** Most connections, lanes and leases together. Default 20. */
+  /** Most connections, lanes and leases together; in a cluster of each node. Default 20. */
   readonly maxConnections: number;
   /** Connections kept ready. Default 0. */
   readonly minConnections: number;

@@ -14,6 +14,8 @@ export interface CommandCounters {
   readonly failed: number;
   /** Commands and connection attempts that were tried again. */
   readonly retries: number;
+  /** How often a command was sent to another node of a cluster. */
+  readonly redirects: number;
   /** How often the circuit breaker opened. */
   readonly trips: number;
   /** Reads that found a value. */
@@ -30,6 +32,7 @@ const NOTHING: CommandCounters = {
   succeeded: 0,
   failed: 0,
   retries: 0,
+  redirects: 0,
   trips: 0,
   hits: 0,
   misses: 0,
@@ -59,6 +62,7 @@ export class DatabaseStatistics {
   #failedConnections = 0;
   #failuresInRow = 0;
   #retries = 0;
+  #redirects = 0;
   #trips = 0;
   #lastError: { text: string; at: number } | undefined;
   #lastSuccessAt = 0;
@@ -140,6 +144,11 @@ export class DatabaseStatistics {
     this.#retries++;
   }
 
+  /** A command is sent to another node of the cluster. */
+  redirected(): void {
+    this.#redirects++;
+  }
+
   /** The circuit breaker opened. */
   tripped(): void {
     this.#trips++;
@@ -169,9 +178,10 @@ export class DatabaseStatistics {
   /** All counts since the start; a copy. */
   get totals(): CommandCounters {
     const { succeeded, failed, hits, misses } = this;
-    const [retries, trips] = [this.#retries, this.#trips];
+    const [retries, redirects, trips] = [this.#retries, this.#redirects, this.#trips];
     const { bytesSent, bytesReceived } = this.traffic;
-    return { succeeded, failed, retries, trips, hits, misses, bytesSent, bytesReceived };
+    const counts = { succeeded, failed, retries, redirects, trips, hits, misses };
+    return { ...counts, bytesSent, bytesReceived };
   }
 
   /** Attempts to open a connection that failed, since the start. */
@@ -225,6 +235,7 @@ export class DatabaseStatistics {
       successfulOperations: counted.succeeded,
       failedOperations: counted.failed,
       totalRetryAttempts: counted.retries,
+      redirects: counted.redirects,
       circuitBreakerTrips: counted.trips,
       cacheHits: counted.hits,
       cacheMisses: counted.misses,
@@ -246,6 +257,7 @@ function difference(now: CommandCounters, before: CommandCounters): CommandCount
     succeeded: now.succeeded - before.succeeded,
     failed: now.failed - before.failed,
     retries: now.retries - before.retries,
+    redirects: now.redirects - before.redirects,
     trips: now.trips - before.trips,
     hits: now.hits - before.hits,
     misses: now.misses - before.misses,

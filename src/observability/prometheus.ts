@@ -111,6 +111,11 @@ const COMMANDS: readonly Definition[] = [
     ({ totals }) => totals.retries,
   ),
   counter(
+    "redirects_total",
+    "Commands that were sent to another node of the cluster.",
+    ({ totals }) => totals.redirects,
+  ),
+  counter(
     "cache_hits_total",
     "Reads of single values that found one.",
     ({ totals }) => totals.hits,

@@ -40,6 +40,10 @@ export interface RedisStats {
   readonly failedOperations: number;
   /** Commands and connection attempts that were tried again in the window. */
   readonly totalRetryAttempts: number;
+  /** How often a command was sent to another node of the cluster, which the first one had
+   * named (MOVED, ASK), in the window; 0 without a cluster. Such a command did not run
+   * before, so that it is no retry. */
+  readonly redirects: number;
   /** How often the circuit breaker went from closed to open in the window. */
   readonly circuitBreakerTrips: number;
   /** Reads of single values (GET, HGET …) that found one, in the window. */

@@ -282,6 +282,15 @@ export class LaneSet<C extends LaneConnection = Connection> {
     return cut;
   }
 
+  /**
+   * Gives up the commands that wait for a lane, for somebody else to send.
+   *
+   * @returns The commands, in order.
+   */
+  takeWaiting(): TrackedCommand[] {
+    return this.#waiting.takeAll();
+  }
+
   /** Something was answered or lost: a drain may be over. Called by the owner. */
   commandFinished(): void {
     if (this.#state.name === "draining") this.#checkDrained();

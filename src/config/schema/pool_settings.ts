@@ -18,7 +18,8 @@ export const SIZE_SETTINGS: readonly Setting[] = rows(false, [
     yaml: "max_connections",
     kind: integer(1, MAX_CONNECTIONS),
     default: 20,
-    description: "Most connections, lanes and leases together.",
+    description:
+      "Most connections, lanes and leases together; in a cluster of each node.",
   },
   {
     key: "minConnections",

@@ -53,11 +53,14 @@ Deno.test("DatabaseStatistics.resetWindow() begins a window and keeps what knows
     [3, 2, 1],
   );
   statistics.succeeded++;
+  statistics.redirected();
   assertEquals(statistics.snapshot(CONNECTIONS).successfulOperations, 1);
+  assertEquals([whole.redirects, statistics.snapshot(CONNECTIONS).redirects], [0, 1]);
   assertEquals(statistics.totals, {
     succeeded: 4,
     failed: 1,
     retries: 1,
+    redirects: 1,
     trips: 1,
     hits: 2,
     misses: 1,

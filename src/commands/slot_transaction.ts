@@ -1,0 +1,186 @@
+import { Command, isReplyError } from "../connection/driver.ts";
+import type { IORedisCommand } from "../connection/library_types.ts";
+import { TransactionConflictError, TransactionError } from "../core/errors/mod.ts";
+import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
+import {
+  ALLOWED,
+  checkAttempts,
+  MAX_ATTEMPTS,
+  observed,
+  pauseAfter,
+  Reader,
+  type TransactionFill,
+  type TransactionLease,
+  type TransactionOptions,
+  type TransactionParts,
+} from "./transaction.ts";
+
+/** Where a transaction runs in a cluster: a node, for its slot. */
+export interface SlotPlace {
+  /** The slot; `undefined` if no key is known. */
+  readonly slot?: number;
+  /** The node, where a redirect has named it. */
+  readonly node?: string;
+  /** Whether that node has to be asked to run it although it does not serve the slot yet. */
+  readonly asking?: boolean;
+}
+
+/** What a transaction in a cluster needs of its database. */
+export interface SlotTransactionParts extends Omit<TransactionParts, "acquire"> {
+  /**
+   * The slot of all keys.
+   *
+   * @param watch Watched keys, without the prefix.
+   * @param commands The commands.
+   * @returns The slot; `undefined` if there is no key.
+   * @throws {CommandRefusedError} If they are in several slots.
+   */
+  readonly slotOf: (
+    watch: readonly string[],
+    commands: readonly IORedisCommand[],
+  ) => number | undefined;
+  /** Leases a connection. */
+  readonly acquireAt: (
+    place: SlotPlace,
+    options: { timeoutMs?: number; signal?: AbortSignal },
+  ) => Promise<TransactionLease>;
+  /** Where a redirect leads; `undefined` for another error. */
+  readonly redirected: (error: Error, endpoint: string) => SlotPlace | undefined;
+}
+
+/** Most redirects of one transaction: more are a cluster whose nodes disagree. */
+const MAX_REDIRECTS = 16;
+
+/**
+ * Runs commands at once and all together on the node of a cluster that has their keys;
+ * again while a watched key changes, and on the node that it is redirected to. Without
+ * watched keys, what the callback reads is read by the ordinary client: the node is only
+ * known when it is over.
+ *
+ * @param parts What it needs of its database.
+ * @param fill Reads and adds the commands; called again after a redirect too.
+ * @param options What is watched, and how often it is tried.
+ * @returns The replies, in order.
+ * @throws {CommandRefusedError} If the keys are in several slots; nothing is sent.
+ * @throws {TransactionConflictError} If a watched key changed in every attempt.
+ * @throws {TransactionError} If the server refused a command.
+ * @throws {RangeError} If `maxAttempts` is no positive integer.
+ */
+export async function runSlotTransaction(
+  parts: SlotTransactionParts,
+  fill: TransactionFill,
+  options: TransactionOptions,
+): Promise<unknown[]> {
+  const { maxAttempts = MAX_ATTEMPTS, signal, watch = [] } = options;
+  checkAttempts(maxAttempts);
+  let place: SlotPlace | undefined;
+  let redirects = 0;
+  for (let attempt = 1; attempt <= maxAttempts;) {
+    signal?.throwIfAborted();
+    const outcome = await tryAt(parts, place, fill, options);
+    if (outcome.kind === "replies") return outcome.replies;
+    place = undefined;
+    if (outcome.kind === "redirected") {
+      if (++redirects > MAX_REDIRECTS) throw outcome.error;
+      place = outcome.place;
+    } else if (attempt++ < maxAttempts) {
+      await pauseAfter(attempt - 1, parts.clock, signal);
+    }
+  }
+  throw new TransactionConflictError(parts.database, maxAttempts, watch);
+}
+
+type Outcome =
+  | { readonly kind: "replies"; readonly replies: unknown[] }
+  | { readonly kind: "conflict" }
+  | { readonly kind: "redirected"; readonly place: SlotPlace; readonly error: Error };
+
+async function tryAt(
+  parts: SlotTransactionParts,
+  place: SlotPlace | undefined,
+  fill: TransactionFill,
+  options: TransactionOptions,
+): Promise<Outcome> {
+  const { watch = [] } = options;
+  let slot = parts.slotOf(watch, []);
+  let lease: TransactionLease | undefined;
+  const leaseNow = async (): Promise<TransactionLease> => {
+    const { signal, timeoutMs } = options;
+    const target = place ?? (slot === undefined ? {} : { slot });
+    const acquired = await parts.acquireAt(target, {
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    lease = acquired;
+    if (target.asking) acquired.send(new Command("asking")).catch(() => {});
+    return acquired;
+  };
+  try {
+    if (watch.length > 0) await (await leaseNow()).redis.watch(...watch);
+    const commands = await record(parts, lease, fill);
+    slot = parts.slotOf(watch, commands);
+    if (commands.length === 0) return { kind: "replies", replies: [] };
+    options.signal?.throwIfAborted();
+    const replies = await observed(
+      parts,
+      lease ?? await leaseNow(),
+      commands,
+    );
+    return replies === null ? { kind: "conflict" } : { kind: "replies", replies };
+  } catch (error) {
+    const endpoint = (lease as TransactionLease | undefined)?.endpoint;
+    const next = endpoint === undefined
+      ? undefined
+      : redirectOf(parts, error as Error, endpoint);
+    // What the callback read of another slot is its own business.
+    if (next === undefined || next.slot !== slot) throw error;
+    return { kind: "redirected", place: next, error: error as Error };
+  } finally {
+    lease?.release();
+  }
+}
+
+/** Runs the callback; gives the commands that it added. */
+async function record(
+  parts: SlotTransactionParts,
+  lease: TransactionLease | undefined,
+  fill: TransactionFill,
+): Promise<readonly IORedisCommand[]> {
+  const recorder = new Recorder({
+    ...parts,
+    allowed: ALLOWED,
+    what: TRANSACTION,
+    sent: "the transaction is sent when its callback returns",
+  });
+  const { client } = parts;
+  const reader = new Reader(
+    parts,
+    lease ?? {
+      redis: client,
+      send: (command) => client.sendCommand(command) as Promise<unknown>,
+    },
+  );
+  try {
+    await fill(recorder.chain, reader.client);
+  } finally {
+    recorder.close();
+    reader.close();
+  }
+  return recorder.commands;
+}
+
+/** Where an error says that the transaction belongs, which then has run nowhere. */
+function redirectOf(
+  parts: SlotTransactionParts,
+  error: Error,
+  endpoint: string,
+): SlotPlace | undefined {
+  if (isReplyError(error)) return parts.redirected(error, endpoint);
+  if (!(error instanceof TransactionError) || error.applied) return undefined;
+  for (const result of error.results) {
+    if (result.ok || !isReplyError(result.error)) continue;
+    const place = parts.redirected(result.error, endpoint);
+    if (place !== undefined) return place;
+  }
+  return undefined;
+}

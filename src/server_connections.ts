@@ -1,0 +1,524 @@
+import type { CommandOwner, TrackedCommand } from "./connection/tracked.ts";
+import type { Clock, Timer } from "./core/clock.ts";
+import { CircuitOpenError, ConnectError } from "./core/errors/mod.ts";
+import type { Emit } from "./core/events.ts";
+import type { RedisConfig } from "./config/mod.ts";
+import type { Answer, CloseReason, Connection } from "./connection/connection.ts";
+import type { Command } from "./connection/driver.ts";
+import type { Opener } from "./connection/opener.ts";
+import type { DatabaseLocation } from "./database_location.ts";
+import { HealthRecord } from "./database_health.ts";
+import { makeBreaker, makeOpener } from "./database_parts.ts";
+import { makePool, type PooledConnection } from "./database_pool.ts";
+import type { AcquireOptions } from "./lease.ts";
+import { Loan } from "./loan.ts";
+import type {
+  ConnectionCounts,
+  DatabaseStatistics,
+} from "./observability/database_statistics.ts";
+import type { DatabaseTelemetry } from "./observability/telemetry/database_telemetry.ts";
+import type { ConnectionBudget } from "./pool/budget.ts";
+import { type Lane, LaneSet } from "./pool/lanes.ts";
+import type { Lease } from "./pool/lease.ts";
+import type { Pool } from "./pool/pool.ts";
+import type { OpenConnection, PoolCounters, PoolGauges } from "./pool/types.ts";
+import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
+import type { RetryBudget } from "./resilience/retry_budget.ts";
+
+/** What the servers of a database have in common. */
+export interface ServerContext {
+  /** The database. */
+  readonly config: RedisConfig;
+  /** Counts what its commands do. */
+  readonly statistics: DatabaseStatistics;
+  /** How many retries there may be. */
+  readonly budget: RetryBudget;
+  /** The common limit of all databases' connections, if there is one. */
+  readonly limit: ConnectionBudget | undefined;
+  /** Judges the commands of leases. */
+  readonly leaseOwner: CommandOwner;
+  /** Deadline of a command on a lease, in milliseconds. */
+  readonly timeoutOf: (command: Command) => number;
+  /** A connection has been opened. */
+  readonly opened: (connection: Connection) => void;
+  /** Reports through OpenTelemetry, if anything does. */
+  readonly telemetry: DatabaseTelemetry | undefined;
+  /** Reports events. */
+  readonly emit: Emit;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/** What is in flight to a server that is not the primary any more may take so long, in
+ * milliseconds. */
+const FAILOVER_GRACE_MS = 250;
+
+/** Where one server is, and who is told how it goes there. */
+export interface ServerPlace {
+  /** Says where it is; told whom to tell when it is another one than before. */
+  readonly locate: (moved: (from: string, to: string) => void) => DatabaseLocation;
+  /** Whether it is one of several, so that what is said of it names it. */
+  readonly isNode?: boolean;
+  /** A connection to it was lost, or could not be opened. */
+  readonly troubled?: () => void;
+}
+
+/** What a server's connections are at, and have done since the start. */
+export interface ServerNumbers {
+  /** What the pool is at. */
+  readonly gauges: PoolGauges;
+  /** What the pool has done. */
+  readonly counters: Pick<
+    PoolCounters,
+    "created" | "acquireTimeouts" | "evictions" | "lastCleanup"
+  >;
+  /** Commands that wait for a lane. */
+  readonly waiting: number;
+  /** Commands in flight on lanes. */
+  readonly inFlight: number;
+}
+
+/**
+ * All that belongs to one server: what opens connections to it, its pool and lanes, its
+ * circuit breaker, and how well it serves. A database has one; one in a cluster has one for
+ * each node.
+ */
+export class ServerConnections {
+  /** The shared connections: a sink of ordinary commands. */
+  readonly lanes: LaneSet;
+  /** Whether it may be asked at all. */
+  readonly breaker: CircuitBreaker;
+  /** How well it serves. */
+  readonly health: HealthRecord;
+  readonly #context: ServerContext;
+  readonly #place: ServerPlace;
+  readonly #location: DatabaseLocation;
+  readonly #opener: Opener;
+  readonly #pool: Pool<PooledConnection>;
+  readonly #emit: Emit;
+  /** Ids of the leased connections that the database itself holds. */
+  readonly #ours = new Set<number>();
+  readonly #connections = new Set<Connection>();
+  #opened = 0;
+  #lastTripReason = "";
+  #graceTimer: Timer | undefined;
+
+  /**
+   * Opens nothing yet.
+   *
+   * @param context What it has in common with others of its database.
+   * @param place Where it is.
+   */
+  constructor(context: ServerContext, place: ServerPlace) {
+    const { clock, config } = context;
+    this.#context = context;
+    this.#place = place;
+    this.#location = place.locate((from, to) => this.#moved(from, to));
+    this.breaker = makeBreaker(config, clock, (change) => this.#breakerChanged(change));
+    this.health = this.#makeHealth();
+    // Whatever is reported may have changed how well it serves.
+    this.#emit = this.health.emit;
+    this.#opener = this.#makeOpener();
+    this.#pool = this.#makePool();
+    this.lanes = new LaneSet({
+      database: config.name,
+      maxLanes: config.maxLanes,
+      maxWaiting: config.maxWaiting,
+      clock,
+      idleTimeoutMs: config.idleTimeoutMs,
+      open: (signal) => this.#openLane(signal),
+    });
+  }
+
+  /** Where it is as far as is known, in words. */
+  get endpoint(): string {
+    return this.#location.current();
+  }
+
+  /**
+   * Sends a command, or tells that the circuit breaker is open: for commands that nobody
+   * has asked it about.
+   *
+   * @param command The command.
+   */
+  submit(command: TrackedCommand): void {
+    if (this.#admits(command)) this.lanes.submit(command);
+  }
+
+  /**
+   * The same for commands with nothing in between.
+   *
+   * @param commands The commands.
+   */
+  submitBatch(commands: readonly TrackedCommand[]): void {
+    if (this.#admits(commands[0]!)) return this.lanes.submitBatch(commands);
+    for (const command of commands.slice(1)) this.#refuse(command);
+  }
+
+  /** The error for callers while the circuit breaker is open. */
+  openError(): CircuitOpenError {
+    const { isNode } = this.#place;
+    const reason = isNode
+      ? `${this.#lastTripReason} at ${this.endpoint}`
+      : this.#lastTripReason;
+    return new CircuitOpenError(
+      this.#context.config.name,
+      this.breaker.retryAfterMs,
+      reason,
+    );
+  }
+
+  /**
+   * Waits until a lane is open.
+   *
+   * @param signal Ends the wait.
+   */
+  async whenReady(signal?: AbortSignal): Promise<void> {
+    if (!this.breaker.allows() && this.breaker.retryAfterMs > 0) throw this.openError();
+    await this.lanes.whenReady(signal);
+  }
+
+  /**
+   * Leases a connection to a caller.
+   *
+   * @param options How long to wait.
+   * @returns The lease.
+   */
+  acquire(options: AcquireOptions = {}): Promise<Lease<PooledConnection>> {
+    const { telemetry } = this.#context;
+    const take = () => this.#pool.acquire(options);
+    return telemetry === undefined ? take() : telemetry.acquire(take);
+  }
+
+  /**
+   * Leases a connection to the database itself.
+   *
+   * @param options How long to wait.
+   * @returns The lease.
+   */
+  async lend(options: AcquireOptions = {}): Promise<Loan> {
+    return new Loan(await this.acquire(options), this.#ours);
+  }
+
+  /**
+   * Ends over a lane what another connection waits for.
+   *
+   * @param clientId Number of that connection.
+   * @param withinMs How long the server may take to answer, in milliseconds.
+   * @returns Whether it has answered.
+   */
+  async unblock(clientId: number, withinMs: number): Promise<boolean> {
+    const lane = this.lanes.connections.find(({ isOpen }) => isOpen);
+    return await lane?.ask(withinMs, "client", "unblock", clientId, "ERROR") ?? false;
+  }
+
+  /**
+   * Asks something over a lane; it opens one if it has to. While the circuit breaker is
+   * open, that is a probe, if one is due.
+   *
+   * @param signal Ends the wait for a lane.
+   * @param name Name of the command.
+   * @param args Its arguments.
+   * @returns The answer; `undefined` if none came in time.
+   */
+  async query(
+    signal: AbortSignal,
+    name: string,
+    ...args: string[]
+  ): Promise<Answer | undefined> {
+    const probe = this.breaker.tryProbe();
+    if (probe === undefined && !this.breaker.allows()) throw this.openError();
+    try {
+      await this.lanes.whenReady(signal);
+      const lane = this.lanes.connections.find(({ isOpen }) => isOpen);
+      const { commandTimeoutMs } = this.#context.config;
+      const answer = await lane?.query(commandTimeoutMs, name, ...args);
+      if (answer === undefined) probe?.fail("timeout");
+      else probe?.succeed();
+      return answer;
+    } catch (error) {
+      if (signal.aborted) probe?.cancel();
+      else probe?.fail("refused");
+      throw error;
+    }
+  }
+
+  /**
+   * Asks the server now whether it serves. A connection that turns out to be dead is not
+   * its last word: a new one is tried. While the circuit breaker is not closed, it asks
+   * only when a probe is due, and is that probe.
+   *
+   * @param signal Ends the wait.
+   * @returns Whether it serves.
+   */
+  async check(signal?: AbortSignal): Promise<boolean> {
+    if (this.breaker.allows()) return await this.#ask(signal) === "serves";
+    const probe = this.breaker.tryProbe();
+    if (probe === undefined) {
+      this.health.pinged(null);
+      return false;
+    }
+    try {
+      const found = await this.#ask(signal);
+      if (found === "serves") probe.succeed();
+      else if (found === "unreachable") probe.fail("refused");
+      return found === "serves";
+    } finally {
+      // Does nothing to a probe that was settled.
+      probe.cancel();
+    }
+  }
+
+  /**
+   * Closes connections that have been idle, or have lived, for too long.
+   *
+   * @returns How many.
+   */
+  reap(): number {
+    return this.lanes.replaceExpired() + this.lanes.shrink() + this.#pool.reap();
+  }
+
+  /**
+   * Takes no more commands, lets those it has finish, and closes every connection.
+   *
+   * @param drainMs How long they may take, in milliseconds.
+   * @returns How many commands were cut.
+   */
+  async close(drainMs: number): Promise<number> {
+    const { clock } = this.#context;
+    const deadline = clock.now() + drainMs;
+    this.health.stop();
+    // Commands that wait for a lane still get one; leases have what is left of the time.
+    const cutOnLanes = await this.lanes.close(drainMs);
+    const leftMs = Math.max(0, deadline - clock.now());
+    const { cut } = await this.#pool.close({ drainMs: leftMs });
+    // Last: those who still got a connection had to be told where.
+    this.#location.close();
+    this.#graceTimer?.cancel();
+    return cutOnLanes + cut;
+  }
+
+  /** Ends every connection at once: for one that is being closed, and takes too long. */
+  cut(): void {
+    const reason: CloseReason = { kind: "closed", text: "closed by the manager" };
+    for (const connection of [...this.#connections]) connection.close(reason);
+  }
+
+  /**
+   * Connections that are being validated are open; those being opened are not.
+   *
+   * @returns Opened so far, and open now.
+   */
+  connections(): ConnectionCounts {
+    const { connecting, total, validating } = this.#pool.numbers();
+    return { opened: this.#opened, open: total - (connecting - validating) };
+  }
+
+  /**
+   * What its connections are at, and have done.
+   *
+   * @returns A snapshot.
+   */
+  numbers(): ServerNumbers {
+    return {
+      gauges: this.#pool.numbers(),
+      counters: this.#pool.statistics(),
+      waiting: this.lanes.waiting,
+      inFlight: this.lanes.inFlight,
+    };
+  }
+
+  /**
+   * The connections that are open.
+   *
+   * @returns A list of its own.
+   */
+  openConnections(): OpenConnection<PooledConnection>[] {
+    return this.#pool.connections();
+  }
+
+  /** What a look at the server shows; "waits" if it is there and does not serve now. */
+  async #ask(
+    signal: AbortSignal | undefined,
+  ): Promise<"serves" | "waits" | "unreachable"> {
+    const { clock, config } = this.#context;
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        await this.lanes.whenReady(signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        this.health.pinged(null);
+        return error instanceof ConnectError ? "unreachable" : "waits";
+      }
+      const startedAt = clock.now();
+      const [lane] = this.lanes.connections;
+      const answer = await lane?.query(config.commandTimeoutMs, "ping");
+      this.health.pinged(answer === undefined ? null : clock.now() - startedAt);
+      if (lane !== undefined && answer !== undefined) {
+        return this.health.serves(lane, answer) ? "serves" : "waits";
+      }
+    }
+    return "unreachable";
+  }
+
+  #makeHealth(): HealthRecord {
+    const { clock, config, emit, statistics } = this.#context;
+    return new HealthRecord({
+      config,
+      endpoint: () => this.endpoint,
+      breaker: () => this.breaker.state,
+      connections: () => this.connections(),
+      lastError: () => statistics.lastError,
+      ask: () => this.check(),
+      emit,
+      clock,
+    });
+  }
+
+  #makeOpener(): Opener {
+    const { budget, clock, config, statistics } = this.#context;
+    const { confirm, resolve, where } = this.#location;
+    return makeOpener(config, clock, {
+      where,
+      resolve,
+      ...(confirm === undefined ? {} : { confirm }),
+      mayRetry: () => this.breaker.allows(),
+      attemptRepeated: () => statistics.retried(),
+      attemptFailed: (error, endpoint, kind, source) => {
+        this.health.connectFailed(error);
+        statistics.connectFailed(error);
+        this.breaker.recordFailure(kind, source);
+        this.#emit("connection", {
+          database: config.name,
+          action: "failed",
+          id: 0,
+          endpoint,
+          reason: error.message,
+        });
+        this.#place.troubled?.();
+      },
+      loading: (progress, waitedMs) => this.health.loading(progress, waitedMs),
+      observer: {
+        answered: (sentAt, now, count) => {
+          statistics.answered(sentAt, now, count);
+          budget.deposit(count);
+          this.breaker.recordSuccess();
+        },
+        troubled: (kind) => {
+          this.health.troubled();
+          statistics.troubled();
+          this.breaker.recordFailure(kind);
+          this.health.update();
+        },
+      },
+    });
+  }
+
+  #makePool(): Pool<PooledConnection> {
+    const { clock, config, leaseOwner, limit, telemetry, timeoutOf } = this.#context;
+    return makePool({
+      config,
+      opener: this.#opener,
+      session: {
+        db: config.db,
+        decodeResponses: config.decodeResponses,
+        resetTimeoutMs: config.commandTimeoutMs,
+        owner: leaseOwner,
+        timeoutOf,
+        observer: telemetry,
+      },
+      telemetry,
+      opened: (connection) => this.#connectionOpened(connection),
+      budget: limit,
+      ours: this.#ours,
+      emit: this.#emit,
+      clock,
+    });
+  }
+
+  /** A lane ends when its place is needed for a lease, in a pool of one. */
+  async #openLane(signal: AbortSignal): Promise<Lane> {
+    const slot = await this.#pool.openLane(signal);
+    const { connection } = slot.connection;
+    slot.onWanted(() =>
+      this.lanes.replace(connection, "its place is needed for a lease")
+    );
+    const { expiresAt } = slot;
+    return { connection, expiresAt, release: (_, counted) => slot.release(counted) };
+  }
+
+  #connectionOpened(connection: Connection): void {
+    this.#opened++;
+    this.#connections.add(connection);
+    this.#context.statistics.traffic.opened(connection.stream);
+    this.health.connected();
+    connection.onEnd((reason) => this.#connectionEnded(connection, reason));
+    this.#emit("connection", {
+      database: this.#context.config.name,
+      action: "opened",
+      id: connection.id,
+      endpoint: connection.endpoint,
+    });
+    this.#context.opened(connection);
+  }
+
+  #connectionEnded(connection: Connection, reason: CloseReason): void {
+    this.#connections.delete(connection);
+    this.#context.statistics.traffic.ended(connection.stream);
+    const isLost = reason.kind !== "closed";
+    if (isLost) this.#opener.connectionLost();
+    this.#emit("connection", {
+      database: this.#context.config.name,
+      action: "closed",
+      id: connection.id,
+      endpoint: connection.endpoint,
+      end: reason.kind,
+      reason: reason.text,
+    });
+    if (isLost) this.#place.troubled?.();
+  }
+
+  /**
+   * The primary is another server now: everything leads to it from here on. What is held
+   * or in flight elsewhere gets a moment to finish, as its server, if it lives, drops it
+   * too, or keeps what is written only until it follows the new one.
+   */
+  #moved(from: string, to: string): void {
+    const { clock, config } = this.#context;
+    this.#opener.redirect();
+    // Its failures were those of another server.
+    if (this.breaker.state !== "closed") this.breaker.reset();
+    this.lanes.replaceAll(`the primary is ${to} now`);
+    const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
+    this.#pool.evict(leadsAway, false);
+    this.#graceTimer?.cancel();
+    this.#graceTimer = clock.setTimer(
+      () => this.#pool.evict(leadsAway, true),
+      FAILOVER_GRACE_MS,
+    );
+    this.#emit("failover", { database: config.name, from, to });
+  }
+
+  #breakerChanged(change: BreakerChange): void {
+    const { config, statistics } = this.#context;
+    const { from, to, cause } = change;
+    this.#lastTripReason = cause ?? this.#lastTripReason;
+    if (from === "closed" && to === "open") statistics.tripped();
+    const where = this.#place.isNode ? ` at ${this.endpoint}` : "";
+    const why = to === "closed" ? "a probe succeeded" : `failures: ${cause}`;
+    this.#emit("breaker", { database: config.name, from, to, reason: why + where });
+  }
+
+  /** Whether a command may be sent; lets one pass as a probe where that is due. */
+  #admits(command: TrackedCommand): boolean {
+    const { tracking } = command;
+    if (this.breaker.allows() || tracking.probe !== undefined) return true;
+    tracking.probe = this.breaker.tryProbe();
+    if (tracking.probe === undefined) this.#refuse(command);
+    return tracking.probe !== undefined;
+  }
+
+  #refuse(command: TrackedCommand): void {
+    command.tracking.owner.failed(command, this.openError(), "never-sent");
+  }
+}
