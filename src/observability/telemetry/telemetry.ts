@@ -1,4 +1,3 @@
-import type { Clock } from "../../core/clock.ts";
 import { VERSION } from "../../core/version.ts";
 import { type Api, registeredApi, type Tracer } from "./api.ts";
 import { DatabaseTelemetry, type DatabaseTelemetryParts } from "./database_telemetry.ts";
