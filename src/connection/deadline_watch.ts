@@ -16,6 +16,25 @@ export interface DeadlineWatchOptions {
 const MAX_READING_MS = 50;
 /** Pause between two looks at a backlog, in milliseconds. */
 export const READING_PAUSE_MS = 5;
+/** Looks in a row that have to find nothing: the runtime's own sockets may need more than
+ * one turn of the event loop. */
+const QUIET_LOOKS = 2;
+/** From this delay of a timer on, in milliseconds, the process was kept from its work. */
+const LATE_MS = 50;
+/** Looks then: whoever kept this process may have kept the server and the kernel, too. */
+const QUIET_LOOKS_IF_LATE = 20;
+
+/** How far the reading before a judgement is. */
+interface Reading {
+  /** When it ends at the latest; -Infinity before it has begun. */
+  readonly until: number;
+  /** Looks in a row that have to find nothing. */
+  readonly looks: number;
+  /** How many of them are left. */
+  readonly left: number;
+  /** Bytes received at the last look, or when the reading began. */
+  readonly bytes: number;
+}
 
 /**
  * Watches the nearest of one connection's deadlines: one timer, not one a command.
@@ -52,30 +71,42 @@ export class DeadlineWatch {
   }
 
   #armAt(deadline: number): void {
-    const { clock } = this.#options;
-    this.#timer?.cancel();
     this.#nearest = deadline;
-    this.#timer = clock.setTimer(() => {
-      const now = clock.now();
-      // Who was kept from reading for long may take as long for what has piled up.
-      this.#readFirst(now + Math.max(MAX_READING_MS, now - deadline));
-    }, deadline - clock.now());
+    this.#lookAt(deadline, undefined);
   }
 
-  /** One look gives one chunk, and the server may have more, so it looks until none comes. */
-  #readFirst(until: number, wasQuiet = false): void {
+  /** Begins to read at some time, or goes on with it. */
+  #lookAt(at: number, reading: Reading | undefined): void {
+    const { clock, bytesReceived } = this.#options;
+    this.#timer?.cancel();
+    this.#timer = clock.setTimer(() => {
+      const begun = reading ?? {
+        until: clock.now() + MAX_READING_MS,
+        looks: QUIET_LOOKS,
+        left: QUIET_LOOKS,
+        bytes: bytesReceived(),
+      };
+      clock.afterPoll(() => this.#look(begun, at));
+    }, at - clock.now());
+  }
+
+  /**
+   * One look gives one chunk, and the server may have more, so it looks until none comes.
+   * Whoever was kept from it, for the first time or again, gets time for what has piled
+   * up: as much as was lost.
+   */
+  #look(reading: Reading, dueAt: number): void {
     const { clock, isOpen, bytesReceived } = this.#options;
-    const before = bytesReceived();
-    clock.afterPoll(() => {
-      if (!isOpen()) return;
-      const isQuiet = bytesReceived() === before;
-      // Quiet twice: the runtime's own sockets may need more than one turn of the loop.
-      if ((isQuiet && wasQuiet) || clock.now() >= until) return this.#judge();
-      this.#timer = clock.setTimer(
-        () => this.#readFirst(until, isQuiet),
-        READING_PAUSE_MS,
-      );
-    });
+    if (!isOpen()) return;
+    const now = clock.now();
+    const bytes = bytesReceived();
+    const lateMs = now - dueAt;
+    const isLate = lateMs >= LATE_MS;
+    const looks = isLate ? QUIET_LOOKS_IF_LATE : reading.looks;
+    const until = isLate ? now + lateMs : reading.until;
+    const left = bytes === reading.bytes && !isLate ? reading.left - 1 : looks;
+    if (left === 0 || now >= until) return this.#judge();
+    this.#lookAt(now + READING_PAUSE_MS, { until, looks, left, bytes });
   }
 
   #judge(): void {

@@ -165,20 +165,3 @@ Deno.test("manager.warnings names a server that takes fewer connections than may
     },
     { config: { maxclients: "20" } },
   ));
-
-Deno.test("a mode that is not served yet is refused at once, and the other databases serve", () =>
-  withManager(
-    {
-      databases: {
-        main: {},
-        ha: { mode: "cluster", nodes: [{ host: "h", port: 7000 }] },
-      },
-    },
-    async ({ manager }) => {
-      const error = await assertRejects(() => manager.getAsyncClient("ha"), ConfigError);
-      assertEquals(error.key, "databases.ha.mode");
-      assert(error.message.includes("standalone"), error.message);
-      assertEquals(await manager.getClient("main").ping(), "PONG");
-      assertEquals(manager.getHealthStatus().databases.ha!.state, "failed");
-    },
-  ));

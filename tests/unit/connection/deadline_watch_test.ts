@@ -78,3 +78,24 @@ Deno.test("DeadlineWatch does not judge what has ended or was stopped", async ()
   await clock.advance(1000);
   assertEquals(judged, 0);
 });
+
+Deno.test("DeadlineWatch that is kept from reading again begins anew", async () => {
+  const clock = new FakeClock();
+  const startedAt = clock.now();
+  const judged: number[] = [];
+  const { socket, watch } = watchOn(clock, () => {
+    judged.push(clock.now() - startedAt);
+    return Infinity;
+  });
+  watch.add(startedAt + 100);
+  await clock.advance(104);
+  // In the middle of its looks the process stands still, and bytes come meanwhile.
+  clock.freeze(1000);
+  await clock.advance(50);
+  assertEquals(judged, []);
+  socket.bytes++;
+  await clock.advance(60);
+  assertEquals(judged, []);
+  await clock.advance(2000);
+  assertEquals(judged.length, 1);
+});
