@@ -15,7 +15,8 @@ import { TelemetryMember, type Variant } from "./telemetry/member.ts";
 /** Least share of the throughput that a manager keeps that reports nothing. */
 const BOUND = 0.98;
 const CONCURRENCIES = [1, 64];
-const ROUND_MS = 400;
+/** Short, and many of them: what disturbs the machine then disturbs neighbours alike. */
+const ROUND_MS = 100;
 const HERE = new URL("../", import.meta.url).pathname;
 
 const absent: Variant = { name: "absent", folder: HERE, isExported: false };
@@ -91,7 +92,7 @@ function valueOf(flag: string): string | undefined {
 }
 
 if (import.meta.main) {
-  const rounds = Number(valueOf("--rounds") ?? 9);
+  const rounds = Number(valueOf("--rounds") ?? 41);
   const named = Deno.env.get("REDIS_URL");
   await using server = named === undefined ? await RedisServer.start() : undefined;
   await using sink = openSink();
