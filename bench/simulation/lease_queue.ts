@@ -1,3 +1,4 @@
+import { AcquireTimeoutError } from "../../src/core/errors/mod.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Pooled } from "../../src/pool/types.ts";
 import { Random } from "./random.ts";
@@ -54,32 +55,33 @@ const WARM_UP_SHARE = 0.05;
 export async function runLeaseQueue(
   options: LeaseQueueOptions,
 ): Promise<LeaseQueueResult> {
+  const { callers, rate, holdMs, seed } = options;
   const clock = new SimClock(HOPS);
-  const random = new Random(options.seed);
+  const arrivals = new Random(2 * seed);
+  const holds = new Random(2 * seed + 1);
   const pool = makePool(options, clock);
-  const first = Math.floor(options.callers * WARM_UP_SHARE);
+  const first = Math.floor(callers * WARM_UP_SHARE);
   const waits: number[] = [];
-  let [came, timedOut, peakConnections] = [0, 0, 0];
-  const serve = async (number: number, holdMs: number) => {
+  let [came, left, timedOut, peakConnections] = [0, 0, 0, 0];
+  const serve = async (number: number, heldMs: number) => {
     const cameAt = clock.now();
     try {
       const lease = await pool.acquire();
       if (number >= first) waits.push(clock.now() - cameAt);
-      clock.setTimer(() => lease.release(), holdMs);
-    } catch {
+      clock.setTimer(() => lease.release(), heldMs);
+    } catch (error) {
+      if (!(error instanceof AcquireTimeoutError)) throw error;
       if (number >= first) timedOut++;
     }
+    left++;
     peakConnections = Math.max(peakConnections, pool.numbers().total);
   };
   const come = () => {
-    void serve(came++, random.exponential(options.holdMs));
-    if (came < options.callers) clock.setTimer(come, gap());
+    void serve(came++, holds.exponential(holdMs));
+    if (came < callers) clock.setTimer(come, arrivals.exponential(1000 / rate));
   };
-  const gap = () => random.exponential(1000 / options.rate);
-  clock.setTimer(come, gap());
-  while (waits.length + timedOut < options.callers - first) {
-    await clock.runUntil(clock.now() + options.acquireTimeoutMs);
-  }
+  clock.setTimer(come, 0);
+  while (left < callers) await clock.runUntil(clock.now() + options.acquireTimeoutMs);
   waits.sort((a, b) => a - b);
   return {
     served: waits.length,

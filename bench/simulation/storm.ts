@@ -2,7 +2,7 @@ import type { RedisConfig } from "../../src/config/mod.ts";
 import { DatabaseStatistics } from "../../src/observability/database_statistics.ts";
 import { takeHostTime } from "./host_time.ts";
 import { Instance, type InstanceCounts } from "./instance.ts";
-import { ModelServer, type ServerCounts, type ServerModel } from "./model_server.ts";
+import { BIN_MS, ModelServer, type ServerCounts, type ServerModel } from "./model_server.ts";
 import { Random } from "./random.ts";
 import { SimClock } from "./sim_clock.ts";
 
@@ -34,6 +34,12 @@ export interface StormResult {
   readonly server: ServerCounts;
   /** Wishes to connect since the server went away, by bins of 100 ms. */
   readonly connects: readonly number[];
+  /** Retries of commands since the server went away, by the same bins. */
+  readonly retries: readonly number[];
+  /** Retries that the budgets refused. */
+  readonly refusedRetries: number;
+  /** Commands that failed since the server went away, by the same bins. */
+  readonly failures: readonly number[];
   /** Instances that have a lane at the end. */
   readonly back: number;
   /** Circuit breakers that opened. */
@@ -56,7 +62,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   const { next } = new Random(seed + 1);
   using _host = takeHostTime(clock, options.jitter ? next : () => 0);
   const server = new ModelServer(clock, options.server);
-  const commands: InstanceCounts = { asked: 0, answered: 0, failed: 0 };
+  const commands: InstanceCounts = { asked: 0, answered: 0, failed: 0, reconnects: 0 };
   const statistics = new DatabaseStatistics(config.name, clock);
   const all = Array.from(
     { length: instances },
@@ -70,15 +76,28 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     clock.setTimer(ask, load.next() * WARM_UP_MS / 2);
   }
   await clock.runUntil(WARM_UP_MS);
-  const before = server.connectBins.length;
+  const retriesSoFar = () => statistics.totals.retries - commands.reconnects;
   server.stop();
-  await clock.runUntil(WARM_UP_MS + options.downMs);
+  const retries: number[] = [];
+  const failures: number[] = [];
+  const watch = async (ms: number) => {
+    for (const end = clock.now() + ms; clock.now() < end;) {
+      const [retried, failed] = [retriesSoFar(), commands.failed];
+      await clock.runUntil(Math.min(end, clock.now() + BIN_MS));
+      retries.push(retriesSoFar() - retried);
+      failures.push(commands.failed - failed);
+    }
+  };
+  await watch(options.downMs);
   server.start();
-  await clock.runUntil(WARM_UP_MS + options.downMs + options.watchMs);
+  await watch(options.watchMs);
   return {
     commands,
     server: server.counts,
-    connects: server.connectBins.slice(before),
+    connects: server.connectBins.slice(WARM_UP_MS / BIN_MS),
+    retries,
+    refusedRetries: all.reduce((sum, { refusedRetries }) => sum + refusedRetries, 0),
+    failures,
     back: all.filter(({ lanes }) => lanes > 0).length,
     trips: statistics.totals.trips,
   };
