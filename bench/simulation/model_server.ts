@@ -68,6 +68,8 @@ export class ModelServer {
   #accepting: number[] = [];
   #busyUntil = 0;
   #isUp = true;
+  /** Whether commands are answered `BUSY`, as a script has been running for too long. */
+  isBusy = false;
   readonly counts: ServerCounts = {
     connects: 0,
     accepted: 0,

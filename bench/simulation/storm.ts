@@ -6,7 +6,7 @@ import { BIN_MS, ModelServer, type ServerCounts, type ServerModel } from "./mode
 import { Random } from "./random.ts";
 import { SimClock } from "./sim_clock.ts";
 
-/** A restart of the server under load. */
+/** A server under load that serves nobody for a while. */
 export interface StormOptions {
   /** The database of each instance. */
   readonly config: RedisConfig;
@@ -16,7 +16,10 @@ export interface StormOptions {
   readonly instances: number;
   /** Commands a second of each instance. */
   readonly rate: number;
-  /** How long the server is away, in milliseconds. */
+  /** Whether the server is restarted, which cuts all at the same moment, or answers
+   * `BUSY` to every command. Default: `restart`. */
+  readonly trouble?: "restart" | "busy";
+  /** How long it serves nobody, in milliseconds. */
   readonly downMs: number;
   /** How long it is watched after that, in milliseconds. */
   readonly watchMs: number;
@@ -32,13 +35,13 @@ export interface StormResult {
   readonly commands: InstanceCounts;
   /** What the server counted. */
   readonly server: ServerCounts;
-  /** Wishes to connect since the server went away, by bins of 100 ms. */
+  /** Wishes to connect since the trouble began, by bins of 100 ms. */
   readonly connects: readonly number[];
-  /** Retries of commands since the server went away, by the same bins. */
+  /** Retries of commands since the trouble began, by the same bins. */
   readonly retries: readonly number[];
   /** Retries that the budgets refused. */
   readonly refusedRetries: number;
-  /** Commands that failed since the server went away, by the same bins. */
+  /** Commands that failed since the trouble began, by the same bins. */
   readonly failures: readonly number[];
   /** Instances that have a lane at the end. */
   readonly back: number;
@@ -50,7 +53,7 @@ export interface StormResult {
 const WARM_UP_MS = 10_000;
 
 /**
- * Runs instances through a restart of their server.
+ * Runs instances through a time in which their server does not serve.
  *
  * @param options Who, and how long.
  * @returns What became of it.
@@ -77,7 +80,9 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   }
   await clock.runUntil(WARM_UP_MS);
   const retriesSoFar = () => statistics.totals.retries - commands.reconnects;
-  server.stop();
+  const isBusy = options.trouble === "busy";
+  if (isBusy) server.isBusy = true;
+  else server.stop();
   const retries: number[] = [];
   const failures: number[] = [];
   const watch = async (ms: number) => {
@@ -89,7 +94,8 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     }
   };
   await watch(options.downMs);
-  server.start();
+  if (isBusy) server.isBusy = false;
+  else server.start();
   await watch(options.watchMs);
   return {
     commands,
