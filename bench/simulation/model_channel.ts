@@ -2,8 +2,6 @@ import type { ByteChannel, ChannelHandlers } from "../../src/transport/channel.t
 
 /** What a channel needs of its server. */
 export interface ChannelServer {
-  /** Whether a script keeps it from serving. */
-  readonly isBusy: boolean;
   /** Serves commands, and calls back when the answer has arrived. */
   serve(count: number, answered: () => void): void;
   /** The client has hung up. */
@@ -18,7 +16,6 @@ const REPLIES: Readonly<Record<string, string>> = {
   ping: "+PONG\r\n",
   get: "_\r\n",
 };
-const BUSY = "-BUSY Redis is busy running a script.\r\n";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -112,12 +109,9 @@ export class ModelChannel implements ByteChannel {
 
   #send(text: string): void {
     const names = Array.from(text.matchAll(COMMAND), ([, name]) => name!.toLowerCase());
-    const server = this.#server;
-    server.serve(names.length, () => {
-      if (this.#lost || this.#hungUp) return;
-      const reply = (name: string) =>
-        server.isBusy && name === "get" ? BUSY : REPLIES[name] ?? "+OK\r\n";
-      this.#receive(names.map(reply).join(""));
+    const reply = names.map((name) => REPLIES[name] ?? "+OK\r\n").join("");
+    this.#server.serve(names.length, () => {
+      if (!this.#lost && !this.#hungUp) this.#receive(reply);
     });
   }
 

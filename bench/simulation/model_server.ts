@@ -68,8 +68,6 @@ export class ModelServer {
   #accepting: number[] = [];
   #busyUntil = 0;
   #isUp = true;
-  /** Whether commands are answered `BUSY`, as a script has been running for too long. */
-  isBusy = false;
   readonly counts: ServerCounts = {
     connects: 0,
     accepted: 0,
@@ -101,6 +99,11 @@ export class ModelServer {
   stop(): void {
     this.#isUp = false;
     this.#accepting = [];
+    this.cut();
+  }
+
+  /** Ends every connection. */
+  cut(): void {
     for (const channel of this.#channels) channel.lose();
     this.#channels.clear();
   }

@@ -16,9 +16,9 @@ export interface StormOptions {
   readonly instances: number;
   /** Commands a second of each instance. */
   readonly rate: number;
-  /** Whether the server is restarted, which cuts all at the same moment, or answers
-   * `BUSY` to every command. Default: `restart`. */
-  readonly trouble?: "restart" | "busy";
+  /** Whether the server is away, or there and cuts all connections so often that hardly
+   * a command is answered ("flaps"). Default: `away`. */
+  readonly trouble?: "away" | "flaps";
   /** How long it serves nobody, in milliseconds. */
   readonly downMs: number;
   /** How long it is watched after that, in milliseconds. */
@@ -52,6 +52,9 @@ export interface StormResult {
 /** How long the instances take to come up before the restart, in milliseconds. */
 const WARM_UP_MS = 10_000;
 
+/** Time between two cuts of a server that flaps, in milliseconds. */
+const FLAP_MS = 200;
+
 /**
  * Runs instances through a time in which their server does not serve.
  *
@@ -80,8 +83,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   }
   await clock.runUntil(WARM_UP_MS);
   const retriesSoFar = () => statistics.totals.retries - commands.reconnects;
-  const isBusy = options.trouble === "busy";
-  if (isBusy) server.isBusy = true;
+  if (options.trouble === "flaps") flap(server, clock, WARM_UP_MS + options.downMs);
   else server.stop();
   const retries: number[] = [];
   const failures: number[] = [];
@@ -94,8 +96,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     }
   };
   await watch(options.downMs);
-  if (isBusy) server.isBusy = false;
-  else server.start();
+  server.start();
   await watch(options.watchMs);
   return {
     commands,
@@ -107,4 +108,12 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     back: all.filter(({ lanes }) => lanes > 0).length,
     trips: statistics.totals.trips,
   };
+}
+
+/** Cuts all connections, again and again. */
+function flap(server: ModelServer, clock: SimClock, until: number): void {
+  server.cut();
+  if (clock.now() + FLAP_MS < until) {
+    clock.setTimer(() => flap(server, clock, until), FLAP_MS);
+  }
 }
