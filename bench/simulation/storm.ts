@@ -2,7 +2,12 @@ import type { RedisConfig } from "../../src/config/mod.ts";
 import { DatabaseStatistics } from "../../src/observability/database_statistics.ts";
 import { takeHostTime } from "./host_time.ts";
 import { Instance, type InstanceCounts } from "./instance.ts";
-import { BIN_MS, ModelServer, type ServerCounts, type ServerModel } from "./model_server.ts";
+import {
+  BIN_MS,
+  ModelServer,
+  type ServerCounts,
+  type ServerModel,
+} from "./model_server.ts";
 import { Random } from "./random.ts";
 import { SimClock } from "./sim_clock.ts";
 
