@@ -118,11 +118,6 @@ export class Instance {
     return total - connecting;
   }
 
-  /** Retries that the budget refused. */
-  get refusedRetries(): number {
-    return this.#budget.refused;
-  }
-
   /** Sends a GET. */
   ask(): void {
     const counts = this.#counts;

@@ -44,8 +44,6 @@ export interface StormResult {
   readonly connects: readonly number[];
   /** Retries of commands since the trouble began, by the same bins. */
   readonly retries: readonly number[];
-  /** Retries that the budgets refused. */
-  readonly refusedRetries: number;
   /** Commands that failed since the trouble began, by the same bins. */
   readonly failures: readonly number[];
   /** Instances that have a lane at the end. */
@@ -108,7 +106,6 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     server: server.counts,
     connects: server.connectBins.slice(WARM_UP_MS / BIN_MS),
     retries,
-    refusedRetries: all.reduce((sum, { refusedRetries }) => sum + refusedRetries, 0),
     failures,
     back: all.filter(({ lanes }) => lanes > 0).length,
     trips: statistics.totals.trips,
