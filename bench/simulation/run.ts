@@ -22,14 +22,20 @@ export interface SimulationScale {
   readonly stormInstances: number;
   /** How long the server is away, in milliseconds. */
   readonly awayMs: number;
+  /** Instances of the server that flaps. */
+  readonly flapInstances: number;
+  /** How long it flaps, in seconds. */
+  readonly flapSeconds: number;
 }
 
 /** The whole run. */
 export const FULL: SimulationScale = {
-  callers: 300_000,
+  callers: 100_000,
   instances: [1, 10, 100, 500, 1000, 2000, 5000, 10_000],
   stormInstances: 1000,
   awayMs: 20_000,
+  flapInstances: 20,
+  flapSeconds: 15,
 };
 
 /** The short one. */
@@ -38,6 +44,8 @@ export const QUICK: SimulationScale = {
   instances: [1, 10, 100, 500, 1000],
   stormInstances: 100,
   awayMs: 20_000,
+  flapInstances: 20,
+  flapSeconds: 15,
 };
 
 const LATENCIES_MS = [0.1, 1, 5, 20, 40, 80];
@@ -51,7 +59,7 @@ const POOLS = [1, 5, 20];
 const WATCH_MS = 60_000;
 const STORM_RATE = 5;
 const STORM_LATENCY_MS = 20;
-const FLAP = { instances: 20, rate: 100, latencyMs: 60, seconds: 15 };
+const FLAP = { rate: 100, latencyMs: 60 };
 
 /**
  * Runs all parts of the simulation.
@@ -89,9 +97,9 @@ export async function simulate(
       rows: await runStorms(config, scale, seed),
     },
     flaps: {
-      instances: FLAP.instances,
-      seconds: FLAP.seconds,
-      rows: await runFlaps(config, seed),
+      instances: scale.flapInstances,
+      seconds: scale.flapSeconds,
+      rows: await runFlaps(config, scale, seed),
     },
   };
 }
@@ -189,7 +197,11 @@ async function runStorms(
   return rows;
 }
 
-async function runFlaps(config: RedisConfig, seed: number): Promise<FlapRow[]> {
+async function runFlaps(
+  config: RedisConfig,
+  scale: SimulationScale,
+  seed: number,
+): Promise<FlapRow[]> {
   const rows: FlapRow[] = [];
   const unlimited = { ratio: 1000, minPerSecond: 1e6 };
   for (const budget of [true, false]) {
@@ -197,10 +209,10 @@ async function runFlaps(config: RedisConfig, seed: number): Promise<FlapRow[]> {
     const { commands, retries } = await runStorm({
       config: { ...withoutBreaker(config), retryBudget },
       server: { ...USUAL_SERVER, roundTripMs: FLAP.latencyMs },
-      instances: FLAP.instances,
+      instances: scale.flapInstances,
       rate: FLAP.rate,
       trouble: "flaps",
-      downMs: FLAP.seconds * 1000,
+      downMs: scale.flapSeconds * 1000,
       watchMs: 0,
       jitter: true,
       seed,

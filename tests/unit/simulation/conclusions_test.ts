@@ -8,6 +8,8 @@ const SMALL = {
   instances: [1, 501],
   stormInstances: 10,
   awayMs: 10_000,
+  flapInstances: 2,
+  flapSeconds: 3,
 };
 const report = await simulate(SMALL, 1);
 

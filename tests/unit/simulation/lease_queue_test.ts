@@ -32,7 +32,7 @@ Deno.test("erlangC() and the waits are those of the textbook", () => {
 });
 
 Deno.test("runLeaseQueue() waits as M/M/c does, and never opens more than allowed", async () => {
-  for (const [leases, load] of [[1, 0.5], [4, 0.6], [8, 0.6]] as const) {
+  for (const [leases, load] of [[1, 0.5], [8, 0.6]] as const) {
     const waits: number[] = [];
     for (const seed of [1, 2, 3]) {
       const found = await queue(leases, load, 100_000, seed);
