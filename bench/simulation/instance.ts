@@ -5,6 +5,7 @@ import { Command } from "../../src/connection/driver.ts";
 import { Opener } from "../../src/connection/opener.ts";
 import { CircuitOpenError } from "../../src/core/errors/mod.ts";
 import { classifier, makeBreaker, makeBudget } from "../../src/database_parts.ts";
+import { HealthPatrol } from "../../src/health/patrol.ts";
 import type { DatabaseStatistics } from "../../src/observability/database_statistics.ts";
 import { type Lane, LaneSet } from "../../src/pool/lanes.ts";
 import { Pool } from "../../src/pool/pool.ts";
@@ -27,6 +28,8 @@ export interface InstanceCounts {
   answered: number;
   /** Those that failed; at the end all others are answered. */
   failed: number;
+  /** Attempts to connect that followed a failed one, and no command's retry. */
+  reconnects: number;
 }
 
 /** A connection of the pool. */
@@ -81,8 +84,14 @@ export class Instance {
     this.#clock = clock;
     this.#counts = counts;
     this.#statistics = statistics;
+    const patrol = new HealthPatrol({
+      intervalMs: config.healthCheckIntervalMs,
+      ask: () => this.#check(),
+      clock,
+    });
     this.#breaker = makeBreaker(config, clock, ({ from, to }) => {
       if (from === "closed" && to === "open") statistics.tripped();
+      patrol.notice(to === "closed");
     });
     this.#budget = makeBudget(config, clock);
     this.#opener = this.#makeOpener(server);
@@ -109,11 +118,6 @@ export class Instance {
     return total - connecting;
   }
 
-  /** Retries that the budget refused. */
-  get refusedRetries(): number {
-    return this.#budget.refused;
-  }
-
   /** Sends a GET. */
   ask(): void {
     const counts = this.#counts;
@@ -137,6 +141,22 @@ export class Instance {
     }
   }
 
+  /** Asks the server, as `check()` of `database.ts` does while the breaker is open. */
+  async #check(): Promise<void> {
+    const probe = this.#breaker.tryProbe();
+    if (probe === undefined) return;
+    try {
+      await this.#lanes.whenReady();
+      const [lane] = this.#lanes.connections;
+      if (await lane?.ask(this.#config.commandTimeoutMs, "ping")) probe.succeed();
+      else probe.fail("refused");
+    } catch {
+      probe.fail("refused");
+    } finally {
+      probe.cancel();
+    }
+  }
+
   #makeOpener(server: ModelServer): Opener {
     const config = this.#config;
     return new Opener({
@@ -153,7 +173,10 @@ export class Instance {
       openChannel: server.openChannel,
       clock: this.#clock,
       mayRetry: () => this.#breaker.allows(),
-      attemptRepeated: () => this.#statistics.retried(),
+      attemptRepeated: () => {
+        this.#counts.reconnects++;
+        this.#statistics.retried();
+      },
       attemptFailed: (error, _endpoint, kind, source) => {
         this.#statistics.connectFailed(error);
         this.#breaker.recordFailure(kind, source);

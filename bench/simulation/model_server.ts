@@ -99,6 +99,11 @@ export class ModelServer {
   stop(): void {
     this.#isUp = false;
     this.#accepting = [];
+    this.cut();
+  }
+
+  /** Ends every connection. */
+  cut(): void {
     for (const channel of this.#channels) channel.lose();
     this.#channels.clear();
   }

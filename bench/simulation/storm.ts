@@ -2,11 +2,16 @@ import type { RedisConfig } from "../../src/config/mod.ts";
 import { DatabaseStatistics } from "../../src/observability/database_statistics.ts";
 import { takeHostTime } from "./host_time.ts";
 import { Instance, type InstanceCounts } from "./instance.ts";
-import { ModelServer, type ServerCounts, type ServerModel } from "./model_server.ts";
+import {
+  BIN_MS,
+  ModelServer,
+  type ServerCounts,
+  type ServerModel,
+} from "./model_server.ts";
 import { Random } from "./random.ts";
 import { SimClock } from "./sim_clock.ts";
 
-/** A restart of the server under load. */
+/** A server under load that serves nobody for a while. */
 export interface StormOptions {
   /** The database of each instance. */
   readonly config: RedisConfig;
@@ -16,7 +21,10 @@ export interface StormOptions {
   readonly instances: number;
   /** Commands a second of each instance. */
   readonly rate: number;
-  /** How long the server is away, in milliseconds. */
+  /** Whether the server is away, or there and cuts all connections so often that hardly
+   * a command is answered ("flaps"). Default: `away`. */
+  readonly trouble?: "away" | "flaps";
+  /** How long it serves nobody, in milliseconds. */
   readonly downMs: number;
   /** How long it is watched after that, in milliseconds. */
   readonly watchMs: number;
@@ -32,8 +40,12 @@ export interface StormResult {
   readonly commands: InstanceCounts;
   /** What the server counted. */
   readonly server: ServerCounts;
-  /** Wishes to connect since the server went away, by bins of 100 ms. */
+  /** Wishes to connect since the trouble began, by bins of 100 ms. */
   readonly connects: readonly number[];
+  /** Retries of commands since the trouble began, by the same bins. */
+  readonly retries: readonly number[];
+  /** Commands that failed since the trouble began, by the same bins. */
+  readonly failures: readonly number[];
   /** Instances that have a lane at the end. */
   readonly back: number;
   /** Circuit breakers that opened. */
@@ -43,8 +55,11 @@ export interface StormResult {
 /** How long the instances take to come up before the restart, in milliseconds. */
 const WARM_UP_MS = 10_000;
 
+/** Time between two cuts of a server that flaps, in milliseconds. */
+const FLAP_MS = 200;
+
 /**
- * Runs instances through a restart of their server.
+ * Runs instances through a time in which their server does not serve.
  *
  * @param options Who, and how long.
  * @returns What became of it.
@@ -56,7 +71,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   const { next } = new Random(seed + 1);
   using _host = takeHostTime(clock, options.jitter ? next : () => 0);
   const server = new ModelServer(clock, options.server);
-  const commands: InstanceCounts = { asked: 0, answered: 0, failed: 0 };
+  const commands: InstanceCounts = { asked: 0, answered: 0, failed: 0, reconnects: 0 };
   const statistics = new DatabaseStatistics(config.name, clock);
   const all = Array.from(
     { length: instances },
@@ -70,16 +85,37 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     clock.setTimer(ask, load.next() * WARM_UP_MS / 2);
   }
   await clock.runUntil(WARM_UP_MS);
-  const before = server.connectBins.length;
-  server.stop();
-  await clock.runUntil(WARM_UP_MS + options.downMs);
+  const retriesSoFar = () => statistics.totals.retries - commands.reconnects;
+  if (options.trouble === "flaps") flap(server, clock, WARM_UP_MS + options.downMs);
+  else server.stop();
+  const retries: number[] = [];
+  const failures: number[] = [];
+  const watch = async (ms: number) => {
+    for (const end = clock.now() + ms; clock.now() < end;) {
+      const [retried, failed] = [retriesSoFar(), commands.failed];
+      await clock.runUntil(Math.min(end, clock.now() + BIN_MS));
+      retries.push(retriesSoFar() - retried);
+      failures.push(commands.failed - failed);
+    }
+  };
+  await watch(options.downMs);
   server.start();
-  await clock.runUntil(WARM_UP_MS + options.downMs + options.watchMs);
+  await watch(options.watchMs);
   return {
     commands,
     server: server.counts,
-    connects: server.connectBins.slice(before),
+    connects: server.connectBins.slice(WARM_UP_MS / BIN_MS),
+    retries,
+    failures,
     back: all.filter(({ lanes }) => lanes > 0).length,
     trips: statistics.totals.trips,
   };
+}
+
+/** Cuts all connections, again and again. */
+function flap(server: ModelServer, clock: SimClock, until: number): void {
+  server.cut();
+  if (clock.now() + FLAP_MS < until) {
+    clock.setTimer(() => flap(server, clock, until), FLAP_MS);
+  }
 }
