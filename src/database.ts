@@ -31,9 +31,11 @@ import {
   type TransactionParts,
 } from "./commands/transaction.ts";
 import type { CloseReason, Connection } from "./connection/connection.ts";
+import type { CredentialRenewal } from "./connection/credential_renewal.ts";
 import { Command } from "./connection/driver.ts";
 import type { Opener } from "./connection/opener.ts";
 import type { CommandOwner } from "./connection/tracked.ts";
+import { makeCredentialRenewal } from "./database_credentials.ts";
 import { HealthRecord } from "./database_health.ts";
 import { type DatabaseLocation, locate } from "./database_location.ts";
 import { DatabaseNumbers } from "./database_numbers.ts";
@@ -94,6 +96,8 @@ export class Database {
   readonly #budget: RetryBudget;
   readonly #telemetry: DatabaseTelemetry | undefined;
   readonly #location: DatabaseLocation;
+  /** Only where a provider gives the password. */
+  readonly #renewal: CredentialRenewal<Connection> | undefined;
   readonly #opener: Opener;
   readonly #pool: Pool<PooledConnection>;
   /** Ids of the leased connections that blocking commands and subscriptions are on. */
@@ -123,6 +127,13 @@ export class Database {
     this.#budget = makeBudget(config, clock);
     this.#location = locate(config, clock, (from, to) => this.#moved(from, to));
     this.#telemetry = this.#makeTelemetry();
+    this.#renewal = makeCredentialRenewal({
+      config,
+      pool: () => this.#pool,
+      lanes: () => this.#lanes,
+      emit: this.#services.emit,
+      clock,
+    });
     this.#opener = this.#makeOpener();
     this.#pool = this.#makePool();
     this.#lanes = new LaneSet({
@@ -286,6 +297,7 @@ export class Database {
   async close(drainMs: number): Promise<number> {
     this.#dispatcher.close();
     this.#health.stop();
+    this.#renewal?.stop();
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
     this.#hub.close();
@@ -381,6 +393,7 @@ export class Database {
       where,
       resolve,
       ...(confirm === undefined ? {} : { confirm }),
+      expiring: (connection, expiresAt) => this.#renewal?.add(connection, expiresAt),
       mayRetry: () => this.#breaker.allows(),
       attemptRepeated: () => this.#statistics.retried(),
       attemptFailed: (error, endpoint, kind, source) => {

@@ -43,7 +43,7 @@ const LAYERS: readonly (readonly string[])[] = [
     "manager_options",
     "named_databases",
   ],
-  ["loan", "database_health", "database_numbers"],
+  ["loan", "database_credentials", "database_health", "database_numbers"],
   ["database"],
   ["summaries", "http_response", "database_directory"],
   ["manager"],
