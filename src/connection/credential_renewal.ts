@@ -144,7 +144,7 @@ export class CredentialRenewal<C extends RenewableConnection> {
     }
   }
 
-  /** One round: those that can be interrupted, or all, if only later. */
+  /** One round: all that can be interrupted, if one of them is due. */
   async #renew(now: number): Promise<void> {
     const judge = this.#options.judge();
     const due = [...this.#held].filter(([, { dueAt }]) => dueAt <= now);

@@ -47,6 +47,12 @@ async function clientIds({ server }: Stage): Promise<string[]> {
     .map(({ id }) => String(id)).sort();
 }
 
+/** AUTHs that the server has taken since its statistics were reset. */
+async function authCalls({ server }: Stage): Promise<number> {
+  const info = String(await server.cli("INFO", "commandstats"));
+  return Number(/cmdstat_auth:calls=(\d+)/.exec(info)?.[1] ?? 0);
+}
+
 /** Waits until a condition holds; fails after a lifetime. */
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + LIFETIME_MS * 2;
@@ -73,9 +79,10 @@ Deno.test("row 16: open connections outlive their credentials, with one question
     }
     const before = await clientIds(stage);
     assertEquals([before.length, tokens.asked], [3, 3]);
+    await stage.server.cli("CONFIG", "RESETSTAT");
     await until(() => tokens.asked === 4);
     await delay(LIFETIME_MS / 2);
-    assertEquals(tokens.asked, 4);
+    assertEquals([tokens.asked, await authCalls(stage)], [4, 3]);
     assertEquals(await client.incr("n"), 1);
     await client.publish("news", "still here");
     await until(() => heard.length === 1);
@@ -100,6 +107,18 @@ Deno.test("row 16: a transaction on a lease gets no AUTH in between", () =>
       );
     });
     assertEquals(await client.get("k"), "v");
+  }));
+
+Deno.test("row 16: a lease on which its holder is somebody else is left alone", () =>
+  withTokens(async (stage) => {
+    const { manager, server, tokens } = stage;
+    await server.cli("ACL", "SETUSER", "own", "on", ">own", "~*", "+@all");
+    await using lease = await manager.acquire("main");
+    await lease.client.auth("own", "own");
+    await server.cli("CONFIG", "RESETSTAT");
+    await delay(LIFETIME_MS);
+    assertEquals([tokens.asked, await authCalls(stage)], [1, 0]);
+    assertEquals(await lease.client.call("ACL", "WHOAMI"), "own");
   }));
 
 Deno.test("row 16: a connection that refuses its new credentials is replaced", () =>
