@@ -22,7 +22,8 @@
 export { ConnectionState } from "./src/core/states.ts";
 export type * from "./src/core/sockets.ts";
 export { RedisDatabase } from "./src/core/databases.ts";
-export { Secret, type SecretProvider } from "./src/core/secret.ts";
+export type { Credentials, GivenCredentials } from "./src/core/credentials.ts";
+export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
 export * from "./src/core/errors/mod.ts";
 export type * from "./src/core/events.ts";
 export type { Clock, Timer } from "./src/core/clock.ts";

@@ -20,7 +20,7 @@ export const classifier: CommandClassifier = new CommandClassifier(flagsOf);
 /** Where an opener connects to, and who is told what it does. */
 export type OpenerReports =
   & Pick<OpenerOptions, "attemptFailed" | "attemptRepeated" | "loading" | "mayRetry">
-  & Pick<OpenerOptions, "confirm" | "resolve" | "where">
+  & Pick<OpenerOptions, "confirm" | "expiring" | "resolve" | "where">
   & {
     readonly observer: ConnectionObserver;
   };

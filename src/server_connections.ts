@@ -5,9 +5,11 @@ import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import type { Answer, CloseReason, Connection } from "./connection/connection.ts";
 import type { Command } from "./connection/driver.ts";
+import type { CredentialRenewal } from "./connection/credential_renewal.ts";
 import type { Opener } from "./connection/opener.ts";
 import type { DatabaseLocation } from "./database_location.ts";
 import { HealthRecord } from "./database_health.ts";
+import { makeCredentialRenewal } from "./database_credentials.ts";
 import { makeBreaker, makeOpener } from "./database_parts.ts";
 import { makePool, type PooledConnection } from "./database_pool.ts";
 import type { AcquireOptions } from "./lease.ts";
@@ -93,6 +95,8 @@ export class ServerConnections {
   readonly #context: ServerContext;
   readonly #place: ServerPlace;
   readonly #location: DatabaseLocation;
+  /** Only where a provider gives the password. */
+  readonly #renewal: CredentialRenewal<Connection> | undefined;
   readonly #opener: Opener;
   readonly #pool: Pool<PooledConnection>;
   readonly #emit: Emit;
@@ -118,6 +122,13 @@ export class ServerConnections {
     this.health = this.#makeHealth();
     // Whatever is reported may have changed how well it serves.
     this.#emit = this.health.emit;
+    this.#renewal = makeCredentialRenewal({
+      config,
+      pool: () => this.#pool,
+      lanes: () => this.lanes,
+      emit: this.#emit,
+      clock,
+    });
     this.#opener = this.#makeOpener();
     this.#pool = this.#makePool();
     this.lanes = new LaneSet({
@@ -288,6 +299,7 @@ export class ServerConnections {
     const { clock } = this.#context;
     const deadline = clock.now() + drainMs;
     this.health.stop();
+    this.#renewal?.stop();
     // Commands that wait for a lane still get one; leases have what is left of the time.
     const cutOnLanes = await this.lanes.close(drainMs);
     const leftMs = Math.max(0, deadline - clock.now());
@@ -382,6 +394,7 @@ export class ServerConnections {
       where,
       resolve,
       ...(confirm === undefined ? {} : { confirm }),
+      expiring: (connection, expiresAt) => this.#renewal?.add(connection, expiresAt),
       mayRetry: () => this.breaker.allows(),
       attemptRepeated: () => statistics.retried(),
       attemptFailed: (error, endpoint, kind, source) => {

@@ -29,7 +29,8 @@ export {
   type ConfigProblem,
   UnknownDatabaseError,
 } from "../core/errors/config.ts";
-export { Secret, type SecretProvider } from "../core/secret.ts";
+export type { Credentials, GivenCredentials } from "../core/credentials.ts";
+export { type Provided, Secret, type SecretProvider } from "../core/secret.ts";
 export { checkMaxClients, connectionDemand } from "./capacity.ts";
 export { editSettings, type EditSettingsOptions } from "./edit_settings.ts";
 export { isManagerConfig, type LoadOptions, RedisConfigLoader } from "./loader.ts";

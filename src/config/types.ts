@@ -198,7 +198,8 @@ export type RedisConfigOptions =
     resolve?: HostResolver | null;
     /** Password of the sentinels, or a function asked for each connection to one. */
     sentinelPassword?: string | SecretProvider | Secret | null;
-    /** Password, or a function asked for each new connection. */
+    /** Password, or a function asked for each new connection, and before the expiry that
+     * it gives. */
     password?: string | SecretProvider | Secret | null;
     /** `redis://`, `rediss://` or `unix://` URL in place of host, port, user, db. */
     url?: string;

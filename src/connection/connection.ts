@@ -102,6 +102,8 @@ export class Connection {
   readonly #deadlines: DeadlineWatch;
   /** Our own questions in flight: in the library's queue, but not in the log. */
   #unlogged = 0;
+  /** Whether what is sent now must not have a question of our own before it. */
+  #isUnbroken: (command: TrackedCommand) => boolean = () => false;
   /** Set while it may be dead: until bytes come, or nothing came for too long. */
   #doubt: Doubt | undefined;
 
@@ -173,6 +175,15 @@ export class Connection {
   }
 
   /**
+   * Lets the one holder of the connection say when what it sends must stay together.
+   *
+   * @param isUnbroken Whether a command goes on with what must.
+   */
+  keepTogether(isUnbroken: (command: TrackedCommand) => boolean): void {
+    this.#isUnbroken = isUnbroken;
+  }
+
+  /**
    * Sends a command; its reply or failure goes to its owner.
    *
    * @param command The command.
@@ -182,7 +193,7 @@ export class Connection {
     tracking.connection = this;
     tracking.attempts++;
     const { tick } = this.#stream;
-    if (tick !== this.#tick || this.#doubt !== undefined) this.#beginTick(tick);
+    if (tick !== this.#tick || this.#doubt !== undefined) this.#beginTick(tick, command);
     if (tracking.attempts === 1 && !tracking.waited) tracking.startedAt = this.#tickTime;
     this.#deadlines.add(tracking.startedAt + tracking.timeoutMs);
     if (this.#doubt === undefined || this.#isLet(command, this.#doubt)) {
@@ -204,12 +215,14 @@ export class Connection {
     writeCommand(redis, command);
   }
 
-  #beginTick(tick: number): void {
+  #beginTick(tick: number, command: TrackedCommand): void {
     this.#tick = tick;
     const now = this.#tickTime = this.#clock.now();
     this.#log.beginTick(now);
     if (this.#doubt !== undefined || this.redis.commandQueue.length > 0) return;
     if (!this.#quiet.isDoubtful(now, this.#lastReceivedAt)) return;
+    // Asked within a transaction, the question would become a part of it.
+    if (this.#isUnbroken(command)) return;
     // Half of a command's time is left for another connection.
     const limitMs = this.#silenceLimitMs / 2;
     this.#doubt = new Doubt(this.#clock, limitMs, () => this.#isDead(now));

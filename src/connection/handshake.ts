@@ -31,6 +31,11 @@ export interface HandshakeOptions {
   readonly keepalive?: KeepaliveTimes;
   /** Reads what TLS needs; called for each attempt, so that renewed files count. */
   readonly tls?: () => Promise<TlsMaterial>;
+  /**
+   * Told of each connection whose credentials cease to be good, with when they do, in
+   * milliseconds since the Unix epoch.
+   */
+  readonly expiring?: (connection: Connection, expiresAt: number) => void;
   /** Opens a socket. */
   readonly openChannel: OpenChannel;
   /** Time. */
@@ -91,8 +96,10 @@ export async function shakeHands(
   name: string,
   signal: AbortSignal,
 ): Promise<Link> {
-  const { database, db, keyPrefix, username } = options;
-  const password = await options.password?.reveal();
+  const { database, db, keyPrefix } = options;
+  const given = await options.password?.credentials();
+  const { password } = given ?? {};
+  const username = given?.username ?? options.username;
   const channel = await options.openChannel(
     endpoint,
     await channelOptions(options, endpoint, signal),
@@ -146,6 +153,8 @@ export async function shakeHands(
       clock,
       observer,
     });
+    const { expiresAt = Infinity } = given ?? {};
+    if (expiresAt < Infinity) options.expiring?.(connection, expiresAt);
     return connection;
   };
   return { redis, ended: ended.signal, connect };

@@ -60,6 +60,9 @@ export class Session {
     this.#options = options;
     const { redis } = connection;
     this.#connectionName = redis.options.connectionName ?? "";
+    connection.keepTogether(({ name }) =>
+      this.#stains.inTransaction && name.toLowerCase() !== "multi"
+    );
     this.#takeOver(redis);
     this.#keepsake = new Keepsake(redis);
   }
@@ -108,6 +111,26 @@ export class Session {
     // the command after this one waits.
     const command = new Command("client", ["id"]);
     this.#connection.send(track(command, owner, Infinity));
+  }
+
+  /**
+   * Whether a question of our own can be put in between what the holder sends: not within
+   * a transaction, which it would become a part of, nor behind a command that may block.
+   * Never, where the holder has made the connection something else.
+   */
+  get interruptible(): "now" | "later" | "never" {
+    if (this.#stains.spoilt || this.#isMuted()) return "never";
+    return this.#stains.inTransaction || this.#isBlocked() ? "later" : "now";
+  }
+
+  /** Nobody is to have the connection after its holder. */
+  spoil(): void {
+    this.#stains.spoil();
+  }
+
+  /** A subscriber of the older protocol takes no other commands. */
+  #isMuted(): boolean {
+    return this.#stains.indelible && this.redis.condition?.protocol !== 3;
   }
 
   /**

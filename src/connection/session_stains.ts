@@ -26,16 +26,20 @@ const INDELIBLE: ReadonlySet<string> = new Set([
   "hello",
   "himport",
   "monitor",
-  "psubscribe",
   "psync",
   "quit",
   "readonly",
   "readwrite",
   "replconf",
   "reset",
+  "sync",
+]);
+
+/** The same, but the connection is still one that serves its holder and no other. */
+const SUBSCRIBES: ReadonlySet<string> = new Set([
+  "psubscribe",
   "ssubscribe",
   "subscribe",
-  "sync",
 ]);
 
 /** Commands that leave something that another command takes away. */
@@ -87,21 +91,32 @@ export class Stains {
   /** Number of the command that left each. */
   readonly #left = new Map<Stain, number>();
   #sent = 0;
-  #indelible = false;
+  #spoilt = false;
+  #subscribed = false;
 
   /** Whether nothing is to be undone. */
   get none(): boolean {
-    return this.#left.size === 0 && !this.#indelible;
+    return this.#left.size === 0 && !this.indelible;
   }
 
   /** Whether something was left that no command takes away. */
   get indelible(): boolean {
-    return this.#indelible;
+    return this.#spoilt || this.#subscribed;
+  }
+
+  /** Whether that is more than subscriptions. */
+  get spoilt(): boolean {
+    return this.#spoilt;
+  }
+
+  /** Whether a transaction may have begun that is not known to be over. */
+  get inTransaction(): boolean {
+    return this.#left.has("multi");
   }
 
   /** Something else was done that cannot be undone. */
   spoil(): void {
-    this.#indelible = true;
+    this.#spoilt = true;
   }
 
   /**
@@ -118,7 +133,8 @@ export class Stains {
     if (taken !== undefined) return () => this.#take(taken, at);
     const stain = lower === "client" ? this.#noteClient(args) : LEAVES.get(lower);
     if (stain !== undefined) this.#left.set(stain, at);
-    else if (INDELIBLE.has(lower) || isDebug(lower, args)) this.#indelible = true;
+    else if (SUBSCRIBES.has(lower)) this.#subscribed = true;
+    else if (INDELIBLE.has(lower) || isDebug(lower, args)) this.#spoilt = true;
     return undefined;
   }
 
@@ -154,7 +170,7 @@ export class Stains {
   #noteClient(args: readonly unknown[]): Stain | undefined {
     const subcommand = String(args[0]).toLowerCase();
     const stain = CLIENT_LEAVES.get(subcommand);
-    if (stain === undefined && !HARMLESS_CLIENT.has(subcommand)) this.#indelible = true;
+    if (stain === undefined && !HARMLESS_CLIENT.has(subcommand)) this.#spoilt = true;
     return stain;
   }
 }

@@ -3,8 +3,20 @@
  * `***`, and only {@linkcode Secret.reveal} gives it away.
  */
 
-/** Gives a secret when it is asked for, such as a token that is rotated. */
-export type SecretProvider = () => string | Promise<string>;
+import {
+  type Credentials,
+  type GivenCredentials,
+  readCredentials,
+} from "./credentials.ts";
+
+/** What a provider may give: a password, or one with its user and its expiry. */
+export type Provided = string | Secret | Credentials;
+
+/**
+ * Gives a secret when it is asked for, such as a token that is rotated. Where it gives
+ * {@linkcode Credentials} with an expiry, it is asked again before that.
+ */
+export type SecretProvider = () => Provided | Promise<Provided>;
 
 const MASK = "***";
 
@@ -45,9 +57,23 @@ export class Secret {
    * Gives the secret itself.
    *
    * @returns The secret; for a provider, what it answers now.
+   * @throws {ConfigError} If the provider gives neither a text nor credentials.
    */
   async reveal(): Promise<string> {
-    return typeof this.#source === "function" ? await this.#source() : this.#source;
+    return (await this.credentials()).password;
+  }
+
+  /**
+   * Gives the secret itself, with what else a provider says of it.
+   *
+   * @returns Password, user if the provider names one, and expiry in milliseconds since
+   * the Unix epoch; infinite where none is known.
+   * @throws {ConfigError} If the provider gives neither a text nor credentials.
+   */
+  async credentials(): Promise<GivenCredentials> {
+    if (typeof this.#source === "string") return readCredentials(this.#source);
+    const found = await this.#source();
+    return found instanceof Secret ? await found.credentials() : readCredentials(found);
   }
 
   /**

@@ -12,6 +12,7 @@ import { Stock, type StockKeeper } from "./stock.ts";
 import { Tally } from "./tally.ts";
 import type {
   AcquireOptions,
+  EvictionReason,
   OpenConnection,
   PoolCloseResult,
   PoolCounters,
@@ -215,20 +216,26 @@ export class Pool<C extends Pooled> {
   }
 
   /**
-   * Ends connections that lead to a server which does not serve the database any more.
+   * Ends connections that are not to be used any more, such as those that lead to a server
+   * which does not serve the database.
    *
-   * @param leadsAway Says which do.
+   * @param isDue Says which.
    * @param inUseToo Whether lanes and leases are ended as well, or only what is idle.
+   * @param reason What it is counted as. Default: `moved`.
    * @returns How many were ended.
    */
-  evict(leadsAway: (connection: C) => boolean, inUseToo: boolean): number {
+  evict(
+    isDue: (connection: C) => boolean,
+    inUseToo: boolean,
+    reason: EvictionReason = "moved",
+  ): number {
     let evicted = 0;
     for (const slot of this.#stock.board.all()) {
       const { state } = slot;
       if (state.name === "connecting" || state.name === "closed") continue;
       const isFree = state.name === "idle" || state.name === "validating";
-      if (!(isFree || inUseToo) || !leadsAway(state.connection)) continue;
-      this.#stock.end(slot, "moved");
+      if (!(isFree || inUseToo) || !isDue(state.connection)) continue;
+      this.#stock.end(slot, reason);
       evicted++;
     }
     return evicted;

@@ -43,7 +43,7 @@ const LAYERS: readonly (readonly string[])[] = [
     "manager_options",
     "named_databases",
   ],
-  ["loan", "database_health"],
+  ["loan", "database_credentials", "database_health"],
   ["server_connections"],
   ["servers", "server_sums", "cluster_router", "cluster_health"],
   ["single_server", "cluster_servers", "slot_transactions", "database_numbers"],
