@@ -13,6 +13,7 @@
 import { CommanderError } from "commander";
 import { CliExit, ExitCode } from "../src/cli/exit.ts";
 import { terminalIo } from "../src/cli/terminal.ts";
+import type { ExtraSection } from "../src/cli/tune/report/mod.ts";
 import { makeTuneCommand } from "../src/cli/tune/command.ts";
 import { ensureRedisServer } from "../tests/support/redis_binary.ts";
 import type { SuiteOptions } from "./suites.ts";
@@ -51,12 +52,24 @@ function withReport(args: readonly string[]): string[] {
   ];
 }
 
+/** Seed of the simulation in the report: the same each time. */
+const SEED = 1;
+
+/** What many instances do to one server: the simulation, small. */
+async function sections(): Promise<ExtraSection[]> {
+  const { QUICK, simulate } = await import("./simulation/run.ts");
+  const { simulationSection } = await import("./simulation/section.ts");
+  return [simulationSection(await simulate(QUICK, SEED))];
+}
+
 async function tune(args: readonly string[]): Promise<number> {
   const io = terminalIo();
   // Where no server is named, one is installed if it can be.
   if (!args.some((arg) => /^(--url|--config|-u|-c)/.test(arg))) await ensureRedisServer();
   const command = makeTuneCommand(io, {
     rivals: [ioredisContender(), nodeRedisContender()],
+    // It takes as long as a quick run may take altogether.
+    ...args.some((arg) => arg === "--quick" || arg === "-q") ? {} : { sections },
   });
   try {
     await command.name("bench").exitOverride().parseAsync(withReport(args), {

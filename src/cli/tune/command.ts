@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from "commander";
 import type { CliIo } from "../io.ts";
 import { requirePermissions } from "../permissions.ts";
 import type { Contender } from "./contender.ts";
+import type { ExtraSection } from "./report/mod.ts";
 import { SWEEP_NAMES } from "./report_types.ts";
 import type { SweepName } from "./report_types.ts";
 
@@ -37,6 +38,8 @@ export interface TuneArguments {
 export interface TuneExtras {
   /** Clients that are measured beside the manager. Default: none. */
   readonly rivals?: readonly Contender[];
+  /** Makes further sections of the page; asked for when the sweeps are over. */
+  readonly sections?: () => Promise<readonly ExtraSection[]>;
 }
 
 const AFTER_HELP = `

@@ -35,7 +35,7 @@ export async function runTuneCommand(
   await using target = await orExit(findTarget({ ...options, env: io.env }));
   const report = await measure(io, options, extras, target);
   io.out(`${reportText(report, target.database)}`);
-  await writeFiles(io, options, report);
+  await writeFiles(io, options, extras, report);
   if (options.write) await write(io, options.config!, report, target);
   if (before === undefined) return;
   const comparison = compareReports(before, report);
@@ -112,6 +112,7 @@ function effortOf({ duration, quick }: TuneArguments): Effort {
 async function writeFiles(
   io: CliIo,
   { json, report: page }: TuneArguments,
+  { sections }: TuneExtras,
   report: TuneReport,
 ): Promise<void> {
   if (json !== undefined) {
@@ -120,7 +121,7 @@ async function writeFiles(
   }
   if (page !== undefined) {
     const { renderReport } = await import("./report/mod.ts");
-    await Deno.writeTextFile(page, renderReport(report));
+    await Deno.writeTextFile(page, renderReport(report, await sections?.()));
     io.err(`The report: ${page}\n`);
   }
 }
