@@ -22,7 +22,7 @@ Deno.test("row 27: a 256 MiB bulk and a list of 1,000,000 cost what they weigh, 
   assert(found.besideBulk.served >= 1, "no small command was answered before the bulk");
   // 0 to 2 where one socket is read to its end, 20 to 200 where each has its turn.
   const { served } = found.besideList;
-  assert(served >= 6, `${served} small commands were answered beside the list`);
+  assert(served >= 4, `${served} small commands were answered beside the list`);
   // The server builds the list before it answers anybody, and the client library decodes
   // a million strings in one go when the reply is whole.
   for (const { longestMs } of [found.besideBulk, found.besideList]) {
