@@ -5,7 +5,7 @@ const FULL_BYTES = 64 * 1024;
 /** What a read brings at least while much is coming. */
 const LARGE_BYTES = 16 * 1024;
 /** Longest time that one socket is read while nothing else is, in milliseconds. */
-const MAX_TURN_MS = 15;
+const MAX_TURN_MS = 60;
 /** From this pause between two large chunks on, in milliseconds, others had their turn. */
 const PAUSE_MS = 1;
 

@@ -15,8 +15,8 @@ function setUp(costMs: number) {
   return { clock, turn, dealt: () => dealt };
 }
 
-Deno.test("ReadingTurn.take() stops a socket that has been read for 15 ms without a pause", async () => {
-  const { turn, dealt } = setUp(1);
+Deno.test("ReadingTurn.take() stops a socket that has been read for 60 ms without a pause", async () => {
+  const { turn, dealt } = setUp(4);
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 14; i++) assertEquals(turn.take(FULL), undefined);
     const over = turn.take(FULL);
@@ -27,7 +27,7 @@ Deno.test("ReadingTurn.take() stops a socket that has been read for 15 ms withou
 });
 
 Deno.test("ReadingTurn.take() stops nobody whose chunks come with pauses, or one by one", () => {
-  const { clock, turn } = setUp(14);
+  const { clock, turn } = setUp(59);
   for (let i = 0; i < 100; i++) {
     assertEquals(turn.take(FULL), undefined);
     clock.freeze(1);
@@ -42,7 +42,7 @@ Deno.test("ReadingTurn.take() never stops after a chunk that has not filled the 
 });
 
 Deno.test("ReadingTurn.take() counts large chunks between full ones, as no pause", () => {
-  const { turn } = setUp(2.5);
+  const { turn } = setUp(10);
   const part = FULL.subarray(0, 16 * 1024);
   for (let i = 0; i < 3; i++) {
     assertEquals([turn.take(FULL), turn.take(part)], [undefined, undefined]);
@@ -54,7 +54,7 @@ Deno.test("ReadingTurn.take() lets a socket go on only when the event loop went 
   const clock = new FakeClock();
   const looked: (() => void)[] = [];
   clock.afterPoll = (fn) => void looked.push(fn);
-  const turn = new ReadingTurn(clock, () => clock.freeze(16));
+  const turn = new ReadingTurn(clock, () => clock.freeze(61));
   let goesOn = false;
   const over = turn.take(FULL)!.then(() => goesOn = true);
   await clock.advance(1000);
