@@ -7,9 +7,11 @@
  * @module
  */
 // They are measured here and nowhere else: they must not become dependencies.
-// deno-lint-ignore-file no-import-prefix
+// deno-lint-ignore no-import-prefix
 import { createPool } from "npm:generic-pool@3.9.0";
+// deno-lint-ignore no-import-prefix
 import { createClientPool } from "npm:redis@^6.0.0";
+// deno-lint-ignore no-import-prefix
 import { Pool as TarnPool } from "npm:tarn@3.0.2";
 import { systemClock } from "../../src/core/clock.ts";
 import { Pool } from "../../src/pool/pool.ts";
