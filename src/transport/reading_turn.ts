@@ -6,8 +6,6 @@ const FULL_BYTES = 64 * 1024;
 const LARGE_BYTES = 16 * 1024;
 /** Longest time that one socket is read while nothing else is, in milliseconds. */
 const MAX_TURN_MS = 60;
-/** From this pause between two large chunks on, in milliseconds, others had their turn. */
-const PAUSE_MS = 1;
 
 /**
  * When one socket has been read for long enough. The runtime reads on in a socket that
@@ -15,8 +13,9 @@ const PAUSE_MS = 1;
  * socket was read before that was whole. So whoever reads takes its chunks from here, and
  * stops where it is told to, until the event loop has gone round.
  *
- * Small chunks cost a comparison, large ones two looks at the clock. The replies to
- * hundreds of small commands may come without a pause as well, but do not fill a buffer.
+ * Small chunks cost a comparison, large ones a look at the clock, and the first of them a
+ * timer that tells when the loop has gone round by itself. The replies to hundreds of small
+ * commands may come without a pause as well, but do not fill a buffer.
  *
  * @example Usage
  * ```ts ignore
@@ -27,10 +26,10 @@ const PAUSE_MS = 1;
 export class ReadingTurn {
   readonly #clock: Clock;
   readonly #deal: (chunk: Uint8Array) => void;
-  /** When the first of the large chunks came that have come without a pause. */
-  #since = 0;
-  /** When the last of them had been dealt with. */
-  #lastAt = -Infinity;
+  /** When the first large chunk came since others last had their turn; unset before it. */
+  #since: number | undefined;
+  /** Others had their turn. */
+  readonly #end = () => void (this.#since = undefined);
 
   /**
    * Begins with nothing read.
@@ -54,13 +53,14 @@ export class ReadingTurn {
       this.#deal(chunk);
       return undefined;
     }
-    const now = this.#clock.now();
-    if (now - this.#lastAt >= PAUSE_MS) this.#since = now;
+    if (this.#since === undefined) {
+      this.#since = this.#clock.now();
+      this.#clock.afterPoll(this.#end);
+    }
+    const since = this.#since;
     this.#deal(chunk);
-    this.#lastAt = this.#clock.now();
-    const isOver = this.#lastAt - this.#since >= MAX_TURN_MS;
-    if (!isOver || chunk.byteLength < FULL_BYTES) return undefined;
-    this.#lastAt = -Infinity;
+    if (chunk.byteLength < FULL_BYTES) return undefined;
+    if (this.#clock.now() - since < MAX_TURN_MS) return undefined;
     // Not a timer that lets the process end: a socket that is not read lets it, too.
     return new Promise((resolve) => this.#clock.afterPoll(resolve));
   }

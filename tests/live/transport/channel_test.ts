@@ -79,7 +79,7 @@ for (const [kind, openChannel] of KINDS) {
     }
     busy.destroy();
     // 1 where the busy socket is read to its end.
-    assertGreater(served, 2);
+    assertGreater(served, 5);
   });
 
   Deno.test(`${kind} channel says how many bytes wait when the server does not read`, async () => {
