@@ -143,8 +143,21 @@ function isTimeout(error: unknown): boolean {
   return error instanceof DOMException && error.name === "TimeoutError";
 }
 
+/**
+ * Asks a server once whether it serves.
+ *
+ * @param ping Sends PING.
+ * @returns Whether it does; `false` if it said that it does not yet.
+ * @throws {Error} If PING failed for anything else.
+ */
+export async function isServing(ping: () => Promise<unknown>): Promise<boolean> {
+  return await refusal({ ping }) === undefined;
+}
+
 /** Why the server does not serve; `undefined` if it does, or if it answers otherwise. */
-async function refusal(options: ReadinessOptions): Promise<string | undefined> {
+async function refusal(
+  options: Pick<ReadinessOptions, "ping">,
+): Promise<string | undefined> {
   try {
     await options.ping();
     return undefined;

@@ -71,6 +71,9 @@ class NodeChannel implements ByteChannel {
   }
 }
 
+/** No closure of an opening: it would keep the signal of that for as long as it listens. */
+function ignore(): void {}
+
 function pauseUntil(socket: Socket, over: Promise<void>): void {
   socket.pause();
   void over.then(() => socket.resume());
@@ -123,7 +126,7 @@ export async function openNodeChannel(
       signal.removeEventListener("abort", abort);
       socket.removeListener("error", fail);
       socket.removeListener("close", closed);
-      socket.on("error", () => {});
+      socket.on("error", ignore);
     };
     const abort = () => fail(signal.reason);
     const fail = (error: Error) => {
