@@ -5,6 +5,7 @@ import type { Connection } from "./connection/connection.ts";
 import type { Command, Redis } from "./connection/driver.ts";
 import type { Session } from "./connection/session.ts";
 import { makeAsking } from "./commands/asking.ts";
+import { makeCatchUp, waitsForWrites } from "./commands/catch_up.ts";
 import type { TrackedCommand } from "./connection/tracked.ts";
 import type { PooledConnection } from "./database_pool.ts";
 import type { Lease } from "./pool/lease.ts";
@@ -85,6 +86,7 @@ export class Loan implements TransactionLease, SubscriberLease {
         // Known by the time somebody wants the command to end.
         session.identify();
         if (asking) session.connection.send(makeAsking(command.tracking.timeoutMs));
+        if (waitsForWrites(command)) session.connection.send(makeCatchUp(command));
         session.connection.send(command);
       },
       release: () => this.release(),
