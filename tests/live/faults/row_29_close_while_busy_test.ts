@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ManagerClosedError, RedisManagerError } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { assertNothingHeld, TimerWatch } from "../../support/left_over.ts";
 import { RedisServer } from "../../support/redis_server.ts";
+import { delay, waitFor, within } from "../../support/wait.ts";
 import { runChild } from "./_child.ts";
 import { report } from "./_report.ts";
 import { onStage, timed } from "./_stage.ts";
@@ -15,7 +17,7 @@ Deno.test("row 29: close lets 1,000 commands in flight finish", () =>
     const busy = Promise.allSettled(
       Array.from({ length: CALLERS }, () => client.incr("n")),
     );
-    const closing = timed(manager.closeAll({ drainMs: 2000 }));
+    const closing = timed(manager.closeAll({ drainMs: 60_000 }));
     const late = await client.incr("n").catch((error) => error);
     assertInstanceOf(late, ManagerClosedError);
     const settled = await busy;
@@ -23,7 +25,8 @@ Deno.test("row 29: close lets 1,000 commands in flight finish", () =>
     assertEquals(value, { cutCommands: 0 });
     assertEquals(settled.filter(({ status }) => status === "rejected"), []);
     assertEquals(await server.cli("GET", "n"), String(CALLERS));
-    assert(ms < 2000, `took ${ms} ms`);
+    // When they are done it is over: the time is not waited for.
+    assert(ms < 30_000, `took ${ms} ms`);
   }));
 
 Deno.test("row 29: what a hung server does not answer is cut when the time is over, and says so", () =>
@@ -34,11 +37,14 @@ Deno.test("row 29: what a hung server does not answer is cut when the time is ov
     const busy = Promise.allSettled(
       Array.from({ length: CALLERS }, () => client.incr("n")),
     );
+    // A timer of the test's own is as late as any on a machine that is busy.
+    const reference = timed(delay(300));
     const { ms, value } = await timed(manager.closeAll({ drainMs: 300 }));
     const settled = await busy;
+    const most = (await reference).ms + 200;
     server.resume();
     assertEquals(value, { cutCommands: CALLERS });
-    assert(ms >= 290 && ms < 500, `took ${ms} ms`);
+    assert(ms >= 290 && ms < most, `took ${ms} ms, ${most} ms at most`);
     for (const outcome of settled) {
       assert(outcome.status === "rejected");
       assertInstanceOf(outcome.reason, RedisManagerError);
@@ -50,6 +56,57 @@ Deno.test("row 29: what a hung server does not answer is cut when the time is ov
       outcome: "drained; the rest cut as ambiguous",
       noticedMs: ms,
     });
+  }));
+
+Deno.test("row 29: of a manager that is closed in the middle of everything no promise and no timer is left", () =>
+  onStage({
+    manager: { databases: { main: { db: 0, maxConnections: 6 } } },
+  }, async ({ server, manager }) => {
+    using timers = new TimerWatch();
+    const client = manager.getClient("main");
+    await client.ping();
+    const lease = await manager.acquire("main");
+    const subscription = await manager.subscribe("main", ["c"]);
+    const running: Promise<unknown>[] = [
+      (async () => {
+        for await (const _item of subscription);
+      })(),
+      client.blpop("q", 0),
+      client.blpop("q", 30),
+      lease.client.blpop("mine", 0),
+      manager.transaction("main", async (_, watched) => {
+        await watched.get("k");
+        await lease.client.blpop("never", 0);
+      }),
+    ];
+    await waitFor(async () => (await server.info("clients")).blocked_clients === "3");
+    // No place is left: one waits for a lease, and what is sent now is not answered.
+    running.push(manager.acquire("main", { timeoutMs: 60_000 }));
+    server.pause();
+    running.push(
+      client.incr("n"),
+      manager.pipeline("main", (p) => {
+        for (let i = 0; i < 5000; i++) p.incr("n");
+      }),
+      client.pipeline().incr("n").exec(),
+    );
+    const settled = Promise.allSettled(running);
+    await manager.closeAll({ drainMs: 100 });
+    const outcomes = await within(settled, 20_000, "the end of what was under way");
+    lease.release();
+    server.resume();
+    // The iteration of the subscription ends well, and so does the pipeline of the
+    // library, which says of each command what became of it.
+    assertEquals(outcomes.map(({ status }) => status), [
+      "fulfilled",
+      ...Array(7).fill("rejected"),
+      "fulfilled",
+    ]);
+    assertNothingHeld(manager);
+    // What looks at the sockets once more is over in a moment.
+    const looks = () => timers.pending.length === 0;
+    await waitFor(looks, { timeoutMs: 1000 }).catch(() => {});
+    assertEquals(timers.pending, []);
   }));
 
 Deno.test("row 29: the process ends by itself after closeAll", async () => {
