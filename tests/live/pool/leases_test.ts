@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { AcquireTimeoutError } from "../../../mod.ts";
+import { AcquireTimeoutError, type ManagerEventMap } from "../../../mod.ts";
 import { withManager } from "../../support/managed.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
-import { delay } from "../../support/wait.ts";
+import { delay, waitFor } from "../../support/wait.ts";
 
 /** Idle for longer than this, a connection is asked before it is lent. */
 const VALIDATE_AFTER_MS = 1000;
@@ -82,5 +82,32 @@ Deno.test("manager.acquire() that waits in vain says all numbers, and who holds 
         /within 20 ms \(total 2 of 2, lanes 1, in use 1, idle 0, connecting 0, waiting 1\)/,
       );
       assertMatch(error.message, /held for \d+ ms, acquired\nat [^]*oldestHolder/);
+    },
+  ));
+
+Deno.test("manager reports leases that callers hold for too long, with the stack, and none of its own", () =>
+  withManager(
+    {
+      databases: {
+        main: { db: 0, commandTimeoutMs: 10_000, leakDetectionThresholdMs: 50 },
+      },
+    },
+    async ({ manager, server }) => {
+      const leaks: ManagerEventMap["leak"][] = [];
+      manager.addEventListener("leak", ({ detail }) => void leaks.push(detail));
+      const waiting = manager.getClient("main").blpop("q", 0);
+      await using _subscription = await manager.subscribe("main", ["c"]);
+      const slowHolder = () => manager.acquire("main");
+      await using _lease = await slowHolder();
+      await waitFor(() => leaks.length > 0);
+      // The others have been held for longer.
+      await delay(60);
+      assertEquals(leaks.map(({ database, kind }) => [database, kind]), [
+        ["main", "held"],
+      ]);
+      assert(leaks[0]!.heldMs >= 50, JSON.stringify(leaks));
+      assertMatch(leaks[0]!.stack!, /slowHolder/);
+      await server.cli("RPUSH", "q", "v");
+      assertEquals(await waiting, ["q", "v"]);
     },
   ));
