@@ -42,7 +42,7 @@ export class TimerWatch implements Disposable {
   /** Watches from now on. */
   constructor() {
     const set = (fn: () => void, ms = 0) => {
-      const id: unknown = this.#setTimeout(() => {
+      const id: unknown = this.#setTimeout.call(globalThis, () => {
         this.#pending.delete(id);
         fn();
       }, ms);
@@ -51,7 +51,7 @@ export class TimerWatch implements Disposable {
     };
     const clear = (id: unknown) => {
       this.#pending.delete(id);
-      this.#clearTimeout(id as number);
+      this.#clearTimeout.call(globalThis, id as number);
     };
     Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
   }

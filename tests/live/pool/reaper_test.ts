@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { withManager } from "../../support/managed.ts";
+import { TimerWatch } from "../../support/left_over.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor, within } from "../../support/wait.ts";
 import { configArgs } from "../faults/_child.ts";
@@ -48,28 +49,21 @@ Deno.test("connections that have lived for max_lifetime are replaced, idle ones 
 Deno.test("one timer cleans up for all databases of a manager", async () => {
   // A time that nothing else in the project waits for.
   const INTERVAL_MS = 61_234;
-  const { setTimeout: original } = globalThis;
-  let timers = 0;
-  globalThis.setTimeout = ((fn: () => void, ms?: number) => {
-    if (ms === INTERVAL_MS) timers++;
-    return original(fn, ms);
-  }) as typeof setTimeout;
-  try {
-    const databases = { a: { db: 1 }, b: { db: 2 }, c: { db: 3 } };
-    await withManager(
-      { cleanupIntervalMs: INTERVAL_MS, databases },
-      async ({ manager }) => {
-        assertEquals(timers, 0);
-        for (const name of Object.keys(databases)) {
-          await manager.getClient(name).ping();
-          (await manager.acquire(name)).release();
-        }
-        assertEquals(timers, 1);
-      },
-    );
-  } finally {
-    globalThis.setTimeout = original;
-  }
+  const databases = { a: { db: 1 }, b: { db: 2 }, c: { db: 3 } };
+  using watch = new TimerWatch();
+  const timers = () => watch.pending.filter((ms) => ms === INTERVAL_MS).length;
+  await withManager(
+    { cleanupIntervalMs: INTERVAL_MS, databases },
+    async ({ manager }) => {
+      assertEquals(timers(), 0);
+      for (const name of Object.keys(databases)) {
+        await manager.getClient(name).ping();
+        (await manager.acquire(name)).release();
+      }
+      assertEquals(timers(), 1);
+    },
+  );
+  assertEquals(timers(), 0);
 });
 
 Deno.test("a manager that is not closed keeps no process alive when its connections are gone", async () => {
