@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
-  type BatchResult,
   CommandRefusedError,
   ConnectionLostError,
   type IORedisPipeline,
@@ -184,7 +183,7 @@ Deno.test("manager.pipeline() sends 150,000 commands in order, in chunks that le
 async function unanswered(
   add: (p: IORedisPipeline) => void,
   until: (server: RedisServer) => Promise<unknown>,
-): Promise<readonly BatchResult[]> {
+): Promise<PipelineError> {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await RedisServer.start());
   const relay = stack.use(await Relay.start({ to: server }));
@@ -199,34 +198,36 @@ async function unanswered(
   );
   await manager.getClient("main").ping();
   relay.set({ toClient: { kind: "drop" } });
-  const running = manager.pipeline("main", add, { settle: true });
+  const failed = assertRejects(() => manager.pipeline("main", add), PipelineError);
   await until(server);
   await relay.refuse();
   relay.resetAll();
-  const results = await running;
+  const error = await failed;
   // Nothing is sent afterwards.
   await until(server);
-  return results;
+  return error;
 }
 
 Deno.test("manager.pipeline() says of a lost connection which commands were never sent", async () => {
-  const results = await unanswered((p) => {
+  const error = await unanswered((p) => {
     for (let i = 0; i < 10_000; i++) p.incr("n");
   }, async (server) => {
     await waitFor(async () => await server.cli("GET", "n") === "2000");
   });
   // Nothing is answered: two chunks are on their way, and no more.
-  const deliveries = results.map((r) => r.ok ? "done" : r.delivery);
+  const deliveries = error.results.map((r) => r.ok ? "done" : r.delivery);
   const ambiguous = deliveries.filter((delivery) => delivery === "ambiguous").length;
   assertEquals([ambiguous, deliveries.lastIndexOf("ambiguous")], [2000, 1999]);
   assert(deliveries.slice(2000).every((delivery) => delivery === "never-sent"));
-  const last = results.at(-1)!;
+  assertEquals([error.delivery, error.failed.length], ["ambiguous", 10_000]);
+  assert(error.message.includes("(2000 ambiguous, 8000 never-sent)"), error.message);
+  const last = error.results.at(-1)!;
   assert(!last.ok && last.error instanceof ConnectionLostError, String(last));
 });
 
 Deno.test("manager.pipeline() ends a chunk at 1 MiB, so that large values wait here, not in buffers", async () => {
   const value = "x".repeat(500 * 1024);
-  const results = await unanswered((p) => {
+  const { results } = await unanswered((p) => {
     for (let i = 0; i < 20; i++) p.set(`k${i}`, value);
   }, async (server) => {
     // The third value fills a chunk, and two chunks are under way.
