@@ -91,7 +91,7 @@ Deno.test("blockingTimeoutMs() says how long a real server blocks", async () => 
     const took = performance.now() - start;
     const expected = blockingTimeoutMs(String(name), args);
     assertEquals([name, expected], [name, 150]);
-    assert(took > 130 && took < 1500, `${name} took ${took} ms`);
+    assert(took > 130 && took < 30_000, `${name} took ${took} ms`);
   }));
 });
 
