@@ -45,21 +45,21 @@ export async function onStage(
 ): Promise<void> {
   await using server = await RedisServer.start(options.server);
   await using relay = await Relay.start({ to: server, ...options.relay });
-  const manager = new RedisConnectionManager({
-    host: relay.host,
-    port: relay.port,
-    commandTimeoutMs: 2000,
-    connectTimeoutMs: 1000,
-    connectRetry: QUICK_RETRY,
-    databases: { main: { db: 0 } },
-    ...options.manager,
-  });
-  try {
+  let closed: RedisConnectionManager;
+  {
+    await using manager = new RedisConnectionManager({
+      host: relay.host,
+      port: relay.port,
+      commandTimeoutMs: 2000,
+      connectTimeoutMs: 1000,
+      connectRetry: QUICK_RETRY,
+      databases: { main: { db: 0 } },
+      ...options.manager,
+    });
+    closed = manager;
     await row({ server, relay, manager });
-  } finally {
-    await manager.closeAll();
   }
-  assertNothingHeld(manager);
+  assertNothingHeld(closed);
   relay.heal();
   if (server.running) await assertNoConnectionsLeft(server, "mooring:");
 }

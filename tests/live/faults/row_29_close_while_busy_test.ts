@@ -3,7 +3,7 @@ import { ManagerClosedError, RedisManagerError } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { assertNothingHeld, TimerWatch } from "../../support/left_over.ts";
 import { RedisServer } from "../../support/redis_server.ts";
-import { delay, waitFor, within } from "../../support/wait.ts";
+import { waitFor, within } from "../../support/wait.ts";
 import { runChild } from "./_child.ts";
 import { report } from "./_report.ts";
 import { onStage, timed } from "./_stage.ts";
@@ -17,7 +17,7 @@ Deno.test("row 29: close lets 1,000 commands in flight finish", () =>
     const busy = Promise.allSettled(
       Array.from({ length: CALLERS }, () => client.incr("n")),
     );
-    const closing = timed(manager.closeAll({ drainMs: 60_000 }));
+    const closing = timed(manager.closeAll({ drainMs: 2000 }));
     const late = await client.incr("n").catch((error) => error);
     assertInstanceOf(late, ManagerClosedError);
     const settled = await busy;
@@ -25,8 +25,7 @@ Deno.test("row 29: close lets 1,000 commands in flight finish", () =>
     assertEquals(value, { cutCommands: 0 });
     assertEquals(settled.filter(({ status }) => status === "rejected"), []);
     assertEquals(await server.cli("GET", "n"), String(CALLERS));
-    // When they are done it is over: the time is not waited for.
-    assert(ms < 30_000, `took ${ms} ms`);
+    assert(ms < 2000, `took ${ms} ms`);
   }));
 
 Deno.test("row 29: what a hung server does not answer is cut when the time is over, and says so", () =>
@@ -37,14 +36,11 @@ Deno.test("row 29: what a hung server does not answer is cut when the time is ov
     const busy = Promise.allSettled(
       Array.from({ length: CALLERS }, () => client.incr("n")),
     );
-    // A timer of the test's own is as late as any on a machine that is busy.
-    const reference = timed(delay(300));
     const { ms, value } = await timed(manager.closeAll({ drainMs: 300 }));
     const settled = await busy;
-    const most = (await reference).ms + 200;
     server.resume();
     assertEquals(value, { cutCommands: CALLERS });
-    assert(ms >= 290 && ms < most, `took ${ms} ms, ${most} ms at most`);
+    assert(ms >= 290 && ms < 500, `took ${ms} ms`);
     for (const outcome of settled) {
       assert(outcome.status === "rejected");
       assertInstanceOf(outcome.reason, RedisManagerError);
