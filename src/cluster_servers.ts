@@ -5,7 +5,6 @@ import type { Connection } from "./connection/connection.ts";
 import type { TrackedCommand } from "./connection/tracked.ts";
 import {
   AcquireTimeoutError,
-  CommandRefusedError,
   ConnectError,
   ManagerClosedError,
 } from "./core/errors/mod.ts";
@@ -25,7 +24,6 @@ import { parseShards, parseSlots } from "./topology/cluster_reply.ts";
 import { commandSlot } from "./topology/command_slot.ts";
 import { decodeReply } from "./topology/decode_reply.ts";
 import { firstOf } from "./topology/first_of.ts";
-import { oneNodeAdvice } from "./topology/one_node_commands.ts";
 import type { Redirect } from "./topology/redirect.ts";
 import {
   addressText,
@@ -129,10 +127,7 @@ export class ClusterServers implements Servers {
       return { node: addressText(redirect.node), asking: redirect.kind === "ask" };
     }
     const slot = commandSlot(command);
-    if (slot !== undefined) return { asking: false, slot };
-    const advice = oneNodeAdvice(command.name);
-    if (advice === undefined) return { asking: false };
-    throw new CommandRefusedError(this.#context.config.name, command.name, advice);
+    return { asking: false, ...(slot === undefined ? {} : { slot }) };
   }
 
   async lease<T>(

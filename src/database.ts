@@ -1,10 +1,9 @@
 import type { Clock } from "./core/clock.ts";
-import { CommandRefusedError, CommandTimeoutError } from "./core/errors/mod.ts";
+import { CommandRefusedError } from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
 import { BlockingCommands, type BlockingLease } from "./commands/blocking.ts";
 import { ClusterServers } from "./cluster_servers.ts";
-import { waitsForWrites } from "./commands/catch_up.ts";
 import { type CommandRoute, ManagedClient } from "./commands/client.ts";
 import { Dispatcher } from "./commands/dispatcher.ts";
 import { observeRoute } from "./commands/observed_route.ts";
@@ -448,23 +447,9 @@ export class Database {
       {},
       async (server, wait) => [server, await server.lend(wait)] as const,
     );
-    if (waitsForWrites(command)) await this.#passWrites(command, server, loan);
     const lease = loan.forBlocking(asking);
     this.#lenders.set(lease, server);
     return lease;
-  }
-
-  /** Waits for the writes that were sent before a WAIT, on whatever connections. */
-  async #passWrites(
-    command: TrackedCommand,
-    server: ServerConnections,
-    loan: Loan,
-  ): Promise<void> {
-    const { commandTimeoutMs } = this.config;
-    if (await server.lanes.passed(commandTimeoutMs)) return;
-    loan.release();
-    const { name } = command;
-    throw new CommandTimeoutError(this.name, name, commandTimeoutMs, "never-sent");
   }
 }
 

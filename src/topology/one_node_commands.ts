@@ -6,16 +6,11 @@ const BY_KEY =
   "it would reach one node of the cluster only: send scripts with EVAL, which goes where " +
   'its key is, or use manager.acquire(database, { node: "host:port" }) for each node';
 
-/** The same of commands that wait for writes. */
-const BY_WRITES = "it would speak of one node of the cluster only: write and wait on " +
-  "one lease of manager.acquire(database, { key })";
-
 /** What to do in place of commands that mean all keys, but would reach those of one node. */
 const ADVICE: ReadonlyMap<string, string> = new Map([
   ...["scan", "keys", "dbsize", "randomkey", "flushall", "flushdb"]
     .map((name) => [name, BY_NODE] as const),
   ...["script", "function"].map((name) => [name, BY_KEY] as const),
-  ...["wait", "waitaof"].map((name) => [name, BY_WRITES] as const),
 ]);
 
 /**
