@@ -8,7 +8,7 @@ import {
   TransactionError,
 } from "../../../mod.ts";
 import { withManager } from "../../support/managed.ts";
-import { Relay } from "../../support/relay.ts";
+import { RespError } from "../../support/resp_parser.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
@@ -152,20 +152,17 @@ Deno.test("manager.transaction() ends with its signal, before anything is sent",
 
 Deno.test("manager.transaction() says ambiguous of a connection that is lost at EXEC", () =>
   withManager(MAIN, async ({ manager, server }) => {
-    const script = ([name]: string[]) => {
-      // It reaches the server, and its reply goes nowhere.
-      if (/^exec$/i.test(name!)) relay.set({ toClient: { kind: "drop" } });
-      return undefined;
-    };
-    await using relay = await Relay.start({ to: server, script });
-    const { host, port } = relay;
-    manager.addDatabase("relayed", { db: 0, host, port });
-    const running = manager.transaction("relayed", (tx) => void tx.incr("n"));
+    await server.cli("CONFIG", "SET", "busy-reply-threshold", "50");
+    const running = manager.transaction("main", (tx) => {
+      tx.incr("n").eval("while true do end", 0);
+    });
     const failed = assertRejects(() => running, ConnectionLostError);
-    await waitFor(async () => await server.cli("GET", "n") === "1");
-    relay.resetAll();
+    await waitFor(async () => {
+      const reply = await server.cli("PING");
+      return reply instanceof RespError && reply.code === "BUSY";
+    }, { what: "the script to run" });
+    await server.kill();
     assertEquals((await failed).delivery, "ambiguous");
-    relay.heal();
   }));
 
 Deno.test("manager.transaction() rejects bad maxAttempts, and waits no longer than timeoutMs", () =>
