@@ -16,6 +16,12 @@ export interface Pausable {
  * Deals with the chunks of a socket in turns, and lets the socket rest in between. What it
  * brings at once may be too much for one turn: TLS of some runtimes collects megabytes
  * while the socket rests. So large chunks are cut, and the rest is held back.
+ *
+ * @example Usage
+ * ```ts ignore
+ * const reading = new PacedReading(socket, turn);
+ * socket.on("data", (chunk) => reading.take(chunk));
+ * ```
  */
 export class PacedReading {
   readonly #socket: Pausable;

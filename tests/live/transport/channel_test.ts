@@ -56,14 +56,15 @@ for (const [kind, openChannel] of KINDS) {
   for (const isSecure of [false, true]) {
     const over = isSecure ? " over TLS" : "";
     Deno.test(`${kind} channel that has much to read${over} leaves others their turn`, async () => {
-      await using cases = await makeTlsCases();
-      await using server = await RedisServer.start(isSecure ? { tls: cases.good } : {});
+      await using cases = isSecure ? await makeTlsCases() : undefined;
+      const secure = cases === undefined ? {} : { tls: cases.good };
+      await using server = await RedisServer.start(secure);
       const bytes = 32 * 1024 * 1024;
       await server.cli("SETRANGE", "big", String(bytes - 1), "x");
       const endpoint = { kind: "tcp", host: "localhost", port: server.port } as const;
-      const options = isSecure
-        ? { tls: { ca: await Deno.readTextFile(cases.caFile), verify: true } }
-        : {};
+      const options = cases === undefined
+        ? {}
+        : { tls: { ca: await Deno.readTextFile(cases.caFile), verify: true } };
       const { signal } = new AbortController();
       const busy = await openChannel(endpoint, { signal, ...options });
       await using other = await TestChannel.open(openChannel, endpoint, options);
