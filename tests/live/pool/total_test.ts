@@ -70,7 +70,7 @@ Deno.test("max_total_connections that the server takes is no reason to warn", ()
 Deno.test("max_total_connections that the server does not take is told with the numbers", () =>
   withManager(
     { maxTotalConnections: 9, databases: DATABASES },
-    async ({ manager }) => {
+    async ({ manager, server }) => {
       const warned = new Promise<string>((resolve) =>
         manager.addEventListener("warning", ({ detail }) => resolve(detail.message))
       );
@@ -78,6 +78,14 @@ Deno.test("max_total_connections that the server does not take is told with the 
       const message = await warned;
       assert(message.includes("may open 9 connections"), message);
       assert(message.includes("takes 8"), message);
+      // Asked once, however many connections and databases there are.
+      await manager.getClient("a").ping();
+      (await manager.acquire("b")).release();
+      await delay(20);
+      // The test's own INFO does not see itself.
+      const { cmdstat_info: asked } = await server.info("commandstats");
+      assert(asked?.startsWith("calls=1,"), asked);
+      assertEquals(manager.warnings, [message]);
     },
     { config: { maxclients: "8" } },
   ));
