@@ -5,15 +5,31 @@ import type { Connection } from "./connection/connection.ts";
 import type { Command, Redis } from "./connection/driver.ts";
 import type { Session } from "./connection/session.ts";
 import { makeAsking } from "./commands/asking.ts";
+import { makeCatchUp, waitsForWrites } from "./commands/catch_up.ts";
+import { CommandRefusedError, CommandTimeoutError } from "./core/errors/mod.ts";
 import type { TrackedCommand } from "./connection/tracked.ts";
 import type { PooledConnection } from "./database_pool.ts";
 import type { Lease } from "./pool/lease.ts";
+
+/** The writes that a WAIT speaks of: all that were sent to the server before it. */
+export interface WritesBefore {
+  /** How long they may take to be answered, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Waits for them; gives whether they were answered in that time. */
+  passed(timeoutMs: number): Promise<boolean>;
+}
+
+/** What to do where a WAIT would speak of some of the writes only. */
+const WAIT_IN_CLUSTER =
+  "it would speak of one node of the cluster only: write and wait " +
+  "on one lease of manager.acquire(database, { key })";
 
 /** A lease that the database itself holds, for a command, a transaction or its subscriptions. */
 export class Loan implements TransactionLease, SubscriberLease {
   readonly #lease: Lease<PooledConnection>;
   readonly #session: Session;
   readonly #ours: Set<number>;
+  readonly #writes: WritesBefore | undefined;
 
   /**
    * Holds a lease.
@@ -21,8 +37,14 @@ export class Loan implements TransactionLease, SubscriberLease {
    * @param lease The lease; released by this loan alone.
    * @param ours Ids of the connections that the database itself holds: how long it holds
    * them is no leak.
+   * @param writes What a WAIT waits for; nothing where a server has a part of the data.
    */
-  constructor(lease: Lease<PooledConnection>, ours: Set<number>) {
+  constructor(
+    lease: Lease<PooledConnection>,
+    ours: Set<number>,
+    writes: WritesBefore | undefined,
+  ) {
+    this.#writes = writes;
     this.#lease = lease;
     this.#session = sessionOf(lease);
     this.#ours = ours;
@@ -81,15 +103,29 @@ export class Loan implements TransactionLease, SubscriberLease {
       get clientId() {
         return session.clientId;
       },
+      prepare: (command: TrackedCommand) =>
+        waitsForWrites(command) ? this.#passWrites(command) : undefined,
       send: (command: TrackedCommand) => {
         // Known by the time somebody wants the command to end.
         session.identify();
         if (asking) session.connection.send(makeAsking(command.tracking.timeoutMs));
+        if (waitsForWrites(command)) session.connection.send(makeCatchUp(command));
         session.connection.send(command);
       },
       release: () => this.release(),
       destroy: () => this.destroy(),
     };
+  }
+
+  /** Waits for the writes that were sent before a WAIT, on whatever connections. */
+  async #passWrites({ name }: TrackedCommand): Promise<void> {
+    const { database } = this.connection;
+    const writes = this.#writes;
+    if (writes === undefined) {
+      throw new CommandRefusedError(database, name, WAIT_IN_CLUSTER);
+    }
+    if (await writes.passed(writes.timeoutMs)) return;
+    throw new CommandTimeoutError(database, name, writes.timeoutMs, "never-sent");
   }
 }
 

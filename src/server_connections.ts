@@ -208,7 +208,10 @@ export class ServerConnections {
    * @returns The lease.
    */
   async lend(options: AcquireOptions = {}): Promise<Loan> {
-    return new Loan(await this.acquire(options), this.#ours);
+    const { commandTimeoutMs: timeoutMs } = this.#context.config;
+    const passed = (ms: number) => this.lanes.passed(ms);
+    const writes = this.#place.isNode ? undefined : { timeoutMs, passed };
+    return new Loan(await this.acquire(options), this.#ours, writes);
   }
 
   /**

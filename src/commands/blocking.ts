@@ -9,6 +9,9 @@ import type { ScopedCommand } from "./with.ts";
 export interface BlockingLease {
   /** Number that the server knows the connection by; `undefined` while it is not known. */
   readonly clientId: number | undefined;
+  /** Does what has to be done before the command is sent, where that takes time; rejects
+   * if it must not be sent. */
+  prepare?(command: TrackedCommand): Promise<void> | undefined;
   /** Sends the command. */
   send(command: TrackedCommand): void;
   /** Gives the connection back. */
@@ -160,10 +163,10 @@ export class BlockingCommands implements CommandOwner {
   }
 
   async #attempt(command: TrackedCommand): Promise<void> {
-    const { acquire, database } = this.#options;
+    const { database } = this.#options;
     try {
       if (this.#closed) throw new ManagerClosedError(database);
-      const lease = await acquire(command);
+      const lease = await this.#acquire(command);
       if (this.#closed || command.tracking.settled) {
         lease.release();
         throw new ManagerClosedError(database);
@@ -175,6 +178,19 @@ export class BlockingCommands implements CommandOwner {
       lease.send(command);
     } catch (error) {
       if (!command.tracking.settled) this.#tell(command, error as Error);
+    }
+  }
+
+  /** Leases a connection that the command may be sent on. */
+  async #acquire(command: TrackedCommand): Promise<BlockingLease> {
+    const lease = await this.#options.acquire(command);
+    try {
+      const preparing = lease.prepare?.(command);
+      if (preparing !== undefined) await preparing;
+      return lease;
+    } catch (error) {
+      lease.release();
+      throw error;
     }
   }
 

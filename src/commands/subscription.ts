@@ -152,11 +152,10 @@ export class Subscription<M = string>
     if (this.#state.name === "ended") return;
     const bytes = message.byteLength + channel.length;
     const { database, options, decode } = this.#parts;
-    if (options.overflow === "close" && this.#backlog.isFullFor(bytes)) {
-      const { size } = this.#backlog;
-      const limit = options.maxQueued ?? MAX_QUEUED;
-      const what = "messages that wait for a slow subscriber";
-      this.fail(new OverloadedError(database, what, size, limit));
+    const excess = options.overflow === "close" ? this.#backlog.excess(bytes) : undefined;
+    if (excess !== undefined) {
+      const what = `${excess.what} that wait for a slow subscriber`;
+      this.fail(new OverloadedError(database, what, excess.current, excess.limit));
       return;
     }
     this.#take({

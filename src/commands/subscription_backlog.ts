@@ -1,5 +1,15 @@
 import type { SubscriptionGap, SubscriptionItem } from "./subscription_types.ts";
 
+/** What a further item would be too much for. */
+export interface Excess {
+  /** What there is too much of, in words. */
+  readonly what: string;
+  /** How many wait, or how many bytes would with the item. */
+  readonly current: number;
+  /** How much there may be. */
+  readonly limit: number;
+}
+
 /** How much may wait. */
 export interface BacklogLimits {
   /** Most messages, 1 or more. */
@@ -54,15 +64,22 @@ export class Backlog<M> {
   }
 
   /**
-   * Whether an item would be too much.
+   * What an item would be too much for: something else would have to be dropped for it.
    *
    * @param bytes Its size.
-   * @returns `true` if something else would have to be dropped for it.
+   * @returns The limit that it would break, or `undefined` if there is room for it.
    */
-  isFullFor(bytes: number): boolean {
-    if (this.size === 0) return false;
+  excess(bytes: number): Excess | undefined {
+    const { size } = this;
+    if (size === 0) return undefined;
     const { maxQueued, maxQueuedBytes } = this.#limits;
-    return this.size >= maxQueued || this.#bytes + bytes > maxQueuedBytes;
+    if (size >= maxQueued) {
+      return { what: "messages", current: size, limit: maxQueued };
+    }
+    const current = this.#bytes + bytes;
+    return current > maxQueuedBytes
+      ? { what: "bytes of messages", current, limit: maxQueuedBytes }
+      : undefined;
   }
 
   /**
@@ -72,7 +89,7 @@ export class Backlog<M> {
    * @param bytes Its size.
    */
   push(item: SubscriptionItem<M>, bytes: number): void {
-    while (this.isFullFor(bytes)) this.#drop();
+    while (this.excess(bytes) !== undefined) this.#drop();
     this.#entries.push({ item, bytes });
     this.#bytes += bytes;
   }

@@ -133,7 +133,7 @@ export interface RedisConfig {
   readonly tls: TlsConfig;
   /** Most connections, lanes and leases together; in a cluster of each node. Default 20. */
   readonly maxConnections: number;
-  /** Connections kept ready. Default 0. */
+  /** Connections for leases kept ready, once one has opened. Default 0. */
   readonly minConnections: number;
   /** Most shared connections. Default 1. */
   readonly maxLanes: number;

@@ -65,8 +65,9 @@ export class DeadlineWatch {
     if (deadline < this.#nearest) this.#armAt(deadline);
   }
 
-  /** Watches no more. */
+  /** Watches no more, whatever is added. */
   stop(): void {
+    this.#nearest = -Infinity;
     this.#timer?.cancel();
   }
 

@@ -12,7 +12,7 @@ import { Lease, type LeaseOwner } from "./lease.ts";
 import { nextStep, roomForLeases, type Situation } from "./next_step.ts";
 import type { LaneSlot } from "./shared_slot.ts";
 import type { Connecting, Idle, Leased } from "./slot.ts";
-import type { Stock, StockKeeper } from "./stock.ts";
+import type { Stock } from "./stock.ts";
 import type { Tally } from "./tally.ts";
 import type { Pooled, PoolGauges, PoolHooks, PoolOptions, Purpose } from "./types.ts";
 import { WaitQueue } from "./wait_queue.ts";
@@ -38,7 +38,7 @@ export interface DeskParts<C extends Pooled> {
  * Who waits for the connections of a pool, and who gets them: takes what
  * {@linkcode nextStep} decides, and does it.
  */
-export class Desk<C extends Pooled> implements StockKeeper<C>, LeaseOwner<C> {
+export class Desk<C extends Pooled> implements LeaseOwner<C> {
   readonly #options: PoolOptions;
   readonly #clock: Clock;
   readonly #hooks: PoolHooks<C>;

@@ -14,6 +14,7 @@ import {
   loadOf,
   SATURATED_IN_FLIGHT,
 } from "./lane_choice.ts";
+import { passFence, type Way } from "./lane_fence.ts";
 import { areAllNeeded, hasSurplus } from "./lane_surplus.ts";
 import { WaitingCommands } from "./lane_waiting.ts";
 import type { EvictionReason } from "./types.ts";
@@ -280,6 +281,31 @@ export class LaneSet<C extends LaneConnection = Connection> {
       waiter.reject(new ManagerClosedError(this.#options.database));
     }
     return cut;
+  }
+
+  /**
+   * Waits until all that was submitted before has been answered, or has failed.
+   *
+   * @param timeoutMs How long that may take, in milliseconds.
+   * @returns Whether it has; at once where nothing is under way.
+   */
+  async passed(timeoutMs: number): Promise<boolean> {
+    const { clock } = this.#options;
+    const until = clock.now() + timeoutMs;
+    // What is lost with a lane may be on another by then.
+    for (let leftMs = timeoutMs; leftMs > 0; leftMs = until - clock.now()) {
+      if (await passFence(this.#waysInUse, leftMs)) return true;
+    }
+    return false;
+  }
+
+  /** The ways that commands are under way on. */
+  get #waysInUse(): Way[] {
+    const ways = [...this.#lanes, ...this.#retiring]
+      .filter(({ connection }) => connection.inFlight > 0)
+      .map(({ connection }): Way => (command) => connection.send(command));
+    if (this.#waiting.size > 0) ways.push((command) => this.#wait([command]));
+    return ways;
   }
 
   /**

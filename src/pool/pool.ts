@@ -101,6 +101,7 @@ export class Pool<C extends Pooled> {
     const keeper: StockKeeper<C> = {
       becameIdle: (now) => this.#desk.becameIdle(now),
       laneOpened: (handle, waiter) => this.#desk.laneOpened(handle, waiter),
+      opened: () => void (this.#isClosed || this.fill()),
       openFailed: (state, error) => this.#desk.openFailed(state, error),
       placeFreed: () => this.#placeFreed(),
     };
@@ -185,7 +186,8 @@ export class Pool<C extends Pooled> {
 
   /**
    * Begins to open as many connections as are missing from those to be kept ready, where
-   * the limits leave room. Those that fail are tried again when it is called again.
+   * the limits leave room. It does so by itself behind each connection that opens; those
+   * that fail are tried again then, or when it is called again.
    *
    * @returns How many are being opened.
    */

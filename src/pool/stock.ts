@@ -49,6 +49,8 @@ export interface StockKeeper<C extends Pooled> {
   becameIdle(now: number): void;
   /** A lane is open. */
   laneOpened(handle: LaneSlot<C>, waiter: Waiter<LaneSlot<C>>): void;
+  /** A connection was opened, and is idle or in a lane by now: more can be. */
+  opened(): void;
   /** A connection could not be opened; its place comes free next. */
   openFailed(state: Connecting<C>, error: unknown): void;
   /** A connection is gone, and its place is free. */
@@ -194,6 +196,7 @@ export class Stock<C extends Pooled> {
       if (state.waiter.settled) handle.release("unwanted");
       else this.#keeper.laneOpened(handle, state.waiter);
     }
+    this.#keeper.opened();
   }
 
   #openFailed(slot: Slot<C>, state: Connecting<C>, error: unknown): void {

@@ -109,7 +109,7 @@ export interface PoolOptions {
   readonly database: string;
   /** Most connections, whatever they are for; at least 1. */
   readonly maxConnections: number;
-  /** Connections kept ready once the pool has been used, idle and leased together. */
+  /** Connections kept ready from the first one that opens on, idle and leased together. */
   readonly minConnections: number;
   /** Most connections being opened for leases at the same time; at least 1. */
   readonly maxConnecting: number;

@@ -143,14 +143,13 @@ export const BLOCKING: ReadonlyMap<string, BlockingTimeout> = new Map([
   ["waitaof", { at: -1, unitMs: 1 }],
 ]);
 
-/** Of {@linkcode BLOCKING}: those that change nothing. They speak of the writes that were
- * made on the same connection before, and mean nothing on another. */
+/** Of {@linkcode BLOCKING}: those that change nothing. To the server they speak of what was
+ * written up to the last command of the same connection. */
 export const WAITS: ReadonlySet<string> = new Set(["wait", "waitaof"]);
 
-/** What to say of {@linkcode WAITS}. */
+/** What to say of {@linkcode WAITS} where they may not run. */
 export const WAIT_ADVICE =
-  "it waits for the writes of its own connection: write and wait on one lease of " +
-  "manager.acquire()";
+  "call it on the client when the writes have been sent: it waits for all of them";
 
 /** Commands that block if they have a BLOCK option: options and how many words each has. */
 export const BLOCK_OPTIONS: ReadonlyMap<string, number> = new Map([

@@ -80,7 +80,8 @@ class DenoChannel implements ByteChannel {
   }
 
   async #read(handlers: ChannelHandlers): Promise<void> {
-    const turn = new ReadingTurn(systemClock, (chunk) => handlers.data(chunk));
+    const deal = (chunk: Uint8Array) => handlers.data(chunk);
+    const turn = new ReadingTurn(systemClock, deal, this.tls !== null);
     try {
       while (this.#state !== "closed") {
         // A new buffer each time: the parser keeps slices of it.

@@ -9,6 +9,7 @@ import type {
   ChannelOptions,
   Endpoint,
 } from "./channel.ts";
+import { PacedReading } from "./paced_reading.ts";
 import { ReadingTurn } from "./reading_turn.ts";
 import { describeNodeTls } from "./tls_session.ts";
 
@@ -44,17 +45,20 @@ class NodeChannel implements ByteChannel {
   start(handlers: ChannelHandlers): void {
     const socket = this.#socket;
     socket.removeAllListeners("error");
-    const turn = new ReadingTurn(systemClock, (chunk) => handlers.data(chunk));
-    socket.on("data", (chunk: Uint8Array) => {
-      const over = turn.take(chunk);
-      if (over !== undefined) pauseUntil(socket, over);
-    });
+    const deal = (chunk: Uint8Array) => handlers.data(chunk);
+    const turn = new ReadingTurn(systemClock, deal, this.tls !== null);
+    const reading = new PacedReading(socket, turn);
+    socket.on("data", (chunk: Uint8Array) => reading.take(chunk));
     socket.on("drain", () => handlers.drain());
     socket.on("error", (error: Error) => this.#error ??= error);
     // A server that says goodbye will not answer any more: do not linger half open.
     socket.on("end", () => socket.destroy());
-    if (socket.destroyed) queueMicrotask(() => handlers.close(this.#error));
-    else socket.once("close", () => handlers.close(this.#error));
+    const close = () => {
+      reading.end();
+      handlers.close(this.#error);
+    };
+    if (socket.destroyed) queueMicrotask(close);
+    else socket.once("close", close);
     socket.resume();
   }
 
@@ -73,11 +77,6 @@ class NodeChannel implements ByteChannel {
 
 /** No closure of an opening: it would keep the signal of that for as long as it listens. */
 function ignore(): void {}
-
-function pauseUntil(socket: Socket, over: Promise<void>): void {
-  socket.pause();
-  void over.then(() => socket.resume());
-}
 
 function tlsOptions(
   host: string | undefined,

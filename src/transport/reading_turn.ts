@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 
 /** What a read brings that has filled its buffer: more is waiting. */
 const FULL_BYTES = 64 * 1024;
-/** What a read brings at least while much is coming. */
+/** What a read brings at least while much is coming; what a full record of TLS brings. */
 const LARGE_BYTES = 16 * 1024;
 /** Longest time that one socket is read while nothing else is, in milliseconds. */
 const MAX_TURN_MS = 60;
@@ -19,13 +19,15 @@ const MAX_TURN_MS = 60;
  *
  * @example Usage
  * ```ts ignore
- * const turn = new ReadingTurn(systemClock, (chunk) => parser.execute(chunk));
+ * const turn = new ReadingTurn(systemClock, (chunk) => parser.execute(chunk), false);
  * await turn.take(chunk);
  * ```
  */
 export class ReadingTurn {
   readonly #clock: Clock;
   readonly #deal: (chunk: Uint8Array) => void;
+  /** What a read brings at least after which more is waiting. */
+  readonly #fullBytes: number;
   /** When the first large chunk came since others last had their turn; unset before it. */
   #since: number | undefined;
   /** Others had their turn. */
@@ -36,10 +38,13 @@ export class ReadingTurn {
    *
    * @param clock Time.
    * @param deal What deals with each chunk.
+   * @param isSecure Whether the socket speaks TLS, which brings no more than a record at
+   * once.
    */
-  constructor(clock: Clock, deal: (chunk: Uint8Array) => void) {
+  constructor(clock: Clock, deal: (chunk: Uint8Array) => void, isSecure: boolean) {
     this.#clock = clock;
     this.#deal = deal;
+    this.#fullBytes = isSecure ? LARGE_BYTES : FULL_BYTES;
   }
 
   /**
@@ -59,7 +64,7 @@ export class ReadingTurn {
     }
     const since = this.#since;
     this.#deal(chunk);
-    if (chunk.byteLength < FULL_BYTES) return undefined;
+    if (chunk.byteLength < this.#fullBytes) return undefined;
     if (this.#clock.now() - since < MAX_TURN_MS) return undefined;
     // Not a timer that lets the process end: a socket that is not read lets it, too.
     return new Promise((resolve) => this.#clock.afterPoll(resolve));

@@ -26,7 +26,7 @@ export const SIZE_SETTINGS: readonly Setting[] = rows(false, [
     yaml: "min_connections",
     kind: integer(0, MAX_CONNECTIONS),
     default: 0,
-    description: "Connections kept ready.",
+    description: "Connections for leases kept ready, once one has opened.",
   },
   {
     key: "maxLanes",

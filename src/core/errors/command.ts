@@ -128,7 +128,7 @@ export class PipelineError extends RedisManagerError {
     super(
       "PIPELINE",
       `Cannot finish the pipeline on database "${database}": ${failed.length} of ` +
-        `${results.length} commands failed, the first at ${
+        `${results.length} commands failed (${countDeliveries(results)}), the first at ${
           failed[0]
         } (${cause?.message})`,
       { database, delivery: worstDelivery(results), cause },
@@ -136,6 +136,18 @@ export class PipelineError extends RedisManagerError {
     this.results = results;
     this.failed = failed;
   }
+}
+
+/** How many commands failed in which way, such as `2 ambiguous, 3 never-sent`. */
+function countDeliveries(results: readonly BatchResult[]): string {
+  const counts: Record<Delivery, number> = {
+    rejected: 0,
+    ambiguous: 0,
+    "never-sent": 0,
+  };
+  for (const result of results) if (!result.ok) counts[result.delivery]++;
+  return Object.entries(counts).filter(([, count]) => count > 0)
+    .map(([delivery, count]) => `${count} ${delivery}`).join(", ");
 }
 
 function worstDelivery(results: readonly BatchResult[]): Delivery {

@@ -24,9 +24,10 @@ const collecting = setInterval(() => gc(), 5);
 const detail = await told;
 clearInterval(collecting);
 // The place is free again: the only one for leases.
-const next = await manager.acquire("main", { timeoutMs: 2000 });
+const next = await manager.acquire("main", { timeoutMs: 30_000 });
 const clean = await next.client.multi().ping().exec();
 next.release();
+const { evictions } = manager.getPoolStatistics("main");
 // The client alone keeps its lease.
 const { client } = await manager.acquire("main");
 let leaks = 0;
@@ -36,5 +37,5 @@ for (let i = 0; i < 20; i++) {
   await new Promise((resolve) => setTimeout(resolve, 5));
 }
 const kept = await client.ping();
-console.log(JSON.stringify({ before, detail, clean, leaks, kept }));
+console.log(JSON.stringify({ before, detail, clean, evictions, leaks, kept }));
 await manager.closeAll({ drainMs: 0 });

@@ -1,6 +1,7 @@
 /** A server, a relay in front of it, and a manager that goes through the relay. */
 import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { assertNothingHeld } from "../../support/left_over.ts";
 import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
 import { Relay, type RelayOptions } from "../../support/relay.ts";
 
@@ -37,13 +38,14 @@ export const QUICK_RETRY = {
   jitter: 0,
 } as const;
 
-/** Runs a row; afterwards nothing may be left open on the server. */
+/** Runs a row; afterwards nothing may be left open on the server, nor held by the manager. */
 export async function onStage(
   options: StageOptions,
   row: (stage: Stage) => Promise<void>,
 ): Promise<void> {
   await using server = await RedisServer.start(options.server);
   await using relay = await Relay.start({ to: server, ...options.relay });
+  let closed: RedisConnectionManager;
   {
     await using manager = new RedisConnectionManager({
       host: relay.host,
@@ -54,8 +56,10 @@ export async function onStage(
       databases: { main: { db: 0 } },
       ...options.manager,
     });
+    closed = manager;
     await row({ server, relay, manager });
   }
+  assertNothingHeld(closed);
   relay.heal();
   if (server.running) await assertNoConnectionsLeft(server, "mooring:");
 }

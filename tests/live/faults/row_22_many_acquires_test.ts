@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { OverloadedError } from "../../../mod.ts";
 import { withManager } from "../../support/managed.ts";
+import { delay } from "../../support/wait.ts";
 import { report } from "./_report.ts";
 
 const CALLERS = 10_000;
@@ -16,18 +17,28 @@ Deno.test(`row 22: ${CALLERS} acquires on a pool of 10 are served in order, one 
     },
     async ({ manager, server }) => {
       const order: number[] = [];
+      let held = 0;
+      let mostHeld = 0;
       const callers = Array.from({ length: CALLERS }, async (_, i) => {
         await using lease = await manager.acquire("main");
         order.push(i);
+        mostHeld = Math.max(mostHeld, ++held);
+        await delay(1);
         if (i % 100 === 0) await lease.client.ping();
+        held--;
       });
       const error = await assertRejects(() => manager.acquire("main"), OverloadedError);
       assertEquals([error.current, error.limit], [CALLERS, CALLERS]);
       await Promise.all(callers);
       assertEquals(order, Array.from({ length: CALLERS }, (_, i) => i));
-      const { leases, idleConnections, waiting, createdConnections } = manager
-        .getPoolStatistics("main");
-      assertEquals([leases, waiting], [0, 0]);
+      const {
+        acquireTimeouts,
+        createdConnections,
+        idleConnections,
+        leases,
+        waiting,
+      } = manager.getPoolStatistics("main");
+      assertEquals([leases, waiting, acquireTimeouts, mostHeld], [0, 0, 0, 10]);
       assert(createdConnections <= 10, String(createdConnections));
       assertEquals(
         (await server.clientList("mooring:main:lease")).length,
@@ -35,7 +46,7 @@ Deno.test(`row 22: ${CALLERS} acquires on a pool of 10 are served in order, one 
       );
       await report({
         row: 22,
-        fault: `${CALLERS} acquires on a pool of 10`,
+        fault: `${CALLERS} acquires of 1 ms on a pool of 10`,
         outcome: "all served in order, the next refused at once",
       });
     },

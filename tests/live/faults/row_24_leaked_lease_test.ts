@@ -10,12 +10,12 @@ Deno.test("row 24: a lease that is lost is reported with its stack, its connecti
     permissions: ["-A", "--v8-flags=--expose-gc"],
   });
   assertEquals(code, 0, text);
-  const { before, detail, clean, leaks, kept } = JSON.parse(
+  const { before, detail, clean, evictions, leaks, kept } = JSON.parse(
     text.trim().split("\n").at(-1)!,
   );
   assertEquals([before, detail.database, detail.kind], [1, "main", "collected"]);
   assert(detail.stack.includes("loseLease"), detail.stack);
-  assertEquals(clean, [[null, "PONG"]]);
+  assertEquals([clean, evictions.leaked], [[[null, "PONG"]], 1]);
   assertEquals([leaks, kept], [0, "PONG"]);
   await assertNoConnectionsLeft(server, "mooring:");
   await report({ row: 24, fault: "lease lost", outcome: "reported, reclaimed" });

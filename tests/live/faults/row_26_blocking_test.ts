@@ -26,6 +26,7 @@ Deno.test("row 26: 50 BLPOPs wait beside traffic, each value goes to one of them
       for (let i = 0; i < 100; i++) {
         const got = await Promise.all(Array.from({ length: 20 }, () => client.get("k")));
         assert(got.every((value) => value === "v"));
+        assertEquals(popped, []);
       }
       const tookMs = performance.now() - startedAt;
       assert(tookMs < 2000, `2,000 GETs took ${tookMs} ms`);

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ManagerClosedError, RedisManagerError } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { assertNothingHeld, TimerWatch } from "../../support/left_over.ts";
 import { RedisServer } from "../../support/redis_server.ts";
+import { waitFor, within } from "../../support/wait.ts";
 import { runChild } from "./_child.ts";
 import { report } from "./_report.ts";
 import { onStage, timed } from "./_stage.ts";
@@ -50,6 +52,57 @@ Deno.test("row 29: what a hung server does not answer is cut when the time is ov
       outcome: "drained; the rest cut as ambiguous",
       noticedMs: ms,
     });
+  }));
+
+Deno.test("row 29: of a manager that is closed in the middle of everything no promise and no timer is left", () =>
+  onStage({
+    manager: { databases: { main: { db: 0, maxConnections: 6 } } },
+  }, async ({ server, manager }) => {
+    using timers = new TimerWatch();
+    const client = manager.getClient("main");
+    await client.ping();
+    const lease = await manager.acquire("main");
+    const subscription = await manager.subscribe("main", ["c"]);
+    const running: Promise<unknown>[] = [
+      (async () => {
+        for await (const _item of subscription);
+      })(),
+      client.blpop("q", 0),
+      client.blpop("q", 30),
+      lease.client.blpop("mine", 0),
+      manager.transaction("main", async (_, watched) => {
+        await watched.get("k");
+        await lease.client.blpop("never", 0);
+      }),
+    ];
+    await waitFor(async () => (await server.info("clients")).blocked_clients === "3");
+    // No place is left: one waits for a lease, and what is sent now is not answered.
+    running.push(manager.acquire("main", { timeoutMs: 60_000 }));
+    server.pause();
+    running.push(
+      client.incr("n"),
+      manager.pipeline("main", (p) => {
+        for (let i = 0; i < 5000; i++) p.incr("n");
+      }),
+      client.pipeline().incr("n").exec(),
+    );
+    const settled = Promise.allSettled(running);
+    await manager.closeAll({ drainMs: 100 });
+    const outcomes = await within(settled, 20_000, "the end of what was under way");
+    lease.release();
+    server.resume();
+    // The iteration of the subscription ends well, and so does the pipeline of the
+    // library, which says of each command what became of it.
+    assertEquals(outcomes.map(({ status }) => status), [
+      "fulfilled",
+      ...Array(7).fill("rejected"),
+      "fulfilled",
+    ]);
+    assertNothingHeld(manager);
+    // What looks at the sockets once more is over in a moment.
+    const looks = () => timers.pending.length === 0;
+    await waitFor(looks, { timeoutMs: 1000 }).catch(() => {});
+    assertEquals(timers.pending, []);
   }));
 
 Deno.test("row 29: the process ends by itself after closeAll", async () => {

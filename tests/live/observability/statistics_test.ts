@@ -183,7 +183,7 @@ Deno.test("RedisStats measures latency as long as the server makes it", () =>
     const tookMs = performance.now() - startedAt;
     const { latency } = manager.getStatistics().databaseStats.main!;
     assert(latency.maxMs <= tookMs, `${latency.maxMs} of ${tookMs} ms`);
-    assert(latency.maxMs > tookMs - 50, `${latency.maxMs} of ${tookMs} ms`);
+    assert(latency.maxMs > 250, `${latency.maxMs} of ${tookMs} ms`);
     assert(latency.p99Ms > 200 && latency.p95Ms < 200, Deno.inspect(latency));
     const { averageResponseTimeMs } = manager.getMetrics("main");
     assert(averageResponseTimeMs * 100 >= 2 * latency.maxMs, `${averageResponseTimeMs}`);

@@ -47,21 +47,35 @@ Deno.test("subscription bounds what waits by bytes, too", () =>
     await waitFor(() => subscription.queued === 1);
   }));
 
-Deno.test("subscription ends with an error where its consumer is too slow and it is to close", () =>
-  withManager(MAIN, async ({ manager, server }) => {
-    const slow = await manager.subscribe("main", ["a"], undefined, {
-      maxQueued: 5,
-      overflow: "close",
-    });
-    for (let i = 0; i < 6; i++) await server.cli("PUBLISH", "a", String(i));
-    const error = await slow.closed;
-    assert(error instanceof OverloadedError, String(error));
-    assertEquals([error.current, error.limit], [5, 5]);
-    const iterator = slow[Symbol.asyncIterator]();
-    await assertRejects(() => iterator.next(), OverloadedError);
-    assertEquals(await iterator.next(), { done: true, value: undefined });
-    await waitFor(async () => (await server.clientList("mooring:main:")).length === 0);
-  }));
+for (
+  const [by, limit, what, current] of [
+    ["count", { maxQueued: 3 }, "messages", 3],
+    // Each is as long as its text and the name of its channel.
+    ["bytes", { maxQueuedBytes: 3003 }, "bytes of messages", 4004],
+  ] as const
+) {
+  Deno.test(`subscription that is to close ends with an error when too much waits by ${by}`, () =>
+    withManager(MAIN, async ({ manager, server }) => {
+      const slow = await manager.subscribe("main", ["a"], undefined, {
+        ...limit,
+        overflow: "close",
+      });
+      for (let i = 0; i < 3; i++) await server.cli("PUBLISH", "a", "x".repeat(1000));
+      await waitFor(() => slow.queued === 3);
+      assertEquals([slow.isClosed, slow.dropped], [false, 0]);
+      await server.cli("PUBLISH", "a", "x".repeat(1000));
+      const error = await slow.closed;
+      assert(error instanceof OverloadedError, String(error));
+      assertEquals([error.current, error.limit], [current, Object.values(limit)[0]]);
+      assert(error.message.includes(` ${what} that wait`), error.message);
+      // What waited is not held any longer.
+      assertEquals(slow.queued, 0);
+      const iterator = slow[Symbol.asyncIterator]();
+      await assertRejects(() => iterator.next(), OverloadedError);
+      assertEquals(await iterator.next(), { done: true, value: undefined });
+      await waitFor(async () => (await server.clientList("mooring:main:")).length === 0);
+    }));
+}
 
 Deno.test("subscription hands a slow handler one message at a time, in order", () =>
   withManager(MAIN, async ({ manager, server }) => {

@@ -133,8 +133,9 @@ Deno.test("manager.closeAll() ends iterators and closes the connection at once",
     })();
     await delay(10);
     const startedAt = performance.now();
-    await manager.closeAll({ drainMs: 5000 });
-    assert(performance.now() - startedAt < 1000, "closing waited for the subscriber");
+    await manager.closeAll({ drainMs: 60_000 });
+    const tookMs = performance.now() - startedAt;
+    assert(tookMs < 30_000, `closing waited for the subscriber: ${tookMs} ms`);
     assertEquals([await iterating, await subscription.closed], ["over", undefined]);
     await assertNoConnectionsLeft(server, "mooring:");
     await assertRejects(() => manager.subscribe("main", ["a"]), ManagerClosedError);

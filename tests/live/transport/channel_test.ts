@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { RedisServer } from "../../support/redis_server.ts";
 import { Relay } from "../../support/relay.ts";
+import { makeTlsCases } from "../../support/tls.ts";
 import { delay, waitFor } from "../../support/wait.ts";
 import { freePort } from "../../support/ports.ts";
 import { KINDS, TestChannel } from "./kinds.ts";
@@ -52,35 +53,44 @@ for (const [kind, openChannel] of KINDS) {
     assertEquals(link.channel.bufferedBytes, 0);
   });
 
-  Deno.test(`${kind} channel that has much to read leaves others their turn`, async () => {
-    await using server = await RedisServer.start();
-    const bytes = 32 * 1024 * 1024;
-    await server.cli("SETRANGE", "big", String(bytes - 1), "x");
-    const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
-    const { signal } = new AbortController();
-    const busy = await openChannel(endpoint, { signal });
-    await using other = await TestChannel.open(openChannel, endpoint);
-    let received = 0;
-    busy.start({
-      data: (chunk) => {
-        received += chunk.byteLength;
-        // What a parser takes for a chunk of small elements.
-        for (const until = performance.now() + 3; performance.now() < until;);
-      },
-      drain: () => {},
-      close: () => {},
+  for (const isSecure of [false, true]) {
+    const over = isSecure ? " over TLS" : "";
+    Deno.test(`${kind} channel that has much to read${over} leaves others their turn`, async () => {
+      await using cases = isSecure ? await makeTlsCases() : undefined;
+      const secure = cases === undefined ? {} : { tls: cases.good };
+      await using server = await RedisServer.start(secure);
+      const bytes = 32 * 1024 * 1024;
+      await server.cli("SETRANGE", "big", String(bytes - 1), "x");
+      const endpoint = { kind: "tcp", host: "localhost", port: server.port } as const;
+      const options = cases === undefined
+        ? {}
+        : { tls: { ca: await Deno.readTextFile(cases.caFile), verify: true } };
+      const { signal } = new AbortController();
+      const busy = await openChannel(endpoint, { signal, ...options });
+      await using other = await TestChannel.open(openChannel, endpoint, options);
+      let received = 0;
+      busy.start({
+        data: ({ byteLength }) => {
+          received += byteLength;
+          // What a parser takes for a chunk of small elements.
+          const until = performance.now() + 3 * byteLength / (64 * 1024);
+          while (performance.now() < until);
+        },
+        drain: () => {},
+        close: () => {},
+      });
+      busy.write("*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n");
+      await waitFor(() => received > 0);
+      let served = 0;
+      for (; received < bytes; served++) {
+        other.channel.write(PING);
+        await other.receive((served + 1) * "+PONG\r\n".length);
+      }
+      busy.destroy();
+      // 1 or 2 where the busy socket is read to its end.
+      assertGreater(served, 5);
     });
-    busy.write("*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n");
-    await waitFor(() => received > 0);
-    let served = 0;
-    for (; received < bytes; served++) {
-      other.channel.write(PING);
-      await other.receive((served + 1) * "+PONG\r\n".length);
-    }
-    busy.destroy();
-    // 1 where the busy socket is read to its end.
-    assertGreater(served, 5);
-  });
+  }
 
   Deno.test(`${kind} channel says how many bytes wait when the server does not read`, async () => {
     await using server = await RedisServer.start();

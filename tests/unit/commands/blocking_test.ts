@@ -100,6 +100,27 @@ Deno.test("BlockingCommands.run() tells what kept it from a lease", async () => 
   assertEquals([told, blocking.size], [[error], 0]);
 });
 
+Deno.test("BlockingCommands.run() gives a lease back that the command must not be sent on", async () => {
+  const error = new Error("not on this one");
+  const log: string[] = [];
+  const { blocking, told } = stage({
+    acquire: () =>
+      Promise.resolve({
+        clientId: undefined,
+        prepare: (command: TrackedCommand) => {
+          log.push(`prepare ${command.name}`);
+          return Promise.reject(error);
+        },
+        send: () => void log.push("send"),
+        release: () => void log.push("release"),
+        destroy: () => void log.push("destroy"),
+      }),
+  });
+  await run(blocking);
+  for (let i = 0; i < 4; i++) await Promise.resolve();
+  assertEquals([log, told, blocking.size], [["prepare blpop", "release"], [error], 0]);
+});
+
 Deno.test("BlockingCommands.close() unblocks what waits, and tells that the manager is closed", async () => {
   const { blocking, log, told } = stage();
   const command = await run(blocking);

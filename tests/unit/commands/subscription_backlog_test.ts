@@ -52,15 +52,17 @@ Deno.test("Backlog.push() tells of a gap that it drops, and counts no message fo
   assertEquals(drain(backlog), ["overflow 0", "1"]);
 });
 
-Deno.test("Backlog.isFullFor() is true where something would be dropped", () => {
+Deno.test("Backlog.excess() tells the limit for which something would be dropped", () => {
   const backlog = new Backlog<string>({ maxQueued: 2, maxQueuedBytes: 10 });
-  assertEquals(backlog.isFullFor(1000), false);
+  assertEquals(backlog.excess(1000), undefined);
   backlog.push(message("1"), 6);
-  assertEquals([backlog.isFullFor(4), backlog.isFullFor(5)], [false, true]);
+  assertEquals(backlog.excess(4), undefined);
+  const bytes = { what: "bytes of messages", current: 11, limit: 10 };
+  assertEquals(backlog.excess(5), bytes);
   backlog.push(message("2"), 1);
-  assertEquals(backlog.isFullFor(0), true);
+  assertEquals(backlog.excess(0), { what: "messages", current: 2, limit: 2 });
   backlog.clear();
-  assertEquals([backlog.size, backlog.isFullFor(1)], [0, false]);
+  assertEquals([backlog.size, backlog.excess(1)], [0, undefined]);
 });
 
 Deno.test("Backlog throws RangeError for a limit that is no integer of 1 or more", () => {

@@ -99,3 +99,16 @@ Deno.test("DeadlineWatch that is kept from reading again begins anew", async () 
   await clock.advance(2000);
   assertEquals(judged.length, 1);
 });
+
+Deno.test("DeadlineWatch.stop() leaves no timer, whatever is added afterwards", async () => {
+  const clock = new FakeClock();
+  const { watch } = watchOn(clock, () => {
+    throw new Error("judged");
+  });
+  watch.add(clock.now() + 100);
+  watch.stop();
+  // A command that is sent on a connection which has ended.
+  watch.add(clock.now() + 50);
+  assertEquals(clock.pending, 0);
+  await clock.advance(1000);
+});

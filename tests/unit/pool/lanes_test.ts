@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import {
   assertEquals,
   assertInstanceOf,
@@ -9,7 +10,9 @@ import {
   ManagerClosedError,
   OverloadedError,
 } from "../../../src/core/errors/mod.ts";
-import { LaneBench } from "./lane_support.ts";
+import { type FakeConnection, LaneBench } from "./lane_support.ts";
+
+const PONG = Buffer.from("PONG");
 
 Deno.test("LaneSet.submit() opens one lane, however many commands wait, and keeps their order", async () => {
   const bench = new LaneBench();
@@ -264,4 +267,53 @@ Deno.test("LaneSet.close() fails what waits, and gives a lane back that opens to
   assertInstanceOf(bench.failures[0]!.error, ManagerClosedError);
   const late = await bench.open();
   assertEquals([late.isOpen, late.names], [false, []]);
+});
+
+/** Asks, behind a SET, whether all that was submitted has passed; notes the answer. */
+function askBehindSet(bench: LaneBench): boolean[] {
+  bench.submit("set");
+  const told: boolean[] = [];
+  void bench.lanes.passed(100).then((passed) => told.push(passed));
+  return told;
+}
+
+Deno.test("LaneSet.passed() waits for what was submitted before on any lane, and for no more", async () => {
+  const bench = new LaneBench({ maxLanes: 2 });
+  assertEquals(await bench.lanes.passed(100), true);
+  await bench.grow(2);
+  const [one, two] = bench.connections as [FakeConnection, FakeConnection];
+  const told = askBehindSet(bench);
+  // What is idle is not asked.
+  assertEquals([one.names.slice(-2), two.names], [["set", "ping"], []]);
+  bench.submit("later");
+  await bench.clock.advance(50);
+  assertEquals(told, []);
+  one.sent.at(-1)!.resolve(PONG);
+  await bench.clock.advance(0);
+  assertEquals(told, [true]);
+});
+
+Deno.test("LaneSet.passed() goes behind what waits for a lane, and again when that is lost", async () => {
+  const bench = new LaneBench();
+  const told = askBehindSet(bench);
+  const first = await bench.open();
+  assertEquals(first.names, ["set", "ping"]);
+  // Lost with its lane, the command is sent again on the next one.
+  first.end();
+  bench.submit("set");
+  const { owner } = first.sent[1]!.tracking;
+  owner.failed(first.sent[1]!, new Error("lost"), "ambiguous");
+  await bench.clock.advance(10);
+  const second = await bench.open();
+  assertEquals([second.names, told], [["set", "ping"], []]);
+  second.sent[1]!.resolve(PONG);
+  await bench.clock.advance(0);
+  assertEquals(told, [true]);
+});
+
+Deno.test("LaneSet.passed() gives up when its time is over", async () => {
+  const bench = new LaneBench();
+  const told = askBehindSet(bench);
+  await bench.clock.advance(100);
+  assertEquals(told, [false]);
 });

@@ -137,6 +137,7 @@ export class PoolModel {
       this.#end(call!, connectionId);
     }
     this.settle(now);
+    this.fill();
   }
 
   createFailed(opening: number, now: number): void {

@@ -56,19 +56,46 @@ Deno.test("Pool.reap() replaces what is too old, each at its own time", async ()
   assertEquals(driver.destroyed[1], { id: 1, reason: "max_lifetime" });
 });
 
-Deno.test("Pool.reap() keeps connections ready once the pool has been used", async () => {
-  const { pool } = setUp({ maxConnections: 9, minConnections: 3, idleTimeoutMs: 10 });
-  pool.reap();
-  assertEquals(pool.numbers().total, 0);
-  const lane = await pool.openLane(FOREVER);
-  pool.reap();
+Deno.test("Pool keeps connections ready from the first that opens on, and opens none before", async () => {
+  const { pool, driver } = setUp(
+    { maxConnections: 9, minConnections: 3, maxConnecting: 2 },
+    MANUAL,
+  );
+  assertEquals([pool.reap(), driver.creating.length], [0, 0]);
+  const failing = pool.openLane(FOREVER);
+  driver.creating[0]!.fail(new Error("nobody there"));
+  await assertRejects(() => failing, Error, "nobody there");
+  assertEquals(driver.creating.length, 0);
+  const opening = pool.openLane(FOREVER);
+  driver.creating[0]!.answer(true);
+  await opening;
+  // As many at once as may be, the next behind each.
+  assertEquals(driver.creating.length, 2);
+  driver.creating[0]!.answer(true);
   await drainMicrotasks();
-  assertEquals([pool.numbers().idle, pool.numbers().lanes], [3, 1]);
-  lane.release();
-  await pool.acquire();
-  pool.reap();
+  assertEquals([driver.creating.length, pool.numbers().idle], [2, 1]);
+  for (const asked of [...driver.creating]) asked.answer(true);
+  await drainMicrotasks();
+  assertEquals([pool.numbers().idle, driver.creating.length], [3, 0]);
   // What is leased counts among those that are ready.
+  await pool.acquire();
   assertEquals([pool.numbers().idle, pool.numbers().leased], [2, 1]);
+});
+
+Deno.test("Pool.reap() replaces what has ended of those that are kept ready, and evicts none", async () => {
+  const { pool, driver, clock } = setUp({
+    maxConnections: 9,
+    minConnections: 2,
+    idleTimeoutMs: 10,
+  });
+  (await pool.acquire()).release();
+  await drainMicrotasks();
+  assertEquals(pool.numbers().idle, 2);
+  driver.kill([...driver.live][0]!);
+  await clock.advance(10);
+  assertEquals([pool.numbers().idle, pool.reap()], [1, 0]);
+  await drainMicrotasks();
+  assertEquals(pool.numbers().idle, 2);
 });
 
 Deno.test("Pool.fill() opens what is missing, as far as the limits allow", async () => {
@@ -81,7 +108,7 @@ Deno.test("Pool.fill() opens what is missing, as far as the limits allow", async
   driver.creating[0]!.answer(true);
   await drainMicrotasks();
   // The last place is for a lane.
-  assertEquals(pool.fill(), 1);
+  assertEquals([driver.creating.length, pool.fill()], [1, 0]);
   driver.creating[0]!.fail(new Error("no"));
   await drainMicrotasks();
   // Not tried again by itself.

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DeadlineHeap } from "../../../src/pool/deadline_heap.ts";
 import { WaitQueue } from "../../../src/pool/wait_queue.ts";
-import type { Waiter } from "../../../src/pool/waiter.ts";
+import { Waiter } from "../../../src/pool/waiter.ts";
+import { seededRandom } from "./random.ts";
 
 const START = { startedAt: 0, timeoutMs: 1000 };
 
@@ -55,5 +56,63 @@ Deno.test("WaitQueue keeps nothing of who has left, but for as many as wait", ()
     queue.add(START);
     queue.serve([...queue].at(-1)!, i);
     assert(heap.size <= 64, `${heap.size} deadlines are kept for 1 that waits`);
+  }
+});
+
+/** How often anything of any waiter is looked at while `act` runs. */
+function looksDuring(waiters: Waiter<void>[], act: () => void): number {
+  let looks = 0;
+  const count = (owner: object, key: string) => {
+    const { get, value } = Object.getOwnPropertyDescriptor(owner, key)!;
+    Object.defineProperty(owner, key, {
+      configurable: true,
+      get(this: Waiter<void>) {
+        looks++;
+        return get === undefined ? known.get(this)![key] : get.call(this);
+      },
+      ...get !== undefined ? {} : {
+        set(this: Waiter<void>, next: unknown) {
+          known.get(this)![key] = next;
+        },
+      },
+    });
+    return { get, value };
+  };
+  const known = new Map<Waiter<void>, Record<string, unknown>>();
+  for (const waiter of waiters) {
+    const { previous, next } = waiter;
+    known.set(waiter, { previous, next });
+    for (const key of ["previous", "next"]) count(waiter, key);
+  }
+  const getters = ["deadline", "settled"].map((key) =>
+    [key, count(Waiter.prototype, key).get] as const
+  );
+  try {
+    act();
+  } finally {
+    for (const [key, get] of getters) {
+      Object.defineProperty(Waiter.prototype, key, { configurable: true, get });
+    }
+  }
+  return looks;
+}
+
+Deno.test("WaitQueue lets each one leave with as few looks at the others, few or many", () => {
+  // Counted, not timed. One of many had to look at thousands if it searched for itself.
+  for (const count of [100, 10_000]) {
+    const random = seededRandom(7);
+    const queue = new WaitQueue<void>(() => {});
+    const aborts = Array.from({ length: count }, () => new AbortController());
+    for (const { signal } of aborts) {
+      queue.add({ startedAt: 0, timeoutMs: 1 + random.below(1e6), signal })
+        .catch(() => {});
+    }
+    const looks = looksDuring([...queue], () => {
+      while (aborts.length > 0) {
+        aborts.splice(random.below(aborts.length), 1)[0]!.abort();
+      }
+    });
+    assertEquals(queue.length, 0);
+    assert(looks < 60 * count, `${looks / count} looks for each of ${count}`);
   }
 });

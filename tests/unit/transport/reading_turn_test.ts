@@ -5,13 +5,13 @@ import { FakeClock } from "../../support/fake_clock.ts";
 const FULL = new Uint8Array(64 * 1024);
 
 /** A turn whose chunks take their time. */
-function setUp(costMs: number) {
+function setUp(costMs: number, isSecure = false) {
   const clock = new FakeClock();
   let dealt = 0;
   const turn = new ReadingTurn(clock, () => {
     dealt++;
     clock.freeze(costMs);
-  });
+  }, isSecure);
   return { clock, turn, dealt: () => dealt };
 }
 
@@ -55,7 +55,7 @@ Deno.test("ReadingTurn.take() lets a socket go on only when the event loop went 
   const clock = new FakeClock();
   const looked: (() => void)[] = [];
   clock.afterPoll = (fn) => void looked.push(fn);
-  const turn = new ReadingTurn(clock, () => clock.freeze(61));
+  const turn = new ReadingTurn(clock, () => clock.freeze(61), false);
   let goesOn = false;
   const over = turn.take(FULL)!.then(() => goesOn = true);
   await clock.advance(1000);
@@ -63,4 +63,16 @@ Deno.test("ReadingTurn.take() lets a socket go on only when the event loop went 
   for (const fn of looked) fn();
   await over;
   assertEquals(goesOn, true);
+});
+
+Deno.test("ReadingTurn.take() stops after a full record of TLS as after a full buffer", async () => {
+  const { turn } = setUp(20, true);
+  const record = FULL.subarray(0, 16 * 1024);
+  const part = record.subarray(1);
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 2; i++) assertEquals(turn.take(record), undefined);
+    assertEquals(turn.take(part), undefined);
+    await turn.take(record);
+  }
+  assertEquals(turn.take(record), undefined);
 });

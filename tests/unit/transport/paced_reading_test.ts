@@ -1,0 +1,58 @@
+import { assertEquals } from "@std/assert";
+import { PacedReading } from "../../../src/transport/paced_reading.ts";
+import { ReadingTurn } from "../../../src/transport/reading_turn.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+
+const KIB = 1024;
+const SLICE = 64 * KIB;
+
+/** Reads from a socket that only notes what is done to it, at so many a slice. */
+function setUp(costMs: number) {
+  const clock = new FakeClock();
+  const log: string[] = [];
+  const socket = {
+    pause: () => void log.push("pause"),
+    resume: () => void log.push("resume"),
+  };
+  let next = 0;
+  const turn = new ReadingTurn(clock, (chunk) => {
+    // Each byte says the place of its slice.
+    assertEquals(chunk[0], next++ % 256);
+    log.push(`${chunk.byteLength / KIB}`);
+    clock.freeze(costMs);
+  }, true);
+  return { clock, log, reading: new PacedReading(socket, turn) };
+}
+
+/** So many KiB, each slice of which is filled with its place. */
+function bytes(kib: number, first = 0): Uint8Array {
+  return new Uint8Array(kib * KIB).map((_, i) => first + Math.floor(i / SLICE));
+}
+
+Deno.test("PacedReading.take() deals with a chunk at once where it takes no long time", () => {
+  const { log, reading } = setUp(1);
+  reading.take(bytes(3));
+  reading.take(bytes(64, 1));
+  assertEquals(log, ["3", "64"]);
+});
+
+Deno.test("PacedReading.take() cuts a large chunk, and lets others have their turn in between", async () => {
+  const { clock, log, reading } = setUp(30);
+  reading.take(bytes(300));
+  // Two slices are a turn.
+  assertEquals(log, ["64", "64", "pause"]);
+  // Whatever comes all the same waits behind the rest.
+  reading.take(bytes(3, 5));
+  await clock.advance(0);
+  assertEquals(log.slice(3), ["64", "64", "pause", "44", "3", "resume"]);
+});
+
+Deno.test("PacedReading.end() deals with the rest of a socket that has closed, once", async () => {
+  const { clock, log, reading } = setUp(60);
+  reading.take(bytes(192));
+  assertEquals(log, ["64", "pause"]);
+  reading.end();
+  assertEquals(log, ["64", "pause", "64", "64"]);
+  await clock.advance(100);
+  assertEquals(log.length, 4);
+});
