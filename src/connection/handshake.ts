@@ -50,6 +50,8 @@ export interface Link {
   readonly redis: Redis;
   /** Aborted when its socket is gone. */
   readonly ended: AbortSignal;
+  /** Sends again what a busy server refused of the handshake; call it when it serves. */
+  complete(): Promise<void>;
   /** Makes it a connection. */
   connect(): Connection;
 }
@@ -123,11 +125,13 @@ export async function shakeHands(
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) stream.destroy();
   signal.throwIfAborted();
+  const postponed: (() => Promise<unknown>)[] = [];
   const redis = await connectDriver({
     stream,
     connectionName: name,
     db,
     keyPrefix,
+    postponed: (send) => postponed.push(send),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
   }).catch((error) => {
@@ -157,7 +161,10 @@ export async function shakeHands(
     if (expiresAt < Infinity) options.expiring?.(connection, expiresAt);
     return connection;
   };
-  return { redis, ended: ended.signal, connect };
+  const complete = async () => {
+    await Promise.all(postponed.splice(0).map((send) => send()));
+  };
+  return { redis, ended: ended.signal, complete, connect };
 }
 
 /** The text of an error reply that a chunk begins with. */

@@ -269,7 +269,8 @@ export class Opener {
       const { link, endpoint } = await deadline(opening, connectTimeoutMs, { signal });
       await this.#awaitServing(link.redis, AbortSignal.any([signal, link.ended]));
       // It may have lost its role while it was waited for.
-      await deadline(this.#confirm(link, endpoint), connectTimeoutMs, { signal });
+      const completing = link.complete().then(() => this.#confirm(link, endpoint));
+      await deadline(completing, connectTimeoutMs, { signal });
       const connection = link.connect();
       if (purpose === "lane" && intervalMs > 0) {
         keepBeating(connection, { intervalMs, timeoutMs }, clock);
