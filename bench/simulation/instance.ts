@@ -242,6 +242,7 @@ export class Instance {
         retryOnTimeout,
         retryWrites,
         budget: this.#budget,
+        refused: () => {},
       },
       classifier,
       sink: this.#lanes,

@@ -32,7 +32,9 @@ Deno.test("row 19: what a script's last moment refused of a handshake is sent ag
   const refused: string[] = [];
   const script = ([name = "", what = ""]: string[]) => {
     const text = `${name} ${what}`.toLowerCase();
-    if (!/^(select|client setname)/.test(text) || refused.includes(text)) return undefined;
+    if (!/^(select|client setname)/.test(text) || refused.includes(text)) {
+      return undefined;
+    }
     refused.push(text);
     return "-BUSY Redis is busy running a script.\r\n";
   };
