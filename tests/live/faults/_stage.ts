@@ -4,6 +4,8 @@ import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
 import { Relay, type RelayOptions } from "../../support/relay.ts";
 
+export { assertTook, type Reading, Stopwatch, timed } from "../../support/stopwatch.ts";
+
 /** What {@linkcode onStage} hands to a row. */
 export interface Stage {
   /** The server. */
@@ -48,8 +50,8 @@ export async function onStage(
     await using manager = new RedisConnectionManager({
       host: relay.host,
       port: relay.port,
-      commandTimeoutMs: 2000,
-      connectTimeoutMs: 1000,
+      commandTimeoutMs: 5000,
+      connectTimeoutMs: 3000,
       connectRetry: QUICK_RETRY,
       databases: { main: { db: 0 } },
       ...options.manager,
@@ -58,17 +60,4 @@ export async function onStage(
   }
   relay.heal();
   if (server.running) await assertNoConnectionsLeft(server, "mooring:");
-}
-
-/** Milliseconds that a promise takes to settle, and what it settled with. */
-export async function timed<T>(
-  promise: Promise<T>,
-): Promise<{ ms: number; value?: T; error?: unknown }> {
-  const start = performance.now();
-  try {
-    const value = await promise;
-    return { ms: performance.now() - start, value };
-  } catch (error) {
-    return { ms: performance.now() - start, error };
-  }
 }

@@ -3,16 +3,17 @@ import { NotReadyError } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { loadingServer, managerOf } from "./_loading.ts";
 import { report } from "./_report.ts";
-import { timed } from "./_stage.ts";
+import { assertTook, timed } from "./_stage.ts";
 
 Deno.test("row 8: loading for longer than allowed gives NotReadyError with the server's estimate", async () => {
   await using server = await loadingServer(4000);
   const manager = managerOf(server, 1000);
-  const { ms, error } = await timed(manager.getClient("main").get("key:1"));
+  const told = await timed(manager.getClient("main").get("key:1"));
+  const { error, ms } = told;
   assertInstanceOf(error, NotReadyError);
   assertEquals(error.reason, "LOADING");
   assert(error.etaSeconds !== undefined, error.message);
-  assert(ms >= 990 && ms < 1300, `took ${ms} ms`);
+  assertTook(told, { least: 990, most: 1300 });
   assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "closed");
   await manager.closeAll();
   await assertNoConnectionsLeft(server, "mooring:");

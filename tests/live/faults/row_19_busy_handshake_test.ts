@@ -1,23 +1,20 @@
 import { assertEquals } from "@std/assert";
 import { delay } from "../../support/clients.ts";
+import { keepBusy, SOON_BUSY } from "./_busy.ts";
 import { onStage, timed } from "./_stage.ts";
 
 Deno.test("row 19: a connection that is opened while a script runs waits, and has its name and number afterwards", () =>
   onStage(
     {
-      manager: { commandTimeoutMs: 10_000, databases: { main: { db: 3 } } },
-      server: { config: { "busy-reply-threshold": "20" } },
+      manager: { commandTimeoutMs: 20_000, databases: { main: { db: 3 } } },
+      server: SOON_BUSY,
     },
     async ({ server, manager }) => {
-      const looper = await server.connect();
-      const looping = looper.send("EVAL", "while true do end", "0");
-      await delay(100);
+      const end = await keepBusy(server);
       const client = manager.getClient("main");
       const waiting = timed(client.incr("n"));
       await delay(500);
-      await server.cli("SCRIPT", "KILL");
-      await looping;
-      looper.close();
+      await end();
       const { value, error } = await waiting;
       assertEquals(error, undefined);
       assertEquals(value, 1);

