@@ -75,6 +75,18 @@ export class InFlightLog {
     }
   }
 
+  /**
+   * When each command in flight was sent, oldest first.
+   *
+   * @returns The times.
+   */
+  *times(): Generator<number, undefined> {
+    for (let i = 0; i < this.#size; i++) {
+      const at = (this.#head + i) & (this.#times.length - 1);
+      for (let n = this.#counts[at]!; n > 0; n--) yield this.#times[at]!;
+    }
+  }
+
   #grow(): void {
     const capacity = this.#times.length;
     const times = new Float64Array(capacity * 2);

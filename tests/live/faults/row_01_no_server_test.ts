@@ -18,6 +18,7 @@ Deno.test("row 1: a closed port gives ConnectError after 5 attempts, and the bre
   assertInstanceOf(error, ConnectError);
   assertEquals(error.attempts, 5);
   assertEquals(error.delivery, "never-sent");
+  assertTook({ ...first, ms: error.elapsed!.connectingMs! }, { least: 300, most: 1500 });
   assert(/refused/i.test(error.message), error.message);
   // 110 ms between attempts are the least, 5 attempts have 4 waits.
   assertTook(first, { least: 300, most: 1500 });

@@ -20,7 +20,8 @@ Deno.test(`row 4: ${TIMES} times, an INCR whose reply is swallowed is ambiguous 
       slowestMs = Math.max(slowestMs, performance.now() - start);
       relay.heal();
       assertInstanceOf(error, ConnectionLostError);
-      assertEquals(error.delivery, "ambiguous");
+      assertEquals([error.delivery, error.attempts], ["ambiguous", 1]);
+      assertEquals(Object.keys(error.elapsed!), ["waitingMs", "answeringMs"]);
       assertEquals(await server.cli("GET", "n"), String(n));
     }
     assertEquals(manager.getStatistics().databaseStats.main!.failedOperations, TIMES);

@@ -14,6 +14,7 @@ Deno.test("row 8: loading for longer than allowed gives NotReadyError with the s
   assertEquals(error.reason, "LOADING");
   assert(error.etaSeconds !== undefined, error.message);
   assertTook(told, { least: 990, most: 1300 });
+  assertTook({ ...told, ms: error.elapsed!.loadingMs! }, { least: 990, most: 1300 });
   assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "closed");
   await manager.closeAll();
   await assertNoConnectionsLeft(server, "mooring:");
