@@ -167,6 +167,7 @@ export class Instance {
       loadingTimeoutMs: config.loadingTimeoutMs,
       silenceLimitMs: config.commandTimeoutMs,
       heartbeatMs: config.healthCheckIntervalMs,
+      replyLimits: config.replyLimits,
       retry: config.connectRetry,
       resolve: () =>
         Promise.resolve({ kind: "tcp", host: config.host, port: config.port }),

@@ -7,6 +7,7 @@ import {
   type KeepaliveTimes,
   type OpenChannel,
 } from "../transport/channel.ts";
+import type { ReplyLimits } from "../transport/reply_limits.ts";
 import { ConnectionStream } from "../transport/stream.ts";
 import type { TlsMaterial } from "../transport/tls.ts";
 import { Connection, type ConnectionObserver } from "./connection.ts";
@@ -27,6 +28,8 @@ export interface HandshakeOptions {
   readonly keyPrefix: string;
   /** Silence after which a connection that owes replies is dead, in milliseconds. */
   readonly silenceLimitMs: number;
+  /** How much the server may make this process hold for one reply. */
+  readonly replyLimits: ReplyLimits;
   /** TCP keepalive. */
   readonly keepalive?: KeepaliveTimes;
   /** Reads what TLS needs; called for each attempt, so that renewed files count. */
@@ -108,7 +111,7 @@ export async function shakeHands(
   );
   let connection: Connection | undefined;
   const ended = new AbortController();
-  const replies = new ReplyCheck();
+  const replies = new ReplyCheck(options.replyLimits);
   let said: string | undefined;
   const stream = new ConnectionStream(channel, {
     inspect: (chunk) => {
