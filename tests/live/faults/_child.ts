@@ -90,6 +90,16 @@ export class Child implements AsyncDisposable {
     return value;
   }
 
+  /** Asks it to end, as a service manager does. */
+  terminate(): void {
+    this.#process.kill("SIGTERM");
+  }
+
+  /** The code that it ended with. */
+  async ended(): Promise<number> {
+    return (await within(this.#process.status, END_MS, "the end of the child")).code;
+  }
+
   /** Stops its process as it is. */
   freeze(): void {
     this.#process.kill("SIGSTOP");

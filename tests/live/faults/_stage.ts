@@ -1,6 +1,6 @@
 /** A server, a relay in front of it, and a manager that goes through the relay. */
 import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
-import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
 import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
 import { Relay, type RelayOptions } from "../../support/relay.ts";
 
@@ -39,7 +39,38 @@ export const QUICK_RETRY = {
   jitter: 0,
 } as const;
 
-/** Runs a row; afterwards nothing may be left open on the server. */
+/**
+ * Throws unless the server lists as many connections of each database as its pool counts,
+ * and nobody waits or is in flight, sooner or later: connections that were lost on their
+ * way are noticed on both sides at their own time.
+ */
+export async function assertCountsAgree(
+  server: RedisServer,
+  manager: RedisConnectionManager,
+): Promise<void> {
+  for (const { name } of manager.listDatabases()) {
+    let last = "";
+    await waitFor(async () => {
+      const listed = (await server.clientList(`mooring:${name}:`)).length;
+      const { lanes, leases, idleConnections, connecting, waiting, inFlight } = manager
+        .getPoolStatistics(name);
+      last = Deno.inspect({
+        listed,
+        lanes,
+        leases,
+        idleConnections,
+        connecting,
+        waiting,
+      });
+      return listed === lanes + leases + idleConnections &&
+        connecting + waiting + inFlight === 0;
+    }, { timeoutMs: 20_000 }).catch((cause) => {
+      throw new Error(`The server and the pool of ${name} disagree: ${last}`, { cause });
+    });
+  }
+}
+
+/** Runs a row; afterwards nothing may be left over, here or on the server. */
 export async function onStage(
   options: StageOptions,
   row: (stage: Stage) => Promise<void>,
@@ -57,7 +88,8 @@ export async function onStage(
       ...options.manager,
     });
     await row({ server, relay, manager });
+    relay.heal();
+    if (server.running && !manager.isClosed) await assertCountsAgree(server, manager);
   }
-  relay.heal();
   if (server.running) await assertNoConnectionsLeft(server, "mooring:");
 }

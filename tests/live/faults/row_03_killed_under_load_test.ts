@@ -4,7 +4,7 @@ import { Ledger } from "../../support/accounting.ts";
 import { delay, waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
 import { report } from "./_report.ts";
-import { QUICK_RETRY, Stopwatch } from "./_stage.ts";
+import { assertCountsAgree, QUICK_RETRY, Stopwatch } from "./_stage.ts";
 
 const CALLERS = 500;
 
@@ -61,6 +61,7 @@ Deno.test("row 3: killed under load and restarted, each INCR counts once or is t
       );
       for (const error of failures) assertInstanceOf(error, RedisManagerError);
       assert(verdict.acknowledged > CALLERS, `acknowledged ${verdict.acknowledged}`);
+      await assertCountsAgree(server, manager);
       assertEquals(manager.getPoolStatistics("main").inFlight, 0);
       await report({
         row: 3,

@@ -3,7 +3,7 @@ import { delay } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
 import { fillSlowly, loaded, slowLoader } from "./_loading.ts";
 import { report } from "./_report.ts";
-import { assertTook, Stopwatch, timed } from "./_stage.ts";
+import { assertCountsAgree, assertTook, Stopwatch, timed } from "./_stage.ts";
 
 Deno.test("row 7: commands wait while the server reloads its data, and then succeed", () =>
   withManager(
@@ -33,6 +33,7 @@ Deno.test("row 7: commands wait while the server reloads its data, and then succ
       assert(results[0]!.ms > 300, `waited ${results[0]!.ms} ms only`);
       const recoveredMs = recovery.ms;
       assert(percents.length > 0, "no progress was reported");
+      await assertCountsAgree(server, manager);
       const { circuitBreaker, state } = manager.getHealthStatus().databases.main!;
       assertEquals([circuitBreaker, state], ["closed", "healthy"]);
       reloader.close();

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { NotReadyError } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { RedisServer } from "../../support/redis_server.ts";
 import { loadingServer, managerOf } from "./_loading.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";
@@ -24,4 +25,18 @@ Deno.test("row 8: loading for longer than allowed gives NotReadyError with the s
     outcome: "NotReadyError with estimate",
     noticedMs: ms,
   });
+});
+
+Deno.test("row 8: a replica that may not serve without its primary is waited for as long", async () => {
+  const config = { "replica-serve-stale-data": "no", replicaof: "127.0.0.1 1" };
+  await using server = await RedisServer.start({ config });
+  {
+    await using manager = managerOf(server, 1000);
+    const told = await timed(manager.getClient("main").get("k"));
+    assertInstanceOf(told.error, NotReadyError);
+    assertEquals([told.error.reason, told.error.delivery], ["MASTERDOWN", "rejected"]);
+    assertTook(told, { least: 990, most: 1300 });
+    assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "closed");
+  }
+  await assertNoConnectionsLeft(server, "mooring:");
 });

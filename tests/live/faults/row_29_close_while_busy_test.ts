@@ -2,9 +2,9 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ManagerClosedError, RedisManagerError } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { RedisServer } from "../../support/redis_server.ts";
-import { runChild } from "./_child.ts";
+import { Child, runChild } from "./_child.ts";
 import { report } from "./_report.ts";
-import { assertTook, onStage, timed } from "./_stage.ts";
+import { assertTook, onStage, Stopwatch, timed } from "./_stage.ts";
 
 const CALLERS = 1000;
 
@@ -58,5 +58,25 @@ Deno.test("row 29: the process ends by itself after closeAll", async () => {
     JSON.stringify({ host: server.host, port: server.port }),
   ]);
   assertEquals([code, text.trim()], [0, "closed"]);
+  await assertNoConnectionsLeft(server, "mooring:");
+});
+
+Deno.test("row 29: a process that is asked to end drains, says what was cut, and ends", async () => {
+  await using server = await RedisServer.start();
+  await using child = await Child.start("_sigterm_child.ts", [String(server.port)]);
+  assertEquals(await child.hear(), "ready");
+  server.pause();
+  await child.say("go");
+  assertEquals(await child.hear(), "sent");
+  using watch = new Stopwatch();
+  child.terminate();
+  // Each caller hears what is known of his command before the process ends.
+  assertEquals(
+    [await child.hear(), await child.hear()].sort(),
+    ["ambiguous", "closed, 10 commands cut"],
+  );
+  assertEquals(await child.ended(), 0);
+  watch.assertWithin({ least: 490, most: 3000 }, "the end of the process");
+  server.resume();
   await assertNoConnectionsLeft(server, "mooring:");
 });

@@ -5,7 +5,7 @@ import { withManager } from "../../support/managed.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
 import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
-import { QUICK_RETRY } from "./_stage.ts";
+import { assertCountsAgree, QUICK_RETRY } from "./_stage.ts";
 
 /** Kills and restarts a server under load; each time until it serves again. */
 async function killFiveTimes(
@@ -51,6 +51,7 @@ Deno.test("row 46: killed five times under 50 writers, nothing is lost, doubled 
       assert(ok, Deno.inspect(rest));
       assert(ambiguous > 0 && (log as string[]).length > 100);
       assertEquals(manager.getPoolStatistics("main").inFlight, 0);
+      await assertCountsAgree(server, manager);
       const plain = await plainOutcome(server.port, async (redis) => {
         await redis.ping();
         let running = true;
