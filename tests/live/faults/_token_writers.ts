@@ -12,8 +12,9 @@ import { delay } from "../../support/clients.ts";
 export interface Written {
   /** The list that it went to. */
   readonly key: string;
-  /** When its caller was told, on the clock of `performance.now()`. */
-  readonly at: number;
+  /** When its caller began, before he had a connection, on the clock of
+   * `performance.now()`. */
+  readonly begunAt: number;
   /** Whether the primary said (WAIT) that a replica has it. */
   readonly confirmed: boolean;
 }
@@ -98,9 +99,10 @@ export class TokenWriters implements Disposable {
 
   async #call(key: string, write: Write): Promise<void> {
     while (this.#running) {
+      const begunAt = performance.now();
       const outcome = await this.#ledger.run(async (token) => {
         const confirmed = await write(key, token);
-        this.#written.set(token, { key, at: performance.now(), confirmed });
+        this.#written.set(token, { key, begunAt, confirmed });
       }, (error) => {
         this.firstFailureAt ??= performance.now();
         if (this.failures.length < 1000) this.failures.push(error);

@@ -132,8 +132,8 @@ Deno.test("row 37: a primary killed under load is followed to its replica, and e
       const { doubles, ghosts, strangers, pending, lost } = books;
       const shown = Deno.inspect({ ...books, killedAt, movedAt });
       assertEquals([doubles, ghosts, strangers, pending], [[], [], [], []], shown);
-      for (const { at, confirmed, key } of lost) {
-        assert(onOld.has(key) && at < movedAt && !confirmed, shown);
+      for (const { begunAt, confirmed, key } of lost) {
+        assert(onOld.has(key) && begunAt < movedAt && !confirmed, shown);
       }
       outcomes.push(books);
     }
