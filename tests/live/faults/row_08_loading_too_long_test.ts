@@ -14,8 +14,8 @@ Deno.test("row 8: loading for longer than allowed gives NotReadyError with the s
   assertInstanceOf(error, NotReadyError);
   assertEquals(error.reason, "LOADING");
   assert(error.etaSeconds !== undefined, error.message);
-  assertTook(told, { least: 990, most: 1300 });
-  assertTook({ ...told, ms: error.elapsed!.loadingMs! }, { least: 990, most: 1300 });
+  assertTook(told, { least: 800, most: 1300 });
+  assertTook({ ...told, ms: error.elapsed!.loadingMs! }, { least: 800, most: 1300 });
   assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "closed");
   await manager.closeAll();
   await assertNoConnectionsLeft(server, "mooring:");
@@ -35,7 +35,7 @@ Deno.test("row 8: a replica that may not serve without its primary is waited for
     const told = await timed(manager.getClient("main").get("k"));
     assertInstanceOf(told.error, NotReadyError);
     assertEquals([told.error.reason, told.error.delivery], ["MASTERDOWN", "rejected"]);
-    assertTook(told, { least: 990, most: 1300 });
+    assertTook(told, { least: 800, most: 1300 });
     assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "closed");
   }
   await assertNoConnectionsLeft(server, "mooring:");

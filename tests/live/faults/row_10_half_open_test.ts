@@ -50,7 +50,7 @@ Deno.test("row 10: a half-open busy connection is found at the first deadline", 
     ]);
     assertEquals((read.error as { code: string }).code, "COMMAND_TIMEOUT");
     assertEquals((write.error as { delivery: string }).delivery, "ambiguous");
-    assertTook(write, { least: 290, most: 400 });
+    assertTook(write, { least: 200, most: 400 });
     assertEquals(await patient.incr("n"), 1);
     assertEquals(await server.cli("GET", "n"), "1");
   }));

@@ -76,7 +76,7 @@ Deno.test("row 19: BUSY is waited for within the deadline", () =>
       await end();
       const results = await Promise.all(waiting);
       assertEquals(results.map(({ value }) => value).sort(), [1, 2]);
-      assertTook(results[0]!, { least: 250 });
+      assertTook(results[0]!, { least: 150 });
       await report({
         row: 19,
         fault: "OOM, NOSCRIPT, WRONGTYPE, NOREPLICAS, MISCONF, CROSSSLOT; BUSY",
@@ -98,7 +98,7 @@ Deno.test("row 19: MASTERDOWN is waited for until the replica has its primary or
     await server.cli("REPLICAOF", "NO", "ONE");
     const told = await waiting;
     assertEquals(told.value, "v");
-    assertTook(told, { least: 450, most: 1500 });
+    assertTook(told, { least: 350, most: 1500 });
     const { circuitBreaker } = manager.getHealthStatus().databases.main!;
     assertEquals(circuitBreaker, "closed");
   }));

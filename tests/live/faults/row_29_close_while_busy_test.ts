@@ -38,7 +38,7 @@ Deno.test("row 29: what a hung server does not answer is cut when the time is ov
     const settled = await busy;
     server.resume();
     assertEquals(closed.value, { cutCommands: CALLERS });
-    assertTook(closed, { least: 290, most: 500 });
+    assertTook(closed, { least: 240, most: 500 });
     for (const outcome of settled) {
       assert(outcome.status === "rejected");
       assertInstanceOf(outcome.reason, RedisManagerError);
@@ -76,7 +76,7 @@ Deno.test("row 29: a process that is asked to end drains, says what was cut, and
     ["ambiguous", "closed, 10 commands cut"],
   );
   assertEquals(await child.ended(), 0);
-  watch.assertWithin({ least: 490, most: 3000 }, "the end of the process");
+  watch.assertWithin({ least: 400, most: 3000 }, "the end of the process");
   server.resume();
   await assertNoConnectionsLeft(server, "mooring:");
 });
