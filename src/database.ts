@@ -344,7 +344,8 @@ export class Database {
   #retryPolicy(): RetryPolicy {
     const { maxRetries, retryDelayMs, retryOnTimeout, retryWrites } = this.config;
     const budget = this.#budget;
-    return { maxRetries, retryDelayMs, retryOnTimeout, retryWrites, budget };
+    const refused = () => this.#statistics.retryRefused();
+    return { maxRetries, retryDelayMs, retryOnTimeout, retryWrites, budget, refused };
   }
 
   #makeDispatcher(retry: RetryPolicy): Dispatcher {

@@ -47,6 +47,7 @@ export function makeOpener(
     loadingTimeoutMs: config.loadingTimeoutMs,
     silenceLimitMs: config.commandTimeoutMs,
     heartbeatMs: config.healthCheckIntervalMs,
+    replyLimits: config.replyLimits,
     retry: config.connectRetry,
     openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
     clock,

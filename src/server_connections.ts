@@ -507,6 +507,10 @@ export class ServerConnections {
     this.lanes.replaceAll(`the primary is ${to} now`);
     const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
     this.#pool.evict(leadsAway, false);
+    // Who holds one keeps it for that moment; nobody gets it after him.
+    for (const { connection } of this.#pool.connections()) {
+      if (leadsAway(connection)) connection.session?.spoil();
+    }
     this.#graceTimer?.cancel();
     this.#graceTimer = clock.setTimer(
       () => this.#pool.evict(leadsAway, true),

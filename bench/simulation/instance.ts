@@ -167,6 +167,7 @@ export class Instance {
       loadingTimeoutMs: config.loadingTimeoutMs,
       silenceLimitMs: config.commandTimeoutMs,
       heartbeatMs: config.healthCheckIntervalMs,
+      replyLimits: config.replyLimits,
       retry: config.connectRetry,
       resolve: () =>
         Promise.resolve({ kind: "tcp", host: config.host, port: config.port }),
@@ -242,6 +243,7 @@ export class Instance {
         retryOnTimeout,
         retryWrites,
         budget: this.#budget,
+        refused: () => {},
       },
       classifier,
       sink: this.#lanes,

@@ -4,6 +4,7 @@ import {
   ConnectionLostError,
   type Delivery,
   ProtocolError,
+  type SpentOptions,
 } from "../core/errors/mod.ts";
 import type { KeepaliveTier } from "../core/sockets.ts";
 import type { ConnectionStream } from "../transport/stream.ts";
@@ -19,7 +20,7 @@ import { DeadlineWatch, READING_PAUSE_MS } from "./deadline_watch.ts";
 import { Doubt, QuietWatch } from "./doubt.ts";
 import { InFlightLog } from "./in_flight_log.ts";
 import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
-import { intercept, settleFailed, type TrackedCommand } from "./tracked.ts";
+import { intercept, settleFailed, spentOn, type TrackedCommand } from "./tracked.ts";
 
 /** Why a connection ended. */
 export interface CloseReason {
@@ -266,9 +267,10 @@ export class Connection {
       const reason = this.#state.name === "open"
         ? "not writable"
         : this.#state.reason.text;
+      const spent = spentOn(command, this.#clock.now());
       command.tracking.owner.failed(
         command,
-        new ConnectionLostError(this.database, command.name, "never-sent", reason),
+        this.#lossOf(command, "never-sent", { kind: "lost", text: reason }, spent),
         "never-sent",
       );
     }
@@ -379,25 +381,35 @@ export class Connection {
     const sent = commands.length - this.#stream.unsentCommands;
     const held = this.#doubt?.end() ?? [];
     this.#doubt = undefined;
+    const now = this.#clock.now();
+    const times = this.#log.times();
     [...commands, ...held].forEach((command, i) => {
       const delivery: Delivery = i < sent ? "ambiguous" : "never-sent";
-      const error = this.#lossOf(command, delivery, reason);
       const tracked = command as TrackedCommand;
-      if (tracked.tracking === undefined) command.reject(error);
-      else if (!tracked.tracking.settled) {
-        tracked.tracking.owner.failed(tracked, error, delivery);
+      const { tracking } = tracked;
+      if (tracking === undefined) {
+        return command.reject(this.#lossOf(command, delivery, reason, {}));
       }
+      const sentAt = times.next().value;
+      if (tracking.settled) return;
+      const spent = spentOn(tracked, now, i < sent ? sentAt : undefined);
+      tracking.owner.failed(
+        tracked,
+        this.#lossOf(command, delivery, reason, spent),
+        delivery,
+      );
     });
   }
 
   #lossOf(
-    command: { name: string },
+    { name }: { name: string },
     delivery: Delivery,
     { kind, text }: CloseReason,
+    spent: SpentOptions,
   ): Error {
     return kind === "protocol" && delivery === "ambiguous"
-      ? new ProtocolError(this.database, text, delivery)
-      : new ConnectionLostError(this.database, command.name, delivery, text);
+      ? new ProtocolError(this.database, text, delivery, spent)
+      : new ConnectionLostError(this.database, name, delivery, text, spent);
   }
 
   /** Fails what is over, ends a connection that shows no life; gives the next deadline. */
@@ -427,9 +439,12 @@ export class Connection {
   ): { expired: number; next: number } {
     let expired = 0;
     let next = Infinity;
+    const times = delivery === "ambiguous" ? this.#log.times() : undefined;
     for (const command of commands as readonly TrackedCommand[]) {
       const { tracking } = command;
-      if (tracking === undefined || tracking.settled) continue;
+      if (tracking === undefined) continue;
+      const sentAt = times?.next().value;
+      if (tracking.settled) continue;
       const deadline = tracking.startedAt + tracking.timeoutMs;
       if (deadline > now) next = Math.min(next, deadline);
       else {
@@ -439,6 +454,7 @@ export class Connection {
           command.name,
           tracking.timeoutMs,
           delivery,
+          spentOn(command, now, sentAt),
         );
         tracking.owner.failed(command, error, delivery);
       }

@@ -8,6 +8,7 @@ import {
   type KeepaliveTimes,
   type OpenChannel,
 } from "../transport/channel.ts";
+import type { ReplyLimits } from "../transport/reply_limits.ts";
 import { ConnectionStream, type StreamHooks } from "../transport/stream.ts";
 import type { TlsMaterial } from "../transport/tls.ts";
 import { Connection, type ConnectionObserver } from "./connection.ts";
@@ -28,6 +29,8 @@ export interface HandshakeOptions {
   readonly keyPrefix: string;
   /** Silence after which a connection that owes replies is dead, in milliseconds. */
   readonly silenceLimitMs: number;
+  /** How much the server may make this process hold for one reply. */
+  readonly replyLimits: ReplyLimits;
   /** TCP keepalive. */
   readonly keepalive?: KeepaliveTimes;
   /** Reads what TLS needs; called for each attempt, so that renewed files count. */
@@ -51,6 +54,8 @@ export interface Link {
   readonly redis: Redis;
   /** Aborted when its socket is gone. */
   readonly ended: AbortSignal;
+  /** Sends again what a busy server refused of the handshake; call it when it serves. */
+  complete(): Promise<void>;
   /** Makes it a connection. */
   connect(): Connection;
 }
@@ -86,14 +91,15 @@ async function channelOptions(
  */
 class Wire implements StreamHooks {
   readonly stream: ConnectionStream;
-  readonly replies = new ReplyCheck();
+  readonly replies: ReplyCheck;
   #connection: Connection | undefined;
   /** What a server said that then closed; an error, in words. */
   #said: string | undefined;
   /** Aborted when the socket is gone; unset once there is a connection to be told. */
   #ended: AbortController | undefined = new AbortController();
 
-  constructor(channel: ByteChannel) {
+  constructor(channel: ByteChannel, limits: ReplyLimits) {
+    this.replies = new ReplyCheck(limits);
     this.stream = new ConnectionStream(channel, this);
   }
 
@@ -155,17 +161,20 @@ export async function shakeHands(
   const username = given?.username ?? options.username;
   const wire = new Wire(
     await options.openChannel(endpoint, await channelOptions(options, endpoint, signal)),
+    options.replyLimits,
   );
   const { ended, replies, stream } = wire;
   const abort = () => stream.destroy();
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) stream.destroy();
   signal.throwIfAborted();
+  const postponed: (() => Promise<unknown>)[] = [];
   const redis = await connectDriver({
     stream,
     connectionName: name,
     db,
     keyPrefix,
+    postponed: (send) => postponed.push(send),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
   }).catch((error) => {
@@ -192,7 +201,10 @@ export async function shakeHands(
     if (expiresAt < Infinity) options.expiring?.(connection, expiresAt);
     return connection;
   };
-  return { redis, ended, connect };
+  const complete = async () => {
+    await Promise.all(postponed.splice(0).map((send) => send()));
+  };
+  return { redis, ended, complete, connect };
 }
 
 /** The text of an error reply that a chunk begins with. */

@@ -76,6 +76,18 @@ export class InFlightLog {
     }
   }
 
+  /**
+   * When each command in flight was sent, oldest first.
+   *
+   * @returns The times.
+   */
+  *times(): Generator<number, undefined> {
+    for (let i = 0; i < this.#size; i++) {
+      const at = (this.#head + i) & (this.#times.length - 1);
+      for (let n = this.#counts[at]!; n > 0; n--) yield this.#times[at]!;
+    }
+  }
+
   #grow(): void {
     const capacity = this.#times.length;
     const times: number[] = new Array(capacity * 2).fill(NaN);

@@ -335,7 +335,9 @@ export class Opener {
   ): Promise<Reached> {
     const link = await this.#handshake(endpoint, name, signal);
     await this.#confirm(link, endpoint);
-    return { link, endpoint, isServing: await isServing(() => link.redis.ping()) };
+    const serves = await isServing(() => link.redis.ping());
+    if (serves) await link.complete();
+    return { link, endpoint, isServing: serves };
   }
 
   async #confirm({ redis }: Link, endpoint: Endpoint): Promise<void> {
@@ -392,7 +394,8 @@ export class Opener {
       signal: AbortSignal.any([signal, link.ended]),
     });
     // It may have lost its role while it was waited for.
-    await deadline(this.#confirm(link, endpoint), connectTimeoutMs, { signal });
+    const completing = link.complete().then(() => this.#confirm(link, endpoint));
+    await deadline(completing, connectTimeoutMs, { signal });
   }
 }
 

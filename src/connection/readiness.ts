@@ -39,14 +39,9 @@ const ETA_SHARE = 0.5;
 const RETRY_GAP_MS = 10;
 
 /** First words of replies that mean "up, but not serving yet". */
-const NOT_READY = new Set(["LOADING", "MASTERDOWN"]);
+const NOT_READY: ReadonlySet<string> = new Set(["LOADING", "MASTERDOWN", "BUSY"]);
 
-/**
- * The word of an error reply that says what kind it is.
- *
- * @param error The reply.
- * @returns Its first word, such as `LOADING`.
- */
+/** The word of an error reply that says what kind it is. */
 function kindOf(error: unknown): string {
   return error instanceof Error ? error.message.split(" ", 1)[0]! : "";
 }
@@ -91,8 +86,9 @@ class NotServing extends Error {
 }
 
 /**
- * Waits until the server serves: PING is refused while data is being loaded, and by a
- * replica that has lost its primary and may not serve stale data.
+ * Waits until the server serves: PING is refused while data is being loaded, while a
+ * script runs for long, and by a replica that has lost its primary and may not serve
+ * stale data.
  *
  * @param options What to ask, how long, whom to tell.
  * @throws {NotReadyError} If it takes longer than allowed.
