@@ -132,9 +132,14 @@ export class Opener {
     last.abort(new Redirected("the server is another one now"));
   }
 
-  /** A working connection was lost: the next opening starts fast. */
-  connectionLost(): void {
+  /**
+   * A working connection was lost: the next opening starts fast.
+   *
+   * @param livedMs How long it had been open, in milliseconds.
+   */
+  connectionLost(livedMs: number): void {
     this.#lost = true;
+    this.#gate.lost(livedMs);
   }
 
   /**

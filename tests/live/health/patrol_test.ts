@@ -58,3 +58,29 @@ Deno.test("manager.healthCheck() asks as a probe when the breaker's cooldown is 
   assertEquals(await breakerAfter(), "open");
   await waitFor(async () => await breakerAfter() === "closed");
 });
+
+Deno.test("a server that is back is found by the health check before the breaker's cooldown is over", async () => {
+  await using server = await RedisServer.start();
+  const { host, port } = server;
+  await using manager = new RedisConnectionManager({
+    host,
+    port,
+    healthCheckIntervalMs: 200,
+    circuitBreakerThreshold: 1,
+    circuitBreakerTimeoutMs: 600_000,
+    connectRetry: { attempts: 1 },
+    databases: { main: { db: 0 } },
+  });
+  const breaker = () => manager.getHealthStatus().databases.main!.circuitBreaker;
+  await server.kill();
+  while (breaker() === "closed") await manager.getClient("main").get("k").catch(() => {});
+  // What looks in vain changes nothing: the cooldown goes on, and callers are refused.
+  const { failedConnections } = manager.getStatistics().databaseStats.main!;
+  await waitFor(() =>
+    manager.getStatistics().databaseStats.main!.failedConnections > failedConnections + 1
+  );
+  assertEquals(breaker(), "open");
+  await server.restart();
+  await waitFor(() => breaker() === "closed");
+  await manager.getClient("main").get("k");
+});
