@@ -6,7 +6,7 @@
 
 import type { LineSeries, PlotPoint } from "./chart_types.ts";
 import { formatNumber } from "./number_style.ts";
-import type { Point, Subject, TuneReport } from "../report_types.ts";
+import type { Point, Spread, Subject, TuneReport } from "../report_types.ts";
 
 /** Everybody who can be measured, in the order of the legends. */
 export const SUBJECTS: readonly Subject[] = ["mooring", "ioredis", "node-redis"];
@@ -84,6 +84,22 @@ export function lineOf(
     return [{ x: x(point), y: value.median, low: value.low, high: value.high }];
   });
   return { name, points: drawn.sort((a, b) => a.x - b.x) };
+}
+
+/**
+ * The slowest of 100, with the range of the rounds where it is known.
+ *
+ * @param point The point.
+ * @returns A number, or a spread, in milliseconds.
+ */
+export function p99Of({ latencyMs: { p99 }, p99Ms }: Point): number | Spread {
+  if (p99Ms === undefined) return p99;
+  // All rounds together lie between them, but for the width of a bucket.
+  return {
+    median: p99,
+    low: Math.min(p99, p99Ms.low),
+    high: Math.max(p99, p99Ms.high),
+  };
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   agreeing,
   chosenLanes,
   lineOf,
+  p99Of,
   pointsOf,
   sayLanes,
   sayLoad,
@@ -65,7 +66,8 @@ function tailChart(points: readonly Point[]): LineChart[] {
   return [{
     id: "latency-by-lanes",
     title: "The slowest of 100 (p99), for each number of lanes",
-    description: `Load: ${sayLoad(first)}.`,
+    description: `Load: ${sayLoad(first)}. The broad bar behind a point goes from the ` +
+      "smallest to the largest of the rounds.",
     x: CALLERS,
     y: { ...LATENCY, title: "Latency, p99" },
     colors: "order",
@@ -74,7 +76,7 @@ function tailChart(points: readonly Point[]): LineChart[] {
         sayLanes(lanes),
         points.filter((point) => point.lanes === lanes),
         callers,
-        ({ latencyMs }) => latencyMs.p99,
+        p99Of,
       )
     ),
   }];
@@ -111,7 +113,7 @@ function rateCharts(report: TuneReport): LineChart[] {
     title: "The slowest of 100 (p99) at a fixed rate, side by side",
     y: { ...LATENCY, title: "Latency, p99" },
     series: lines.map(({ subject, look, points }) => ({
-      ...lineOf(subject, points, askedFor, ({ latencyMs }) => latencyMs.p99),
+      ...lineOf(subject, points, askedFor, p99Of),
       look,
     })),
   };
