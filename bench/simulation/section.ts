@@ -127,7 +127,7 @@ function scaleChart({ scale, seeds, storms }: SimulationReport): LineChart {
     description:
       `Away for ${storms.awayMs / 1000} s, ${scale.rate} command a second an instance; ` +
       `the worst of ${seeds.length} seeds.`,
-    x: { title: "Instances", unit: "", scale: { kind: "log", base: 10 } },
+    x: { title: "Number", unit: "instances", scale: { kind: "log", base: 10 } },
     y: { title: "Connects", unit: "per second", scale: { kind: "linear" } },
     series: [
       line("from the cut on", ({ worstSecond }) => worstSecond),

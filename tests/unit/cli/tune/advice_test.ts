@@ -124,6 +124,21 @@ function score(server: Simulation, maxLanes: number, maxConnections: number): nu
   return Math.sqrt(shared.perSecond * alone.perSecond);
 }
 
+for (const { best, lanes, leases, name } of SERVERS) {
+  Deno.test(`the best setting is what a search of all sizes finds: ${name}`, () => {
+    const most = (model: ServerModel, callers: number, sizes: number) => {
+      const found = Array.from(
+        { length: sizes },
+        (_, index) => simulate(model, callers, index + 1, 400, 7).perSecond,
+      );
+      return { top: Math.max(...found), at: (size: number) => found[size - 1]! };
+    };
+    const [shared, alone] = [most(lanes, 256, 8), most(leases, 64, 64)];
+    assertGreater(shared.at(best.lanes), 0.98 * shared.top);
+    assertGreater(alone.at(best.leases), 0.98 * alone.top);
+  });
+}
+
 for (const server of SERVERS) {
   Deno.test(`advise() beats default, double and half: ${server.name}`, async () => {
     const points = await tune(server, DEFAULT);
@@ -140,6 +155,17 @@ for (const server of SERVERS) {
     for (const [name, [otherLanes, otherConnections]] of Object.entries(others)) {
       const other = score(server, otherLanes, otherConnections);
       assertGreater(reached / other, 1.03, `${name}: ${reached} against ${other}`);
+    }
+    // Neither of the two hides what the other one costs.
+    const sizes = [
+      [server.lanes, 256, lanes],
+      [server.leases, 64, connections - lanes],
+    ] as const;
+    for (const [model, callers, size] of sizes) {
+      const at = (size: number) => simulate(model, callers, size, 1000, 97).perSecond;
+      for (const other of [2 * size, size / 2].filter((other) => other >= 1)) {
+        assertGreater(at(size) / at(other), 1.03, `${size} against ${other}`);
+      }
     }
     for (const { reason } of advice) assertMatch(reason, /\d/);
   });
