@@ -1,6 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
-import { ConnectionState, RedisConnectionManager } from "../../../mod.ts";
-import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  CommandTimeoutError,
+  ConnectionState,
+  RedisConnectionManager,
+} from "../../../mod.ts";
+import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -83,4 +87,28 @@ Deno.test("a server that is back is found by the health check before the breaker
   await server.restart();
   await waitFor(() => breaker() === "closed");
   await manager.getClient("main").get("k");
+});
+
+Deno.test("the health check leaves a server that hung the rest of the breaker's cooldown", async () => {
+  await using server = await RedisServer.start();
+  const { host, port } = server;
+  await using manager = new RedisConnectionManager({
+    host,
+    port,
+    healthCheckIntervalMs: 100,
+    circuitBreakerThreshold: 1,
+    circuitBreakerTimeoutMs: 600_000,
+    commandTimeoutMs: 1000,
+    databases: { main: { db: 0 } },
+  });
+  const client = manager.getClient("main");
+  await client.ping();
+  server.pause();
+  await assertRejects(() => client.incr("k"), CommandTimeoutError);
+  server.resume();
+  const breaker = () => manager.getHealthStatus().databases.main!.circuitBreaker;
+  assertEquals(breaker(), "open");
+  await delay(1000);
+  assertEquals(breaker(), "open");
+  assertEquals((await manager.healthCheck()).databases.main!.circuitBreaker, "open");
 });
