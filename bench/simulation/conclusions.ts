@@ -135,7 +135,7 @@ function spacing({ hangUps, storms }: SimulationReport): string {
     `${
       formatNumber(hangUps.rate)
     } commands a second and with no retry budget). Backoff ` +
-    `and breaker make ${formatNumber(shipped.connects)} of ` +
+    `and breaker leave ${formatNumber(shipped.connects)} of its ` +
     `${formatNumber(bare.connects)} connects in all.`;
 }
 

@@ -159,6 +159,10 @@ function measure(settings: Settings, random: Random): Point {
     perSecond: spread(reached, random),
     latencyMs,
     p99Ms: spread(latencyMs.p99, random),
+    tailMs: {
+      p999: spread(latencyMs.p999, random),
+      max: spread(latencyMs.max, random),
+    },
     ...(leases > 0 && { waitMs: waits(leases, concurrency, serviceMs, random) }),
     clientCpu: 0.08 + 0.94 * load * noise(),
     serverCpu: (0.05 + 0.9 * Math.min(1, reached / 420_000)) * noise(),

@@ -92,13 +92,24 @@ export function lineOf(
  * @param point The point.
  * @returns A number, or a spread, in milliseconds.
  */
-export function p99Of({ latencyMs: { p99 }, p99Ms }: Point): number | Spread {
-  if (p99Ms === undefined) return p99;
+export function p99Of({ latencyMs, p99Ms }: Point): number | Spread {
+  return withRange(latencyMs.p99, p99Ms);
+}
+
+/**
+ * A percentile of all rounds together, with the range of the single rounds.
+ *
+ * @param all Of all rounds.
+ * @param rounds Of the single ones, where they are known.
+ * @returns A number, or a spread that has the number in the middle.
+ */
+export function withRange(all: number, rounds: Spread | undefined): number | Spread {
+  if (rounds === undefined) return all;
   // All rounds together lie between them, but for the width of a bucket.
   return {
-    median: p99,
-    low: Math.min(p99, p99Ms.low),
-    high: Math.max(p99, p99Ms.high),
+    median: all,
+    low: Math.min(all, rounds.low),
+    high: Math.max(all, rounds.high),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Point, TuneReport } from "../../report_types.ts";
+import type { Percentiles, Point, Spread, TuneReport } from "../../report_types.ts";
 import { CALLERS, charts, LATENCY, type Section } from "../section.ts";
 import type { Axis, LineChart } from "../chart_types.ts";
 import {
@@ -11,6 +11,7 @@ import {
   sayLoad,
   SUBJECTS,
   valuesOf,
+  withRange,
 } from "../select.ts";
 
 const RATE: Axis = {
@@ -55,7 +56,7 @@ function percentilesChart(
     x: CALLERS,
     y: LATENCY,
     colors: "order",
-    series: percentileLines(shown, callers, ({ latencyMs }) => latencyMs),
+    series: percentileLines(shown, callers, latencies),
   }];
 }
 
@@ -105,7 +106,7 @@ function rateCharts(report: TuneReport): LineChart[] {
     title: `Latency percentiles of ${own.subject} at a fixed rate`,
     y: LATENCY,
     colors: "order",
-    series: percentileLines(own.points, askedFor, ({ latencyMs }) => latencyMs),
+    series: percentileLines(own.points, askedFor, latencies),
   };
   const sideBySide: LineChart = {
     ...common,
@@ -120,13 +121,29 @@ function rateCharts(report: TuneReport): LineChart[] {
   return lines.length > 1 ? [percentiles, sideBySide] : [percentiles];
 }
 
+/** What the percentiles of a point are, and how those of its rounds differ. */
+interface PointPercentiles {
+  readonly all: Percentiles | undefined;
+  readonly p99?: Spread | undefined;
+  readonly p999?: Spread | undefined;
+}
+
+/** The latencies of a point. */
+function latencies({ latencyMs, p99Ms, tailMs }: Point): PointPercentiles {
+  return { all: latencyMs, p99: p99Ms, p999: tailMs?.p999 };
+}
+
 /** One line for each percentile. */
 export function percentileLines(
   points: readonly Point[],
   x: (point: Point) => number,
-  of: (point: Point) => Point["waitMs"],
+  of: (point: Point) => PointPercentiles,
 ): LineChart["series"] {
   return (["p50", "p99", "p999"] as const).map((key) =>
-    lineOf(key, points, x, (point) => of(point)?.[key])
+    lineOf(key, points, x, (point) => {
+      const { all, ...rounds } = of(point);
+      if (all === undefined || key === "p50") return all?.[key];
+      return withRange(all[key], rounds[key]);
+    })
   );
 }
