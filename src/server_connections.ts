@@ -497,7 +497,7 @@ export class ServerConnections {
     this.#connections.delete(connection);
     this.#context.statistics.traffic.ended(connection.stream);
     const isLost = reason.kind !== "closed";
-    if (isLost) this.#opener.connectionLost(this.#ageOf(connection));
+    if (isLost) this.#opener.connectionLost(connection.hasAnswered);
     this.#emit("connection", {
       database: this.#context.config.name,
       action: "closed",
@@ -507,10 +507,6 @@ export class ServerConnections {
       reason: reason.text,
     });
     if (isLost) this.#place.troubled?.();
-  }
-
-  #ageOf({ createdAt }: Connection): number {
-    return this.#context.clock.now() - createdAt;
   }
 
   /**

@@ -7,19 +7,19 @@ const SPACING_MS = 110;
 /** Most that is added to it, by chance: processes whose connections were cut at the same
  * moment are not to stay in step. */
 const SPREAD_MS = 55;
-/** A connection that was lost sooner than this, in milliseconds, was no success: what
- * takes connections and cuts them is not well, and is not for so long. */
-const YOUNG_MS = 1000;
+/** How long a server is not well that cut a connection on which it had answered nothing,
+ * in milliseconds: that it took the connection was no success. */
+const UNWELL_MS = 1000;
 
 /**
  * What attempts to connect pass through: all at once while the server is well, one at a
- * time and at a distance after one has failed, or after a connection did not last.
+ * time and at a distance after one has failed, or a connection was of no use.
  */
 export class ConnectGate {
   readonly #clock: Clock;
   readonly #random: () => number;
   #sick = false;
-  #lostYoungAt = -Infinity;
+  #lostUselessAt = -Infinity;
   #lastStart = -Infinity;
   #turn: Promise<void> = Promise.resolve();
 
@@ -37,10 +37,10 @@ export class ConnectGate {
   /**
    * Takes note of a connection that was lost.
    *
-   * @param livedMs How long it had been open, in milliseconds.
+   * @param hadAnswered Whether anything was answered on it.
    */
-  lost(livedMs: number): void {
-    if (livedMs < YOUNG_MS) this.#lostYoungAt = this.#clock.now();
+  lost(hadAnswered: boolean): void {
+    if (!hadAnswered) this.#lostUselessAt = this.#clock.now();
   }
 
   /**
@@ -68,7 +68,7 @@ export class ConnectGate {
   }
 
   #isWell(): boolean {
-    return !this.#sick && this.#clock.now() - this.#lostYoungAt >= YOUNG_MS;
+    return !this.#sick && this.#clock.now() - this.#lostUselessAt >= UNWELL_MS;
   }
 
   #distance(): number {

@@ -135,11 +135,11 @@ export class Opener {
   /**
    * A working connection was lost: the next opening starts fast.
    *
-   * @param livedMs How long it had been open, in milliseconds.
+   * @param hadAnswered Whether anything was answered on it.
    */
-  connectionLost(livedMs: number): void {
+  connectionLost(hadAnswered: boolean): void {
     this.#lost = true;
-    this.#gate.lost(livedMs);
+    this.#gate.lost(hadAnswered);
   }
 
   /**
