@@ -121,7 +121,10 @@ Deno.test("tune refuses a primary with a replica, and the replica", async () => 
   await using replica = await RedisServer.start({
     config: { replicaof: `127.0.0.1 ${primary.port}` },
   });
-  await waitFor(async () => (await primary.info("replication")).connected_slaves === "1");
+  await waitFor(
+    async () => (await primary.info("replication")).connected_slaves === "1",
+    { timeoutMs: 60_000, what: "the replica" },
+  );
   const args = (url: string) => ["--url", url, ...TINY, "--only", "leases"];
   const onPrimary = await tune(args(primary.url));
   assertEquals(onPrimary.code, 2);

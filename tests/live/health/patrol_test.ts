@@ -8,6 +8,9 @@ import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
 
+/** What takes a fraction of a second may take long on a busy machine. */
+const PATIENCE = { timeoutMs: 60_000 };
+
 Deno.test("a database whose server was gone is connected again without a caller, and its breaker closed", async () => {
   await using server = await RedisServer.start();
   const { host, port } = server;
@@ -31,8 +34,9 @@ Deno.test("a database whose server was gone is connected again without a caller,
     }
     await server.restart();
     const before = manager.getStatistics().totalOperations;
-    await waitFor(() =>
-      manager.getHealthStatus().databases.main!.circuitBreaker === "closed"
+    await waitFor(
+      () => manager.getHealthStatus().databases.main!.circuitBreaker === "closed",
+      PATIENCE,
     );
     assertEquals(manager.getPoolStatistics("main").lanes, 1);
     assertEquals(manager.getStatistics().totalOperations, before);
@@ -60,7 +64,7 @@ Deno.test("manager.healthCheck() asks as a probe when the breaker's cooldown is 
   const breakerAfter = async () =>
     (await manager.healthCheck()).databases.main!.circuitBreaker;
   assertEquals(await breakerAfter(), "open");
-  await waitFor(async () => await breakerAfter() === "closed");
+  await waitFor(async () => await breakerAfter() === "closed", PATIENCE);
 });
 
 Deno.test("a server that is back is found by the health check before the breaker's cooldown is over", async () => {
@@ -80,12 +84,15 @@ Deno.test("a server that is back is found by the health check before the breaker
   while (breaker() === "closed") await manager.getClient("main").get("k").catch(() => {});
   // What looks in vain changes nothing: the cooldown goes on, and callers are refused.
   const { failedConnections } = manager.getStatistics().databaseStats.main!;
-  await waitFor(() =>
-    manager.getStatistics().databaseStats.main!.failedConnections > failedConnections + 1
+  await waitFor(
+    () =>
+      manager.getStatistics().databaseStats.main!.failedConnections >
+        failedConnections + 1,
+    PATIENCE,
   );
   assertEquals(breaker(), "open");
   await server.restart();
-  await waitFor(() => breaker() === "closed");
+  await waitFor(() => breaker() === "closed", PATIENCE);
   await manager.getClient("main").get("k");
 });
 
