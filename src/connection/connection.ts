@@ -105,6 +105,7 @@ export class Connection {
   #unlogged = 0;
   /** Whether what is sent now must not have a question of our own before it. */
   #isUnbroken: (command: TrackedCommand) => boolean = () => false;
+  #hasAnswered = false;
   /** Set while it may be dead: until bytes come, or nothing came for too long. */
   #doubt: Doubt | undefined;
 
@@ -158,6 +159,11 @@ export class Connection {
   /** Its stream: byte counters, congestion. */
   get stream(): ConnectionStream {
     return this.#stream;
+  }
+
+  /** Whether anything was answered on it since it was opened. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
   }
 
   /** When bytes came last, on the monotonic clock. */
@@ -347,6 +353,7 @@ export class Connection {
     this.#lastReceivedAt = now;
     const answered = this.#log.total + this.#unlogged - this.redis.commandQueue.length;
     if (answered > 0) {
+      this.#hasAnswered = true;
       this.#log.settle(answered, (sentAt, count) => {
         this.#observer.answered(sentAt, now, count);
       });

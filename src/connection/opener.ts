@@ -133,9 +133,14 @@ export class Opener {
     last.abort(new Redirected("the server is another one now"));
   }
 
-  /** A working connection was lost: the next opening starts fast. */
-  connectionLost(): void {
+  /**
+   * A working connection was lost: the next opening starts fast.
+   *
+   * @param hadAnswered Whether anything was answered on it.
+   */
+  connectionLost(hadAnswered: boolean): void {
     this.#lost = true;
+    this.#gate.lost(hadAnswered);
   }
 
   /**

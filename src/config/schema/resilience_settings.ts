@@ -93,7 +93,7 @@ export const RESILIENCE_SETTINGS: readonly Setting[] = rows(false, [
     yaml: "circuit_breaker_timeout",
     kind: duration(1),
     default: 60_000,
-    description: "How long the breaker stays open.",
+    description: "How long callers wait for a probe while the breaker is open.",
   },
   {
     key: "replyLimits.maxDepth",

@@ -63,3 +63,31 @@ Deno.test("row 20: a storm of resets opens the breaker, probes are few, and it c
       });
     },
   ));
+
+Deno.test("row 20: what takes connections and hangs up at each command is not connected to in a hot loop", () => {
+  let hangUp = () => {};
+  const script = ([name]: string[]) => {
+    if (name?.toLowerCase() === "get") hangUp();
+    return undefined;
+  };
+  // Nothing but the distance between two attempts slows it down.
+  const settings = { circuitBreakerThreshold: 1_000_000, healthCheckIntervalMs: 0 };
+  return onStage(
+    { manager: settings, relay: { script } },
+    async ({ manager, relay }) => {
+      const client = manager.getClient("main");
+      await client.ping();
+      hangUp = () => relay.resetAll();
+      const start = performance.now();
+      const callers = Array.from({ length: 20 }, async () => {
+        while (relay.accepted.length < 10) await client.get("k").catch(() => {});
+      });
+      await Promise.all(callers);
+      const tookMs = performance.now() - start;
+      hangUp = () => {};
+      // The first connection was there, the second came at once, eight kept their distance.
+      assert(tookMs >= 8 * 110, `nine connects within ${tookMs} ms`);
+      await client.get("k");
+    },
+  );
+});

@@ -1,11 +1,15 @@
-import { assert, assertEquals } from "@std/assert";
-import { ConnectionState, type RedisConnectionManager } from "../../../mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  CommandTimeoutError,
+  ConnectionState,
+  type RedisConnectionManager,
+} from "../../../mod.ts";
 import { withManager } from "../../support/managed.ts";
-import { waitFor } from "../../support/wait.ts";
+import { delay, waitFor } from "../../support/wait.ts";
 
 const ONE = { connectRetry: { attempts: 1 }, databases: { main: { db: 0 } } };
 /** For what must come to pass, however busy the machine is. */
-const LONG = { timeoutMs: 20_000 };
+const LONG = { timeoutMs: 60_000 };
 
 const breakerOf = (manager: RedisConnectionManager) =>
   manager.getHealthStatus().databases.main!.circuitBreaker;
@@ -55,5 +59,52 @@ Deno.test("manager.healthCheck() asks as a probe when the breaker's cooldown is 
       // A machine so busy that two seconds are over has nothing to show.
       if (retryAfterMs > 1000) assertEquals(found, "open");
       await waitFor(async () => await breakerAfter() === "closed", LONG);
+    },
+  ));
+
+Deno.test("a server that is back is found by the health check before the breaker's cooldown is over", () =>
+  withManager(
+    {
+      ...ONE,
+      healthCheckIntervalMs: 200,
+      circuitBreakerThreshold: 1,
+      circuitBreakerTimeoutMs: 600_000,
+    },
+    async ({ manager, server }) => {
+      const client = manager.getClient("main");
+      const failures = () =>
+        manager.getStatistics().databaseStats.main!.failedConnections;
+      await server.kill();
+      while (breakerOf(manager) === "closed") await client.get("k").catch(() => {});
+      // What looks in vain changes nothing: the cooldown goes on, and callers are refused.
+      const before = failures();
+      await waitFor(() => failures() > before + 1, LONG);
+      assertEquals(breakerOf(manager), "open");
+      await server.restart();
+      await waitFor(() => breakerOf(manager) === "closed", LONG);
+      await client.get("k");
+    },
+  ));
+
+Deno.test("the health check leaves a server that hung the rest of the breaker's cooldown", () =>
+  withManager(
+    {
+      ...ONE,
+      healthCheckIntervalMs: 100,
+      circuitBreakerThreshold: 1,
+      circuitBreakerTimeoutMs: 600_000,
+      commandTimeoutMs: 1000,
+    },
+    async ({ manager, server }) => {
+      const client = manager.getClient("main");
+      await client.ping();
+      server.pause();
+      await assertRejects(() => client.incr("k"), CommandTimeoutError);
+      server.resume();
+      assertEquals(breakerOf(manager), "open");
+      await delay(1000);
+      assertEquals(breakerOf(manager), "open");
+      const { databases } = await manager.healthCheck();
+      assertEquals(databases.main!.circuitBreaker, "open");
     },
   ));
