@@ -17,7 +17,7 @@ export interface ClientLister {
 
 /**
  * Throws if the server still has connections whose names begin with `namePrefix` after
- * `withinMs` milliseconds (default 2000). The server's word counts, as the sanitizers of
+ * `withinMs` milliseconds (default 10000). The server's word counts, as the sanitizers of
  * `deno test` do not see every socket.
  *
  * @throws {Error} Naming each connection left: id, name, address, age, last command.
@@ -27,7 +27,7 @@ export async function assertNoConnectionsLeft(
   namePrefix = "",
   options: { withinMs?: number } = {},
 ): Promise<void> {
-  const { withinMs = 2000 } = options;
+  const { withinMs = 10_000 } = options;
   let rows: ClientRow[] = [];
   try {
     await waitFor(async () => {

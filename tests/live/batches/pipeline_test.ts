@@ -151,7 +151,7 @@ Deno.test("manager.pipeline() puts the key prefix before keys, and gives Buffers
   ));
 
 Deno.test("manager.pipeline() sends 150,000 commands in order, in chunks that let others through", () =>
-  withManager(MAIN, async ({ manager, server }) => {
+  withManager({ ...MAIN, commandTimeoutMs: 60_000 }, async ({ manager, server }) => {
     const client = manager.getClient("main");
     await client.ping();
     const count = 150_000;

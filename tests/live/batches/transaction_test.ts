@@ -8,7 +8,8 @@ import {
   TransactionError,
 } from "../../../mod.ts";
 import { withManager } from "../../support/managed.ts";
-import { delay, waitFor } from "../../support/wait.ts";
+import { RespError } from "../../support/resp_parser.ts";
+import { waitFor } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
 
@@ -151,11 +152,15 @@ Deno.test("manager.transaction() ends with its signal, before anything is sent",
 
 Deno.test("manager.transaction() says ambiguous of a connection that is lost at EXEC", () =>
   withManager(MAIN, async ({ manager, server }) => {
+    await server.cli("CONFIG", "SET", "busy-reply-threshold", "50");
     const running = manager.transaction("main", (tx) => {
-      tx.incr("n").eval("for i = 1, 2e8 do end", 0);
+      tx.incr("n").eval("while true do end", 0);
     });
     const failed = assertRejects(() => running, ConnectionLostError);
-    await delay(100);
+    await waitFor(async () => {
+      const reply = await server.cli("PING");
+      return reply instanceof RespError && reply.code === "BUSY";
+    }, { what: "the script to run" });
     await server.kill();
     assertEquals((await failed).delivery, "ambiguous");
   }));
