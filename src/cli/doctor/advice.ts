@@ -1,0 +1,33 @@
+/** Advice that fits most failures to connect. */
+export const REACH = "check that the server runs, its host, port and firewall";
+
+/** What to do, by what the cause says; the first that fits. */
+const ADVICE: readonly (readonly [says: RegExp, advice: string])[] = [
+  [/cannot read the file|may not read/, "check the files of tls"],
+  [
+    /certificate|TLS|SSL|CERT_|SELF_SIGNED/i,
+    "check tls.ca_file, tls.server_name and the server's certificate",
+  ],
+  [
+    /max number of clients/i,
+    "the server is full: raise maxclients, or close what is not used",
+  ],
+  [/ENOTFOUND|dns|lookup/i, "check the host's name and its DNS"],
+  [/no sentinel could/, "check sentinel_name and nodes, and that the sentinels run"],
+  [/NOPERM/, "allow it for this user: ACL SETUSER"],
+  [/slots|cluster/i, "check mode and nodes: mode cluster is for servers of a cluster"],
+  [
+    /EPIPE|ECONNRESET|was closed|connection was lost/i,
+    "something took the connection and ended it: does it want TLS (tls.enabled, rediss://)?",
+  ],
+];
+
+/**
+ * What to do about a failure to connect; it is for people, nothing depends on it.
+ *
+ * @param message What the failure says.
+ * @returns The advice.
+ */
+export function adviceFor(message: string): string {
+  return ADVICE.find(([says]) => says.test(message))?.[1] ?? REACH;
+}
