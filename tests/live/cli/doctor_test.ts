@@ -137,7 +137,10 @@ Deno.test("doctor: what ends plain connections is asked whether it wants TLS", a
 });
 
 Deno.test("doctor: a sentinel finds the primary; a name that it does not know is told", async () => {
-  await using redis = await SentinelTopology.start({ quick: true });
+  await using redis = await SentinelTopology.start({
+    quick: true,
+    downAfterMs: 60_000,
+  });
   const file = await Deno.makeTempFile({ suffix: ".yaml" });
   try {
     const nodes = redis.endpoints.map(({ host, port }) => `"${host}:${port}"`);
@@ -161,7 +164,10 @@ Deno.test("doctor: a sentinel finds the primary; a name that it does not know is
 });
 
 Deno.test("doctor: a cluster is seen as one; a node of it without mode: cluster is warned of", async () => {
-  await using cluster = await ClusterTopology.start({ replicasEach: 0 });
+  await using cluster = await ClusterTopology.start({
+    replicasEach: 0,
+    nodeTimeoutMs: 30_000,
+  });
   const [{ host, port }] = cluster.endpoints as [{ host: string; port: number }];
   const file = await Deno.makeTempFile({ suffix: ".yaml" });
   try {

@@ -177,7 +177,7 @@ Deno.test("tune ends on SIGINT with 130, and has removed its keys", async () => 
       said += chunk;
     }
   })();
-  await waitFor(() => said.includes("s left"), { timeoutMs: 20_000 });
+  await waitFor(() => said.includes("s left"), { timeoutMs: 60_000 });
   assertGreater(Number(await server.cli("DBSIZE")), 0);
   child.kill("SIGINT");
   await reading;
