@@ -5,10 +5,18 @@
  * @module
  */
 
-try {
-  // No query: with --ignore-env it says "denied" of an empty environment that can be had.
-  Deno.env.toObject();
-} catch {
+/** Not by a query: with `--ignore-env` it says "denied" of an environment that can be had. */
+function mayListEnvironment(): boolean {
+  try {
+    // Other runtimes have no permissions.
+    globalThis.Deno?.env.toObject();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+if (!mayListEnvironment()) {
   throw new Deno.errors.NotCapable(
     "Cannot load @mooring/redis: ioredis lists the environment as it is imported; " +
       "run with --allow-env",
