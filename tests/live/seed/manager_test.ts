@@ -14,7 +14,7 @@ import {
   RedisConnectionManager,
   RedisDatabase,
 } from "../../../mod.ts";
-import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
 import { keepaliveSecondsLeft } from "../../support/keepalive_timer.ts";
 import { withManager } from "../../support/managed.ts";
 import { RedisServer } from "../../support/redis_server.ts";
@@ -144,7 +144,9 @@ Deno.test("seed: the idle cleanup closes idle connections, on the server too", (
       const leases = [await manager.acquire("main"), await manager.acquire("main")];
       for (const lease of leases) lease.release();
       assertEquals((await server.clientList("mooring:")).length, 3);
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      const idle = () => manager.getPoolStatistics("main").idleConnections === 2;
+      await waitFor(idle, { what: "two idle ones" });
+      await delay(60);
       assertEquals(await manager.cleanupIdleConnections(), 2);
       const statistics = manager.getPoolStatistics("main");
       assertEquals([statistics.idleConnections, statistics.lanes], [0, 1]);
