@@ -183,6 +183,7 @@ Deno.test("manager.pipeline() says of a lost connection which commands were neve
   await using manager = new RedisConnectionManager({
     host: relay.host,
     port: relay.port,
+    commandTimeoutMs: 60_000,
     connectRetry: { attempts: 1 },
     databases: { main: { db: 0 } },
   });
@@ -211,6 +212,7 @@ Deno.test("manager.pipeline() ends a chunk at 1 MiB, so that large values wait h
   await using manager = new RedisConnectionManager({
     host: relay.host,
     port: relay.port,
+    commandTimeoutMs: 60_000,
     connectRetry: { attempts: 1 },
     databases: { main: { db: 0 } },
   });
