@@ -1,8 +1,11 @@
 /** Advice that fits most failures to connect. */
 export const REACH = "check that the server runs, its host, port and firewall";
 
-/** What to do, by what the cause says; the first that fits. */
-const ADVICE: readonly (readonly [says: RegExp, advice: string])[] = [
+/** What to do, by the reason of the failure; the first that fits. Reasons that may name
+ * hosts come first: a host may be called anything. */
+const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
+  [/no sentinel could/, "check sentinel_name and nodes, and that the sentinels run"],
+  [/ENOTFOUND|dns|lookup/i, "check the host's name and its DNS"],
   [/cannot read the file|may not read/, "check the files of tls"],
   [
     /certificate|TLS|SSL|CERT_|SELF_SIGNED/i,
@@ -12,8 +15,6 @@ const ADVICE: readonly (readonly [says: RegExp, advice: string])[] = [
     /max number of clients/i,
     "the server is full: raise maxclients, or close what is not used",
   ],
-  [/ENOTFOUND|dns|lookup/i, "check the host's name and its DNS"],
-  [/no sentinel could/, "check sentinel_name and nodes, and that the sentinels run"],
   [/NOPERM/, "allow it for this user: ACL SETUSER"],
   [/slots|cluster/i, "check mode and nodes: mode cluster is for servers of a cluster"],
   [
@@ -22,6 +23,9 @@ const ADVICE: readonly (readonly [says: RegExp, advice: string])[] = [
   ],
 ];
 
+/** The reason in a message that begins with database, endpoint, attempts and time. */
+const REASON = /^Cannot connect .*? after \d+ attempts?(?: in \d+ ms)?: (.*)$/s;
+
 /**
  * What to do about a failure to connect; it is for people, nothing depends on it.
  *
@@ -29,5 +33,6 @@ const ADVICE: readonly (readonly [says: RegExp, advice: string])[] = [
  * @returns The advice.
  */
 export function adviceFor(message: string): string {
-  return ADVICE.find(([says]) => says.test(message))?.[1] ?? REACH;
+  const reason = REASON.exec(message)?.[1] ?? message;
+  return ADVICE.find(([says]) => says.test(reason))?.[1] ?? REACH;
 }

@@ -49,7 +49,13 @@ Deno.test("judgeServer() objects to a server of another kind than is configured"
 Deno.test("adviceFor() fits what was said of the failure", () => {
   const cases: [message: string, advice: string][] = [
     ["connect ECONNREFUSED 127.0.0.1:1", REACH],
-    ["getaddrinfo ENOTFOUND redis.internal", "DNS"],
+    ["getaddrinfo ENOTFOUND tls.cluster.internal", "DNS"],
+    // Names say nothing of the reason.
+    [
+      'Cannot connect database "cluster" to tls.internal:6379 after 2 attempts in 9 ms: ' +
+      "connect ECONNREFUSED 10.0.0.7:6379",
+      REACH,
+    ],
     ["self-signed certificate in certificate chain", "tls.ca_file"],
     ['cannot read the file "/ca.pem": it does not exist', "the files of tls"],
     ["write EPIPE", "does it want TLS"],
