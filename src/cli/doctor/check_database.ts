@@ -177,6 +177,10 @@ async function askServer(
       advice: "allow it for the doctor: ACL SETUSER <user> +info +config|get",
     });
   } else {
+    const kind = judgeServer(info, config.mode);
+    line("server", kind);
+    // What holds no data has nothing more to tell.
+    if (kind.status === "fail") return;
     await judgeInfo(manager, client, config, options, line, info);
   }
   await run(line, "user", () => judgeUser(client));
@@ -191,7 +195,6 @@ async function judgeInfo(
   line: Say,
   info: Info,
 ): Promise<void> {
-  line("server", judgeServer(info, config.mode));
   const { endpoint } = manager.listDatabases().find(({ name }) => name === config.name)!;
   const needed = connectionDemand(manager.config).get(endpoint) ?? config.maxConnections;
   const settings = await readSettings(client);

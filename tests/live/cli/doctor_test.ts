@@ -158,6 +158,11 @@ Deno.test("doctor: a sentinel finds the primary; a name that it does not know is
         assertStringIncludes(ran.out, "warn replication: primary with 1 replicas");
       } else assertMatch(ran.out, /fail connect: .*"mistress".*\n.*check sentinel_name/);
     }
+    const [{ host, port }] = redis.endpoints as [{ host: string; port: number }];
+    const asServer = await runCli(["doctor", "--url", `redis://${host}:${port}`]);
+    assertEquals(asServer.code, 2);
+    assertMatch(asServer.out, /fail server: .*, sentinel: .*\n.*set mode: sentinel/);
+    assertEquals(asServer.out.includes("persistence"), false);
   } finally {
     await Deno.remove(file);
   }

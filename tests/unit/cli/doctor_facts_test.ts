@@ -58,6 +58,7 @@ Deno.test("adviceFor() fits what was said of the failure", () => {
     ],
     ["self-signed certificate in certificate chain", "tls.ca_file"],
     ['cannot read the file "/ca.pem": it does not exist', "the files of tls"],
+    ["ERR DB index is out of range", "setting databases"],
     ["write EPIPE", "does it want TLS"],
     ["read ECONNRESET", "does it want TLS"],
     ["ERR max number of clients reached", "raise maxclients"],
