@@ -35,7 +35,7 @@ export interface SentinelTopologyOptions {
   config?: RedisServerConfig;
 }
 
-const DISCOVERY_TIMEOUT_MS = 60_000;
+const DISCOVERY_TIMEOUT_MS = 30_000;
 
 // In milliseconds. By themselves: 10000, 2000, 1000.
 const QUICK_PERIODS = ["INFO-PERIOD", 1000, "PUBLISH-PERIOD", 250, "ASK-PERIOD", 200];
@@ -121,7 +121,7 @@ export class SentinelTopology implements AsyncDisposable {
   }
 
   /** Waits until another server than `old` is the primary, and takes writes. */
-  async untilPrimaryIsNot(old: RedisServer, timeoutMs = 60_000): Promise<RedisServer> {
+  async untilPrimaryIsNot(old: RedisServer, timeoutMs = 30_000): Promise<RedisServer> {
     return await waitFor(async () => {
       const primary = await this.primary();
       if (primary === old || !primary.running) return undefined;

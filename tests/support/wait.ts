@@ -14,7 +14,7 @@ export function delay(ms: number): Promise<void> {
 export interface WaitForOptions {
   /** What is waited for, in words; the error says it. Default: "the condition". */
   what?: string;
-  /** How long to wait, in milliseconds; a busy machine is slow. Default: 20000. */
+  /** How long to wait, in milliseconds. Default: 5000. */
   timeoutMs?: number;
   /** Pause between two looks, in milliseconds. Default: 10. */
   everyMs?: number;
@@ -38,7 +38,7 @@ export async function waitFor<T>(
   predicate: () => T | Promise<T>,
   options: WaitForOptions = {},
 ): Promise<Exclude<T, false | null | undefined | 0 | "">> {
-  const { what = "the condition", timeoutMs = 20_000, everyMs = 10 } = options;
+  const { what = "the condition", timeoutMs = 5000, everyMs = 10 } = options;
   const start = performance.now();
   let looks = 0;
   let last: unknown;

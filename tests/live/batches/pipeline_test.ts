@@ -151,7 +151,7 @@ Deno.test("manager.pipeline() puts the key prefix before keys, and gives Buffers
   ));
 
 Deno.test("manager.pipeline() sends 150,000 commands in order, in chunks that let others through", () =>
-  withManager({ ...MAIN, commandTimeoutMs: 60_000 }, async ({ manager, server }) => {
+  withManager(MAIN, async ({ manager, server }) => {
     const client = manager.getClient("main");
     await client.ping();
     const count = 150_000;
@@ -183,7 +183,6 @@ Deno.test("manager.pipeline() says of a lost connection which commands were neve
   await using manager = new RedisConnectionManager({
     host: relay.host,
     port: relay.port,
-    commandTimeoutMs: 60_000,
     connectRetry: { attempts: 1 },
     databases: { main: { db: 0 } },
   });
@@ -212,7 +211,6 @@ Deno.test("manager.pipeline() ends a chunk at 1 MiB, so that large values wait h
   await using manager = new RedisConnectionManager({
     host: relay.host,
     port: relay.port,
-    commandTimeoutMs: 60_000,
     connectRetry: { attempts: 1 },
     databases: { main: { db: 0 } },
   });
