@@ -3,6 +3,7 @@
  * made here, so that its defaults (reconnecting, queueing, sending again) are switched
  * off in one place.
  */
+import "./env_access.ts";
 import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";
 import type { ConnectionStream } from "../transport/stream.ts";
 
@@ -130,6 +131,7 @@ function guardHandshake(
 ): void {
   const send = redis.sendCommand.bind(redis);
   redis.sendCommand = (command, stream) => {
+    hideArguments(command as Command);
     const reply = send(command, stream) as Promise<unknown>;
     if (command.name === "select") reply.catch(failed);
     if (command.name !== "hello") {
@@ -154,6 +156,16 @@ function hideCredentials(redis: Redis): void {
   redis.options.password = undefined;
 }
 
+/** Commands whose arguments are credentials, as they may be written. */
+const SECRET: ReadonlySet<string> = new Set(["auth", "AUTH", "hello", "HELLO"]);
+
+/** The library prints what it sends where `DEBUG=ioredis:*` asks for it. */
+function hideArguments({ name, args }: Command): void {
+  if (!SECRET.has(name)) return;
+  const value = () => "***";
+  Object.defineProperty(args, Symbol.for("nodejs.util.inspect.custom"), { value });
+}
+
 const librarySend = Redis.prototype.sendCommand;
 
 /**
@@ -164,6 +176,7 @@ const librarySend = Redis.prototype.sendCommand;
  * @param command The command.
  */
 export function writeCommand(redis: Redis, command: Command): void {
+  hideArguments(command);
   librarySend.call(redis, command);
 }
 
