@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Clock } from "./core/clock.ts";
 import { CommandRefusedError } from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
@@ -218,7 +219,7 @@ export class Database {
     args: readonly (string | Uint8Array | number)[],
   ): Promise<unknown> {
     const { keyPrefix } = this.config;
-    const built = new Command(command, args as (string | number)[], {
+    const built = new Command(command, args.map(asLibraryArgument), {
       keyPrefix,
       replyEncoding: this.config.decodeResponses ? "utf8" : null,
     });
@@ -451,6 +452,13 @@ export class Database {
     this.#lenders.set(lease, server);
     return lease;
   }
+}
+
+/** The client library knows bytes as Buffers only; of others it would send the text. */
+function asLibraryArgument(arg: string | Uint8Array | number): string | Buffer | number {
+  return arg instanceof Uint8Array
+    ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength)
+    : arg;
 }
 
 /** What becomes of a blocking command that is redirected. */
