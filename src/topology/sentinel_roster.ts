@@ -68,6 +68,8 @@ export class SentinelRoster {
 
   /** Who answered last was wrong: it is asked last next time. */
   distrust(): void {
+    // Several may find the same out; who answered is known for the first of them only.
+    if (this.#preferred === undefined) return;
     this.#distrusted = this.#preferred;
     this.#preferred = undefined;
   }
