@@ -132,7 +132,9 @@ export class ClusterRouter implements CommandSink {
   }
 
   /** A command was answered or failed for good; the nodes look after themselves. */
-  commandFinished(): void {}
+  commandFinished(): void {
+    if (this.#drained !== undefined && this.#waiting.isForgotten) this.#drained();
+  }
 
   /**
    * The node for a slot.
@@ -223,10 +225,12 @@ export class ClusterRouter implements CommandSink {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#drained = resolve;
       const timer = clock.setTimer(resolve, drainMs);
+      this.commandFinished();
       await promise;
       timer.cancel();
     }
     this.#closed = true;
+    this.#drained = undefined;
     const left = this.#waiting.takeAll();
     this.#failAll(left, new ManagerClosedError(database));
     return left.length;
@@ -281,6 +285,7 @@ export class ClusterRouter implements CommandSink {
       [command],
       new CommandTimeoutError(database, command.name, timeoutMs, "never-sent"),
     );
+    this.commandFinished();
   }
 
   #refuse(commands: readonly TrackedCommand[], name: string, advice: string): void {
