@@ -9,7 +9,8 @@ import {
 import { flagOf, isGranted } from "../permissions.ts";
 import type { DoctorOptions } from "./command.ts";
 import type { Finding } from "./report.ts";
-import { resolveNames, targetsOf } from "./resolve_names.ts";
+import { targetsOf, targetText } from "../targets.ts";
+import { resolveNames } from "./resolve_names.ts";
 import {
   type Info,
   judgeClock,
@@ -64,10 +65,7 @@ export async function checkDatabase(
 /** Asks the runtime, so that it does not stop and ask the user. */
 function mayConnect(config: RedisConfig, line: Say): boolean {
   const needed: Deno.PermissionDescriptor[] = config.unixSocket === undefined
-    ? targetsOf(config).map(({ host, port }) => ({
-      name: "net",
-      host: `${host}:${port}`,
-    }))
+    ? targetsOf(config).map((address) => ({ name: "net", host: targetText(address) }))
     : ["read", "write"].map((name) => (
       { name: name as "read" | "write", path: config.unixSocket! }
     ));
