@@ -160,6 +160,33 @@ Deno.test("transactions run on the node of their slot, and say which keys are in
     assertEquals(manager.getPoolStatistics("main").leases, 0);
   }));
 
+Deno.test("transactions follow a key whose slot is between two nodes, watched or not", () =>
+  onCluster({}, async (cluster, manager) => {
+    const [key, left] = ["{a}n", "{a}left"];
+    const client = manager.getClient("main");
+    await client.mset(key, 1, left, "here");
+    const from = await cluster.ownerOf(key);
+    const to = cluster.nodes.find((node) => node !== from)!;
+    const slot = keySlot(key);
+    const idOf = (node: RedisServer) => node.cli("CLUSTER", "MYID").then(String);
+    await to.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", await idOf(from));
+    await from.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", await idOf(to));
+    assertEquals(await from.cli("MIGRATE", to.host, to.port, key, 0, 5000), "OK");
+    assertEquals(await manager.transaction("main", (tx) => tx.incr(key)), [2]);
+    const replies = await manager.transaction("main", async (tx, watched) => {
+      assertEquals(await watched.get(key), "2");
+      tx.incr(key);
+    }, { watch: [key] });
+    assertEquals(replies, [3]);
+    // What has not moved is still where it was.
+    const stayed = await manager.transaction("main", async (tx, watched) => {
+      tx.append(left, `, ${await watched.get(left)}`);
+    }, { watch: [left] });
+    assertEquals(stayed, [10]);
+    assertEquals(await client.mget(key), ["3"]);
+    assertEquals(manager.getPoolStatistics("main").leases, 0);
+  }));
+
 Deno.test("acquire() by key or node leads there; a blocking command waits at its node", () =>
   onCluster({}, async (cluster, manager) => {
     const client = manager.getClient("main");
