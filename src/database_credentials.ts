@@ -32,11 +32,14 @@ export function makeCredentialRenewal(
   parts: DatabaseCredentialsParts,
 ): CredentialRenewal<Connection> | undefined {
   const { clock, config, emit } = parts;
-  const { commandTimeoutMs, name: database, password, username } = config;
+  const { commandTimeoutMs, connectTimeoutMs, name: database, password, username } =
+    config;
   if (password === undefined || !password.isProvided) return undefined;
   return new CredentialRenewal<Connection>({
     ask: () => password.credentials(),
     ...(username === undefined ? {} : { username }),
+    // As long as for a new connection, whose deadline the provider is a part of.
+    askTimeoutMs: connectTimeoutMs,
     timeoutMs: commandTimeoutMs,
     judge: () => {
       const sessions = new Map(
