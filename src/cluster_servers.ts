@@ -103,9 +103,7 @@ export class ClusterServers implements Servers {
   }
 
   redirectTo({ kind, node, slot }: Redirect): void {
-    // A node that is asked once need not be in the map.
     if (kind === "moved") this.#directory.moved(slot, node);
-    else this.#nodeAt(node);
   }
 
   learn(command: TrackedCommand, error: Error): void {
@@ -116,7 +114,7 @@ export class ClusterServers implements Servers {
     const redirect = this.sink.follow(command, error);
     if (redirect === undefined) return undefined;
     this.#asked.set(command, redirect);
-    return { node: addressText(redirect.node) };
+    return { node: redirect.node };
   }
 
   targetOf(command: TrackedCommand): LeaseTarget & { asking: boolean } {
@@ -124,7 +122,7 @@ export class ClusterServers implements Servers {
     // Only the next attempt goes there.
     this.#asked.delete(command);
     if (redirect !== undefined) {
-      return { node: addressText(redirect.node), asking: redirect.kind === "ask" };
+      return { node: redirect.node, asking: redirect.kind === "ask" };
     }
     const slot = commandSlot(command);
     return { asking: false, ...(slot === undefined ? {} : { slot }) };
@@ -277,6 +275,8 @@ export class ClusterServers implements Servers {
 
   #find({ node, slot }: LeaseTarget): ServerConnections {
     if (node === undefined) return this.sink.nodeOf(slot);
+    // A node that is about to get its first slot is in no map.
+    if (typeof node !== "string") return this.#nodeAt(node);
     const known = this.#nodes.get(node);
     if (known !== undefined) return known;
     const allowed = [...this.#nodes.keys()].map((name) => `"${name}"`).join(", ");

@@ -7,14 +7,16 @@ import type { AcquireOptions } from "./lease.ts";
 import type { ConnectionCounts } from "./observability/database_statistics.ts";
 import type { DatabaseHealth } from "./observability/types.ts";
 import type { Redirect } from "./topology/redirect.ts";
+import type { ClusterAddress } from "./topology/slot_map.ts";
 import type { ServerConnections, ServerNumbers } from "./server_connections.ts";
 
 /** Where a connection of its own is wanted: only a cluster has more than one place. */
 export interface LeaseTarget {
   /** The slot whose node is wanted. */
   readonly slot?: number;
-  /** The node that is wanted, such as `10.0.0.7:7000`. */
-  readonly node?: string;
+  /** The node that is wanted: one that is known, such as `10.0.0.7:7000`; or whichever is
+   * there, as a redirect says it. */
+  readonly node?: string | ClusterAddress;
 }
 
 /** How long the wait for a lease may take. */

@@ -7,7 +7,7 @@ import type { Servers } from "./servers.ts";
 import { crossSlotText } from "./topology/command_slot.ts";
 import { findCrossSlot, keySlot } from "./topology/key_slot.ts";
 import { parseRedirect } from "./topology/redirect.ts";
-import { addressText, hostOf } from "./topology/slot_map.ts";
+import { hostOf } from "./topology/slot_map.ts";
 
 /** The database that transactions in a cluster run on. */
 export interface TransactionPlace {
@@ -58,7 +58,7 @@ export function slotTransactionParts(
       statistics.redirected();
       const { kind, node, slot } = redirect;
       servers.redirectTo?.(redirect);
-      return { slot, node: addressText(node), asking: kind === "ask" };
+      return { slot, node, asking: kind === "ask" };
     },
   };
 }

@@ -20,7 +20,7 @@ export interface SlotPlace {
   /** The slot; `undefined` if no key is known. */
   readonly slot?: number;
   /** The node, where a redirect has named it. */
-  readonly node?: string;
+  readonly node?: { readonly host: string; readonly port: number };
   /** Whether that node has to be asked to run it although it does not serve the slot yet. */
   readonly asking?: boolean;
 }

@@ -8,7 +8,8 @@ import {
 } from "../../../mod.ts";
 import { keySlot } from "../../../src/topology/key_slot.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
+import { CLUSTER_BUS_OFFSET } from "../../support/ports.ts";
+import { RedisServer } from "../../support/redis_server.ts";
 import { ClusterTopology } from "../../support/topology.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -160,18 +161,32 @@ Deno.test("transactions run on the node of their slot, and say which keys are in
     assertEquals(manager.getPoolStatistics("main").leases, 0);
   }));
 
+/** Begins to move the slot of a key to another node, and moves that key. */
+async function between(
+  cluster: ClusterTopology,
+  key: string,
+  to: RedisServer,
+): Promise<void> {
+  const from = await cluster.ownerOf(key);
+  const slot = keySlot(key);
+  const idOf = (node: RedisServer) => node.cli("CLUSTER", "MYID").then(String);
+  assertEquals(
+    [
+      await to.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", await idOf(from)),
+      await from.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", await idOf(to)),
+      await from.cli("MIGRATE", to.host, to.port, key, 0, 5000),
+    ],
+    ["OK", "OK", "OK"],
+  );
+}
+
 Deno.test("transactions follow a key whose slot is between two nodes, watched or not", () =>
   onCluster({}, async (cluster, manager) => {
     const [key, left] = ["{a}n", "{a}left"];
     const client = manager.getClient("main");
     await client.mset(key, 1, left, "here");
     const from = await cluster.ownerOf(key);
-    const to = cluster.nodes.find((node) => node !== from)!;
-    const slot = keySlot(key);
-    const idOf = (node: RedisServer) => node.cli("CLUSTER", "MYID").then(String);
-    await to.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", await idOf(from));
-    await from.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", await idOf(to));
-    assertEquals(await from.cli("MIGRATE", to.host, to.port, key, 0, 5000), "OK");
+    await between(cluster, key, cluster.nodes.find((node) => node !== from)!);
     assertEquals(await manager.transaction("main", (tx) => tx.incr(key)), [2]);
     const replies = await manager.transaction("main", async (tx, watched) => {
       assertEquals(await watched.get(key), "2");
@@ -185,6 +200,50 @@ Deno.test("transactions follow a key whose slot is between two nodes, watched or
     assertEquals(stayed, [10]);
     assertEquals(await client.mget(key), ["3"]);
     assertEquals(manager.getPoolStatistics("main").leases, 0);
+  }));
+
+/** A node that has joined a cluster, and serves no slot yet. */
+async function joined(cluster: ClusterTopology): Promise<RedisServer> {
+  const node = await RedisServer.start({
+    portOffsets: [CLUSTER_BUS_OFFSET],
+    config: { "cluster-enabled": "yes", "cluster-config-file": "nodes.conf" },
+  });
+  const { host, port } = cluster.nodes[0]!;
+  await node.cli("CLUSTER", "MEET", host, port);
+  const all = [...cluster.nodes, node];
+  for (const each of all) {
+    await waitFor(async () => {
+      const known = String(await each.cli("CLUSTER", "INFO"));
+      return known.includes(`cluster_known_nodes:${all.length}\r\n`) &&
+        known.includes("cluster_state:ok");
+    }, { what: "a node that all know", timeoutMs: 30_000 });
+  }
+  return node;
+}
+
+Deno.test("blocking commands and transactions follow a slot to a node that serves none yet", () =>
+  onCluster({}, async (cluster, manager) => {
+    await using added = await joined(cluster);
+    const client = manager.getClient("main");
+    const [list, number] = ["{a}list", "{a}n"];
+    await client.set(number, 1);
+    await between(cluster, number, added);
+    const waiting = client.blpop(list, 10);
+    await waitFor(
+      async () => (await added.clientList()).some(({ cmd }) => cmd === "blpop"),
+      {
+        what: "a consumer on the new node",
+      },
+    );
+    assertEquals(await client.rpush(list, "job"), 1);
+    assertEquals(await waiting, [list, "job"]);
+    assertEquals(await manager.transaction("main", (tx) => tx.incr(number)), [2]);
+    assertEquals(await client.incr(number), 3);
+    await assertRejects(
+      () => manager.acquire("main", { node: "127.0.0.1:1" }),
+      RangeError,
+      "node must be one of",
+    );
   }));
 
 Deno.test("acquire() by key or node leads there; a blocking command waits at its node", () =>
