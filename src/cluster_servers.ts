@@ -170,7 +170,7 @@ export class ClusterServers implements Servers {
       signal?.throwIfAborted();
       return false;
     }
-    const checks = this.#serving.map((node) => node.check(signal));
+    const checks = this.#serving.map((node) => node.questions.check(signal));
     return (await Promise.all(checks)).includes(true);
   }
 
@@ -197,7 +197,7 @@ export class ClusterServers implements Servers {
   }
 
   resetBreakers(): void {
-    for (const node of this.#nodes.values()) node.breaker.reset();
+    for (const node of this.#nodes.values()) node.resetBreaker();
   }
 
   stopReporting(): void {
@@ -372,7 +372,7 @@ async function askNode(
   const options = { askedHost: hostOf(node.endpoint), tls: config.tls.enabled };
   let said = "no slot is served";
   for (const [name, parse] of QUESTIONS) {
-    const answer = await node.query(signal, "cluster", name);
+    const answer = await node.questions.query(signal, "cluster", name);
     if (answer === undefined) said = "no answer";
     else if ("error" in answer) said = answer.error.message;
     else {

@@ -423,7 +423,7 @@ export class Database {
       timeoutOf: (command) => this.#timeoutOf(command),
       acquire: (command) => this.#lendBlocking(command),
       unblock: async (clientId, withinMs, lease) =>
-        await this.#lenders.get(lease)?.unblock(clientId, withinMs) ?? false,
+        await this.#lenders.get(lease)?.questions.unblock(clientId, withinMs) ?? false,
       judge: (command, error, delivery) => {
         if (this.#servers.redirectLease?.(command, error)) return AT_ONCE;
         const verdict = judge.judge(command, error, delivery);

@@ -1,16 +1,17 @@
 import type { CommandOwner, TrackedCommand } from "./connection/tracked.ts";
 import type { Clock, Timer } from "./core/clock.ts";
-import { CircuitOpenError, ConnectError } from "./core/errors/mod.ts";
+import type { CircuitOpenError } from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
-import type { Answer, CloseReason, Connection } from "./connection/connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import type { Command } from "./connection/driver.ts";
 import type { CredentialRenewal } from "./connection/credential_renewal.ts";
 import type { Opener } from "./connection/opener.ts";
+import { ConnectionRegister } from "./connection_register.ts";
 import type { DatabaseLocation } from "./database_location.ts";
 import { HealthRecord } from "./database_health.ts";
 import { makeCredentialRenewal } from "./database_credentials.ts";
-import { makeBreaker, makeOpener } from "./database_parts.ts";
+import { makeOpener } from "./database_parts.ts";
 import { makePool, type PooledConnection } from "./database_pool.ts";
 import type { AcquireOptions } from "./lease.ts";
 import { Loan } from "./loan.ts";
@@ -24,8 +25,10 @@ import { type Lane, LaneSet } from "./pool/lanes.ts";
 import type { Lease } from "./pool/lease.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { OpenConnection, PoolCounters, PoolGauges } from "./pool/types.ts";
-import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
+import type { CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import type { RetryBudget } from "./resilience/retry_budget.ts";
+import { ServerGate } from "./server_gate.ts";
+import { ServerQuestions } from "./server_questions.ts";
 
 /** What the servers of a database have in common. */
 export interface ServerContext {
@@ -92,9 +95,12 @@ export class ServerConnections {
   readonly breaker: CircuitBreaker;
   /** How well it serves. */
   readonly health: HealthRecord;
+  /** What the database asks it for itself. */
+  readonly questions: ServerQuestions;
   readonly #context: ServerContext;
   readonly #place: ServerPlace;
   readonly #location: DatabaseLocation;
+  readonly #gate: ServerGate;
   /** Only where a provider gives the password. */
   readonly #renewal: CredentialRenewal<Connection> | undefined;
   readonly #opener: Opener;
@@ -102,9 +108,7 @@ export class ServerConnections {
   readonly #emit: Emit;
   /** Ids of the leased connections that the database itself holds. */
   readonly #ours = new Set<number>();
-  readonly #connections = new Set<Connection>();
-  #opened = 0;
-  #lastTripReason = "";
+  readonly #register: ConnectionRegister;
   #graceTimer: Timer | undefined;
 
   /**
@@ -118,15 +122,17 @@ export class ServerConnections {
     this.#context = context;
     this.#place = place;
     this.#location = place.locate((from, to) => this.#moved(from, to));
-    this.breaker = makeBreaker(config, clock, (change) => this.#breakerChanged(change));
     this.health = this.#makeHealth();
     // Whatever is reported may have changed how well it serves.
-    this.#emit = this.health.emit;
+    const emit = this.#emit = this.health.emit;
+    this.#gate = this.#makeGate();
+    this.breaker = this.#gate.breaker;
+    this.#register = this.#makeRegister();
     this.#renewal = makeCredentialRenewal({
       config,
       pool: () => this.#pool,
       lanes: () => this.lanes,
-      emit: this.#emit,
+      emit,
       clock,
     });
     this.#opener = this.#makeOpener();
@@ -138,6 +144,14 @@ export class ServerConnections {
       clock,
       idleTimeoutMs: config.idleTimeoutMs,
       open: (signal) => this.#openLane(signal),
+    });
+    const { health, lanes } = this;
+    this.questions = new ServerQuestions({
+      config,
+      lanes,
+      gate: this.#gate,
+      health,
+      clock,
     });
   }
 
@@ -153,7 +167,7 @@ export class ServerConnections {
    * @param command The command.
    */
   submit(command: TrackedCommand): void {
-    if (this.#admits(command)) this.lanes.submit(command);
+    if (this.#gate.admits(command)) this.lanes.submit(command);
   }
 
   /**
@@ -162,21 +176,18 @@ export class ServerConnections {
    * @param commands The commands.
    */
   submitBatch(commands: readonly TrackedCommand[]): void {
-    if (this.#admits(commands[0]!)) return this.lanes.submitBatch(commands);
-    for (const command of commands.slice(1)) this.#refuse(command);
+    if (this.#gate.admits(commands[0]!)) return this.lanes.submitBatch(commands);
+    for (const command of commands.slice(1)) this.#gate.refuse(command);
   }
 
   /** The error for callers while the circuit breaker is open. */
   openError(): CircuitOpenError {
-    const { isNode } = this.#place;
-    const reason = isNode
-      ? `${this.#lastTripReason} at ${this.endpoint}`
-      : this.#lastTripReason;
-    return new CircuitOpenError(
-      this.#context.config.name,
-      this.breaker.retryAfterMs,
-      reason,
-    );
+    return this.#gate.openError();
+  }
+
+  /** Closes the circuit breaker by hand, and forgets its failures. */
+  resetBreaker(): void {
+    this.#gate.reset("by hand");
   }
 
   /**
@@ -212,75 +223,6 @@ export class ServerConnections {
   }
 
   /**
-   * Ends over a lane what another connection waits for.
-   *
-   * @param clientId Number of that connection.
-   * @param withinMs How long the server may take to answer, in milliseconds.
-   * @returns Whether it has answered.
-   */
-  async unblock(clientId: number, withinMs: number): Promise<boolean> {
-    const lane = this.lanes.connections.find(({ isOpen }) => isOpen);
-    return await lane?.ask(withinMs, "client", "unblock", clientId, "ERROR") ?? false;
-  }
-
-  /**
-   * Asks something over a lane; it opens one if it has to. While the circuit breaker is
-   * open, that is a probe, if one is due.
-   *
-   * @param signal Ends the wait for a lane.
-   * @param name Name of the command.
-   * @param args Its arguments.
-   * @returns The answer; `undefined` if none came in time.
-   */
-  async query(
-    signal: AbortSignal,
-    name: string,
-    ...args: string[]
-  ): Promise<Answer | undefined> {
-    const probe = this.breaker.tryProbe();
-    if (probe === undefined && !this.breaker.allows()) throw this.openError();
-    try {
-      await this.lanes.whenReady(signal);
-      const lane = this.lanes.connections.find(({ isOpen }) => isOpen);
-      const { commandTimeoutMs } = this.#context.config;
-      const answer = await lane?.query(commandTimeoutMs, name, ...args);
-      if (answer === undefined) probe?.fail("timeout");
-      else probe?.succeed();
-      return answer;
-    } catch (error) {
-      if (signal.aborted) probe?.cancel();
-      else probe?.fail("refused");
-      throw error;
-    }
-  }
-
-  /**
-   * Asks the server now whether it serves. A connection that turns out to be dead is not
-   * its last word: a new one is tried. While the circuit breaker is not closed, it asks
-   * only when a probe is due, and is that probe.
-   *
-   * @param signal Ends the wait.
-   * @returns Whether it serves.
-   */
-  async check(signal?: AbortSignal): Promise<boolean> {
-    if (this.breaker.allows()) return await this.#ask(signal) === "serves";
-    const probe = this.breaker.tryProbe();
-    if (probe === undefined) {
-      this.health.pinged(null);
-      return false;
-    }
-    try {
-      const found = await this.#ask(signal);
-      if (found === "serves") probe.succeed();
-      else if (found === "unreachable") probe.fail("refused");
-      return found === "serves";
-    } finally {
-      // Does nothing to a probe that was settled.
-      probe.cancel();
-    }
-  }
-
-  /**
    * Closes connections that have been idle, or have lived, for too long.
    *
    * @returns How many.
@@ -312,8 +254,7 @@ export class ServerConnections {
 
   /** Ends every connection at once: for one that is being closed, and takes too long. */
   cut(): void {
-    const reason: CloseReason = { kind: "closed", text: "closed by the manager" };
-    for (const connection of [...this.#connections]) connection.close(reason);
+    this.#register.cut();
   }
 
   /**
@@ -323,7 +264,7 @@ export class ServerConnections {
    */
   connections(): ConnectionCounts {
     const { connecting, total, validating } = this.#pool.numbers();
-    return { opened: this.#opened, open: total - (connecting - validating) };
+    return { opened: this.#register.opened, open: total - (connecting - validating) };
   }
 
   /**
@@ -349,28 +290,26 @@ export class ServerConnections {
     return this.#pool.connections();
   }
 
-  /** What a look at the server shows; "waits" if it is there and does not serve now. */
-  async #ask(
-    signal: AbortSignal | undefined,
-  ): Promise<"serves" | "waits" | "unreachable"> {
-    const { clock, config } = this.#context;
-    for (let attempt = 0; attempt < 2; attempt++) {
-      try {
-        await this.lanes.whenReady(signal);
-      } catch (error) {
-        signal?.throwIfAborted();
-        this.health.pinged(null);
-        return error instanceof ConnectError ? "unreachable" : "waits";
-      }
-      const startedAt = clock.now();
-      const [lane] = this.lanes.connections;
-      const answer = await lane?.query(config.commandTimeoutMs, "ping");
-      this.health.pinged(answer === undefined ? null : clock.now() - startedAt);
-      if (lane !== undefined && answer !== undefined) {
-        return this.health.serves(lane, answer) ? "serves" : "waits";
-      }
-    }
-    return "unreachable";
+  #makeGate(): ServerGate {
+    const { clock, config, statistics } = this.#context;
+    return new ServerGate({
+      config,
+      nodeName: () => this.#place.isNode ? this.endpoint : undefined,
+      statistics,
+      emit: this.#emit,
+      clock,
+    });
+  }
+
+  #makeRegister(): ConnectionRegister {
+    const { config, statistics } = this.#context;
+    return new ConnectionRegister({
+      database: config.name,
+      traffic: statistics.traffic,
+      lost: () => this.#opener.connectionLost(),
+      troubled: () => this.#place.troubled?.(),
+      emit: this.#emit,
+    });
   }
 
   #makeHealth(): HealthRecord {
@@ -381,7 +320,7 @@ export class ServerConnections {
       breaker: () => this.breaker.state,
       connections: () => this.connections(),
       lastError: () => statistics.lastError,
-      ask: () => this.check(),
+      ask: () => this.questions.check(),
       emit,
       clock,
     });
@@ -461,34 +400,9 @@ export class ServerConnections {
   }
 
   #connectionOpened(connection: Connection): void {
-    this.#opened++;
-    this.#connections.add(connection);
-    this.#context.statistics.traffic.opened(connection.stream);
     this.health.connected();
-    connection.onEnd((reason) => this.#connectionEnded(connection, reason));
-    this.#emit("connection", {
-      database: this.#context.config.name,
-      action: "opened",
-      id: connection.id,
-      endpoint: connection.endpoint,
-    });
+    this.#register.add(connection);
     this.#context.opened(connection);
-  }
-
-  #connectionEnded(connection: Connection, reason: CloseReason): void {
-    this.#connections.delete(connection);
-    this.#context.statistics.traffic.ended(connection.stream);
-    const isLost = reason.kind !== "closed";
-    if (isLost) this.#opener.connectionLost();
-    this.#emit("connection", {
-      database: this.#context.config.name,
-      action: "closed",
-      id: connection.id,
-      endpoint: connection.endpoint,
-      end: reason.kind,
-      reason: reason.text,
-    });
-    if (isLost) this.#place.troubled?.();
   }
 
   /**
@@ -500,7 +414,7 @@ export class ServerConnections {
     const { clock, config } = this.#context;
     this.#opener.redirect();
     // Its failures were those of another server.
-    if (this.breaker.state !== "closed") this.breaker.reset();
+    this.#gate.reset(`the primary is ${to} now`);
     this.lanes.replaceAll(`the primary is ${to} now`);
     const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
     this.#pool.evict(leadsAway, false);
@@ -510,28 +424,5 @@ export class ServerConnections {
       FAILOVER_GRACE_MS,
     );
     this.#emit("failover", { database: config.name, from, to });
-  }
-
-  #breakerChanged(change: BreakerChange): void {
-    const { config, statistics } = this.#context;
-    const { from, to, cause } = change;
-    this.#lastTripReason = cause ?? this.#lastTripReason;
-    if (from === "closed" && to === "open") statistics.tripped();
-    const where = this.#place.isNode ? ` at ${this.endpoint}` : "";
-    const why = to === "closed" ? "a probe succeeded" : `failures: ${cause}`;
-    this.#emit("breaker", { database: config.name, from, to, reason: why + where });
-  }
-
-  /** Whether a command may be sent; lets one pass as a probe where that is due. */
-  #admits(command: TrackedCommand): boolean {
-    const { tracking } = command;
-    if (this.breaker.allows() || tracking.probe !== undefined) return true;
-    tracking.probe = this.breaker.tryProbe();
-    if (tracking.probe === undefined) this.#refuse(command);
-    return tracking.probe !== undefined;
-  }
-
-  #refuse(command: TrackedCommand): void {
-    command.tracking.owner.failed(command, this.openError(), "never-sent");
   }
 }

@@ -56,7 +56,7 @@ export class SingleServer implements Servers {
   }
 
   check(signal?: AbortSignal): Promise<boolean> {
-    return this.#server.check(signal);
+    return this.#server.questions.check(signal);
   }
 
   reap(): number {
@@ -80,7 +80,7 @@ export class SingleServer implements Servers {
   }
 
   resetBreakers(): void {
-    this.#server.breaker.reset();
+    this.#server.resetBreaker();
   }
 
   stopReporting(): void {
