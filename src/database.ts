@@ -3,7 +3,7 @@ import type { Clock } from "./core/clock.ts";
 import { CommandRefusedError } from "./core/errors/mod.ts";
 import type { Emit } from "./core/events.ts";
 import type { RedisConfig } from "./config/mod.ts";
-import { BlockingCommands, type BlockingLease } from "./commands/blocking.ts";
+import type { BlockingCommands } from "./commands/blocking.ts";
 import { ClusterServers } from "./cluster_servers.ts";
 import { type CommandRoute, ManagedClient } from "./commands/client.ts";
 import { Dispatcher } from "./commands/dispatcher.ts";
@@ -21,7 +21,7 @@ import type {
   SubscribeOptions,
   SubscriptionTargets,
 } from "./commands/subscription_types.ts";
-import { RetryJudge, type RetryPolicy } from "./commands/retry_judge.ts";
+import type { RetryPolicy } from "./commands/retry_judge.ts";
 import { runSlotTransaction } from "./commands/slot_transaction.ts";
 import {
   runTransaction,
@@ -31,7 +31,8 @@ import {
 } from "./commands/transaction.ts";
 import type { Connection } from "./connection/connection.ts";
 import { Command } from "./connection/driver.ts";
-import type { CommandOwner, TrackedCommand } from "./connection/tracked.ts";
+import type { CommandOwner } from "./connection/tracked.ts";
+import { makeBlocking } from "./database_blocking.ts";
 import { locate } from "./database_location.ts";
 import { DatabaseNumbers } from "./database_numbers.ts";
 import { classifier, makeBudget } from "./database_parts.ts";
@@ -100,8 +101,6 @@ export class Database {
       this.#dispatcher.leaseFailed(command, error);
     },
   };
-  /** Whose connections blocking commands are on. */
-  readonly #lenders = new WeakMap<BlockingLease, ServerConnections>();
 
   constructor(config: RedisConfig, services: DatabaseServices) {
     const { clock } = services;
@@ -120,7 +119,15 @@ export class Database {
     this.#servers = this.#makeServers();
     const retry = this.#retryPolicy();
     this.#dispatcher = this.#makeDispatcher(retry);
-    this.#blocking = this.#makeBlocking(retry);
+    this.#blocking = makeBlocking({
+      config,
+      servers: this.#servers,
+      dispatcher: this.#dispatcher,
+      statistics: this.#statistics,
+      retry,
+      timeoutOf: (command) => this.#timeoutOf(command),
+      clock,
+    });
     this.#hub = this.#makeHub();
     this.#route = this.#makeRoute();
     this.client = this.#makeClient();
@@ -416,41 +423,8 @@ export class Database {
     };
   }
 
-  #makeBlocking(retry: RetryPolicy): BlockingCommands {
-    const judge = new RetryJudge(retry, this.#services.clock);
-    return new BlockingCommands({
-      database: this.name,
-      timeoutOf: (command) => this.#timeoutOf(command),
-      acquire: (command) => this.#lendBlocking(command),
-      unblock: async (clientId, withinMs, lease) =>
-        await this.#lenders.get(lease)?.questions.unblock(clientId, withinMs) ?? false,
-      judge: (command, error, delivery) => {
-        if (this.#servers.redirectLease?.(command, error)) return AT_ONCE;
-        const verdict = judge.judge(command, error, delivery);
-        if (verdict.retry) this.#statistics.retried();
-        return verdict;
-      },
-      replied: (command, reply) => this.#dispatcher.replied(command, reply),
-      told: (command, error) => this.#dispatcher.leaseFailed(command, error),
-      reresolve: (reason) => this.#servers.reresolve(reason),
-    });
-  }
-
   #lend(target: LeaseTarget, wait: LeaseWait): Promise<Loan> {
     return this.#servers.lease(target, wait, (server, wait) => server.lend(wait));
-  }
-
-  /** Leases a connection to where a blocking command goes. */
-  async #lendBlocking(command: TrackedCommand): Promise<BlockingLease> {
-    const { asking, ...target } = this.#servers.targetOf(command);
-    const [server, loan] = await this.#servers.lease(
-      target,
-      {},
-      async (server, wait) => [server, await server.lend(wait)] as const,
-    );
-    const lease = loan.forBlocking(asking);
-    this.#lenders.set(lease, server);
-    return lease;
   }
 }
 
@@ -460,6 +434,3 @@ function asLibraryArgument(arg: string | Uint8Array | number): string | Buffer |
     ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength)
     : arg;
 }
-
-/** What becomes of a blocking command that is redirected. */
-const AT_ONCE = Object.freeze({ retry: true, delayMs: 0, reresolve: false });
