@@ -225,7 +225,11 @@ Deno.test("tune --write puts what it recommends into the file, comments kept", (
     const after = await Deno.readTextFile(file);
     const written = /socket_timeout: (\d+)/.exec(after)?.[1];
     assert(Number(written) < 30, after);
-    assertEquals(after, text.replace("30", written!));
+    // The port may have the same digits.
+    assertEquals(
+      after,
+      text.replace("socket_timeout: 30", `socket_timeout: ${written}`),
+    );
   }));
 
 Deno.test("tune --compare ends with 1 when a figure is worse by more than the noise", () =>
