@@ -126,16 +126,20 @@ export class ClusterServers implements Servers {
       try {
         return await lease(server, { ...wait, timeoutMs: leftMs });
       } catch (error) {
-        // The node has left the cluster meanwhile: another serves the slot.
-        const isGone = error instanceof ManagerClosedError && !this.#nodes.isClosed;
-        if (!isGone || leftMs === 0) throw error;
+        if (!this.#hasLeft(error) || leftMs === 0) throw error;
       }
     }
   }
 
   async whenReady(signal?: AbortSignal): Promise<void> {
-    await this.#directory.ready(signal);
-    await this.sink.nodeOf(undefined).whenReady(signal);
+    for (;;) {
+      await this.#directory.ready(signal);
+      try {
+        return await this.sink.nodeOf(undefined).whenReady(signal);
+      } catch (error) {
+        if (!this.#hasLeft(error)) throw error;
+      }
+    }
   }
 
   reresolve(): void {
@@ -198,6 +202,11 @@ export class ClusterServers implements Servers {
 
   get #name(): string {
     return this.#context.config.name;
+  }
+
+  /** Whether an error says that a node has left meanwhile: another one serves now. */
+  #hasLeft(error: unknown): boolean {
+    return error instanceof ManagerClosedError && !this.#nodes.isClosed;
   }
 
   /** The nodes that are known to serve slots; those that are asked while none is. */

@@ -10,6 +10,7 @@ import { keySlot } from "../../../src/topology/key_slot.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { CLUSTER_BUS_OFFSET } from "../../support/ports.ts";
 import { RedisServer } from "../../support/redis_server.ts";
+import { Relay } from "../../support/relay.ts";
 import { ClusterTopology } from "../../support/topology.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -411,3 +412,40 @@ Deno.test("all nodes down at the start fail within the deadlines, and are found 
   }
   for (const node of cluster.nodes) await assertNoConnectionsLeft(node, "mooring:");
 });
+
+Deno.test("getAsyncClient() waits for a node that serves, not for one that has left meanwhile", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 1, replicasEach: 0 });
+  // Takes connections and says nothing.
+  using gone = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = gone.addr as Deno.NetAddr;
+  let asked = 0;
+  await using relay = await Relay.start({
+    to: cluster.nodes[0]!,
+    // The first answer is from before a failover.
+    script: ([name, what]) =>
+      name?.toLowerCase() === "cluster" && what?.toLowerCase() === "shards" &&
+        asked++ === 0
+        ? shardsReply("127.0.0.1", port)
+        : undefined,
+  });
+  const { host, port: seed } = relay;
+  await using manager = managerOf({ endpoints: [{ host, port: seed }] }, {
+    connectRetry: { attempts: 50, minMs: 20, maxMs: 50 },
+  });
+  const client = await manager.getAsyncClient("main");
+  assertEquals(await client.ping(), "PONG");
+  assert(asked >= 2, `asked ${asked} times`);
+  assertEquals(manager.listDatabases()[0]!.endpoint, addressOf(cluster.nodes[0]!));
+});
+
+const addressOf = ({ host, port }: RedisServer) => `${host}:${port}`;
+
+/** What CLUSTER SHARDS says of one node that serves everything. */
+function shardsReply(host: string, port: number): string {
+  const bulk = (text: string) => `$${text.length}\r\n${text}\r\n`;
+  const node = ["id", "x", "ip", host, "endpoint", host, "role", "master"].map(bulk);
+  const slots = `${bulk("slots")}*2\r\n:0\r\n:16383\r\n`;
+  const nodes = `${bulk("nodes")}*1\r\n*${node.length + 4}\r\n${node.join("")}` +
+    `${bulk("port")}:${port}\r\n${bulk("health")}${bulk("online")}`;
+  return `*1\r\n*4\r\n${slots}${nodes}`;
+}
