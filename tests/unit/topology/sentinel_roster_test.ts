@@ -40,6 +40,20 @@ Deno.test("SentinelRoster asks who was wrong last, however many found that out t
   assertEquals(ports(roster), [1, 2]);
 });
 
+Deno.test("SentinelRoster gets to a sentinel that is right, however many before it are wrong", () => {
+  const roster = new SentinelRoster([at(1), at(2), at(3), at(4)]);
+  for (const wrong of [1, 2, 3]) {
+    assertEquals(ports(roster)[0], wrong);
+    roster.answered(at(wrong));
+    roster.distrust();
+  }
+  assertEquals(ports(roster), [4, 1, 2, 3]);
+  roster.answered(at(4));
+  assertEquals(ports(roster), [4, 1, 2, 3]);
+  roster.answered(at(2));
+  assertEquals(ports(roster), [2, 4, 1, 3]);
+});
+
 Deno.test("SentinelRoster learns sentinels, the one that told of them too, and forgets them when it is told otherwise", () => {
   const roster = new SentinelRoster([at(1)]);
   roster.learn(at(1), [at(2), at(3)]);
