@@ -10,6 +10,7 @@ import { HealthMonitor } from "./health/monitor.ts";
 import { HealthPatrol } from "./health/patrol.ts";
 import { RecentTroubles } from "./health/recent_troubles.ts";
 import type { ConnectionCounts } from "./observability/database_statistics.ts";
+import { maskSecrets } from "./observability/log_text.ts";
 import type { DatabaseHealth } from "./observability/types.ts";
 import type { CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import { classifyReplyError } from "./resilience/reply_errors.ts";
@@ -108,7 +109,8 @@ export class HealthRecord {
    * @param error Why.
    */
   connectFailed(error: Error): void {
-    this.#connectError = error.message;
+    // A password's provider, or a resolver, may have written it.
+    this.#connectError = maskSecrets(error.message);
   }
 
   /** A connection was opened: its server serves. */
