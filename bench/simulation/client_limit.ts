@@ -30,7 +30,7 @@ export interface ClientLimitResult {
   readonly server: ServerCounts;
 }
 
-/** As in `database_pool.ts`. */
+/** As in `servers/pool.ts`. */
 const MAX_CONNECTING = 4;
 /** How long a rollout of all instances takes, in milliseconds. */
 const ROLLOUT_MS = 30_000;

@@ -4,7 +4,7 @@ import type { Connection } from "../../src/connection/connection.ts";
 import { Command } from "../../src/connection/driver.ts";
 import { Opener } from "../../src/connection/opener.ts";
 import { CircuitOpenError } from "../../src/core/errors/mod.ts";
-import { classifier, makeBreaker, makeBudget } from "../../src/database_parts.ts";
+import { classifier, makeBreaker, makeBudget } from "../../src/servers/parts.ts";
 import { HealthPatrol } from "../../src/health/patrol.ts";
 import type { DatabaseStatistics } from "../../src/observability/database_statistics.ts";
 import { type Lane, LaneSet } from "../../src/pool/lanes.ts";
@@ -15,7 +15,7 @@ import type { RetryBudget } from "../../src/resilience/retry_budget.ts";
 import type { ModelServer } from "./model_server.ts";
 import type { SimClock } from "./sim_clock.ts";
 
-/** Times of the pool that are no settings; `database_pool.ts` has the same. */
+/** Times of the pool that are no settings; `servers/pool.ts` has the same. */
 const VALIDATE_AFTER_MS = 1000;
 const VALIDATE_TIMEOUT_MS = 1000;
 const MAX_CONNECTING = 4;

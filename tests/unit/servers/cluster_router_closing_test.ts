@@ -1,6 +1,6 @@
 /** What the router of a cluster does with commands that wait when it is closed. */
 import { assertEquals } from "@std/assert";
-import { ClusterRouter } from "../../../src/cluster_router.ts";
+import { ClusterRouter } from "../../../src/servers/cluster_router.ts";
 import { Command } from "../../../src/connection/driver.ts";
 import { settleFailed, track } from "../../../src/connection/tracked.ts";
 import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { CloseReason, Connection } from "../../../src/connection/connection.ts";
-import { ConnectionRegister } from "../../../src/connection_register.ts";
+import { ConnectionRegister } from "../../../src/servers/connection_register.ts";
 import type { ConnectionDetail } from "../../../src/core/events.ts";
 import { Traffic } from "../../../src/observability/traffic.ts";
 

@@ -5,7 +5,7 @@ import { settleFailed, track } from "../../../src/connection/tracked.ts";
 import { CircuitOpenError } from "../../../src/core/errors/mod.ts";
 import type { BreakerDetail } from "../../../src/core/events.ts";
 import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
-import { ServerGate } from "../../../src/server_gate.ts";
+import { ServerGate } from "../../../src/servers/server_gate.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 /** A gate that opens with the first failure, for a second. */
