@@ -49,7 +49,7 @@ export type {
   SubscriptionTargets,
 } from "./src/commands/subscription_types.ts";
 export type { TransactionFill, TransactionOptions } from "./src/commands/transaction.ts";
-export type { AcquireOptions, ConnectionLease } from "./src/lease.ts";
+export type { AcquireOptions, ConnectionLease } from "./src/servers/lease.ts";
 
 export type * from "./src/observability/types.ts";
 export type { Logger, LogLevel } from "./src/observability/logger.ts";
@@ -60,12 +60,15 @@ export type {
 } from "./src/observability/telemetry/options.ts";
 export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus_text.ts";
 
-export { type ManagerEventListener, RedisConnectionManager } from "./src/manager.ts";
-export type { CloseOptions, CloseReport, ManagerExtras } from "./src/manager_options.ts";
-export { type DatabaseName, NamedDatabases } from "./src/named_databases.ts";
+export {
+  type ManagerEventListener,
+  RedisConnectionManager,
+} from "./src/manager/manager.ts";
+export type { CloseOptions, CloseReport, ManagerExtras } from "./src/manager/options.ts";
+export { type DatabaseName, NamedDatabases } from "./src/manager/named_databases.ts";
 export {
   closeAllRedisConnections,
   getRedisClient,
   type GetRedisClientOptions,
   getRedisManager,
-} from "./src/shared.ts";
+} from "./src/manager/shared.ts";

@@ -1,4 +1,4 @@
-import { MAX_CONNECTING } from "../../src/database_pool.ts";
+import { MAX_CONNECTING } from "../../src/servers/pool.ts";
 import type { ByteChannel } from "../../src/transport/channel.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Pooled } from "../../src/pool/types.ts";

@@ -1,4 +1,4 @@
-import { Command, isReplyError } from "../connection/driver.ts";
+import { Command, isReplyError, type Redis } from "../connection/driver.ts";
 import type { IORedisCommand } from "../connection/library_types.ts";
 import { TransactionConflictError, TransactionError } from "../core/errors/mod.ts";
 import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
@@ -20,7 +20,7 @@ export interface SlotPlace {
   /** The slot; `undefined` if no key is known. */
   readonly slot?: number;
   /** The node, where a redirect has named it. */
-  readonly node?: string;
+  readonly node?: { readonly host: string; readonly port: number };
   /** Whether that node has to be asked to run it although it does not serve the slot yet. */
   readonly asking?: boolean;
 }
@@ -111,9 +111,8 @@ async function tryAt(
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(signal === undefined ? {} : { signal }),
     });
-    lease = acquired;
-    if (target.asking) acquired.send(new Command("asking")).catch(() => {});
-    return acquired;
+    lease = target.asking ? askedFirst(acquired) : acquired;
+    return lease;
   };
   try {
     if (watch.length > 0) await (await leaseNow()).redis.watch(...watch);
@@ -138,6 +137,31 @@ async function tryAt(
   } finally {
     lease?.release();
   }
+}
+
+/** A lease at a node that does not serve the slot yet: it has to be asked for each
+ * command, but for a transaction as a whole. */
+function askedFirst(lease: TransactionLease): TransactionLease {
+  const { endpoint, redis } = lease;
+  let isWithin = false;
+  const ask = ({ name }: IORedisCommand) => {
+    if (!isWithin) lease.send(new Command("asking")).catch(() => {});
+    isWithin = name === "multi" || (isWithin && name !== "exec");
+  };
+  const sendCommand = (command: IORedisCommand) => {
+    ask(command);
+    return redis.sendCommand(command);
+  };
+  return {
+    endpoint,
+    redis: Object.assign(Object.create(redis) as Redis, { sendCommand }),
+    send: (command) => {
+      ask(command);
+      return lease.send(command);
+    },
+    release: () => lease.release(),
+    destroy: () => lease.destroy(),
+  };
 }
 
 /** Runs the callback; gives the commands that it added. */

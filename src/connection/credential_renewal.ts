@@ -31,7 +31,9 @@ export interface CredentialRenewalOptions<C extends RenewableConnection> {
   readonly ask: () => Promise<GivenCredentials>;
   /** ACL user where the provider names none. */
   readonly username?: string;
-  /** How long the provider, and then a connection, may take to answer, in milliseconds. */
+  /** How long the provider may take to answer, in milliseconds. */
+  readonly askTimeoutMs: number;
+  /** How long a connection may take to answer, in milliseconds. */
   readonly timeoutMs: number;
   /** Says when each connection can be authenticated; called once a round. */
   readonly judge: () => (connection: C) => Interruptible;
@@ -200,11 +202,11 @@ export class CredentialRenewal<C extends RenewableConnection> {
   /** Asks the provider; what it failed with is in words, and not its own: they may hold
    * what is secret. */
   async #ask(): Promise<Fresh | string> {
-    const { ask, clock, timeoutMs } = this.#options;
+    const { ask, askTimeoutMs, clock } = this.#options;
     const { promise, resolve } = Promise.withResolvers<string>();
     const timer = clock.setTimer(
-      () => resolve(`did not answer within ${timeoutMs} ms`),
-      timeoutMs,
+      () => resolve(`did not answer within ${askTimeoutMs} ms`),
+      askTimeoutMs,
     );
     try {
       const found = await Promise.race([ask(), promise]);

@@ -188,6 +188,8 @@ export class Opener {
         return await this.#retry(purpose, causes, AbortSignal.any([signal, round]));
       } catch (error) {
         if (signal.aborted || !round.aborted) throw error;
+        // What ended here was an attempt elsewhere: it says nothing of this server.
+        this.#lost = true;
       }
     }
   }

@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { type LatencyTotals, LatencyWindow } from "./latency_window.ts";
+import { maskSecrets } from "./log_text.ts";
 import { Traffic } from "./traffic.ts";
 import type { RedisStats } from "./types.ts";
 
@@ -172,9 +173,10 @@ export class DatabaseStatistics {
     this.#lastError = { text: error.message, at: this.#clock.wallNow() };
   }
 
-  /** The last error, in words; `null` if there was none. */
+  /** The last error, in words; `null` if there was none. What looks like a secret is
+   * masked: a password's provider, or a resolver, may have written it. */
   get lastError(): string | null {
-    return this.#lastError?.text ?? null;
+    return this.#lastError === undefined ? null : maskSecrets(this.#lastError.text);
   }
 
   /** Average of the last 100 response times, in milliseconds; 0 if there were none. */
@@ -252,7 +254,7 @@ export class DatabaseStatistics {
       cacheMisses: counted.misses,
       bytesSent: counted.bytesSent,
       bytesReceived: counted.bytesReceived,
-      lastError: error?.text ?? null,
+      lastError: this.lastError,
       lastErrorTime: error === undefined ? null : dateOf(error.at),
       lastSuccessTime: this.lastSuccessTime,
       uptimeSeconds: (now - this.#startedAt) / 1000,

@@ -28,6 +28,11 @@ export class WaitingCommands {
     return this.#commands.length;
   }
 
+  /** Whether nobody waits for any of them: their callers gave them up. */
+  get isForgotten(): boolean {
+    return this.#commands.every(({ tracking }) => tracking.settled);
+  }
+
   /**
    * Lets commands wait.
    *

@@ -85,11 +85,13 @@ export class ClusterDirectory {
    * Waits until something is known; asks if nothing is.
    *
    * @param signal Ends the wait.
-   * @returns A promise that rejects with the signal's reason, or when nobody answered.
+   * @returns A promise that rejects with the signal's reason, when nobody answered, or
+   * when the directory is closed.
    */
   async ready(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.isKnown) return;
+    this.#stop.signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const abort = () => reject(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
@@ -103,13 +105,13 @@ export class ClusterDirectory {
   }
 
   /**
-   * Asks no more, and fails those that wait.
+   * Asks no more, and fails those that wait or come later.
    *
    * @param reason What they are told.
    */
   close(reason: Error): void {
     this.#gate.close();
-    this.#stop.abort();
+    this.#stop.abort(reason);
     for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
   }
 

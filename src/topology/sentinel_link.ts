@@ -28,10 +28,16 @@ export class SentinelFailure extends Error {
 export class SentinelLink {
   readonly #connection: Connection;
   readonly #timeoutMs: number;
+  readonly #signal: AbortSignal;
 
-  private constructor(connection: Connection, timeoutMs: number) {
+  private constructor(connection: Connection, timeoutMs: number, signal: AbortSignal) {
     this.#connection = connection;
     this.#timeoutMs = timeoutMs;
+    this.#signal = signal;
+    const end = () => this.close();
+    signal.addEventListener("abort", end, { once: true });
+    connection.onEnd(() => signal.removeEventListener("abort", end));
+    if (signal.aborted) end();
   }
 
   /**
@@ -40,7 +46,7 @@ export class SentinelLink {
    * @param options Credentials, TLS and such of sentinels.
    * @param address Where it listens.
    * @param timeoutMs How long it may take, and each question afterwards, in milliseconds.
-   * @param signal Ends it.
+   * @param signal Ends it, now or later.
    * @returns The link; close it.
    * @throws {SentinelFailure} If it cannot be spoken to.
    */
@@ -57,7 +63,7 @@ export class SentinelLink {
       const endpoint = { kind: "tcp", ...address } as const;
       const opening = shakeHands(options, endpoint, name, within);
       const link = await deadline(opening, timeoutMs, { signal });
-      return new SentinelLink(link.connect(), timeoutMs);
+      return new SentinelLink(link.connect(), timeoutMs, signal);
     } catch (error) {
       stop.abort(error);
       signal.throwIfAborted();
@@ -133,6 +139,7 @@ export class SentinelLink {
     const timeoutMs = this.#timeoutMs;
     const answer = await this.#connection.query(timeoutMs, "sentinel", subcommand, name);
     if (answer === undefined) {
+      this.#signal.throwIfAborted();
       throw new SentinelFailure("unreachable", `no answer within ${timeoutMs} ms`);
     }
     if (!("error" in answer)) return answer.reply;

@@ -30,7 +30,8 @@ export class SentinelRoster {
   readonly #configured: readonly SentinelAddress[];
   #learned: readonly SentinelAddress[] = [];
   #preferred: string | undefined;
-  #distrusted: string | undefined;
+  /** Who was wrong, the last one at the end. */
+  #distrusted: readonly string[] = [];
 
   /**
    * Begins with the configured sentinels, in their order.
@@ -49,7 +50,7 @@ export class SentinelRoster {
   inTurn(): SentinelAddress[] {
     const rank = (address: SentinelAddress) => {
       const name = describeSentinel(address);
-      return name === this.#preferred ? -1 : name === this.#distrusted ? 1 : 0;
+      return name === this.#preferred ? -1 : this.#distrusted.indexOf(name) + 1;
     };
     // The sort is stable: among equals the order is that of the configuration.
     return unique([...this.#configured, ...this.#learned])
@@ -62,13 +63,15 @@ export class SentinelRoster {
    * @param address Its address.
    */
   answered(address: SentinelAddress): void {
-    this.#preferred = describeSentinel(address);
-    if (this.#distrusted === this.#preferred) this.#distrusted = undefined;
+    const name = this.#preferred = describeSentinel(address);
+    this.#distrusted = this.#distrusted.filter((other) => other !== name);
   }
 
   /** Who answered last was wrong: it is asked last next time. */
   distrust(): void {
-    this.#distrusted = this.#preferred;
+    // Several may find the same out; who answered is known for the first of them only.
+    if (this.#preferred === undefined) return;
+    this.#distrusted = [...this.#distrusted, this.#preferred].slice(-MAX_LEARNED);
     this.#preferred = undefined;
   }
 

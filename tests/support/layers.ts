@@ -25,32 +25,15 @@ export interface SourceFile {
   text: string;
 }
 
-/**
- * The layers, from the bottom: folders of `src`, then the files that wire them. Areas of one
- * layer never import each other.
- */
+/** The layers, from the bottom: folders of `src`. Those of one layer never import each other. */
 const LAYERS: readonly (readonly string[])[] = [
   ["core"],
   ["transport", "resilience", "config", "observability"],
   ["connection"],
   ["pool", "commands", "topology", "health"],
-  [
-    "lease",
-    "capacity",
-    "database_location",
-    "database_parts",
-    "database_pool",
-    "manager_options",
-    "named_databases",
-  ],
-  ["loan", "database_credentials", "database_health"],
-  ["server_connections"],
-  ["servers", "server_sums", "cluster_router", "cluster_health"],
-  ["single_server", "cluster_servers", "slot_transactions", "database_numbers"],
+  ["servers"],
   ["database"],
-  ["summaries", "http_response", "database_directory"],
   ["manager"],
-  ["shared"],
 ];
 
 /** The commands see what any user sees: the package's entrypoint. */

@@ -9,8 +9,9 @@ import {
 import { flagOf, isGranted } from "../permissions.ts";
 import type { DoctorOptions } from "./command.ts";
 import type { Finding } from "./report.ts";
-import { resolveNames, targetsOf } from "./resolve_names.ts";
 import { adviceFor, REACH } from "./advice.ts";
+import { targetsOf, targetText } from "../targets.ts";
+import { resolveNames } from "./resolve_names.ts";
 import {
   type Info,
   judgeClock,
@@ -67,10 +68,7 @@ export async function checkDatabase(
 /** Asks the runtime, so that it does not stop and ask the user. */
 function mayConnect(config: RedisConfig, line: Say): boolean {
   const needed: Deno.PermissionDescriptor[] = config.unixSocket === undefined
-    ? targetsOf(config).map(({ host, port }) => ({
-      name: "net",
-      host: `${host}:${port}`,
-    }))
+    ? targetsOf(config).map((address) => ({ name: "net", host: targetText(address) }))
     : [
       { name: "net", host: `unix:${config.unixSocket}` },
       { name: "read", path: config.unixSocket },

@@ -3,15 +3,8 @@ import { isIP } from "node:net";
 import type { RedisConfig } from "../../../mod.ts";
 import { hostClock } from "../clock.ts";
 import { isGranted } from "../permissions.ts";
+import { targetsOf } from "../targets.ts";
 import type { Verdict } from "./server_facts.ts";
-
-/** Where the doctor finds the server of a database, or who knows it. */
-export function targetsOf(
-  { host, mode, nodes, port, unixSocket }: RedisConfig,
-): readonly { readonly host: string; readonly port: number }[] {
-  if (unixSocket !== undefined) return [];
-  return mode === "standalone" ? [{ host, port }] : nodes;
-}
 
 /**
  * Looks the names of a database's servers up, as a connection will.

@@ -4,7 +4,7 @@ import type { Verdict } from "./server_facts.ts";
 /** What the doctor needs to know of a connection. */
 export type SocketFacts = Pick<
   ConnectionDetails,
-  "keepalive" | "kernelKeepalive" | "tls"
+  "endpoint" | "keepalive" | "kernelKeepalive" | "tls"
 >;
 
 /** A certificate that is over sooner than this deserves a look, in days. */
@@ -13,6 +13,11 @@ const DAY_MS = 86_400_000;
 
 /** Hosts that are this machine: what goes there is on no wire. */
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
+
+/** The host of an endpoint in words. */
+function hostOf(endpoint: string): string {
+  return endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
+}
 
 /**
  * Judges how a connection is secured.
@@ -23,11 +28,13 @@ const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
  * @returns The verdict.
  */
 export function judgeTls(
-  { host, password, tls, unixSocket }: RedisConfig,
-  { tls: session }: SocketFacts,
+  config: RedisConfig,
+  { endpoint, tls: session }: SocketFacts,
   now: number,
 ): Verdict {
+  const { mode, password, tls, unixSocket } = config;
   if (session === null) {
+    const host = mode === "standalone" ? config.host : hostOf(endpoint);
     const isLocal = unixSocket !== undefined || LOOPBACK.test(host);
     if (isLocal || password === undefined) {
       return { status: "skip", message: "TLS is not asked for" };

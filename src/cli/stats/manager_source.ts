@@ -1,8 +1,9 @@
 import { RedisConnectionManager } from "../../../mod.ts";
-import { targetsOf } from "../doctor/resolve_names.ts";
 import { loadConfig } from "../load.ts";
 import { requirePermissions } from "../permissions.ts";
+import { targetsOf, targetText } from "../targets.ts";
 import type { StatsOptions } from "./command.ts";
+import type { Source } from "./source.ts";
 
 /** How long one look may take, in milliseconds. */
 const LOOK_MS = 5000;
@@ -17,26 +18,23 @@ const CONNECT_MS = 4000;
  * @throws {ConfigError} If the configuration cannot be used.
  * @throws {CliExit} If a permission is missing.
  */
-export async function openManagerSource(options: StatsOptions): Promise<
-  AsyncDisposable & { read(): Promise<string> }
-> {
+export async function openManagerSource(options: StatsOptions): Promise<Source> {
   // One attempt each: a server that is not there is a row of the table.
   const config = await loadConfig("stats", { config: options.config }, {
     connectRetry: { attempts: 1 },
     connectTimeoutMs: CONNECT_MS,
   });
-  const hosts = Object.values(config.databases).flatMap((database) =>
-    targetsOf(database).map(({ host, port }) => `${host}:${port}`)
-  );
+  const hosts = Object.values(config.databases).flatMap(targetsOf).map(targetText);
   const needed = [...new Set(hosts)].map((host) => ({ name: "net", host }) as const);
   requirePermissions("stats", ...needed);
   const manager = new RedisConnectionManager(config);
   return {
-    async read() {
-      const signal = AbortSignal.timeout(LOOK_MS);
+    async read(signal) {
+      const late = AbortSignal.timeout(LOOK_MS);
+      const within = signal === undefined ? late : AbortSignal.any([signal, late]);
       // What has not answered by then is shown as it is known.
-      await manager.healthCheck({ signal }).catch((error) => {
-        if (!signal.aborted) throw error;
+      await manager.healthCheck({ signal: within }).catch((error) => {
+        if (signal?.aborted || !late.aborted) throw error;
       });
       return manager.toPrometheus();
     },

@@ -5,17 +5,12 @@ import { requirePermissions } from "../permissions.ts";
 import { type Column, tableLines } from "../table.ts";
 import type { StatsOptions } from "./command.ts";
 import { makeRows, readSamples, type Sample, type StatsRow } from "./rows.ts";
+import type { Source } from "./source.ts";
 
 /** How long one look may take, in milliseconds. */
 const LOOK_MS = 10_000;
 /** To the upper left corner, and empties what is below. */
 const REDRAW = "\x1b[H\x1b[J";
-
-/** Where the numbers come from. */
-interface Source extends AsyncDisposable {
-  /** Text metrics, as they are now. */
-  read(): Promise<string>;
-}
 
 /**
  * `stats`: a table of every database's numbers, once or until interrupted.
@@ -39,7 +34,7 @@ async function open(options: StatsOptions): Promise<Source> {
     const { host } = new URL(url);
     requirePermissions("stats", { name: "net", host });
     return {
-      read: () => fetchMetrics(url),
+      read: (signal) => fetchMetrics(url, signal),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
@@ -47,23 +42,27 @@ async function open(options: StatsOptions): Promise<Source> {
   return await openManagerSource(options);
 }
 
-async function fetchMetrics(url: string): Promise<string> {
+async function fetchMetrics(url: string, signal?: AbortSignal): Promise<string> {
   // Without user and password, should the URL have any.
   const shown = new URL(url);
   shown.username = shown.password = shown.search = "";
   const fail = (why: string): never => {
     throw new CliExit(ExitCode.FAILED, `Cannot read ${shown}: ${why}`);
   };
-  const response = await fetch(url, { signal: AbortSignal.timeout(LOOK_MS) })
-    .catch((error: Error) =>
-      fail(error.name === "TimeoutError" ? `no answer within ${LOOK_MS} ms` : "no answer")
-    );
-  const text = await response.text();
+  const late = AbortSignal.timeout(LOOK_MS);
+  const orFail = (what: string) => (error: Error) => {
+    signal?.throwIfAborted();
+    return fail(error.name === "TimeoutError" ? `${what} within ${LOOK_MS} ms` : what);
+  };
+  const response = await fetch(url, {
+    signal: signal === undefined ? late : AbortSignal.any([late, signal]),
+  }).catch(orFail("no answer"));
+  const text = await response.text().catch(orFail("no whole answer"));
   return response.ok ? text : fail(`the server answered ${response.status}`);
 }
 
-async function look(source: Source): Promise<Sample[]> {
-  const samples = readSamples(await source.read());
+async function look(source: Source, signal?: AbortSignal): Promise<Sample[]> {
+  const samples = readSamples(await source.read(signal));
   if (samples.length > 0) return samples;
   throw new CliExit(
     ExitCode.FAILED,
@@ -76,7 +75,11 @@ async function watch(io: CliIo, options: StatsOptions, source: Source): Promise<
   let earlier: Sample[] = [];
   let lookedAt = 0;
   while (!stop.signal.aborted) {
-    const samples = await look(source);
+    const samples = await look(source, stop.signal).catch((error) => {
+      if (stop.signal.aborted) return undefined;
+      throw error;
+    });
+    if (samples === undefined) break;
     const now = performance.now();
     const rows = makeRows(samples, earlier, now - lookedAt);
     [earlier, lookedAt] = [samples, now];

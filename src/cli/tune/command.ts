@@ -102,7 +102,10 @@ export function makeTuneCommand(io: CliIo, extras: TuneExtras = {}): Command {
     .option("--write", "write the changes into the file of --config")
     .addHelpText("after", AFTER_HELP)
     .action(async (options: TuneArguments) => {
-      requirePermissions("tune", { name: "env" }, { name: "net" });
+      const files = [options.json, options.report].flatMap((path) =>
+        path === undefined ? [] : [{ name: "write", path } as const]
+      );
+      requirePermissions("tune", { name: "env" }, { name: "net" }, ...files);
       const { runTuneCommand } = await import("./run.ts");
       await runTuneCommand(io, options, extras);
     });

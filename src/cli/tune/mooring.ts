@@ -39,7 +39,10 @@ export function managerFor(
 async function open(options: OpenOptions) {
   const { config, name, lanes, leases } = options;
   const manager = managerFor(config, name, { lanes, leases });
-  const client = await manager.getAsyncClient(name);
+  const client = await manager.getAsyncClient(name).catch(async (error) => {
+    await manager.closeAll();
+    throw error;
+  });
   const opened: ContenderClient = {
     get: (key) => client.get(key),
     set: (key, value, seconds) => client.set(key, value, "EX", seconds),

@@ -35,7 +35,7 @@ export async function runTuneCommand(
   await using target = await orExit(findTarget({ ...options, env: io.env }));
   const report = await measure(io, options, extras, target);
   io.out(`${reportText(report, target.database)}`);
-  await writeFiles(io, options, extras, report);
+  await orExit(writeFiles(io, options, extras, report));
   if (options.write) await write(io, options.config!, report, target);
   if (before === undefined) return;
   const comparison = compareReports(before, report);

@@ -1,4 +1,5 @@
 import { type ManagerConfig, type RedisConfig, RedisConfigLoader } from "../../../mod.ts";
+import { targetsOf, targetText } from "../targets.ts";
 import { startThrowAway } from "./throw_away.ts";
 
 /** Which server is asked for. */
@@ -34,8 +35,8 @@ function pick(config: ManagerConfig, name: string | undefined): RedisConfig {
   throw new Error(`Cannot find the database "${wanted}"; the file has ${known}`);
 }
 
-function endpointOf({ host, port, unixSocket }: RedisConfig): string {
-  return unixSocket ?? `${host}:${port}`;
+function endpointOf(config: RedisConfig): string {
+  return config.unixSocket ?? targetsOf(config).map(targetText).join(", ");
 }
 
 /**

@@ -1,3 +1,4 @@
+import { CommandRefusedError } from "../../core/errors/mod.ts";
 import { maskSecrets } from "../log_text.ts";
 import type { Attributes, Span, SpanStatusCode } from "./api.ts";
 import { ATTRIBUTE } from "./conventions.ts";
@@ -29,11 +30,11 @@ function rootOf(error: unknown): unknown {
   return results.find(({ ok }) => !ok)?.error ?? error;
 }
 
-/** The server quotes what it was sent. */
+/** The server quotes what it was sent, and refusals of ours quote keys. */
 function withoutLiterals(message: string): string {
   return message
     .replace(/,? with args beginning with:.*$/s, "")
-    .replace(/`[^`]*`|'[^']*'|"[^"]*"/g, "?");
+    .replace(/`[^`]*`|'[^']*'|"(?:[^"\\]|\\.)*"|"[^"]*"/g, "?");
 }
 
 /**
@@ -47,7 +48,10 @@ export function describeFailure(thrown: unknown, operation: string): Failure {
   const error = rootOf(thrown);
   if (!(error instanceof Error)) return { type: OTHER, description: "" };
   if (error.name !== "ReplyError") {
-    return { type: error.name || OTHER, description: maskSecrets(error.message) };
+    const message = maskSecrets(error.message);
+    const isQuoting = error instanceof CommandRefusedError;
+    const description = isQuoting ? withoutLiterals(message) : message;
+    return { type: error.name || OTHER, description };
   }
   const statusCode = PREFIX.exec(error.message)?.[1] ?? "ERR";
   const description = SCRIPTS.test(operation) ? "" : withoutLiterals(error.message);

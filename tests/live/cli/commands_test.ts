@@ -155,6 +155,62 @@ Deno.test("stats --url says what is wrong with the address, without its password
   assertStringIncludes(strange.err, "no metrics of @mooring/redis");
 });
 
+/** Answers every request over HTTP with the same bytes, and ends the connection. */
+async function answerRaw(listener: Deno.Listener, answer: string): Promise<void> {
+  for await (const conn of listener) {
+    await conn.read(new Uint8Array(4096));
+    await conn.write(new TextEncoder().encode(answer));
+    conn.close();
+  }
+}
+
+Deno.test("stats --url says so when the answer breaks off", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  void answerRaw(listener, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nup 1\n");
+  const { port } = listener.addr as Deno.NetAddr;
+  const { code, err } = await runCli(["stats", "--url", `http://127.0.0.1:${port}/m`]);
+  assertEquals(code, 2);
+  assertEquals(err, `Cannot read http://127.0.0.1:${port}/m: no whole answer\n`);
+});
+
+Deno.test("stats --watch ends with SIGINT, also while nobody answers it", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const child = await startCli([
+    "stats",
+    ...["--url", `http://127.0.0.1:${port}/metrics`, "--watch"],
+  ]);
+  using conn = await listener.accept();
+  await conn.read(new Uint8Array(4096));
+  child.kill("SIGINT");
+  const { code, stderr } = await child.output();
+  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+});
+
+Deno.test("stats names the permissions for the nodes of a cluster, and for sentinels", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    for (const mode of ["cluster", "sentinel"]) {
+      const name = mode === "sentinel" ? "sentinel_name: mymaster\n" : "";
+      await Deno.writeTextFile(
+        file,
+        `mode: ${mode}\n${name}nodes: ["127.0.0.1:7001", "127.0.0.1:7002"]\n` +
+          "databases:\n  main: {}\n",
+      );
+      const flags = ["--allow-env", "--allow-read"];
+      const { code, err } = await runCli(["stats", "--config", file], flags);
+      assertEquals(code, 2);
+      assertStringIncludes(
+        err,
+        "--allow-net=127.0.0.1:7001 --allow-net=127.0.0.1:7002 (or -A)",
+      );
+      assertEquals(err.includes("6379"), false);
+    }
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
 Deno.test("config explain names origins and hides secrets; check --json is for programs", async () => {
   const file = await Deno.makeTempFile({ suffix: ".yaml" });
   try {

@@ -13,6 +13,7 @@ import { ensureRedisServer } from "../../support/redis_binary.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
 import { denoConfig } from "../config/run_child.ts";
+import { runCli } from "./_run.ts";
 
 /** The shortest sweep: rounds of 10 ms. */
 const TINY = ["--quick", "--duration", "0.1"];
@@ -188,6 +189,27 @@ Deno.test("tune ends on SIGINT with 130, and has removed its keys", async () => 
   assertStringIncludes(said, "the keys of the run are removed");
   assertEquals(await server.cli("DBSIZE"), 0);
   assertEquals(await server.clientList(), []);
+});
+
+Deno.test("tune says which file it cannot write, and shows what it measured all the same", async () => {
+  const file = "/no/such/folder/report.json";
+  const { code, err, out } = await tune([...TINY, "--only", "values", "--json", file]);
+  assertEquals(code, 2);
+  assertStringIncludes(err, file);
+  assertStringIncludes(out, "callers");
+});
+
+Deno.test("tune asks for the permission to write before it measures", async () => {
+  const files = ["--json", "/tmp/report.json", "--report", "/tmp/report.html"];
+  const { code, err } = await runCli(
+    ["tune", "--url", "redis://127.0.0.1:1", ...files],
+    ["--allow-env", "--allow-net"],
+  );
+  assertEquals(code, 2);
+  assertStringIncludes(
+    err,
+    "--allow-write=/tmp/report.json --allow-write=/tmp/report.html (or -A)",
+  );
 });
 
 Deno.test("tune --write puts what it recommends into the file, comments kept", () =>

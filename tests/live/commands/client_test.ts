@@ -186,6 +186,22 @@ Deno.test("RedisClient puts the key prefix before each key, and once only", () =
     assertEquals(keys.sort(), ["a", "b", "c", "d", "e", "f"].map((key) => `app:${key}`));
   }));
 
+Deno.test("execute() sends bytes as they are, as keys and as values, with a prefix too", async () => {
+  const bytes = new Uint8Array([0, 255, 13, 10, 128]);
+  for (const keyPrefix of ["", "app:"]) {
+    const databases = { main: { keyPrefix, decodeResponses: false } };
+    await withBoth({ databases }, async ({ manager, plain }) => {
+      const key = new TextEncoder().encode("k");
+      // A view of a part of its memory, as readers of streams give.
+      const part = new Uint8Array([1, 2, ...bytes, 3]).subarray(2, 2 + bytes.length);
+      assertEquals(await manager.execute("main", "SET", key, part), Buffer.from("OK"));
+      assertEquals(await plain.getBuffer(`${keyPrefix}k`), Buffer.from(bytes));
+      assertEquals(await manager.execute("main", "GET", key), Buffer.from(bytes));
+      assertEquals(await manager.execute("main", "STRLEN", "k"), bytes.length);
+    });
+  }
+});
+
 Deno.test("RedisClient gives Buffers with decodeResponses false, in pipelines too", () =>
   withBoth({ databases: { main: { decodeResponses: false } } }, async ({ client }) => {
     const bytes = Buffer.from([0, 255, 13, 10, 128]);

@@ -107,6 +107,16 @@ Deno.test("a manager's log holds no password, right or wrong", async () => {
   await provided.getClient("main").ping().catch(() => {});
   assert(lines.length >= 4, lines.join("\n"));
   assert(!lines.join("\n").includes("s3cret"), lines.join("\n"));
+  // What is shown elsewhere comes from the same errors.
+  const ready = new Request("http://localhost/readyz");
+  const shown = [
+    JSON.stringify(provided.getStatistics()),
+    JSON.stringify(provided.getHealthStatus()),
+    JSON.stringify(provided.getMetrics()),
+    await (await provided.healthResponse(ready)).text(),
+  ].join("\n");
+  assert(shown.includes("//***@vault"), shown);
+  assert(!shown.includes("s3cret"), shown);
 });
 
 Deno.test("a manager without a logger prints nothing", async () => {

@@ -8,7 +8,9 @@ import {
 } from "../../../mod.ts";
 import { keySlot } from "../../../src/topology/key_slot.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
+import { CLUSTER_BUS_OFFSET } from "../../support/ports.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { Relay } from "../../support/relay.ts";
 import { ClusterTopology } from "../../support/topology.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -160,6 +162,91 @@ Deno.test("transactions run on the node of their slot, and say which keys are in
     assertEquals(await manager.transaction("main", (tx) => tx.incr("{a}n")), [4]);
     assertEquals(manager.getStatistics().databaseStats.main!.redirects, 1);
     assertEquals(manager.getPoolStatistics("main").leases, 0);
+  }));
+
+/** Begins to move the slot of a key to another node, and moves that key. */
+async function between(
+  cluster: ClusterTopology,
+  key: string,
+  to: RedisServer,
+): Promise<void> {
+  const from = await cluster.ownerOf(key);
+  const slot = keySlot(key);
+  const idOf = (node: RedisServer) => node.cli("CLUSTER", "MYID").then(String);
+  assertEquals(
+    [
+      await to.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", await idOf(from)),
+      await from.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", await idOf(to)),
+      await from.cli("MIGRATE", to.host, to.port, key, 0, 5000),
+    ],
+    ["OK", "OK", "OK"],
+  );
+}
+
+Deno.test("transactions follow a key whose slot is between two nodes, watched or not", () =>
+  onCluster({}, async (cluster, manager) => {
+    const [key, left] = ["{a}n", "{a}left"];
+    const client = manager.getClient("main");
+    await client.mset(key, 1, left, "here");
+    const from = await cluster.ownerOf(key);
+    await between(cluster, key, cluster.nodes.find((node) => node !== from)!);
+    assertEquals(await manager.transaction("main", (tx) => tx.incr(key)), [2]);
+    const replies = await manager.transaction("main", async (tx, watched) => {
+      assertEquals(await watched.get(key), "2");
+      tx.incr(key);
+    }, { watch: [key] });
+    assertEquals(replies, [3]);
+    // What has not moved is still where it was.
+    const stayed = await manager.transaction("main", async (tx, watched) => {
+      tx.append(left, `, ${await watched.get(left)}`);
+    }, { watch: [left] });
+    assertEquals(stayed, [10]);
+    assertEquals(await client.mget(key), ["3"]);
+    assertEquals(manager.getPoolStatistics("main").leases, 0);
+  }));
+
+/** A node that has joined a cluster, and serves no slot yet. */
+async function joined(cluster: ClusterTopology): Promise<RedisServer> {
+  const node = await RedisServer.start({
+    portOffsets: [CLUSTER_BUS_OFFSET],
+    config: { "cluster-enabled": "yes", "cluster-config-file": "nodes.conf" },
+  });
+  const { host, port } = cluster.nodes[0]!;
+  await node.cli("CLUSTER", "MEET", host, port);
+  const all = [...cluster.nodes, node];
+  for (const each of all) {
+    await waitFor(async () => {
+      const known = String(await each.cli("CLUSTER", "INFO"));
+      return known.includes(`cluster_known_nodes:${all.length}\r\n`) &&
+        known.includes("cluster_state:ok");
+    }, { what: "a node that all know", timeoutMs: 30_000 });
+  }
+  return node;
+}
+
+Deno.test("blocking commands and transactions follow a slot to a node that serves none yet", () =>
+  onCluster({}, async (cluster, manager) => {
+    await using added = await joined(cluster);
+    const client = manager.getClient("main");
+    const [list, number] = ["{a}list", "{a}n"];
+    await client.set(number, 1);
+    await between(cluster, number, added);
+    const waiting = client.blpop(list, 10);
+    await waitFor(
+      async () => (await added.clientList()).some(({ cmd }) => cmd === "blpop"),
+      {
+        what: "a consumer on the new node",
+      },
+    );
+    assertEquals(await client.rpush(list, "job"), 1);
+    assertEquals(await waiting, [list, "job"]);
+    assertEquals(await manager.transaction("main", (tx) => tx.incr(number)), [2]);
+    assertEquals(await client.incr(number), 3);
+    await assertRejects(
+      () => manager.acquire("main", { node: "127.0.0.1:1" }),
+      RangeError,
+      "node must be one of",
+    );
   }));
 
 Deno.test("acquire() by key or node leads there; a blocking command waits at its node", () =>
@@ -330,3 +417,40 @@ Deno.test("all nodes down at the start fail within the deadlines, and are found 
   }
   for (const node of cluster.nodes) await assertNoConnectionsLeft(node, "mooring:");
 });
+
+Deno.test("getAsyncClient() waits for a node that serves, not for one that has left meanwhile", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 1, replicasEach: 0 });
+  // Takes connections and says nothing.
+  using gone = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = gone.addr as Deno.NetAddr;
+  let asked = 0;
+  await using relay = await Relay.start({
+    to: cluster.nodes[0]!,
+    // The first answer is from before a failover.
+    script: ([name, what]) =>
+      name?.toLowerCase() === "cluster" && what?.toLowerCase() === "shards" &&
+        asked++ === 0
+        ? shardsReply("127.0.0.1", port)
+        : undefined,
+  });
+  const { host, port: seed } = relay;
+  await using manager = managerOf({ endpoints: [{ host, port: seed }] }, {
+    connectRetry: { attempts: 50, minMs: 20, maxMs: 50 },
+  });
+  const client = await manager.getAsyncClient("main");
+  assertEquals(await client.ping(), "PONG");
+  assert(asked >= 2, `asked ${asked} times`);
+  assertEquals(manager.listDatabases()[0]!.endpoint, addressOf(cluster.nodes[0]!));
+});
+
+const addressOf = ({ host, port }: RedisServer) => `${host}:${port}`;
+
+/** What CLUSTER SHARDS says of one node that serves everything. */
+function shardsReply(host: string, port: number): string {
+  const bulk = (text: string) => `$${text.length}\r\n${text}\r\n`;
+  const node = ["id", "x", "ip", host, "endpoint", host, "role", "master"].map(bulk);
+  const slots = `${bulk("slots")}*2\r\n:0\r\n:16383\r\n`;
+  const nodes = `${bulk("nodes")}*1\r\n*${node.length + 4}\r\n${node.join("")}` +
+    `${bulk("port")}:${port}\r\n${bulk("health")}${bulk("online")}`;
+  return `*1\r\n*4\r\n${slots}${nodes}`;
+}

@@ -78,12 +78,12 @@ Deno.test("readImports() reads code, not comments or strings", () => {
 Deno.test("findViolations() lets imports point down", () => {
   for (
     const [path, code] of [
-      ["mod.ts", 'export * from "./src/manager.ts";'],
+      ["mod.ts", 'export * from "./src/manager/manager.ts";'],
       ["mod.ts", 'export * from "./src/core/errors/mod.ts";'],
-      ["src/shared.ts", 'import { RedisConnectionManager } from "./manager.ts";'],
-      ["src/manager.ts", 'import { Database } from "./database.ts";'],
-      ["src/database.ts", 'import { Pool } from "./pool/pool.ts";'],
-      ["src/database.ts", 'import { Facade } from "./commands/facade.ts";'],
+      ["src/manager/a.ts", 'import { RedisConnectionManager } from "./manager.ts";'],
+      ["src/manager/a.ts", 'import { Database } from "../database/database.ts";'],
+      ["src/database/a.ts", 'import type { Servers } from "../servers/servers.ts";'],
+      ["src/servers/a.ts", 'import { Facade } from "../commands/facade.ts";'],
       ["src/pool/lane.ts", 'import { Connection } from "../connection/connection.ts";'],
       ["src/pool/lane.ts", 'import { Breaker } from "../resilience/breaker.ts";'],
       ["src/connection/a.ts", 'import { Coalescer } from "../transport/coalescer.ts";'],
@@ -110,8 +110,8 @@ Deno.test("findViolations() refuses imports that point up", () => {
     "src/connection/a.ts:1 imports ../pool/pool.ts: pool is above connection",
   );
   assertEquals(
-    judge("src/database.ts", 'type Manager = import("./manager.ts").Manager;'),
-    "src/database.ts:1 imports ./manager.ts: manager is above database",
+    judge("src/database/a.ts", 'type Manager = import("../manager/manager.ts").Manager;'),
+    "src/database/a.ts:1 imports ../manager/manager.ts: manager is above database",
   );
   assertEquals(
     judge("src/transport/a.ts", 'export * from "../connection/b.ts";'),

@@ -5,7 +5,7 @@ import {
   type RedisConfigOptions,
 } from "../../../mod.ts";
 import { adviceFor, REACH } from "../../../src/cli/doctor/advice.ts";
-import { targetsOf } from "../../../src/cli/doctor/resolve_names.ts";
+import { targetsOf, targetText } from "../../../src/cli/targets.ts";
 import {
   judgeClock,
   judgeEviction,
@@ -23,7 +23,12 @@ import {
 } from "../../../src/cli/doctor/socket_facts.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
-const PLAIN: SocketFacts = { keepalive: "idle", kernelKeepalive: null, tls: null };
+const PLAIN: SocketFacts = {
+  endpoint: "10.0.0.7:7000",
+  keepalive: "idle",
+  kernelKeepalive: null,
+  tls: null,
+};
 
 function config(main: RedisConfigOptions = {}): RedisConfig {
   return RedisConfigLoader.fromOptions({ databases: { main } }).databases.main!;
@@ -80,6 +85,15 @@ Deno.test("judgeTls() warns of a password without TLS beyond this machine only",
   );
 });
 
+Deno.test("judgeTls() looks at the node that it is connected to where there are several", () => {
+  const nodes = [{ host: "10.0.0.7", port: 7000 }];
+  const cluster = config({ mode: "cluster", nodes, password: "x" });
+  const at = (endpoint: string) => judgeTls(cluster, { ...PLAIN, endpoint }, NOW);
+  assertVerdict(at("10.0.0.7:7000"), "warn", "the password goes to 10.0.0.7 without TLS");
+  assertVerdict(at("127.0.0.1:7000"), "skip", "not asked for");
+  assertVerdict(at("[::1]:7000"), "skip", "not asked for");
+});
+
 Deno.test("judgeTls() judges the certificate's end and whether it is verified", () => {
   const judge = (expiresAt: string | null, verify = true) =>
     judgeTls(config({ tls: { enabled: true, verify } }), {
@@ -128,6 +142,7 @@ Deno.test("judgeKeepalive() warns only where nothing would notice a dead peer", 
 Deno.test("targetsOf() is where connections begin", () => {
   assertEquals(targetsOf(config({ host: "h", port: 1 })), [{ host: "h", port: 1 }]);
   assertEquals(targetsOf(config({ unixSocket: "/run/r.sock" })), []);
+  assertEquals(targetText({ host: "::1", port: 7 }), "[::1]:7");
   const nodes = [{ host: "a", port: 1 }, { host: "b", port: 2 }];
   assertEquals(targetsOf(config({ mode: "cluster", nodes })), nodes);
 });

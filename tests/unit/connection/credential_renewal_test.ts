@@ -32,7 +32,10 @@ class FakeConnection implements RenewableConnection {
 }
 
 /** A renewal on fake time; the provider's tokens last for 100 seconds. */
-function stage(give?: (asked: number) => Partial<GivenCredentials>) {
+function stage(
+  give?: (asked: number) => Partial<GivenCredentials>,
+  { slownessMs = 0 }: { slownessMs?: number } = {},
+) {
   const clock = new FakeClock();
   const warnings: string[] = [];
   const replaced: [FakeConnection, string][] = [];
@@ -41,9 +44,12 @@ function stage(give?: (asked: number) => Partial<GivenCredentials>) {
     ask: () => {
       asked++;
       const expiresAt = clock.wallNow() + 100_000;
-      return Promise.resolve({ password: `token-${asked}`, expiresAt, ...give?.(asked) });
+      const given = { password: `token-${asked}`, expiresAt, ...give?.(asked) };
+      if (slownessMs === 0) return Promise.resolve(given);
+      return new Promise((resolve) => clock.setTimer(() => resolve(given), slownessMs));
     },
     username: "app",
+    askTimeoutMs: 5000,
     timeoutMs: 1000,
     judge: () => ({ when }) => when,
     replace: (connection, reason) => replaced.push([connection, reason]),
@@ -92,6 +98,30 @@ Deno.test("one question to the provider serves all connections, again and again"
   assertEquals(warnings, []);
   renewal.stop();
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("a provider may take as long as for a new connection, longer than a command", async () => {
+  const { clock, open, warnings, renewal } = stage(undefined, { slownessMs: 4999 });
+  const connection = open();
+  await clock.advance(75_000);
+  assertEquals(connection.sent, []);
+  await clock.advance(4999);
+  assertEquals([connection.sent, warnings], [["auth app token-1"], []]);
+  renewal.stop();
+});
+
+Deno.test("a provider that takes too long is told of, and asked again", async () => {
+  const { clock, open, warnings, asked, renewal } = stage(undefined, {
+    slownessMs: 6000,
+  });
+  open();
+  await clock.advance(80_000);
+  assertEquals(warnings, [
+    "the provider of the password did not answer within 5000 ms: it is asked again",
+  ]);
+  await clock.advance(10_000);
+  assertEquals(asked(), 2);
+  renewal.stop();
 });
 
 Deno.test("no timer is left when the last connection has ended", async () => {

@@ -28,6 +28,32 @@ Deno.test("SentinelRoster asks who was wrong last, until it has answered again",
   assertEquals(ports(roster), [1, 2, 3]);
 });
 
+Deno.test("SentinelRoster asks who was wrong last, however many found that out together", () => {
+  const roster = new SentinelRoster([at(1), at(2)]);
+  roster.answered(at(1));
+  // A lane and a lease were told of the same server.
+  roster.distrust();
+  roster.distrust();
+  assertEquals(ports(roster), [2, 1]);
+  roster.answered(at(2));
+  roster.distrust();
+  assertEquals(ports(roster), [1, 2]);
+});
+
+Deno.test("SentinelRoster gets to a sentinel that is right, however many before it are wrong", () => {
+  const roster = new SentinelRoster([at(1), at(2), at(3), at(4)]);
+  for (const wrong of [1, 2, 3]) {
+    assertEquals(ports(roster)[0], wrong);
+    roster.answered(at(wrong));
+    roster.distrust();
+  }
+  assertEquals(ports(roster), [4, 1, 2, 3]);
+  roster.answered(at(4));
+  assertEquals(ports(roster), [4, 1, 2, 3]);
+  roster.answered(at(2));
+  assertEquals(ports(roster), [2, 4, 1, 3]);
+});
+
 Deno.test("SentinelRoster learns sentinels, the one that told of them too, and forgets them when it is told otherwise", () => {
   const roster = new SentinelRoster([at(1)]);
   roster.learn(at(1), [at(2), at(3)]);

@@ -1,6 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { CommandTimeoutError } from "../../../../src/core/errors/mod.ts";
+import {
+  CommandRefusedError,
+  CommandTimeoutError,
+} from "../../../../src/core/errors/mod.ts";
 import { describeFailure } from "../../../../src/observability/telemetry/failure.ts";
+import { crossSlotText } from "../../../../src/topology/command_slot.ts";
+import { findCrossSlot } from "../../../../src/topology/key_slot.ts";
 
 function reply(message: string): Error {
   const error = new Error(message);
@@ -45,12 +50,31 @@ Deno.test("describeFailure() leaves out what the server quotes of a command", ()
         "SET",
         "ERR value ? is not valid",
       ],
+      [
+        `ERR value "s3cret\\" is not valid`,
+        "SET",
+        "ERR value ? is not valid",
+      ],
       ["ERR s3cret is what the script says", "EVAL", ""],
       ["ERR s3cret is what the function says", "FCALL_RO", ""],
     ] as const
   ) {
     assertEquals(describeFailure(reply(message), operation).description, expected);
   }
+});
+
+Deno.test("describeFailure() leaves out the keys that a refusal names", () => {
+  const keys = ["user:1", 'say "s3cret" \\'];
+  const text = crossSlotText(findCrossSlot(keys)!);
+  const error = new CommandRefusedError("main", "multi", text, "one node of the cluster");
+  const { type, description } = describeFailure(error, "MULTI");
+  assertEquals(type, "CommandRefusedError");
+  assertEquals(
+    description,
+    "Cannot run MULTI on one node of the cluster of database ?: its keys have to be in " +
+      `one slot, but ? is in slot 10778 and ? in slot ${findCrossSlot(keys)![1].slot}; ` +
+      "a common {tag} in them puts them together",
+  );
 });
 
 Deno.test("describeFailure() looks for the first error behind that of a batch", () => {

@@ -1,0 +1,440 @@
+import { Buffer } from "node:buffer";
+import type { Clock } from "../core/clock.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import type { Emit } from "../core/events.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { BlockingCommands } from "../commands/blocking.ts";
+import { ClusterServers } from "../servers/cluster_servers.ts";
+import { type CommandRoute, ManagedClient } from "../commands/client.ts";
+import { Dispatcher } from "../commands/dispatcher.ts";
+import { observeRoute } from "../commands/observed_route.ts";
+import {
+  type PipelineFill,
+  type PipelineOptions,
+  type PipelineParts,
+  runPipeline,
+} from "../commands/pipeline.ts";
+import type { Subscription } from "../commands/subscription.ts";
+import { SubscriptionHub } from "../commands/subscription_hub.ts";
+import type {
+  MessageHandler,
+  SubscribeOptions,
+  SubscriptionTargets,
+} from "../commands/subscription_types.ts";
+import type { RetryPolicy } from "../commands/retry_judge.ts";
+import { runSlotTransaction } from "../commands/slot_transaction.ts";
+import {
+  runTransaction,
+  type TransactionFill,
+  type TransactionOptions,
+  type TransactionParts,
+} from "../commands/transaction.ts";
+import type { Connection } from "../connection/connection.ts";
+import { Command } from "../connection/driver.ts";
+import type { CommandOwner } from "../connection/tracked.ts";
+import { makeBlocking } from "./blocking.ts";
+import { locate } from "../servers/location.ts";
+import { DatabaseNumbers } from "./numbers.ts";
+import { classifier, makeBudget } from "../servers/parts.ts";
+import { type AcquireOptions, ConnectionLease } from "../servers/lease.ts";
+import { type Loan, sessionOf } from "../servers/loan.ts";
+import { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { MetricsSource } from "../observability/prometheus.ts";
+import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
+import type { Telemetry } from "../observability/telemetry/telemetry.ts";
+import type {
+  ConnectionMetrics,
+  DatabaseHealth,
+  PoolStatistics,
+  RedisStats,
+} from "../observability/types.ts";
+import type { ConnectionBudget } from "../pool/budget.ts";
+import { blockingTimeoutMs } from "../resilience/command_class.ts";
+import type { RetryBudget } from "../resilience/retry_budget.ts";
+import { ServerConnections, type ServerContext } from "../servers/server_connections.ts";
+import type { LeaseTarget, LeaseWait, Servers } from "../servers/servers.ts";
+import { SingleServer } from "../servers/single_server.ts";
+import { prefixedSlot } from "../topology/key_slot.ts";
+import { slotTransactionParts } from "./slot_transactions.ts";
+import { standaloneEndpoint } from "../topology/standalone.ts";
+import { describeEndpoint, type OpenChannel } from "../transport/channel.ts";
+
+/** What a database needs of its manager. */
+export interface DatabaseServices {
+  /** Time. */
+  readonly clock: Clock;
+  /** Reports events. */
+  readonly emit: Emit;
+  /** A connection has been opened. */
+  readonly opened: (database: RedisConfig, connection: Connection) => void;
+  /** The common limit of all databases, if there is one. */
+  readonly budget?: ConnectionBudget;
+  /** What is reported through OpenTelemetry, if anything is. */
+  readonly telemetry?: Telemetry;
+  /** Opens byte channels in place of the transport that is configured: a modelled server. */
+  readonly openChannel?: OpenChannel;
+}
+
+/** A blocking command may take this much longer than it asked for, in milliseconds. */
+const BLOCKING_GRACE_MS = 1000;
+
+/**
+ * One database: wires its pool, lanes, dispatcher, breaker and statistics from its
+ * configuration. It has no policy of its own.
+ */
+export class Database {
+  readonly config: RedisConfig;
+  readonly client: ManagedClient;
+  readonly #services: DatabaseServices;
+  readonly #statistics: DatabaseStatistics;
+  readonly #numbers: DatabaseNumbers;
+  readonly #budget: RetryBudget;
+  readonly #telemetry: DatabaseTelemetry | undefined;
+  readonly #servers: Servers;
+  readonly #dispatcher: Dispatcher;
+  readonly #route: CommandRoute;
+  readonly #blocking: BlockingCommands;
+  readonly #hub: SubscriptionHub;
+  /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
+  readonly #leaseOwner: CommandOwner = {
+    replied: (command, reply) => this.#dispatcher.replied(command, reply),
+    failed: (command, error) => {
+      this.#servers.learn?.(command, error);
+      this.#dispatcher.leaseFailed(command, error);
+    },
+  };
+
+  constructor(config: RedisConfig, services: DatabaseServices) {
+    const { clock } = services;
+    this.config = config;
+    this.#services = services;
+    this.#statistics = new DatabaseStatistics(config.name, clock);
+    this.#budget = makeBudget(config, clock);
+    this.#numbers = new DatabaseNumbers({
+      config,
+      statistics: this.#statistics,
+      health: () => this.health(),
+      servers: () => this.#servers,
+      clock,
+    });
+    this.#telemetry = this.#makeTelemetry();
+    this.#servers = this.#makeServers();
+    const retry = this.#retryPolicy();
+    this.#dispatcher = this.#makeDispatcher(retry);
+    this.#blocking = makeBlocking({
+      config,
+      servers: this.#servers,
+      dispatcher: this.#dispatcher,
+      statistics: this.#statistics,
+      retry,
+      timeoutOf: (command) => this.#timeoutOf(command),
+      clock,
+    });
+    this.#hub = this.#makeHub();
+    this.#route = this.#makeRoute();
+    this.client = this.#makeClient();
+  }
+
+  get name(): string {
+    return this.config.name;
+  }
+
+  whenReady(signal?: AbortSignal): Promise<void> {
+    return this.#servers.whenReady(signal);
+  }
+
+  async acquire(options: AcquireOptions): Promise<ConnectionLease> {
+    const { key, node, ...wait } = options;
+    const target: LeaseTarget = {
+      ...(node === undefined ? {} : { node }),
+      ...(key === undefined ? {} : { slot: prefixedSlot(this.config.keyPrefix, key) }),
+    };
+    const lease = await this.#servers.lease(
+      target,
+      wait,
+      (server, wait) => server.acquire(wait),
+    );
+    return new ConnectionLease(this.name, sessionOf(lease).redis, lease);
+  }
+
+  /**
+   * Sends commands together.
+   *
+   * @param fill Adds the commands.
+   * @param options How the outcome is told.
+   * @returns The replies, or what became of each command.
+   */
+  pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
+    return runPipeline(this.#batchParts(), fill, options);
+  }
+
+  /**
+   * Subscribes on the connection that all subscriptions of the database share.
+   *
+   * @param targets To what.
+   * @param handler Takes the messages; without it they are iterated.
+   * @param options How it goes.
+   * @param decode Turns a message into what the consumer wants.
+   * @returns The subscription, once the server has confirmed it.
+   */
+  async subscribe<M>(
+    targets: SubscriptionTargets,
+    handler: MessageHandler<M> | undefined,
+    options: SubscribeOptions,
+    decode: (message: Uint8Array) => M,
+  ): Promise<Subscription<M>> {
+    if (this.config.maxConnections < 2) {
+      throw new CommandRefusedError(
+        this.name,
+        "subscribe",
+        "it would take the only connection for good: set max_connections to 2 or more",
+        "the pool",
+      );
+    }
+    if (this.config.mode === "cluster" && "shards" in targets && targets.shards?.length) {
+      throw new CommandRefusedError(
+        this.name,
+        "ssubscribe",
+        "shard channels belong to nodes: use manager.acquire(database, { key: channel })",
+        "the one connection for subscriptions",
+      );
+    }
+    return await this.#hub.subscribe(targets, handler, options, decode);
+  }
+
+  /**
+   * Runs commands at once and all together.
+   *
+   * @param fill Reads and adds the commands.
+   * @param options What is watched, and how often it is tried.
+   * @returns The replies.
+   */
+  transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
+    const parts = this.#batchParts();
+    if (this.config.mode !== "cluster") return runTransaction(parts, fill, options);
+    return runSlotTransaction(
+      slotTransactionParts(parts, {
+        config: this.config,
+        servers: this.#servers,
+        statistics: this.#statistics,
+      }),
+      fill,
+      options,
+    );
+  }
+
+  execute(
+    command: string,
+    args: readonly (string | Uint8Array | number)[],
+  ): Promise<unknown> {
+    const { keyPrefix } = this.config;
+    const built = new Command(command, args.map(asLibraryArgument), {
+      keyPrefix,
+      replyEncoding: this.config.decodeResponses ? "utf8" : null,
+    });
+    this.#route.dispatch(built);
+    return built.promise;
+  }
+
+  /**
+   * Asks the server now; in a cluster every node that serves slots.
+   *
+   * @param signal Ends the wait.
+   * @returns Whether the server, or a node of the cluster, serves.
+   */
+  check(signal?: AbortSignal): Promise<boolean> {
+    return this.#servers.check(signal);
+  }
+
+  /**
+   * Closes connections that have been idle, or have lived, for too long.
+   *
+   * @returns How many.
+   */
+  reap(): number {
+    return this.#servers.reap();
+  }
+
+  /**
+   * Takes no more commands, lets those it has finish, and closes every connection.
+   *
+   * @param drainMs How long they may take, in milliseconds.
+   * @returns How many commands were cut.
+   */
+  async close(drainMs: number): Promise<number> {
+    this.#dispatcher.close();
+    this.#servers.stopReporting();
+    const { clock } = this.#services;
+    const deadline = clock.now() + drainMs;
+    this.#hub.close();
+    // Over a lane the server is told to end what waits for ever.
+    await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
+    const cut = await this.#servers.close(Math.max(0, deadline - clock.now()));
+    this.#telemetry?.close();
+    return cut;
+  }
+
+  /** Closes the circuit breaker by hand, and forgets its failures. */
+  resetCircuitBreaker(): void {
+    this.#servers.resetBreakers();
+  }
+
+  /** What commands did in the window, and connections so far. */
+  statistics(): RedisStats {
+    return this.#numbers.statistics();
+  }
+
+  /** Begins a new window of the statistics. */
+  resetStatistics(): void {
+    this.#statistics.resetWindow();
+  }
+
+  /** What text metrics are made of. */
+  metricsSource(): MetricsSource {
+    return this.#numbers.metricsSource();
+  }
+
+  /** What the pool holds. */
+  poolStatistics(): PoolStatistics {
+    return this.#numbers.pool();
+  }
+
+  /** How well it serves, as far as is known without asking. */
+  health(): DatabaseHealth {
+    return this.#servers.health();
+  }
+
+  /** The seed's legacy shape. */
+  metrics(): ConnectionMetrics {
+    return this.#numbers.metrics();
+  }
+
+  #makeServers(): Servers {
+    const { budget, clock, emit, openChannel, opened } = this.#services;
+    const { config } = this;
+    const context: ServerContext = {
+      config,
+      statistics: this.#statistics,
+      budget: this.#budget,
+      limit: budget,
+      leaseOwner: this.#leaseOwner,
+      timeoutOf: (command) => this.#timeoutOf(command),
+      opened: (connection) => opened(config, connection),
+      telemetry: this.#telemetry,
+      emit,
+      ...(openChannel === undefined ? {} : { openChannel }),
+      clock,
+    };
+    if (config.mode === "cluster") return new ClusterServers(context);
+    return new SingleServer(
+      new ServerConnections(context, { locate: (moved) => locate(config, clock, moved) }),
+    );
+  }
+
+  #makeTelemetry(): DatabaseTelemetry | undefined {
+    const { config } = this;
+    const { clock, telemetry } = this.#services;
+    return telemetry?.forDatabase({
+      name: config.name,
+      db: config.db,
+      endpoint: config.mode === "standalone"
+        ? describeEndpoint(standaloneEndpoint(config))
+        : undefined,
+      readPool: () => this.#numbers.poolReading(),
+      clock,
+    });
+  }
+
+  #timeoutOf(command: Command): number {
+    const blocking = blockingTimeoutMs(command.name, command.args);
+    return blocking === undefined
+      ? this.config.commandTimeoutMs
+      : blocking + BLOCKING_GRACE_MS;
+  }
+
+  #retryPolicy(): RetryPolicy {
+    const { maxRetries, retryDelayMs, retryOnTimeout, retryWrites } = this.config;
+    const budget = this.#budget;
+    const refused = () => this.#statistics.retryRefused();
+    return { maxRetries, retryDelayMs, retryOnTimeout, retryWrites, budget, refused };
+  }
+
+  #makeDispatcher(retry: RetryPolicy): Dispatcher {
+    const { config } = this;
+    const servers = this.#servers;
+    return new Dispatcher({
+      database: config.name,
+      commandTimeoutMs: config.commandTimeoutMs,
+      retry,
+      classifier,
+      sink: servers.sink,
+      breaker: servers.gate,
+      openError: () => servers.openError(),
+      runBlocking: (command) => this.#blocking.run(command),
+      ...(servers.redirect === undefined ? {} : {
+        redirect: (command, error) => servers.redirect!(command, error),
+      }),
+      reresolve: (reason) => servers.reresolve(reason),
+      notReady: (connection) => servers.notReady(connection),
+      statistics: this.#statistics,
+      clock: this.#services.clock,
+    });
+  }
+
+  #makeClient(): ManagedClient {
+    const { name: database, db, keyPrefix, decodeResponses } = this.config;
+    return new ManagedClient({
+      database,
+      db,
+      keyPrefix,
+      decodeResponses,
+      route: this.#route,
+    });
+  }
+
+  #makeRoute(): CommandRoute {
+    return observeRoute({
+      dispatch: (command) => this.#dispatcher.dispatch(command),
+      dispatchBatch: (commands) => this.#dispatcher.dispatchBatch(commands),
+      whenReady: () => this.whenReady(),
+    }, this.#telemetry);
+  }
+
+  #makeHub(): SubscriptionHub {
+    const { name: database, keyPrefix, healthCheckIntervalMs, commandTimeoutMs } =
+      this.config;
+    const { clock, emit } = this.#services;
+    return new SubscriptionHub({
+      database,
+      keyPrefix,
+      acquire: (signal) => this.#lend({}, { signal }),
+      heartbeat: { intervalMs: healthCheckIntervalMs, timeoutMs: commandTimeoutMs },
+      emit,
+      clock,
+    });
+  }
+
+  #batchParts(): PipelineParts & TransactionParts {
+    return {
+      database: this.name,
+      client: this.client,
+      decodeResponses: this.config.decodeResponses,
+      classify: ({ name, args }) => classifier.resolve(name, args),
+      send: (commands) => this.#dispatcher.dispatchBatch(commands),
+      acquire: (wait) => this.#lend({}, wait),
+      observer: this.#telemetry,
+      clock: this.#services.clock,
+    };
+  }
+
+  #lend(target: LeaseTarget, wait: LeaseWait): Promise<Loan> {
+    return this.#servers.lease(target, wait, (server, wait) => server.lend(wait));
+  }
+}
+
+/** The client library knows bytes as Buffers only; of others it would send the text. */
+function asLibraryArgument(arg: string | Uint8Array | number): string | Buffer | number {
+  return arg instanceof Uint8Array
+    ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength)
+    : arg;
+}

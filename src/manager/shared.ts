@@ -1,0 +1,100 @@
+import type { RedisClient } from "../commands/client.ts";
+import { RedisConnectionManager } from "./manager.ts";
+import type { CloseOptions, CloseReport } from "./options.ts";
+import type { DatabaseName } from "./named_databases.ts";
+
+/** What {@linkcode getRedisClient} is asked for; the seed's two arguments. */
+export interface GetRedisClientOptions {
+  /** Name or number of the database. Default `main`. */
+  database?: DatabaseName;
+  /** `true` gives a promise that resolves when the database is connected. Default `false`. */
+  asyncClient?: boolean;
+}
+
+/**
+ * A database's client from the process-wide manager, which is made of the configuration
+ * found in files and environment when it is first asked for.
+ *
+ * @example Usage
+ * ```ts
+ * import { closeAllRedisConnections, getRedisClient, getRedisManager } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * getRedisManager({
+ *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+ *   databases: { main: { db: 0 } },
+ * });
+ * const main = getRedisClient({ database: "main" });
+ * assertEquals(await main.set("mooring:example", "ahoy", "EX", 1), "OK");
+ * await closeAllRedisConnections();
+ * ```
+ *
+ * @param options Which database, and whether to wait for the connection.
+ * @returns The client, or a promise of it with `asyncClient: true`.
+ * @throws {UnknownDatabaseError} If the configuration has no such database.
+ * @throws {ConfigError} If the configuration cannot be used.
+ */
+export function getRedisClient(
+  options: GetRedisClientOptions & { asyncClient: true },
+): Promise<RedisClient>;
+/**
+ * A database's client from the process-wide manager, at once.
+ *
+ * @param options Which database.
+ * @returns The client.
+ * @throws {UnknownDatabaseError} If the configuration has no such database.
+ * @throws {ConfigError} If the configuration cannot be used.
+ */
+export function getRedisClient(
+  options?: GetRedisClientOptions & { asyncClient?: false },
+): RedisClient;
+export function getRedisClient(
+  options: GetRedisClientOptions = {},
+): RedisClient | Promise<RedisClient> {
+  const { database = "main", asyncClient = false } = options;
+  const manager = RedisConnectionManager.shared();
+  return asyncClient ? manager.getAsyncClient(database) : manager.getClient(database);
+}
+
+/**
+ * The process-wide manager.
+ *
+ * @example Usage
+ * ```ts
+ * import { closeAllRedisConnections, getRedisManager } from "@mooring/redis";
+ * import { assertStrictEquals } from "@std/assert";
+ *
+ * const manager = getRedisManager({ databases: { main: { db: 0 } } });
+ * assertStrictEquals(getRedisManager(), manager);
+ * await closeAllRedisConnections();
+ * ```
+ *
+ * @param config What it is made with; counts only for the call that makes it.
+ * @returns The same manager every time, until it is closed.
+ * @throws {ConfigError} If the configuration cannot be used.
+ */
+export function getRedisManager(
+  config?: ConstructorParameters<typeof RedisConnectionManager>[0],
+): RedisConnectionManager {
+  return RedisConnectionManager.shared(config);
+}
+
+/**
+ * Closes the process-wide manager; the next call that needs one makes a new one.
+ *
+ * @example Usage
+ * ```ts
+ * import { closeAllRedisConnections } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals((await closeAllRedisConnections()).cutCommands, 0);
+ * ```
+ *
+ * @param options How long commands may take to finish.
+ * @returns What was cut.
+ */
+export async function closeAllRedisConnections(
+  options: CloseOptions = {},
+): Promise<CloseReport> {
+  return await RedisConnectionManager.closeShared(options);
+}

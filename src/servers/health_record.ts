@@ -1,0 +1,208 @@
+import type { Clock } from "../core/clock.ts";
+import type { Emit } from "../core/events.ts";
+import { ConnectionState } from "../core/states.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { Answer, Connection } from "../connection/connection.ts";
+import type { LoadingProgress } from "../connection/readiness.ts";
+import { judgeHealth } from "../health/health.ts";
+import { LoadingWatch } from "../health/loading_watch.ts";
+import { HealthMonitor } from "../health/monitor.ts";
+import { HealthPatrol } from "../health/patrol.ts";
+import { RecentTroubles } from "../health/recent_troubles.ts";
+import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import { maskSecrets } from "../observability/log_text.ts";
+import type { DatabaseHealth } from "../observability/types.ts";
+import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
+
+/** What a health record needs to know from elsewhere. */
+export interface HealthRecordParts {
+  /** The database. */
+  readonly config: RedisConfig;
+  /** Where it is, in words. */
+  readonly endpoint: () => string;
+  /** Its circuit breaker's state. */
+  readonly breaker: () => CircuitBreaker["state"];
+  /** Its connections. */
+  readonly connections: () => ConnectionCounts;
+  /** The last error of a command or connection. */
+  readonly lastError: () => string | null;
+  /** Asks the server now, and connects where no connection is open. */
+  readonly ask: () => Promise<unknown>;
+  /** Reports events. */
+  readonly emit: Emit;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/**
+ * What is held for and against one database: why it was not reached, whether its server
+ * is loading, what failed lately. Judges from that how well it serves, and reports when
+ * the judgement changes.
+ */
+export class HealthRecord {
+  readonly #parts: HealthRecordParts;
+  readonly #troubles: RecentTroubles;
+  readonly #monitor: HealthMonitor;
+  readonly #loadingWatch: LoadingWatch;
+  readonly #patrol: HealthPatrol;
+  #connectError: string | undefined;
+  #loading = false;
+  #pingMs: number | null = null;
+  /** The state that it was last found in, and since when. */
+  #judged: { state: ConnectionState; since: number };
+
+  /**
+   * Begins with a healthy database.
+   *
+   * @param parts What it needs.
+   */
+  constructor(parts: HealthRecordParts) {
+    const { clock, config, emit } = parts;
+    this.#parts = parts;
+    this.#judged = { state: ConnectionState.HEALTHY, since: clock.wallNow() };
+    this.#troubles = new RecentTroubles(clock);
+    this.#patrol = new HealthPatrol({
+      intervalMs: config.healthCheckIntervalMs,
+      ask: parts.ask,
+      clock,
+    });
+    this.#monitor = new HealthMonitor({
+      judge: () => this.#judgeForPatrol(),
+      changed: (from, to, reason) =>
+        emit("statechange", { database: config.name, from, to, reason }),
+      clock,
+    });
+    this.#loadingWatch = new LoadingWatch({
+      database: config.name,
+      timeoutMs: config.loadingTimeoutMs,
+      answerTimeoutMs: config.commandTimeoutMs,
+      progress: (progress, waitedMs) => this.loading(progress, waitedMs),
+      over: () => {
+        this.#loading = false;
+        this.update();
+      },
+      clock,
+    });
+  }
+
+  /** Reports an event; whatever is reported may have changed how well it serves. */
+  readonly emit: Emit = (type, detail) => {
+    this.#parts.emit(type, detail);
+    this.update();
+  };
+
+  /** Judges anew. */
+  update(): void {
+    this.#monitor.update();
+  }
+
+  /** Reports no more changes, and asks no more. */
+  stop(): void {
+    this.#monitor.stop();
+    this.#patrol.stop();
+  }
+
+  /**
+   * An attempt to connect failed.
+   *
+   * @param error Why.
+   */
+  connectFailed(error: Error): void {
+    // A password's provider, or a resolver, may have written it.
+    this.#connectError = maskSecrets(error.message);
+  }
+
+  /** A connection was opened: its server serves. */
+  connected(): void {
+    this.#connectError = undefined;
+    this.#loading = false;
+  }
+
+  /** A connection was lost, or a deadline passed on it. */
+  troubled(): void {
+    this.#troubles.add();
+  }
+
+  /**
+   * The server is loading its data.
+   *
+   * @param progress How far it is.
+   * @param waitedMs How long it has been waited for.
+   */
+  loading(progress: LoadingProgress, waitedMs: number): void {
+    this.#loading = true;
+    const { name: database } = this.#parts.config;
+    this.emit("loading", { database, waitedMs, ...progress });
+  }
+
+  /**
+   * A server that was connected says that it does not serve yet.
+   *
+   * @param connection The connection that it said so on.
+   */
+  notReady(connection: Connection): void {
+    this.#loadingWatch.notice(connection);
+  }
+
+  /**
+   * A health check measured a PING.
+   *
+   * @param ms How long it took, in milliseconds; `null` if there was no answer.
+   */
+  pinged(ms: number | null): void {
+    this.#pingMs = ms;
+  }
+
+  /**
+   * Whether an answer to PING says that the server serves; an error mostly does too.
+   *
+   * @param connection The connection that it came on.
+   * @param answer The answer.
+   * @returns `true` if it does.
+   */
+  serves(connection: Connection, answer: Answer): boolean {
+    if (!("error" in answer)) return true;
+    const { code, rule } = classifyReplyError(answer.error.message);
+    if (rule.kind !== "loading") return true;
+    this.#loading = code === "LOADING";
+    this.notReady(connection);
+    this.update();
+    return false;
+  }
+
+  #judgeForPatrol(): DatabaseHealth {
+    const judged = this.judge();
+    this.#patrol.notice(judged.state === ConnectionState.HEALTHY);
+    return judged;
+  }
+
+  /**
+   * How well the database serves, as far as is known without asking.
+   *
+   * @returns A frozen snapshot.
+   */
+  judge(): DatabaseHealth {
+    const { breaker, clock, config, connections, endpoint, lastError } = this.#parts;
+    const { open, opened } = connections();
+    const judgement = judgeHealth({
+      breaker: breaker(),
+      loading: this.#loading,
+      connectError: this.#connectError,
+      openConnections: open,
+      everConnected: opened > 0,
+      recentTroubles: this.#troubles.count,
+    });
+    const { state } = judgement;
+    if (state !== this.#judged.state) this.#judged = { state, since: clock.wallNow() };
+    return Object.freeze({
+      ...judgement,
+      since: new Date(this.#judged.since).toISOString(),
+      endpoint: endpoint(),
+      db: config.db,
+      circuitBreaker: breaker(),
+      lastError: lastError(),
+      pingMs: this.#pingMs,
+    });
+  }
+}

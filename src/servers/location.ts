@@ -1,0 +1,99 @@
+import type { Clock } from "../core/clock.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { OpenerOptions } from "../connection/opener.ts";
+import { resolveHost } from "../topology/resolver.ts";
+import { SentinelPrimary } from "../topology/sentinel.ts";
+import { standaloneEndpoint } from "../topology/standalone.ts";
+import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
+import { openDenoChannel } from "../transport/deno_channel.ts";
+import { openNodeChannel } from "../transport/node_channel.ts";
+import { readTlsMaterial } from "../transport/tls.ts";
+
+/** Where the connections of a database go, and who knows. */
+export interface DatabaseLocation extends Pick<OpenerOptions, "resolve" | "confirm"> {
+  /** What is connected to, in words, before an address is known. */
+  readonly where: string;
+  /** Where it is as far as is known, in words. */
+  readonly current: () => string;
+  /** Ends what it has open, for good. */
+  readonly close: () => void;
+}
+
+/**
+ * Says where a database is: at its address, or where its sentinels say. Opens nothing
+ * until it is first asked.
+ *
+ * @param config The database.
+ * @param clock Time.
+ * @param moved Told when the server is another one than before.
+ * @returns Where it is.
+ */
+export function locate(
+  config: RedisConfig,
+  clock: Clock,
+  moved: (from: string, to: string) => void,
+): DatabaseLocation {
+  if (config.mode === "sentinel") return locateBySentinels(config, clock, moved);
+  const where = describeEndpoint(standaloneEndpoint(config));
+  return {
+    where,
+    current: () => where,
+    resolve: (signal) => resolveEndpoints(config, signal),
+    close: () => {},
+  };
+}
+
+/** Where a database is that needs no other server to say so. */
+function resolveEndpoints(
+  config: RedisConfig,
+  signal: AbortSignal,
+): Promise<Endpoint | Endpoint[]> {
+  const { host, port, resolve, unixSocket } = config;
+  return resolve === undefined || unixSocket !== undefined
+    ? Promise.resolve(standaloneEndpoint(config))
+    : resolveHost(resolve, host, port, signal);
+}
+
+function locateBySentinels(
+  config: RedisConfig,
+  clock: Clock,
+  moved: (from: string, to: string) => void,
+): DatabaseLocation {
+  const { connectTimeoutMs, healthCheckIntervalMs, nodes } = config;
+  // The configuration's checks have seen to it that there is one.
+  const name = config.sentinelName!;
+  const { sentinelPassword, sentinelTls, sentinelUsername } = config;
+  const primary = new SentinelPrimary({
+    database: config.name,
+    name,
+    sentinels: nodes,
+    connectTimeoutMs,
+    heartbeatMs: healthCheckIntervalMs,
+    moved,
+    clock,
+    handshake: {
+      database: config.name,
+      db: 0,
+      keyPrefix: "",
+      silenceLimitMs: connectTimeoutMs,
+      replyLimits: config.replyLimits,
+      openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
+      clock,
+      // What sentinels answer says nothing of the database.
+      observer: { answered: () => {}, troubled: () => {} },
+      ...(sentinelUsername === undefined ? {} : { username: sentinelUsername }),
+      ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
+      ...(config.socketKeepalive ? { keepalive: config.socketKeepaliveOptions } : {}),
+      ...(sentinelTls.enabled ? { tls: () => readTlsMaterial(sentinelTls) } : {}),
+    },
+  });
+  const sentinels = nodes.map((node) => describeEndpoint({ kind: "tcp", ...node }));
+  const where = `sentinel ${name} at ${sentinels.join(",")}`;
+  return {
+    where,
+    current: () => primary.primary ?? where,
+    resolve: () => primary.resolve(),
+    confirm: (endpoint, ask) => primary.confirm(endpoint, ask),
+    close: () => primary.close(),
+  };
+}

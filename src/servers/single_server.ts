@@ -1,0 +1,93 @@
+import type { CommandSink } from "../commands/dispatcher.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { PooledConnection } from "./pool.ts";
+import type { OpenConnection } from "../pool/types.ts";
+import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import type { DatabaseHealth } from "../observability/types.ts";
+import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import type { ServerConnections, ServerNumbers } from "./server_connections.ts";
+import type { LeaseTarget, LeaseWait, Servers } from "./servers.ts";
+
+const ANYWHERE = Object.freeze({ asking: false });
+
+/** The one server of a database that has one: commands go to its lanes directly. */
+export class SingleServer implements Servers {
+  readonly sink: CommandSink;
+  readonly gate: CircuitBreaker;
+  readonly #server: ServerConnections;
+
+  /**
+   * Opens nothing.
+   *
+   * @param server The server.
+   */
+  constructor(server: ServerConnections) {
+    this.#server = server;
+    this.sink = server.lanes;
+    this.gate = server.breaker;
+  }
+
+  openError(): Error {
+    return this.#server.openError();
+  }
+
+  targetOf(): LeaseTarget & { asking: boolean } {
+    return ANYWHERE;
+  }
+
+  lease<T>(
+    _target: LeaseTarget,
+    wait: LeaseWait,
+    lease: (server: ServerConnections, wait: LeaseWait) => Promise<T>,
+  ): Promise<T> {
+    return lease(this.#server, wait);
+  }
+
+  whenReady(signal?: AbortSignal): Promise<void> {
+    return this.#server.whenReady(signal);
+  }
+
+  reresolve(reason: string): void {
+    this.#server.lanes.replaceAll(reason);
+  }
+
+  notReady(connection: Connection): void {
+    this.#server.health.notReady(connection);
+  }
+
+  check(signal?: AbortSignal): Promise<boolean> {
+    return this.#server.questions.check(signal);
+  }
+
+  reap(): number {
+    return this.#server.reap();
+  }
+
+  connections(): ConnectionCounts {
+    return this.#server.connections();
+  }
+
+  openConnections(): OpenConnection<PooledConnection>[] {
+    return this.#server.openConnections();
+  }
+
+  numbers(): ServerNumbers {
+    return this.#server.numbers();
+  }
+
+  health(): DatabaseHealth {
+    return this.#server.health.judge();
+  }
+
+  resetBreakers(): void {
+    this.#server.resetBreaker();
+  }
+
+  stopReporting(): void {
+    this.#server.health.stop();
+  }
+
+  close(drainMs: number): Promise<number> {
+    return this.#server.close(drainMs);
+  }
+}

@@ -1,0 +1,22 @@
+import { assertRejects } from "@std/assert";
+import { mooringContender } from "../../../src/cli/tune/mooring.ts";
+import { ConnectError, RedisConfigLoader } from "../../../mod.ts";
+import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { SentinelTopology } from "../../support/sentinel_topology.ts";
+
+Deno.test("a contender that cannot connect leaves nothing open, to sentinels neither", async () => {
+  await using redis = await SentinelTopology.start({ quick: true });
+  for (const server of redis.servers) await server.kill();
+  const { databases } = RedisConfigLoader.fromOptions({
+    mode: "sentinel",
+    nodes: redis.endpoints,
+    sentinelName: redis.name,
+    connectTimeoutMs: 1000,
+    databases: { main: {} },
+  });
+  const options = { config: databases.main!, name: "tune-1", lanes: 1, leases: 0 };
+  await assertRejects(() => mooringContender("0").open(options), ConnectError);
+  for (const sentinel of redis.sentinels) {
+    await assertNoConnectionsLeft(sentinel, "mooring:");
+  }
+});

@@ -1,0 +1,51 @@
+import { assertRejects } from "@std/assert";
+import { Opener } from "../../../src/connection/opener.ts";
+import { systemClock } from "../../../src/core/clock.ts";
+import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
+import { waitFor } from "../../support/wait.ts";
+
+Deno.test("Opener begins anew with fast attempts when it is redirected, while it waits and later", async () => {
+  let attempts = 0;
+  const opener = new Opener({
+    database: "main",
+    db: 0,
+    keyPrefix: "",
+    silenceLimitMs: 1000,
+    replyLimits: DEFAULT_REPLY_LIMITS,
+    connectTimeoutMs: 1000,
+    loadingTimeoutMs: 1000,
+    heartbeatMs: 0,
+    // Whoever waits for the second attempt of the policy waits for ever here.
+    retry: {
+      attempts: 10,
+      minMs: 3_600_000,
+      maxMs: 3_600_000,
+      multiplier: 1,
+      jitter: 0,
+    },
+    resolve: () => Promise.resolve({ kind: "tcp", host: "127.0.0.1", port: 1 }),
+    openChannel: () => {
+      attempts++;
+      return Promise.reject(
+        Object.assign(new Error("refused"), { code: "ECONNREFUSED" }),
+      );
+    },
+    mayRetry: () => true,
+    attemptFailed: () => {},
+    attemptRepeated: () => {},
+    loading: () => {},
+    clock: systemClock,
+    observer: { answered: () => {}, troubled: () => {} },
+  });
+  const stop = new AbortController();
+  const opening = assertRejects(() => opener.open("lane", stop.signal), Error, "over");
+  await waitFor(() => attempts === 1, { what: "the first attempt" });
+  opener.redirect();
+  // A fast attempt is under way, or waited for: it begins anew as well.
+  await waitFor(() => attempts >= 2, { what: "an attempt elsewhere" });
+  opener.redirect();
+  const before = attempts;
+  await waitFor(() => attempts >= before + 3, { what: "fast attempts elsewhere" });
+  stop.abort(new Error("over"));
+  await opening;
+});
