@@ -229,7 +229,7 @@ Deno.test("tune --write puts what it recommends into the file, comments kept", (
     // The least that is recommended is five times that, on any machine.
     const written = /socket_timeout: ([\d.]+)/.exec(after)?.[1];
     assert(Number(written) >= 0.5, after);
-    assertEquals(after, text.replace("0.1\n", `${written}\n`));
+    assertEquals(after, text.replace("timeout: 0.1\n", `timeout: ${written}\n`));
   }));
 
 Deno.test("tune --compare ends with 1 when a figure is worse by more than the noise", () =>

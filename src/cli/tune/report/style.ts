@@ -68,7 +68,7 @@ stroke:var(--surface);stroke-width:4px;stroke-linejoin:round}
 .canvas .narrow{display:block;max-width:30rem}}
 .grid{stroke:var(--grid);stroke-width:1}
 .mark{stroke:var(--muted);stroke-width:1}
-.line{fill:none;stroke:var(--series);stroke-width:2;stroke-linejoin:round}
+.line{fill:none;stroke:var(--series);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
 .whisker{fill:none;stroke:var(--series);stroke-width:5;opacity:.25}
 .point{fill:var(--series);stroke:var(--surface);stroke-width:1}
 .ring{fill:none;stroke:var(--text);stroke-width:1.75}
