@@ -52,14 +52,11 @@ function withReport(args: readonly string[]): string[] {
   ];
 }
 
-/** Seed of the simulation in the report: the same each time. */
-const SEED = 1;
-
 /** What many instances do to one server: the simulation, small. */
 async function sections(): Promise<ExtraSection[]> {
   const { QUICK, simulate } = await import("./simulation/run.ts");
   const { simulationSection } = await import("./simulation/section.ts");
-  return [simulationSection(await simulate(QUICK, SEED))];
+  return [simulationSection(await simulate(QUICK))];
 }
 
 async function tune(args: readonly string[]): Promise<number> {

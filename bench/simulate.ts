@@ -17,9 +17,7 @@ import { type Column, tableLines } from "../src/cli/table.ts";
 import { conclusions } from "./simulation/conclusions.ts";
 import { FULL, QUICK, simulate } from "./simulation/run.ts";
 import { simulationPage } from "./simulation/section.ts";
-import type { SimulationReport } from "./simulation/types.ts";
-
-const SEED = 1;
+import type { SimulationReport, StormRow } from "./simulation/types.ts";
 
 function print<R>(
   title: string,
@@ -36,13 +34,28 @@ function print<R>(
   console.log(`\n${title}\n${tableLines(columns, rows).join("\n")}`);
 }
 
+function printStorms(title: string, rows: readonly StormRow[]): void {
+  print(`${title}; an instance, the worst of all seeds`, rows, {
+    without: ({ without }) => without.join(" and ") || "nothing",
+    "connects, worst second": ({ worstSecond }) => worstSecond,
+    "worst second back": ({ worstSecondBack }) => worstSecondBack,
+    "worst 100 ms back": ({ worstBinBack }) => worstBinBack,
+    "in all": ({ connects }) => connects,
+    "calls a command": ({ calls }) => calls,
+    "trips": ({ trips }) => trips,
+    "last failure after s": ({ failedForMs }) => failedForMs / 1000,
+  });
+}
+
 function printAll(report: SimulationReport): void {
-  const { queue, clients, storms, flaps } = report;
+  const { clients, hangUps, loads, queue, scale, storms } = report;
   print(`Waits for a lease, ${queue.rate} leases a second`, queue.rows, {
     "latency ms": ({ latencyMs }) => latencyMs,
     leases: ({ leases }) => leases,
     "load %": ({ load }) => load * 100,
     "mean ms": ({ meanWaitMs }) => meanWaitMs,
+    "of the seeds": ({ meanRangeMs }) =>
+      meanRangeMs.map((n) => formatNumber(n)).join(" to "),
     "Erlang C ms": ({ theoryMs }) => theoryMs === null ? null : theoryMs.toPrecision(3),
     "p99 ms": ({ p99WaitMs }) => p99WaitMs,
     "in vain %": ({ timedOut }) => timedOut * 100,
@@ -55,21 +68,28 @@ function printAll(report: SimulationReport): void {
     "instances without": ({ without }) => without,
     "largest pool": ({ largestPool }) => largestPool,
   });
-  const seconds = storms.awayMs / 1000;
-  print(`Restart: ${storms.instances} instances, away for ${seconds} s`, storms.rows, {
-    breaker: ({ breaker }) => breaker ? "on" : "off",
-    jitter: ({ jitter }) => jitter ? "on" : "off",
-    "peak away /100 ms": ({ peakAway }) => peakAway,
-    "peak back /100 ms": ({ peakBack }) => peakBack,
-    trips: ({ trips }) => trips,
+  print("Replies of a server that is well", loads, {
+    "commands/s": ({ perSecond }) => perSecond,
+    "io-threads": ({ ioThreads }) => ioThreads,
+    "busy %": ({ load }) => load * 100,
+    "mean ms": ({ meanMs }) => meanMs,
+    "M/D/1 ms": ({ theoryMs }) => theoryMs,
+  });
+  const away = `away for ${storms.awayMs / 1000} s`;
+  printStorms(`Restart: ${storms.instances} instances, ${away}`, storms.rows);
+  print(`Restart, ${away}: by the number of instances`, scale.rows, {
+    instances: ({ instances }) => instances,
+    "connects, worst second": ({ allWorstSecond }) => allWorstSecond,
+    "an instance": ({ worstSecond }) => worstSecond,
+    "worst second back": ({ allWorstSecondBack }) => allWorstSecondBack,
+    "of them": ({ worstSecondBack }) => worstSecondBack,
+    dropped: ({ dropped }) => dropped,
     "last failure after s": ({ failedForMs }) => failedForMs / 1000,
   });
-  print(`Flapping server: ${flaps.instances} instances, retries`, flaps.rows, {
-    budget: ({ budget }) => budget ? "on" : "off",
-    "commands": ({ asked }) => asked,
-    "in all": ({ retries }) => retries.reduce((sum, n) => sum + n, 0),
-    "most in a second": ({ retries }) => Math.max(...retries),
-  });
+  printStorms(
+    `A server that hangs up for ${hangUps.seconds} s: ${hangUps.instances} instances`,
+    hangUps.rows,
+  );
   console.log(`\n${conclusions(report).map((words) => `- ${words}`).join("\n")}`);
 }
 
@@ -82,7 +102,7 @@ if (import.meta.main) {
       html: { type: "string" },
     },
   });
-  const report = await simulate(values.quick ? QUICK : FULL, SEED);
+  const report = await simulate(values.quick ? QUICK : FULL);
   printAll(report);
   if (values.json !== undefined) {
     await Deno.writeTextFile(values.json, `${JSON.stringify(report, null, 2)}\n`);

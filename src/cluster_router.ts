@@ -1,7 +1,7 @@
 import type { CommandSink } from "./commands/dispatcher.ts";
 import { isAsking, makeAsking } from "./commands/asking.ts";
 import { isReplyError } from "./connection/driver.ts";
-import type { TrackedCommand } from "./connection/tracked.ts";
+import { spentOn, type TrackedCommand } from "./connection/tracked.ts";
 import type { Clock } from "./core/clock.ts";
 import {
   CommandRefusedError,
@@ -276,10 +276,11 @@ export class ClusterRouter implements CommandSink {
 
   #withdraw(command: TrackedCommand): void {
     const { timeoutMs } = command.tracking;
-    const { database } = this.#options;
+    const { clock, database } = this.#options;
+    const spent = spentOn(command, clock.now());
     this.#failAll(
       [command],
-      new CommandTimeoutError(database, command.name, timeoutMs, "never-sent"),
+      new CommandTimeoutError(database, command.name, timeoutMs, "never-sent", spent),
     );
   }
 

@@ -55,7 +55,7 @@ import { SingleServer } from "./single_server.ts";
 import { prefixedSlot } from "./topology/key_slot.ts";
 import { slotTransactionParts } from "./slot_transactions.ts";
 import { standaloneEndpoint } from "./topology/standalone.ts";
-import { describeEndpoint } from "./transport/channel.ts";
+import { describeEndpoint, type OpenChannel } from "./transport/channel.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -69,6 +69,8 @@ export interface DatabaseServices {
   readonly budget?: ConnectionBudget;
   /** What is reported through OpenTelemetry, if anything is. */
   readonly telemetry?: Telemetry;
+  /** Opens byte channels in place of the transport that is configured: a modelled server. */
+  readonly openChannel?: OpenChannel;
 }
 
 /** A blocking command may take this much longer than it asked for, in milliseconds. */
@@ -300,7 +302,7 @@ export class Database {
   }
 
   #makeServers(): Servers {
-    const { budget, clock, emit, opened } = this.#services;
+    const { budget, clock, emit, openChannel, opened } = this.#services;
     const { config } = this;
     const context: ServerContext = {
       config,
@@ -312,6 +314,7 @@ export class Database {
       opened: (connection) => opened(config, connection),
       telemetry: this.#telemetry,
       emit,
+      ...(openChannel === undefined ? {} : { openChannel }),
       clock,
     };
     if (config.mode === "cluster") return new ClusterServers(context);
@@ -344,7 +347,8 @@ export class Database {
   #retryPolicy(): RetryPolicy {
     const { maxRetries, retryDelayMs, retryOnTimeout, retryWrites } = this.config;
     const budget = this.#budget;
-    return { maxRetries, retryDelayMs, retryOnTimeout, retryWrites, budget };
+    const refused = () => this.#statistics.retryRefused();
+    return { maxRetries, retryDelayMs, retryOnTimeout, retryWrites, budget, refused };
   }
 
   #makeDispatcher(retry: RetryPolicy): Dispatcher {

@@ -76,6 +76,7 @@ function locateBySentinels(
       db: 0,
       keyPrefix: "",
       silenceLimitMs: connectTimeoutMs,
+      replyLimits: config.replyLimits,
       openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
       clock,
       // What sentinels answer says nothing of the database.

@@ -10,6 +10,7 @@ import {
 import { CommandClassifier } from "./resilience/command_class.ts";
 import { RetryBudget } from "./resilience/retry_budget.ts";
 import { ConsecutiveFailures } from "./resilience/trip_strategy.ts";
+import type { OpenChannel } from "./transport/channel.ts";
 import { openDenoChannel } from "./transport/deno_channel.ts";
 import { openNodeChannel } from "./transport/node_channel.ts";
 import { readTlsMaterial } from "./transport/tls.ts";
@@ -23,6 +24,8 @@ export type OpenerReports =
   & Pick<OpenerOptions, "confirm" | "expiring" | "resolve" | "where">
   & {
     readonly observer: ConnectionObserver;
+    /** Opens byte channels in place of the transport that is configured. */
+    readonly openChannel?: OpenChannel;
   };
 
 /**
@@ -47,6 +50,7 @@ export function makeOpener(
     loadingTimeoutMs: config.loadingTimeoutMs,
     silenceLimitMs: config.commandTimeoutMs,
     heartbeatMs: config.healthCheckIntervalMs,
+    replyLimits: config.replyLimits,
     retry: config.connectRetry,
     openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
     clock,

@@ -14,7 +14,7 @@ const VALIDATE_AFTER_MS = 1000;
 /** How long it may take to answer then, in milliseconds. */
 const VALIDATE_TIMEOUT_MS = 1000;
 /** Connections that are opened for leases at the same time. */
-const MAX_CONNECTING = 4;
+export const MAX_CONNECTING = 4;
 
 /** A connection of the pool; with a session if it is for leases. */
 export class PooledConnection implements Pooled {

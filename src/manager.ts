@@ -454,7 +454,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
     const databases = this.#databases.all;
     const now = this.#clock.now();
     const stats = summarizeStatistics(databases, {
-      uptimeSeconds: this.#uptimeSeconds,
+      uptimeSeconds: (now - this.#startedAt) / 1000,
       windowSeconds: (now - this.#windowAt) / 1000,
     });
     if (options.reset === true) {

@@ -42,6 +42,8 @@ export function resolveOptions(
 ): { config: ManagerConfig; extras: ManagerExtras } {
   if (config === undefined) return { config: RedisConfigLoader.loadSync({}), extras };
   if (isManagerConfig(config)) return { config, extras };
+  // A URL alone, say: the loader says what is wanted in its place.
+  if (!isObject(config)) return { config: RedisConfigLoader.fromOptions(config), extras };
   const { logger, telemetry, ...settings } = config;
   return {
     config: RedisConfigLoader.fromOptions(settings),
@@ -51,4 +53,8 @@ export function resolveOptions(
       ...extras,
     },
   };
+}
+
+function isObject(value: object): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

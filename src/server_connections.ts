@@ -9,6 +9,7 @@ import type { CredentialRenewal } from "./connection/credential_renewal.ts";
 import type { Opener } from "./connection/opener.ts";
 import type { DatabaseLocation } from "./database_location.ts";
 import { HealthRecord } from "./database_health.ts";
+import { isOverOnceAnswered } from "./health/patrol.ts";
 import { makeCredentialRenewal } from "./database_credentials.ts";
 import { makeBreaker, makeOpener } from "./database_parts.ts";
 import { makePool, type PooledConnection } from "./database_pool.ts";
@@ -26,6 +27,7 @@ import type { Pool } from "./pool/pool.ts";
 import type { OpenConnection, PoolCounters, PoolGauges } from "./pool/types.ts";
 import type { BreakerChange, CircuitBreaker } from "./resilience/circuit_breaker.ts";
 import type { RetryBudget } from "./resilience/retry_budget.ts";
+import type { OpenChannel } from "./transport/channel.ts";
 
 /** What the servers of a database have in common. */
 export interface ServerContext {
@@ -47,6 +49,8 @@ export interface ServerContext {
   readonly telemetry: DatabaseTelemetry | undefined;
   /** Reports events. */
   readonly emit: Emit;
+  /** Opens byte channels in place of the transport that is configured. */
+  readonly openChannel?: OpenChannel;
   /** Time. */
   readonly clock: Clock;
 }
@@ -352,6 +356,19 @@ export class ServerConnections {
     return this.#pool.connections();
   }
 
+  /**
+   * The patrol's look at a server that does not serve fully. The circuit breaker's
+   * cooldown spares a server that is gone from its callers; one connection now and then
+   * is no burden, so that one that is back is found before the cooldown is over.
+   */
+  async #look(): Promise<void> {
+    const { cause, retryAfterMs, state } = this.breaker.snapshot();
+    if (state !== "open" || retryAfterMs === 0) return void await this.check();
+    if (!isOverOnceAnswered(cause) || await this.#ask(undefined) !== "serves") return;
+    // It may have been opened anew meanwhile: what the server just said holds all the same.
+    if (this.breaker.state === "open") this.breaker.reset();
+  }
+
   /** What a look at the server shows; "waits" if it is there and does not serve now. */
   async #ask(
     signal: AbortSignal | undefined,
@@ -384,19 +401,20 @@ export class ServerConnections {
       breaker: () => this.breaker.state,
       connections: () => this.connections(),
       lastError: () => statistics.lastError,
-      ask: () => this.check(),
+      ask: () => this.#look(),
       emit,
       clock,
     });
   }
 
   #makeOpener(): Opener {
-    const { budget, clock, config, statistics } = this.#context;
+    const { budget, clock, config, openChannel, statistics } = this.#context;
     const { confirm, resolve, where } = this.#location;
     return makeOpener(config, clock, {
       where,
       resolve,
       ...(confirm === undefined ? {} : { confirm }),
+      ...(openChannel === undefined ? {} : { openChannel }),
       expiring: (connection, expiresAt) => this.#renewal?.add(connection, expiresAt),
       mayRetry: () => this.breaker.allows(),
       attemptRepeated: () => statistics.retried(),
@@ -482,7 +500,7 @@ export class ServerConnections {
     this.#connections.delete(connection);
     this.#context.statistics.traffic.ended(connection.stream);
     const isLost = reason.kind !== "closed";
-    if (isLost) this.#opener.connectionLost();
+    if (isLost) this.#opener.connectionLost(connection.hasAnswered);
     this.#emit("connection", {
       database: this.#context.config.name,
       action: "closed",
@@ -507,6 +525,10 @@ export class ServerConnections {
     this.lanes.replaceAll(`the primary is ${to} now`);
     const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
     this.#pool.evict(leadsAway, false);
+    // Who holds one keeps it for that moment; nobody gets it after him.
+    for (const { connection } of this.#pool.connections()) {
+      if (leadsAway(connection)) connection.session?.spoil();
+    }
     this.#graceTimer?.cancel();
     this.#graceTimer = clock.setTimer(
       () => this.#pool.evict(leadsAway, true),

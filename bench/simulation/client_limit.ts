@@ -1,3 +1,4 @@
+import { MAX_CONNECTING } from "../../src/database_pool.ts";
 import type { ByteChannel } from "../../src/transport/channel.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { Pooled } from "../../src/pool/types.ts";
@@ -30,8 +31,6 @@ export interface ClientLimitResult {
   readonly server: ServerCounts;
 }
 
-/** As in `database_pool.ts`. */
-const MAX_CONNECTING = 4;
 /** How long a rollout of all instances takes, in milliseconds. */
 const ROLLOUT_MS = 30_000;
 /** How long the last ones are watched, in milliseconds. */

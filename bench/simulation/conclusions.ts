@@ -1,5 +1,5 @@
 import { formatNumber } from "../../src/cli/tune/report/number_style.ts";
-import type { QueueRow, SimulationReport, StormRow } from "./types.ts";
+import type { Mechanism, QueueRow, SimulationReport, StormRow } from "./types.ts";
 
 /** What the configuration's defaults are judged by in the queue: the pool's wait may add
  * so much to 99 of 100 leases, as a share of the time that a lease is held. */
@@ -34,7 +34,10 @@ export function conclusions(report: SimulationReport): string[] {
     sizeForLatency(report),
     acquireTimeout(report),
     sizeForServer(report),
-    ...jitter(report),
+    ioThreads(report),
+    connects(report),
+    spacing(report),
+    jitter(report),
     breaker(report),
     budget(report),
   ];
@@ -85,47 +88,95 @@ function sizeForServer({ clients, defaults, maxClients }: SimulationReport): str
     `${beyond}. Beyond that, set it to maxclients divided by the instances.`;
 }
 
-function storm(
-  { storms }: SimulationReport,
-  breaker: boolean,
-  jitter: boolean,
-): StormRow {
-  return storms.rows.find((row) => row.breaker === breaker && row.jitter === jitter)!;
+function ioThreads({ loads }: SimulationReport): string {
+  const most = (threads: number) =>
+    Math.max(
+      0,
+      ...loads.filter((row) => row.ioThreads === threads && row.load < 1)
+        .map(({ perSecond }) => perSecond),
+    );
+  const threads = [...new Set(loads.map((row) => row.ioThreads))];
+  const carried = threads.map((count) =>
+    `${formatNumber(most(count))} with io-threads ${count}`
+  );
+  return `io-threads: of ${formatNumber(Math.max(...loads.map((r) => r.perSecond)))} ` +
+    `commands a second and fewer, the server keeps up with ${carried.join(", ")}; no ` +
+    "setting of the pool changes that.";
 }
 
-function jitter(report: SimulationReport): string[] {
-  return [true, false].map((breaker) => {
-    const [withIt, without] = [true, false].map((on) => storm(report, breaker, on));
-    const [peak, plain] = [withIt!.peakBack, without!.peakBack];
-    return `jitter, ${
-      breaker ? "with" : "without"
-    } the circuit breaker: when the server ` +
-      `is back, ${formatNumber(report.storms.instances)} instances make at most ` +
-      `${formatNumber(peak)} connects in 100 ms, and ${formatNumber(plain)} without ` +
-      `jitter: ${formatNumber(plain / Math.max(1, peak))} times as many.`;
-  });
+function row(rows: readonly StormRow[], ...without: Mechanism[]): StormRow {
+  return rows.find((row) => row.without.join() === without.join())!;
 }
 
-function breaker(report: SimulationReport): string {
-  const row = storm(report, true, true);
-  const { instances, awayMs } = report.storms;
-  return `circuit_breaker_timeout: ${formatNumber(row.trips)} of ` +
-    `${formatNumber(instances)} breakers opened when the server was away for ` +
-    `${formatNumber(awayMs / 1000)} s. With the default of ` +
+function connects({ scale, seeds }: SimulationReport): string {
+  const [least, most] = [scale.rows[0]!, scale.rows.at(-1)!];
+  return `Connects a second, in a restart: ${formatNumber(most.instances)} instances ` +
+    `make ${formatNumber(most.allWorstSecond)} in the worst second, ` +
+    `${formatNumber(most.worstSecond)} each, and ` +
     `${
-      formatNumber(report.defaults.circuitBreakerTimeoutMs / 1000)
-    } s the last command ` +
-    `failed ${formatNumber(row.failedForMs / 1000)} s after the server was back, and ` +
-    `${formatNumber(storm(report, false, true).failedForMs / 1000)} s where no breaker ` +
-    `opened: set it lower where restarts are short.`;
+      formatNumber(most.allWorstSecondBack)
+    } in the worst one after the server is back; ` +
+    `${formatNumber(least.instances)} makes ${formatNumber(least.allWorstSecond)} and ` +
+    `${
+      formatNumber(least.allWorstSecondBack)
+    } (the worst of ${seeds.length} seeds). They ` +
+    "grow with the instances, and with nothing else.";
 }
 
-function budget({ flaps }: SimulationReport): string {
-  const total = (on: boolean) =>
-    flaps.rows.find((row) => row.budget === on)!.retries.reduce((sum, n) => sum + n, 0);
-  const [withIt, without] = [total(true), total(false)];
-  return `retry_budget: a server that cuts all connections five times a second gets ` +
-    `${formatNumber(withIt / flaps.seconds)} retries a second with the budget on ` +
-    `average, and ${formatNumber(without / flaps.seconds)} without, where no circuit ` +
-    `breaker steps in.`;
+function spacing({ hangUps, storms }: SimulationReport): string {
+  const bare = row(storms.rows, "breaker", "backoff");
+  const [shipped, cut] = [row(storms.rows), row(hangUps.rows, "breaker", "retry budget")];
+  return `What bounds them is the distance between two attempts of one database: with ` +
+    `neither backoff nor breaker an instance makes ${
+      formatNumber(bare.worstSecond)
+    } in ` +
+    `the worst second, as long as the server is away, and the same at a server that ` +
+    `takes each connection and hangs up (${formatNumber(cut.worstSecond)}, at ` +
+    `${
+      formatNumber(hangUps.rate)
+    } commands a second and with no retry budget). Backoff ` +
+    `and breaker leave ${formatNumber(shipped.connects)} of its ` +
+    `${formatNumber(bare.connects)} connects in all.`;
+}
+
+function jitter({ storms }: SimulationReport): string {
+  const share = (...without: Mechanism[]) =>
+    `${formatNumber(row(storms.rows, ...without).worstBinBack * 100)} %`;
+  return `jitter: of all instances ${share()} connect in the worst 100 ms after the ` +
+    `server is back, and ${share("jitter")} without it; without the circuit breaker ` +
+    `${share("breaker")} and ${
+      share("breaker", "jitter")
+    }. While the server is away it ` +
+    "changes little.";
+}
+
+function breaker({ defaults, storms }: SimulationReport): string {
+  const seconds = (...without: Mechanism[]) =>
+    `${formatNumber(row(storms.rows, ...without).failedForMs / 1000)} s`;
+  return `circuit_breaker_timeout, health_check_interval: away for ` +
+    `${formatNumber(storms.awayMs / 1000)} s, the server is called in vain until ` +
+    `${seconds()} after its return, as a health check finds it (every ` +
+    `${formatNumber(defaults.healthCheckIntervalMs / 1000)} s at the latest); without ` +
+    `health checks until ${seconds("health checks")}, when the cooldown of ` +
+    `${formatNumber(defaults.circuitBreakerTimeoutMs / 1000)} s is over; without a ` +
+    `breaker until ${seconds("breaker")}. Where restarts are short, set the interval ` +
+    "lower rather than the timeout.";
+}
+
+function budget({ hangUps, storms }: SimulationReport): string {
+  const [away, awayWithout] = [
+    row(storms.rows, "breaker").connects,
+    row(storms.rows, "breaker", "retry budget").connects,
+  ];
+  const cut = (...without: Mechanism[]) =>
+    formatNumber(row(hangUps.rows, "breaker", ...without).calls);
+  return `retry_budget: it has no part in connects (${
+    formatNumber(away)
+  } an instance in ` +
+    `a restart with it, ${
+      formatNumber(awayWithout)
+    } without): a command that waits for ` +
+    `a connection is not sent yet. It bounds what is sent: a server that hangs up gets ` +
+    `each command ${cut()} times with it, and ${cut("retry budget")} times without, ` +
+    "where no circuit breaker steps in.";
 }

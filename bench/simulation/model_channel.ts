@@ -2,10 +2,19 @@ import type { ByteChannel, ChannelHandlers } from "../../src/transport/channel.t
 
 /** What a channel needs of its server. */
 export interface ChannelServer {
-  /** Serves commands, and calls back when the answer has arrived. */
-  serve(count: number, answered: () => void): void;
+  /** Serves commands of a channel, of which so many are not of its handshake, and calls
+   * back when the answer has arrived. */
+  serve(channel: ModelChannel, commands: Sent, answered: () => void): void;
   /** The client has hung up. */
   hungUp(channel: ModelChannel): void;
+}
+
+/** Commands that were sent together. */
+export interface Sent {
+  /** How many. */
+  readonly count: number;
+  /** Those that are a caller's, and no part of a handshake. */
+  readonly calls: number;
 }
 
 /** The name of each command; a simulation sends no argument that looks like one. */
@@ -110,7 +119,11 @@ export class ModelChannel implements ByteChannel {
   #send(text: string): void {
     const names = Array.from(text.matchAll(COMMAND), ([, name]) => name!.toLowerCase());
     const reply = names.map((name) => REPLIES[name] ?? "+OK\r\n").join("");
-    this.#server.serve(names.length, () => {
+    const sent = {
+      count: names.length,
+      calls: names.filter((name) => name === "get").length,
+    };
+    this.#server.serve(this, sent, () => {
       if (!this.#lost && !this.#hungUp) this.#receive(reply);
     });
   }

@@ -1,5 +1,5 @@
 import type { ByteChannel, ChannelOptions } from "../../src/transport/channel.ts";
-import { ModelChannel } from "./model_channel.ts";
+import { ModelChannel, type Sent } from "./model_channel.ts";
 import type { SimClock } from "./sim_clock.ts";
 
 /** A server and the way to it, in numbers. */
@@ -51,6 +51,8 @@ export interface ServerCounts {
   dropped: number;
   /** Commands answered. */
   commands: number;
+  /** Commands of callers that arrived, retries among them. */
+  calls: number;
   /** Most clients at a time. */
   peakClients: number;
 }
@@ -74,10 +76,15 @@ export class ModelServer {
     refused: 0,
     dropped: 0,
     commands: 0,
+    calls: 0,
     peakClients: 0,
   };
   /** Connects that arrived, by bins of {@linkcode BIN_MS}. */
   readonly connectBins: number[] = [];
+  /** Callers' commands that arrived, by the same bins. */
+  readonly callBins: number[] = [];
+  /** Whether each connection is cut at its first command after the handshake. */
+  hangsUp = false;
 
   /**
    * Starts a server.
@@ -135,13 +142,19 @@ export class ModelServer {
   /**
    * Takes commands off a channel.
    *
-   * @param count How many.
+   * @param channel The channel.
+   * @param sent The commands.
    * @param answered Called half a round trip after they have been served.
    */
-  serve(count: number, answered: () => void): void {
+  serve(channel: ModelChannel, { calls, count }: Sent, answered: () => void): void {
     const { ioMs, ioThreads, serviceMs } = this.#model;
     // The latency is the same for all: the order of sending is the order of arrival.
     const arrival = this.#clock.now() + this.#model.roundTripMs / 2;
+    if (calls > 0) {
+      this.counts.calls += calls;
+      addToBin(this.callBins, arrival, calls);
+      if (this.hangsUp) return this.#later(() => this.#hangUp(channel));
+    }
     const cost = count * (serviceMs + ioMs / ioThreads);
     const end = this.#busy(arrival, cost) + this.#model.roundTripMs / 2;
     this.#clock.setTimer(() => {
@@ -157,6 +170,11 @@ export class ModelServer {
    */
   hungUp(channel: ModelChannel): void {
     this.#later(() => void this.#channels.delete(channel));
+  }
+
+  #hangUp(channel: ModelChannel): void {
+    this.#channels.delete(channel);
+    this.#later(() => channel.lose());
   }
 
   /** Works for so long, when it comes to it; returns when it will have. */
@@ -179,9 +197,7 @@ export class ModelServer {
     if (signal.aborted) return;
     const now = this.#clock.now();
     this.counts.connects++;
-    const bin = Math.floor(now / BIN_MS);
-    while (this.connectBins.length <= bin) this.connectBins.push(0);
-    this.connectBins[bin]!++;
+    addToBin(this.connectBins, now, 1);
     if (!this.#isUp) {
       const error = new Error("connection refused");
       return this.#later(() => settle(Object.assign(error, { code: "ECONNREFUSED" })));
@@ -214,4 +230,10 @@ export class ModelServer {
     this.counts.peakClients = Math.max(this.counts.peakClients, this.#channels.size);
     channel.accepted();
   }
+}
+
+function addToBin(bins: number[], at: number, count: number): void {
+  const bin = Math.floor(at / BIN_MS);
+  while (bins.length <= bin) bins.push(0);
+  bins[bin]! += count;
 }

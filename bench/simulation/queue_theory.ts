@@ -48,3 +48,15 @@ export function waitQuantileMs(
   // Those that wait do so for an exponentially distributed time.
   return Math.max(0, Math.log(waiting / (1 - share)) * serviceMs / (servers - load));
 }
+
+/**
+ * The mean wait where callers come at random, there is one server, and each takes the same
+ * time (M/D/1): the formula of Pollaczek and Khinchine.
+ *
+ * @param load Share of the time that the server is busy.
+ * @param serviceMs Time of service, in milliseconds.
+ * @returns Milliseconds; infinite where the load is too much.
+ */
+export function meanWaitOfEqualMs(load: number, serviceMs: number): number {
+  return load >= 1 ? Infinity : load * serviceMs / (2 * (1 - load));
+}

@@ -1,51 +1,54 @@
 import { type RedisConfig, RedisConfigLoader } from "../../src/config/mod.ts";
 import { largestPool, runClientLimit } from "./client_limit.ts";
-import { runLeaseQueue } from "./lease_queue.ts";
-import { BIN_MS, USUAL_SERVER } from "./model_server.ts";
+import { type LeaseQueueResult, runLeaseQueue } from "./lease_queue.ts";
+import { USUAL_SERVER } from "./model_server.ts";
 import { meanWaitMs } from "./queue_theory.ts";
-import { runStorm } from "./storm.ts";
-import type {
-  ClientRow,
-  FlapRow,
-  QueueRow,
-  SimulationReport,
-  StormRow,
-} from "./types.ts";
+import { runServerLoad } from "./server_load.ts";
+import { HANG_UP_ROWS, RESTART_ROWS, runScale, runStorms } from "./storms.ts";
+import type { ClientRow, LoadRow, QueueRow, SimulationReport } from "./types.ts";
 
 /** How much is simulated. */
 export interface SimulationScale {
-  /** Callers of each pool. */
+  /** One run of each part for each; the same give the same report. */
+  readonly seeds: readonly number[];
+  /** Callers of each pool, for each seed. */
   readonly callers: number;
   /** Numbers of instances, for `maxclients`. */
   readonly instances: readonly number[];
-  /** Instances in a restart. */
+  /** Commands at a server that is well. */
+  readonly commands: number;
+  /** Instances of a server in trouble, with and without each mechanism. */
   readonly stormInstances: number;
+  /** Numbers of instances in a restart. */
+  readonly scaleInstances: readonly number[];
   /** How long the server is away, in milliseconds. */
   readonly awayMs: number;
-  /** Instances of the server that flaps. */
-  readonly flapInstances: number;
-  /** How long it flaps, in seconds. */
-  readonly flapSeconds: number;
+  /** How long it hangs up, in seconds. */
+  readonly hangUpSeconds: number;
 }
 
 /** The whole run. */
 export const FULL: SimulationScale = {
-  callers: 100_000,
+  seeds: [1, 2, 3, 4, 5],
+  callers: 40_000,
   instances: [1, 10, 100, 500, 1000, 2000, 5000, 10_000],
-  stormInstances: 1000,
+  commands: 20_000,
+  stormInstances: 100,
+  scaleInstances: [1, 10, 100, 1000, 10_000],
   awayMs: 20_000,
-  flapInstances: 20,
-  flapSeconds: 15,
+  hangUpSeconds: 15,
 };
 
 /** The short one. */
 export const QUICK: SimulationScale = {
-  callers: 20_000,
+  seeds: [1, 2, 3],
+  callers: 4000,
   instances: [1, 10, 100, 500, 1000],
-  stormInstances: 100,
+  commands: 2000,
+  stormInstances: 15,
+  scaleInstances: [1, 10, 100],
   awayMs: 20_000,
-  flapInstances: 20,
-  flapSeconds: 15,
+  hangUpSeconds: 10,
 };
 
 const LATENCIES_MS = [0.1, 1, 5, 20, 40, 80];
@@ -55,28 +58,36 @@ const LEASE_RATE = 50;
 const LEASE_TRIPS = 3;
 const LEASE_WORK_MS = 1;
 const POOLS = [1, 5, 20];
-/** Enough for the breaker's timeout after the longest time away. */
-const WATCH_MS = 60_000;
+const IO_THREADS = [1, 2, 4];
+const LOADS_PER_SECOND = [50_000, 90_000, 140_000];
+/** Enough for a look of the health check, or for a cooldown that began at the restart. */
+const WATCH_MS = 45_000;
 const STORM_RATE = 5;
-const STORM_LATENCY_MS = 20;
-const FLAP = { rate: 100, latencyMs: 60 };
+/** Of many instances each needs its server less often: the machine has an end. */
+const SCALE_RATE = 1;
+const HANG_UP_RATE = 50;
 
 /**
  * Runs all parts of the simulation.
  *
  * @param scale How much.
- * @param seed Any whole number; the same gives the same report.
  * @returns What was found.
  */
-export async function simulate(
-  scale: SimulationScale,
-  seed: number,
-): Promise<SimulationReport> {
+export async function simulate(scale: SimulationScale): Promise<SimulationReport> {
   const config = await defaultConfig();
   const { maxConnections, acquireTimeoutMs } = config;
   const { circuitBreakerTimeoutMs, healthCheckIntervalMs } = config;
+  const { awayMs, hangUpSeconds, seeds, stormInstances: instances } = scale;
+  const away = { trouble: "away", downMs: awayMs, watchMs: WATCH_MS, seeds } as const;
+  const hangUp = {
+    trouble: "hangs-up",
+    downMs: hangUpSeconds * 1000,
+    watchMs: 0,
+  } as const;
+  const restart = { ...away, instances, rate: STORM_RATE };
+  const hangUps = { ...hangUp, instances, seeds, rate: HANG_UP_RATE };
   return {
-    seed,
+    seeds,
     quick: scale === QUICK,
     defaults: {
       maxConnections,
@@ -88,18 +99,21 @@ export async function simulate(
     queue: {
       rate: LEASE_RATE,
       trips: LEASE_TRIPS,
-      rows: await runQueues(config, scale, seed),
+      rows: await runQueues(config, scale),
     },
     clients: await runClients(config, scale),
+    loads: await runLoads(config, scale),
     storms: {
-      instances: scale.stormInstances,
-      awayMs: scale.awayMs,
-      rows: await runStorms(config, scale, seed),
+      ...{ instances, awayMs, rate: STORM_RATE },
+      rows: await runStorms(config, restart, RESTART_ROWS),
     },
-    flaps: {
-      instances: scale.flapInstances,
-      seconds: scale.flapSeconds,
-      rows: await runFlaps(config, scale, seed),
+    scale: {
+      rate: SCALE_RATE,
+      rows: await runScale(config, { ...away, rate: SCALE_RATE }, scale.scaleInstances),
+    },
+    hangUps: {
+      ...{ instances, rate: HANG_UP_RATE, seconds: hangUpSeconds },
+      rows: await runStorms(config, hangUps, HANG_UP_ROWS),
     },
   };
 }
@@ -114,31 +128,48 @@ export async function defaultConfig(): Promise<RedisConfig> {
 
 async function runQueues(
   config: RedisConfig,
-  { callers }: SimulationScale,
-  seed: number,
+  scale: SimulationScale,
 ): Promise<QueueRow[]> {
-  const { acquireTimeoutMs } = config;
   const rows: QueueRow[] = [];
   for (const latencyMs of LATENCIES_MS) {
-    const holdMs = LEASE_TRIPS * latencyMs + LEASE_WORK_MS;
-    const load = LEASE_RATE * holdMs / 1000;
     for (const leases of LEASES) {
-      const rate = LEASE_RATE;
-      const result = await runLeaseQueue(
-        { leases, rate, holdMs, acquireTimeoutMs, callers, seed },
-      );
-      rows.push({
-        latencyMs,
-        leases,
-        load: load / leases,
-        meanWaitMs: result.meanWaitMs,
-        p99WaitMs: result.p99WaitMs,
-        timedOut: result.timedOut / (result.served + result.timedOut),
-        theoryMs: load < leases ? meanWaitMs(leases, load, holdMs) : null,
-      });
+      rows.push(await runQueue(config, scale, latencyMs, leases));
     }
   }
   return rows;
+}
+
+async function runQueue(
+  { acquireTimeoutMs }: RedisConfig,
+  { callers, seeds }: SimulationScale,
+  latencyMs: number,
+  leases: number,
+): Promise<QueueRow> {
+  const rate = LEASE_RATE;
+  const holdMs = LEASE_TRIPS * latencyMs + LEASE_WORK_MS;
+  const load = rate * holdMs / 1000;
+  const results: LeaseQueueResult[] = [];
+  for (const seed of seeds) {
+    results.push(
+      await runLeaseQueue({ leases, rate, holdMs, acquireTimeoutMs, callers, seed }),
+    );
+  }
+  const means = results.map(({ meanWaitMs }) => meanWaitMs);
+  const sum = (figure: (result: LeaseQueueResult) => number) =>
+    results.reduce((total, result) => total + figure(result), 0);
+  const served = sum(({ served }) => served);
+  const theory = sum(({ offered }) => meanWaitMs(leases, offered, holdMs)) / seeds.length;
+  const timedOut = sum(({ timedOut }) => timedOut);
+  return {
+    latencyMs,
+    leases,
+    load: load / leases,
+    meanWaitMs: sum((result) => result.meanWaitMs * result.served) / Math.max(1, served),
+    meanRangeMs: [Math.min(...means), Math.max(...means)],
+    p99WaitMs: Math.max(...results.map(({ p99WaitMs }) => p99WaitMs)),
+    timedOut: timedOut / (served + timedOut),
+    theoryMs: theory === Infinity ? null : theory,
+  };
 }
 
 async function runClients(
@@ -161,72 +192,17 @@ async function runClients(
   return rows;
 }
 
-/** With a breaker that never opens. */
-function withoutBreaker(config: RedisConfig): RedisConfig {
-  return { ...config, circuitBreakerThreshold: Number.MAX_SAFE_INTEGER };
-}
-
-async function runStorms(
+async function runLoads(
   config: RedisConfig,
-  { stormInstances, awayMs }: SimulationScale,
-  seed: number,
-): Promise<StormRow[]> {
-  const rows: StormRow[] = [];
-  const back = awayMs / BIN_MS;
-  for (const breaker of [true, false]) {
-    for (const jitter of [true, false]) {
-      const { connects, failures, trips } = await runStorm({
-        config: breaker ? config : withoutBreaker(config),
-        server: { ...USUAL_SERVER, roundTripMs: STORM_LATENCY_MS },
-        instances: stormInstances,
-        rate: STORM_RATE,
-        downMs: awayMs,
-        watchMs: WATCH_MS,
-        jitter,
-        seed,
-      });
-      const lastFailure = failures.findLastIndex((count) => count > 0);
-      rows.push({
-        ...{ jitter, breaker, connects, trips },
-        peakAway: Math.max(0, ...connects.slice(0, back)),
-        peakBack: Math.max(0, ...connects.slice(back)),
-        failedForMs: Math.max(0, (lastFailure + 1 - back) * BIN_MS),
-      });
+  { commands, seeds: [seed] }: SimulationScale,
+): Promise<LoadRow[]> {
+  const rows: LoadRow[] = [];
+  for (const perSecond of LOADS_PER_SECOND) {
+    for (const ioThreads of IO_THREADS) {
+      rows.push(
+        await runServerLoad({ config, ioThreads, perSecond, commands, seed: seed! }),
+      );
     }
   }
   return rows;
-}
-
-async function runFlaps(
-  config: RedisConfig,
-  scale: SimulationScale,
-  seed: number,
-): Promise<FlapRow[]> {
-  const rows: FlapRow[] = [];
-  const unlimited = { ratio: 1000, minPerSecond: 1e6 };
-  for (const budget of [true, false]) {
-    const { retryBudget } = budget ? config : { retryBudget: unlimited };
-    const { commands, retries } = await runStorm({
-      config: { ...withoutBreaker(config), retryBudget },
-      server: { ...USUAL_SERVER, roundTripMs: FLAP.latencyMs },
-      instances: scale.flapInstances,
-      rate: FLAP.rate,
-      trouble: "flaps",
-      downMs: scale.flapSeconds * 1000,
-      watchMs: 0,
-      jitter: true,
-      seed,
-    });
-    rows.push({ budget, asked: commands.asked, retries: bySecond(retries) });
-  }
-  return rows;
-}
-
-function bySecond(bins: readonly number[]): number[] {
-  const sums: number[] = [];
-  bins.forEach((count, index) => {
-    const second = Math.floor(index * BIN_MS / 1000);
-    sums[second] = (sums[second] ?? 0) + count;
-  });
-  return sums;
 }

@@ -8,7 +8,7 @@ import {
 } from "../../src/cli/tune/report/mod.ts";
 import { STYLE } from "../../src/cli/tune/report/style.ts";
 import { conclusions } from "./conclusions.ts";
-import type { SimulationReport } from "./types.ts";
+import type { SimulationReport, StormRow } from "./types.ts";
 
 /** A wait of nothing has no place on a logarithmic axis. */
 const LEAST_WAIT_MS = 0.001;
@@ -20,7 +20,7 @@ const LEAST_WAIT_MS = 0.001;
  * @returns Heading and HTML.
  */
 export function simulationSection(report: SimulationReport): ExtraSection {
-  const charts = [queueChart(report), stormChart(report), flapChart(report)];
+  const charts = [queueChart(report), stormChart(report), scaleChart(report)];
   return {
     title: "Scale, by simulation",
     html: join([
@@ -35,6 +35,17 @@ export function simulationSection(report: SimulationReport): ExtraSection {
         ...conclusions(report).map((words) => element("li", {}, text(words))),
       ),
       ...charts.map((chart) => join([lineChart(chart), chartTable(chart)])),
+      stormTable(
+        `A restart, away for ${report.storms.awayMs / 1000} s`,
+        report.storms.rows,
+        RESTART_COLUMNS,
+      ),
+      stormTable(
+        `A server that hangs up at the first command, for ${report.hangUps.seconds} s`,
+        report.hangUps.rows,
+        HANG_UP_COLUMNS,
+      ),
+      loadTable(report),
       clientTable(report),
     ]),
   };
@@ -66,7 +77,8 @@ function queueChart({ queue }: SimulationReport): LineChart {
     id: "simulation-queue",
     title: "Wait for a lease against pool size",
     description: `${queue.rate} leases a second of ${queue.trips} round trips; a line ` +
-      "for each network latency. Waits below 0.001 ms stand at 0.001 ms.",
+      "for each network latency, a bar from the least to the most of the seeds. Waits " +
+      "below 0.001 ms stand at 0.001 ms.",
     x: { title: "Pool size", unit: "leases", scale: { kind: "log", base: 2 } },
     y: { title: "Mean wait", unit: "ms", scale: { kind: "log", base: 10 } },
     colors: "order",
@@ -75,48 +87,105 @@ function queueChart({ queue }: SimulationReport): LineChart {
       points: queue.rows.filter((row) => row.latencyMs === latencyMs).map((row) => ({
         x: row.leases,
         y: Math.max(LEAST_WAIT_MS, row.meanWaitMs),
+        low: Math.max(LEAST_WAIT_MS, row.meanRangeMs[0]),
+        high: Math.max(LEAST_WAIT_MS, row.meanRangeMs[1]),
       })),
     })),
   };
 }
+
+/** Lines of the chart: the others differ little from one of these. */
+const SHOWN = ["", "jitter", "health checks", "breaker"];
 
 function stormChart({ storms }: SimulationReport): LineChart {
   return {
     id: "simulation-storm",
     title: "Connects a second around a restart",
     description:
-      `${storms.instances} instances; the server goes away at 0 s and is back ` +
-      `at ${storms.awayMs / 1000} s.`,
+      `${storms.instances} instances of ${storms.rate} commands a second; the server ` +
+      `goes away at 0 s and is back at ${storms.awayMs / 1000} s.`,
     x: { title: "Time", unit: "s", scale: { kind: "linear" } },
     y: { title: "Connects", unit: "per second", scale: { kind: "linear" } },
-    series: storms.rows.map(({ breaker, jitter, connects }) => ({
-      name: `${breaker ? "breaker" : "no breaker"}, ${jitter ? "jitter" : "no jitter"}`,
-      points: bySecond(connects),
-    })),
+    series: storms.rows.filter(({ without }) => SHOWN.includes(without.join()))
+      .map((row) => ({
+        name: nameOf(row),
+        points: row.bySecond.map((y, x) => ({ x, y })),
+      })),
   };
 }
 
-function bySecond(bins: readonly number[]): { x: number; y: number }[] {
-  return Array.from({ length: Math.ceil(bins.length / 10) }, (_, x) => ({
-    x,
-    y: bins.slice(10 * x, 10 * x + 10).reduce((sum, n) => sum + n, 0),
-  }));
+function nameOf({ without }: StormRow): string {
+  return without.length === 0 ? "as shipped" : `without ${without.join(" and ")}`;
 }
 
-function flapChart({ flaps }: SimulationReport): LineChart {
+function scaleChart({ scale, seeds, storms }: SimulationReport): LineChart {
+  const line = (name: string, figure: (row: typeof scale.rows[number]) => number) => ({
+    name,
+    points: scale.rows.map((row) => ({ x: row.instances, y: figure(row) })),
+  });
   return {
-    id: "simulation-flaps",
-    title: "Retries a second",
+    id: "simulation-scale",
+    title: "Connects in the worst second of a restart, an instance",
     description:
-      `${flaps.instances} instances, a server that cuts all connections five ` +
-      "times a second, no circuit breaker.",
-    x: { title: "Time", unit: "s", scale: { kind: "linear" } },
-    y: { title: "Retries", unit: "per second", scale: { kind: "linear" } },
-    series: flaps.rows.map(({ budget, retries }) => ({
-      name: budget ? "with the retry budget" : "without",
-      points: retries.map((y, x) => ({ x, y })),
-    })),
+      `Away for ${storms.awayMs / 1000} s, ${scale.rate} command a second an instance; ` +
+      `the worst of ${seeds.length} seeds.`,
+    x: { title: "Number", unit: "instances", scale: { kind: "log", base: 10 } },
+    y: { title: "Connects", unit: "per second", scale: { kind: "linear" } },
+    series: [
+      line("from the cut on", ({ worstSecond }) => worstSecond),
+      line("after the return", ({ worstSecondBack }) => worstSecondBack),
+    ],
   };
+}
+
+/** A column of a table of storms. */
+type StormColumn = readonly [title: string, figure: (row: StormRow) => number];
+
+const CONNECTS: readonly StormColumn[] = [
+  ["Connects, worst second", ({ worstSecond }) => worstSecond],
+  ["Connects in all", ({ connects }) => connects],
+];
+const RESTART_COLUMNS: readonly StormColumn[] = [
+  ...CONNECTS,
+  ["Worst second, back", ({ worstSecondBack }) => worstSecondBack],
+  ["Worst 100 ms, back", ({ worstBinBack }) => worstBinBack],
+  ["Last failure, s", ({ failedForMs }) => failedForMs / 1000],
+];
+const HANG_UP_COLUMNS: readonly StormColumn[] = [
+  ...CONNECTS,
+  ["A command reached the server, times", ({ calls }) => calls],
+];
+
+function stormTable(
+  caption: string,
+  rows: readonly StormRow[],
+  columns: readonly StormColumn[],
+): Markup {
+  return dataTable({
+    caption: `${caption}: an instance, the worst of all seeds`,
+    columns: [{ title: "What is there" }, ...columns.map(([title]) => ({ title }))],
+    rows: rows.map((row) => [nameOf(row), ...columns.map(([, figure]) => figure(row))]),
+  });
+}
+
+function loadTable({ loads }: SimulationReport): Markup {
+  return dataTable({
+    caption: "Replies of a server that is well, 0.5 ms away",
+    columns: [
+      { title: "Commands a second" },
+      { title: "io-threads" },
+      { title: "Main thread busy, %" },
+      { title: "Mean, ms" },
+      { title: "By the theory of queues, ms" },
+    ],
+    rows: loads.map((row) => [
+      row.perSecond,
+      row.ioThreads,
+      row.load * 100,
+      row.meanMs,
+      row.theoryMs,
+    ]),
+  });
 }
 
 function clientTable({ clients, maxClients }: SimulationReport): Markup {

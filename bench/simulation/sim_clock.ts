@@ -1,8 +1,12 @@
+import { setImmediate } from "node:timers";
 import type { Clock, Timer } from "../../src/core/clock.ts";
 
 /** Promise hops that are waited for after each event; the longest chain, the handshake
  * of a connection, needs about half of them. */
 const DRAIN_HOPS = 40;
+/** Events after which the host's event loop gets a turn: what WeakRefs lead to is kept
+ * until then, and with many instances that is all the memory there is. */
+const TURN_EVENTS = 1000;
 
 /** Something that will happen. */
 class Event implements Timer {
@@ -86,6 +90,7 @@ export class SimClock implements Clock {
         this.#events++;
         fn();
         for (let i = 0; i < this.#hops; i++) await null;
+        if (this.#events % TURN_EVENTS === 0) await turn();
       }
       next = this.#heap[0];
     }
@@ -120,6 +125,10 @@ export class SimClock implements Clock {
     }
     heap[at] = last;
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 function isBefore(a: Event, b: Event): boolean {

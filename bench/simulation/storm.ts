@@ -1,5 +1,4 @@
 import type { RedisConfig } from "../../src/config/mod.ts";
-import { DatabaseStatistics } from "../../src/observability/database_statistics.ts";
 import { takeHostTime } from "./host_time.ts";
 import { Instance, type InstanceCounts } from "./instance.ts";
 import {
@@ -11,6 +10,13 @@ import {
 import { Random } from "./random.ts";
 import { SimClock } from "./sim_clock.ts";
 
+/**
+ * What a server does that does not serve: it is away, or is there and cuts all connections
+ * so often that hardly a command is answered, or answers each handshake and hangs up at
+ * the first command after it.
+ */
+export type Trouble = "away" | "flaps" | "hangs-up";
+
 /** A server under load that serves nobody for a while. */
 export interface StormOptions {
   /** The database of each instance. */
@@ -21,10 +27,9 @@ export interface StormOptions {
   readonly instances: number;
   /** Commands a second of each instance. */
   readonly rate: number;
-  /** Whether the server is away, or there and cuts all connections so often that hardly
-   * a command is answered ("flaps"). Default: `away`. */
-  readonly trouble?: "away" | "flaps";
-  /** How long it serves nobody, in milliseconds. */
+  /** What is wrong with it. */
+  readonly trouble: Trouble;
+  /** How long, in milliseconds. */
   readonly downMs: number;
   /** How long it is watched after that, in milliseconds. */
   readonly watchMs: number;
@@ -34,17 +39,19 @@ export interface StormOptions {
   readonly seed: number;
 }
 
-/** What became of it. */
+/** What became of it. All bins are of 100 ms, and the first is the first of the trouble. */
 export interface StormResult {
   /** What the callers saw. */
   readonly commands: InstanceCounts;
+  /** Commands that were asked for since the trouble began. */
+  readonly asked: number;
   /** What the server counted. */
   readonly server: ServerCounts;
-  /** Wishes to connect since the trouble began, by bins of 100 ms. */
+  /** Wishes to connect, by bins. */
   readonly connects: readonly number[];
-  /** Retries of commands since the trouble began, by the same bins. */
-  readonly retries: readonly number[];
-  /** Commands that failed since the trouble began, by the same bins. */
+  /** Commands that reached the server, retries among them, by bins. */
+  readonly calls: readonly number[];
+  /** Commands that failed, by bins. */
   readonly failures: readonly number[];
   /** Instances that have a lane at the end. */
   readonly back: number;
@@ -52,9 +59,8 @@ export interface StormResult {
   readonly trips: number;
 }
 
-/** How long the instances take to come up before the restart, in milliseconds. */
-const WARM_UP_MS = 10_000;
-
+/** How long the instances take to come up before the trouble, in milliseconds. */
+const WARM_UP_MS = 5000;
 /** Time between two cuts of a server that flaps, in milliseconds. */
 const FLAP_MS = 200;
 
@@ -65,17 +71,16 @@ const FLAP_MS = 200;
  * @returns What became of it.
  */
 export async function runStorm(options: StormOptions): Promise<StormResult> {
-  const { config, instances, seed } = options;
+  const { config, downMs, instances, seed, watchMs } = options;
   const clock = new SimClock();
   const load = new Random(seed);
-  const { next } = new Random(seed + 1);
+  const { next } = new Random(seed + 1_000_000);
   using _host = takeHostTime(clock, options.jitter ? next : () => 0);
   const server = new ModelServer(clock, options.server);
-  const commands: InstanceCounts = { asked: 0, answered: 0, failed: 0, reconnects: 0 };
-  const statistics = new DatabaseStatistics(config.name, clock);
+  const commands = { asked: 0, answered: 0, failed: 0, trips: 0, answeredMs: 0 };
   const all = Array.from(
     { length: instances },
-    () => new Instance(config, server, clock, commands, statistics),
+    () => new Instance(config, server, clock, commands),
   );
   for (const instance of all) {
     const ask = () => {
@@ -85,37 +90,49 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     clock.setTimer(ask, load.next() * WARM_UP_MS / 2);
   }
   await clock.runUntil(WARM_UP_MS);
-  const retriesSoFar = () => statistics.totals.retries - commands.reconnects;
-  if (options.trouble === "flaps") flap(server, clock, WARM_UP_MS + options.downMs);
-  else server.stop();
-  const retries: number[] = [];
+  const askedBefore = commands.asked;
+  const end = begin(options.trouble, server, clock);
   const failures: number[] = [];
   const watch = async (ms: number) => {
-    for (const end = clock.now() + ms; clock.now() < end;) {
-      const [retried, failed] = [retriesSoFar(), commands.failed];
-      await clock.runUntil(Math.min(end, clock.now() + BIN_MS));
-      retries.push(retriesSoFar() - retried);
+    for (const until = clock.now() + ms; clock.now() < until;) {
+      const failed = commands.failed;
+      await clock.runUntil(Math.min(until, clock.now() + BIN_MS));
       failures.push(commands.failed - failed);
     }
   };
-  await watch(options.downMs);
-  server.start();
-  await watch(options.watchMs);
+  await watch(downMs);
+  end();
+  await watch(watchMs);
+  const bins = (all: readonly number[]) =>
+    Array.from(failures, (_, bin) => all[WARM_UP_MS / BIN_MS + bin] ?? 0);
   return {
     commands,
+    asked: commands.asked - askedBefore,
     server: server.counts,
-    connects: server.connectBins.slice(WARM_UP_MS / BIN_MS),
-    retries,
+    connects: bins(server.connectBins),
+    calls: bins(server.callBins),
     failures,
-    back: all.filter(({ lanes }) => lanes > 0).length,
-    trips: statistics.totals.trips,
+    back: all.filter(({ isConnected }) => isConnected).length,
+    trips: commands.trips,
   };
 }
 
-/** Cuts all connections, again and again. */
-function flap(server: ModelServer, clock: SimClock, until: number): void {
-  server.cut();
-  if (clock.now() + FLAP_MS < until) {
-    clock.setTimer(() => flap(server, clock, until), FLAP_MS);
+/** Begins the trouble, and gives what ends it. */
+function begin(trouble: Trouble, server: ModelServer, clock: SimClock): () => void {
+  if (trouble === "away") {
+    server.stop();
+    return () => server.start();
   }
+  if (trouble === "hangs-up") {
+    server.hangsUp = true;
+    return () => server.hangsUp = false;
+  }
+  let isOver = false;
+  const flap = () => {
+    if (isOver) return;
+    server.cut();
+    clock.setTimer(flap, FLAP_MS);
+  };
+  flap();
+  return () => isOver = true;
 }

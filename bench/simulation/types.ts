@@ -6,8 +6,10 @@ export interface QueueRow {
   readonly leases: number;
   /** Share of the time that a connection is leased, 0 to 1. */
   readonly load: number;
-  /** Mean wait for a lease, in milliseconds. */
+  /** Mean wait for a lease, in milliseconds; of the seeds together. */
   readonly meanWaitMs: number;
+  /** The mean waits of the single seeds: the least and the most. */
+  readonly meanRangeMs: readonly [number, number];
   /** What 99 of 100 waited at most, in milliseconds. */
   readonly p99WaitMs: number;
   /** Callers that waited in vain, as a share. */
@@ -35,38 +37,67 @@ export interface ClientRow {
   readonly largestPool: number;
 }
 
-/** A restart of the server that cuts all instances at the same moment. */
+/** A mechanism that can be taken away, to see what it does. */
+export type Mechanism =
+  | "jitter"
+  | "health checks"
+  | "breaker"
+  | "retry budget"
+  | "backoff";
+
+/** Instances whose server is in trouble; of several seeds, each figure is the worst. */
 export interface StormRow {
-  /** Whether waits between attempts to connect have jitter. */
-  readonly jitter: boolean;
-  /** Whether the circuit breaker is at work. */
-  readonly breaker: boolean;
-  /** Wishes to connect since the restart, by bins of 100 ms. */
-  readonly connects: readonly number[];
-  /** Most of them in a bin while the server was away. */
-  readonly peakAway: number;
-  /** Most of them in a bin after it was back. */
-  readonly peakBack: number;
+  /** What was taken away; nothing of what is shipped where it is empty. */
+  readonly without: readonly Mechanism[];
+  /** Most connects in a second, an instance. */
+  readonly worstSecond: number;
+  /** The same from when the server serves again. */
+  readonly worstSecondBack: number;
+  /** Most connects in 100 ms from then on, as a share of the instances. */
+  readonly worstBinBack: number;
+  /** All connects, an instance. */
+  readonly connects: number;
+  /** Commands that reached the server during the trouble for each that was asked for. */
+  readonly calls: number;
   /** Circuit breakers that opened. */
   readonly trips: number;
   /** From the server's return to the last command that failed, in milliseconds. */
   readonly failedForMs: number;
+  /** Connects in each second, of the first seed. */
+  readonly bySecond: readonly number[];
 }
 
-/** A server that cuts all connections five times a second, and no circuit breaker. */
-export interface FlapRow {
-  /** Whether the retry budget is at work. */
-  readonly budget: boolean;
-  /** Commands asked for, in all. */
-  readonly asked: number;
-  /** Retries of commands in each second. */
-  readonly retries: readonly number[];
+/** A restart, for a number of instances; of several seeds, each figure is the worst. */
+export interface ScaleRow
+  extends Pick<StormRow, "worstSecond" | "worstSecondBack" | "connects" | "failedForMs"> {
+  /** Processes that use the server. */
+  readonly instances: number;
+  /** Most connects in a second, of all together. */
+  readonly allWorstSecond: number;
+  /** Most connects in a second after the return, of all together. */
+  readonly allWorstSecondBack: number;
+  /** Connects that the kernel dropped, as too many waited to be accepted. */
+  readonly dropped: number;
+}
+
+/** Commands at a server that is well. */
+export interface LoadRow {
+  /** Its `io-threads`. */
+  readonly ioThreads: number;
+  /** Commands a second, of all instances together. */
+  readonly perSecond: number;
+  /** Share of the time that the server's main thread is busy. */
+  readonly load: number;
+  /** Mean time from asking to the reply, in milliseconds. */
+  readonly meanMs: number;
+  /** The same by the Pollaczek-Khinchine formula; `null` where it is too much. */
+  readonly theoryMs: number | null;
 }
 
 /** What a simulation found. */
 export interface SimulationReport {
-  /** The same seed gives the same report. */
-  readonly seed: number;
+  /** The same seeds give the same report. */
+  readonly seeds: readonly number[];
   /** Whether it was the short run. */
   readonly quick: boolean;
   /** The configuration's defaults that it ran with; times in milliseconds. */
@@ -88,16 +119,20 @@ export interface SimulationReport {
   };
   /** Connections against `maxclients`. */
   readonly clients: readonly ClientRow[];
-  /** Restarts. */
-  readonly storms: {
-    readonly instances: number;
-    readonly awayMs: number;
-    readonly rows: readonly StormRow[];
-  };
-  /** The flapping server. */
-  readonly flaps: {
-    readonly instances: number;
-    readonly seconds: number;
-    readonly rows: readonly FlapRow[];
-  };
+  /** Commands at a server that is well. */
+  readonly loads: readonly LoadRow[];
+  /** Restarts, with and without each mechanism. */
+  readonly storms: Storms & { readonly awayMs: number };
+  /** Restarts, by the number of instances. */
+  readonly scale: { readonly rate: number; readonly rows: readonly ScaleRow[] };
+  /** A server that answers handshakes and hangs up at the first command. */
+  readonly hangUps: Storms & { readonly seconds: number };
+}
+
+/** One kind of trouble, with and without each mechanism. */
+export interface Storms {
+  readonly instances: number;
+  /** Commands a second of each instance. */
+  readonly rate: number;
+  readonly rows: readonly StormRow[];
 }

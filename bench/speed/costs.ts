@@ -1,3 +1,4 @@
+import { configFile } from "../line_process.ts";
 import { median } from "./load.ts";
 import type { Ratio } from "./rounds.ts";
 
@@ -32,16 +33,8 @@ type Who = "manager" | "ioredis";
 /** Memory is compared as "no worse"; the garbage collector's figures vary by as much. */
 const MEMORY_TOLERANCE = 1.05;
 
-/** The configuration that this program most probably runs with. */
-function configFile(): string {
-  const file = (name: string) => new URL(`../../${name}`, import.meta.url);
-  try {
-    Deno.statSync(file("deno.local.json"));
-    return file("deno.local.json").pathname;
-  } catch {
-    return file("deno.json").pathname;
-  }
-}
+/** Folder of this package. */
+const FOLDER = new URL("../../", import.meta.url).pathname;
 
 async function runChild(
   script: "cold" | "memory",
@@ -51,7 +44,7 @@ async function runChild(
   const path = new URL(`./${script}_${who}.ts`, import.meta.url).pathname;
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-check", "--no-lock", "--config", configFile()],
+      ...["run", "-A", "--no-check", "--no-lock", "--config", configFile(FOLDER)],
       ...["--v8-flags=--expose-gc", path, url],
     ],
     env: { NO_COLOR: "1" },

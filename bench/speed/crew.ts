@@ -1,16 +1,17 @@
+import { LineProcess } from "../line_process.ts";
 import type { LoadResult } from "./load.ts";
 import type { RivalName } from "./rivals.ts";
 import { type Scenario, SCENARIOS } from "./scenarios.ts";
-import type { Request } from "./worker.ts";
 
-/** A rival that is open in a worker of its own. */
+/**
+ * A rival that is open in a process of its own, so with a heap, a collector and compiled
+ * code of its own: what one client leaves to the garbage collector is not paid by the next.
+ */
 export class Member implements AsyncDisposable {
-  readonly #worker: Worker;
+  readonly #process: LineProcess;
 
-  private constructor() {
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
-      type: "module",
-    });
+  private constructor(process: LineProcess) {
+    this.#process = process;
   }
 
   /**
@@ -21,9 +22,9 @@ export class Member implements AsyncDisposable {
    * @returns The open rival.
    */
   static async open(rival: RivalName, url: string): Promise<Member> {
-    const member = new Member();
-    await member.#ask({ kind: "open", rival, url });
-    return member;
+    const script = new URL("./member.ts", import.meta.url);
+    const folder = new URL("../../", import.meta.url).pathname;
+    return new Member(await LineProcess.start({ script, folder, args: [rival, url] }));
   }
 
   /**
@@ -35,20 +36,11 @@ export class Member implements AsyncDisposable {
    */
   async run(scenario: Scenario, durationMs: number): Promise<LoadResult> {
     const index = SCENARIOS.indexOf(scenario);
-    return await this.#ask({ kind: "run", scenario: index, durationMs }) as LoadResult;
+    return JSON.parse(await this.#process.ask(`${index} ${durationMs}`));
   }
 
-  /** Closes its connections and ends the worker. */
+  /** Closes its connections and ends the process. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#ask({ kind: "close" });
-    this.#worker.terminate();
-  }
-
-  #ask(request: Request): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#worker.onmessage = ({ data }) => resolve(data);
-    this.#worker.onerror = ({ message }) => reject(new Error(message));
-    this.#worker.postMessage(request);
-    return promise;
+    await this.#process[Symbol.asyncDispose]();
   }
 }

@@ -31,6 +31,8 @@ export interface Row {
   readonly series: ReadonlyMap<Column, Series>;
 }
 
+/** How long each rival runs before it counts, in milliseconds: until it is compiled. */
+const WARM_UP_MS = 250;
 /** Callers at which the server's own tool is measured too. */
 const TOOL_AT = 512;
 
@@ -67,7 +69,7 @@ export async function runRow(
     }
     return await crew.get(column)!.run(scenario, durationMs);
   };
-  for (const column of scenario.rivals) await run(column, effort.durationMs / 2);
+  for (const column of scenario.rivals) await run(column, WARM_UP_MS);
   for (let round = 0; round < effort.rounds; round++) {
     for (let i = 0; i < columns.length; i++) {
       const column = columns[(i + round) % columns.length]!;

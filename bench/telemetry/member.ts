@@ -1,4 +1,5 @@
 import type { TelemetryOptions } from "../../mod.ts";
+import { LineProcess } from "../line_process.ts";
 
 /** A manager that is measured. */
 export interface Variant {
@@ -12,32 +13,15 @@ export interface Variant {
   readonly telemetry?: boolean | TelemetryOptions;
 }
 
-/** The configuration that a package is run with: the generated one, where there is one. */
-function configOf(folder: string): string {
-  try {
-    Deno.statSync(`${folder}deno.local.json`);
-    return `${folder}deno.local.json`;
-  } catch {
-    return `${folder}deno.json`;
-  }
-}
-
-const encoder = new TextEncoder();
-
 /** A manager in a process of its own. */
 export class TelemetryMember {
   /** What it is called in the table. */
   readonly name: string;
-  readonly #child: Deno.ChildProcess;
-  readonly #lines: ReadableStreamDefaultReader<string>;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  #rest = "";
+  readonly #process: LineProcess;
 
-  private constructor(name: string, child: Deno.ChildProcess) {
+  private constructor(name: string, process: LineProcess) {
     this.name = name;
-    this.#child = child;
-    this.#lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    this.#input = child.stdin.getWriter();
+    this.#process = process;
   }
 
   /**
@@ -53,30 +37,22 @@ export class TelemetryMember {
     url: string,
     sinkPort: number,
   ): Promise<TelemetryMember> {
-    const script = new URL("./process.ts", import.meta.url).pathname;
     const options = JSON.stringify({
       url,
       databases: { main: {} },
       ...(telemetry === undefined ? {} : { telemetry }),
     });
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "-A", "--quiet", "--no-lock", "--no-check"],
-        ...["--config", configOf(folder), script, `file://${folder}mod.ts`, options],
-      ],
-      env: isExported
-        ? {
-          OTEL_DENO: "true",
-          OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sinkPort}`,
-        }
-        : {},
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    const member = new TelemetryMember(name, child);
-    await member.#readLine();
-    return member;
+    const exporter = {
+      OTEL_DENO: "true",
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sinkPort}`,
+    };
+    const process = await LineProcess.start({
+      script: new URL("./process.ts", import.meta.url),
+      folder,
+      args: [`file://${folder}mod.ts`, options],
+      ...(isExported ? { env: exporter } : {}),
+    });
+    return new TelemetryMember(name, process);
   }
 
   /**
@@ -87,28 +63,11 @@ export class TelemetryMember {
    * @returns Commands a second.
    */
   async run(concurrency: number, durationMs: number): Promise<number> {
-    await this.#input.write(encoder.encode(`${concurrency} ${durationMs}\n`));
-    return Number(await this.#readLine());
+    return Number(await this.#process.ask(`${concurrency} ${durationMs}`));
   }
 
   /** Ends the process. */
   async close(): Promise<void> {
-    await this.#input.close();
-    await this.#lines.cancel();
-    await this.#child.status;
-  }
-
-  async #readLine(): Promise<string> {
-    for (;;) {
-      const end = this.#rest.indexOf("\n");
-      if (end >= 0) {
-        const line = this.#rest.slice(0, end);
-        this.#rest = this.#rest.slice(end + 1);
-        return line;
-      }
-      const { done, value } = await this.#lines.read();
-      if (done) throw new Error(`The process of "${this.name}" ended`);
-      this.#rest += value;
-    }
+    await this.#process[Symbol.asyncDispose]();
   }
 }

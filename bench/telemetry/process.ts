@@ -1,4 +1,5 @@
 /** A manager of a package; runs the loads that its standard input asks for. */
+import { answerLines } from "../line_process.ts";
 import { runLoad } from "../speed/load.ts";
 
 const [module = "", options = "{}"] = Deno.args;
@@ -13,18 +14,14 @@ const speaker = {
   close: () => manager.closeAll(),
 };
 
-const encoder = new TextEncoder();
-const answer = (text: string) => Deno.stdout.writeSync(encoder.encode(`${text}\n`));
-
-answer("ready");
-for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-  const [concurrency = 1, durationMs = 0] = text.trim().split(" ").map(Number);
+await answerLines(async (line) => {
+  const [concurrency = 1, durationMs = 0] = line.split(" ").map(Number);
   const { perSecond } = await runLoad(speaker, {
     concurrency,
     durationMs,
     work: ({ get }) => get(KEY),
     isTimed: () => false,
   });
-  answer(String(perSecond));
-}
+  return String(perSecond);
+});
 await manager.closeAll();

@@ -13,12 +13,20 @@ import { openManager } from "./open.ts";
 import { report, toJson, toTable } from "./report.ts";
 import { workInAll } from "./work.ts";
 
+/** There is no server to work on; the message says what to do. */
+class NoServer extends Error {}
+
 /** Where the demo works: a server of its own, or the user's. */
 async function findServer(): Promise<{ url: string; own?: RedisServer }> {
   const url = Deno.env.get("REDIS_URL");
   if (url !== undefined && url !== "") return { url };
-  const own = await RedisServer.start();
-  return { url: own.url, own };
+  try {
+    const own = await RedisServer.start();
+    return { url: own.url, own };
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new NoServer(`${message}; or set REDIS_URL to a server that runs`, { cause });
+  }
 }
 
 /** Prints for people on stderr while JSON goes to stdout. */
@@ -41,14 +49,25 @@ async function demo(configPath: string, json: boolean): Promise<boolean> {
   return result.ok;
 }
 
+const USAGE = `Usage: deno task demo [--config FILE] [--json]
+
+Opens every database of a configuration (config/redis-databases.yaml), works in each, and
+prints health and statistics. Without REDIS_URL it starts a server of its own.
+`;
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     args: Deno.args,
     options: {
       config: { type: "string", default: "config/redis-databases.yaml" },
       json: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
     },
   });
+  if (values.help) {
+    console.log(USAGE.trimEnd());
+    return 0;
+  }
   return await demo(values.config, values.json) ? 0 : 1;
 }
 
@@ -56,8 +75,7 @@ try {
   Deno.exitCode = await main();
 } catch (error) {
   // What is expected to go wrong is told in a sentence; anything else is a bug.
-  const expected = error instanceof RedisManagerError ||
-    (error instanceof Error && error.name === "ServerNotFound") ||
+  const expected = error instanceof RedisManagerError || error instanceof NoServer ||
     (error instanceof TypeError && "code" in error);
   console.error(expected ? (error as Error).message : error);
   Deno.exitCode = 1;

@@ -2,7 +2,8 @@ import { RedisConfigLoader, RedisConnectionManager } from "../../mod.ts";
 
 /**
  * Loads a configuration and makes a manager whose databases all live on one server,
- * under a key prefix of this run.
+ * under a key prefix of this run. A server that is not there is told soon: one more attempt
+ * is made, whatever the configuration says.
  *
  * @param yamlPath The configuration.
  * @param url The server.
@@ -18,7 +19,12 @@ export async function openManager(
   const databases = Object.fromEntries(
     Object.values(written.databases).map(({ name, db, keyPrefix }) => [
       name,
-      { url, db, keyPrefix: `${run}${name}:${keyPrefix}` },
+      {
+        url,
+        db,
+        keyPrefix: `${run}${name}:${keyPrefix}`,
+        connectRetry: { attempts: 2 },
+      },
     ]),
   );
   const config = await RedisConfigLoader.load({ yamlPath, overrides: { databases } });

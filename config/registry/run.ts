@@ -1,7 +1,7 @@
 /**
  * Runs a task of the project: `run.ts <task> [arguments]`.
  *
- * It imports nothing from outside this folder, so that it works where JSR cannot be
+ * It imports nothing that is not in this repository, so that it works where JSR cannot be
  * reached; what a task runs then finds the stand-ins of this folder instead of `@std/*`.
  *
  * @module
@@ -10,6 +10,7 @@
 import { commandLine } from "./command_line.ts";
 import { type Counts, formatCounts } from "./counts.ts";
 import { ROOT } from "./paths.ts";
+import { ensureRedisServer } from "../../tests/support/redis_binary.ts";
 import { currentRegistry, type Registry } from "./registry.ts";
 import { prepareRootConfig } from "./root_config.ts";
 import { type Outcome, run, runAndCount } from "./run_command.ts";
@@ -46,6 +47,20 @@ async function readEntrypoints(): Promise<string[]> {
 
 const NO_TESTS: Counts = { passed: 0, failed: 0 };
 
+/** A suite that cannot run counts as one failed test. */
+const NO_SERVER: Outcome = { code: 1, counts: { passed: 0, failed: 1 } };
+
+/** Whether there is a Redis server, or one could be installed; says why not. */
+async function isServerThere(): Promise<boolean> {
+  try {
+    await ensureRedisServer();
+    return true;
+  } catch (error) {
+    console.error(`${(error as Error).message}.\nNo test was run.`);
+    return false;
+  }
+}
+
 async function runStep(step: Step, config: string, userArgs: string[]): Promise<Outcome> {
   if (step.version !== undefined) {
     return await runAndCount({
@@ -54,6 +69,7 @@ async function runStep(step: Step, config: string, userArgs: string[]): Promise<
       cwd: ROOT,
     });
   }
+  if (step.server && userArgs.length === 0 && !await isServerThere()) return NO_SERVER;
   const { deno: version } = Deno.version;
   const entrypoints = await readEntrypoints();
   const args = commandLine(step, { config, version, userArgs, entrypoints, exists });

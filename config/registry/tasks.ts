@@ -10,6 +10,9 @@ export interface Step {
   redis?: boolean;
   /** Whether it runs tests; then paths that the user names replace those above. */
   tests?: boolean;
+  /** Whether as a whole it needs a Redis server on this machine, which is installed now if
+   * it can be: one word says that there is none, in place of hundreds of failed tests. */
+  server?: boolean;
   /** Variables that it finds in its environment, beside those of this process. */
   env?: Readonly<Record<string, string>>;
   /** Another version of Deno to run the suite with, through npx. */
@@ -32,6 +35,7 @@ const SUITE: Step = {
   args: ["test", "-A", "--trace-leaks"],
   paths: ["tests", "config/registry"],
   tests: true,
+  server: true,
 };
 
 const CHECKS: readonly Step[] = [

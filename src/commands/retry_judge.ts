@@ -18,6 +18,8 @@ export interface RetryPolicy {
   readonly retryWrites: boolean;
   /** How many retries there may be. */
   readonly budget: RetryBudget;
+  /** Told of each command that was not tried again only because the budget is used up. */
+  readonly refused: () => void;
 }
 
 /** What becomes of a command that failed. */
@@ -90,7 +92,7 @@ export class RetryJudge {
   }
 
   #decide(command: TrackedCommand, delivery: Delivery, rule?: ReplyErrorRule): Verdict {
-    const { budget, maxRetries, retryOnTimeout, retryWrites } = this.#policy;
+    const { budget, maxRetries, refused, retryOnTimeout, retryWrites } = this.#policy;
     const { attempts, info, startedAt, timeoutMs } = command.tracking;
     const decision = decideRetry({
       command: info!,
@@ -101,7 +103,6 @@ export class RetryJudge {
       retryOnTimeout,
       retryWrites: command.tracking.retryWrites ?? retryWrites,
       remainingMs: startedAt + timeoutMs - this.#clock.now(),
-      hasBudget: budget.balance >= 1,
       backoff: {
         minMs: this.#policy.retryDelayMs,
         maxMs: rule?.kind === "loading" ? MAX_LOADING_DELAY_MS : MAX_DELAY_MS,
@@ -112,7 +113,10 @@ export class RetryJudge {
       random: 0,
     });
     if (!decision.retry) return TOLD;
-    if (decision.costsBudget && !budget.tryWithdraw()) return TOLD;
+    if (decision.costsBudget && !budget.tryWithdraw()) {
+      refused();
+      return TOLD;
+    }
     return { ...TOLD, retry: true, delayMs: decision.delayMs };
   }
 }

@@ -35,7 +35,8 @@ export class Layer {
   /** What is allowed but probably not meant. */
   readonly warnings: string[] = [];
   readonly #refusals: Refusal[] = [];
-  #isUnreadable = false;
+  /** Why nothing of it can be read. */
+  #unreadable: Refusal | undefined;
   #hints = MAX_HINTS;
 
   /**
@@ -49,12 +50,14 @@ export class Layer {
 
   /** Whether nothing of it could be read: what it would have said is not known. */
   get isUnreadable(): boolean {
-    return this.#isUnreadable;
+    return this.#unreadable !== undefined;
   }
 
-  /** What is wrong with it, in the order of the file. */
+  /** What is wrong with it: first why it cannot be read, then in the order of the file. */
   get problems(): ConfigProblem[] {
-    return this.#refusals.toSorted(inFileOrder).map(({ origin, key, message }) => ({
+    const first = this.#unreadable === undefined ? [] : [this.#unreadable];
+    const all = [...first, ...this.#refusals.toSorted(inFileOrder)];
+    return all.map(({ origin, key, message }) => ({
       origin: formatPosition(origin),
       key,
       message,
@@ -97,8 +100,7 @@ export class Layer {
    * @param message Why.
    */
   refuseAll(origin: Origin, key: string, message: string): void {
-    this.#isUnreadable = true;
-    this.refuse(origin, key, message);
+    this.#unreadable ??= { origin, key, message };
   }
 
   /**

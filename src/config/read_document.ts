@@ -21,7 +21,7 @@ export function readDocument(reading: Reading, value: unknown): void {
   if (entries === undefined) {
     const allowed = dialect === "yaml"
       ? "a mapping of settings"
-      : "an object of settings";
+      : 'an object of settings, such as { url: "redis://localhost" }';
     const origin = reading.origin([], "value");
     return layer.refuse(origin, "", `found ${foundShape(value)}, allowed: ${allowed}`);
   }

@@ -84,6 +84,23 @@ export interface ConnectRetryConfig {
   readonly jitter: number;
 }
 
+/** How much a server may make this process hold for one reply; what is beyond it ends the
+ * connection with a `ProtocolError`, before memory is taken for it. */
+export interface ReplyLimitsConfig {
+  /** Most aggregates inside each other. Default 128. */
+  readonly maxDepth: number;
+  /** Most elements of one aggregate; a map's pairs count twice. Default 8,388,608. */
+  readonly maxAggregateElements: number;
+  /** Most elements of one reply, at all depths together. Default 8,388,608. */
+  readonly maxReplyElements: number;
+  /** Most bytes of one bulk string. Default 536,870,912. */
+  readonly maxBulkBytes: number;
+  /** Most bytes of one reply on the wire. Default 2,147,483,648. */
+  readonly maxReplyBytes: number;
+  /** Most bytes of a line, of an error and of a map's key. Default 16,777,216. */
+  readonly maxLineBytes: number;
+}
+
 /** How many retries a database's commands may add to its load. */
 export interface RetryBudgetConfig {
   /** Retries for each command, as a share. Default 0.2. */
@@ -169,6 +186,8 @@ export interface RedisConfig {
   readonly circuitBreakerTimeoutMs: number;
   /** How many retries may be added to the load. */
   readonly retryBudget: RetryBudgetConfig;
+  /** How much a server may make this process hold for one reply. */
+  readonly replyLimits: ReplyLimitsConfig;
   /** Whether ambiguous writes are sent again, and may run twice. Default `false`. */
   readonly retryWrites: boolean;
   /** Which socket of the runtime is used. Default `node`. */

@@ -19,13 +19,39 @@ export function isAuthFailure(error: unknown): boolean {
   return isReplyError(error) && AUTH_CODES.has(error.message.split(" ", 1)[0]!);
 }
 
+/** What node:net says when a permission is missing: on Deno 2.5, and of host names. */
+const MAYBE_DENIED: ReadonlySet<string> = new Set(["ECONNREFUSED", "EPERM", "EACCES"]);
+
+/** The flags that are missing for an endpoint; `undefined` if everything is granted. */
+function missingFlags(endpoint: string): string | undefined {
+  const flags: string[] = [];
+  const need = (permission: Deno.PermissionDescriptor, value: string) => {
+    if (isRefused(permission)) flags.push(`--allow-${permission.name}=${value}`);
+  };
+  need({ name: "net", host: endpoint }, endpoint);
+  if (endpoint.startsWith("unix:")) {
+    const path = endpoint.slice("unix:".length);
+    for (const name of ["read", "write"] as const) need({ name, path }, path);
+  }
+  return flags.length === 0 ? undefined : flags.join(" ");
+}
+
+function isRefused(permission: Deno.PermissionDescriptor): boolean {
+  try {
+    return Deno.permissions.querySync(permission).state !== "granted";
+  } catch {
+    // Deno 2.5 wants no such permission for a Unix socket; or it is where a primary is that
+    // was not found yet, in words.
+    return false;
+  }
+}
+
 /** The runtime refused: a permission is missing. */
 function isDenied(error: unknown, endpoint?: string): boolean {
-  if ((error as { code?: string }).code === "ECONNREFUSED" && endpoint !== undefined) {
-    // What node:net says on Deno 2.5 when the permission is missing.
-    return Deno.permissions.querySync({ name: "net", host: endpoint }).state !==
-      "granted";
-  }
+  const { code = "" } = error as { code?: string };
+  // Deno 2.5's node:net says nothing at all of a Unix socket that it may not open.
+  const isUnclear = endpoint?.startsWith("unix:") || MAYBE_DENIED.has(code);
+  if (isUnclear && endpoint !== undefined && missingFlags(endpoint)) return true;
   // Deno before 2 called it PermissionDenied; node:net hands either through.
   return error instanceof Deno.errors.NotCapable ||
     error instanceof Deno.errors.PermissionDenied;
@@ -33,8 +59,8 @@ function isDenied(error: unknown, endpoint?: string): boolean {
 
 /**
  * Whether a new attempt would fail in the same way: credentials, permissions, a
- * database number that the server does not have, a primary that no sentinel knows, a certificate that does not fit, or a
- * server that was waited for as long as is allowed.
+ * database number that the server does not have, a primary that no sentinel knows, a
+ * certificate that does not fit, or a server that was waited for as long as is allowed.
  *
  * @param error What an attempt failed with.
  * @returns `true` if it should not be tried again.
@@ -81,7 +107,8 @@ export function explainConnectFailure(
     return coded(`no answer within ${timeoutMs} ms`, "ETIMEDOUT");
   }
   if (isDenied(error, endpoint)) {
-    return coded("this process may not open it: run it with --allow-net", "DENIED");
+    const flags = missingFlags(endpoint) ?? "--allow-net";
+    return coded(`this process may not open it: run it with ${flags}`, "DENIED");
   }
   const { code } = error as { code?: string };
   const message = error instanceof Error ? error.message : String(error);

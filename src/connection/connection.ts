@@ -4,6 +4,7 @@ import {
   ConnectionLostError,
   type Delivery,
   ProtocolError,
+  type SpentOptions,
 } from "../core/errors/mod.ts";
 import type { KeepaliveTier } from "../core/sockets.ts";
 import type { ConnectionStream } from "../transport/stream.ts";
@@ -19,7 +20,7 @@ import { DeadlineWatch, READING_PAUSE_MS } from "./deadline_watch.ts";
 import { Doubt, QuietWatch } from "./doubt.ts";
 import { InFlightLog } from "./in_flight_log.ts";
 import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
-import { intercept, settleFailed, type TrackedCommand } from "./tracked.ts";
+import { intercept, settleFailed, spentOn, type TrackedCommand } from "./tracked.ts";
 
 /** Why a connection ended. */
 export interface CloseReason {
@@ -104,6 +105,7 @@ export class Connection {
   #unlogged = 0;
   /** Whether what is sent now must not have a question of our own before it. */
   #isUnbroken: (command: TrackedCommand) => boolean = () => false;
+  #hasAnswered = false;
   /** Set while it may be dead: until bytes come, or nothing came for too long. */
   #doubt: Doubt | undefined;
 
@@ -157,6 +159,11 @@ export class Connection {
   /** Its stream: byte counters, congestion. */
   get stream(): ConnectionStream {
     return this.#stream;
+  }
+
+  /** Whether anything was answered on it since it was opened. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
   }
 
   /** When bytes came last, on the monotonic clock. */
@@ -266,9 +273,10 @@ export class Connection {
       const reason = this.#state.name === "open"
         ? "not writable"
         : this.#state.reason.text;
+      const spent = spentOn(command, this.#clock.now());
       command.tracking.owner.failed(
         command,
-        new ConnectionLostError(this.database, command.name, "never-sent", reason),
+        this.#lossOf(command, "never-sent", { kind: "lost", text: reason }, spent),
         "never-sent",
       );
     }
@@ -345,6 +353,7 @@ export class Connection {
     this.#lastReceivedAt = now;
     const answered = this.#log.total + this.#unlogged - this.redis.commandQueue.length;
     if (answered > 0) {
+      this.#hasAnswered = true;
       this.#log.settle(answered, (sentAt, count) => {
         this.#observer.answered(sentAt, now, count);
       });
@@ -379,25 +388,35 @@ export class Connection {
     const sent = commands.length - this.#stream.unsentCommands;
     const held = this.#doubt?.end() ?? [];
     this.#doubt = undefined;
+    const now = this.#clock.now();
+    const times = this.#log.times();
     [...commands, ...held].forEach((command, i) => {
       const delivery: Delivery = i < sent ? "ambiguous" : "never-sent";
-      const error = this.#lossOf(command, delivery, reason);
       const tracked = command as TrackedCommand;
-      if (tracked.tracking === undefined) command.reject(error);
-      else if (!tracked.tracking.settled) {
-        tracked.tracking.owner.failed(tracked, error, delivery);
+      const { tracking } = tracked;
+      if (tracking === undefined) {
+        return command.reject(this.#lossOf(command, delivery, reason, {}));
       }
+      const sentAt = times.next().value;
+      if (tracking.settled) return;
+      const spent = spentOn(tracked, now, i < sent ? sentAt : undefined);
+      tracking.owner.failed(
+        tracked,
+        this.#lossOf(command, delivery, reason, spent),
+        delivery,
+      );
     });
   }
 
   #lossOf(
-    command: { name: string },
+    { name }: { name: string },
     delivery: Delivery,
     { kind, text }: CloseReason,
+    spent: SpentOptions,
   ): Error {
     return kind === "protocol" && delivery === "ambiguous"
-      ? new ProtocolError(this.database, text, delivery)
-      : new ConnectionLostError(this.database, command.name, delivery, text);
+      ? new ProtocolError(this.database, text, delivery, spent)
+      : new ConnectionLostError(this.database, name, delivery, text, spent);
   }
 
   /** Fails what is over, ends a connection that shows no life; gives the next deadline. */
@@ -427,9 +446,12 @@ export class Connection {
   ): { expired: number; next: number } {
     let expired = 0;
     let next = Infinity;
+    const times = delivery === "ambiguous" ? this.#log.times() : undefined;
     for (const command of commands as readonly TrackedCommand[]) {
       const { tracking } = command;
-      if (tracking === undefined || tracking.settled) continue;
+      if (tracking === undefined) continue;
+      const sentAt = times?.next().value;
+      if (tracking.settled) continue;
       const deadline = tracking.startedAt + tracking.timeoutMs;
       if (deadline > now) next = Math.min(next, deadline);
       else {
@@ -439,6 +461,7 @@ export class Connection {
           command.name,
           tracking.timeoutMs,
           delivery,
+          spentOn(command, now, sentAt),
         );
         tracking.owner.failed(command, error, delivery);
       }

@@ -3,6 +3,7 @@
  * made here, so that its defaults (reconnecting, queueing, sending again) are switched
  * off in one place.
  */
+import "./env_access.ts";
 import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";
 import type { ConnectionStream } from "../transport/stream.ts";
 
@@ -23,6 +24,12 @@ export interface DriverOptions {
   readonly password?: string;
   /** What is put before each key. */
   readonly keyPrefix: string;
+  /**
+   * Told of what the server refused for now, as it is busy with a script: it knows neither
+   * the connection's name nor its database number before that was sent again. Default: it
+   * fails the handshake.
+   */
+  readonly postponed?: (send: () => Promise<unknown>) => void;
 }
 
 /** Whether an error is the server's own reply. */
@@ -63,6 +70,9 @@ class OpenStreamConnector {
   }
 }
 
+/** What a server says while a script runs for long, to all but HELLO, AUTH and few more. */
+const BUSY = /^BUSY\b/;
+
 /** Text of Redis 6 and later when a password is given that is not asked for. */
 const NO_PASSWORD_SET = "without any password configured";
 
@@ -88,8 +98,14 @@ export async function connectDriver(options: DriverOptions): Promise<Redis> {
   });
   let failure: Error | undefined;
   // The library reports what fails here and nowhere else; without a listener it prints.
-  redis.on("error", (error: Error) => failure ??= withoutArguments(error));
-  guardHandshake(redis, (error) => failure ??= withoutArguments(error));
+  const { postponed } = options;
+  const failed = (error: Error) => {
+    if (postponed === undefined || !BUSY.test(error.message)) {
+      failure ??= withoutArguments(error);
+    }
+  };
+  redis.on("error", failed);
+  guardHandshake(redis, failed, postponed);
   try {
     await redis.connect();
   } catch (error) {
@@ -106,14 +122,26 @@ export async function connectDriver(options: DriverOptions): Promise<Redis> {
 /**
  * While the handshake lasts: a SELECT that fails must fail the connection (the library
  * would go on with database 0), and a password that the server does not ask for must
- * not leave the connection half negotiated.
+ * not leave the connection half negotiated. What a busy server refuses is for later.
  */
-function guardHandshake(redis: Redis, failed: (error: Error) => void): void {
+function guardHandshake(
+  redis: Redis,
+  failed: (error: Error) => void,
+  postponed: DriverOptions["postponed"],
+): void {
   const send = redis.sendCommand.bind(redis);
   redis.sendCommand = (command, stream) => {
+    hideArguments(command as Command);
     const reply = send(command, stream) as Promise<unknown>;
     if (command.name === "select") reply.catch(failed);
-    if (command.name !== "hello") return reply;
+    if (command.name !== "hello") {
+      const { name, args } = command;
+      reply.catch((error: Error) => {
+        if (!BUSY.test(error.message)) return;
+        postponed?.(() => redis.call(name, args as string[]));
+      });
+      return reply;
+    }
     return reply.catch((error: Error) => {
       if (!error.message.includes(NO_PASSWORD_SET)) throw error;
       return send(new Command("hello", ["3"]));
@@ -128,6 +156,16 @@ function hideCredentials(redis: Redis): void {
   redis.options.password = undefined;
 }
 
+/** Commands whose arguments are credentials, as they may be written. */
+const SECRET: ReadonlySet<string> = new Set(["auth", "AUTH", "hello", "HELLO"]);
+
+/** The library prints what it sends where `DEBUG=ioredis:*` asks for it. */
+function hideArguments({ name, args }: Command): void {
+  if (!SECRET.has(name)) return;
+  const value = () => "***";
+  Object.defineProperty(args, Symbol.for("nodejs.util.inspect.custom"), { value });
+}
+
 const librarySend = Redis.prototype.sendCommand;
 
 /**
@@ -138,6 +176,7 @@ const librarySend = Redis.prototype.sendCommand;
  * @param command The command.
  */
 export function writeCommand(redis: Redis, command: Command): void {
+  hideArguments(command);
   librarySend.call(redis, command);
 }
 

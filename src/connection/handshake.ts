@@ -1,13 +1,15 @@
 import type { Clock } from "../core/clock.ts";
 import type { Secret } from "../core/secret.ts";
 import {
+  type ByteChannel,
   type ChannelOptions,
   describeEndpoint,
   type Endpoint,
   type KeepaliveTimes,
   type OpenChannel,
 } from "../transport/channel.ts";
-import { ConnectionStream } from "../transport/stream.ts";
+import type { ReplyLimits } from "../transport/reply_limits.ts";
+import { ConnectionStream, type StreamHooks } from "../transport/stream.ts";
 import type { TlsMaterial } from "../transport/tls.ts";
 import { Connection, type ConnectionObserver } from "./connection.ts";
 import { connectDriver, isReplyError, type Redis } from "./driver.ts";
@@ -27,6 +29,8 @@ export interface HandshakeOptions {
   readonly keyPrefix: string;
   /** Silence after which a connection that owes replies is dead, in milliseconds. */
   readonly silenceLimitMs: number;
+  /** How much the server may make this process hold for one reply. */
+  readonly replyLimits: ReplyLimits;
   /** TCP keepalive. */
   readonly keepalive?: KeepaliveTimes;
   /** Reads what TLS needs; called for each attempt, so that renewed files count. */
@@ -50,6 +54,8 @@ export interface Link {
   readonly redis: Redis;
   /** Aborted when its socket is gone. */
   readonly ended: AbortSignal;
+  /** Sends again what a busy server refused of the handshake; call it when it serves. */
+  complete(): Promise<void>;
   /** Makes it a connection. */
   connect(): Connection;
 }
@@ -80,6 +86,59 @@ async function channelOptions(
 }
 
 /**
+ * The stream of a connection to be, and who is told of it. A class and no closures: they
+ * would keep the signals of the attempt for as long as the connection lives.
+ */
+class Wire implements StreamHooks {
+  readonly stream: ConnectionStream;
+  readonly replies: ReplyCheck;
+  #connection: Connection | undefined;
+  /** What a server said that then closed; an error, in words. */
+  #said: string | undefined;
+  /** Aborted when the socket is gone; unset once there is a connection to be told. */
+  #ended: AbortController | undefined = new AbortController();
+
+  constructor(channel: ByteChannel, limits: ReplyLimits) {
+    this.replies = new ReplyCheck(limits);
+    this.stream = new ConnectionStream(channel, this);
+  }
+
+  inspect(chunk: Uint8Array): void {
+    if (this.#connection === undefined) this.#said ??= errorIn(chunk);
+    this.replies.inspect(chunk);
+  }
+
+  received(): void {
+    this.#connection?.received();
+  }
+
+  closing(error: Error | undefined): void {
+    this.#connection?.ended(error);
+    this.#ended?.abort(error ?? new Error("the connection was closed by the server"));
+  }
+
+  /** Aborted when the socket is gone. */
+  get ended(): AbortSignal {
+    return this.#ended!.signal;
+  }
+
+  /** What a failed handshake failed for. */
+  explain(error: unknown): unknown {
+    // The library says no more than that it is closed.
+    if (isReplyError(error) || !this.ended.aborted) return error;
+    const { reason } = this.ended;
+    if (this.#said !== undefined) return new Error(this.#said);
+    return this.stream.bytesReceived === 0 ? new CutUnheard(reason.message) : reason;
+  }
+
+  /** From here on a connection is told. */
+  begin(connection: Connection): void {
+    this.#connection = connection;
+    this.#ended = undefined;
+  }
+}
+
+/**
  * Opens a socket and takes the client library through its handshake.
  *
  * @param options What it needs.
@@ -100,49 +159,33 @@ export async function shakeHands(
   const given = await options.password?.credentials();
   const { password } = given ?? {};
   const username = given?.username ?? options.username;
-  const channel = await options.openChannel(
-    endpoint,
-    await channelOptions(options, endpoint, signal),
+  const wire = new Wire(
+    await options.openChannel(endpoint, await channelOptions(options, endpoint, signal)),
+    options.replyLimits,
   );
-  let connection: Connection | undefined;
-  const ended = new AbortController();
-  const replies = new ReplyCheck();
-  let said: string | undefined;
-  const stream = new ConnectionStream(channel, {
-    inspect: (chunk) => {
-      if (connection === undefined) said ??= errorIn(chunk);
-      replies.inspect(chunk);
-    },
-    received: () => connection?.received(),
-    closing: (error) => {
-      connection?.ended(error);
-      ended.abort(error ?? new Error("the connection was closed by the server"));
-    },
-  });
+  const { ended, replies, stream } = wire;
   const abort = () => stream.destroy();
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) stream.destroy();
   signal.throwIfAborted();
+  const postponed: (() => Promise<unknown>)[] = [];
   const redis = await connectDriver({
     stream,
     connectionName: name,
     db,
     keyPrefix,
+    postponed: (send) => postponed.push(send),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
   }).catch((error) => {
-    // The library says no more than that it is closed.
-    if (isReplyError(error) || !ended.signal.aborted) throw error;
-    const { reason } = ended.signal;
-    if (said !== undefined) throw new Error(said);
-    throw stream.bytesReceived === 0 ? new CutUnheard(reason.message) : reason;
+    throw wire.explain(error);
   });
   const connect = () => {
-    ended.signal.throwIfAborted();
+    ended.throwIfAborted();
     // From here on the connection is its owner's to end.
     signal.removeEventListener("abort", abort);
     const { silenceLimitMs, clock, observer } = options;
-    connection = new Connection({
+    const connection = new Connection({
       id: ++lastId,
       database,
       endpoint: describeEndpoint(endpoint),
@@ -153,11 +196,15 @@ export async function shakeHands(
       clock,
       observer,
     });
+    wire.begin(connection);
     const { expiresAt = Infinity } = given ?? {};
     if (expiresAt < Infinity) options.expiring?.(connection, expiresAt);
     return connection;
   };
-  return { redis, ended: ended.signal, connect };
+  const complete = async () => {
+    await Promise.all(postponed.splice(0).map((send) => send()));
+  };
+  return { redis, ended, complete, connect };
 }
 
 /** The text of an error reply that a chunk begins with. */

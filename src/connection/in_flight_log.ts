@@ -1,5 +1,5 @@
 /** Entries the ring starts with; it doubles when a slow server lets it fill. */
-const INITIAL_CAPACITY = 64;
+const INITIAL_CAPACITY = 8;
 
 /**
  * When the commands in flight were sent: one entry a tick, not one a command, so that
@@ -7,8 +7,9 @@ const INITIAL_CAPACITY = 64;
  * commands, so the oldest entry is always the next to be settled.
  */
 export class InFlightLog {
-  #times = new Float64Array(INITIAL_CAPACITY);
-  #counts = new Uint32Array(INITIAL_CAPACITY);
+  // Plain arrays: small ones take less than the buffer of a typed one.
+  #times: number[] = new Array(INITIAL_CAPACITY).fill(NaN);
+  #counts: number[] = new Array(INITIAL_CAPACITY).fill(0);
   #head = 0;
   #size = 0;
   #total = 0;
@@ -75,10 +76,22 @@ export class InFlightLog {
     }
   }
 
+  /**
+   * When each command in flight was sent, oldest first.
+   *
+   * @returns The times.
+   */
+  *times(): Generator<number, undefined> {
+    for (let i = 0; i < this.#size; i++) {
+      const at = (this.#head + i) & (this.#times.length - 1);
+      for (let n = this.#counts[at]!; n > 0; n--) yield this.#times[at]!;
+    }
+  }
+
   #grow(): void {
     const capacity = this.#times.length;
-    const times = new Float64Array(capacity * 2);
-    const counts = new Uint32Array(capacity * 2);
+    const times: number[] = new Array(capacity * 2).fill(NaN);
+    const counts: number[] = new Array(capacity * 2).fill(0);
     for (let i = 0; i < this.#size; i++) {
       const at = (this.#head + i) & (capacity - 1);
       times[i] = this.#times[at]!;

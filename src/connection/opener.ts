@@ -14,11 +14,10 @@ import {
   isPermanent,
 } from "./connect_failure.ts";
 import type { Connection } from "./connection.ts";
-import type { Redis } from "./driver.ts";
 import { CutUnheard, type HandshakeOptions, type Link, shakeHands } from "./handshake.ts";
 import { keepBeating } from "./heartbeat.ts";
 import { overhear } from "./overhear.ts";
-import { type LoadingProgress, waitUntilReady } from "./readiness.ts";
+import { isServing, type LoadingProgress, waitUntilReady } from "./readiness.ts";
 
 /** How the opening of connections is tried again. */
 export interface ConnectRetryPolicy {
@@ -100,6 +99,8 @@ interface Tried {
 interface Reached {
   readonly link: Link;
   readonly endpoint: Endpoint;
+  /** Whether it said that it serves. */
+  readonly isServing: boolean;
 }
 
 /** Opens connections to one database, trying again as its policy says. */
@@ -132,9 +133,14 @@ export class Opener {
     last.abort(new Redirected("the server is another one now"));
   }
 
-  /** A working connection was lost: the next opening starts fast. */
-  connectionLost(): void {
+  /**
+   * A working connection was lost: the next opening starts fast.
+   *
+   * @param hadAnswered Whether anything was answered on it.
+   */
+  connectionLost(hadAnswered: boolean): void {
     this.#lost = true;
+    this.#gate.lost(hadAnswered);
   }
 
   /**
@@ -266,10 +272,9 @@ export class Opener {
       const within = AbortSignal.any([signal, stop.signal]);
       const name = `mooring:${database}:${purpose}`;
       const opening = this.#reach(name, within, tried);
-      const { link, endpoint } = await deadline(opening, connectTimeoutMs, { signal });
-      await this.#awaitServing(link.redis, AbortSignal.any([signal, link.ended]));
-      // It may have lost its role while it was waited for.
-      await deadline(this.#confirm(link, endpoint), connectTimeoutMs, { signal });
+      const reached = await deadline(opening, connectTimeoutMs, { signal });
+      const { link } = reached;
+      if (!reached.isServing) await this.#awaitServing(reached, signal);
       const connection = link.connect();
       if (purpose === "lane" && intervalMs > 0) {
         keepBeating(connection, { intervalMs, timeoutMs }, clock);
@@ -335,7 +340,9 @@ export class Opener {
   ): Promise<Reached> {
     const link = await this.#handshake(endpoint, name, signal);
     await this.#confirm(link, endpoint);
-    return { link, endpoint };
+    const serves = await isServing(() => link.redis.ping());
+    if (serves) await link.complete();
+    return { link, endpoint, isServing: serves };
   }
 
   async #confirm({ redis }: Link, endpoint: Endpoint): Promise<void> {
@@ -379,16 +386,21 @@ export class Opener {
     }
   }
 
-  async #awaitServing(redis: Redis, signal: AbortSignal): Promise<void> {
+  async #awaitServing({ link, endpoint }: Reached, signal: AbortSignal): Promise<void> {
+    const { clock, connectTimeoutMs, database } = this.#options;
+    const { redis } = link;
     await waitUntilReady({
-      database: this.#options.database,
+      database,
       timeoutMs: this.#options.loadingTimeoutMs,
       ping: () => redis.ping(),
       info: () => redis.info("persistence"),
       progress: this.#options.loading,
-      clock: this.#options.clock,
-      signal,
+      clock,
+      signal: AbortSignal.any([signal, link.ended]),
     });
+    // It may have lost its role while it was waited for.
+    const completing = link.complete().then(() => this.#confirm(link, endpoint));
+    await deadline(completing, connectTimeoutMs, { signal });
   }
 }
 

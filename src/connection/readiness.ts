@@ -39,14 +39,9 @@ const ETA_SHARE = 0.5;
 const RETRY_GAP_MS = 10;
 
 /** First words of replies that mean "up, but not serving yet". */
-const NOT_READY = new Set(["LOADING", "MASTERDOWN"]);
+const NOT_READY: ReadonlySet<string> = new Set(["LOADING", "MASTERDOWN", "BUSY"]);
 
-/**
- * The word of an error reply that says what kind it is.
- *
- * @param error The reply.
- * @returns Its first word, such as `LOADING`.
- */
+/** The word of an error reply that says what kind it is. */
 function kindOf(error: unknown): string {
   return error instanceof Error ? error.message.split(" ", 1)[0]! : "";
 }
@@ -91,8 +86,9 @@ class NotServing extends Error {
 }
 
 /**
- * Waits until the server serves: PING is refused while data is being loaded, and by a
- * replica that has lost its primary and may not serve stale data.
+ * Waits until the server serves: PING is refused while data is being loaded, while a
+ * script runs for long, and by a replica that has lost its primary and may not serve
+ * stale data.
  *
  * @param options What to ask, how long, whom to tell.
  * @throws {NotReadyError} If it takes longer than allowed.
@@ -143,8 +139,21 @@ function isTimeout(error: unknown): boolean {
   return error instanceof DOMException && error.name === "TimeoutError";
 }
 
+/**
+ * Asks a server once whether it serves.
+ *
+ * @param ping Sends PING.
+ * @returns Whether it does; `false` if it said that it does not yet.
+ * @throws {Error} If PING failed for anything else.
+ */
+export async function isServing(ping: () => Promise<unknown>): Promise<boolean> {
+  return await refusal({ ping }) === undefined;
+}
+
 /** Why the server does not serve; `undefined` if it does, or if it answers otherwise. */
-async function refusal(options: ReadinessOptions): Promise<string | undefined> {
+async function refusal(
+  options: Pick<ReadinessOptions, "ping">,
+): Promise<string | undefined> {
   try {
     await options.ping();
     return undefined;

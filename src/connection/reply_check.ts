@@ -1,4 +1,5 @@
 import { ReplyGuard } from "../transport/reply_guard.ts";
+import type { ReplyLimits } from "../transport/reply_limits.ts";
 
 /** Commands that are answered by one confirmation for each channel, not by a reply. */
 const SUBSCRIBING: ReadonlySet<string> = new Set([
@@ -24,10 +25,19 @@ export class ReplyRefused extends Error {}
  * SUBSCRIBEs on it; such connections have one user only.
  */
 export class ReplyCheck {
-  readonly #guard = new ReplyGuard();
+  readonly #guard: ReplyGuard;
   /** Replies that may have begun, since the connection was opened. */
   #expected = Infinity;
   #confirmations = 0;
+
+  /**
+   * Begins with a new connection.
+   *
+   * @param limits How much the server may make the parser hold. Default: the guard's own.
+   */
+  constructor(limits?: ReplyLimits) {
+    this.#guard = new ReplyGuard(limits);
+  }
 
   /** From now on replies are counted: nothing is owed. */
   begin(): void {

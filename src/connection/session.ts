@@ -154,7 +154,8 @@ export class Session {
       .map((undo) => this.#undo(undo));
     undone.push(this.#connection.ask(resetTimeoutMs, "ping"));
     const clean = (await Promise.all(undone)).every((done) => done);
-    return clean && this.#connection.isOpen;
+    // It may have been spoilt meanwhile.
+    return clean && !this.#stains.indelible && this.#connection.isOpen;
   }
 
   #undo({ name, args, mayFail }: Undo): Promise<boolean> {

@@ -1,5 +1,5 @@
 import type { Command } from "ioredis";
-import type { Delivery } from "../core/errors/mod.ts";
+import type { Delivery, SpentOptions } from "../core/errors/mod.ts";
 import type { Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import type { Connection } from "./connection.ts";
@@ -137,6 +137,25 @@ export function intercept(
   const open = command as unknown as Settleable;
   open.resolve = replied;
   open.reject = failed;
+}
+
+/**
+ * What a command that fails has taken.
+ *
+ * @param command The command.
+ * @param now Time, on the monotonic clock.
+ * @param sentAt When it was sent last; `undefined` if it waits.
+ * @returns Attempts and phases, for its error.
+ */
+export function spentOn(
+  { tracking: { attempts, startedAt } }: TrackedCommand,
+  now: number,
+  sentAt?: number,
+): SpentOptions {
+  return sentAt === undefined ? { attempts, elapsed: { waitingMs: now - startedAt } } : {
+    attempts,
+    elapsed: { waitingMs: Math.max(0, sentAt - startedAt), answeringMs: now - sentAt },
+  };
 }
 
 /**

@@ -14,6 +14,8 @@ export interface CommandCounters {
   readonly failed: number;
   /** Commands and connection attempts that were tried again. */
   readonly retries: number;
+  /** Commands that were not tried again as the retry budget was used up. */
+  readonly refusedRetries: number;
   /** How often a command was sent to another node of a cluster. */
   readonly redirects: number;
   /** How often the circuit breaker opened. */
@@ -32,6 +34,7 @@ const NOTHING: CommandCounters = {
   succeeded: 0,
   failed: 0,
   retries: 0,
+  refusedRetries: 0,
   redirects: 0,
   trips: 0,
   hits: 0,
@@ -62,6 +65,7 @@ export class DatabaseStatistics {
   #failedConnections = 0;
   #failuresInRow = 0;
   #retries = 0;
+  #refusedRetries = 0;
   #redirects = 0;
   #trips = 0;
   #lastError: { text: string; at: number } | undefined;
@@ -144,6 +148,11 @@ export class DatabaseStatistics {
     this.#retries++;
   }
 
+  /** A command is not tried again, as too many are already. */
+  retryRefused(): void {
+    this.#refusedRetries++;
+  }
+
   /** A command is sent to another node of the cluster. */
   redirected(): void {
     this.#redirects++;
@@ -180,8 +189,9 @@ export class DatabaseStatistics {
     const { succeeded, failed, hits, misses } = this;
     const [retries, redirects, trips] = [this.#retries, this.#redirects, this.#trips];
     const { bytesSent, bytesReceived } = this.traffic;
+    const refusedRetries = this.#refusedRetries;
     const counts = { succeeded, failed, retries, redirects, trips, hits, misses };
-    return { ...counts, bytesSent, bytesReceived };
+    return { ...counts, refusedRetries, bytesSent, bytesReceived };
   }
 
   /** Attempts to open a connection that failed, since the start. */
@@ -235,6 +245,7 @@ export class DatabaseStatistics {
       successfulOperations: counted.succeeded,
       failedOperations: counted.failed,
       totalRetryAttempts: counted.retries,
+      refusedRetries: counted.refusedRetries,
       redirects: counted.redirects,
       circuitBreakerTrips: counted.trips,
       cacheHits: counted.hits,
@@ -257,6 +268,7 @@ function difference(now: CommandCounters, before: CommandCounters): CommandCount
     succeeded: now.succeeded - before.succeeded,
     failed: now.failed - before.failed,
     retries: now.retries - before.retries,
+    refusedRetries: now.refusedRetries - before.refusedRetries,
     redirects: now.redirects - before.redirects,
     trips: now.trips - before.trips,
     hits: now.hits - before.hits,

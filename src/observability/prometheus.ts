@@ -111,6 +111,11 @@ const COMMANDS: readonly Definition[] = [
     ({ totals }) => totals.retries,
   ),
   counter(
+    "retries_refused_total",
+    "Commands that were not tried again as the retry budget was used up.",
+    ({ totals }) => totals.refusedRetries,
+  ),
+  counter(
     "redirects_total",
     "Commands that were sent to another node of the cluster.",
     ({ totals }) => totals.redirects,

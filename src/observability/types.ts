@@ -40,6 +40,9 @@ export interface RedisStats {
   readonly failedOperations: number;
   /** Commands and connection attempts that were tried again in the window. */
   readonly totalRetryAttempts: number;
+  /** Commands that would have been tried again and were not, as the retry budget was used
+   * up, in the window. */
+  readonly refusedRetries: number;
   /** How often a command was sent to another node of the cluster, which the first one had
    * named (MOVED, ASK), in the window; 0 without a cluster. Such a command did not run
    * before, so that it is no retry. */

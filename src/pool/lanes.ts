@@ -5,7 +5,7 @@ import {
   OverloadedError,
 } from "../core/errors/mod.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
 import {
   chooseLane,
   isLarge,
@@ -399,9 +399,10 @@ export class LaneSet<C extends LaneConnection = Connection> {
   #withdraw(command: TrackedCommand): void {
     const { database } = this.#options;
     const { timeoutMs } = command.tracking;
+    const spent = spentOn(command, this.#options.clock.now());
     this.#failAll(
       [command],
-      new CommandTimeoutError(database, command.name, timeoutMs, "never-sent"),
+      new CommandTimeoutError(database, command.name, timeoutMs, "never-sent", spent),
     );
     this.commandFinished();
   }

@@ -25,8 +25,6 @@ export interface RetryQuestion {
   readonly retryWrites: boolean;
   /** Milliseconds until the command's deadline. */
   readonly remainingMs: number;
-  /** Whether the retry budget has one left; it is the caller who withdraws it. */
-  readonly hasBudget: boolean;
   /** How waits grow. */
   readonly backoff: BackoffOptions;
   /** Least milliseconds to wait, as the error reply advises. Default 0. */
@@ -48,9 +46,7 @@ export type NoRetryReason =
   /** It was repeated often enough. */
   | "attempts"
   /** Its deadline would pass before. */
-  | "deadline"
-  /** Too many commands are being repeated already. */
-  | "budget";
+  | "deadline";
 
 /** Whether to send a failed command again. */
 export type RetryDecision =
@@ -58,7 +54,8 @@ export type RetryDecision =
     readonly retry: true;
     /** How long to wait first, in milliseconds. */
     readonly delayMs: number;
-    /** Whether it is to be taken from the retry budget. */
+    /** Whether it is to be taken from the retry budget; if that is used up, it is not sent
+     * again. */
     readonly costsBudget: boolean;
   }
   | { readonly retry: false; readonly reason: NoRetryReason };
@@ -93,7 +90,6 @@ export type RetryDecision =
  *   retryOnTimeout: true,
  *   retryWrites: false,
  *   remainingMs: 5000,
- *   hasBudget: true,
  *   backoff: { minMs: 50, maxMs: 1000 },
  *   random: Math.random(),
  * });
@@ -111,13 +107,12 @@ export function decideRetry(question: RetryQuestion): RetryDecision {
 }
 
 function whyNot(question: RetryQuestion, isNotNow: boolean): NoRetryReason | undefined {
-  const { command, delivery, attempt, maxRetries, hasBudget } = question;
+  const { command, delivery, attempt, maxRetries } = question;
   if (command.class === "stateful" || command.class === "subscribe") return "stateful";
   if (delivery === "rejected") return isNotNow ? undefined : "refused";
   if (delivery === "ambiguous") {
     const isAllowed = command.isRead ? question.retryOnTimeout : question.retryWrites;
     if (!isAllowed) return command.isRead ? "off" : "ambiguous";
   }
-  if (attempt > maxRetries) return "attempts";
-  return hasBudget ? undefined : "budget";
+  return attempt > maxRetries ? "attempts" : undefined;
 }

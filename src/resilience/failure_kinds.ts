@@ -63,7 +63,7 @@ export const FAILURE_KINDS: Readonly<Record<FailureKind, FailureRule>> = Object.
   ),
   "loading": rule(
     false,
-    "the server is not ready yet: LOADING, MASTERDOWN",
+    "the server is not ready yet: LOADING, MASTERDOWN, BUSY",
     "it says so itself and is waited for, within loading_timeout",
   ),
   "auth": rule(

@@ -44,7 +44,6 @@ export class RetryBudget {
   #second: number;
   /** Sum of the slices. */
   #balance = 0;
-  #refused = 0;
 
   /**
    * Makes a budget with its whole reserve.
@@ -69,11 +68,6 @@ export class RetryBudget {
     return Math.abs(balance - whole) < EPSILON ? whole : balance;
   }
 
-  /** How many retries were refused so far. */
-  get refused(): number {
-    return this.#refused;
-  }
-
   /**
    * Takes note of commands that were sent for the first time; once a tick for all of
    * them is enough.
@@ -91,10 +85,7 @@ export class RetryBudget {
    * @returns Whether there was one left; if not, nothing is taken.
    */
   tryWithdraw(): boolean {
-    if (this.balance < 1) {
-      this.#refused++;
-      return false;
-    }
+    if (this.balance < 1) return false;
     this.#add(-1);
     return true;
   }

@@ -75,6 +75,9 @@ class NodeChannel implements ByteChannel {
   }
 }
 
+/** No closure of an opening: it would keep the signal of that for as long as it listens. */
+function ignore(): void {}
+
 function tlsOptions(
   host: string | undefined,
   options: ChannelOptions,
@@ -122,7 +125,7 @@ export async function openNodeChannel(
       signal.removeEventListener("abort", abort);
       socket.removeListener("error", fail);
       socket.removeListener("close", closed);
-      socket.on("error", () => {});
+      socket.on("error", ignore);
     };
     const abort = () => fail(signal.reason);
     const fail = (error: Error) => {

@@ -21,8 +21,8 @@ export class ReplyNesting {
   readonly #limits: ReplyLimits;
   #depth = 0;
   /** Elements that the open aggregate of each depth still lacks; depth 0 is unused. */
-  readonly #left: Int32Array;
-  readonly #isMap: Uint8Array;
+  readonly #left = [0];
+  readonly #isMap = [false];
   #elements = 0;
 
   /**
@@ -32,8 +32,6 @@ export class ReplyNesting {
    */
   constructor(limits: ReplyLimits) {
     this.#limits = limits;
-    this.#left = new Int32Array(limits.maxDepth + 1);
-    this.#isMap = new Uint8Array(limits.maxDepth + 1);
   }
 
   /** How many aggregates are open. */
@@ -43,7 +41,7 @@ export class ReplyNesting {
 
   /** Whether the next element is a map's key. */
   get isAtMapKey(): boolean {
-    return this.#isMap[this.#depth] === 1 && (this.#left[this.#depth]! & 1) === 0;
+    return this.#isMap[this.#depth]! && (this.#left[this.#depth]! & 1) === 0;
   }
 
   /** Begins a reply. */
@@ -92,7 +90,7 @@ export class ReplyNesting {
   open(elements: number, isMap: boolean): void {
     this.#depth++;
     this.#left[this.#depth] = elements;
-    this.#isMap[this.#depth] = isMap ? 1 : 0;
+    this.#isMap[this.#depth] = isMap;
   }
 
   /**

@@ -64,8 +64,8 @@ const NAME_BYTES = 13;
  * ```
  */
 export class PushFrame {
-  readonly #name = new Uint8Array(NAME_BYTES);
-  #nameLength = 0;
+  /** The bytes of the name, as far as they were read. */
+  readonly #name: number[] = [];
   #count = 0;
   #seen = 0;
   #form: PushForm = OTHER;
@@ -78,7 +78,7 @@ export class PushFrame {
   begin(count: number): void {
     this.#count = count;
     this.#seen = 0;
-    this.#nameLength = 0;
+    this.#name.length = 0;
     this.#form = OTHER;
   }
 
@@ -100,8 +100,8 @@ export class PushFrame {
    * @param end Index behind the last.
    */
   addName(chunk: Uint8Array, start: number, end: number): void {
-    for (let i = start; i < end && this.#nameLength < NAME_BYTES; i++) {
-      this.#name[this.#nameLength++] = chunk[i]!;
+    for (let i = start; i < end && this.#name.length < NAME_BYTES; i++) {
+      this.#name.push(chunk[i]!);
     }
   }
 
@@ -130,7 +130,7 @@ export class PushFrame {
   }
 
   #isNamed(name: Uint8Array): boolean {
-    if (name.length !== this.#nameLength) return false;
+    if (name.length !== this.#name.length) return false;
     for (let i = 0; i < name.length; i++) {
       if (name[i] !== this.#name[i]) return false;
     }
@@ -138,6 +138,6 @@ export class PushFrame {
   }
 
   #text(): string {
-    return String.fromCharCode(...this.#name.subarray(0, this.#nameLength));
+    return String.fromCharCode(...this.#name);
   }
 }

@@ -35,10 +35,8 @@ export interface TlsFiles {
  * @throws {Error} If a file cannot be read.
  */
 export async function readTlsMaterial(files: TlsFiles): Promise<TlsMaterial> {
-  const read = async (path: string | undefined) =>
-    path === undefined ? undefined : await Deno.readTextFile(path);
   const [ca, cert, key] = await Promise.all(
-    [files.caFile, files.certFile, files.keyFile].map(read),
+    [files.caFile, files.certFile, files.keyFile].map(readFile),
   );
   return {
     verify: files.verify,
@@ -47,4 +45,23 @@ export async function readTlsMaterial(files: TlsFiles): Promise<TlsMaterial> {
     ...(key === undefined ? {} : { key }),
     ...(files.serverName === undefined ? {} : { serverName: files.serverName }),
   };
+}
+
+async function readFile(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      const message = `this process may not read "${path}": run it with ` +
+        `--allow-read=${path}`;
+      throw Object.assign(new Error(message), { code: "DENIED" });
+    }
+    const reason = error instanceof Deno.errors.NotFound
+      ? "it does not exist"
+      : error instanceof Error
+      ? error.name
+      : "unknown reason";
+    throw new Error(`cannot read the file "${path}": ${reason}`);
+  }
 }

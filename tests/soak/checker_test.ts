@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Books } from "./books.ts";
 import { heapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
+import { LagMeter } from "./lag_meter.ts";
 import { News } from "./news.ts";
 import { readOptions } from "./options.ts";
 import { PromiseWatch } from "./promise_watch.ts";
@@ -91,7 +92,7 @@ Deno.test("Books.close() finds a reply that two callers got", async () => {
 Deno.test("PromiseWatch.overdue() finds a planted pending promise and a late one", async () => {
   let now = 0;
   let lagMs = 0;
-  const watch = new PromiseWatch({ worstSince: () => lagMs }, () => now);
+  const watch = new PromiseWatch({ sumSince: () => lagMs }, () => now);
   const { promise, resolve } = Promise.withResolvers<void>();
   const never = watch.run("never", 1000, () => promise);
   const late = watch.run("late", 1000, async () => {
@@ -108,13 +109,32 @@ Deno.test("PromiseWatch.overdue() finds a planted pending promise and a late one
   resolve();
   await never;
   assertEquals(watch.pending, 0);
-  lagMs = 40;
+  lagMs = 120;
   // As late as the event loop excuses.
   await watch.run("excused", 1000, () => {
     now += 1219;
     return Promise.resolve();
   });
   assertEquals(watch.overdue().length, 2);
+  await watch.run("beyond it", 1000, () => {
+    now += 1221;
+    return Promise.resolve();
+  });
+  assertStringIncludes(watch.overdue().join("\n"), "beyond it settled after 1221 ms");
+});
+
+Deno.test("LagMeter adds up how late it is, and knows the worst", () => {
+  let now = 0;
+  using meter = new LagMeter(() => now);
+  const pass = (ms: number) => {
+    now += ms;
+    meter.measure();
+  };
+  for (const ms of [10, 50, 11, 30]) pass(ms);
+  assertEquals([meter.sumSince(0), meter.worst], [60, 40]);
+  assertEquals(meter.sumSince(61), 20);
+  now += 25;
+  assertEquals(meter.sumSince(102), 15);
 });
 
 Deno.test("News finds messages that are missing, doubled or out of order, but for told gaps", async () => {

@@ -42,11 +42,11 @@ export class LagMeter implements Disposable {
     }
   }
 
-  /** The worst since then, what is going on included, in milliseconds. */
-  worstSince(then: number): number {
+  /** All of it together since then, what is going on included, in milliseconds. */
+  sumSince(then: number): number {
     const goingOn = this.#now() - this.#lastAt - EVERY_MS;
     return this.#late.reduce(
-      (worst, { at, ms }) => at >= then ? Math.max(worst, ms) : worst,
+      (sum, { at, ms }) => at >= then ? sum + ms : sum,
       Math.max(0, goingOn),
     );
   }

@@ -1,10 +1,9 @@
 /** Whether every promise settles by its deadline. */
 
-/** What a promise may take longer than its deadline, in milliseconds. */
+/** What a promise may take longer than its deadline, in milliseconds, beside the time in
+ * which the event loop was late: a deadline is noticed by a timer, what has arrived is read
+ * before it is judged, and each of these turns may come late. */
 export const GRACE_MS = 100;
-/** What it may take longer for each millisecond that the event loop was late meanwhile:
- * a deadline is noticed by a timer, and what has arrived is read before it is judged. */
-export const LAG_FACTOR = 3;
 
 interface Watched {
   readonly what: string;
@@ -12,10 +11,10 @@ interface Watched {
   readonly boundMs: number;
 }
 
-/** Says how late the event loop was, at worst, since a time; a `LagMeter` does. */
+/** Says how late the event loop was, altogether, since a time; a `LagMeter` does. */
 export interface Lag {
   /** In milliseconds. */
-  worstSince(then: number): number;
+  sumSince(then: number): number;
 }
 
 /** Follows promises, and notes those that are pending for too long. */
@@ -86,11 +85,11 @@ export class PromiseWatch {
   #judge({ what, startedAt, boundMs }: Watched, how: string): boolean {
     const ms = this.#now() - startedAt;
     if (ms <= boundMs + GRACE_MS) return false;
-    const lagMs = this.#lag.worstSince(startedAt);
-    if (ms <= boundMs + GRACE_MS + LAG_FACTOR * lagMs) return false;
+    const lagMs = this.#lag.sumSince(startedAt);
+    if (ms <= boundMs + GRACE_MS + lagMs) return false;
     this.#late.push(
       `${what} ${how} ${Math.round(ms)} ms, with a deadline of ${boundMs} ms ` +
-        `and the event loop ${Math.round(lagMs)} ms late`,
+        `and the event loop ${Math.round(lagMs)} ms late altogether`,
     );
     return true;
   }

@@ -168,16 +168,19 @@ export class Soak {
 
   /** What the server lists and what the pool counts agree, sooner or later. */
   async #compareCounts(manager: RedisConnectionManager, stage: Stage): Promise<void> {
+    const prefix = `mooring:${stage.name}:`;
     let last = "";
     await waitFor(async () => {
-      const rows = await stage.server.clientList(`mooring:${stage.name}:`);
-      const listed = rows.length;
+      const rows = await stage.server.clientList();
+      const listed = rows.filter(({ name }) => name.startsWith(prefix)).length;
       const { lanes, leases, idleConnections, connecting } = manager
         .getPoolStatistics(stage.name);
       last =
         `${listed} listed; ${lanes} lanes, ${leases} leases, ${idleConnections} idle, ` +
         `${connecting} connecting; ` +
-        rows.map(({ name, cmd, idle }) => `${name} ${cmd} ${idle} s`).join(", ");
+        rows.map(({ name, cmd, idle }) => `${name || "unnamed"} ${cmd} ${idle} s`).join(
+          ", ",
+        );
       return listed === lanes + leases + idleConnections + connecting;
     }, { timeoutMs: AGREE_MS, everyMs: 5, what: "agreement" }).catch(() =>
       this.#wrong.push(`server and pool of ${stage.name} disagree: ${last}`)

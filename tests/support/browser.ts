@@ -97,6 +97,6 @@ async function listeningAt(file: string, process: ServerProcess): Promise<string
 async function removeFolder(folder: string): Promise<void> {
   await waitFor(
     () => Deno.remove(folder, { recursive: true }).then(() => true, () => false),
-    { timeoutMs: 10_000, what: "the removal of the browser's folder" },
+    { timeoutMs: START_MS, what: "the removal of the browser's folder" },
   );
 }

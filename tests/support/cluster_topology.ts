@@ -26,7 +26,7 @@ export interface ClusterTopologyOptions {
 }
 
 const SLOTS = 16_384;
-const FORMING_TIMEOUT_MS = 30_000;
+const FORMING_TIMEOUT_MS = 60_000;
 
 /**
  * A running cluster. Who serves which slot is asked of the nodes, not remembered.

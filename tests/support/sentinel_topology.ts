@@ -5,7 +5,7 @@
  */
 
 import { RedisServer, type RedisServerConfig } from "./redis_server.ts";
-import type { RespValue } from "./resp_parser.ts";
+import { RespError, type RespValue } from "./resp_parser.ts";
 import { waitFor } from "./wait.ts";
 
 /** Options of {@linkcode SentinelTopology.start}. */
@@ -35,7 +35,10 @@ export interface SentinelTopologyOptions {
   config?: RedisServerConfig;
 }
 
-const DISCOVERY_TIMEOUT_MS = 30_000;
+const DISCOVERY_TIMEOUT_MS = 60_000;
+const DECISION_TIMEOUT_MS = 90_000;
+/** More than `failover-timeout`, so that what was given up is over. */
+const ASK_AGAIN_MS = 8000;
 
 // In milliseconds. By themselves: 10000, 2000, 1000.
 const QUICK_PERIODS = ["INFO-PERIOD", 1000, "PUBLISH-PERIOD", 250, "ASK-PERIOD", 200];
@@ -120,8 +123,11 @@ export class SentinelTopology implements AsyncDisposable {
     return this.servers.filter((server) => server !== primary);
   }
 
-  /** Waits until another server than `old` is the primary, and takes writes. */
-  async untilPrimaryIsNot(old: RedisServer, timeoutMs = 30_000): Promise<RedisServer> {
+  /** Waits until another server than `old` is the primary, and takes the role itself. */
+  async untilPrimaryIsNot(
+    old: RedisServer,
+    timeoutMs = DECISION_TIMEOUT_MS,
+  ): Promise<RedisServer> {
     return await waitFor(async () => {
       const primary = await this.primary();
       if (primary === old || !primary.running) return undefined;
@@ -130,12 +136,29 @@ export class SentinelTopology implements AsyncDisposable {
     }, { what: "another primary", timeoutMs, everyMs: 50 });
   }
 
-  /** Has the sentinels swap roles in order, and gives the new primary. */
+  /**
+   * Has the sentinels swap roles in order, and gives the new primary. On a busy machine a
+   * sentinel may give a failover up that takes longer than its `failover-timeout`, and does
+   * nothing for 30 s after it was itself kept from running for 2 s ("tilt"): it is asked
+   * again until it has done it.
+   *
+   * @throws {Error} If a sentinel refuses for another reason than that it is at it.
+   */
   async failover(): Promise<RedisServer> {
     const old = await this.primary();
-    const reply = await this.sentinels[0].cli("SENTINEL", "FAILOVER", this.name);
-    if (reply !== "OK") throw new Error(`Cannot fail over: the sentinel said ${reply}`);
-    return await this.untilPrimaryIsNot(old);
+    const until = performance.now() + DECISION_TIMEOUT_MS;
+    while (true) {
+      const reply = await this.sentinels[0].cli("SENTINEL", "FAILOVER", this.name);
+      const text = reply instanceof RespError ? reply.message : String(reply);
+      if (text !== "OK" && !/^(?:INPROG|NOGOODSLAVE)/.test(text)) {
+        throw new Error(`Cannot fail over: the sentinel said ${text}`);
+      }
+      try {
+        return await this.untilPrimaryIsNot(old, ASK_AGAIN_MS);
+      } catch (error) {
+        if (performance.now() > until) throw error;
+      }
+    }
   }
 
   /** Ends all servers. */

@@ -148,6 +148,7 @@ function measure(settings: Settings, random: Random): Point {
     ? concurrency / reached * 1000
     : ROUND_TRIP_MS / (1 - load);
   const { in: received, out } = { in: reached * 42, out: reached * (valueBytes + 8) };
+  const latencyMs = percentiles(serviceMs, load, random);
   return {
     ...settings,
     lanes,
@@ -156,7 +157,12 @@ function measure(settings: Settings, random: Random): Point {
     valueBytes,
     rounds: 7,
     perSecond: spread(reached, random),
-    latencyMs: percentiles(serviceMs, load, random),
+    latencyMs,
+    p99Ms: spread(latencyMs.p99, random),
+    tailMs: {
+      p999: spread(latencyMs.p999, random),
+      max: spread(latencyMs.max, random),
+    },
     ...(leases > 0 && { waitMs: waits(leases, concurrency, serviceMs, random) }),
     clientCpu: 0.08 + 0.94 * load * noise(),
     serverCpu: (0.05 + 0.9 * Math.min(1, reached / 420_000)) * noise(),

@@ -50,7 +50,7 @@ function branch(node: CommandNode, program: string): string {
 ${commands}
   )
   _arguments -C -s ${
-    [...node.options.map(argumentOf), "'1: :->command'", "'*::: :->rest'"]
+    [...node.options.map(argumentOf), "'1: :->command'", "'*:: :->rest'"]
       .join(" \\\n    ")
   }
   case $state in

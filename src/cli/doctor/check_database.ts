@@ -10,6 +10,7 @@ import { flagOf, isGranted } from "../permissions.ts";
 import type { DoctorOptions } from "./command.ts";
 import type { Finding } from "./report.ts";
 import { resolveNames, targetsOf } from "./resolve_names.ts";
+import { adviceFor, REACH } from "./advice.ts";
 import {
   type Info,
   judgeClock,
@@ -17,6 +18,7 @@ import {
   judgeMaxClients,
   judgePersistence,
   judgeReplication,
+  judgeServer,
   parseInfo,
   type Verdict,
 } from "./server_facts.ts";
@@ -57,6 +59,7 @@ export async function checkDatabase(
   line("resolve", await resolveNames(config, options.timeout));
   const client = await connect(manager, config, line, options.timeout);
   if (client === undefined) return;
+  sayWhatConnectingShowed(config, line);
   judgeSocket(manager, config, line);
   await askServer(manager, client, config, options, line);
 }
@@ -68,9 +71,11 @@ function mayConnect(config: RedisConfig, line: Say): boolean {
       name: "net",
       host: `${host}:${port}`,
     }))
-    : ["read", "write"].map((name) => (
-      { name: name as "read" | "write", path: config.unixSocket! }
-    ));
+    : [
+      { name: "net", host: `unix:${config.unixSocket}` },
+      { name: "read", path: config.unixSocket },
+      { name: "write", path: config.unixSocket },
+    ];
   const { caFile, certFile, keyFile, enabled } = config.tls;
   const files = enabled ? [caFile, certFile, keyFile] : [];
   for (const path of files) if (path !== undefined) needed.push({ name: "read", path });
@@ -101,10 +106,11 @@ function judgeSocket(
 
 async function connect(
   manager: RedisConnectionManager,
-  { name }: RedisConfig,
+  config: RedisConfig,
   line: Say,
   timeoutMs: number,
 ): Promise<RedisClient | undefined> {
+  const { name } = config;
   const startedAt = performance.now();
   try {
     const signal = AbortSignal.timeout(timeoutMs);
@@ -114,12 +120,26 @@ async function connect(
     line("connect", { status: "ok", message: `${endpoint} in ${ms} ms` });
     return client;
   } catch (error) {
-    explainFailure(error as Error, line, timeoutMs);
+    explainFailure(error as Error, config, line, timeoutMs);
     return undefined;
   }
 }
 
-function explainFailure(error: Error, line: Say, timeoutMs: number): void {
+/** A client is given when the server took the credentials and has its data. */
+function sayWhatConnectingShowed({ password }: RedisConfig, line: Say): void {
+  const message = password === undefined
+    ? "no password is configured, and none is asked for"
+    : "the credentials were accepted";
+  line("auth", { status: "ok", message });
+  line("loading", { status: "ok", message: "the server has its data" });
+}
+
+function explainFailure(
+  error: Error,
+  config: RedisConfig,
+  line: Say,
+  timeoutMs: number,
+): void {
   const { message } = error;
   if (error instanceof AuthError) {
     const advice = "check username and password, and the server's ACL";
@@ -132,23 +152,12 @@ function explainFailure(error: Error, line: Say, timeoutMs: number): void {
   }
   if (error.name === "TimeoutError") {
     const text = `no connection within ${timeoutMs} ms`;
-    return line("connect", { status: "fail", message: text, advice: REACH });
+    const advice = config.tls.enabled
+      ? `${REACH}; one that speaks no TLS is silent, too`
+      : REACH;
+    return line("connect", { status: "fail", message: text, advice });
   }
   line("connect", { status: "fail", message, advice: adviceFor(message) });
-}
-
-const REACH = "check that the server runs, its host, port and firewall";
-
-/** Advice by what the cause says; it is for people, nothing depends on it. */
-function adviceFor(message: string): string {
-  if (/certificate|TLS|SSL|CERT_|SELF_SIGNED/i.test(message)) {
-    return "check tls.ca_file, tls.server_name and the server's certificate";
-  }
-  if (/max number of clients/i.test(message)) {
-    return "the server is full: raise maxclients, or close what is not used";
-  }
-  if (/ENOTFOUND|dns|lookup/i.test(message)) return "check the host's name and its DNS";
-  return REACH;
 }
 
 async function askServer(
@@ -168,6 +177,10 @@ async function askServer(
       advice: "allow it for the doctor: ACL SETUSER <user> +info +config|get",
     });
   } else {
+    const kind = judgeServer(info, config.mode);
+    line("server", kind);
+    // What holds no data has nothing more to tell.
+    if (kind.status === "fail") return;
     await judgeInfo(manager, client, config, options, line, info);
   }
   await run(line, "user", () => judgeUser(client));
@@ -182,8 +195,6 @@ async function judgeInfo(
   line: Say,
   info: Info,
 ): Promise<void> {
-  const version = info.redis_version ?? "unknown";
-  line("server", { status: "ok", message: `version ${version}, ${info.redis_mode}` });
   const { endpoint } = manager.listDatabases().find(({ name }) => name === config.name)!;
   const needed = connectionDemand(manager.config).get(endpoint) ?? config.maxConnections;
   const settings = await readSettings(client);

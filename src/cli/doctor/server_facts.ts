@@ -29,6 +29,32 @@ export interface Verdict {
 }
 
 /**
+ * Judges what kind of server it is, and whether it is the kind that is configured.
+ *
+ * @param info INFO server.
+ * @param mode How the configuration says that it is found.
+ * @returns The verdict.
+ */
+export function judgeServer(info: Info, mode: string): Verdict {
+  const message = `version ${info.redis_version ?? "unknown"}, ${info.redis_mode}`;
+  if (info.redis_mode === "cluster" && mode !== "cluster") {
+    return {
+      status: "warn",
+      message: `${message}: keys of other nodes' slots are refused (MOVED)`,
+      advice: "set mode: cluster, with this server among nodes",
+    };
+  }
+  if (info.redis_mode === "sentinel") {
+    return {
+      status: "fail",
+      message: `${message}: it holds no data`,
+      advice: "set mode: sentinel, with this server among nodes, and sentinel_name",
+    };
+  }
+  return { status: "ok", message };
+}
+
+/**
  * Compares what all processes together may open with what the server takes.
  *
  * @param needed Most connections of one process to the server.

@@ -17,6 +17,18 @@ export interface CurrentSettings {
   readonly socketTimeout: number;
 }
 
+/** What advice rests on, beside what was measured. */
+export interface AdviceBasis {
+  /** The settings as they are now. */
+  readonly current: CurrentSettings;
+  /** The timeouts that the package ships; none lower is recommended. */
+  readonly shipped: Pick<CurrentSettings, "acquireTimeout" | "socketTimeout">;
+  /** The server's `maxclients`; 0 if it is not known. */
+  readonly maxClients: number;
+  /** How thorough the run was: a quick one takes nothing away. */
+  readonly effort: TuneReport["effort"];
+}
+
 /** A current size that brings no more is kept, unless it is so many times what is
  * enough. */
 const OVERSIZED = 3;
@@ -73,12 +85,14 @@ const LEASES: Kind = { one: "lease", many: "leases", least: LEASES_KEPT };
 
 /**
  * The fewest that are enough, where they carry more than the current size by more than the
- * noise; else the current size stays, unless it is far too large and fewer are as good.
+ * noise; else the current size stays, unless it is far too large, fewer are as good, and
+ * the run was thorough enough to take some away.
  */
 function choose(
   choices: readonly Choice[],
   current: number,
   kind: Kind,
+  mayLower: boolean,
 ): Verdict | undefined {
   const curve = choices.map(({ point, size }) => ({ ...point, size }))
     .sort((a, b) => a.size - b.size);
@@ -99,7 +113,8 @@ function choose(
     return { size: enough.size, reason };
   }
   const fewer = Math.max(kind.least, enough.size);
-  if (current > OVERSIZED * fewer && isAsGood(enough.perSecond, now.perSecond)) {
+  const isSurplus = current > OVERSIZED * fewer;
+  if (isSurplus && mayLower && isAsGood(enough.perSecond, now.perSecond)) {
     const reason = `${carried}, as many as the present ${name(current)}: ` +
       `${current - fewer} of them are not needed`;
     return { size: fewer, reason };
@@ -151,24 +166,21 @@ function leaseChoices(points: readonly Point[]): Choice[] {
  * not measured is not judged.
  *
  * @param points Everything measured.
- * @param maxClients The server's `maxclients`; 0 if it is not known.
- * @param current The settings as they are now.
+ * @param basis What else it rests on.
  * @returns The settings with their reasons.
  */
-export function advise(
-  points: readonly Point[],
-  maxClients: number,
-  current: CurrentSettings,
-): Advice[] {
+export function advise(points: readonly Point[], basis: AdviceBasis): Advice[] {
+  const { current, effort, maxClients, shipped } = basis;
+  const mayLower = effort === "full";
   const advice: Advice[] = [];
-  const lanes = choose(laneChoices(points), current.maxLanes, LANES);
+  const lanes = choose(laneChoices(points), current.maxLanes, LANES, mayLower);
   if (lanes !== undefined) {
     const { reason, size: value } = lanes;
     advice.push({ key: "max_lanes", value, current: current.maxLanes, reason });
   }
   const laneCount = lanes?.size ?? current.maxLanes;
   const held = Math.max(1, current.maxConnections - current.maxLanes);
-  const leases = choose(leaseChoices(points), held, LEASES);
+  const leases = choose(leaseChoices(points), held, LEASES, mayLower);
   if (leases !== undefined) {
     advice.push(connectionAdvice(leases, laneCount, maxClients, current));
   } else if (laneCount >= current.maxConnections) {
@@ -180,10 +192,20 @@ export function advise(
     });
   }
   const size = leases?.size ?? held;
+  const deadline = (name: "acquireTimeout" | "socketTimeout") => ({
+    current: current[name],
+    least: shipped[name],
+    mayLower,
+  });
   return [
     ...advice,
-    ...adviseAcquireTimeout(points, size, current.acquireTimeout),
-    ...adviseSocketTimeout(points, laneCount, kneesOf(points), current.socketTimeout),
+    ...adviseAcquireTimeout(points, size, deadline("acquireTimeout")),
+    ...adviseSocketTimeout(
+      points,
+      laneCount,
+      kneesOf(points),
+      deadline("socketTimeout"),
+    ),
   ];
 }
 

@@ -1,20 +1,36 @@
-import type { Advice, Point, TuneReport } from "./report_types.ts";
+import type { Advice, Percentiles, Point, Tail, TuneReport } from "./report_types.ts";
 
 /** Seconds that a timeout is rounded up to. */
 const STEPS = [0.5, 1, 2, 3, 5, 10, 15, 20, 30, 45, 60] as const;
 /** A timeout is so many times what 999 of 1,000 took, and … */
 const OF_P999 = 10;
-/** … so many times the longest: a garbage collection or a fork of the server is no
- * failure. */
+/** … so many times the longest, both of the median round: a garbage collection or a fork
+ * of the server is no failure, and one bad moment of the machine decides nothing. */
 const OF_LONGEST = 4;
 /** A timeout that is lower than this share of the present one is worth a change. */
 const WORTH = 0.5;
-/** Least seconds of a deadline of commands: a server that saves its data may pause. */
-const LEAST_SOCKET = 1;
 
+/** A deadline as it is, and what it may become. */
+export interface Deadline {
+  /** Seconds, as they are now. */
+  readonly current: number;
+  /** The least that is recommended, in seconds: what the package ships. A sweep sees
+   * neither a failover nor a fork nor a slow command of somebody else. */
+  readonly least: number;
+  /** Whether a lower one may be recommended at all. */
+  readonly mayLower: boolean;
+}
+
+/** What the median round came to, in milliseconds. */
 interface Observation {
   readonly p999: number;
   readonly max: number;
+}
+
+function observe(tail: Tail | undefined, all: Percentiles): Observation {
+  return tail === undefined
+    ? { p999: all.p999, max: all.max }
+    : { p999: tail.p999.median, max: tail.max.median };
 }
 
 function worst(found: readonly Observation[]): Observation {
@@ -24,8 +40,8 @@ function worst(found: readonly Observation[]): Observation {
   };
 }
 
-function wantedSeconds({ p999, max }: Observation, least: number): number {
-  const seconds = Math.max(least, OF_P999 * p999 / 1000, OF_LONGEST * max / 1000);
+function wantedSeconds({ p999, max }: Observation): number {
+  const seconds = Math.max(STEPS[0], OF_P999 * p999 / 1000, OF_LONGEST * max / 1000);
   return STEPS.find((step) => step >= seconds) ?? Math.ceil(seconds / 60) * 60;
 }
 
@@ -35,23 +51,40 @@ function adviceOf(
   key: "acquire_timeout" | "socket_timeout",
   what: string,
   observation: Observation,
-  least: number,
-  current: number,
+  { current, least, mayLower }: Deadline,
 ): Advice {
-  const wanted = wantedSeconds(observation, least);
+  const wanted = wantedSeconds(observation);
   const seen = `${what} ${ms(observation.p999)} at p99.9 and ${ms(observation.max)} at ` +
-    "the longest";
+    "the longest, in the median round";
+  const margin = `${OF_P999} times the one and ${OF_LONGEST} times the other`;
   if (wanted > current) {
-    const reason = `${seen}: ${current} s would cut healthy ones when the server pauses`;
+    const reason = `${seen}: ${margin} is more than ${current} s, which would cut ` +
+      "healthy ones when the server pauses";
     return { key, value: wanted, current, reason };
   }
-  if (wanted <= current * WORTH) {
-    const reason = `${seen}: ${wanted} s leaves room for any pause that was seen, and ` +
-      `tells of a failure ${Number((current - wanted).toFixed(3))} s sooner`;
-    return { key, value: wanted, current, reason };
+  const lower = Math.max(wanted, least);
+  if (lower > current * WORTH) {
+    return { key, value: current, current, reason: `${seen}: ${why(current, wanted)}` };
   }
-  const reason = `${seen}: ${current} s is enough, and ${wanted} s would be no better`;
-  return { key, value: current, current, reason };
+  if (!mayLower) {
+    const reason =
+      `${seen}: ${current} s is enough; a quick run is too little to lower it`;
+    return { key, value: current, current, reason };
+  }
+  const floor = lower === wanted
+    ? `${lower} s is ${margin} or more`
+    : `${lower} s, which is the default, is far more than ${margin}`;
+  const reason = `${seen}: ${floor}, and tells of a failure ` +
+    `${Number((current - lower).toFixed(3))} s sooner`;
+  return { key, value: lower, current, reason };
+}
+
+/** Why what is there stays, although less was needed here. */
+function why(current: number, wanted: number): string {
+  return wanted > current * WORTH
+    ? `${current} s is enough, and ${wanted} s would be no better`
+    : `${current} s is enough, and leaves room for what no sweep meets: a failover, a ` +
+      "fork, somebody's slow command";
 }
 
 /**
@@ -59,13 +92,13 @@ function adviceOf(
  *
  * @param points Everything measured.
  * @param leases Size of the pool.
- * @param current Seconds, as they are now.
+ * @param deadline The deadline, as it is now.
  * @returns The advice; nothing if no wait was measured.
  */
 export function adviseAcquireTimeout(
   points: readonly Point[],
   leases: number,
-  current: number,
+  deadline: Deadline,
 ): Advice[] {
   const waits = points.filter(({ sweep, waitMs }) =>
     sweep === "leases" && waitMs !== undefined
@@ -79,7 +112,8 @@ export function adviseAcquireTimeout(
   const [point] = nearest;
   if (point?.waitMs === undefined) return [];
   const what = `${point.concurrency} callers waited for one of ${point.leases} leases`;
-  return [adviceOf("acquire_timeout", what, point.waitMs, STEPS[0], current)];
+  const found = observe(point.waitTailMs, point.waitMs);
+  return [adviceOf("acquire_timeout", what, found, deadline)];
 }
 
 /**
@@ -88,14 +122,14 @@ export function adviseAcquireTimeout(
  * @param points Everything measured.
  * @param lanes Lanes that are recommended.
  * @param knees The knees.
- * @param current Seconds, as they are now.
+ * @param deadline The deadline, as it is now.
  * @returns The advice; nothing if nothing was measured.
  */
 export function adviseSocketTimeout(
   points: readonly Point[],
   lanes: number,
   knees: TuneReport["knees"],
-  current: number,
+  deadline: Deadline,
 ): Advice[] {
   const knee = knees.find((each) => each.lanes === lanes)?.concurrency ?? Infinity;
   // With leases the wait for one is part of the latency: that has a deadline of its own.
@@ -107,6 +141,6 @@ export function adviseSocketTimeout(
   const most = Math.max(...usual.map(({ concurrency }) => concurrency));
   const what =
     `replies to commands like those of the sweep, of up to ${most} callers, took`;
-  const found = worst(usual.map(({ latencyMs }) => latencyMs));
-  return [adviceOf("socket_timeout", what, found, LEAST_SOCKET, current)];
+  const found = worst(usual.map(({ latencyMs, tailMs }) => observe(tailMs, latencyMs)));
+  return [adviceOf("socket_timeout", what, found, deadline)];
 }

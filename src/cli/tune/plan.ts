@@ -144,6 +144,7 @@ export function specsOf(
       return effort.values.flatMap((valueBytes) => each("get-heavy", { valueBytes }));
     case "mixes":
       return [
+        ...each("get-heavy", {}),
         ...each("write-heavy", {}),
         ...each("pipeline", {}),
         ...each("blocking", { leases: CENTRE.leases }),

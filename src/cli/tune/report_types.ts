@@ -39,6 +39,14 @@ export interface Spread {
   readonly high: number;
 }
 
+/** The end of a latency's distribution, by rounds; in milliseconds. */
+export interface Tail {
+  /** What 999 of 1,000 took at the most. */
+  readonly p999: Spread;
+  /** The longest. */
+  readonly max: Spread;
+}
+
 /** One combination of settings, as measured. */
 export interface Point {
   /** Which question it answers: a series of the report. */
@@ -66,8 +74,12 @@ export interface Point {
   readonly latencyMs: Percentiles;
   /** p99 of each round, in milliseconds: how far it can be trusted. */
   readonly p99Ms?: Spread;
+  /** The slowest of each round: what a single bad moment does not decide. */
+  readonly tailMs?: Tail;
   /** Waiting for a lease, in milliseconds; only where leases are taken. */
   readonly waitMs?: Percentiles;
+  /** The longest waits of each round. */
+  readonly waitTailMs?: Tail;
   /** CPU seconds of this process a second; `null` where it cannot be seen. */
   readonly clientCpu: number | null;
   /** CPU seconds of the server a second; `null` where it cannot be seen. */

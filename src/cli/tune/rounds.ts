@@ -1,6 +1,6 @@
 import { Histogram } from "./histogram.ts";
 import type { Effort, Spec } from "./plan.ts";
-import type { Point } from "./report_types.ts";
+import type { Point, Tail } from "./report_types.ts";
 import { isSettled, median, spreadOf } from "./statistics.ts";
 
 /** What one round of one combination came to. */
@@ -132,7 +132,11 @@ function pointOf(spec: Spec, rounds: readonly Round[]): Point {
     perSecond: spreadOf(figure(({ perSecond }) => perSecond)),
     latencyMs: latency.percentiles(),
     p99Ms: spreadOf(figure(({ latency }) => latency.quantile(0.99))),
-    ...(wait.count === 0 ? {} : { waitMs: wait.percentiles() }),
+    tailMs: tailOf(rounds.map(({ latency }) => latency)),
+    ...(wait.count === 0 ? {} : {
+      waitMs: wait.percentiles(),
+      waitTailMs: tailOf(rounds.map((round) => round.wait)),
+    }),
     clientCpu: seen(({ clientCpu }) => clientCpu),
     serverCpu: seen(({ serverCpu }) => serverCpu),
     connections: Math.max(...figure(({ connections }) => connections)),
@@ -142,5 +146,12 @@ function pointOf(spec: Spec, rounds: readonly Round[]): Point {
     },
     errors: figure(({ errors }) => errors).reduce((sum, each) => sum + each, 0),
     ...(firstError === undefined ? {} : { firstError }),
+  };
+}
+
+function tailOf(rounds: readonly Histogram[]): Tail {
+  return {
+    p999: spreadOf(rounds.map((round) => round.quantile(0.999))),
+    max: spreadOf(rounds.map(({ max }) => max)),
   };
 }

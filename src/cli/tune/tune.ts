@@ -1,3 +1,4 @@
+import { type RedisConfig, RedisConfigLoader } from "../../../mod.ts";
 import { advise, type CurrentSettings, kneesOf } from "./advice.ts";
 import type { Contender } from "./contender.ts";
 import { productionSigns } from "./guard.ts";
@@ -93,7 +94,12 @@ export async function runTune(options: TuneOptions): Promise<TuneReport> {
     ),
     points,
     knees: kneesOf(points),
-    advice: advise(points, server.maxClients, currentOf(target)),
+    advice: advise(points, {
+      current: currentOf(target.config),
+      shipped: currentOf(shippedConfig()),
+      maxClients: server.maxClients,
+      effort: effort.name,
+    }),
   };
 }
 
@@ -204,7 +210,12 @@ function labelOf(spec: Spec): string {
   return `${subject} ${mix}: ${size}, ${concurrency} callers, ${valueBytes} B`;
 }
 
-function currentOf({ config }: Target): CurrentSettings {
+/** What a database has where nothing is configured. */
+function shippedConfig(): RedisConfig {
+  return RedisConfigLoader.fromOptions({ databases: { main: {} } }).databases.main!;
+}
+
+function currentOf(config: RedisConfig): CurrentSettings {
   return {
     maxLanes: config.maxLanes,
     maxConnections: config.maxConnections,

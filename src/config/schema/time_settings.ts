@@ -58,7 +58,7 @@ export const TIME_SETTINGS: readonly Setting[] = rows(false, [
     yaml: "health_check_interval",
     kind: duration(0),
     default: 30_000,
-    description: "Time between health checks and of the idle heartbeat; 0 = off.",
+    description: "Time of the idle heartbeat, and most between health checks; 0 = off.",
   },
   {
     key: "socketKeepalive",

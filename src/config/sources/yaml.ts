@@ -2,6 +2,7 @@ import { Layer } from "../layer.ts";
 import type { Origin } from "../origin.ts";
 import { readDocument } from "../read_document.ts";
 import type { Entry, Reading } from "../read_settings.ts";
+import { knownPath } from "../schema/known_path.ts";
 import { YamlBudgetError, YamlEntries } from "../yaml/entries.ts";
 import type { YamlPositions } from "../yaml/locate.ts";
 import { parseYaml } from "../yaml/parse.ts";
@@ -35,7 +36,8 @@ export function readYaml(text: string, label: string, env: EnvReader): Layer {
     readDocument(readingOf(layer, origin, document.positions, env), document.value);
   } catch (error) {
     if (!(error instanceof YamlBudgetError)) throw error;
-    layer.refuseAll(origin, "", error.message);
+    const at = document.positions.entries.find(error.path)?.key;
+    layer.refuseAll({ ...origin, ...at }, knownPath(error.path), error.message);
   }
   return layer;
 }

@@ -6,7 +6,15 @@ const MAX_ENTRIES = 50_000;
 const MAX_MERGE_DEPTH = 8;
 
 /** A document has too many entries, or merges too deep, when aliases are followed. */
-export class YamlBudgetError extends Error {}
+export class YamlBudgetError extends Error {
+  /** The mapping at which it was found. */
+  readonly path: readonly string[];
+
+  constructor(message: string, path: readonly string[]) {
+    super(message);
+    this.path = path;
+  }
+}
 
 /**
  * Gives the entries of YAML mappings, merge keys (`<<`) resolved, and counts them: a
@@ -37,13 +45,17 @@ export class YamlEntries {
     depth: number,
   ): void {
     if (depth > MAX_MERGE_DEPTH) {
-      throw new YamlBudgetError(`merge keys are nested deeper than ${MAX_MERGE_DEPTH}`);
+      throw new YamlBudgetError(
+        `merge keys are nested deeper than ${MAX_MERGE_DEPTH}`,
+        path,
+      );
     }
     const keys = Object.keys(mapping);
     this.#left -= keys.length + 1;
     if (this.#left < 0) {
       throw new YamlBudgetError(
         `found more than ${MAX_ENTRIES} entries, those behind aliases counted each time`,
+        path,
       );
     }
     for (const key of keys) {

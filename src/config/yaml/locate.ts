@@ -104,6 +104,7 @@ class Locator {
       if (cursor.atLineEnd) return cursor.nextLine();
       column = cursor.column;
     }
+    if (this.#atDash()) this.#noteTooDeep();
     cursor.skipProperties();
     const start = cursor.position();
     const key = this.#readKey();
@@ -146,7 +147,12 @@ class Locator {
     const path = this.#openPath();
     const frame: Frame = { kind, indent: column, path, child: path, index: 0 };
     if (this.#frames.length < MAX_DEPTH) this.#frames.push(frame);
+    else this.#noteTooDeep();
     return frame;
+  }
+
+  #noteTooDeep(): void {
+    this.#positions.noteTooDeep(this.#openPath(), this.#cursor.position());
   }
 
   /** Path of the entry whose value the next deeper collection is. */

@@ -41,6 +41,7 @@ export function locateFlow(
       const child = top === undefined ? path : noteValue(cursor, positions, top);
       // Past the depth that is kept, what is inside counts as the last kept one's.
       if (frames.length < MAX_DEPTH) frames.push(newFrame(char, child));
+      else positions.noteTooDeep(child, cursor.position());
       cursor.at++;
     } else if (char === "}" || char === "]") {
       cursor.at++;

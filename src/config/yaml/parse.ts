@@ -2,6 +2,7 @@ import { parse } from "@std/yaml/parse";
 import type { Origin } from "../origin.ts";
 import { knownPath } from "../schema/known_path.ts";
 import { locateYaml, type YamlPositions } from "./locate.ts";
+import { MAX_DEPTH } from "./position_map.ts";
 
 /** Largest file that is parsed, in characters: room for some 2,000 databases. */
 export const MAX_YAML_LENGTH = 262_144;
@@ -44,6 +45,11 @@ export function parseYaml(text: string, origin: Origin): YamlDocument {
     const key = keyAt(positions, tab.line - 1);
     return refuse("a tab indents the line, allowed: spaces only", tab, key);
   }
+  const { tooDeep } = entries;
+  if (tooDeep !== undefined) {
+    const message = `lists and mappings are nested deeper than ${MAX_DEPTH}`;
+    return refuse(message, tooDeep.position, knownPath(tooDeep.path));
+  }
   try {
     return { ok: true, value: parse(text, { schema: "failsafe" }), positions };
   } catch (error) {
@@ -59,8 +65,18 @@ export function parseYaml(text: string, origin: Origin): YamlDocument {
       return refuse("this key is given twice", duplicate.position, key);
     }
     const at = errorPosition(error);
-    return refuse("this is not valid YAML", at, at && keyAt(positions, at.line));
+    const hint = at === undefined ? "" : hintFor(text.split("\n")[at.line - 1] ?? "");
+    const key = at && keyAt(positions, at.line);
+    return refuse(`this is not valid YAML${hint}`, at, key);
   }
+}
+
+/** What is probably wrong with a line; nothing of it is told. */
+function hintFor(line: string): string {
+  const unquoted = line.search(/[^'"]\$\{/);
+  return unquoted >= 0 && /[{[]/.test(line.slice(0, unquoted + 1))
+    ? "; within {…} and […] a ${NAME} needs quotes around it"
+    : "";
 }
 
 /** Line and column of a parser's error; older versions say them only in the message. */

@@ -17,6 +17,12 @@ export const MAX_DEPTH = 32;
 export class PositionMap {
   readonly #entries = new Map<string, EntryPosition>();
   #duplicate: { position: Position; path: readonly string[] } | undefined;
+  #tooDeep: { position: Position; path: readonly string[] } | undefined;
+
+  /** The first place that is nested deeper than positions are kept. */
+  get tooDeep(): { position: Position; path: readonly string[] } | undefined {
+    return this.#tooDeep;
+  }
 
   /** The first key that its mapping has already. */
   get duplicate(): { position: Position; path: readonly string[] } | undefined {
@@ -81,6 +87,16 @@ export class PositionMap {
   add(path: readonly string[], entry: EntryPosition): void {
     if (this.get(path) !== undefined) this.#duplicate ??= { position: entry.key, path };
     this.set(path, entry);
+  }
+
+  /**
+   * Notes where nesting gets deeper than positions are kept.
+   *
+   * @param path Keys and list indexes from the root to the deepest one kept.
+   * @param position Where.
+   */
+  noteTooDeep(path: readonly string[], position: Position): void {
+    this.#tooDeep ??= { position, path };
   }
 
   /**

@@ -27,8 +27,31 @@ export type ErrorCode =
   | "TRANSACTION_CONFLICT"
   | "MANAGER_CLOSED";
 
+/**
+ * How long a failed call was in each phase, in milliseconds. Phases that it was never in
+ * are left out.
+ */
+export interface PhaseTimes {
+  /** Until it was sent last: waiting for a connection, and earlier attempts. */
+  waitingMs?: number;
+  /** Opening connections: the attempts, and the pauses between them. */
+  connectingMs?: number;
+  /** Waiting for a server that was there and did not serve yet. */
+  loadingMs?: number;
+  /** Since it was sent last, without a reply. */
+  answeringMs?: number;
+}
+
+/** What a failed call has taken. */
+export interface SpentOptions {
+  /** How often it was tried. */
+  attempts?: number;
+  /** How long it was in each phase, in milliseconds. */
+  elapsed?: PhaseTimes;
+}
+
 /** What every error of this package carries beside its message. */
-export interface RedisManagerErrorOptions {
+export interface RedisManagerErrorOptions extends SpentOptions {
   /** Name of the database it happened on. */
   database?: string;
   /** What is known of the command that failed. */
@@ -62,6 +85,11 @@ export class RedisManagerError extends Error {
   readonly delivery?: Delivery;
   /** Whether the same call may succeed when made again later. */
   readonly retryable: boolean;
+  /** How often it was tried: how often a command was given to a connection, or one was
+   * opened. 0 for a command that never had one; absent where nothing is tried. */
+  readonly attempts?: number;
+  /** How long it was in each phase, in milliseconds; absent where nothing took time. */
+  readonly elapsed?: Readonly<PhaseTimes>;
 
   /**
    * Makes an error of this package.
@@ -77,5 +105,33 @@ export class RedisManagerError extends Error {
     if (options.database !== undefined) this.database = options.database;
     if (options.delivery !== undefined) this.delivery = options.delivery;
     this.retryable = options.retryable ?? false;
+    if (options.attempts !== undefined) this.attempts = options.attempts;
+    if (options.elapsed !== undefined) this.elapsed = Object.freeze(options.elapsed);
   }
+}
+
+/**
+ * What a command has taken in words, for messages.
+ *
+ * @example Usage
+ * ```ts
+ * import { describeSpent } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const spent = { attempts: 2, elapsed: { waitingMs: 12, answeringMs: 288 } };
+ * assertEquals(describeSpent(spent), " (2 attempts, waiting 12 ms, answering 288 ms)");
+ * assertEquals(describeSpent({}), "");
+ * ```
+ *
+ * @param spent What it has taken.
+ * @returns Text in brackets, with a space before it; empty if nothing is known.
+ */
+export function describeSpent({ attempts, elapsed = {} }: SpentOptions): string {
+  const tries = attempts === undefined
+    ? []
+    : [attempts === 1 ? "1 attempt" : `${attempts} attempts`];
+  const times = Object.entries(elapsed as Record<string, number>)
+    .map(([phase, ms]) => `${phase.replace(/Ms$/, "")} ${Math.round(ms)} ms`);
+  const words = [...tries, ...times].join(", ");
+  return words === "" ? "" : ` (${words})`;
 }

@@ -1,4 +1,9 @@
-import { type Delivery, RedisManagerError } from "./base.ts";
+import {
+  type Delivery,
+  describeSpent,
+  RedisManagerError,
+  type SpentOptions,
+} from "./base.ts";
 
 /**
  * A command had no reply within its deadline.
@@ -25,8 +30,15 @@ export class CommandTimeoutError extends RedisManagerError {
    * @param command Name of the command.
    * @param timeoutMs The deadline, in milliseconds.
    * @param delivery What is known of the command.
+   * @param spent What it has taken.
    */
-  constructor(database: string, command: string, timeoutMs: number, delivery: Delivery) {
+  constructor(
+    database: string,
+    command: string,
+    timeoutMs: number,
+    delivery: Delivery,
+    spent: SpentOptions = {},
+  ) {
     const known = delivery === "ambiguous"
       ? "it was sent and may have run"
       : "it was not sent and will not run";
@@ -34,8 +46,8 @@ export class CommandTimeoutError extends RedisManagerError {
       "COMMAND_TIMEOUT",
       `Cannot finish ${command.toUpperCase()} on database "${database}" within ${
         Math.round(timeoutMs)
-      } ms: ${known}`,
-      { database, delivery, retryable: delivery === "never-sent" },
+      } ms: ${known}${describeSpent(spent)}`,
+      { database, delivery, retryable: delivery === "never-sent", ...spent },
     );
     this.timeoutMs = timeoutMs;
     this.command = command;
@@ -227,7 +239,7 @@ function isRefused(result: BatchResult): boolean {
  */
 export class TransactionConflictError extends RedisManagerError {
   /** How many times it was tried. */
-  readonly attempts: number;
+  override readonly attempts: number;
   /** The keys that were watched. */
   readonly keys: readonly string[];
 

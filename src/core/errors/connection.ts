@@ -1,4 +1,10 @@
-import { type Delivery, type ErrorCode, RedisManagerError } from "./base.ts";
+import {
+  type Delivery,
+  describeSpent,
+  type ErrorCode,
+  RedisManagerError,
+  type SpentOptions,
+} from "./base.ts";
 
 /** What {@linkcode ConnectError} is made of. */
 export interface ConnectErrorOptions {
@@ -28,7 +34,7 @@ export interface ConnectErrorOptions {
  */
 export class ConnectError extends RedisManagerError {
   /** How many attempts were made. */
-  readonly attempts: number;
+  override readonly attempts: number;
   /** Where was connected to, such as `127.0.0.1:6379`. */
   readonly endpoint: string;
 
@@ -54,7 +60,13 @@ export class ConnectError extends RedisManagerError {
     super(
       code,
       `Cannot connect database "${database}" to ${endpoint} after ${tries}${time}: ${reason}`,
-      { database, delivery: "never-sent", retryable, cause },
+      {
+        database,
+        delivery: "never-sent",
+        retryable,
+        cause,
+        ...(elapsedMs === undefined ? {} : { elapsed: { connectingMs: elapsedMs } }),
+      },
     );
     this.attempts = attempts;
     this.endpoint = endpoint;
@@ -105,16 +117,23 @@ export class ConnectionLostError extends RedisManagerError {
    * @param command Name of the command that was on it.
    * @param delivery What is known of the command.
    * @param reason Why the connection ended.
+   * @param spent What the command has taken.
    */
-  constructor(database: string, command: string, delivery: Delivery, reason: string) {
+  constructor(
+    database: string,
+    command: string,
+    delivery: Delivery,
+    reason: string,
+    spent: SpentOptions = {},
+  ) {
     const known = delivery === "ambiguous"
       ? "it was sent and may have run"
       : "it was not sent";
     super(
       "CONNECTION_LOST",
       `Cannot finish ${command.toUpperCase()} on database "${database}": ` +
-        `the connection was lost (${reason}); ${known}`,
-      { database, delivery, retryable: delivery === "never-sent" },
+        `the connection was lost (${reason}); ${known}${describeSpent(spent)}`,
+      { database, delivery, retryable: delivery === "never-sent", ...spent },
     );
   }
 }
@@ -138,10 +157,18 @@ export class ProtocolError extends RedisManagerError {
    * @param database Name of the database.
    * @param reason What was wrong with the bytes.
    * @param delivery What is known of the command that was on the connection.
+   * @param spent What that command has taken.
    */
-  constructor(database: string, reason: string, delivery?: Delivery) {
-    super("PROTOCOL", `Cannot read the replies of database "${database}": ${reason}`, {
+  constructor(
+    database: string,
+    reason: string,
+    delivery?: Delivery,
+    spent: SpentOptions = {},
+  ) {
+    const text = `Cannot read the replies of database "${database}": ${reason}`;
+    super("PROTOCOL", text + describeSpent(spent), {
       database,
+      ...spent,
       ...(delivery === undefined ? {} : { delivery }),
     });
   }
@@ -187,7 +214,12 @@ export class NotReadyError extends RedisManagerError {
       `Cannot use database "${database}": the server answered ${reason} for ${
         Math.round(waitedMs)
       } ms${eta}`,
-      { database, delivery: "rejected", retryable: true },
+      {
+        database,
+        delivery: "rejected",
+        retryable: true,
+        elapsed: { loadingMs: waitedMs },
+      },
     );
     this.reason = reason;
     if (options.etaSeconds !== undefined) this.etaSeconds = options.etaSeconds;

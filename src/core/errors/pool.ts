@@ -82,7 +82,12 @@ export class AcquireTimeoutError extends RedisManagerError {
       `Cannot acquire a connection from pool "${database}" within ${
         Math.round(timeoutMs)
       } ms (${describePool(numbers)})${hint === undefined ? "" : `; ${hint}`}`,
-      { database, delivery: "never-sent", retryable: true },
+      {
+        database,
+        delivery: "never-sent",
+        retryable: true,
+        elapsed: { waitingMs: timeoutMs },
+      },
     );
     this.total = numbers.total;
     this.lanes = numbers.lanes;

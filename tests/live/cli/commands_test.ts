@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
 import { freePort } from "../../support/ports.ts";
@@ -99,6 +99,39 @@ Deno.test("stats --config opens every database, asks it, and shows its row", asy
     assertEquals(denied.code, 2);
     assertStringIncludes(denied.err, `--allow-net=127.0.0.1:${server.port}`);
     assertStringIncludes(denied.err, `--allow-net=127.0.0.1:${closed}`);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("stats --config shows servers that hang or are gone as failed, and soon", async () => {
+  await using server = await RedisServer.start();
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    // By its own policy the file's manager would go on for minutes.
+    await Deno.writeTextFile(
+      file,
+      "host: 127.0.0.1\nconnect_retry: { attempts: 50, min: 30 }\ndatabases:\n" +
+        `  hung: { port: ${server.port} }\n  gone: { port: ${freePort()} }\n` +
+        `  led: { mode: sentinel, sentinel_name: m, nodes: ["127.0.0.1:${freePort()}"] }\n`,
+    );
+    server.pause();
+    const startedAt = performance.now();
+    const { code, out, err } = await runCli(["stats", "--config", file, "--json"]);
+    server.resume();
+    assertEquals(code, 0, err);
+    assertEquals(
+      JSON.parse(out).databases.map(({ state }: { state: string }) => state),
+      ["failed", "failed", "failed"],
+    );
+    const tookMs = performance.now() - startedAt;
+    assert(tookMs < 30_000, `${tookMs} ms`);
+    // The permission that is asked for is that of the sentinels, too.
+    const denied = await runCli(["stats", "--config", file], [
+      "--allow-env",
+      "--allow-read",
+    ]);
+    assertEquals(denied.err.match(/--allow-net=127\.0\.0\.1:\d+/g)?.length, 3);
   } finally {
     await Deno.remove(file);
   }

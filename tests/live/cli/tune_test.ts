@@ -121,7 +121,10 @@ Deno.test("tune refuses a primary with a replica, and the replica", async () => 
   await using replica = await RedisServer.start({
     config: { replicaof: `127.0.0.1 ${primary.port}` },
   });
-  await waitFor(async () => (await primary.info("replication")).connected_slaves === "1");
+  await waitFor(
+    async () => (await primary.info("replication")).connected_slaves === "1",
+    { timeoutMs: 60_000, what: "the replica" },
+  );
   const args = (url: string) => ["--url", url, ...TINY, "--only", "leases"];
   const onPrimary = await tune(args(primary.url));
   assertEquals(onPrimary.code, 2);
@@ -177,7 +180,7 @@ Deno.test("tune ends on SIGINT with 130, and has removed its keys", async () => 
       said += chunk;
     }
   })();
-  await waitFor(() => said.includes("s left"), { timeoutMs: 20_000 });
+  await waitFor(() => said.includes("s left"), { timeoutMs: 60_000 });
   assertGreater(Number(await server.cli("DBSIZE")), 0);
   child.kill("SIGINT");
   await reading;
@@ -192,7 +195,7 @@ Deno.test("tune --write puts what it recommends into the file, comments kept", (
     await using server = await RedisServer.start();
     const file = `${dir}/redis.yaml`;
     const text = `# mine\nhost: 127.0.0.1\nport: ${server.port}\ndatabases:\n` +
-      "  cache:\n    db: 3 # fast\n    socket_timeout: 30\n";
+      "  cache:\n    db: 3 # fast\n    socket_timeout: 0.1\n";
     await Deno.writeTextFile(file, text);
     const { code, err, out } = await tune([
       ...["--config", file, "--database", "cache", "--yes", "--write"],
@@ -201,9 +204,10 @@ Deno.test("tune --write puts what it recommends into the file, comments kept", (
     assertEquals(code, 0, err);
     assertStringIncludes(out, "databases:\n  cache:\n    socket_timeout:");
     const after = await Deno.readTextFile(file);
-    const written = /socket_timeout: (\d+)/.exec(after)?.[1];
-    assert(Number(written) < 30, after);
-    assertEquals(after, text.replace("30", written!));
+    // The least that is recommended is five times that, on any machine.
+    const written = /socket_timeout: ([\d.]+)/.exec(after)?.[1];
+    assert(Number(written) >= 0.5, after);
+    assertEquals(after, text.replace("0.1\n", `${written}\n`));
   }));
 
 Deno.test("tune --compare ends with 1 when a figure is worse by more than the noise", () =>
@@ -232,7 +236,7 @@ Deno.test("tune --compare ends with 1 when a figure is worse by more than the no
       await Deno.writeTextFile(old, JSON.stringify(scaled(factor)));
       const compared = await tune([...args, "--compare", old]);
       assertEquals(compared.code, code, compared.out);
-      assertStringIncludes(compared.out, "3 combinations compared");
+      assertStringIncludes(compared.out, "4 combinations compared");
     }
   }));
 

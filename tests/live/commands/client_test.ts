@@ -197,7 +197,10 @@ Deno.test("RedisClient gives Buffers with decodeResponses false, in pipelines to
   }));
 
 Deno.test("RedisClient keeps serving small commands while large ones pass on another lane", () =>
-  withManager({ databases: { main: { maxLanes: 2 } } }, async ({ manager }) => {
+  withManager({
+    databases: { main: { maxLanes: 2 } },
+    commandTimeoutMs: 60_000,
+  }, async ({ manager }) => {
     const client = manager.getClient("main");
     await client.set("small", "1");
     const burst = async () => {

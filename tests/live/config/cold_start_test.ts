@@ -12,10 +12,6 @@ async function measure(
   return JSON.parse(stdout);
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}
-
 Deno.test("loading a file of 14 databases, cold, costs less than importing ioredis", async () => {
   const loads: number[] = [];
   const imports: number[] = [];
@@ -25,6 +21,7 @@ Deno.test("loading a file of 14 databases, cold, costs less than importing iored
     loads.push(load.loadMs!);
     imports.push((await measure("time_ioredis.ts")).importMs!);
   }
-  const [load, ioredis] = [median(loads), median(imports)];
+  // The least is what it costs; all else is what else the machine did.
+  const [load, ioredis] = [Math.min(...loads), Math.min(...imports)];
   assert(load < ioredis, `load ${load.toFixed(1)} ms, ioredis ${ioredis.toFixed(1)} ms`);
 });

@@ -67,9 +67,13 @@ Deno.test("load() goes on without a registry that knows nothing, is slow or is d
     redis: [{ address: "a", port: 1, passing: false }],
   });
   const port = freePort();
-  const load = async (url: string): Promise<readonly string[]> => {
-    const registry = new HttpServiceRegistry({ url, timeoutMs: 200 });
-    const config = await RedisConfigLoader.load({ ...BASE, registry });
+  const load = async (
+    url: string,
+    timeoutMs = 20_000,
+  ): Promise<readonly string[]> => {
+    const registry = new HttpServiceRegistry({ url, timeoutMs });
+    const options = { ...BASE, registry, registryTimeoutMs: 20_000 };
+    const config = await RedisConfigLoader.load(options);
     assertEquals(config.databases.main!.host, "localhost");
     return config.warnings;
   };
@@ -80,9 +84,13 @@ Deno.test("load() goes on without a registry that knows nothing, is slow or is d
     `${name}: it knows no service "redis"${without}`,
   ]);
   consul.mood = "silent";
-  assertEquals(await load(consul.url), [`${asking}: no answer within 200 ms${without}`]);
+  assertEquals(await load(consul.url, 200), [
+    `${asking}: no answer within 200 ms${without}`,
+  ]);
   consul.mood = { delayMs: 5000 };
-  assertEquals(await load(consul.url), [`${asking}: no answer within 200 ms${without}`]);
+  assertEquals(await load(consul.url, 200), [
+    `${asking}: no answer within 200 ms${without}`,
+  ]);
   const bodies: [mood: { status: number; body: string }, reason: string][] = [
     [{ status: 500, body: "hunter2" }, "the answer has status 500"],
     [{ status: 200, body: "hunter2" }, "the answer is not JSON"],

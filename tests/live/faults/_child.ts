@@ -1,5 +1,10 @@
 /** A program of this folder in a process of its own, which can be frozen. */
 
+import { within } from "../../support/wait.ts";
+
+/** By when a program has ended by itself, on a machine that may be busy, in milliseconds. */
+const END_MS = 120_000;
+
 const ROOT = new URL("../../../", import.meta.url);
 
 /** The configuration that the tests themselves run with. */
@@ -25,7 +30,7 @@ export async function runChild(
   options: { permissions?: readonly string[]; env?: Record<string, string> } = {},
 ): Promise<Ended> {
   const { permissions = ["-A"], env = {} } = options;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-prompt", ...await configArgs(), ...permissions],
       ...[new URL(file, import.meta.url).pathname, ...args],
@@ -33,7 +38,15 @@ export async function runChild(
     cwd: ROOT,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",
-  }).output();
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const { code, stdout, stderr } = await within(
+    child.output(),
+    END_MS,
+    `the end of ${file}`,
+    () => child.kill("SIGKILL"),
+  );
   const decoder = new TextDecoder();
   return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
 }
@@ -75,6 +88,16 @@ export class Child implements AsyncDisposable {
     const { done, value } = await this.#lines.next();
     if (done) throw new Error("The child ended without a word");
     return value;
+  }
+
+  /** Asks it to end, as a service manager does. */
+  terminate(): void {
+    this.#process.kill("SIGTERM");
+  }
+
+  /** The code that it ended with. */
+  async ended(): Promise<number> {
+    return (await within(this.#process.status, END_MS, "the end of the child")).code;
   }
 
   /** Stops its process as it is. */

@@ -1,6 +1,7 @@
 /**
  * A client that does what its input says, line by line, and answers with a line of JSON.
- * `burst N`: N INCRs at once. `one COMMAND`: one command. `stats`: the statistics.
+ * `burst N`: N INCRs at once, with a line more when they are sent. `one COMMAND`: one
+ * command. `stats`: the statistics.
  */
 import { RedisConnectionManager } from "../../../mod.ts";
 
@@ -23,13 +24,22 @@ async function outcome(promise: Promise<unknown>): Promise<string> {
   return `${told} ${Math.round(performance.now() - start)}`;
 }
 
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
 async function answer(line: string): Promise<unknown> {
   const [verb, argument] = line.split(" ");
   switch (verb) {
-    case "burst":
-      return await Promise.all(
-        Array.from({ length: Number(argument) }, () => outcome(client.incr("n"))),
-      );
+    case "burst": {
+      const count = Number(argument);
+      const told = Array.from({ length: count }, () => outcome(client.incr("n")));
+      await until(() => manager.getPoolStatistics("main").inFlight === count);
+      // The coalescer has written them by then.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      console.log("sent");
+      return await Promise.all(told);
+    }
     case "one":
       return await outcome(client.call(argument!, "n"));
     default:

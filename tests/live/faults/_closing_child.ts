@@ -1,9 +1,11 @@
-/** Uses a manager, closes it, and has nothing left that keeps the process alive. */
+/**
+ * Uses a manager with the settings of its argument, closes it, and has nothing left that
+ * keeps the process alive.
+ */
 import { RedisConnectionManager } from "../../../mod.ts";
 
 const manager = new RedisConnectionManager({
-  host: "127.0.0.1",
-  port: Number(Deno.args[0]),
+  ...JSON.parse(Deno.args[0]!),
   databases: { main: { db: 0 } },
 });
 const client = manager.getClient("main");

@@ -26,6 +26,14 @@ export async function fillSlowly(server: RedisServer): Promise<void> {
   await server.cli("SAVE");
 }
 
+/**
+ * Lets a server that loads slowly load the rest at once: a test may then ask for a long
+ * load, which a busy machine does not miss, and need not wait for its end.
+ */
+export async function finishLoading(server: RedisServer): Promise<void> {
+  await server.cli("CONFIG", "SET", "key-load-delay", "0");
+}
+
 /** When the server said first that it does not load any more. */
 export async function loaded(server: RedisServer): Promise<number> {
   while ((await server.info("persistence")).loading !== "0") {

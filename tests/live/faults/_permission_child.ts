@@ -1,13 +1,15 @@
 /** Says what works, or why not, with the permissions that it has. */
-import { RedisConnectionManager } from "../../../mod.ts";
+import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
 
+const options: ManagerOptions = JSON.parse(Deno.args[0]!);
 await using manager = new RedisConnectionManager({
-  host: "127.0.0.1",
-  port: Number(Deno.args[0]),
+  ...options,
   databases: { main: { db: 0 } },
 });
 try {
-  console.log(await manager.getClient("main").ping());
+  const reply = await manager.getClient("main").ping();
+  const [lane] = manager.getPoolStatistics("main").connections;
+  console.log(reply, lane!.keepalive, JSON.stringify(lane!.kernelKeepalive));
 } catch (error) {
   console.log(`${(error as Error).name}: ${(error as Error).message}`);
 }

@@ -1,9 +1,11 @@
 /** A server, a relay in front of it, and a manager that goes through the relay. */
 import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
-import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
 import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
 import { Relay, type RelayOptions } from "../../support/relay.ts";
+
+export { assertTook, type Reading, Stopwatch, timed } from "../../support/stopwatch.ts";
 
 /** What {@linkcode onStage} hands to a row. */
 export interface Stage {
@@ -38,6 +40,37 @@ export const QUICK_RETRY = {
   jitter: 0,
 } as const;
 
+/**
+ * Throws unless the server lists as many connections of each database as its pool counts,
+ * and nobody waits or is in flight, sooner or later: connections that were lost on their
+ * way are noticed on both sides at their own time.
+ */
+export async function assertCountsAgree(
+  server: RedisServer,
+  manager: RedisConnectionManager,
+): Promise<void> {
+  for (const { name } of manager.listDatabases()) {
+    let last = "";
+    await waitFor(async () => {
+      const listed = (await server.clientList(`mooring:${name}:`)).length;
+      const { lanes, leases, idleConnections, connecting, waiting, inFlight } = manager
+        .getPoolStatistics(name);
+      last = Deno.inspect({
+        listed,
+        lanes,
+        leases,
+        idleConnections,
+        connecting,
+        waiting,
+      });
+      return listed === lanes + leases + idleConnections &&
+        connecting + waiting + inFlight === 0;
+    }, { timeoutMs: 20_000 }).catch((cause) => {
+      throw new Error(`The server and the pool of ${name} disagree: ${last}`, { cause });
+    });
+  }
+}
+
 /** Runs a row; afterwards nothing may be left open on the server, nor held by the manager. */
 export async function onStage(
   options: StageOptions,
@@ -50,29 +83,18 @@ export async function onStage(
     await using manager = new RedisConnectionManager({
       host: relay.host,
       port: relay.port,
-      commandTimeoutMs: 2000,
-      connectTimeoutMs: 1000,
+      commandTimeoutMs: 5000,
+      connectTimeoutMs: 3000,
       connectRetry: QUICK_RETRY,
       databases: { main: { db: 0 } },
       ...options.manager,
     });
     closed = manager;
     await row({ server, relay, manager });
+    relay.heal();
+    const isThere = relay.to === server && server.running && !manager.isClosed;
+    if (isThere) await assertCountsAgree(server, manager);
   }
   assertNothingHeld(closed);
-  relay.heal();
   if (server.running) await assertNoConnectionsLeft(server, "mooring:");
-}
-
-/** Milliseconds that a promise takes to settle, and what it settled with. */
-export async function timed<T>(
-  promise: Promise<T>,
-): Promise<{ ms: number; value?: T; error?: unknown }> {
-  const start = performance.now();
-  try {
-    const value = await promise;
-    return { ms: performance.now() - start, value };
-  } catch (error) {
-    return { ms: performance.now() - start, error };
-  }
 }

@@ -13,7 +13,8 @@ Deno.test("row 2: a server that comes up between attempts serves the first comma
   const manager = new RedisConnectionManager({
     host: "127.0.0.1",
     port,
-    connectRetry: { attempts: 5, minMs: 300, maxMs: 2000, jitter: 0 },
+    commandTimeoutMs: 30_000,
+    connectRetry: { attempts: 15, minMs: 300, maxMs: 2000, jitter: 0 },
     databases: { main: { db: 0 } },
   });
   const first = timed(manager.getClient("main").incr("n"));

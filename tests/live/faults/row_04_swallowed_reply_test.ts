@@ -20,7 +20,8 @@ Deno.test(`row 4: ${TIMES} times, an INCR whose reply is swallowed is ambiguous 
       slowestMs = Math.max(slowestMs, performance.now() - start);
       relay.heal();
       assertInstanceOf(error, ConnectionLostError);
-      assertEquals(error.delivery, "ambiguous");
+      assertEquals([error.delivery, error.attempts], ["ambiguous", 1]);
+      assertEquals(Object.keys(error.elapsed!), ["waitingMs", "answeringMs"]);
       assertEquals(await server.cli("GET", "n"), String(n));
     }
     assertEquals(manager.getStatistics().databaseStats.main!.failedOperations, TIMES);
@@ -54,6 +55,22 @@ Deno.test("row 4: a read whose reply is swallowed is read again", () =>
     assertEquals(await client.get("k"), "v");
     assertEquals(manager.getStatistics().databaseStats.main!.totalRetryAttempts, 1);
   }));
+
+Deno.test("row 4: a read is not read again where the retry budget is used up, and that is counted", () =>
+  onStage(
+    { manager: { retryBudget: { ratio: 0, minPerSecond: 0.1 } } },
+    async ({ relay, manager }) => {
+      const client = manager.getClient("main");
+      const outcome = async () => {
+        await client.ping();
+        relay.connections[0]!.set({ toClient: CUT });
+        return await client.get("k").then(() => "read", (error) => error.delivery);
+      };
+      assertEquals([await outcome(), await outcome()], ["read", "ambiguous"]);
+      const stats = manager.getStatistics().databaseStats.main!;
+      assertEquals([stats.totalRetryAttempts, stats.refusedRetries], [1, 1]);
+    },
+  ));
 
 Deno.test("row 4: EVAL, a pipeline and MULTI are ambiguous and ran once", () =>
   onStage({}, async ({ server, relay, manager }) => {

@@ -1,18 +1,21 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { NotReadyError } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { RedisServer } from "../../support/redis_server.ts";
 import { loadingServer, managerOf } from "./_loading.ts";
 import { report } from "./_report.ts";
-import { timed } from "./_stage.ts";
+import { assertTook, timed } from "./_stage.ts";
 
 Deno.test("row 8: loading for longer than allowed gives NotReadyError with the server's estimate", async () => {
   await using server = await loadingServer(4000);
   const manager = managerOf(server, 1000);
-  const { ms, error } = await timed(manager.getClient("main").get("key:1"));
+  const told = await timed(manager.getClient("main").get("key:1"));
+  const { error, ms } = told;
   assertInstanceOf(error, NotReadyError);
   assertEquals(error.reason, "LOADING");
   assert(error.etaSeconds !== undefined, error.message);
-  assert(ms >= 990 && ms < 1300, `took ${ms} ms`);
+  assertTook(told, { least: 800, most: 1300 });
+  assertTook({ ...told, ms: error.elapsed!.loadingMs! }, { least: 800, most: 1300 });
   assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "closed");
   await manager.closeAll();
   await assertNoConnectionsLeft(server, "mooring:");
@@ -22,4 +25,18 @@ Deno.test("row 8: loading for longer than allowed gives NotReadyError with the s
     outcome: "NotReadyError with estimate",
     noticedMs: ms,
   });
+});
+
+Deno.test("row 8: a replica that may not serve without its primary is waited for as long", async () => {
+  const config = { "replica-serve-stale-data": "no", replicaof: "127.0.0.1 1" };
+  await using server = await RedisServer.start({ config });
+  {
+    await using manager = managerOf(server, 1000);
+    const told = await timed(manager.getClient("main").get("k"));
+    assertInstanceOf(told.error, NotReadyError);
+    assertEquals([told.error.reason, told.error.delivery], ["MASTERDOWN", "rejected"]);
+    assertTook(told, { least: 800, most: 1300 });
+    assertEquals(manager.getHealthStatus().databases.main!.circuitBreaker, "closed");
+  }
+  await assertNoConnectionsLeft(server, "mooring:");
 });

@@ -1,30 +1,39 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
+import type { RedisConnectionManager } from "../../../mod.ts";
 import { waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
 import { canFilterPackets, PacketLoss } from "../../support/packet_filter.ts";
 import { report } from "./_report.ts";
-import { onStage, timed } from "./_stage.ts";
+import { assertTook, onStage, Stopwatch, timed } from "./_stage.ts";
+
+/** For what has to succeed, however busy the machine is. */
+const PATIENT = { timeoutMs: 20_000 };
+const LONG = { timeoutMs: 20_000 };
+
+/** Waits until the heartbeat finds the only lane dead, and uses another one. */
+async function findIdle(manager: RedisConnectionManager, watch: Stopwatch) {
+  await waitFor(() => manager.getPoolStatistics("main").lanes === 0, LONG);
+  const { ms: noticedMs } = watch.assertWithin({ most: 800 }, "noticing");
+  const next = await timed(manager.getClient("main").with(PATIENT).incr("n"));
+  assertEquals(next.value, 1);
+  assertTook(next, { most: 200 }, "the next command");
+  return { noticedMs, recoveredMs: next.ms };
+}
 
 Deno.test("row 10: a half-open idle connection is found by the heartbeat", () =>
   onStage(
     { manager: { commandTimeoutMs: 400, healthCheckIntervalMs: 200 } },
     async ({ relay, manager }) => {
-      const client = manager.getClient("main");
+      const client = manager.getClient("main").with(PATIENT);
       await client.ping();
-      const start = performance.now();
+      using watch = new Stopwatch();
       relay.connections[0]!.blackhole();
-      await waitFor(() => manager.getPoolStatistics("main").lanes === 0);
-      const noticedMs = performance.now() - start;
-      assert(noticedMs < 800, `noticed after ${noticedMs} ms`);
-      const { ms, value } = await timed(client.incr("n"));
-      assertEquals(value, 1);
-      assert(ms < 200, `the next command took ${ms} ms`);
+      const times = await findIdle(manager, watch);
       await report({
         row: 10,
         fault: "half-open connection (relay)",
         outcome: "found by heartbeat, next command served",
-        noticedMs,
-        recoveredMs: ms,
+        ...times,
       });
     },
   ));
@@ -32,7 +41,8 @@ Deno.test("row 10: a half-open idle connection is found by the heartbeat", () =>
 Deno.test("row 10: a half-open busy connection is found at the first deadline", () =>
   onStage({ manager: { commandTimeoutMs: 300 } }, async ({ server, relay, manager }) => {
     const client = manager.getClient("main");
-    await client.ping();
+    const patient = client.with(PATIENT);
+    await patient.ping();
     relay.connections[0]!.blackhole();
     const [read, write] = await Promise.all([
       timed(client.get("n")),
@@ -40,8 +50,8 @@ Deno.test("row 10: a half-open busy connection is found at the first deadline", 
     ]);
     assertEquals((read.error as { code: string }).code, "COMMAND_TIMEOUT");
     assertEquals((write.error as { delivery: string }).delivery, "ambiguous");
-    assert(write.ms < 400, `took ${write.ms} ms`);
-    assertEquals(await client.incr("n"), 1);
+    assertTook(write, { least: 200, most: 400 });
+    assertEquals(await patient.incr("n"), 1);
     assertEquals(await server.cli("GET", "n"), "1");
   }));
 
@@ -61,38 +71,33 @@ Deno.test({
       },
       async ({ server, manager }) => {
         const client = manager.getClient("main");
+        const patient = client.with(PATIENT);
         const portOf = async () => {
           const rows = await server.clientList("mooring:main:lane");
           assertEquals(rows.length, 1);
           return Number(rows[0]!.addr.split(":").at(-1));
         };
-        await client.ping();
+        await patient.ping();
         const idlePort = await portOf();
-        const start = performance.now();
         {
           await using _idle = await PacketLoss.between(idlePort, server.port);
-          await waitFor(() => manager.getPoolStatistics("main").lanes === 0);
-          const noticedMs = performance.now() - start;
-          assert(noticedMs < 800, `noticed after ${noticedMs} ms`);
-          const { ms, value } = await timed(client.incr("n"));
-          assertEquals(value, 1);
-          assert(ms < 200, `the next command took ${ms} ms`);
+          using watch = new Stopwatch();
+          const times = await findIdle(manager, watch);
           await report({
             row: 10,
             fault: "half-open connection (iptables)",
             outcome: "found by heartbeat, next command served",
-            noticedMs,
-            recoveredMs: ms,
+            ...times,
           });
         }
         await server.cli("CLIENT", "KILL", "ADDR", `127.0.0.1:${idlePort}`);
         const busyPort = await portOf();
         await using _busy = await PacketLoss.between(busyPort, server.port);
-        const { ms, error } = await timed(client.incr("n"));
-        assertEquals((error as { code: string }).code, "COMMAND_TIMEOUT");
-        assertEquals((error as { delivery: string }).delivery, "ambiguous");
-        assert(ms < 500, `took ${ms} ms`);
-        assertEquals(await client.incr("n"), 2);
+        const told = await timed(client.incr("n"));
+        assertEquals((told.error as { code: string }).code, "COMMAND_TIMEOUT");
+        assertEquals((told.error as { delivery: string }).delivery, "ambiguous");
+        assertTook(told, { most: 500 });
+        assertEquals(await patient.incr("n"), 2);
         assertEquals(await server.cli("GET", "n"), "2");
         await server.cli("CLIENT", "KILL", "ADDR", `127.0.0.1:${busyPort}`);
       },

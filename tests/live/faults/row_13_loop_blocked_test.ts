@@ -19,7 +19,7 @@ for (const transport of ["node", "deno"] as const) {
       async ({ manager, server }) => {
         const client = manager.getClient("main");
         await server.cli("SET", "big", "x".repeat(50_000));
-        await client.ping();
+        await client.with({ timeoutMs: 20_000 }).ping();
         for (let round = 0; round < 4; round++) {
           server.pause();
           // More than one read of the socket is needed for all of it.

@@ -129,9 +129,39 @@ Deno.test("row 16: a connection that refuses its new credentials is replaced", (
     const [before] = await clientIds(stage);
     tokens.valid = false;
     await until(async () => !(await clientIds(stage)).includes(before!));
-    assertEquals(tokens.asked, 3);
+    // Once more where there is time for it.
+    assert(tokens.asked === 2 || tokens.asked === 3, String(tokens.asked));
     assert(stage.told().includes("expire: WRONGPASS"), stage.told());
     tokens.valid = true;
+    const { asked } = tokens;
     assertEquals(await client.incr("n"), 1);
-    assertEquals(tokens.asked, 4);
+    assertEquals(tokens.asked, asked + 1);
+  }));
+
+Deno.test("row 16: a leased connection that refuses its new credentials is its holder's, and nobody's after him", () =>
+  withTokens(async (stage) => {
+    const { manager, tokens } = stage;
+    const lease = await manager.acquire("main");
+    const [before] = await clientIds(stage);
+    tokens.valid = false;
+    await until(() => stage.told().includes("expire: WRONGPASS"));
+    await delay(LIFETIME_MS / 2);
+    assertEquals(await lease.client.ping(), "PONG");
+    assertEquals(await clientIds(stage), [before]);
+    tokens.valid = true;
+    lease.release();
+    await using next = await manager.acquire("main");
+    assertEquals(await next.client.ping(), "PONG");
+    assertEquals((await clientIds(stage)).includes(before!), false);
+  }));
+
+Deno.test("row 16: a manager that is closing asks for no more credentials, though a lease is still held", () =>
+  withTokens(async ({ manager, tokens }) => {
+    const lease = await manager.acquire("main");
+    const closing = manager.closeAll({ drainMs: 10 * LIFETIME_MS });
+    await delay(LIFETIME_MS * 1.25);
+    assertEquals(await lease.client.ping(), "PONG");
+    assertEquals(tokens.asked, 1);
+    lease.release();
+    assertEquals(await closing, { cutCommands: 0 });
   }));

@@ -2,19 +2,20 @@ import { assert, assertEquals } from "@std/assert";
 import { delay } from "../../support/clients.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { report } from "./_report.ts";
-import { onStage, timed } from "./_stage.ts";
+import { onStage, Stopwatch, timed } from "./_stage.ts";
 
 const SCRIPT = "return redis.call('INCR', KEYS[1])";
 
 Deno.test("row 18: after a failover, writes find the new primary within their deadline, scripts too", async () => {
   await using next = await RedisServer.start();
-  await onStage({ manager: { commandTimeoutMs: 4000 } }, async (stage) => {
+  await onStage({ manager: { commandTimeoutMs: 20_000 } }, async (stage) => {
     const { server, relay, manager } = stage;
     const client = manager.getClient("main");
     await client.set("n", 0);
     await delay(300);
     await server.cli("REPLICAOF", next.host, String(next.port));
     const start = performance.now();
+    using watch = new Stopwatch();
     const writes = Promise.all([
       timed(client.incr("n")),
       timed(client.eval(SCRIPT, 1, "n")),
@@ -22,14 +23,14 @@ Deno.test("row 18: after a failover, writes find the new primary within their de
     ]);
     await delay(400);
     relay.to = next;
-    const movedAt = performance.now();
+    using recovery = new Stopwatch();
     const results = await writes;
-    const recoveredMs = performance.now() - movedAt;
+    const { ms: recoveredMs } = recovery.assertWithin({ most: 1500 }, "recovery");
     assertEquals(results.filter(({ error }) => error !== undefined), []);
     assertEquals(await next.cli("GET", "n"), "22");
-    assert(recoveredMs < 1500, `recovered after ${recoveredMs} ms`);
     const connects = relay.accepted.filter((at) => at >= start).length;
-    assert(connects <= 10, `${connects} connects`);
+    const allowed = 10 * Math.max(1, watch.ms / 1000);
+    assert(connects <= allowed, `${connects} connects, ${allowed} are allowed`);
     const { circuitBreaker } = manager.getHealthStatus().databases.main!;
     assertEquals(circuitBreaker, "closed");
     await server.cli("REPLICAOF", "NO", "ONE");

@@ -10,6 +10,7 @@ const CALLERS = 1000;
 Deno.test("row 21: of 1,000 callers of a half-open breaker exactly one reaches the server", () =>
   withManager(
     {
+      commandTimeoutMs: 20_000,
       circuitBreakerThreshold: 3,
       circuitBreakerTimeoutMs: 400,
       connectRetry: QUICK_RETRY,

@@ -1,35 +1,20 @@
 import { assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
-import { ConnectError, RedisConnectionManager } from "../../../mod.ts";
+import { ConnectError } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { makeTlsCases } from "../../support/tls.ts";
 import { report } from "./_report.ts";
-import { QUICK_RETRY, timed } from "./_stage.ts";
+import { timed } from "./_stage.ts";
+import { tlsManager, TRANSPORTS } from "./_tls.ts";
 
-function managerOf(
-  server: RedisServer,
-  transport: "node" | "deno",
-  tls: { caFile?: string; verify?: boolean },
-) {
-  return new RedisConnectionManager({
-    host: server.host,
-    port: server.port,
-    transport,
-    connectTimeoutMs: 500,
-    connectRetry: QUICK_RETRY,
-    tls: { enabled: true, ...tls },
-    databases: { main: { db: 0 } },
-  });
-}
-
-for (const transport of ["node", "deno"] as const) {
+for (const transport of TRANSPORTS) {
   Deno.test(`row 31: with transport ${transport}, a bad certificate is refused with the reason, once`, async () => {
     await using cases = await makeTlsCases();
     const { caFile, expired, notYetValid, wrongHost, unknownAuthority } = cases;
     const bad = { expired, notYetValid, wrongHost, unknownAuthority };
     for (const [what, tls] of Object.entries(bad)) {
       await using server = await RedisServer.start({ tls });
-      await using manager = managerOf(server, transport, { caFile });
+      await using manager = tlsManager(server, transport, { caFile });
       const { error } = await timed(manager.getClient("main").ping());
       assertInstanceOf(error, ConnectError, what);
       assertMatch(error.message, /certificate/i, what);
@@ -37,7 +22,7 @@ for (const transport of ["node", "deno"] as const) {
       await assertNoConnectionsLeft(server, "mooring:");
     }
     await using server = await RedisServer.start({ tls: cases.good });
-    await using manager = managerOf(server, transport, { caFile });
+    await using manager = tlsManager(server, transport, { caFile });
     assertEquals(await manager.getClient("main").ping(), "PONG");
     await report({
       row: 31,

@@ -29,6 +29,36 @@ Deno.test("row 43: declared sizes over the caps are refused before memory is tak
     assertEquals(await client.ping(), "PONG");
   }));
 
+Deno.test("row 43: the caps are settings of each database", () =>
+  onStage(
+    {
+      manager: {
+        maxRetries: 0,
+        databases: {
+          main: {
+            db: 0,
+            replyLimits: { maxBulkBytes: 65_536, maxAggregateElements: 64 },
+          },
+          other: { db: 0 },
+        },
+      },
+    },
+    async ({ server, manager }) => {
+      const [main, other] = [manager.getClient("main"), manager.getClient("other")];
+      await server.cli("SET", "fits", "x".repeat(65_536));
+      await server.cli("SET", "big", "x".repeat(65_537));
+      await server.cli("RPUSH", "list", ...Array.from({ length: 65 }, (_, i) => i));
+      assertEquals((await main.get("fits"))?.length, 65_536);
+      for (const read of [() => main.get("big"), () => main.lrange("list", 0, -1)]) {
+        const error = await read().catch((error) => error);
+        assertInstanceOf(error, ProtocolError);
+      }
+      assertEquals((await other.get("big"))?.length, 65_537);
+      assertEquals((await other.lrange("list", 0, -1)).length, 65);
+      assertEquals(await main.ping(), "PONG");
+    },
+  ));
+
 Deno.test("row 43: a line without end is refused at its cap", () =>
   onStage({ manager: { commandTimeoutMs: 5000 } }, async ({ server, relay, manager }) => {
     const client = manager.getClient("main");

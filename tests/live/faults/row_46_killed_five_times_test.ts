@@ -2,9 +2,24 @@ import { assert, assertEquals } from "@std/assert";
 import { TokenLedger } from "../../support/accounting.ts";
 import { delay, waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
+import type { RedisServer } from "../../support/redis_server.ts";
 import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
-import { QUICK_RETRY } from "./_stage.ts";
+import { assertCountsAgree, QUICK_RETRY } from "./_stage.ts";
+
+/** Kills and restarts a server under load; each time until it serves again. */
+async function killFiveTimes(
+  server: RedisServer,
+  ping: () => Promise<unknown>,
+): Promise<void> {
+  for (let kills = 0; kills < 5; kills++) {
+    await delay(150);
+    await server.kill();
+    await delay(50);
+    await server.restart();
+    await waitFor(ping, { what: `recovery ${kills}`, timeoutMs: 30_000 });
+  }
+}
 
 Deno.test("row 46: killed five times under 50 writers, nothing is lost, doubled or a ghost", () =>
   withManager(
@@ -18,6 +33,7 @@ Deno.test("row 46: killed five times under 50 writers, nothing is lost, doubled 
       const client = manager.getClient("main");
       const ledger = new TokenLedger();
       let running = true;
+      using _stop = { [Symbol.dispose]: () => void (running = false) };
       let ambiguous = 0;
       const writer = async () => {
         while (running) {
@@ -27,13 +43,7 @@ Deno.test("row 46: killed five times under 50 writers, nothing is lost, doubled 
         }
       };
       const writers = Array.from({ length: 50 }, writer);
-      for (let kills = 0; kills < 5; kills++) {
-        await delay(150);
-        await server.kill();
-        await delay(50);
-        await server.restart();
-        await waitFor(() => client.ping(), { what: `recovery ${kills}` });
-      }
+      await killFiveTimes(server, () => client.ping());
       running = false;
       await Promise.all(writers);
       const log = await server.cli("LRANGE", "log", 0, -1);
@@ -41,6 +51,7 @@ Deno.test("row 46: killed five times under 50 writers, nothing is lost, doubled 
       assert(ok, Deno.inspect(rest));
       assert(ambiguous > 0 && (log as string[]).length > 100);
       assertEquals(manager.getPoolStatistics("main").inFlight, 0);
+      await assertCountsAgree(server, manager);
       const plain = await plainOutcome(server.port, async (redis) => {
         await redis.ping();
         let running = true;
@@ -49,13 +60,7 @@ Deno.test("row 46: killed five times under 50 writers, nothing is lost, doubled 
           while (running) await redis.rpush("plain", `${next++}`).catch(() => delay(10));
         };
         const writers = Array.from({ length: 50 }, writer);
-        for (let kills = 0; kills < 5; kills++) {
-          await delay(150);
-          await server.kill();
-          await delay(50);
-          await server.restart();
-          await waitFor(() => redis.ping(), { what: `recovery ${kills}` });
-        }
+        await killFiveTimes(server, () => redis.ping());
         running = false;
         await Promise.all(writers);
         const log = await server.cli("LRANGE", "plain", 0, -1) as string[];

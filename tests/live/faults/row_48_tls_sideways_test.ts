@@ -1,5 +1,4 @@
 import {
-  assert,
   assertEquals,
   assertInstanceOf,
   assertMatch,
@@ -15,25 +14,10 @@ import {
 import { RedisServer } from "../../support/redis_server.ts";
 import { makeTlsCases } from "../../support/tls.ts";
 import { report } from "./_report.ts";
-import { QUICK_RETRY, timed } from "./_stage.ts";
+import { assertTook, timed } from "./_stage.ts";
+import { tlsManager, TRANSPORTS } from "./_tls.ts";
 
-function managerOf(
-  server: RedisServer,
-  transport: "node" | "deno",
-  tls: { caFile?: string; verify?: boolean },
-) {
-  return new RedisConnectionManager({
-    host: server.host,
-    port: server.port,
-    transport,
-    connectTimeoutMs: 500,
-    connectRetry: QUICK_RETRY,
-    tls: { enabled: true, ...tls },
-    databases: { main: { db: 0 } },
-  });
-}
-
-for (const transport of ["node", "deno"] as const) {
+for (const transport of TRANSPORTS) {
   Deno.test({
     name:
       `rows 31 and 48: with transport ${transport}, TLS spoken to a plain port fails by the connect deadline`,
@@ -41,35 +25,30 @@ for (const transport of ["node", "deno"] as const) {
     sanitizeResources: !Deno.version.deno.startsWith("2.5."),
     fn: async () => {
       await using server = await RedisServer.start();
-      await using manager = new RedisConnectionManager({
-        host: server.host,
-        port: server.port,
-        transport,
+      await using manager = tlsManager(server, transport, {}, {
         connectTimeoutMs: 400,
         connectRetry: { attempts: 1 },
-        tls: { enabled: true },
-        databases: { main: { db: 0 } },
       });
-      const { ms, error } = await timed(manager.getClient("main").ping());
-      assertInstanceOf(error, ConnectError);
-      assert(ms < 900, `took ${ms} ms`);
+      const told = await timed(manager.getClient("main").ping());
+      assertInstanceOf(told.error, ConnectError);
+      assertTook(told, { most: 900 });
       await report({
         row: 48,
         fault: `TLS to a plain port (${transport})`,
         outcome: "ConnectError by the deadline",
-        noticedMs: ms,
+        noticedMs: told.ms,
       });
     },
   });
 }
 
-for (const transport of ["node", "deno"] as const) {
+for (const transport of TRANSPORTS) {
   Deno.test(`row 48: with transport ${transport}, NODE_TLS_REJECT_UNAUTHORIZED=0 does not switch verification off`, async () => {
     await using cases = await makeTlsCases();
     await using server = await RedisServer.start({ tls: cases.unknownAuthority });
     Deno.env.set("NODE_TLS_REJECT_UNAUTHORIZED", "0");
     try {
-      await using manager = managerOf(server, transport, { caFile: cases.caFile });
+      await using manager = tlsManager(server, transport, { caFile: cases.caFile });
       await assertRejects(() => manager.getClient("main").ping(), ConnectError);
     } finally {
       Deno.env.delete("NODE_TLS_REJECT_UNAUTHORIZED");
@@ -109,7 +88,7 @@ for (
 Deno.test("row 48: verification is off only by the explicit setting, which warns", async () => {
   await using cases = await makeTlsCases();
   await using server = await RedisServer.start({ tls: cases.unknownAuthority });
-  await using manager = managerOf(server, "node", { verify: false });
+  await using manager = tlsManager(server, "node", { verify: false });
   assertEquals(await manager.getClient("main").ping(), "PONG");
   assertMatch(manager.config.warnings.join("\n"), /verif/i);
 });

@@ -3,7 +3,7 @@ import { type Logger, RedisConfigLoader, RedisConnectionManager } from "../../..
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
 import { runDeno } from "../config/run_child.ts";
-import { fillSlowly, slowLoader } from "../faults/_loading.ts";
+import { finishLoading, loadingServer } from "../faults/_loading.ts";
 
 function keep() {
   const lines: string[] = [];
@@ -21,9 +21,7 @@ function keep() {
 }
 
 Deno.test("a manager logs what its connections and its server do", async () => {
-  await using server = await RedisServer.start(slowLoader(300));
-  await fillSlowly(server);
-  await server.restart();
+  await using server = await loadingServer(10_000);
   const { lines, logger, has } = keep();
   const { host, port } = server;
   {
@@ -36,8 +34,10 @@ Deno.test("a manager logs what its connections and its server do", async () => {
       databases: { main: { db: 0 } },
       logger,
     });
-    await manager.getAsyncClient("main");
-    assert(has("info", "the server is loading its data"), lines.join("\n"));
+    const ready = manager.getAsyncClient("main");
+    await waitFor(() => has("info", "the server is loading its data"));
+    await finishLoading(server);
+    await ready;
     assert(has("debug", 'redis "main": connection', "was opened", '"action":"opened"'));
     {
       await using _lease = await manager.acquire("main");

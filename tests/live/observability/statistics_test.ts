@@ -1,6 +1,6 @@
 /** Every number of the statistics, against what the server itself says. */
 import { Buffer } from "node:buffer";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import {
   AcquireTimeoutError,
   CircuitOpenError,
@@ -8,7 +8,7 @@ import {
 } from "../../../mod.ts";
 import { withManager } from "../../support/managed.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
-import { waitFor } from "../../support/wait.ts";
+import { delay, waitFor } from "../../support/wait.ts";
 
 const ONE = { databases: { main: { db: 0 } } };
 
@@ -25,10 +25,17 @@ async function keyspace(server: RedisServer): Promise<[number, number]> {
   return [Number(stats.keyspace_hits), Number(stats.keyspace_misses)];
 }
 
-/** Whether a date is of the last second. */
-function isFresh(date: string | null): boolean {
-  const age = Date.now() - Date.parse(date ?? "");
-  return age >= -5 && age < 1000;
+/** Whether a date is of the time from then to now, in milliseconds since the epoch. */
+function isSince(then: number, date: string | null): boolean {
+  const at = Date.parse(date ?? "");
+  return at >= then && at <= Date.now();
+}
+
+/** Runs it, and says how long that took, in milliseconds. */
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await run();
+  return performance.now() - startedAt;
 }
 
 /** Whether a value and all that it holds is frozen. */
@@ -39,6 +46,7 @@ function isDeeplyFrozen(value: unknown): boolean {
 
 Deno.test("RedisStats counts commands, hits and misses as INFO does", () =>
   withManager(ONE, async ({ manager, server }) => {
+    const [then, startedAt] = [Date.now(), performance.now()];
     const main = manager.getClient("main");
     await Promise.all(Array.from({ length: 40 }, (_, i) => main.set(`k${i}`, i)));
     await Promise.all(Array.from({ length: 60 }, (_, i) => main.get(`k${i}`)));
@@ -48,6 +56,7 @@ Deno.test("RedisStats counts commands, hits and misses as INFO does", () =>
       p.hget("h", "a");
       p.hget("h", "b");
     });
+    const lastedSeconds = (performance.now() - startedAt) / 1000;
     const stats = manager.getStatistics().databaseStats.main!;
     const calls = await Promise.all(
       ["set", "get", "lpush", "hset", "hget"].map((name) => callsOf(server, name)),
@@ -64,8 +73,13 @@ Deno.test("RedisStats counts commands, hits and misses as INFO does", () =>
     assertEquals([stats.cacheHits, stats.cacheMisses], [hits - 1, misses + 1]);
     assertEquals([stats.totalRetryAttempts, stats.circuitBreakerTrips], [0, 0]);
     assert(stats.lastError!.startsWith("WRONGTYPE"), String(stats.lastError));
-    assert(isFresh(stats.lastErrorTime) && isFresh(stats.lastSuccessTime));
-    assert(stats.uptimeSeconds > 0 && stats.uptimeSeconds === stats.windowSeconds);
+    assert(isSince(then, stats.lastErrorTime) && isSince(then, stats.lastSuccessTime));
+    assertEquals(stats.uptimeSeconds, stats.windowSeconds);
+    const ranSeconds = (performance.now() - startedAt) / 1000;
+    for (const { uptimeSeconds } of [stats, manager.getStatistics()]) {
+      assert(uptimeSeconds >= lastedSeconds, `${uptimeSeconds} of ${lastedSeconds} s`);
+      assert(uptimeSeconds < ranSeconds + 60, `${uptimeSeconds} of ${ranSeconds} s`);
+    }
   }));
 
 Deno.test("RedisStats counts connections as INFO and CLIENT LIST do", () =>
@@ -152,6 +166,7 @@ Deno.test("RedisStats counts failed attempts, retries and trips of a server that
     connectRetry: { attempts: 3, minMs: 5, maxMs: 5, jitter: 0 },
   }, async ({ manager, server }) => {
     const stats = () => manager.getStatistics().databaseStats.main!;
+    const then = Date.now();
     await server.stop();
     await assertRejects(() => manager.getClient("main").get("k"));
     assertEquals(stats().failedConnections, 3);
@@ -162,7 +177,7 @@ Deno.test("RedisStats counts failed attempts, retries and trips of a server that
     assertEquals(stats().successRate, 0);
     assertEquals([stats().totalConnections, stats().activeConnections], [0, 0]);
     assertEquals(stats().lastSuccessTime, null);
-    assert(isFresh(stats().lastErrorTime));
+    assert(isSince(then, stats().lastErrorTime));
     const metrics = manager.getMetrics("main");
     assertEquals([metrics.state, metrics.circuitBreakerTrips], ["failed", 1]);
     assertEquals([metrics.totalRequests, metrics.failedRequests], [2, 2]);
@@ -173,21 +188,31 @@ Deno.test("RedisStats counts failed attempts, retries and trips of a server that
 Deno.test("RedisStats measures latency as long as the server makes it", () =>
   withManager(ONE, async ({ manager, server }) => {
     const main = manager.getClient("main");
-    for (let i = 0; i < 98; i++) await main.set("k", i);
-    const { latency: quick } = manager.getStatistics().databaseStats.main!;
+    await main.ping();
+    manager.getStatistics({ reset: true });
+    // As long as their callers waited, or shorter: what a busy machine takes is in both.
+    const waits: number[] = [];
+    for (let i = 0; i < 98; i++) waits.push(await timed(() => main.set("k", i)));
+    const latencyNow = () => manager.getStatistics().databaseStats.main!.latency;
+    const quick = latencyNow();
     assert(quick.p50Ms > 0 && quick.p50Ms <= quick.p95Ms, Deno.inspect(quick));
     assert(quick.p95Ms <= quick.p99Ms && quick.p99Ms <= quick.maxMs);
-    await server.cli("CLIENT", "PAUSE", "300", "ALL");
-    const startedAt = performance.now();
-    await Promise.all([main.set("k", 1), main.set("k", 2)]);
-    const tookMs = performance.now() - startedAt;
-    const { latency } = manager.getStatistics().databaseStats.main!;
-    assert(latency.maxMs <= tookMs, `${latency.maxMs} of ${tookMs} ms`);
-    assert(latency.maxMs > 250, `${latency.maxMs} of ${tookMs} ms`);
-    assert(latency.p99Ms > 200 && latency.p95Ms < 200, Deno.inspect(latency));
-    const { averageResponseTimeMs } = manager.getMetrics("main");
-    assert(averageResponseTimeMs * 100 >= 2 * latency.maxMs, `${averageResponseTimeMs}`);
-    assert(averageResponseTimeMs < latency.maxMs / 10, `${averageResponseTimeMs}`);
+    assert(quick.maxMs <= Math.max(...waits), `${quick.maxMs} of ${waits}`);
+    server.pause();
+    const slow = Promise.all([1, 2].map((i) => timed(() => main.set("k", i))));
+    await delay(300);
+    server.resume();
+    waits.push(...await slow);
+    waits.sort((a, b) => a - b);
+    const latency = latencyNow();
+    const told = Deno.inspect({ latency, waits });
+    // No reply came before the server went on; quantiles are within 1.6 %.
+    assert(latency.maxMs >= 295 && latency.maxMs <= waits[99]!, told);
+    assert(latency.p99Ms >= 290 && latency.p50Ms <= waits[50]! * 1.02, told);
+    assert(latency.p95Ms <= waits[95]! * 1.02, told);
+    const sumMs = manager.getMetrics("main").averageResponseTimeMs * 100;
+    assert(sumMs >= 2 * 295, `${sumMs} ms`);
+    assert(sumMs <= waits.reduce((sum, ms) => sum + ms), `${sumMs} of ${told}`);
   }));
 
 Deno.test("getStatistics({ reset: true }) cuts time into windows that add up to what the server ran", () =>
@@ -224,13 +249,14 @@ Deno.test("getStatistics({ reset: true }) cuts time into windows that add up to 
       assertEquals(after.databaseStats.main!.latency.maxMs, 0);
       assertEquals(after.databaseStats.main!.totalConnections, 1);
       const lived = totals.seconds + after.windowSeconds;
-      assert(Math.abs(lived - after.uptimeSeconds) < 0.01, `${lived}`);
+      // One look at the clock is the end of a window and the beginning of the next.
+      assertAlmostEquals(lived, after.uptimeSeconds, 1e-6);
       // What has no window goes on.
       assertEquals(manager.getMetrics("main").totalRequests, 100);
     },
   ));
 
-Deno.test("getStatistics() and its like are frozen through and through, JSON, and cheap", () =>
+Deno.test("getStatistics() and its like are frozen through and through, and JSON", () =>
   withManager(ONE, async ({ manager }) => {
     await manager.getClient("main").get("k");
     const snapshots = [
@@ -251,16 +277,13 @@ Deno.test("getStatistics() and its like are frozen through and through, JSON, an
     const operations = taken.totalOperations;
     await manager.getClient("main").get("k");
     assertEquals(taken.totalOperations, operations);
-    const startedAt = performance.now();
-    for (let i = 0; i < 1000; i++) manager.getStatistics();
-    const eachMs = (performance.now() - startedAt) / 1000;
-    assert(eachMs < 1, `${eachMs} ms each`);
   }));
 
 Deno.test("PoolStatistics says at each step what CLIENT LIST says", () =>
   withManager(
     { databases: { main: { db: 0, maxConnections: 3 } }, idleTimeoutMs: 50 },
     async ({ manager, server }) => {
+      const then = Date.now();
       const pool = () => {
         const stats = manager.getPoolStatistics("main");
         const { inUseConnections, idleConnections, connecting, maxConnections } = stats;
@@ -302,7 +325,7 @@ Deno.test("PoolStatistics says at each step what CLIENT LIST says", () =>
       await new Promise((resolve) => setTimeout(resolve, 80));
       assertEquals(await manager.cleanupIdleConnections(), 2);
       assertEquals([pool().idleConnections, pool().evictions.idle_timeout], [0, 2]);
-      assert(isFresh(pool().lastCleanup));
+      assert(isSince(then, pool().lastCleanup));
       await waitFor(async () => await open() === 1, { what: "one left on the server" });
       assertEquals(pool().createdConnections, 3);
     },
@@ -329,6 +352,7 @@ Deno.test("ManagerStats and HealthStatus count databases by state and add them u
     databases: { main: { db: 0 }, cache: { db: 1 }, gone: { db: 0, port: 1 } },
     connectRetry: { attempts: 1 },
   }, async ({ manager, server }) => {
+    const then = Date.now();
     await manager.getClient("main").set("k", 1);
     await manager.getClient("cache").get("k");
     await assertRejects(() => manager.getClient("gone").get("k"));
@@ -349,20 +373,21 @@ Deno.test("ManagerStats and HealthStatus count databases by state and add them u
     assertEquals([main!.state, main!.reason, main!.db], ["healthy", "connected", 0]);
     assertEquals(main!.endpoint, `127.0.0.1:${server.port}`);
     assertEquals([main!.circuitBreaker, main!.lastError], ["closed", null]);
-    assert(main!.pingMs! > 0 && main!.pingMs! < 2000, `${main!.pingMs}`);
+    assert(main!.pingMs! > 0 && main!.pingMs! < 10_000, `${main!.pingMs}`);
     assertEquals(cache!.db, 1);
     assertEquals([gone!.state, gone!.pingMs], ["failed", null]);
     assert(gone!.reason.includes("127.0.0.1:1"), gone!.reason);
     assert(gone!.lastError!.includes("127.0.0.1:1"));
     // The state of main is as old as the manager, that of gone as its failure.
     assert(main!.since < gone!.since, `${main!.since} ${gone!.since}`);
-    assert(isFresh(gone!.since));
+    assert(isSince(then, gone!.since));
     assertEquals(manager.getHealthStatus().databases.gone!.since, gone!.since);
   });
 });
 
 Deno.test("ConnectionMetrics says of one database what the server says, and knows no window", () =>
   withManager(ONE, async ({ manager, server }) => {
+    const then = Date.now();
     const main = manager.getClient("main");
     await Promise.all(Array.from({ length: 9 }, (_, i) => main.set("k", i)));
     await assertRejects(() => main.lpush("k", 1), Error, "WRONGTYPE");
@@ -377,8 +402,8 @@ Deno.test("ConnectionMetrics says of one database what the server says, and know
     assertEquals(metrics.activeConnections, open.length);
     assertEquals([metrics.circuitBreakerTrips, metrics.consecutiveFailures], [0, 0]);
     assert(metrics.lastError!.startsWith("WRONGTYPE"), String(metrics.lastError));
-    assert(isFresh(metrics.lastSuccessTime));
-    assert(metrics.averageResponseTimeMs > 0 && metrics.averageResponseTimeMs < 2000);
+    assert(isSince(then, metrics.lastSuccessTime));
+    assert(metrics.averageResponseTimeMs > 0 && metrics.averageResponseTimeMs < 10_000);
     await server.cli("CLIENT", "KILL", "ID", String(open[0]!.id));
     const failures = () => manager.getMetrics("main").consecutiveFailures;
     await waitFor(() => failures() === 1, { what: "the loss to be counted" });

@@ -4,7 +4,10 @@ import { RecordingTelemetry } from "../../support/recording_telemetry.ts";
 import { ClusterTopology } from "../../support/topology.ts";
 
 Deno.test("in a cluster spans and durations name the node that served", async () => {
-  await using cluster = await ClusterTopology.start({ replicasEach: 0 });
+  await using cluster = await ClusterTopology.start({
+    replicasEach: 0,
+    nodeTimeoutMs: 30_000,
+  });
   const recorded = new RecordingTelemetry();
   await using manager = new RedisConnectionManager({
     mode: "cluster",

@@ -36,7 +36,8 @@ async function exported(
   let ended = false;
   child.status.then(() => ended = true);
   try {
-    await waitFor(() => ended || done(receiver), { what: "what is exported" });
+    const options = { what: "what is exported", timeoutMs: 60_000 };
+    await waitFor(() => ended || done(receiver), options);
   } finally {
     await child.stdin.close().catch(() => {});
   }
@@ -134,7 +135,7 @@ function assertDurations(received: OtlpReceiver, base: Record<string, unknown>):
   ]);
   assertEquals(get!.bounds, [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]);
   assertEquals(get!.attributes, { ...base, "db.operation.name": "GET" });
-  assert(get!.value > 0 && get!.value < 1, `${get!.value} s`);
+  assert(get!.value > 0 && get!.value < 10, `${get!.value} s`);
   assertEquals(duration("LPUSH").map(({ attributes }) => attributes["error.type"]), [
     "WRONGTYPE",
   ]);
@@ -194,7 +195,7 @@ Deno.test("a manager's spans count commands as INFO does", () => {
     await Promise.all(Array.from({ length: 20 }, (_, i) => main.set(`k${i}`, i)));
     await Promise.all(Array.from({ length: 30 }, (_, i) => main.get(`k${i}`)));
     await manager.execute("main", "INCRBY", "k0", 5);
-    await main.with({ timeoutMs: 500 }).decr("k0");
+    await main.with({ timeoutMs: 10_000 }).decr("k0");
     {
       await using lease = await manager.acquire("main");
       await lease.client.exists("k0");
@@ -218,8 +219,8 @@ Deno.test("a command that is sent again has one span, under who called it, that 
   const recorded = new RecordingTelemetry();
   return withTelemetry(recorded, {
     ...ONE,
-    commandTimeoutMs: 5000,
-    connectRetry: { attempts: 50, minMs: 20, maxMs: 20 },
+    commandTimeoutMs: 30_000,
+    connectRetry: { attempts: 500, minMs: 20, maxMs: 20 },
   }, async ({ manager, server }) => {
     const main = manager.getClient("main");
     await main.ping();

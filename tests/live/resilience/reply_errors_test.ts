@@ -3,7 +3,7 @@ import { classifyReplyError } from "../../../src/resilience/reply_errors.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import type { RespClient } from "../../support/resp_client.ts";
 import { RespError } from "../../support/resp_parser.ts";
-import { delay } from "../../support/wait.ts";
+import { waitFor } from "../../support/wait.ts";
 
 async function ask(client: RespClient, ...args: (string | number)[]) {
   const reply = await client.send(...args);
@@ -123,12 +123,12 @@ Deno.test("classifyReplyError() knows BUSY, NOSCRIPT and both kinds of UNBLOCKED
   using other = await server.connect();
   assertEquals((await ask(client, "EVALSHA", "0".repeat(40), 0)).code, "NOSCRIPT");
 
-  const unblocked = ask(client, "BLPOP", "nothing", 5);
+  const unblocked = ask(client, "BLPOP", "nothing", 0);
   const id = await blockedId(server);
   await other.send("CLIENT", "UNBLOCK", id, "ERROR");
   assertEquals((await unblocked).code, "UNBLOCKED");
 
-  const demoted = ask(client, "BLPOP", "nothing", 5);
+  const demoted = ask(client, "BLPOP", "nothing", 0);
   await blockedId(server);
   await other.send("REPLICAOF", ...NOWHERE);
   const found = await demoted;
@@ -139,7 +139,7 @@ Deno.test("classifyReplyError() knows BUSY, NOSCRIPT and both kinds of UNBLOCKED
   // The server closed the connection of the command that it unblocked.
   using third = await server.connect();
   const running = third.send("EVAL", "while true do end", 0);
-  await delay(200);
+  await waitFor(async () => await other.send("PING") instanceof RespError);
   const busy = await ask(other, "GET", "k");
   assertEquals([busy.code, busy.rule.action], ["BUSY", "wait"]);
   await other.send("SCRIPT", "KILL");
@@ -147,13 +147,10 @@ Deno.test("classifyReplyError() knows BUSY, NOSCRIPT and both kinds of UNBLOCKED
 });
 
 async function blockedId(server: RedisServer): Promise<string> {
-  for (let i = 0; i < 100; i++) {
+  return await waitFor(async () => {
     const list = String(await server.cli("CLIENT", "LIST"));
-    const id = /^id=(\d+) .*cmd=blpop/m.exec(list)?.[1];
-    if (id !== undefined) return id;
-    await delay(10);
-  }
-  throw new Error("Nobody is blocked");
+    return /^id=(\d+) .*cmd=blpop/m.exec(list)?.[1];
+  }, { what: "somebody who is blocked" });
 }
 
 Deno.test("classifyReplyError() knows what a server says of credentials", async () => {
@@ -191,7 +188,11 @@ Deno.test("classifyReplyError() knows a full server and a loading one", async ()
   assertEquals([full.code, full.rule.kind], ["MAXCLIENTS", "refused"]);
 
   await server.restart({
-    config: { "key-load-delay": "1000", "loading-process-events-interval-bytes": "1024" },
+    // 20 s, which nobody waits for.
+    config: {
+      "key-load-delay": "10000",
+      "loading-process-events-interval-bytes": "1024",
+    },
   });
   using client = await server.connect();
   const loading = await ask(client, "GET", "k");

@@ -10,8 +10,8 @@ Deno.test("a server that does not say whether it serves is given up after loadin
   onStage({
     manager: {
       loadingTimeoutMs: 300,
-      connectTimeoutMs: 2000,
-      commandTimeoutMs: 2000,
+      connectTimeoutMs: 20_000,
+      commandTimeoutMs: 20_000,
       connectRetry: { attempts: 1 },
     },
     relay: { script },

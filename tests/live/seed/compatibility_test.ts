@@ -67,7 +67,6 @@ Deno.test("seed: ConnectionState has the seed's three values, and each is reache
     host,
     port,
     connectRetry: { attempts: 1, minMs: 1, maxMs: 1 },
-    commandTimeoutMs: 500,
     databases: { main: { db: 0 } },
   });
   const stateNow = async () => (await manager.healthCheck()).databases.main!.state;
@@ -77,6 +76,13 @@ Deno.test("seed: ConnectionState has the seed's three values, and each is reache
   await server.restart();
   // Right after an outage the database serves, but not without recent failures.
   assertEquals(await stateNow(), "degraded");
+  for (const counts of [manager.getHealthStatus(), manager.getStatistics()]) {
+    const { healthyDatabases, degradedDatabases, failedDatabases } = counts;
+    assertEquals([healthyDatabases, degradedDatabases, failedDatabases], [0, 1, 0]);
+  }
+  assertEquals(manager.getHealthStatus().overallHealthy, false);
+  assertEquals(manager.listDatabases()[0]!.state, "degraded");
+  assertEquals(manager.getMetrics().state, "degraded");
 });
 
 Deno.test("seed: an unknown database is an error that names the known ones", () =>

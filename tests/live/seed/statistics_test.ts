@@ -19,7 +19,10 @@ Deno.test("seed: RedisStats counts commands as the server does, with a success r
     assert(Math.abs(Date.parse(stats.lastSuccessTime!) - Date.now()) < 60_000);
     const { latency } = stats;
     assert(latency.p50Ms > 0 && latency.p50Ms <= latency.p99Ms, Deno.inspect(latency));
-    assert(latency.p99Ms <= latency.maxMs && latency.maxMs < 2000, Deno.inspect(latency));
+    assert(
+      latency.p99Ms <= latency.maxMs && latency.maxMs < 10_000,
+      Deno.inspect(latency),
+    );
     const commands = await server.info("commandstats");
     assert(commands.cmdstat_set?.startsWith("calls=7,"), commands.cmdstat_set);
     assert(commands.cmdstat_get?.startsWith("calls=2,"), commands.cmdstat_get);

@@ -75,7 +75,7 @@ Deno.test("Relay with delay adds latency, not order or loss", async () => {
   const echoes = Array.from({ length: 200 }, (_, i) => client.send("ECHO", i));
   assertEquals(await echoes[0], "0");
   const first = performance.now() - start;
-  assert(first >= 59 && first < 1000, `${first} ms`);
+  assert(first >= 59 && first < 3000, `${first} ms`);
   at.relay.set({ toClient: { kind: "delay", ms: 1 } });
   assertEquals(
     await Promise.all(echoes),
@@ -91,14 +91,15 @@ Deno.test("Relay with delay both ways delays a whole batch once, not each comman
   const start = performance.now();
   await client.pipeline(Array.from({ length: 500 }, () => ["PING"]));
   const took = performance.now() - start;
-  assert(took >= 98 && took < 1000, `${took} ms`);
+  // One by one they would take 50 s.
+  assert(took >= 98 && took < 5000, `${took} ms`);
 });
 
 Deno.test("Relay that drops replies leaves the sockets open and the command done", async () => {
   await using at = await setUp();
-  const client = await at.client({ name: "app", timeoutMs: 200 });
+  const client = await at.client({ name: "app", timeoutMs: 1000 });
   at.relay.set({ toClient: { kind: "drop" } });
-  await assertRejects(() => client.send("INCR", "n"), Error, "longer than 200 ms");
+  await assertRejects(() => client.send("INCR", "n"), Error, "longer than 1000 ms");
   assertEquals(await at.server.cli("GET", "n"), "1");
   const [connection] = at.relay.connections;
   assertEquals(connection.toClient.counts.received, "+OK\r\n:1\r\n".length);
@@ -107,7 +108,7 @@ Deno.test("Relay that drops replies leaves the sockets open and the command done
 
 Deno.test("Relay.blackhole() hides the client's end from the server until heal()", async () => {
   await using at = await setUp();
-  const client = await at.client({ name: "app", timeoutMs: 100 });
+  const client = await at.client({ name: "app", timeoutMs: 1000 });
   at.relay.blackhole();
   await assertRejects(() => client.send("INCR", "n"), Error, "longer than");
   assertEquals(await at.server.cli("GET", "n"), null);
@@ -120,10 +121,10 @@ Deno.test("Relay.blackhole() hides the client's end from the server until heal()
 
 Deno.test("Relay.blackhole() hides the server's death from the client", async () => {
   await using at = await setUp();
-  const client = await at.client({ name: "app", timeoutMs: 150 });
+  const client = await at.client({ name: "app", timeoutMs: 1000 });
   at.relay.blackhole();
   await at.server.kill();
-  await assertRejects(() => client.send("PING"), Error, "longer than 150 ms");
+  await assertRejects(() => client.send("PING"), Error, "longer than 1000 ms");
 });
 
 Deno.test("Relay with stall holds bytes back until heal()", async () => {
@@ -222,14 +223,14 @@ Deno.test("Relay.refuse() closes the door for new connections only, listen() ope
 });
 
 Deno.test("Relay with forgetAfterIdleMs forgets an idle connection, not a busy one", async () => {
-  await using at = await setUp({ forgetAfterIdleMs: 150 });
-  const client = await at.client({ timeoutMs: 200 });
-  for (let i = 0; i < 4; i++) {
-    await delay(60);
+  await using at = await setUp({ forgetAfterIdleMs: 1000 });
+  const client = await at.client({ timeoutMs: 1000 });
+  for (let i = 0; i < 6; i++) {
+    await delay(200);
     assertEquals(await client.send("PING"), "PONG");
   }
-  await delay(200);
-  await assertRejects(() => client.send("INCR", "n"), Error, "longer than 200 ms");
+  await delay(1100);
+  await assertRejects(() => client.send("INCR", "n"), Error, "longer than 1000 ms");
   assertEquals(await at.server.cli("GET", "n"), null);
   assertEquals(await (await at.client()).send("PING"), "PONG");
 });

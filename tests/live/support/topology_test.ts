@@ -31,7 +31,7 @@ Deno.test("SentinelTopology.failover() swaps the roles", async () => {
   await waitFor(async () => {
     const reply = await old.cli("SET", "k", 1);
     return reply instanceof RespError && reply.code === "READONLY";
-  }, { what: "the old primary as a replica", timeoutMs: 30_000 });
+  }, { what: "the old primary as a replica", timeoutMs: 60_000 });
 });
 
 Deno.test("SentinelTopology replaces a killed primary, also with passwords", async () => {
@@ -50,12 +50,12 @@ Deno.test("SentinelTopology replaces a killed primary, also with passwords", asy
   await old.restart();
   await waitFor(async () => (await old.info("replication")).role === "slave", {
     what: "the old primary as a replica",
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   });
 });
 
 Deno.test("ClusterTopology.start() gives three primaries with a replica each", async () => {
-  await using cluster = await ClusterTopology.start();
+  await using cluster = await ClusterTopology.start({ nodeTimeoutMs: 30_000 });
   assertEquals(cluster.nodes.length, 6);
   const owners = new Set([
     await cluster.ownerOf(0),
@@ -87,7 +87,11 @@ Deno.test("ClusterTopology replaces a killed primary, also with a password", asy
 });
 
 Deno.test("ClusterTopology.moveSlot() moves keys, with ASK on the way", async () => {
-  await using cluster = await ClusterTopology.start({ replicasEach: 0, password: "x" });
+  await using cluster = await ClusterTopology.start({
+    replicasEach: 0,
+    nodeTimeoutMs: 30_000,
+    password: "x",
+  });
   const from = await cluster.ownerOf("{t}");
   const to = cluster.nodes.find((node) => node !== from);
   assert(to !== undefined);

@@ -19,6 +19,8 @@ async function onCluster(
 ): Promise<void> {
   await using cluster = await ClusterTopology.start({
     replicasEach: 0,
+    // More than a busy machine keeps a node waiting.
+    nodeTimeoutMs: 3000,
     config: { "cluster-require-full-coverage": "no" },
   });
   {
@@ -37,8 +39,8 @@ function managerOf(
   return new RedisConnectionManager({
     mode: "cluster",
     nodes: endpoints,
-    commandTimeoutMs: 2000,
-    connectTimeoutMs: 1000,
+    commandTimeoutMs: 5000,
+    connectTimeoutMs: 5000,
     connectRetry: { attempts: 2, minMs: 20, maxMs: 50 },
     databases: { main: {} },
     ...options,
@@ -200,7 +202,7 @@ Deno.test("acquire() by key or node leads there; a blocking command waits at its
       );
       return rows.flat().filter(({ cmd }) => cmd === "blpop").length === 3;
     });
-    await manager.closeAll({ drainMs: 1000 });
+    await manager.closeAll({ drainMs: 5000 });
     assertEquals(await Promise.all(left), ["never-sent", "never-sent", "never-sent"]);
   }));
 
@@ -269,7 +271,7 @@ Deno.test("one lost node of three degrades the database, and the numbers are of 
       await lost.restart();
       await waitFor(
         () => client.set(lostKey, "again").then(() => true, () => false),
-        { timeoutMs: 15_000, everyMs: 100, what: "the node to serve again" },
+        { timeoutMs: 60_000, everyMs: 100, what: "the node to serve again" },
       );
       assertEquals(manager.getPoolStatistics("main").lanes, 3);
     },
@@ -298,7 +300,10 @@ Deno.test("maxTotalConnections holds over all nodes of a cluster", () =>
   }));
 
 Deno.test("all nodes down at the start fail within the deadlines, and are found once up", async () => {
-  await using cluster = await ClusterTopology.start({ replicasEach: 0 });
+  await using cluster = await ClusterTopology.start({
+    replicasEach: 0,
+    nodeTimeoutMs: 3000,
+  });
   await Promise.all(cluster.nodes.map((node) => node.kill()));
   {
     await using manager = managerOf(cluster, { circuitBreakerTimeoutMs: 300 });
@@ -310,7 +315,7 @@ Deno.test("all nodes down at the start fail within the deadlines, and are found 
     for (const error of errors) assertEquals(error?.delivery, "never-sent");
     await assertRejects(() => manager.acquire("main", { timeoutMs: 500 }));
     assert(
-      performance.now() - start < 5000,
+      performance.now() - start < 25_000,
       `told after ${performance.now() - start} ms`,
     );
     const health = manager.getHealthStatus().databases.main!;
@@ -319,7 +324,7 @@ Deno.test("all nodes down at the start fail within the deadlines, and are found 
     await waitFor(
       () =>
         Promise.all(KEYS.map((key) => client.set(key, 1))).then(() => true, () => false),
-      { timeoutMs: 15_000, everyMs: 100, what: "the cluster to serve" },
+      { timeoutMs: 60_000, everyMs: 100, what: "the cluster to serve" },
     );
     assertEquals(manager.getPoolStatistics("main").lanes, 3);
   }

@@ -26,7 +26,7 @@ async function refusalOf(node: RedisServer, key: string): Promise<string> {
 }
 
 Deno.test("what a real cluster says of its slots is understood", async () => {
-  await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 1 });
+  await using cluster = await ClusterTopology.start({ nodeTimeoutMs: 30_000 });
   const [first, second] = cluster.nodes as [RedisServer, RedisServer];
 
   for (const key of manyKeys()) {

@@ -53,6 +53,88 @@ Deno.test({
   },
 });
 
+/** Types a line and a tab in a shell of zsh's own, and waits until `$want` is shown. */
+const ZSH = `
+zmodload zsh/zpty
+zpty -b shell 'TERM=dumb zsh -f -i'
+expect() {
+  local part shown="" tries=0
+  while (( tries++ < 400 )); do
+    while zpty -r -t shell part; do shown+=$part; done
+    [[ $shown == *$1* ]] && return 0
+    sleep 0.05
+  done
+  print -r -- "$2: no $1 in $shown"
+  exit 1
+}
+zpty -w shell "fpath=($1 \\$fpath); autoload -U compinit; compinit -u -D; echo re''ady"
+expect ready compinit
+while read -r want; do
+  read -r line
+  zpty -n -w shell "$line"$'\t'
+  expect "$want" "$line"
+  zpty -n -w shell $'\x15'
+done
+`;
+
+Deno.test({
+  name: "zsh completes commands, their commands, options, choices and files",
+  ignore: !await has("zsh"),
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "mooring-zsh-" });
+    try {
+      await Deno.writeTextFile(`${folder}/_mooring`, await script("zsh"));
+      const child = new Deno.Command("zsh", {
+        args: ["-f", "-c", ZSH, "zsh", folder],
+        cwd: new URL("../../..", import.meta.url),
+        env: { HOME: folder },
+        ...{ stdin: "piped", stdout: "piped", stderr: "piped" } as const,
+      }).spawn();
+      const lines = [
+        ...["mooring doctor", "mooring doc", "mooring config check", "mooring config ch"],
+        ...["mooring completions fish", "mooring completions f"],
+        ...["doctor --instances", "mooring doctor --inst"],
+        ...["config deno.json", "mooring config check --config deno.jso"],
+      ];
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode(`${lines.join("\n")}\n`));
+      await writer.close();
+      const { code, stdout } = await child.output();
+      assertEquals([code, new TextDecoder().decode(stdout)], [0, ""]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test("the completions for zsh hand a command the words from its own name on", async () => {
+  const source = await script("zsh");
+  // With three colons a command would be handed those after its name, and find none.
+  assertEquals(source.match(/'\*:+ :->rest'/g), ["'*:: :->rest'", "'*:: :->rest'"]);
+});
+
+Deno.test({
+  name: "fish completes commands, their commands, options, choices and files",
+  ignore: !await has("fish"),
+  async fn() {
+    const source = await script("fish");
+    const offered = async (line: string) => {
+      const { code, stdout } = await new Deno.Command("fish", {
+        args: ["--no-config", "-c", `${source}\ncomplete -C "${line}"`],
+        cwd: new URL("../../..", import.meta.url),
+      }).output();
+      assertEquals(code, 0);
+      const text = new TextDecoder().decode(stdout).trimEnd();
+      return text.split("\n").map((each) => each.split("\t")[0]);
+    };
+    assertEquals(await offered("mooring d"), ["doctor"]);
+    assertEquals(await offered("mooring config ch"), ["check"]);
+    assertEquals(await offered("mooring completions b"), ["bash"]);
+    assertEquals(await offered("mooring doctor --inst"), ["--instances"]);
+    assertEquals(await offered("mooring doctor --config deno.js"), ["deno.json"]);
+  },
+});
+
 for (const shell of ["zsh", "fish"]) {
   Deno.test(`the completions for ${shell} know every command and option`, async () => {
     const source = await script(shell);

@@ -4,6 +4,7 @@ import {
   RedisConfigLoader,
   type RedisConfigOptions,
 } from "../../../mod.ts";
+import { adviceFor, REACH } from "../../../src/cli/doctor/advice.ts";
 import { targetsOf } from "../../../src/cli/doctor/resolve_names.ts";
 import {
   judgeClock,
@@ -11,6 +12,7 @@ import {
   judgeMaxClients,
   judgePersistence,
   judgeReplication,
+  judgeServer,
   parseInfo,
   type Verdict,
 } from "../../../src/cli/doctor/server_facts.ts";
@@ -33,6 +35,39 @@ function assertVerdict(found: Verdict, status: Verdict["status"], text: string):
   const needsAdvice = status === "warn" || status === "fail";
   assertEquals(found.advice !== undefined, needsAdvice, JSON.stringify(found));
 }
+
+Deno.test("judgeServer() objects to a server of another kind than is configured", () => {
+  const judge = (redis_mode: string, mode: string) =>
+    judgeServer({ redis_version: "7.0.15", redis_mode }, mode);
+  assertVerdict(judge("standalone", "standalone"), "ok", "version 7.0.15, standalone");
+  assertVerdict(judge("standalone", "sentinel"), "ok", "standalone");
+  assertVerdict(judge("cluster", "cluster"), "ok", "cluster");
+  assertVerdict(judge("cluster", "standalone"), "warn", "MOVED");
+  assertVerdict(judge("sentinel", "standalone"), "fail", "holds no data");
+});
+
+Deno.test("adviceFor() fits what was said of the failure", () => {
+  const cases: [message: string, advice: string][] = [
+    ["connect ECONNREFUSED 127.0.0.1:1", REACH],
+    ["getaddrinfo ENOTFOUND tls.cluster.internal", "DNS"],
+    // Names say nothing of the reason.
+    [
+      'Cannot connect database "cluster" to tls.internal:6379 after 2 attempts in 9 ms: ' +
+      "connect ECONNREFUSED 10.0.0.7:6379",
+      REACH,
+    ],
+    ["self-signed certificate in certificate chain", "tls.ca_file"],
+    ['cannot read the file "/ca.pem": it does not exist', "the files of tls"],
+    ["ERR DB index is out of range", "setting databases"],
+    ["write EPIPE", "does it want TLS"],
+    ["read ECONNRESET", "does it want TLS"],
+    ["ERR max number of clients reached", "raise maxclients"],
+    ['no sentinel could name the primary "m" (…)', "sentinel_name"],
+    ["it does not tell which slots are served: NOPERM …", "ACL SETUSER"],
+    ["ERR This instance has cluster support disabled", "servers of a cluster"],
+  ];
+  for (const [message, advice] of cases) assertStringIncludes(adviceFor(message), advice);
+});
 
 Deno.test("judgeTls() warns of a password without TLS beyond this machine only", () => {
   const judge = (main: RedisConfigOptions) => judgeTls(config(main), PLAIN, NOW);

@@ -19,6 +19,7 @@ function judgeWith(clock: FakeClock, policy: Partial<RetryPolicy> = {}): RetryJu
     retryOnTimeout: true,
     retryWrites: false,
     budget,
+    refused: () => {},
     ...policy,
   }, clock);
 }
@@ -88,6 +89,21 @@ Deno.test("RetryJudge.judge() waits 200 ms at most for a server that is loading"
     judge.judge(command("read", { attempts }), error, "rejected").delayMs
   );
   assertEquals(delays, [100, 100, 200, 200]);
+});
+
+Deno.test("RetryJudge.judge() counts what the budget alone refuses, and asks it for nothing else", () => {
+  const clock = new FakeClock();
+  let refused = 0;
+  const budget = new RetryBudget({ clock, ratio: 0, minPerSecond: 0.2 });
+  const judge = judgeWith(clock, { budget, refused: () => refused++ });
+  const lostRead = () => judge.judge(command("read"), lost("ambiguous"), "ambiguous");
+  const never = judge.judge(command("write"), lost("ambiguous"), "ambiguous");
+  assertEquals([never.retry, refused, budget.balance], [false, 0, 2]);
+  assertEquals([lostRead().retry, lostRead().retry, refused], [true, true, 0]);
+  assertEquals([lostRead().retry, lostRead().retry, refused], [false, false, 2]);
+  const loading = new ReplyError("LOADING Redis is loading the dataset in memory");
+  assertEquals(judge.judge(command("read"), loading, "rejected").retry, true);
+  assertEquals(refused, 2);
 });
 
 Deno.test("RetryJudge.judge() tells what an error says of the server", () => {

@@ -7,6 +7,7 @@ import {
   DATABASE_SETTINGS,
   MANAGER_SETTINGS,
 } from "../../../src/config/schema/settings.ts";
+import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
 import { configOf } from "./support.ts";
 
 const TYPES = new URL("../../../src/config/types.ts", import.meta.url);
@@ -33,6 +34,7 @@ const GROUPS: Record<string, string> = {
   socketKeepaliveOptions: "KeepaliveConfig",
   connectRetry: "ConnectRetryConfig",
   retryBudget: "RetryBudgetConfig",
+  replyLimits: "ReplyLimitsConfig",
 };
 
 /** Settings that are only ways to write others. */
@@ -122,6 +124,7 @@ Deno.test("the defaults are the seed's", () => {
     retryDelayMs: 50,
     retryWrites: false,
     retryBudget: { ratio: 0.2, minPerSecond: 10 },
+    replyLimits: DEFAULT_REPLY_LIMITS,
     connectRetry: { attempts: 5, minMs: 2000, maxMs: 30_000, multiplier: 2, jitter: 1 },
     circuitBreakerThreshold: 5,
     circuitBreakerTimeoutMs: 60_000,

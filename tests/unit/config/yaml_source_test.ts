@@ -271,6 +271,21 @@ Deno.test("load() lists all problems, in the order of the file", () => {
   );
 });
 
+Deno.test("load() says what a variable needs that stands bare within braces", () => {
+  const hint = "; within {…} and […] a ${NAME} needs quotes around it";
+  const problem = (yaml: string) => onlyProblem(() => configOf(yaml, { PW: "x" }));
+  assertEquals(
+    problem("databases:\n  main: { db: 0, password: ${PW} }\n"),
+    `yaml text:2:29: databases.main.password: this is not valid YAML${hint}`,
+  );
+  assertMatch(problem("nodes: [${PW}:1]"), /this is not valid YAML; within/);
+  // With quotes, or nothing around it, it is as good as any text.
+  for (const yaml of ['databases: { main: { host: "${PW}" } }', "host: ${PW}"]) {
+    assertEquals(configOf(yaml, { PW: "x" }).databases.main!.host, "x");
+  }
+  assertEquals(problem("host: ${PW}: x").includes(hint), false);
+});
+
 Deno.test("load() knows the password from a file, whatever it looks like", async () => {
   for (
     const [yaml, password] of [

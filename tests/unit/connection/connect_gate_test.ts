@@ -1,4 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { takeHostTime } from "../../../bench/simulation/host_time.ts";
+import { SimClock } from "../../../bench/simulation/sim_clock.ts";
 import { ConnectGate } from "../../../src/connection/connect_gate.ts";
 import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
 
@@ -79,4 +81,43 @@ Deno.test("ConnectGate.pass() passes the turn on when a waiter gives up", async 
   await drainMicrotasks();
   attempts.succeed();
   assertEquals(await third, "open");
+});
+
+/** When three attempts in a row began that followed a loss, in milliseconds after it. */
+async function startsAfterLoss(random: number, hadAnswered: boolean): Promise<number[]> {
+  const clock = new SimClock();
+  using _host = takeHostTime(clock, () => random);
+  const gate = new ConnectGate(clock, () => random);
+  const starts: number[] = [];
+  gate.lost(hadAnswered);
+  const attempts = (async () => {
+    for (let n = 0; n < 3; n++) {
+      await gate.pass(() => Promise.resolve(starts.push(clock.now())), signal);
+    }
+  })();
+  await clock.runUntil(1000);
+  await attempts;
+  return starts;
+}
+
+Deno.test("ConnectGate.pass() keeps a distance after a connection that answered nothing", async () => {
+  assertEquals(await startsAfterLoss(0, false), [0, 110, 220]);
+  assertEquals(await startsAfterLoss(1, false), [0, 165, 330]);
+});
+
+Deno.test("ConnectGate.pass() lets all through after the loss of a connection that was of use", async () => {
+  assertEquals(await startsAfterLoss(0, true), [0, 0, 0]);
+});
+
+Deno.test("ConnectGate.pass() lets all through again when nothing was lost for a second", async () => {
+  const clock = new FakeClock();
+  const gate = new ConnectGate(clock);
+  gate.lost(false);
+  await clock.advance(1000);
+  const attempts = new Attempts();
+  const passing = [1, 2, 3].map(() => gate.pass(attempts.make, signal));
+  await drainMicrotasks();
+  assertEquals(attempts.running, 3);
+  for (let i = 0; i < 3; i++) attempts.succeed();
+  await Promise.all(passing);
 });

@@ -65,5 +65,6 @@ Deno.test("InFlightLog agrees with a plain list over random ticks and chunks", (
     assertEquals(times, model.splice(0, count));
     assertEquals(log.total, model.length);
     assertEquals(log.oldest, model[0] ?? NaN);
+    if (now % 500 === 0) assertEquals([...log.times()], model);
   }
 });

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { HealthPatrol } from "../../../src/health/patrol.ts";
+import { HealthPatrol, isOverOnceAnswered } from "../../../src/health/patrol.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
-function patrolOn(clock: FakeClock, intervalMs = 1000) {
+function patrolOn(clock: FakeClock, intervalMs = 1000, random = () => 0) {
   const asked: number[] = [];
   const patrol = new HealthPatrol({
     intervalMs,
@@ -11,6 +11,7 @@ function patrolOn(clock: FakeClock, intervalMs = 1000) {
       return Promise.resolve();
     },
     clock,
+    random,
   });
   return { asked, patrol };
 }
@@ -37,6 +38,7 @@ Deno.test("HealthPatrol waits for an answer before it asks again", async () => {
     intervalMs: 1000,
     ask: () => new Promise<void>((resolve) => answers.push(resolve)),
     clock,
+    random: () => 0,
   });
   patrol.notice(false);
   await clock.advance(5000);
@@ -56,4 +58,21 @@ Deno.test("HealthPatrol does not ask when it is stopped, or has no interval", as
   off.patrol.notice(false);
   await clock.advance(10_000);
   assertEquals([...stopped.asked, ...off.asked], []);
+});
+
+Deno.test("HealthPatrol asks at a moment of chance, within half an interval", async () => {
+  const clock = new FakeClock();
+  const numbers = [0, 1, 0.5];
+  const { asked, patrol } = patrolOn(clock, 1000, () => numbers.shift() ?? 0);
+  patrol.notice(false);
+  await clock.advance(2250);
+  patrol.stop();
+  assertEquals(asked, [1000, 1500, 2250]);
+});
+
+Deno.test("an answer ends what a server that was gone did, and not what one that hung did", () => {
+  const over = (["refused", "reset"] as const).map(isOverOnceAnswered);
+  const not = ([undefined, "timeout", "protocol", "manual"] as const)
+    .map(isOverOnceAnswered);
+  assertEquals([over, not], [[true, true], [false, false, false, false]]);
 });

@@ -54,12 +54,15 @@ Deno.test("DatabaseStatistics.resetWindow() begins a window and keeps what knows
   );
   statistics.succeeded++;
   statistics.redirected();
+  statistics.retryRefused();
+  assertEquals(statistics.snapshot(CONNECTIONS).refusedRetries, 1);
   assertEquals(statistics.snapshot(CONNECTIONS).successfulOperations, 1);
   assertEquals([whole.redirects, statistics.snapshot(CONNECTIONS).redirects], [0, 1]);
   assertEquals(statistics.totals, {
     succeeded: 4,
     failed: 1,
     retries: 1,
+    refusedRetries: 1,
     redirects: 1,
     trips: 1,
     hits: 2,

@@ -15,7 +15,6 @@ const QUESTION: RetryQuestion = {
   retryOnTimeout: true,
   retryWrites: false,
   remainingMs: 5000,
-  hasBudget: true,
   backoff: { minMs: 50, maxMs: 1000, jitter: 0 },
   random: 0.5,
 };
@@ -86,10 +85,7 @@ Deno.test("decideRetry() stops at max_retries, except where the server said not 
   assertEquals(ask({ attempt: 40, delivery: "rejected", isNotNow: true }), 1000);
 });
 
-Deno.test("decideRetry() stops when the budget is used up, except where the server said not now", () => {
-  assertEquals(ask({ hasBudget: false }), "budget");
-  assertEquals(ask({ hasBudget: false, delivery: "never-sent" }), "budget");
-  assertEquals(ask({ hasBudget: false, delivery: "rejected", isNotNow: true }), 50);
+Deno.test("decideRetry() says what costs the retry budget: all but what the server said not now to", () => {
   const costs = (changes: Partial<RetryQuestion>) => {
     const decision = decideRetry({ ...QUESTION, ...changes });
     return decision.retry && decision.costsBudget;

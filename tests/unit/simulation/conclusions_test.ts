@@ -1,20 +1,23 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { conclusions, enoughLeases } from "../../../bench/simulation/conclusions.ts";
 import { simulate } from "../../../bench/simulation/run.ts";
+import { formatNumber } from "../../../src/cli/tune/report/number_style.ts";
 import { simulationPage, simulationSection } from "../../../bench/simulation/section.ts";
 
 const SMALL = {
-  callers: 1000,
+  seeds: [1, 2],
+  callers: 500,
   instances: [1, 501],
-  stormInstances: 10,
+  commands: 500,
+  stormInstances: 5,
+  scaleInstances: [1, 8],
   awayMs: 10_000,
-  flapInstances: 2,
-  flapSeconds: 3,
+  hangUpSeconds: 3,
 };
-const report = await simulate(SMALL, 1);
+const report = await simulate(SMALL);
 
 Deno.test("simulate() runs each part with the defaults of the schema", () => {
-  const { defaults, queue, clients, storms, flaps } = report;
+  const { clients, defaults, hangUps, loads, queue, scale, storms } = report;
   assertEquals(defaults, {
     maxConnections: 20,
     acquireTimeoutMs: 3000,
@@ -23,10 +26,16 @@ Deno.test("simulate() runs each part with the defaults of the schema", () => {
   });
   const latencies = new Set(queue.rows.map(({ latencyMs }) => latencyMs));
   assertEquals([Math.min(...latencies), Math.max(...latencies)], [0.1, 80]);
+  for (const { meanRangeMs: [least, most], meanWaitMs } of queue.rows) {
+    assert(least <= meanWaitMs && meanWaitMs <= most);
+  }
   assertEquals(clients.at(-1)?.refused, 501 * 20 - 10_000);
-  assertEquals([storms.rows.length, flaps.rows.length], [4, 2]);
   for (const { had, refused, wanted } of clients) assertEquals(had + refused, wanted);
-  for (const { breaker, trips } of storms.rows) assertEquals(trips, breaker ? 10 : 0);
+  assertEquals([loads.length, storms.rows.length, hangUps.rows.length], [9, 7, 5]);
+  assertEquals(scale.rows.map(({ instances }) => instances), [1, 8]);
+  for (const { trips, without } of storms.rows) {
+    assertEquals(trips, without.includes("breaker") ? 0 : 5);
+  }
 });
 
 Deno.test("conclusions() follow from the numbers", () => {
@@ -41,6 +50,12 @@ Deno.test("conclusions() follow from the numbers", () => {
   const enough = enoughLeases(report, 80);
   assert(enough !== undefined && enough.load < 1);
   assertStringIncludes(words, `${enough.leases} at 80 ms`);
+  assertStringIncludes(words, "8 instances make");
+  const seconds = report.storms.rows[0]!.failedForMs / 1000;
+  assertStringIncludes(
+    words,
+    `in vain until ${formatNumber(seconds)} s after its return`,
+  );
 });
 
 Deno.test("the page has the conclusions, every chart with its table, and the data", () => {
@@ -50,6 +65,7 @@ Deno.test("the page has the conclusions, every chart with its table, and the dat
   assertEquals(html.match(/<figure/g)?.length, 3);
   assertEquals(html.match(/<details/g)?.length, 3);
   assertMatch(html, /<li>max_connections: /);
+  assertEquals(html.match(/without breaker and retry budget/g)?.length, 2);
   const page = simulationPage(report);
   const [, json] = page.match(/id="simulation-data">(.*)<\/script>/)!;
   assertEquals(JSON.parse(json!), JSON.parse(JSON.stringify(report)));

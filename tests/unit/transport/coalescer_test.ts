@@ -39,8 +39,8 @@ Deno.test("WriteCoalescer.write() sends a lone command at once", () => {
   assertEquals(writes, ["PING"]);
 });
 
-Deno.test("WriteCoalescer.write() splits a settled tick into about four writes", () => {
-  for (const count of [8, 16, 64, 256, 1000]) {
+Deno.test("WriteCoalescer.write() splits a settled tick of many into about four writes", () => {
+  for (const count of [130, 256, 1000]) {
     const { coalescer, writes, endTick, settle } = setUp();
     settle(count);
     for (let i = 0; i < count; i++) coalescer.write(".");
@@ -48,6 +48,22 @@ Deno.test("WriteCoalescer.write() splits a settled tick into about four writes",
     assertEquals(textOf(writes).length, count);
     assert(writes.length >= 3, `${writes.length} writes for ${count} commands`);
     assertLessOrEqual(writes.length, 5, `${writes.length} writes for ${count} commands`);
+  }
+});
+
+Deno.test("WriteCoalescer.write() sends the first of a few at once, and the rest together", () => {
+  for (
+    const [count, sizes] of [[2, [1, 1]], [8, [1, 7]], [33, [1, 32]], [64, [
+      1,
+      32,
+      31,
+    ]]] as const
+  ) {
+    const { coalescer, writes, endTick, settle } = setUp();
+    settle(count);
+    for (let i = 0; i < count; i++) coalescer.write(".");
+    endTick();
+    assertEquals(writes.map((write) => write.length), [...sizes]);
   }
 });
 

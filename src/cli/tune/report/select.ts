@@ -6,7 +6,7 @@
 
 import type { LineSeries, PlotPoint } from "./chart_types.ts";
 import { formatNumber } from "./number_style.ts";
-import type { Point, Subject, TuneReport } from "../report_types.ts";
+import type { Point, Spread, Subject, TuneReport } from "../report_types.ts";
 
 /** Everybody who can be measured, in the order of the legends. */
 export const SUBJECTS: readonly Subject[] = ["mooring", "ioredis", "node-redis"];
@@ -84,6 +84,33 @@ export function lineOf(
     return [{ x: x(point), y: value.median, low: value.low, high: value.high }];
   });
   return { name, points: drawn.sort((a, b) => a.x - b.x) };
+}
+
+/**
+ * The slowest of 100, with the range of the rounds where it is known.
+ *
+ * @param point The point.
+ * @returns A number, or a spread, in milliseconds.
+ */
+export function p99Of({ latencyMs, p99Ms }: Point): number | Spread {
+  return withRange(latencyMs.p99, p99Ms);
+}
+
+/**
+ * A percentile of all rounds together, with the range of the single rounds.
+ *
+ * @param all Of all rounds.
+ * @param rounds Of the single ones, where they are known.
+ * @returns A number, or a spread that has the number in the middle.
+ */
+export function withRange(all: number, rounds: Spread | undefined): number | Spread {
+  if (rounds === undefined) return all;
+  // All rounds together lie between them, but for the width of a bucket.
+  return {
+    median: all,
+    low: Math.min(all, rounds.low),
+    high: Math.max(all, rounds.high),
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { lineChart, renderReport } from "../../../../src/cli/tune/report/mod.ts";
+import { formatNumber } from "../../../../src/cli/tune/report/number_style.ts";
 import { sampleReport } from "../../../support/tune_report.ts";
 
 const report = sampleReport();
@@ -87,6 +88,26 @@ Deno.test("renderReport() warns of commands that failed, and only then", () => {
     `1,200 commands failed, in 2 of ${points.length} measurements`,
   );
   assert(!renderReport(report).includes("commands failed"));
+});
+
+Deno.test("renderReport() says what the first failures said, each once, as text", () => {
+  const points = report.points.map((point, index) => ({
+    ...point,
+    ...index < 2 ? { errors: 3, firstError: "OOM <command> not allowed" } : {},
+  }));
+  const page = renderReport({ ...report, points });
+  const said = "mooring, get-heavy: OOM &lt;command&gt; not allowed";
+  assertEquals(page.split(said).length - 1, 1);
+});
+
+Deno.test("renderReport() draws how the p99 of the rounds differs", () => {
+  const [point] = report.points;
+  const { high, low } = point!.p99Ms!;
+  const said = `(${formatNumber(low)} to ${formatNumber(high)})`;
+  const figure = renderReport(report).match(
+    /<figure[^>]*id="latency-by-lanes".*?<.figure>/s,
+  );
+  assertStringIncludes(figure![0], said);
 });
 
 Deno.test("renderReport() names machine, versions and server", () => {

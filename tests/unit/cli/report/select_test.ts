@@ -3,6 +3,7 @@ import {
   agreeing,
   chosenLanes,
   lineOf,
+  p99Of,
   pointsOf,
   valuesOf,
 } from "../../../../src/cli/tune/report/select.ts";
@@ -40,6 +41,16 @@ Deno.test("lineOf() goes up along its axis, with whiskers, and past what was not
     lineOf("rate", [one!], ({ concurrency }) => concurrency, (point) => point.perSecond),
     { name: "rate", points: [{ x: 1, y: median, low, high }] },
   );
+});
+
+Deno.test("p99Of() has the range of the rounds, and holds all rounds together in it", () => {
+  const [point] = lanes;
+  const { p99Ms, ...bare } = { ...point!, latencyMs: { ...point!.latencyMs, p99: 2 } };
+  assertEquals(p99Of(bare), 2);
+  const range = (low: number, high: number) =>
+    p99Of({ ...bare, p99Ms: { ...p99Ms!, low, high } });
+  assertEquals(range(1, 3), { median: 2, low: 1, high: 3 });
+  assertEquals(range(2.01, 3), { median: 2, low: 2, high: 3 });
 });
 
 Deno.test("valuesOf() names each value once, in ascending order", () => {

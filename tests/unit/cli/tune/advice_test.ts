@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import {
-  advise,
+  type AdviceBasis,
+  advise as adviseOn,
   type CurrentSettings,
   kneesOf,
 } from "../../../../src/cli/tune/advice.ts";
@@ -17,6 +18,17 @@ const DEFAULT: CurrentSettings = {
   acquireTimeout: 3,
   socketTimeout: 5,
 };
+
+/** What a full run on a usual server recommends. */
+function advise(
+  points: readonly Point[],
+  current: CurrentSettings,
+  basis: Partial<AdviceBasis> = {},
+): Advice[] {
+  const usual = { shipped: DEFAULT, maxClients: 10_000, effort: "full" } as const;
+  return adviseOn(points, { ...usual, current, ...basis });
+}
+
 const EFFORT: Effort = {
   ...FULL,
   concurrency: [1, 16, 64, 256],
@@ -112,10 +124,25 @@ function score(server: Simulation, maxLanes: number, maxConnections: number): nu
   return Math.sqrt(shared.perSecond * alone.perSecond);
 }
 
+for (const { best, lanes, leases, name } of SERVERS) {
+  Deno.test(`the best setting is what a search of all sizes finds: ${name}`, () => {
+    const most = (model: ServerModel, callers: number, sizes: number) => {
+      const found = Array.from(
+        { length: sizes },
+        (_, index) => simulate(model, callers, index + 1, 400, 7).perSecond,
+      );
+      return { top: Math.max(...found), at: (size: number) => found[size - 1]! };
+    };
+    const [shared, alone] = [most(lanes, 256, 8), most(leases, 64, 64)];
+    assertGreater(shared.at(best.lanes), 0.98 * shared.top);
+    assertGreater(alone.at(best.leases), 0.98 * alone.top);
+  });
+}
+
 for (const server of SERVERS) {
   Deno.test(`advise() beats default, double and half: ${server.name}`, async () => {
     const points = await tune(server, DEFAULT);
-    const advice = advise(points, 10_000, DEFAULT);
+    const advice = advise(points, DEFAULT);
     const lanes = valueOf(advice, "max_lanes");
     const connections = valueOf(advice, "max_connections");
     assertEquals([lanes, connections - lanes], [server.best.lanes, server.best.leases]);
@@ -129,6 +156,17 @@ for (const server of SERVERS) {
       const other = score(server, otherLanes, otherConnections);
       assertGreater(reached / other, 1.03, `${name}: ${reached} against ${other}`);
     }
+    // Neither of the two hides what the other one costs.
+    const sizes = [
+      [server.lanes, 256, lanes],
+      [server.leases, 64, connections - lanes],
+    ] as const;
+    for (const [model, callers, size] of sizes) {
+      const at = (size: number) => simulate(model, callers, size, 1000, 97).perSecond;
+      for (const other of [2 * size, size / 2].filter((other) => other >= 1)) {
+        assertGreater(at(size) / at(other), 1.03, `${size} against ${other}`);
+      }
+    }
     for (const { reason } of advice) assertMatch(reason, /\d/);
   });
 
@@ -139,7 +177,7 @@ for (const server of SERVERS) {
       maxLanes: best.lanes,
       maxConnections: best.lanes + best.leases,
     };
-    const advice = advise(await tune(server, current), 10_000, current);
+    const advice = advise(await tune(server, current), current);
     assertEquals(
       advice.filter(({ key, value, current }) => /^max/.test(key) && value !== current),
       [],
@@ -152,27 +190,72 @@ Deno.test("advise() gives an acquire_timeout above every wait that was met", asy
   const slow = { ...server, leases: { ...server.leases, serviceMs: 40 } };
   const current = { ...DEFAULT, acquireTimeout: 0.5 };
   const points = await tune(slow, current, 3000, ["leases"]);
-  const advice = advise(points, 10_000, current);
+  const advice = advise(points, current);
   const size = valueOf(advice, "max_connections") - current.maxLanes;
   const { waitMs } = points.find(({ leases }) => leases === size)!;
   assertGreater(waitMs!.max, 500);
   assertGreater(valueOf(advice, "acquire_timeout") * 1000, waitMs!.max);
 });
 
-Deno.test("advise() moves a socket_timeout only if it is too tight or far too long", () => {
-  const replies = (p999: number, max: number) => [
-    point({
-      sweep: "values",
-      mix: "get-heavy",
-      latencyMs: { p50: 1, p99: 2, p999, max },
-    }),
-  ];
-  const timeout = (points: Point[], socketTimeout: number) =>
-    valueOf(advise(points, 10_000, { ...DEFAULT, socketTimeout }), "socket_timeout");
-  assertEquals(timeout(replies(150, 700), 1), 3);
-  assertEquals(timeout(replies(150, 700), 5), 5);
-  assertEquals(timeout(replies(150, 700), 30), 3);
-  assertEquals(timeout(replies(0.1, 1), 5), 1);
+/** Replies of five rounds, by their p99.9 and the longest of each. */
+function replies(p999: readonly number[], max: readonly number[]): Point[] {
+  const spread = (values: readonly number[]) => ({
+    median: values.toSorted((a, b) => a - b)[2]!,
+    low: Math.min(...values),
+    high: Math.max(...values),
+  });
+  const tailMs = { p999: spread(p999), max: spread(max) };
+  const latencyMs = { p50: 1, p99: 2, p999: tailMs.p999.high, max: tailMs.max.high };
+  return [point({ sweep: "values", mix: "get-heavy", latencyMs, tailMs })];
+}
+
+const always = (ms: number) => [ms, ms, ms, ms, ms];
+
+/** What becomes of a timeout of so many seconds. */
+function timeout(
+  points: readonly Point[],
+  socketTimeout: number,
+  effort: AdviceBasis["effort"] = "full",
+): number {
+  const advice = advise(points, { ...DEFAULT, socketTimeout }, { effort });
+  return valueOf(advice, "socket_timeout");
+}
+
+Deno.test("advise() raises a socket_timeout that is too tight, after a quick run too", () => {
+  // Ten times 150 ms, four times 700 ms.
+  const points = replies(always(150), always(700));
+  for (const effort of ["quick", "full"] as const) {
+    assertEquals(timeout(points, 1, effort), 3);
+    assertEquals(timeout(points, 3, effort), 3);
+  }
+});
+
+Deno.test("advise() lowers a socket_timeout to the default at the most, and never after a quick run", () => {
+  const fast = replies(always(0.1), always(1));
+  assertEquals(timeout(fast, 30), 5);
+  assertEquals(timeout(fast, 30, "quick"), 30);
+  for (const kept of [1, 5, 9]) assertEquals(timeout(fast, kept), kept);
+  // What was seen asks for more than the default.
+  assertEquals(timeout(replies(always(800), always(1000)), 30), 10);
+});
+
+Deno.test("advise() lets one bad moment of five rounds decide nothing", () => {
+  const outlier = replies([0.1, 0.1, 0.1, 0.1, 4000], [1, 1, 1, 1, 9000]);
+  assertEquals(timeout(outlier, 5), 5);
+  assertEquals(timeout(outlier, 30), 5);
+  const usual = replies([0.1, 0.1, 4000, 4000, 4000], [1, 1, 9000, 9000, 9000]);
+  assertEquals(timeout(usual, 5), 45);
+});
+
+Deno.test("advise() keeps an acquire_timeout of the default, however short the waits were", () => {
+  const waitMs = { p50: 0, p99: 0.1, p999: 0.2, max: 1 };
+  const points = [point({ leases: 19, waitMs })];
+  assertEquals(valueOf(advise(points, DEFAULT), "acquire_timeout"), 3);
+  const patient = { ...DEFAULT, acquireTimeout: 30 };
+  assertEquals(valueOf(advise(points, patient), "acquire_timeout"), 3);
+  const [, kept] = advise(points, patient, { effort: "quick" });
+  assertEquals(kept!.value, 30);
+  assertMatch(kept!.reason, /quick run/);
 });
 
 function point(values: Partial<Point>): Point {
@@ -202,23 +285,25 @@ const sized = (leases: number, median: number, noise: number) =>
 Deno.test("advise() keeps what is there while the gain is within the noise", () => {
   for (const noise of [200, 500]) {
     const points = [sized(19, 1000, noise), sized(32, 1150, noise)];
-    assertEquals(valueOf(advise(points, 10_000, DEFAULT), "max_connections"), 20);
+    assertEquals(valueOf(advise(points, DEFAULT), "max_connections"), 20);
   }
   const clear = [sized(19, 1000, 20), sized(32, 1150, 20)];
-  assertEquals(valueOf(advise(clear, 10_000, DEFAULT), "max_connections"), 33);
+  assertEquals(valueOf(advise(clear, DEFAULT), "max_connections"), 33);
 });
 
 Deno.test("advise() takes connections away only where it is sure that fewer are as good", () => {
   const current = { ...DEFAULT, maxConnections: 101 };
   const points = (noise: number) => [sized(4, 1000, noise), sized(100, 1000, noise)];
-  assertEquals(valueOf(advise(points(300), 10_000, current), "max_connections"), 101);
+  assertEquals(valueOf(advise(points(300), current), "max_connections"), 101);
   // Eight stay for those who block, one is the lane.
-  assertEquals(valueOf(advise(points(10), 10_000, current), "max_connections"), 9);
+  assertEquals(valueOf(advise(points(10), current), "max_connections"), 9);
+  const quick = advise(points(10), current, { effort: "quick" });
+  assertEquals(valueOf(quick, "max_connections"), 101);
 });
 
 Deno.test("advise() leaves room under maxclients", () => {
   const points = [sized(19, 1000, 10), sized(64, 3000, 10)];
-  const [advice] = advise(points, 100, DEFAULT);
+  const [advice] = advise(points, DEFAULT, { maxClients: 100 });
   assertEquals(advice!.value, 25);
   assertMatch(advice!.reason, /100 clients/);
 });
@@ -230,13 +315,13 @@ Deno.test("advise() makes room for the lanes where leases were not measured", ()
       perSecond: { median, low: median, high: median },
     });
   const current = { ...DEFAULT, maxConnections: 3 };
-  const advice = advise([lanes(1, 1000), lanes(4, 3000)], 10_000, current);
+  const advice = advise([lanes(1, 1000), lanes(4, 3000)], current);
   assertEquals(valueOf(advice, "max_lanes"), 4);
   assertEquals(valueOf(advice, "max_connections"), 6);
 });
 
 Deno.test("advise() says nothing of what was not measured", () => {
-  assertEquals(advise([], 10_000, DEFAULT), []);
+  assertEquals(advise([], DEFAULT), []);
 });
 
 Deno.test("kneesOf() has a knee for each number of lanes", async () => {

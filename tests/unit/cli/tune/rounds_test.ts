@@ -107,6 +107,23 @@ Deno.test("runRounds() adds up what the rounds saw", async () => {
   assertEquals("waitMs" in point!, false);
 });
 
+Deno.test("runRounds() has the slowest of each round, so that one bad round is one of five", async () => {
+  let index = 0;
+  const [point] = await runRounds([spec(1)], {
+    effort: { ...EFFORT, rounds: { least: 5, most: 5 } },
+    budgetMs: 1e9,
+    now: () => 0,
+    measure: () => Promise.resolve(round(1000, index++ === 3 ? 4000 : 2)),
+  });
+  const fast = point!.p99Ms!.median;
+  assertAlmostEquals(fast, 2, 0.05);
+  assertEquals(point!.latencyMs.max, 4000);
+  for (const tail of [point!.tailMs!.p999, point!.tailMs!.max]) {
+    assertAlmostEquals(tail.median, 2, 0.05);
+    assertEquals(tail.high, 4000);
+  }
+});
+
 Deno.test("runRounds() ends when its signal is aborted", async () => {
   const controller = new AbortController();
   let count = 0;

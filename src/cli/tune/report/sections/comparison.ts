@@ -13,6 +13,7 @@ import {
   agreeing,
   chosenLanes,
   lineOf,
+  p99Of,
   pointsOf,
   sayLanes,
   sayLoad,
@@ -66,7 +67,7 @@ export function comparisonSection(report: TuneReport): Section | undefined {
     description,
     x: CALLERS,
     y: { ...LATENCY, title: "Latency, p99" },
-    series: lines(({ latencyMs }) => latencyMs.p99),
+    series: lines(p99Of),
   };
   return {
     id: "comparison",

@@ -1,15 +1,17 @@
-import type { Point, TuneReport } from "../../report_types.ts";
+import type { Percentiles, Point, Spread, TuneReport } from "../../report_types.ts";
 import { CALLERS, charts, LATENCY, type Section } from "../section.ts";
 import type { Axis, LineChart } from "../chart_types.ts";
 import {
   agreeing,
   chosenLanes,
   lineOf,
+  p99Of,
   pointsOf,
   sayLanes,
   sayLoad,
   SUBJECTS,
   valuesOf,
+  withRange,
 } from "../select.ts";
 
 const RATE: Axis = {
@@ -54,7 +56,7 @@ function percentilesChart(
     x: CALLERS,
     y: LATENCY,
     colors: "order",
-    series: percentileLines(shown, callers, ({ latencyMs }) => latencyMs),
+    series: percentileLines(shown, callers, latencies),
   }];
 }
 
@@ -65,7 +67,8 @@ function tailChart(points: readonly Point[]): LineChart[] {
   return [{
     id: "latency-by-lanes",
     title: "The slowest of 100 (p99), for each number of lanes",
-    description: `Load: ${sayLoad(first)}.`,
+    description: `Load: ${sayLoad(first)}. The broad bar behind a point goes from the ` +
+      "smallest to the largest of the rounds.",
     x: CALLERS,
     y: { ...LATENCY, title: "Latency, p99" },
     colors: "order",
@@ -74,7 +77,7 @@ function tailChart(points: readonly Point[]): LineChart[] {
         sayLanes(lanes),
         points.filter((point) => point.lanes === lanes),
         callers,
-        ({ latencyMs }) => latencyMs.p99,
+        p99Of,
       )
     ),
   }];
@@ -103,7 +106,7 @@ function rateCharts(report: TuneReport): LineChart[] {
     title: `Latency percentiles of ${own.subject} at a fixed rate`,
     y: LATENCY,
     colors: "order",
-    series: percentileLines(own.points, askedFor, ({ latencyMs }) => latencyMs),
+    series: percentileLines(own.points, askedFor, latencies),
   };
   const sideBySide: LineChart = {
     ...common,
@@ -111,20 +114,36 @@ function rateCharts(report: TuneReport): LineChart[] {
     title: "The slowest of 100 (p99) at a fixed rate, side by side",
     y: { ...LATENCY, title: "Latency, p99" },
     series: lines.map(({ subject, look, points }) => ({
-      ...lineOf(subject, points, askedFor, ({ latencyMs }) => latencyMs.p99),
+      ...lineOf(subject, points, askedFor, p99Of),
       look,
     })),
   };
   return lines.length > 1 ? [percentiles, sideBySide] : [percentiles];
 }
 
+/** What the percentiles of a point are, and how those of its rounds differ. */
+interface PointPercentiles {
+  readonly all: Percentiles | undefined;
+  readonly p99?: Spread | undefined;
+  readonly p999?: Spread | undefined;
+}
+
+/** The latencies of a point. */
+function latencies({ latencyMs, p99Ms, tailMs }: Point): PointPercentiles {
+  return { all: latencyMs, p99: p99Ms, p999: tailMs?.p999 };
+}
+
 /** One line for each percentile. */
 export function percentileLines(
   points: readonly Point[],
   x: (point: Point) => number,
-  of: (point: Point) => Point["waitMs"],
+  of: (point: Point) => PointPercentiles,
 ): LineChart["series"] {
   return (["p50", "p99", "p999"] as const).map((key) =>
-    lineOf(key, points, x, (point) => of(point)?.[key])
+    lineOf(key, points, x, (point) => {
+      const { all, ...rounds } = of(point);
+      if (all === undefined || key === "p50") return all?.[key];
+      return withRange(all[key], rounds[key]);
+    })
   );
 }

@@ -33,7 +33,10 @@ export function leasesSection(report: TuneReport): Section | undefined {
     x: POOL_SIZE,
     y: { ...LATENCY, title: "Wait" },
     colors: "order",
-    series: percentileLines(points, size, ({ waitMs }) => waitMs),
+    series: percentileLines(points, size, ({ waitMs, waitTailMs }) => ({
+      all: waitMs,
+      p999: waitTailMs?.p999,
+    })),
   };
   const throughput: LineChart = {
     id: "pool-throughput",

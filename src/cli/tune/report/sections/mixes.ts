@@ -2,7 +2,7 @@ import type { Mix, Point, TuneReport } from "../../report_types.ts";
 import type { BarChart, BarValue } from "../chart_types.ts";
 import { formatNumber } from "../number_style.ts";
 import { charts, LATENCY, type Section, THROUGHPUT } from "../section.ts";
-import { agreeing, pointsOf, SUBJECTS } from "../select.ts";
+import { agreeing, p99Of, pointsOf, SUBJECTS } from "../select.ts";
 
 const MIXES: readonly Mix[] = [
   "get-heavy",
@@ -61,7 +61,12 @@ export function mixesSection(report: TuneReport): Section | undefined {
     id: "mixes-latency",
     title: "The slowest of 100 (p99) of each mix of commands",
     x: { ...LATENCY, title: "Latency, p99" },
-    series: series(({ latencyMs }) => ({ value: latencyMs.p99 })),
+    series: series((point) => {
+      const p99 = p99Of(point);
+      if (typeof p99 === "number") return { value: p99 };
+      const { high, low, median } = p99;
+      return { value: median, low, high };
+    }),
   };
   return { id: "mixes", title: "Command mixes", content: charts([throughput, latency]) };
 }

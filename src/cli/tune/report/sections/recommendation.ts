@@ -1,4 +1,4 @@
-import type { Advice, TuneReport } from "../../report_types.ts";
+import type { Advice, Point, TuneReport } from "../../report_types.ts";
 import { element, join, type Markup, text } from "../markup.ts";
 import { formatNumber } from "../number_style.ts";
 import { paragraph, type Section } from "../section.ts";
@@ -59,12 +59,19 @@ function failures(report: TuneReport): Markup {
   const failed = report.points.filter(({ errors }) => errors > 0);
   if (failed.length === 0) return text("");
   const errors = failed.reduce((sum, point) => sum + point.errors, 0);
+  const firsts = new Set(failed.map(firstOf));
   return element(
-    "p",
+    "div",
     { class: "warning" },
-    text(
+    paragraph(
       `${formatNumber(errors)} commands failed, in ${formatNumber(failed.length)} of ` +
         `${formatNumber(report.points.length)} measurements: read those with care.`,
     ),
+    element("ul", {}, ...[...firsts].map((words) => element("li", {}, text(words)))),
   );
+}
+
+/** What the first failure of a measurement said. */
+function firstOf({ firstError, mix, subject }: Point): string {
+  return `${subject}, ${mix}: ${firstError ?? "no reason is known"}`;
 }
