@@ -1,16 +1,8 @@
 import { Command } from "../connection/driver.ts";
-import {
-  type CommandOwner,
-  settleFailed,
-  track,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
+import { Unheard } from "./unheard.ts";
 
-/** Nobody waits for the reply to an ASKING: the command behind it tells how it went. */
-const OWNER: CommandOwner = {
-  replied: () => {},
-  failed: (command, error) => settleFailed(command, error),
-};
+const ASKING = new Unheard();
 
 /**
  * Makes the command that lets the next one run on a cluster's node which does not serve its
@@ -20,9 +12,7 @@ const OWNER: CommandOwner = {
  * @returns The command, tracked; its outcome is nobody's business.
  */
 export function makeAsking(timeoutMs: number): TrackedCommand {
-  const asking = track(new Command("asking"), OWNER, timeoutMs);
-  asking.promise.catch(() => {});
-  return asking;
+  return ASKING.track(new Command("asking"), timeoutMs);
 }
 
 /**
@@ -32,5 +22,5 @@ export function makeAsking(timeoutMs: number): TrackedCommand {
  * @returns `true` if it is.
  */
 export function isAsking(command: TrackedCommand): boolean {
-  return command.tracking.owner === OWNER;
+  return command.tracking.owner === ASKING;
 }

@@ -1,17 +1,9 @@
 import { Command } from "../connection/driver.ts";
-import {
-  type CommandOwner,
-  settleFailed,
-  track,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
 import { WAITS } from "../resilience/command_table.ts";
+import { Unheard } from "./unheard.ts";
 
-/** Nobody waits for the reply: the command behind it tells how it went. */
-const OWNER: CommandOwner = {
-  replied: () => {},
-  failed: (command, error) => settleFailed(command, error),
-};
+const CATCHING_UP = new Unheard();
 
 /**
  * Whether a command waits for the writes that were made before it, such as WAIT.
@@ -39,7 +31,5 @@ export function makeCatchUp({ tracking }: TrackedCommand): TrackedCommand {
   const args = name === "waitaof" ? ["0", "0", "1"] : ["0", "1"];
   // Without a deadline: judging one, the connection would find that it is silent while
   // the command after this one waits.
-  const command = track(new Command(name, args), OWNER, Infinity);
-  command.promise.catch(() => {});
-  return command;
+  return CATCHING_UP.track(new Command(name, args), Infinity);
 }

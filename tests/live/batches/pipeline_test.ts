@@ -74,6 +74,7 @@ Deno.test("manager.pipeline() refuses what may not run in it, and sends nothing"
     for (
       const [advice, add] of [
         ["on the client", (p) => p.blpop("q", 0)],
+        ["on the client when", (p) => p.wait(1, 0)],
         ["name of its own", (p) => p.select(3)],
         ["manager.transaction()", (p) => (p as unknown as { multi(): void }).multi()],
         ["manager.subscribe()", (p) => p.call("SUBSCRIBE", "c")],

@@ -129,7 +129,7 @@ Deno.test("CommandClassifier names the right call in place of a stateful command
     ["monitor", [], "manager.acquire()"],
     ["quit", [], "manager.closeAll()"],
     ["client", ["TRACKING", "on"], "manager.acquire()"],
-    ["wait", [1, 0], "lease"],
+    ["wait", [1, 0], "on the client"],
   ];
   for (const [name, args, text] of cases) {
     assertStringIncludes(commands.resolve(name, args).advice ?? "", text);
