@@ -21,8 +21,10 @@ export { RedisDatabase } from "../core/databases.ts";
 export {
   type Delivery,
   type ErrorCode,
+  type PhaseTimes,
   RedisManagerError,
   type RedisManagerErrorOptions,
+  type SpentOptions,
 } from "../core/errors/base.ts";
 export {
   ConfigError,

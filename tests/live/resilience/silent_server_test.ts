@@ -6,11 +6,11 @@ import { onStage } from "../faults/_stage.ts";
 const script = ([name]: string[]) =>
   name!.toLowerCase() === "ping" ? new Uint8Array() : undefined;
 
-Deno.test("a server that does not say whether it serves is given up after loadingTimeoutMs, and told so", () =>
+Deno.test("a server that does not say whether it serves is given up at the deadline of the attempt, and told so", () =>
   onStage({
     manager: {
-      loadingTimeoutMs: 300,
-      connectTimeoutMs: 20_000,
+      loadingTimeoutMs: 60_000,
+      connectTimeoutMs: 300,
       commandTimeoutMs: 20_000,
       connectRetry: { attempts: 1 },
     },
@@ -20,6 +20,6 @@ Deno.test("a server that does not say whether it serves is given up after loadin
       () => manager.getAsyncClient("main"),
       ConnectError,
     );
-    assertStringIncludes(error.message, "no answer to PING within 300 ms");
+    assertStringIncludes(error.message, "no answer within 300 ms");
     assertEquals(error.retryable, true);
   }));
