@@ -15,6 +15,14 @@ const NOTED_MS = 2;
  */
 export const LATE_FACTOR = 3;
 
+/** What a bound is multiplied with at least: no machine of today is quiet for long. */
+const LEAST_LOAD = 1.5;
+
+/** How many times as long as on a quiet machine things may take: by its load, each core's. */
+export function loadFactor(): number {
+  return Math.max(LEAST_LOAD, Deno.loadavg()[0]! / navigator.hardwareConcurrency);
+}
+
 /** What a {@linkcode Stopwatch} shows. */
 export interface Reading {
   /** Milliseconds since it was started. */
@@ -28,7 +36,8 @@ export interface Reading {
 export interface TimeBounds {
   /** Nothing comes early; a process that is late may have begun to measure late, too. */
   readonly least?: number;
-  /** Holds on a quiet machine; grows by what the process was kept from running. */
+  /** Holds on a quiet machine; grows by what the process was kept from running, and with
+   * the load of the machine: a test waits for servers, too. */
   readonly most?: number;
 }
 
@@ -113,20 +122,23 @@ export class Stopwatch implements Disposable {
  * @param reading The time, and how much of it this process was kept from running.
  * @param bounds What it is held to.
  * @param what What took it, in words.
+ * @param load How many times as long as on a quiet machine it may take.
  * @throws {Error} With the numbers.
  */
 export function assertTook(
   { ms, lateMs }: Reading,
   { least = -Infinity, most = Infinity }: TimeBounds,
   what = "it",
+  load = loadFactor(),
 ): void {
-  const allowedMs = most + LATE_FACTOR * lateMs;
+  const allowedMs = most * load + LATE_FACTOR * lateMs;
   if (ms + lateMs >= least && ms < allowedMs) return;
   throw new Error(
     `${what} took ${
       ms.toFixed(1)
     } ms, out of ${least} to ${most} ms, on a machine that ` +
-      `kept this process from running for ${lateMs.toFixed(1)} ms`,
+      `kept this process from running for ${lateMs.toFixed(1)} ms, where all takes ` +
+      `${load.toFixed(1)} times as long`,
   );
 }
 

@@ -72,6 +72,11 @@ export class TokenWriters implements Disposable {
     return this.#written.size;
   }
 
+  /** How many of these a replica was known to have so far. */
+  get confirmed(): number {
+    return [...this.#written.values()].filter(({ confirmed }) => confirmed).length;
+  }
+
   /** Lets the writers finish what they do, and no more. */
   async stop(): Promise<void> {
     this.#running = false;
@@ -87,12 +92,11 @@ export class TokenWriters implements Disposable {
     const there: string[] = [];
     for (const key of this.#keys) there.push(...await list(key));
     const { ok: _, lost, ...verdict } = this.#ledger.verdict(there);
-    const written = [...this.#written.values()];
     return {
       ...verdict,
       lost: lost.map((token) => this.#written.get(token)!),
-      acknowledged: written.length,
-      confirmed: written.filter(({ confirmed }) => confirmed).length,
+      acknowledged: this.acknowledged,
+      confirmed: this.confirmed,
       ambiguous: this.#ambiguous,
     };
   }

@@ -183,7 +183,10 @@ Deno.test("row 36: the primary is killed under load, and writes resume on the ne
     const old = await redis.primary();
     using load = new Load(manager.getClient("main"));
     using durable = new TokenWriters(DURABLE, durableWrite(manager, false));
-    await waitFor(() => load.acknowledged > CALLERS, { timeoutMs: 30_000 });
+    await waitFor(
+      () => load.acknowledged > CALLERS && durable.confirmed > 0,
+      { timeoutMs: 60_000 },
+    );
     load.mark();
     const killedAt = performance.now();
     manager.addEventListener("failover", () => load.beginEra(), { once: true });
@@ -249,7 +252,10 @@ for (const guarded of [false, true]) {
       await using manager = managerOf(redis);
       using load = new Load(manager.getClient("main"));
       using durable = new TokenWriters(DURABLE, durableWrite(manager, false));
-      await waitFor(() => load.acknowledged > CALLERS, { timeoutMs: 30_000 });
+      await waitFor(
+        () => load.acknowledged > CALLERS && durable.confirmed > 0,
+        { timeoutMs: 60_000 },
+      );
       load.mark();
       const found = await follow(manager, load, () => redis.failover());
       const { decided, leftAt, noticedMs, recoveredMs } = found;

@@ -109,8 +109,8 @@ Deno.test("row 37: a primary killed under load is followed to its replica, and e
       if (await cluster.ownerOf(key) === old) onOld.add(key);
     }
     assert(onOld.size > 2 && onOld.size < lists.length, [...onOld].join());
-    await waitFor(() => shared.acknowledged > 500 && durable.acknowledged > 20, {
-      timeoutMs: 30_000,
+    await waitFor(() => shared.acknowledged > 500 && durable.confirmed > 20, {
+      timeoutMs: 60_000,
     });
     const killedAt = performance.now();
     await old.kill();
