@@ -100,6 +100,9 @@ export class Connection {
   #tick = -1;
   #tickTime = 0;
   #lastReceivedAt: number;
+  /** When a reply, or a part of one, came last: pushes answer nothing. */
+  #lastReplyAt: number;
+  #repliesBegun = 0;
   readonly #deadlines: DeadlineWatch;
   /** Our own questions in flight: in the library's queue, but not in the log. */
   #unlogged = 0;
@@ -126,7 +129,7 @@ export class Connection {
     this.#clock = parts.clock;
     this.#observer = parts.observer;
     this.#silenceLimitMs = parts.silenceLimitMs;
-    this.createdAt = this.#lastReceivedAt = parts.clock.now();
+    this.createdAt = this.#lastReceivedAt = this.#lastReplyAt = parts.clock.now();
     this.#deadlines = new DeadlineWatch({
       clock: parts.clock,
       isOpen: () => this.isOpen,
@@ -352,6 +355,11 @@ export class Connection {
     const now = this.#clock.now();
     this.#lastReceivedAt = now;
     const answered = this.#log.total + this.#unlogged - this.redis.commandQueue.length;
+    const { begun, isPartial } = this.#replies;
+    if (answered > 0 || isPartial || begun !== this.#repliesBegun) {
+      this.#lastReplyAt = now;
+      this.#repliesBegun = begun;
+    }
     if (answered > 0) {
       this.#hasAnswered = true;
       this.#log.settle(answered, (sentAt, count) => {
@@ -427,10 +435,10 @@ export class Connection {
     const held = this.#judgeEach(this.#doubt?.held ?? [], now, "never-sent");
     if (sent.expired > 0) this.#observer.troubled("timeout");
     if (sent.expired > 0 && this.#isSilent(now)) {
-      const ms = Math.round(now - Math.max(this.#lastReceivedAt, this.#log.oldest));
+      const ms = Math.round(now - Math.max(this.#lastReplyAt, this.#log.oldest));
       this.close({
         kind: "silent",
-        text: `no bytes for ${ms} ms while replies were owed`,
+        text: `no reply for ${ms} ms while some were owed`,
       });
     } else if (sent.expired > 0 && this.#isStuck(now)) {
       this.close({ kind: "silent", text: "a reply began and did not go on" });
@@ -476,7 +484,7 @@ export class Connection {
 
   /** Owes replies and has been silent for too long. */
   #isSilent(now: number): boolean {
-    const since = Math.max(this.#lastReceivedAt, this.#log.oldest);
+    const since = Math.max(this.#lastReplyAt, this.#log.oldest);
     return now - since >= this.#silenceLimitMs;
   }
 }

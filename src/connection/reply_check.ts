@@ -44,6 +44,11 @@ export class ReplyCheck {
     this.#expected = this.#guard.begun;
   }
 
+  /** Replies that have begun to come since the connection was opened; pushes are none. */
+  get begun(): number {
+    return this.#guard.begun;
+  }
+
   /** Whether a reply has begun to come and is not whole. */
   get isPartial(): boolean {
     return this.#guard.isPartial;

@@ -100,7 +100,7 @@ export async function answerWithGarbage(
   const script = ([name, key]: string[]) =>
     name?.toLowerCase() === "set" ? answers.get(key!) : undefined;
   let findings: GarbageFindings | undefined;
-  await onStage({ manager: SETTINGS, relay: { script } }, async ({ manager }) => {
+  await onStage({ manager: SETTINGS, relay: { script } }, async ({ manager, relay }) => {
     const codes = new Map<string, number>();
     let left = cases;
     const work = async (database: string) => {
@@ -111,8 +111,12 @@ export async function answerWithGarbage(
         const code = await client.set(key, "v").then(() => "ok", codeOf);
         codes.set(code, (codes.get(code) ?? 0) + 1);
         answers.delete(key);
-        // Until the connection ends, what comes late looks like what is owed next.
-        if (code === "COMMAND_TIMEOUT") await delay(50);
+        // Until the connection ends, what comes late looks like what is owed next; where it
+        // answered others meanwhile, it does not end, and nothing tells the replies apart.
+        if (code === "COMMAND_TIMEOUT") {
+          await delay(50);
+          if (manager.getPoolStatistics(database).inFlight > 0) relay.resetAll();
+        }
         // What comes next is never a stranger's reply; the end of the connection may take
         // it along, and then it says so.
         const echoed = await client.echo(key).catch((error) => error);

@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
-import { ProtocolError } from "../../../mod.ts";
+import { CommandTimeoutError, ProtocolError } from "../../../mod.ts";
 import { delay, waitFor } from "../../support/clients.ts";
+import type { Relay } from "../../support/relay.ts";
 import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { onStage } from "./_stage.ts";
@@ -43,6 +44,29 @@ Deno.test("row 41: two replies in place of one give neither", () => {
     assertEquals(doubled.delivery, "ambiguous");
     assertEquals(await client.incr("other"), 1);
   });
+});
+
+Deno.test("row 41: a push answers nothing: at the deadline the connection is ended, before another command can get its place", () => {
+  let relay: Relay | undefined;
+  const script = ([name]: string[]) => {
+    if (name !== "set") return undefined;
+    // Just before the deadline, so that bytes came a moment ago.
+    setTimeout(() => void relay!.connections[0]!.inject(">2\r\n+a\r\n:1\r\n"), 400);
+    return "";
+  };
+  return onStage(
+    { relay: { script }, manager: { commandTimeoutMs: 500 } },
+    async (stage) => {
+      relay = stage.relay;
+      const client = stage.manager.getClient("main");
+      const patient = client.with({ timeoutMs: 20_000 });
+      await patient.ping();
+      const unanswered = await client.set("k", "v").catch((error) => error);
+      assertInstanceOf(unanswered, CommandTimeoutError);
+      assertEquals([await patient.incr("n"), await patient.echo("mine")], [1, "mine"]);
+      assertEquals(relay.accepted.length, 2);
+    },
+  );
 });
 
 Deno.test("row 41: a surplus reply before the right one is noticed when the right one comes", () =>
