@@ -114,7 +114,7 @@ async function fail({ server, relay, manager }: Stage): Promise<unknown[]> {
   await keep(manager.pipeline("main", (p) => void p.lpush("k", WRONG)));
   await keep(manager.transaction("main", (tx) => void tx.lpush("k", WRONG)));
   server.pause();
-  await keep(client.set("k", WRONG));
+  await keep(client.with({ timeoutMs: 500 }).set("k", WRONG));
   server.resume();
   await server.cli("CONFIG", "SET", "requirepass", "another");
   for (const connection of relay.connections) connection.end();
@@ -129,7 +129,7 @@ Deno.test("row 34: after use of a password it appears nowhere, whatever fails", 
     onStage({
       manager: {
         password: SECRET,
-        commandTimeoutMs: 500,
+        commandTimeoutMs: 20_000,
         circuitBreakerThreshold: 3,
         databases: { main: { db: 0, maxConnections: 2 } },
         ...keepers(seen),
