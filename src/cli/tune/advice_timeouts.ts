@@ -40,8 +40,12 @@ function worst(found: readonly Observation[]): Observation {
   };
 }
 
-function wantedSeconds({ p999, max }: Observation): number {
-  const seconds = Math.max(STEPS[0], OF_P999 * p999 / 1000, OF_LONGEST * max / 1000);
+/** What was seen, with its margin, in seconds. */
+function neededSeconds({ p999, max }: Observation): number {
+  return Math.max(OF_P999 * p999, OF_LONGEST * max) / 1000;
+}
+
+function roundedUp(seconds: number): number {
   return STEPS.find((step) => step >= seconds) ?? Math.ceil(seconds / 60) * 60;
 }
 
@@ -53,13 +57,16 @@ function adviceOf(
   observation: Observation,
   { current, least, mayLower }: Deadline,
 ): Advice {
-  const wanted = wantedSeconds(observation);
+  const needed = neededSeconds(observation);
+  const wanted = roundedUp(needed);
   const seen = `${what} ${ms(observation.p999)} at p99.9 and ${ms(observation.max)} at ` +
     "the longest, in the median round";
   const margin = `${OF_P999} times the one and ${OF_LONGEST} times the other`;
-  if (wanted > current) {
-    const reason = `${seen}: ${margin} is more than ${current} s, which would cut ` +
-      "healthy ones when the server pauses";
+  if (Math.max(needed, STEPS[0]) > current) {
+    const reason = needed > current
+      ? `${seen}: ${margin} is more than ${current} s, which would cut healthy ones when ` +
+        "the server pauses"
+      : `${seen}: less than ${STEPS[0]} s would cut healthy ones when the server pauses`;
     return { key, value: wanted, current, reason };
   }
   const lower = Math.max(wanted, least);
@@ -73,7 +80,7 @@ function adviceOf(
   }
   const floor = lower === wanted
     ? `${lower} s is ${margin} or more`
-    : `${lower} s, which is the default, is far more than ${margin}`;
+    : `${lower} s, which is the default, is more than ${margin}`;
   const reason = `${seen}: ${floor}, and tells of a failure ` +
     `${Number((current - lower).toFixed(3))} s sooner`;
   return { key, value: lower, current, reason };

@@ -227,6 +227,9 @@ Deno.test("advise() raises a socket_timeout that is too tight, after a quick run
   for (const effort of ["quick", "full"] as const) {
     assertEquals(timeout(points, 1, effort), 3);
     assertEquals(timeout(points, 3, effort), 3);
+    // Enough, if no round number.
+    assertEquals(timeout(points, 2.9, effort), 2.9);
+    assertEquals(timeout(replies(always(0.1), always(1)), 0.1, effort), 0.5);
   }
 });
 
