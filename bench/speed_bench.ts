@@ -15,6 +15,10 @@ import { costTable, missedLines, throughputTable } from "./speed/table.ts";
 
 /** Many rounds that are short: what disturbs the machine then disturbs neighbours alike. */
 const FULL: Effort = { rounds: 21, durationMs: 130 };
+/** Of many callers, who take longer to get going. */
+const FULL_OF_MANY: Effort = { rounds: 9, durationMs: 400 };
+/** From how many callers on. */
+const MANY = 256;
 const QUICK: Effort = { rounds: 7, durationMs: 100 };
 /** Runs of each program whose memory and start are measured. */
 const COST_RUNS = { full: 7, quick: 5 };
@@ -28,7 +32,7 @@ export interface SpeedOptions {
 }
 
 async function measure(url: string, options: SpeedOptions): Promise<[Row[], CostRow[]]> {
-  const effort = options.quick ? QUICK : FULL;
+  const full = (callers: number) => callers < MANY ? FULL : FULL_OF_MANY;
   await using stack = new AsyncDisposableStack();
   const crew = new Map<RivalName, Member>();
   for (const rival of Object.keys(RIVALS) as RivalName[]) {
@@ -39,6 +43,7 @@ async function measure(url: string, options: SpeedOptions): Promise<[Row[], Cost
     const label = `${scenario.name} C=${scenario.concurrency}`;
     if (options.only !== undefined && !label.includes(options.only)) continue;
     console.error(`  ${label}`);
+    const effort = options.quick ? QUICK : full(scenario.concurrency);
     rows.push(await runRow(scenario, crew, effort, url));
   }
   if (options.only !== undefined) return [rows, []];
