@@ -12,9 +12,9 @@ import {
   type LaneChoice,
   type LaneLoad,
   loadOf,
-  SATURATED_IN_FLIGHT,
 } from "./lane_choice.ts";
 import { passFence, type Way } from "./lane_fence.ts";
+import { LaneGrowth } from "./lane_growth.ts";
 import { areAllNeeded, hasSurplus } from "./lane_surplus.ts";
 import { WaitingCommands } from "./lane_waiting.ts";
 import type { EvictionReason } from "./types.ts";
@@ -64,9 +64,6 @@ export interface LaneSetOptions<C extends LaneConnection = Connection> {
 
 /** Most commands in flight on one lane; more are refused, with the numbers. */
 const MAX_IN_FLIGHT = 100_000;
-/** Ticks in a row with every lane saturated after which another is opened: fewer are a
- * burst, which the lanes that there are serve sooner than one that must be opened. */
-const SATURATED_TICKS = 8;
 /** Time between two looks at a lane that is to end when it is idle, in milliseconds. */
 const RETIRE_POLL_MS = 10;
 
@@ -89,9 +86,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
   readonly #retiring = new Set<Lane<C>>();
   #opening = 0;
   #readyWaiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
-  #saturatedTicks = 0;
-  #tick = -1;
-  #isSaturated = false;
+  readonly #growth = new LaneGrowth();
   /** Whether all lanes have been needed since the surplus was looked at last. */
   #allNeeded = false;
   #neededAt = 0;
@@ -332,27 +327,12 @@ export class LaneSet<C extends LaneConnection = Connection> {
     if (length > 1 && !this.#allNeeded) {
       this.#allNeeded = large || areAllNeeded(length, loadOf(best.connection));
     }
-    if (length < this.#options.maxLanes) this.#growIfSaturated(best.connection);
-    return best;
-  }
-
-  /**
-   * The least loaded lane has been busy for some ticks: one more will help. A tick counts
-   * if the lanes were saturated at any time in it, as it begins with what has been
-   * answered.
-   */
-  #growIfSaturated(least: C): void {
-    const { tick } = this.#lanes[0]!.connection.stream;
-    if (tick !== this.#tick) {
-      if (!this.#isSaturated) this.#saturatedTicks = 0;
-      this.#tick = tick;
-      this.#isSaturated = false;
+    if (length < this.#options.maxLanes) {
+      const { tick } = lanes[0]!.connection.stream;
+      const least = loadOf(best.connection);
+      if (this.#growth.wantsLane(tick, least, this.#opening === 0)) this.#openLane();
     }
-    if (this.#isSaturated || loadOf(least) < SATURATED_IN_FLIGHT) return;
-    this.#isSaturated = true;
-    if (++this.#saturatedTicks < SATURATED_TICKS || this.#opening > 0) return;
-    this.#saturatedTicks = 0;
-    this.#openLane();
+    return best;
   }
 
   #hasRoom(lane: C, count: number): boolean {

@@ -8,7 +8,7 @@ export const UNTOLD_TLS: TlsSession = Object.freeze({
   expiresAt: null,
 });
 
-/** What a call says; `null` where it is not there, says nothing, or is not implemented. */
+/** What the runtime tells, where it does; Deno 2.5 lacks some of these calls, or throws. */
 function ask<T>(call: () => T | null | undefined): T | null {
   try {
     return call() ?? null;

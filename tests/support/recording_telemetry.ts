@@ -155,7 +155,7 @@ export class RecordingTelemetry {
    * @param name The name.
    * @returns The span.
    */
-  only(name: string): RecordedSpan {
+  spanOf(name: string): RecordedSpan {
     const found = this.spans.filter((span) => span.name === name);
     if (found.length === 1) return found[0]!;
     const all = this.spans.map((span) => span.name).join(", ");

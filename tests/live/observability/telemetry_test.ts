@@ -230,8 +230,8 @@ Deno.test("a command that is sent again has one span, under who called it, that 
     await server.kill();
     await server.restart();
     assertEquals(await reading, null);
-    const span = recorded.only("GET");
-    assertStrictEquals(span.parent, recorded.only("request"));
+    const span = recorded.spanOf("GET");
+    assertStrictEquals(span.parent, recorded.spanOf("request"));
     assertEquals([span.attributes["mooring.retries"], span.status], [1, undefined]);
     assertEquals(recorded.valuesOf("db.client.operation.duration").length, 2);
     // Nobody's call opened the second connection: the loss of the first one did.
@@ -247,10 +247,13 @@ Deno.test("what fails before it is sent has a span with its error too", () => {
   }, async ({ manager }) => {
     const main = manager.getClient("main");
     await assertRejects(() => main.select(1));
-    assertEquals(recorded.only("SELECT").attributes["error.type"], "CommandRefusedError");
+    assertEquals(
+      recorded.spanOf("SELECT").attributes["error.type"],
+      "CommandRefusedError",
+    );
     const signal = AbortSignal.abort();
     await assertRejects(() => main.with({ signal }).get("k"));
-    assertEquals(recorded.only("GET").attributes["error.type"], "AbortError");
+    assertEquals(recorded.spanOf("GET").attributes["error.type"], "AbortError");
     await main.ping();
     await using _lease = await manager.acquire("main");
     await assertRejects(
@@ -273,7 +276,7 @@ Deno.test("a connection that cannot be opened has a span with its error", () => 
   }, async ({ manager }) => {
     await assertRejects(() => manager.getClient("main").get("k"));
     for (const name of ["connect", "GET"]) {
-      const { attributes, ended } = recorded.only(name);
+      const { attributes, ended } = recorded.spanOf(name);
       assertEquals([attributes["error.type"], ended], ["ConnectError", true]);
     }
   });

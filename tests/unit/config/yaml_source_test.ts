@@ -279,7 +279,7 @@ Deno.test("load() says what a variable needs that stands bare within braces", ()
     `yaml text:2:29: databases.main.password: this is not valid YAML${hint}`,
   );
   assertMatch(problem("nodes: [${PW}:1]"), /this is not valid YAML; within/);
-  // With quotes, or nothing around it, it is as good as any text.
+  // Quoted, or alone on its line, a variable is text like any other.
   for (const yaml of ['databases: { main: { host: "${PW}" } }', "host: ${PW}"]) {
     assertEquals(configOf(yaml, { PW: "x" }).databases.main!.host, "x");
   }

@@ -11,6 +11,7 @@ import type { Advice, Point, SweepName } from "../../../../src/cli/tune/report_t
 import type { Measure, Round } from "../../../../src/cli/tune/rounds.ts";
 import { runSweeps } from "../../../../src/cli/tune/tune.ts";
 import { type ServerModel, simulate } from "./simulated_server.ts";
+import { makePoint } from "./point.ts";
 
 const DEFAULT: CurrentSettings = {
   maxLanes: 1,
@@ -262,24 +263,8 @@ Deno.test("advise() keeps an acquire_timeout of the default, however short the w
 });
 
 function point(values: Partial<Point>): Point {
-  return {
-    sweep: "leases",
-    subject: "mooring",
-    mix: "lease",
-    lanes: 1,
-    leases: 1,
-    concurrency: 64,
-    valueBytes: 128,
-    rounds: 5,
-    perSecond: { median: 1000, low: 990, high: 1010 },
-    latencyMs: { p50: 1, p99: 2, p999: 3, max: 4 },
-    clientCpu: null,
-    serverCpu: null,
-    connections: 1,
-    bytesPerSecond: { in: 0, out: 0 },
-    errors: 0,
-    ...values,
-  };
+  const perSecond = { median: 1000, low: 990, high: 1010 };
+  return makePoint({ sweep: "leases", mix: "lease", leases: 1, perSecond, ...values });
 }
 
 const sized = (leases: number, median: number, noise: number) =>

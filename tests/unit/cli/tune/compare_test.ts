@@ -4,27 +4,10 @@ import { productionSigns } from "../../../../src/cli/tune/guard.ts";
 import type { Point, TuneReport } from "../../../../src/cli/tune/report_types.ts";
 import type { ServerFacts } from "../../../../src/cli/tune/server_view.ts";
 import { comparisonText } from "../../../../src/cli/tune/text.ts";
+import { makePoint } from "./point.ts";
 
 function point(values: Partial<Point>): Point {
-  return {
-    sweep: "lanes",
-    subject: "mooring",
-    mix: "get-heavy",
-    lanes: 1,
-    leases: 0,
-    concurrency: 64,
-    valueBytes: 128,
-    rounds: 5,
-    perSecond: { median: 1000, low: 980, high: 1020 },
-    latencyMs: { p50: 1, p99: 2, p999: 3, max: 4 },
-    p99Ms: { median: 2, low: 1.9, high: 2.1 },
-    clientCpu: null,
-    serverCpu: null,
-    connections: 1,
-    bytesPerSecond: { in: 0, out: 0 },
-    errors: 0,
-    ...values,
-  };
+  return makePoint({ p99Ms: { median: 2, low: 1.9, high: 2.1 }, ...values });
 }
 
 function report(points: readonly Point[], runtime = "Deno 2.9.6"): TuneReport {

@@ -41,14 +41,14 @@ function replyError(message: string): Error {
 Deno.test("DatabaseTelemetry reports a command from its call to its reply", async () => {
   const { recorded, clock, send } = setup();
   const command = recorded.within("request", () => send("get", "k"));
-  const span = recorded.only("GET");
+  const span = recorded.spanOf("GET");
   assertEquals([span.kind, span.ended, recorded.values], [2, false, []]);
   await clock.advance(7);
   command.resolve("v");
   assertEquals(await command.promise, "v");
   assertEquals(span.attributes, { ...BASE, "db.operation.name": "GET" });
   assertEquals([span.ended, span.status, span.exceptions], [true, undefined, []]);
-  assertStrictEquals(span.parent, recorded.only("request"));
+  assertStrictEquals(span.parent, recorded.spanOf("request"));
   assertEquals(recorded.values, [{
     name: "db.client.operation.duration",
     value: 0.007,
@@ -64,7 +64,7 @@ Deno.test("DatabaseTelemetry says the same of a failure in span and metric", asy
   assertStrictEquals(await assertRejects(() => command.promise), error);
   const failed = { "error.type": "WRONGTYPE", "db.response.status_code": "WRONGTYPE" };
   const attributes = { ...BASE, "db.operation.name": "LPUSH", ...failed };
-  const span = recorded.only("LPUSH");
+  const span = recorded.spanOf("LPUSH");
   assertEquals(span.attributes, attributes);
   assertEquals(span.status, { code: 2, message: "WRONGTYPE not a list" });
   assertEquals(span.exceptions, [{ name: "WRONGTYPE", message: "WRONGTYPE not a list" }]);
@@ -82,8 +82,8 @@ Deno.test("DatabaseTelemetry tells how often a command was sent again", () => {
   const once = send("set", "k", "v");
   Object.assign(once, { tracking: { attempts: 1, connection: undefined } });
   once.resolve("OK");
-  assertEquals(recorded.only("GET").attributes["mooring.retries"], 2);
-  assertEquals("mooring.retries" in recorded.only("SET").attributes, false);
+  assertEquals(recorded.spanOf("GET").attributes["mooring.retries"], 2);
+  assertEquals("mooring.retries" in recorded.spanOf("SET").attributes, false);
 });
 
 Deno.test("DatabaseTelemetry asks the connection where the server is, if nobody else knows", () => {
@@ -121,7 +121,7 @@ Deno.test("DatabaseTelemetry tells nothing of arguments unless it is asked to", 
   }
   const { recorded, send } = setup({ queryText: "keys" });
   send("set", "key", "value").resolve("OK");
-  assertEquals(recorded.only("SET").attributes["db.query.text"], "SET key ?");
+  assertEquals(recorded.spanOf("SET").attributes["db.query.text"], "SET key ?");
   assertEquals("db.query.text" in recorded.values[0]!.attributes, false);
 });
 
@@ -131,7 +131,7 @@ Deno.test("DatabaseTelemetry reports a batch as one operation with its size", as
   const end = database.batch(commands, "PIPELINE");
   await clock.advance(20);
   end(replyError("ERR no"));
-  const span = recorded.only("PIPELINE");
+  const span = recorded.spanOf("PIPELINE");
   assertEquals(span.attributes["db.operation.batch.size"], 2);
   assertEquals(span.attributes["db.query.text"], "SET ? ?; INCR ?");
   assertEquals([span.attributes["error.type"], span.ended], ["ERR", true]);
@@ -143,16 +143,16 @@ Deno.test("DatabaseTelemetry reports a batch as one operation with its size", as
 Deno.test("DatabaseTelemetry reports a batch of one as a command, and one of none with size 0", () => {
   const { recorded, database } = setup();
   database.batch([new Command("get", ["k"])], "PIPELINE")();
-  assertEquals("db.operation.batch.size" in recorded.only("GET").attributes, false);
+  assertEquals("db.operation.batch.size" in recorded.spanOf("GET").attributes, false);
   database.batch([], "PIPELINE")();
-  assertEquals(recorded.only("PIPELINE").attributes["db.operation.batch.size"], 0);
+  assertEquals(recorded.spanOf("PIPELINE").attributes["db.operation.batch.size"], 0);
 });
 
 Deno.test("DatabaseTelemetry ends a batch of the client when its last command is settled", async () => {
   const { recorded, database } = setup();
   const commands = ["get", "get", "get"].map((name) => new Command(name, ["k"]));
   database.commands(commands);
-  const span = recorded.only("PIPELINE GET");
+  const span = recorded.spanOf("PIPELINE GET");
   commands[0]!.resolve("1");
   commands[2]!.reject(replyError("OOM no room"));
   assertEquals(span.ended, false);
@@ -164,7 +164,7 @@ Deno.test("DatabaseTelemetry ends a batch of the client when its last command is
   const multi = ["multi", "incr", "incr", "exec"].map((name) => new Command(name));
   database.commands(multi);
   for (const command of multi) command.resolve("OK");
-  const transaction = recorded.only("MULTI INCR");
+  const transaction = recorded.spanOf("MULTI INCR");
   assertEquals(transaction.attributes["db.operation.batch.size"], 2);
   assertEquals(transaction.ended, true);
 });
@@ -201,7 +201,7 @@ Deno.test("DatabaseTelemetry marks an acquire that was in vain, and passes the e
   const error = new RangeError("none left");
   const acquiring = database.acquire(() => Promise.reject(error));
   assertStrictEquals(await assertRejects(() => acquiring), error);
-  const span = recorded.only("acquire");
+  const span = recorded.spanOf("acquire");
   assertEquals(span.status, { code: 2, message: "none left" });
   assertEquals([span.attributes["error.type"], span.ended], ["RangeError", true]);
 });

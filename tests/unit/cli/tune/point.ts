@@ -1,0 +1,28 @@
+import type { Point } from "../../../../src/cli/tune/report_types.ts";
+
+/**
+ * A measured point, such as a sweep gives.
+ *
+ * @param values What matters to the test; the rest is usual.
+ * @returns The point.
+ */
+export function makePoint(values: Partial<Point>): Point {
+  return {
+    sweep: "lanes",
+    subject: "mooring",
+    mix: "get-heavy",
+    lanes: 1,
+    leases: 0,
+    concurrency: 64,
+    valueBytes: 128,
+    rounds: 5,
+    perSecond: { median: 1000, low: 980, high: 1020 },
+    latencyMs: { p50: 1, p99: 2, p999: 3, max: 4 },
+    clientCpu: null,
+    serverCpu: null,
+    connections: 1,
+    bytesPerSecond: { in: 0, out: 0 },
+    errors: 0,
+    ...values,
+  };
+}
