@@ -1,6 +1,7 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import { Redis, type RedisOptions } from "../connection/driver.ts";
 import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
+import { defineCommandMethods } from "./command_methods.ts";
 import { type CallOptions, scopeRoute } from "./with.ts";
 
 /** What a client passes its commands to. */
@@ -233,3 +234,5 @@ export class ManagedClient extends Redis implements RedisClient {
     return `RedisClient { database: "${this.#client.database}", db: ${this.#client.db} }`;
   }
 }
+
+defineCommandMethods(ManagedClient.prototype);

@@ -142,11 +142,22 @@ export class Dispatcher implements CommandOwner {
       tracked.tracking.info = this.#classifier.resolve(command.name, command.args);
       return tracked;
     });
-    if (batch[0]!.tracking.settled) return;
-    const unfit = unfitForBatch(batch);
-    const refusal = unfit === undefined ? this.#admit(batch[0]!) : this.#refusalOf(unfit);
+    const open = batch.filter(({ tracking }) => !tracking.settled);
+    if (open.length === 0) return;
+    const refusal = this.#refusalOfBatch(batch);
     if (refusal === undefined) this.#sink.submitBatch(batch);
-    else for (const command of batch) this.failed(command, refusal, "never-sent");
+    else for (const command of open) this.failed(command, refusal, "never-sent");
+  }
+
+  #refusalOfBatch(batch: readonly TrackedCommand[]): Error | undefined {
+    const { database } = this.#options;
+    const unwritable = batch.find(({ tracking }) => tracking.settled);
+    if (unwritable !== undefined) {
+      const why = "no text can be made of one of its arguments, so none was sent";
+      return new CommandRefusedError(database, unwritable.name, why, "a pipeline");
+    }
+    const unfit = unfitForBatch(batch);
+    return unfit === undefined ? this.#admit(batch[0]!) : this.#refusalOf(unfit);
   }
 
   /**

@@ -5,6 +5,7 @@ import type {
   IORedisCommand,
   IORedisPipeline,
 } from "../connection/library_types.ts";
+import { isWritable, unwritableError } from "../connection/writable.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 
 /** What a recorder needs. */
@@ -106,6 +107,10 @@ export class Recorder {
   #record(command: IORedisCommand): void {
     const { allowed, classify, decodeResponses, sent, what } = this.#options;
     if (!this.#open) throw this.#refusal(command.name, `it was sent already: ${sent}`);
+    if (!isWritable(command)) {
+      command.promise.catch(() => {});
+      throw unwritableError(command);
+    }
     const info = classify(command);
     if (!allowed.has(info.class)) {
       const { advice = BLOCKING_ADVICE } = info;

@@ -6,6 +6,8 @@
 import "./env_access.ts";
 import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";
 import type { ConnectionStream } from "../transport/stream.ts";
+import { writeCommandText } from "./command_text.ts";
+import type { TrackedCommand } from "./tracked.ts";
 
 export { Command, Redis };
 export type { RedisOptions };
@@ -180,22 +182,17 @@ export function writeCommand(redis: Redis, command: Command): void {
   librarySend.call(redis, command);
 }
 
-type Queued = Parameters<Redis["commandQueue"]["push"]>[0];
-
-/**
- * An entry of the library's queue of commands in flight. A class and no literal: the
- * engine allocates literals that it saw survive for long, and there dead ones keep
- * their command, promise and reply until the next full collection.
- */
-class QueueItem implements Omit<Queued, "stream"> {
-  readonly command: Command;
-  readonly select: number;
-
-  constructor(command: Command, select: number) {
-    this.command = command;
-    this.select = select;
-  }
+/** What the library keeps of how a command is written. */
+interface Written {
+  /** Whether some of its arguments are Buffers; all others are texts by now. */
+  readonly bufferMode?: boolean;
+  readonly args: readonly unknown[];
+  readonly toWritable: unknown;
 }
+
+const { toWritable: libraryWrite } = Command.prototype;
+
+type Queued = Parameters<Redis["commandQueue"]["push"]>[0];
 
 /**
  * Writes a command that changes nothing of its connection: does what the library's own
@@ -208,15 +205,23 @@ class QueueItem implements Omit<Queued, "stream"> {
 export function writeOrdinary(
   redis: Redis,
   stream: ConnectionStream,
-  command: Command,
+  command: TrackedCommand,
 ): void {
   const { condition } = redis;
   if (redis.status !== "ready" || !stream.writable || condition === null) {
     return writeCommand(redis, command);
   }
   command.setReplyContext(condition);
-  stream.write(command.toWritable(stream));
-  redis.commandQueue.push(new QueueItem(command, condition.select) as unknown as Queued);
+  const { bufferMode, args, toWritable } = command as unknown as Written;
+  // A script writes itself: by its digest, or whole.
+  const isText = bufferMode !== true && toWritable === libraryWrite;
+  stream.write(
+    isText
+      ? writeCommandText(command.name, args as string[])
+      : command.toWritable(stream),
+  );
+  // What else an entry has is for sending again, which is switched off.
+  redis.commandQueue.push(command as unknown as Queued);
 }
 
 /**

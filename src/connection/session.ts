@@ -90,7 +90,8 @@ export class Session {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
     const judge = cleaned === undefined ? owner : afterReply(owner, cleaned);
-    this.#connection.send(track(command, judge, timeoutOf(command)));
+    const tracked = track(command, judge, timeoutOf(command));
+    if (!tracked.tracking.settled) this.#connection.send(tracked);
     return command.promise;
   }
 

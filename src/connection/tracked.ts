@@ -3,6 +3,7 @@ import type { Delivery, SpentOptions } from "../core/errors/mod.ts";
 import type { Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import type { Connection } from "./connection.ts";
+import { isWritable } from "./writable.ts";
 
 /** Decides what becomes of a command that failed: tried again, or told to the caller. */
 export interface CommandOwner {
@@ -52,21 +53,10 @@ export class Tracking {
   retryWrites: boolean | undefined = undefined;
   /** Whether the caller has been told. */
   settled = false;
-  /** Tells the caller the reply. */
-  readonly succeed: (reply: unknown) => void;
-  /** Tells the caller the error. */
-  readonly fail: (error: Error) => void;
 
-  constructor(
-    owner: CommandOwner,
-    timeoutMs: number,
-    succeed: (reply: unknown) => void,
-    fail: (error: Error) => void,
-  ) {
+  constructor(owner: CommandOwner, timeoutMs: number) {
     this.owner = owner;
     this.timeoutMs = timeoutMs;
-    this.succeed = succeed;
-    this.fail = fail;
   }
 }
 
@@ -74,14 +64,23 @@ export class Tracking {
 export interface TrackedCommand extends Command {
   /** What this package keeps of it. */
   tracking: Tracking;
+  /** Tells the caller the reply. */
+  succeed(reply: unknown): void;
+  /** Tells the caller the error. */
+  fail(error: Error): void;
+  /** Itself: it is its own entry in the library's queue of commands in flight. */
+  readonly command: Command;
 }
 
 /** What the client library leaves open on a command, and we take over. */
-type Settleable = {
-  resolve: (reply: unknown) => void;
-  reject: (error: Error) => void;
+interface Settleable {
+  resolve(reply: unknown): void;
+  reject(error: Error): void;
   tracking?: Tracking;
-};
+  succeed?(reply: unknown): void;
+  fail?(error: Error): void;
+  command?: unknown;
+}
 
 // Shared by all commands: the command is `this`, so none needs a closure of its own.
 function onReply(this: TrackedCommand, reply: unknown): void {
@@ -89,20 +88,41 @@ function onReply(this: TrackedCommand, reply: unknown): void {
   if (tracking.settled) return;
   tracking.settled = true;
   tracking.owner.replied(this, reply);
-  tracking.succeed(reply);
+  // Where the library cannot make what was asked for of the reply, it rejects.
+  this.reject = this.fail;
+  this.succeed(reply);
 }
 
 function onFailure(this: TrackedCommand, error: Error): void {
-  const { tracking } = this;
+  failTracked(this, error);
+}
+
+/**
+ * A command failed, or the library says so: its connection or its owner decides.
+ *
+ * @param command The command.
+ * @param error Why.
+ */
+export function failTracked(command: TrackedCommand, error: Error): void {
+  const { tracking } = command;
   if (tracking.settled) return;
   const { connection } = tracking;
-  if (connection === undefined) tracking.owner.failed(this, error, "never-sent");
-  else connection.commandFailed(this, error);
+  if (connection === undefined) tracking.owner.failed(command, error, "never-sent");
+  else connection.commandFailed(command, error);
+}
+
+/** Takes over what settles a command that the library has made. */
+function takeOver(command: Settleable): void {
+  command.succeed = command.resolve;
+  command.fail = command.reject;
+  if (command.command === undefined) command.command = command;
+  command.resolve = onReply as unknown as Settleable["resolve"];
+  command.reject = onFailure as unknown as Settleable["reject"];
 }
 
 /**
  * Takes over how a command is settled, so that its failure can be judged before the
- * caller hears of it.
+ * caller hears of it. One that cannot be written counts as settled.
  *
  * @param command The command, not sent yet.
  * @param owner Who decides when it fails.
@@ -115,9 +135,12 @@ export function track(
   timeoutMs: number,
 ): TrackedCommand {
   const open = command as unknown as Settleable;
-  open.tracking = new Tracking(owner, timeoutMs, open.resolve, open.reject);
-  open.resolve = onReply as unknown as Settleable["resolve"];
-  open.reject = onFailure as unknown as Settleable["reject"];
+  const tracking = new Tracking(owner, timeoutMs);
+  open.tracking = tracking;
+  if (open.succeed === undefined) {
+    if (isWritable(command)) takeOver(open);
+    else tracking.settled = true;
+  }
   return command as TrackedCommand;
 }
 
@@ -168,5 +191,5 @@ export function settleFailed(command: TrackedCommand, error: Error): void {
   const { tracking } = command;
   if (tracking.settled) return;
   tracking.settled = true;
-  tracking.fail(error);
+  command.fail(error);
 }

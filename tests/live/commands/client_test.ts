@@ -54,6 +54,31 @@ Deno.test("RedisClient takes callbacks, and tells them replies and errors", () =
     assertStringIncludes(String(error), "WRONGTYPE");
   }));
 
+Deno.test("RedisClient refuses what has no text, sends none of it, and goes on", () =>
+  withBoth({}, async ({ client, manager }) => {
+    const bad = Object.create(null) as string;
+    await assertRejects(() => client.set("k", bad), TypeError, "Cannot write SET");
+    const results = await client.pipeline().set("k", "v").set("k", bad).exec();
+    assertInstanceOf(results![0]![0], CommandRefusedError);
+    assertInstanceOf(results![1]![0], TypeError);
+    await assertRejects(
+      () => manager.pipeline("main", (pipeline) => pipeline.set("k", bad)),
+      TypeError,
+      "Cannot write SET: no text can be made of its argument 2",
+    );
+    await assertRejects(
+      () => manager.transaction("main", (tx) => tx.set("k", "v").set("k", bad)),
+      TypeError,
+      "Cannot write SET",
+    );
+    await using lease = await manager.acquire("main");
+    await assertRejects(() => lease.client.set("k", bad), TypeError);
+    assertEquals(await lease.client.get("k"), null);
+    assertEquals(await client.get("k"), null);
+    // Whose reply is whose is still known.
+    assertEquals(await Promise.all([client.set("a", "1"), client.get("a")]), ["OK", "1"]);
+  }));
+
 Deno.test("RedisClient.defineCommand() runs on whichever connection serves, a new server too", () =>
   withManager({ databases: { main: {} } }, async ({ manager, server }) => {
     const client = manager.getClient("main");

@@ -1,0 +1,80 @@
+import { Buffer } from "node:buffer";
+import { assert, assertEquals } from "@std/assert";
+import { type Command, Redis } from "ioredis";
+import { ManagedClient } from "../../../src/commands/client.ts";
+import { ManagedCommand } from "../../../src/connection/managed_command.ts";
+
+type Methods = Record<string, (...args: unknown[]) => unknown>;
+
+/** What is the same of two commands if they are sent and answered alike. */
+function describe(command: Command): unknown {
+  const { name, args } = command;
+  const { replyEncoding } = command as unknown as { replyEncoding: unknown };
+  return { name, args, replyEncoding, keys: command.getKeys() };
+}
+
+/** A client that sends nothing, and plain ioredis likewise; both note what they make. */
+function makeBoth(decodeResponses = true) {
+  const made: Command[] = [];
+  const note = (command: Command) => void made.push(command);
+  const route = {
+    dispatch: note,
+    dispatchBatch: () => {},
+    whenReady: () => Promise.resolve(),
+  };
+  const client = new ManagedClient({
+    database: "main",
+    db: 0,
+    keyPrefix: "p:",
+    decodeResponses,
+    route,
+  });
+  const plain = new Redis({ lazyConnect: true, keyPrefix: "p:" });
+  plain.sendCommand = note as Redis["sendCommand"];
+  return {
+    client: client as unknown as Methods,
+    plain: plain as unknown as Methods,
+    made,
+  };
+}
+
+/** Every method of the library that does nothing but send a command. */
+function commandMethods(): string[] {
+  const library = Object.getPrototypeOf(Redis.prototype);
+  const names: string[] = Redis.prototype.getBuiltinCommands();
+  return names.flatMap((name) => [name, `${name}Buffer`]).filter((method) =>
+    Object.hasOwn(library, method) && !Object.hasOwn(Redis.prototype, method)
+  );
+}
+
+Deno.test("each method of a client makes the command that ioredis makes", () => {
+  const { client, plain, made } = makeBoth();
+  const methods = commandMethods();
+  assert(methods.length > 400, `there are ${methods.length}`);
+  for (const method of methods) {
+    const args = () => ["a", 1, "b", Buffer.from("c"), ["d"]];
+    client[method]!(...args());
+    plain[method]!(...args());
+    const [ours, theirs] = made.splice(0);
+    assertEquals(describe(ours!), describe(theirs!), method);
+    assert(ours instanceof ManagedCommand, method);
+  }
+});
+
+Deno.test("a method with a callback is the library's own", async () => {
+  const { client, made } = makeBoth();
+  const called = new Promise((resolve) =>
+    client.get!("k", (_: null, v: unknown) => resolve(v))
+  );
+  const [command] = made;
+  assertEquals(command!.args, ["p:k"]);
+  command!.resolve(Buffer.from("v"));
+  assertEquals(await called, "v");
+});
+
+Deno.test("without decoding, each method gives Buffers", async () => {
+  const { client, made } = makeBoth(false);
+  const reply = client.get!("k") as Promise<unknown>;
+  made[0]!.resolve(Buffer.from("v"));
+  assertEquals(await reply, Buffer.from("v"));
+});
