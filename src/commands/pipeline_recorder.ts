@@ -5,7 +5,7 @@ import type {
   IORedisCommand,
   IORedisPipeline,
 } from "../connection/library_types.ts";
-import { isWritable, unwritableError } from "../connection/writable.ts";
+import { isWritable, unwritableError } from "../core/writable.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 
 /** What a recorder needs. */

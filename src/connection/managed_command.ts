@@ -1,7 +1,7 @@
 import type { IORedisCommand } from "./library_types.ts";
 import { Command } from "./driver.ts";
 import { failTracked, type TrackedCommand, type Tracking } from "./tracked.ts";
-import { unwritableError } from "./writable.ts";
+import { unwritableError } from "../core/writable.ts";
 
 /** What a command of the library is made with. */
 export interface CommandOptions {

@@ -3,7 +3,7 @@ import type { Delivery, SpentOptions } from "../core/errors/mod.ts";
 import type { Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import type { Connection } from "./connection.ts";
-import { isWritable } from "./writable.ts";
+import { isWritable } from "../core/writable.ts";
 
 /** Decides what becomes of a command that failed: tried again, or told to the caller. */
 export interface CommandOwner {
@@ -74,6 +74,7 @@ export interface TrackedCommand extends Command {
 
 /** What the client library leaves open on a command, and we take over. */
 interface Settleable {
+  readonly name: string;
   resolve(reply: unknown): void;
   reject(error: Error): void;
   tracking?: Tracking;
@@ -138,7 +139,7 @@ export function track(
   const tracking = new Tracking(owner, timeoutMs);
   open.tracking = tracking;
   if (open.succeed === undefined) {
-    if (isWritable(command)) takeOver(open);
+    if (isWritable(open)) takeOver(open);
     else tracking.settled = true;
   }
   return command as TrackedCommand;

@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import { isWritable } from "../../core/writable.ts";
 import type { Api, Attributes, Span, Tracer } from "./api.ts";
 import { ATTRIBUTE, SYSTEM } from "./conventions.ts";
 import { describeFailure, failureAttributes, markFailed } from "./failure.ts";
@@ -82,16 +83,10 @@ export class DatabaseTelemetry implements OperationObserver {
   }
 
   command(command: ObservedCommand): void {
+    // It is not sent, and its caller knows.
+    if (!isWritable(command)) return;
     const running = this.#begin(this.#operations.named(command.name), command);
-    const { resolve, reject } = command;
-    command.resolve = (reply) => {
-      resolve(reply);
-      this.#end(running, command);
-    };
-    command.reject = (error) => {
-      reject(error);
-      this.#end(running, command, error);
-    };
+    whenTold(command, (error) => this.#end(running, command, error));
   }
 
   commands(commands: readonly ObservedCommand[]): void {
@@ -100,23 +95,14 @@ export class DatabaseTelemetry implements OperationObserver {
     const end = isTransaction
       ? this.batch(commands.slice(1, -1), "MULTI")
       : this.batch(commands, "PIPELINE");
-    let left = commands.length;
+    const writable = commands.filter(isWritable);
+    let left = writable.length;
     let failure: Error | undefined;
-    const settled = (error?: Error) => {
+    const told = (error?: Error) => {
       failure ??= error;
       if (--left === 0) end(failure);
     };
-    for (const command of commands) {
-      const { resolve, reject } = command;
-      command.resolve = (reply) => {
-        resolve(reply);
-        settled();
-      };
-      command.reject = (error) => {
-        reject(error);
-        settled(error);
-      };
-    }
+    for (const command of writable) whenTold(command, told);
   }
 
   batch(commands: readonly ObservedCommand[], kind: BatchKind): EndBatch {
@@ -272,4 +258,29 @@ async function follow<T>(span: Span, what: string, outcome: Promise<T>): Promise
   } finally {
     span.end();
   }
+}
+
+/** Calls back after the caller of a command has been told; before it is delivered only. */
+function whenTold(command: ObservedCommand, told: (error?: Error) => void): void {
+  const isOurs = command.succeed !== undefined;
+  const succeed = isOurs ? command.succeed! : command.resolve;
+  const fail = isOurs ? command.fail! : command.reject;
+  // A reply of which nothing can be made fails within its success.
+  let isTold = false;
+  const tell = (error?: Error) => {
+    if (!isTold) told(error);
+    isTold = true;
+  };
+  const replied = (reply: unknown) => {
+    succeed.call(command, reply);
+    tell();
+  };
+  const failed = (error: Error) => {
+    fail.call(command, error);
+    tell(error);
+  };
+  Object.assign(
+    command,
+    isOurs ? { succeed: replied, fail: failed } : { resolve: replied, reject: failed },
+  );
 }

@@ -8,6 +8,10 @@ export interface ObservedCommand {
   resolve(reply: unknown): void;
   /** Settles it; may be replaced before it is delivered. */
   reject(error: Error): void;
+  /** Tells the caller the reply; has a command of our own. */
+  succeed?(reply: unknown): void;
+  /** Tells the caller the error; has a command of our own. */
+  fail?(error: Error): void;
   /** Those of its arguments that are keys. */
   getKeys(): readonly unknown[];
   /** What its delivery keeps of it. */

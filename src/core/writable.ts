@@ -1,7 +1,8 @@
-import type { IORedisCommand } from "./library_types.ts";
-
 /** What says whether the library got as far as to let a command be settled. */
-interface Settleable {
+export interface MaybeWritable {
+  /** Its name. */
+  readonly name: string;
+  /** Tells the caller the reply: of a command of our own. */
   readonly succeed?: unknown;
 }
 
@@ -12,9 +13,8 @@ interface Settleable {
  * @param command The command.
  * @returns Whether it can.
  */
-export function isWritable(command: IORedisCommand): boolean {
-  return (command as Settleable).succeed !== undefined ||
-    Object.hasOwn(command, "resolve");
+export function isWritable(command: MaybeWritable): boolean {
+  return command.succeed !== undefined || Object.hasOwn(command, "resolve");
 }
 
 /**
