@@ -268,6 +268,20 @@ Deno.test("what fails before it is sent has a span with its error too", () => {
   });
 });
 
+Deno.test("what has no text has no span, and its pipeline one with an error", () => {
+  const recorded = new RecordingTelemetry();
+  return withTelemetry(recorded, ONE, async ({ manager }) => {
+    const main = manager.getClient("main");
+    const bad = Object.create(null) as string;
+    await assertRejects(() => main.set("k", bad), TypeError, "Cannot write SET");
+    const results = await main.pipeline().get("k").set("k", bad).exec();
+    assert(results!.every(([error]) => error !== null));
+    assertEquals(recorded.spans.filter(({ name }) => name === "SET"), []);
+    const { attributes, ended } = recorded.spanOf("PIPELINE");
+    assertEquals([attributes["error.type"], ended], ["CommandRefusedError", true]);
+  });
+});
+
 Deno.test("a connection that cannot be opened has a span with its error", () => {
   const recorded = new RecordingTelemetry();
   return withTelemetry(recorded, {
