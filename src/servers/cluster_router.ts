@@ -244,7 +244,7 @@ export class ClusterRouter implements CommandSink {
       const node = slot === undefined && first !== undefined ? first : this.nodeOf(slot);
       const group = byNode.get(node);
       if (group === undefined) byNode.set(node, [...commands]);
-      else group.push(...commands);
+      else for (const command of commands) group.push(command);
     }
     for (const [node, group] of byNode) node.submitBatch(group);
   }
