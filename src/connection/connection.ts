@@ -149,6 +149,15 @@ export class Connection {
     return this.#doubt === undefined ? sent : sent + this.#doubt.held.length;
   }
 
+  /** Commands in flight whose callers wait for them: not those that were given up, nor
+   * questions of our own. */
+  get awaited(): number {
+    const queue = this.redis.commandQueue.toArray().map((item) => item.command);
+    const isAwaited = ({ tracking }: Partial<TrackedCommand>) =>
+      tracking?.settled === false;
+    return [...queue, ...this.#doubt?.held ?? []].filter(isAwaited).length;
+  }
+
   /** What keepalive its socket got. */
   get keepalive(): KeepaliveTier {
     return this.#stream.channel.keepalive;

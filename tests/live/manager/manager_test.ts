@@ -18,6 +18,9 @@ import {
 import { freePort } from "../../support/ports.ts";
 import { withManager } from "../../support/managed.ts";
 import { RedisServer } from "../../support/redis_server.ts";
+import { within } from "../../support/wait.ts";
+
+const MAIN = { databases: { main: { db: 0 } } };
 
 Deno.test("manager.getAsyncClient() takes a number of RedisDatabase, by either of its names", () =>
   withManager({ databases: { knowledge: {}, memory: {} } }, async ({ manager }) => {
@@ -101,6 +104,24 @@ Deno.test("manager.closeAll() finishes what is in flight, twice over, and then r
   assertEquals(await server.cli("GET", "n"), "500");
   assertEquals(manager.getStatistics().databaseStats.main!.successfulOperations, 500);
 });
+
+Deno.test("manager.closeAll() does not wait for what its callers gave up", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    server.pause();
+    try {
+      const stop = new AbortController();
+      const aborted = client.with({ signal: stop.signal, timeoutMs: 600_000 }).incr("n");
+      const failed = assertRejects(() => aborted, Error, "enough");
+      stop.abort(new Error("enough"));
+      await failed;
+      const closing = manager.closeAll({ drainMs: 600_000 });
+      assertEquals(await within(closing, 30_000, "the closing"), { cutCommands: 0 });
+    } finally {
+      server.resume();
+    }
+  }));
 
 Deno.test("manager never shows a password, whatever is printed", async () => {
   const password = "hunter2-and-more";
