@@ -354,6 +354,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @param options How much may wait for a slow consumer, and what happens to more.
    * @returns The subscription, once the server has confirmed it.
    * @throws {AcquireTimeoutError} If no connection came free in time.
+   * @throws {CommandTimeoutError} If the server has not confirmed it in time.
    * @throws {CommandRefusedError} If the pool has a single connection.
    * @throws {TypeError} If there is nothing to subscribe to.
    */
@@ -602,10 +603,17 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    *
    * @param options How long commands may take to finish.
    * @returns What was cut.
+   * @throws {RangeError} If `drainMs` is negative or not a number; nothing is closed then.
    */
   closeAll(options: CloseOptions = {}): Promise<CloseReport> {
     if (this.#state.name === "closed") return this.#state.closing;
-    const closing = this.#close(options.drainMs ?? DRAIN_MS);
+    const { drainMs = DRAIN_MS } = options;
+    if (!(drainMs >= 0)) {
+      const text = "Cannot close the manager as drainMs must be 0 or more: " +
+        `current value is ${drainMs}`;
+      return Promise.reject(new RangeError(text));
+    }
+    const closing = this.#close(drainMs);
     this.#state = { name: "closed", closing };
     return closing;
   }

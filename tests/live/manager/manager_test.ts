@@ -123,6 +123,18 @@ Deno.test("manager.closeAll() does not wait for what its callers gave up", () =>
     }
   }));
 
+Deno.test("manager.closeAll() refuses a time that is none, and closes nothing then", () =>
+  withManager(MAIN, async ({ manager }) => {
+    for (const drainMs of [NaN, -1]) {
+      await assertRejects(
+        () => manager.closeAll({ drainMs }),
+        RangeError,
+        `drainMs must be 0 or more: current value is ${drainMs}`,
+      );
+    }
+    assertEquals([manager.isClosed, await manager.getClient().ping()], [false, "PONG"]);
+  }));
+
 Deno.test("manager never shows a password, whatever is printed", async () => {
   const password = "hunter2-and-more";
   await using server = await RedisServer.start({ password });
