@@ -279,7 +279,7 @@ export class Connection {
     if (isReplyError(error)) {
       command.tracking.owner.failed(command, withoutArguments(error), "rejected");
     } else if (this.#state.name === "open" && this.#stream.writable) {
-      // The reply came and could not be turned into what the caller asked for.
+      // The library would not send it: a subscriber of the older protocol takes no such.
       settleFailed(command, error);
     } else {
       const reason = this.#state.name === "open"

@@ -89,6 +89,8 @@ function onReply(this: TrackedCommand, reply: unknown): void {
   if (tracking.settled) return;
   tracking.settled = true;
   tracking.owner.replied(this, reply);
+  // Where what the caller asked for cannot be made of it, the library rejects.
+  this.reject = tracking.fail;
   tracking.succeed(reply);
 }
 
