@@ -6,6 +6,7 @@
 import "./env_access.ts";
 import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";
 import type { ConnectionStream } from "../transport/stream.ts";
+import { withoutQuotes } from "./reply_text.ts";
 
 export { Command, Redis };
 export type { RedisOptions };
@@ -231,5 +232,15 @@ export function withoutArguments<E>(error: E): E {
   if (command !== undefined) {
     Object.assign(error as object, { command: { name: command.name, args: [] } });
   }
+  if (isReplyError(error)) unquote(error);
   return error;
+}
+
+/** The stack begins with the message. */
+function unquote(error: Error): void {
+  const { message, stack } = error;
+  const text = withoutQuotes(message);
+  if (text === message) return;
+  error.message = text;
+  if (stack !== undefined) error.stack = stack.replace(message, () => text);
 }
