@@ -404,7 +404,8 @@ export class ServerConnections {
       this.lanes.replace(connection, "its place is needed for a lease")
     );
     const { expiresAt } = slot;
-    return { connection, expiresAt, release: (_, counted) => slot.release(counted) };
+    const release: Lane["release"] = (words, counted) => slot.release(counted, words);
+    return { connection, expiresAt, release };
   }
 
   #connectionOpened(connection: Connection): void {

@@ -3,6 +3,7 @@ import {
   assertEquals,
   assertRejects,
   assertStrictEquals,
+  assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { inspect } from "node:util";
@@ -10,6 +11,7 @@ import {
   AuthError,
   ConfigError,
   ConnectError,
+  ConnectionLostError,
   ManagerClosedError,
   type ManagerEventMap,
   RedisConnectionManager,
@@ -18,7 +20,7 @@ import {
 import { freePort } from "../../support/ports.ts";
 import { withManager } from "../../support/managed.ts";
 import { RedisServer } from "../../support/redis_server.ts";
-import { within } from "../../support/wait.ts";
+import { waitFor, within } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
 
@@ -87,6 +89,34 @@ Deno.test("manager.addEventListener() is told of connections that come and go", 
   });
   assertEquals(seen.map(({ action }) => action), ["opened", "closed"]);
 });
+
+Deno.test("manager says in words why it closes a connection, to listeners and to who is cut", () =>
+  withManager(
+    { databases: { main: { db: 0, maxConnections: 1 } } },
+    async ({ manager, server }) => {
+      const reasons: unknown[] = [];
+      manager.addEventListener("connection", ({ detail }) => {
+        if (detail.action === "closed") reasons.push(detail.reason);
+      });
+      const client = manager.getClient("main");
+      await client.ping();
+      const lease = await manager.acquire("main");
+      await waitFor(() => reasons.length === 1);
+      lease.destroy();
+      await waitFor(() => reasons.length === 2);
+      await client.ping();
+      server.pause();
+      const cut = assertRejects(() => client.incr("n"), ConnectionLostError);
+      await manager.closeAll({ drainMs: 0 });
+      assertStringIncludes((await cut).message, "(closed by the manager)");
+      server.resume();
+      assertEquals(reasons, [
+        "its place is needed for a lease",
+        "its holder let nobody have it after him",
+        "closed by the manager",
+      ]);
+    },
+  ));
 
 Deno.test("manager.closeAll() finishes what is in flight, twice over, and then refuses", async () => {
   await using server = await RedisServer.start();
