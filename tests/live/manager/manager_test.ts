@@ -12,6 +12,7 @@ import {
   ConfigError,
   ConnectError,
   ConnectionLostError,
+  getRedisClient,
   ManagerClosedError,
   type ManagerEventMap,
   RedisConnectionManager,
@@ -88,6 +89,33 @@ Deno.test("manager.addEventListener() is told of connections that come and go", 
     assertEquals(seen[0]!.endpoint, `127.0.0.1:${server.port}`);
   });
   assertEquals(seen.map(({ action }) => action), ["opened", "closed"]);
+});
+
+Deno.test("what gives a promise rejects it, and throws nothing at once", async () => {
+  const manager = new RedisConnectionManager({ databases: { main: {} } });
+  await manager.closeAll();
+  for (
+    const call of [
+      () => manager.cleanupIdleConnections(),
+      () => manager.healthCheck(),
+      () => manager.initializeAll(),
+      () => manager.acquire("main"),
+      () => manager.getAsyncClient("main"),
+      () => manager.execute("main", "ping"),
+      () => manager.pipeline("main", () => {}),
+      () => manager.transaction("main", () => {}),
+      () => manager.subscribe("main", ["a"]),
+    ]
+  ) await assertRejects(call, ManagerClosedError);
+  const found = Deno.env.get("REDIS_PORT");
+  Deno.env.set("REDIS_PORT", "none");
+  try {
+    await assertRejects(() => getRedisClient({ asyncClient: true }), ConfigError);
+    assertThrows(() => getRedisClient(), ConfigError);
+  } finally {
+    if (found === undefined) Deno.env.delete("REDIS_PORT");
+    else Deno.env.set("REDIS_PORT", found);
+  }
 });
 
 Deno.test("manager says in words why it closes a connection, to listeners and to who is cut", () =>
