@@ -24,7 +24,8 @@ export interface TransactionOptions {
   watch?: readonly string[];
   /** Attempts altogether while a watched key changes, 1 or more. Default 5. */
   maxAttempts?: number;
-  /** Longest wait for a connection, in milliseconds. Default: `acquireTimeoutMs`. */
+  /** Longest wait for a connection, in milliseconds, 0 or more. Default: the database's
+   * `acquireTimeoutMs`. */
   timeoutMs?: number;
   /** Ends it: before the commands are sent nothing has happened. */
   signal?: AbortSignal;
