@@ -164,7 +164,10 @@ export class SentinelPrimary {
       }
     }
     const latest = this.#epochs.latestOf(behind, this.#roster.inTurn().length);
-    if (latest !== undefined) return this.#believe(latest, behind);
+    if (latest !== undefined) {
+      this.#epochs.forget();
+      return this.#believe(latest, behind);
+    }
     for (const { link } of behind) link.close();
     throw this.#explain(failures);
   }

@@ -23,12 +23,17 @@ export class SentinelEpochs {
   #known = 0;
 
   /**
-   * Takes the word of a sentinel that is believed.
+   * Takes the word of a sentinel; one that is late changes nothing.
    *
    * @param epoch Number of the failover that it knows of; `undefined` if it does not tell.
    */
   note(epoch: number | undefined): void {
-    this.#known = epoch ?? this.#known;
+    this.#known = Math.max(this.#known, epoch ?? 0);
+  }
+
+  /** Forgets what was known: the sentinels were set up anew. */
+  forget(): void {
+    this.#known = 0;
   }
 
   /**
