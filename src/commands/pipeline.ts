@@ -95,7 +95,11 @@ export async function runPipeline(
     what: PIPELINE,
     sent: "the pipeline is sent when its callback returns",
   });
-  const chosen = await record(recorder, fill, database);
+  const chosen = await record(recorder, fill, database).catch((error) => {
+    // Whoever was given a promise in the callback must not wait for ever.
+    recorder.reject(error);
+    throw error;
+  });
   const end = parts.observer?.batch(recorder.commands, "PIPELINE");
   const outcome = new Outcome(database, recorder.commands);
   await sendInChunks(parts, recorder.commands, outcome);
@@ -120,7 +124,6 @@ async function record(
         "be async: return the promises",
       PIPELINE,
     );
-    recorder.reject(error);
     filling.then(() => {}, () => {});
     throw error;
   }
@@ -194,7 +197,9 @@ class Outcome {
 
   /** The error of the first command that failed. */
   get firstError(): Error | undefined {
-    return this.#failures.get(Math.min(...this.#failures.keys()))?.error;
+    let first = Infinity;
+    for (const i of this.#failures.keys()) if (i < first) first = i;
+    return this.#failures.get(first)?.error;
   }
 
   get hasFailed(): boolean {
@@ -242,9 +247,14 @@ class Outcome {
   #fail(i: number, error: Error): void {
     this.#commands[i] = undefined;
     if (!isReplyError(error)) this.#isCut = true;
-    const known = error instanceof RedisManagerError ? error.delivery : undefined;
-    this.#failures.set(i, { error, delivery: known ?? "rejected" });
+    this.#failures.set(i, { error, delivery: deliveryOf(error) });
   }
+}
+
+function deliveryOf(error: Error): Delivery {
+  if (isReplyError(error)) return "rejected";
+  // Of an error that does not say so nothing is known.
+  return (error instanceof RedisManagerError ? error.delivery : undefined) ?? "ambiguous";
 }
 
 function isThenable(value: unknown): value is Promise<unknown> {

@@ -1,6 +1,6 @@
 import { delay } from "@std/async/delay";
 import type { Clock } from "../core/clock.ts";
-import { ManagerClosedError } from "../core/errors/mod.ts";
+import { CommandTimeoutError, ManagerClosedError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
 import type { Connection } from "../connection/connection.ts";
 import { Command, isReplyError } from "../connection/driver.ts";
@@ -114,7 +114,8 @@ export class SubscriptionHub {
     try {
       await this.#confirm(list, member, options);
     } catch (error) {
-      await subscription.unsubscribe();
+      // It is over now, for its caller; the server may take its time to say so.
+      void subscription.unsubscribe();
       throw error;
     }
     this.#established.add(member);
@@ -171,7 +172,16 @@ export class SubscriptionHub {
     // Whoever waits does not wait for a pause to be over.
     if (this.#state.name === "idle") void this.#connect(0);
     else if (this.#state.name === "pausing") void this.#connect(this.#state.attempt);
-    await withEnd(Promise.all(confirmations), options, this.#options.clock);
+    await withEnd(Promise.all(confirmations), options, {
+      clock: this.#options.clock,
+      tooLate: (timeoutMs) => this.#tooLate(timeoutMs),
+    });
+  }
+
+  #tooLate(timeoutMs: number): CommandTimeoutError {
+    const delivery = this.#state.name === "open" ? "ambiguous" : "never-sent";
+    const { database } = this.#options;
+    return new CommandTimeoutError(database, "subscribe", timeoutMs, delivery);
   }
 
   async #leave(subscription: Subscription<unknown>): Promise<void> {
@@ -337,14 +347,13 @@ export class SubscriptionHub {
 function withEnd(
   confirmed: Promise<unknown>,
   { signal, timeoutMs }: SubscribeOptions,
-  clock: Clock,
+  { clock, tooLate }: { clock: Clock; tooLate: (timeoutMs: number) => Error },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = () => done(() => reject(signal!.reason));
-    const timer = timeoutMs === undefined ? undefined : clock.setTimer(() => {
-      const text = `Cannot subscribe within ${timeoutMs} ms`;
-      done(() => reject(new DOMException(text, "TimeoutError")));
-    }, timeoutMs);
+    const timer = timeoutMs === undefined
+      ? undefined
+      : clock.setTimer(() => done(() => reject(tooLate(timeoutMs))), timeoutMs);
     const done = (settle: () => void) => {
       timer?.cancel();
       signal?.removeEventListener("abort", abort);

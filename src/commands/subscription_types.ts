@@ -57,8 +57,8 @@ export interface SubscribeOptions {
   /** Called for each gap, in order with the handler's messages; without a handler, gaps
    * are items of the iterator. */
   onGap?: (gap: SubscriptionGap) => void;
-  /** Longest wait for the server's confirmation, in milliseconds. Default: as long as
-   * connecting and the command may take. */
+  /** Longest wait for the server's confirmation, in milliseconds; then it rejects with a
+   * `CommandTimeoutError`. Default: as long as connecting and the command may take. */
   timeoutMs?: number;
   /** Ends the wait for the server's confirmation. */
   signal?: AbortSignal;

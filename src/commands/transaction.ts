@@ -24,7 +24,8 @@ export interface TransactionOptions {
   watch?: readonly string[];
   /** Attempts altogether while a watched key changes, 1 or more. Default 5. */
   maxAttempts?: number;
-  /** Longest wait for a connection, in milliseconds. Default: `acquireTimeoutMs`. */
+  /** Longest wait for a connection, in milliseconds, 0 or more. Default: the database's
+   * `acquireTimeoutMs`. */
   timeoutMs?: number;
   /** Ends it: before the commands are sent nothing has happened. */
   signal?: AbortSignal;
@@ -172,20 +173,51 @@ async function execute(
   lease: TransactionLease,
   commands: readonly IORedisCommand[],
 ): Promise<unknown[] | null> {
+  const multi = lease.send(new Command("multi"));
+  await ensureBegun(database, lease, multi, commands);
   const exec = new Command("exec", [], { replyEncoding: null });
-  const sent = [new Command("multi"), ...commands].map((command) => lease.send(command));
-  const queued = Promise.allSettled(sent);
+  const queued = Promise.allSettled([
+    multi,
+    ...commands.map((command) => lease.send(command)),
+  ]);
   let reply: unknown[] | null;
   try {
     reply = await lease.send(exec) as unknown[] | null;
   } catch (error) {
     if (!isReplyError(error)) throw error;
-    throw refusalOf(database, (await queued).slice(1), error);
+    throw refusalOf(database, await queued, error);
   }
   if (reply === null) return null;
   const results = reply.map((raw, i) => resultOf(commands[i]!, raw));
   if (results.some(({ ok }) => !ok)) throw new TransactionError(database, true, results);
   return results.map((result) => result.ok ? result.value : undefined);
+}
+
+/** Clients whose connection has begun a transaction before. */
+const BEGAN = new WeakSet<Redis>();
+
+/**
+ * Makes sure that a server lets transactions begin before the commands are sent: behind a
+ * MULTI that it refuses, as its user may not run it, each would run by itself. Once on each
+ * connection: it costs a round trip.
+ */
+async function ensureBegun(
+  database: string,
+  { redis }: TransactionLease,
+  multi: Promise<unknown>,
+  commands: readonly IORedisCommand[],
+): Promise<void> {
+  if (BEGAN.has(redis)) return;
+  try {
+    await multi;
+    BEGAN.add(redis);
+  } catch (error) {
+    if (!isReplyError(error)) throw error;
+    const results = commands.map((): BatchResult => (
+      { ok: false, error, delivery: "rejected" }
+    ));
+    throw new TransactionError(database, false, results);
+  }
 }
 
 /** What became of a command that was run. */
@@ -197,9 +229,10 @@ function resultOf(command: IORedisCommand, raw: unknown): BatchResult {
 /** None was run: the server had refused one before, or refuses them all now. */
 function refusalOf(
   database: string,
-  queued: readonly PromiseSettledResult<unknown>[],
+  [begun, ...queued]: readonly PromiseSettledResult<unknown>[],
   error: Error,
 ): TransactionError {
+  if (begun!.status === "rejected") return tornApart(database, queued, begun!.reason);
   const isAborted = queued.some(({ status }) => status === "rejected");
   const results = queued.map((result): BatchResult => {
     if (result.status === "rejected") {
@@ -208,6 +241,22 @@ function refusalOf(
     return { ok: false, error, delivery: isAborted ? "never-sent" : "rejected" };
   });
   return new TransactionError(database, false, results);
+}
+
+/** The server let transactions begin before, and not this one: each command ran, or was
+ * refused, by itself. */
+function tornApart(
+  database: string,
+  queued: readonly PromiseSettledResult<unknown>[],
+  refusal: Error,
+): TransactionError {
+  const results = queued.map((result): BatchResult =>
+    result.status === "fulfilled"
+      ? { ok: true, value: result.value }
+      : { ok: false, error: result.reason as Error, delivery: "rejected" }
+  );
+  const isApplied = results.some(({ ok }) => ok);
+  return new TransactionError(database, isApplied, results, refusal);
 }
 
 /** A client that reads on the transaction's connection, as long as its callback runs. */

@@ -149,6 +149,15 @@ export class Connection {
     return this.#doubt === undefined ? sent : sent + this.#doubt.held.length;
   }
 
+  /** Commands in flight whose callers wait for them: not those that were given up, nor
+   * questions of our own. */
+  get awaited(): number {
+    const queue = this.redis.commandQueue.toArray().map((item) => item.command);
+    const isAwaited = ({ tracking }: Partial<TrackedCommand>) =>
+      tracking?.settled === false;
+    return [...queue, ...this.#doubt?.held ?? []].filter(isAwaited).length;
+  }
+
   /** What keepalive its socket got. */
   get keepalive(): KeepaliveTier {
     return this.#stream.channel.keepalive;
@@ -270,7 +279,7 @@ export class Connection {
     if (isReplyError(error)) {
       command.tracking.owner.failed(command, withoutArguments(error), "rejected");
     } else if (this.#state.name === "open" && this.#stream.writable) {
-      // The reply came and could not be turned into what the caller asked for.
+      // The library would not send it: a subscriber of the older protocol takes no such.
       settleFailed(command, error);
     } else {
       const reason = this.#state.name === "open"

@@ -7,6 +7,7 @@ import "./env_access.ts";
 import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";
 import type { ConnectionStream } from "../transport/stream.ts";
 import { writeCommandText } from "./command_text.ts";
+import { withoutQuotes } from "./reply_text.ts";
 import type { TrackedCommand } from "./tracked.ts";
 
 export { Command, Redis };
@@ -236,5 +237,15 @@ export function withoutArguments<E>(error: E): E {
   if (command !== undefined) {
     Object.assign(error as object, { command: { name: command.name, args: [] } });
   }
+  if (isReplyError(error)) unquote(error);
   return error;
+}
+
+/** The stack begins with the message. */
+function unquote(error: Error): void {
+  const { message, stack } = error;
+  const text = withoutQuotes(message);
+  if (text === message) return;
+  error.message = text;
+  if (stack !== undefined) error.stack = stack.replace(message, () => text);
 }

@@ -36,11 +36,6 @@ export class LoadingWatch {
     this.#options = options;
   }
 
-  /** Whether a server is being followed. */
-  get isWatching(): boolean {
-    return this.#watching;
-  }
-
   /**
    * Takes note that a server does not serve yet; follows one at a time.
    *

@@ -201,6 +201,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @param database Name or number of the database. Default `main`.
    * @returns The client.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {ManagerClosedError} If the manager has been closed.
    */
   getSyncClient(database: DatabaseName = "main"): RedisClient {
     return this.getClient(database);
@@ -214,7 +215,11 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @param options `signal` ends the wait.
    * @returns The client.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
-   * @throws {ConnectError} If no connection could be opened.
+   * @throws {ConnectError} If no connection could be opened; an `AuthError` if the server
+   * refused the credentials.
+   * @throws {NotReadyError} If the server did not serve within `loadingTimeoutMs`.
+   * @throws {CircuitOpenError} If the database failed too often, and is left alone for now.
+   * @throws {ManagerClosedError} If the manager has been closed.
    */
   override async getAsyncClient(
     database: DatabaseName = "main",
@@ -266,7 +271,12 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @param options Longest wait and signal.
    * @returns The lease; release it with `await using`.
    * @throws {AcquireTimeoutError} If no connection came free in time.
+   * @throws {OverloadedError} If `maxWaiting` callers wait already.
+   * @throws {ConnectError} If no connection could be opened.
+   * @throws {RangeError} If `timeoutMs` is negative or not a number, or `node` is none of
+   * the cluster's.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {ManagerClosedError} If the manager has been closed.
    */
   async acquire(
     database: DatabaseName = "main",
@@ -354,6 +364,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @param options How much may wait for a slow consumer, and what happens to more.
    * @returns The subscription, once the server has confirmed it.
    * @throws {AcquireTimeoutError} If no connection came free in time.
+   * @throws {CommandTimeoutError} If the server has not confirmed it in time.
    * @throws {CommandRefusedError} If the pool has a single connection.
    * @throws {TypeError} If there is nothing to subscribe to.
    */
@@ -400,6 +411,9 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @param command Name of the command.
    * @param args Its arguments.
    * @returns The reply.
+   * @throws {CommandRefusedError} If it may not run on a shared connection.
+   * @throws {RedisManagerError} If it failed otherwise, as every command may; an error of
+   * the server's as ioredis' `ReplyError`.
    */
   async execute(
     database: DatabaseName,
@@ -414,6 +428,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    *
    * @param options `signal` ends the wait.
    * @returns For each database, `undefined` or the error that kept it from connecting.
+   * @throws {ManagerClosedError} If the manager has been closed.
    */
   async initializeAll(
     options: { signal?: AbortSignal } = {},
@@ -552,8 +567,9 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   /**
    * Asks every database now.
    *
-   * @param options `signal` ends the wait.
+   * @param options `signal` ends the wait: the call rejects with its reason.
    * @returns How well they serve.
+   * @throws {ManagerClosedError} If the manager has been closed.
    */
   async healthCheck(options: { signal?: AbortSignal } = {}): Promise<HealthStatus> {
     this.#assertOpen();
@@ -590,10 +606,11 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * by itself every `cleanupIntervalMs` too.
    *
    * @returns How many were closed.
+   * @throws {ManagerClosedError} If the manager has been closed.
    */
-  cleanupIdleConnections(): Promise<number> {
+  async cleanupIdleConnections(): Promise<number> {
     this.#assertOpen();
-    return Promise.resolve(this.#cleanUp());
+    return await Promise.resolve(this.#cleanUp());
   }
 
   /**
@@ -602,10 +619,17 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    *
    * @param options How long commands may take to finish.
    * @returns What was cut.
+   * @throws {RangeError} If `drainMs` is negative or not a number; nothing is closed then.
    */
   closeAll(options: CloseOptions = {}): Promise<CloseReport> {
     if (this.#state.name === "closed") return this.#state.closing;
-    const closing = this.#close(options.drainMs ?? DRAIN_MS);
+    const { drainMs = DRAIN_MS } = options;
+    if (!(drainMs >= 0)) {
+      const text = "Cannot close the manager as drainMs must be 0 or more: " +
+        `current value is ${drainMs}`;
+      return Promise.reject(new RangeError(text));
+    }
+    const closing = this.#close(drainMs);
     this.#state = { name: "closed", closing };
     return closing;
   }

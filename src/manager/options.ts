@@ -17,7 +17,8 @@ export interface ManagerExtras {
 
 /** How the closing of a manager goes. */
 export interface CloseOptions {
-  /** How long commands in flight may take to finish, in milliseconds. Default 5,000. */
+  /** How long commands in flight may take to finish, in milliseconds, 0 or more. Default
+   * 5,000. */
   drainMs?: number;
 }
 

@@ -52,8 +52,13 @@ export function getRedisClient(
   options: GetRedisClientOptions = {},
 ): RedisClient | Promise<RedisClient> {
   const { database = "main", asyncClient = false } = options;
-  const manager = RedisConnectionManager.shared();
-  return asyncClient ? manager.getAsyncClient(database) : manager.getClient(database);
+  return asyncClient
+    ? whenReady(database)
+    : RedisConnectionManager.shared().getClient(database);
+}
+
+async function whenReady(database: DatabaseName): Promise<RedisClient> {
+  return await RedisConnectionManager.shared().getAsyncClient(database);
 }
 
 /**

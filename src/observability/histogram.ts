@@ -57,18 +57,6 @@ export interface LatencySnapshot {
   readonly maxMs: number;
 }
 
-/** A histogram as JSON: only buckets that hold something. */
-export interface LatencyHistogramJson {
-  /** Sum of the durations, in milliseconds. */
-  sumMs: number;
-  /** The smallest, in milliseconds; 0 if there is none. */
-  minMs: number;
-  /** The largest, in milliseconds. */
-  maxMs: number;
-  /** Number of a bucket and how many durations it holds. */
-  buckets: [bucket: number, count: number][];
-}
-
 /**
  * Counts durations in buckets whose width grows with the duration, so that any quantile
  * is known to within 1.6 % of itself, in 8 KiB, for any number of durations.
@@ -199,44 +187,6 @@ export class LatencyHistogram {
     this.#sumMs = 0;
     this.#minMs = Infinity;
     this.#maxMs = 0;
-  }
-
-  /**
-   * All of it as plain data, for {@linkcode LatencyHistogram.fromJSON}.
-   *
-   * @returns Buckets that hold something, and the exact numbers.
-   */
-  toJSON(): LatencyHistogramJson {
-    const buckets: [number, number][] = [];
-    this.#counts.forEach((count, bucket) => {
-      if (count > 0) buckets.push([bucket, count]);
-    });
-    const minMs = buckets.length === 0 ? 0 : this.#minMs;
-    return { sumMs: this.#sumMs, minMs, maxMs: this.#maxMs, buckets };
-  }
-
-  /**
-   * A histogram from its JSON.
-   *
-   * @param json What {@linkcode LatencyHistogram.toJSON} gave.
-   * @returns A histogram of its own.
-   * @throws {RangeError} If there is no such bucket.
-   */
-  static fromJSON(json: LatencyHistogramJson): LatencyHistogram {
-    const histogram = new LatencyHistogram();
-    for (const [bucket, count] of json.buckets) {
-      if (!Number.isInteger(bucket) || bucket < 0 || bucket >= BUCKETS) {
-        throw new RangeError(
-          `Cannot read a histogram as a bucket must be from 0 to ${BUCKETS - 1}: ` +
-            `current value is ${bucket}`,
-        );
-      }
-      histogram.#counts[bucket]! += count;
-    }
-    histogram.#sumMs = json.sumMs;
-    histogram.#minMs = json.buckets.length === 0 ? Infinity : json.minMs;
-    histogram.#maxMs = json.maxMs;
-    return histogram;
   }
 
   /** Quantiles for shares in ascending order, in one pass. */

@@ -1,6 +1,9 @@
 import type { Clock, Timer } from "../core/clock.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 
+/** Least time between two searches for what was given up, in milliseconds. */
+const SORT_OUT_EVERY_MS = 100;
+
 /**
  * Commands that wait for a lane, in order. One timer watches the nearest deadline; a
  * command whose deadline passes is taken out and never runs.
@@ -9,6 +12,7 @@ export class WaitingCommands {
   readonly #clock: Clock;
   readonly #expired: (command: TrackedCommand) => void;
   #commands: TrackedCommand[] = [];
+  #sortedOutAt = -Infinity;
   #timer: Timer | undefined;
   #timerAt = Infinity;
 
@@ -28,9 +32,31 @@ export class WaitingCommands {
     return this.#commands.length;
   }
 
-  /** Whether nobody waits for any of them: their callers gave them up. */
-  get isForgotten(): boolean {
-    return this.#commands.every(({ tracking }) => tracking.settled);
+  /** How many of them somebody waits for: the callers of the others gave them up. */
+  get awaited(): number {
+    let count = 0;
+    for (const { tracking } of this.#commands) if (!tracking.settled) count++;
+    return count;
+  }
+
+  /**
+   * Whether more may wait. Those that their callers gave up make room for others.
+   *
+   * @param count How many more.
+   * @param most How many may wait at most.
+   * @returns `true` if there is room for all of them.
+   */
+  hasRoom(count: number, most: number): boolean {
+    if (this.#commands.length + count > most) this.#sortOut();
+    return this.#commands.length + count <= most;
+  }
+
+  /** Not for each command that is refused: there may be many of both. */
+  #sortOut(): void {
+    const now = this.#clock.now();
+    if (now - this.#sortedOutAt < SORT_OUT_EVERY_MS) return;
+    this.#sortedOutAt = now;
+    this.#commands = this.#commands.filter(({ tracking }) => !tracking.settled);
   }
 
   /**

@@ -30,6 +30,8 @@ export interface LaneConnection extends LaneLoad {
     /** Number of the current tick of writes. */
     readonly tick: number;
   };
+  /** Commands in flight whose callers wait for them. */
+  readonly awaited: number;
   /** Sends a command. */
   send(command: TrackedCommand): void;
   /** Calls back once when it has ended. */
@@ -64,8 +66,8 @@ export interface LaneSetOptions<C extends LaneConnection = Connection> {
 
 /** Most commands in flight on one lane; more are refused, with the numbers. */
 const MAX_IN_FLIGHT = 100_000;
-/** Time between two looks at a lane that is to end when it is idle, in milliseconds. */
-const RETIRE_POLL_MS = 10;
+/** Time between two looks at what comes without a word, in milliseconds. */
+const POLL_MS = 10;
 
 type State =
   | { readonly name: "open" }
@@ -123,6 +125,14 @@ export class LaneSet<C extends LaneConnection = Connection> {
   /** Commands that wait for a lane. */
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** Those in flight and those that wait whose callers wait for them. */
+  get #awaited(): number {
+    let sum = this.#waiting.awaited;
+    for (const { connection } of this.#lanes) sum += connection.awaited;
+    for (const { connection } of this.#retiring) sum += connection.awaited;
+    return sum;
   }
 
   /** The open lanes' connections. */
@@ -266,8 +276,8 @@ export class LaneSet<C extends LaneConnection = Connection> {
     this.#pollTimer?.cancel();
     this.#state = { name: "closed" };
     this.#abort.abort(new ManagerClosedError(this.#options.database));
+    const cut = this.#awaited;
     const left = this.#waiting.takeAll();
-    const cut = this.inFlight + left.length;
     this.#failAll(left, new ManagerClosedError(this.#options.database));
     for (const lane of [...this.#lanes, ...this.#retiring]) {
       lane.release("closed by the manager", "closed");
@@ -290,8 +300,14 @@ export class LaneSet<C extends LaneConnection = Connection> {
     // What is lost with a lane may be on another by then.
     for (let leftMs = timeoutMs; leftMs > 0; leftMs = until - clock.now()) {
       if (await passFence(this.#waysInUse, leftMs)) return true;
+      // What is refused at once is refused until the sockets have had their turn.
+      await this.#pause(Math.min(POLL_MS, until - clock.now()));
     }
     return false;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.setTimer(resolve, ms));
   }
 
   /** The ways that commands are under way on. */
@@ -359,7 +375,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     const { database, maxWaiting } = this.#options;
     if (this.#state.name === "closed") {
       this.#failAll(commands, new ManagerClosedError(database));
-    } else if (this.#waiting.size + commands.length > maxWaiting) {
+    } else if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
       const { size } = this.#waiting;
       this.#failAll(
         commands,
@@ -437,7 +453,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     const end = () => {
       if (!this.#retiring.has(lane)) return;
       if (connection.inFlight === 0) lane.release(reason, counted);
-      else this.#options.clock.setTimer(end, RETIRE_POLL_MS);
+      else this.#options.clock.setTimer(end, POLL_MS);
     };
     this.#options.clock.setTimer(end, 0);
   }
@@ -450,12 +466,12 @@ export class LaneSet<C extends LaneConnection = Connection> {
     this.commandFinished();
   }
 
-  /** Late replies to commands that were given up before are told to nobody. */
+  /** What callers give up is told to nobody, and not waited for. */
   #pollDrained(): void {
-    this.#checkDrained();
     if (this.#state.name !== "draining") return;
+    if (this.#awaited === 0) return this.#state.drained();
     const poll = () => this.#pollDrained();
-    this.#pollTimer = this.#options.clock.setTimer(poll, RETIRE_POLL_MS);
+    this.#pollTimer = this.#options.clock.setTimer(poll, POLL_MS);
   }
 
   #checkDrained(): void {

@@ -16,7 +16,7 @@ export class LaneSlot<C extends Pooled> {
   /** When it should be replaced, on the monotonic clock; infinite for never. The pool
    * itself never takes a lane away before it is closed. */
   readonly expiresAt: number;
-  readonly #end: (reason: EvictionReason) => void;
+  readonly #end: (reason: EvictionReason, words?: string) => void;
   #wanted = false;
   #onWanted: (() => void) | undefined;
 
@@ -27,7 +27,11 @@ export class LaneSlot<C extends Pooled> {
    * @param expiresAt When it should be replaced.
    * @param end Ends the connection, if it has not ended, and frees its place.
    */
-  constructor(connection: C, expiresAt: number, end: (reason: EvictionReason) => void) {
+  constructor(
+    connection: C,
+    expiresAt: number,
+    end: (reason: EvictionReason, words?: string) => void,
+  ) {
     this.connection = connection;
     this.expiresAt = expiresAt;
     this.#end = end;
@@ -64,8 +68,9 @@ export class LaneSlot<C extends Pooled> {
    * Ends the connection and frees its place; does nothing once it has ended.
    *
    * @param reason What it is counted as. Default `lane_released`.
+   * @param words Why, in words. Default: what the reason means.
    */
-  release(reason: EvictionReason = "lane_released"): void {
-    this.#end(reason);
+  release(reason: EvictionReason = "lane_released", words?: string): void {
+    this.#end(reason, words);
   }
 }

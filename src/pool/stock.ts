@@ -153,8 +153,9 @@ export class Stock<C extends Pooled> {
    *
    * @param slot Its place.
    * @param reason Why.
+   * @param words Why, in words, where somebody has said so.
    */
-  end(slot: Slot<C>, reason: EvictionReason): void {
+  end(slot: Slot<C>, reason: EvictionReason, words?: string): void {
     const { state } = slot;
     if (state.name === "closed") return;
     this.#leave(slot, reason);
@@ -162,7 +163,7 @@ export class Stock<C extends Pooled> {
       state.abort.abort(new ManagerClosedError(this.#options.database));
     }
     if (state.name !== "connecting") {
-      this.#driver.destroy(state.connection, reason);
+      this.#driver.destroy(state.connection, reason, words);
       this.#hooks.closed?.(state.connection, reason);
     }
     this.#free();
@@ -190,7 +191,8 @@ export class Stock<C extends Pooled> {
       slot.transition({ name: "idle", slot, connection, since: now });
       this.#keeper.becameIdle(now);
     } else {
-      const end = (reason: EvictionReason) => this.end(slot, reason);
+      const end = (reason: EvictionReason, words?: string) =>
+        this.end(slot, reason, words);
       const handle = new LaneSlot(connection, slot.expiresAt, end);
       slot.transition({ name: "lane", connection, handle });
       if (state.waiter.settled) handle.release("unwanted");

@@ -99,8 +99,9 @@ export interface PoolDriver<C extends Pooled> {
    *
    * @param connection The connection.
    * @param reason Why.
+   * @param words Why, in words, where somebody has said so.
    */
-  destroy(connection: C, reason: EvictionReason): void;
+  destroy(connection: C, reason: EvictionReason, words?: string): void;
 }
 
 /** The settings of a pool: resolved and validated before, so none has a default here. */

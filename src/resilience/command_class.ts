@@ -143,24 +143,6 @@ export function blockingTimeoutMs(
   return timeout && durationMs(args.at(timeout.at), timeout.unitMs);
 }
 
-/**
- * Whether a nil reply to a command is a cache miss, and any other a hit.
- *
- * @param name The name in lower case.
- * @returns `true` for GET, HGET and their like.
- *
- * @example Usage
- * ```ts
- * import { isNilMiss } from "./command_class.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(["get", "mget", "lpop"].map(isNilMiss), [true, false, false]);
- * ```
- */
-export function isNilMiss(name: string): boolean {
-  return NIL_MISSES.has(name);
-}
-
 function classify(name: string, flagsOf: FlagsOf): CommandInfo {
   const [isBlocking, isRead] = traits(name, flagsOf);
   const isSubscribing = SUBSCRIBING.has(name);

@@ -92,13 +92,11 @@ export class ClusterNodes {
     this.#byAddress = new Map(
       serving.map((address) => [address, this.#nodeFor(address)]),
     );
-    const left: TrackedCommand[] = [];
-    for (const [name, node] of this.#nodes) {
-      if (names.has(name)) continue;
+    const leaving = [...this.#nodes].filter(([name]) => !names.has(name));
+    return leaving.flatMap(([name, node]) => {
       this.#nodes.delete(name);
-      left.push(...this.#retire(node));
-    }
-    return left;
+      return this.#retire(node);
+    });
   }
 
   /** Connections opened so far, and open now. */

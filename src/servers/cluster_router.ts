@@ -133,7 +133,7 @@ export class ClusterRouter implements CommandSink {
 
   /** A command was answered or failed for good; the nodes look after themselves. */
   commandFinished(): void {
-    if (this.#drained !== undefined && this.#waiting.isForgotten) this.#drained();
+    if (this.#drained !== undefined && this.#waiting.awaited === 0) this.#drained();
   }
 
   /**
@@ -244,7 +244,7 @@ export class ClusterRouter implements CommandSink {
       const node = slot === undefined && first !== undefined ? first : this.nodeOf(slot);
       const group = byNode.get(node);
       if (group === undefined) byNode.set(node, [...commands]);
-      else group.push(...commands);
+      else for (const command of commands) group.push(command);
     }
     for (const [node, group] of byNode) node.submitBatch(group);
   }
@@ -267,7 +267,7 @@ export class ClusterRouter implements CommandSink {
     if (this.#closed) {
       return this.#failAll(commands, new ManagerClosedError(database));
     }
-    if (size + commands.length > maxWaiting) {
+    if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
       const what = "commands that wait for the cluster to be known";
       return this.#failAll(
         commands,

@@ -3,9 +3,10 @@ import type { IORedis } from "../connection/library_types.ts";
 
 /** How long an acquire may wait. */
 export interface AcquireOptions {
-  /** Longest wait, in milliseconds. Default: the database's `acquireTimeoutMs`. */
+  /** Longest wait, in milliseconds: 0 or more, `Infinity` for no limit. With 0, only what
+   * is idle and was used a moment ago is had. Default: the database's `acquireTimeoutMs`. */
   timeoutMs?: number;
-  /** Ends the wait. */
+  /** Ends the wait; the call rejects with its reason. */
   signal?: AbortSignal;
   /** In a cluster: a key, without the prefix, whose node is connected to. Default: any. */
   key?: string | Uint8Array;

@@ -7,7 +7,7 @@ import { Session, type SessionOptions } from "../connection/session.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { ConnectionBudget } from "../pool/budget.ts";
 import { Pool } from "../pool/pool.ts";
-import type { Pooled, PoolHooks, Purpose } from "../pool/types.ts";
+import type { EvictionReason, Pooled, PoolHooks, Purpose } from "../pool/types.ts";
 
 /** Idle for longer than this, in milliseconds, a connection is asked before it is lent. */
 const VALIDATE_AFTER_MS = 1000;
@@ -15,6 +15,24 @@ const VALIDATE_AFTER_MS = 1000;
 const VALIDATE_TIMEOUT_MS = 1000;
 /** Connections that are opened for leases at the same time. */
 export const MAX_CONNECTING = 4;
+
+/** Why a connection is closed, in words: events tell it, and the errors of what it cuts. */
+const MEANING: Readonly<Record<EvictionReason, string>> = {
+  idle_timeout: "nobody wanted it for idle_timeout",
+  max_lifetime: "its lifetime is over",
+  made_room: "a lane needed its place",
+  budget: "another database needed its place",
+  closed: "closed by the manager",
+  ended: "it ended by itself",
+  invalid: "it did not answer before its next use",
+  unclean: "what its last holder left could not be undone",
+  discarded: "its holder let nobody have it after him",
+  leaked: "its lease was collected without a release",
+  lane_released: "its lane is not needed any more",
+  unwanted: "nobody waits for it any more",
+  connect_failed: "it never opened",
+  moved: "it leads to a server that does not serve the database any more",
+};
 
 /** A connection of the pool; with a session if it is for leases. */
 export class PooledConnection implements Pooled {
@@ -105,7 +123,8 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
       create: open,
       recycle: ({ session }) => session?.clean() ?? false,
       validate: ({ connection }) => connection.ask(VALIDATE_TIMEOUT_MS, "ping"),
-      destroy: ({ connection }, text) => connection.close({ kind: "closed", text }),
+      destroy: ({ connection }, reason, words = MEANING[reason]) =>
+        connection.close({ kind: "closed", text: words }),
     },
     clock,
     makeHooks(parts),

@@ -179,8 +179,9 @@ export class ServerConnections {
    * @param commands The commands.
    */
   submitBatch(commands: readonly TrackedCommand[]): void {
-    if (this.#gate.admits(commands[0]!)) return this.lanes.submitBatch(commands);
-    for (const command of commands.slice(1)) this.#gate.refuse(command);
+    // The last one is the probe, if one is due: nobody hears how an ASKING before it went.
+    if (this.#gate.admits(commands.at(-1)!)) return this.lanes.submitBatch(commands);
+    for (const command of commands.slice(0, -1)) this.#gate.refuse(command);
   }
 
   /** The error for callers while the circuit breaker is open. */
@@ -403,7 +404,8 @@ export class ServerConnections {
       this.lanes.replace(connection, "its place is needed for a lease")
     );
     const { expiresAt } = slot;
-    return { connection, expiresAt, release: (_, counted) => slot.release(counted) };
+    const release: Lane["release"] = (words, counted) => slot.release(counted, words);
+    return { connection, expiresAt, release };
   }
 
   #connectionOpened(connection: Connection): void {

@@ -1,3 +1,4 @@
+import { abortable } from "@std/async/abortable";
 import type { Clock } from "../core/clock.ts";
 import { ConnectError } from "../core/errors/mod.ts";
 import type { RedisConfig } from "../config/mod.ts";
@@ -137,7 +138,8 @@ export class ServerQuestions {
       }
       const startedAt = clock.now();
       const [lane] = lanes.connections;
-      const answer = await lane?.query(config.commandTimeoutMs, "ping");
+      const asking = lane?.query(config.commandTimeoutMs, "ping");
+      const answer = await (signal && asking ? abortable(asking, signal) : asking);
       health.pinged(answer === undefined ? null : clock.now() - startedAt);
       if (lane !== undefined && answer !== undefined) {
         return health.serves(lane, answer) ? "serves" : "waits";

@@ -38,22 +38,18 @@ export function parseShards(
   reply: unknown,
   options: ClusterReplyOptions,
 ): SlotRange[] | undefined {
-  if (!Array.isArray(reply)) return undefined;
-  const ranges: SlotRange[] = [];
-  for (const item of reply) {
+  return readRanges(reply, (item) => {
     const shard = fieldsOf(item);
     const slots = shard?.get("slots");
     const nodes = shard?.get("nodes");
     if (!Array.isArray(slots) || !Array.isArray(nodes)) return undefined;
     const node = primaryOf(nodes, options);
-    if (node === undefined) continue;
-    for (let i = 0; i + 1 < slots.length; i += 2) {
-      const range = rangeOf(slots[i], slots[i + 1], node);
-      if (range === undefined) return undefined;
-      ranges.push(range);
-    }
-  }
-  return ranges;
+    if (node === undefined) return [];
+    return Array.from(
+      { length: Math.floor(slots.length / 2) },
+      (_, i) => rangeOf(slots[2 * i], slots[2 * i + 1], node),
+    );
+  });
 }
 
 /**
@@ -78,17 +74,22 @@ export function parseSlots(
   reply: unknown,
   options: ClusterReplyOptions,
 ): SlotRange[] | undefined {
-  if (!Array.isArray(reply)) return undefined;
-  const ranges: SlotRange[] = [];
-  for (const item of reply) {
+  return readRanges(reply, (item) => {
     const [first, last, owner] = Array.isArray(item) ? item : [];
     if (!Array.isArray(owner)) return undefined;
     const node = addressOf(owner[0], owner[1], options);
-    const range = node === undefined ? undefined : rangeOf(first, last, node);
-    if (range === undefined) return undefined;
-    ranges.push(range);
-  }
-  return ranges;
+    return [node === undefined ? undefined : rangeOf(first, last, node)];
+  });
+}
+
+/** Reads a list whose items tell of slots; one that is not understood spoils it all. */
+function readRanges(
+  reply: unknown,
+  rangesOf: (item: unknown) => (SlotRange | undefined)[] | undefined,
+): SlotRange[] | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  const ranges = reply.flatMap((item) => rangesOf(item) ?? [undefined]);
+  return ranges.every((range) => range !== undefined) ? ranges : undefined;
 }
 
 /** The primary of a shard; one in good health before one that is not. */

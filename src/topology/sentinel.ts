@@ -3,6 +3,7 @@ import { AuthError } from "../core/errors/mod.ts";
 import { type Asking, WrongServer } from "../connection/confirm.ts";
 import type { HandshakeOptions } from "../connection/handshake.ts";
 import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
+import { SentinelEpochs } from "./sentinel_epochs.ts";
 import { SentinelFailure, SentinelLink } from "./sentinel_link.ts";
 import { readRole } from "./sentinel_replies.ts";
 import {
@@ -33,6 +34,15 @@ export interface SentinelOptions {
   readonly clock: Clock;
 }
 
+/** A sentinel that has said where the primary is. */
+interface Reached {
+  readonly address: SentinelAddress;
+  readonly link: SentinelLink;
+  readonly primary: SentinelAddress;
+  /** Number of the failover that it knows of, if it tells. */
+  readonly epoch: number | undefined;
+}
+
 /** Longest time that one sentinel may take, in milliseconds. */
 const MAX_ASK_MS = 1000;
 /** How often a silent sentinel is asked at least, in milliseconds. */
@@ -43,12 +53,14 @@ const MAX_HEARTBEAT_MS = 10_000;
  * nothing until it is first asked.
  *
  * A sentinel may be behind: that a server is the primary counts when the server says so
- * itself, or when a sentinel announces a failover.
+ * itself, or when a sentinel announces a failover; and one that knows of fewer failovers
+ * than were known before is not believed, unless most sentinels are like it.
  */
 export class SentinelPrimary {
   readonly #options: SentinelOptions;
   readonly #roster: SentinelRoster;
   readonly #watch: SentinelWatch;
+  readonly #epochs = new SentinelEpochs();
   readonly #stop = new AbortController();
   /** The question that is being asked; those who come meanwhile share its answer. */
   #asking: Promise<Endpoint> | undefined;
@@ -66,7 +78,7 @@ export class SentinelPrimary {
     this.#watch = new SentinelWatch({
       name,
       open: async (signal) => (await this.#reach(signal)).link,
-      switched: (address) => this.#isAt({ kind: "tcp", ...address }),
+      switched: (address, by) => this.#switched(address, by),
       heartbeatMs: heartbeatMs > 0
         ? Math.min(heartbeatMs, MAX_HEARTBEAT_MS)
         : MAX_HEARTBEAT_MS,
@@ -129,28 +141,62 @@ export class SentinelPrimary {
     return { kind: "tcp", ...primary };
   }
 
+  /** A sentinel says where the primary is by now. */
+  #switched(address: SentinelAddress, by: SentinelLink): void {
+    this.#isAt({ kind: "tcp", ...address });
+    by.epoch(this.#options.name).then((epoch) => this.#epochs.note(epoch), () => {});
+  }
+
   /** The first sentinel that can say where the primary is; the others are learned. */
-  async #reach(
-    signal: AbortSignal,
-  ): Promise<{ link: SentinelLink; primary: SentinelAddress }> {
-    const { handshake, name } = this.#options;
+  async #reach(signal: AbortSignal): Promise<Reached> {
     const timeoutMs = this.#askTimeoutMs;
     const failures: [SentinelAddress, SentinelFailure][] = [];
+    const behind: Reached[] = [];
     for (const address of this.#roster.inTurn()) {
-      let link: SentinelLink | undefined;
       try {
-        link = await SentinelLink.open(handshake, address, timeoutMs, signal);
-        const primary = await link.primary(name);
-        this.#roster.learn(address, await link.others(name));
-        this.#roster.answered(address);
-        return { link, primary };
+        const reached = await this.#askAt(address, timeoutMs, signal);
+        if (!this.#epochs.isBehind(reached.epoch)) return this.#believe(reached, behind);
+        behind.push(reached);
+        failures.push([address, this.#epochs.failureOf(reached.epoch)]);
       } catch (error) {
-        link?.close();
         if (!(error instanceof SentinelFailure)) throw error;
         failures.push([address, error]);
       }
     }
+    const latest = this.#epochs.latestOf(behind, this.#roster.inTurn().length);
+    if (latest !== undefined) {
+      this.#epochs.forget();
+      return this.#believe(latest, behind);
+    }
+    for (const { link } of behind) link.close();
     throw this.#explain(failures);
+  }
+
+  async #askAt(
+    address: SentinelAddress,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Reached> {
+    const { handshake, name } = this.#options;
+    const link = await SentinelLink.open(handshake, address, timeoutMs, signal);
+    try {
+      // Before the primary: should it change in between, too little is known of it.
+      const epoch = await link.epoch(name);
+      const primary = await link.primary(name);
+      this.#roster.learn(address, await link.others(name));
+      return { address, epoch, link, primary };
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+  }
+
+  /** Takes one sentinel's word, and lets the others go. */
+  #believe(reached: Reached, others: readonly Reached[]): Reached {
+    for (const { link } of others) if (link !== reached.link) link.close();
+    this.#epochs.note(reached.epoch);
+    this.#roster.answered(reached.address);
+    return reached;
   }
 
   #explain(failures: readonly [SentinelAddress, SentinelFailure][]): Error {

@@ -1,16 +1,16 @@
 import { deadline } from "@std/async/deadline";
 import { explainConnectFailure, isAuthFailure } from "../connection/connect_failure.ts";
-import type { Connection } from "../connection/connection.ts";
+import type { Answer, Connection } from "../connection/connection.ts";
 import { Command } from "../connection/driver.ts";
 import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
 import { track } from "../connection/tracked.ts";
-import { readPrimary, readSentinels, readSwitch } from "./sentinel_replies.ts";
+import { readEpoch, readPrimary, readSentinels, readSwitch } from "./sentinel_replies.ts";
 import { describeSentinel, type SentinelAddress } from "./sentinel_roster.ts";
 
 /** Why a sentinel was of no use. */
 export class SentinelFailure extends Error {
   /** What kind of failure. */
-  readonly kind: "unreachable" | "denied" | "auth" | "unknown name";
+  readonly kind: "unreachable" | "denied" | "auth" | "unknown name" | "behind";
 
   /**
    * Notes a failure.
@@ -94,6 +94,18 @@ export class SentinelLink {
   }
 
   /**
+   * Asks which failover it knows of: each has a greater number than the one before.
+   *
+   * @param name What the sentinels call the primary.
+   * @returns The number; `undefined` if its user may not ask, or it does not tell.
+   * @throws {SentinelFailure} If it does not answer.
+   */
+  async epoch(name: string): Promise<number | undefined> {
+    const answer = await this.#query("master", name);
+    return "error" in answer ? undefined : readEpoch(answer.reply);
+  }
+
+  /**
    * Asks which other sentinels watch the primary.
    *
    * @param name What the sentinels call it.
@@ -135,13 +147,16 @@ export class SentinelLink {
     this.#connection.close({ kind: "closed", text: "the sentinel is not needed" });
   }
 
-  async #ask(subcommand: string, name: string): Promise<unknown> {
+  async #query(subcommand: string, name: string): Promise<Answer> {
     const timeoutMs = this.#timeoutMs;
     const answer = await this.#connection.query(timeoutMs, "sentinel", subcommand, name);
-    if (answer === undefined) {
-      this.#signal.throwIfAborted();
-      throw new SentinelFailure("unreachable", `no answer within ${timeoutMs} ms`);
-    }
+    if (answer !== undefined) return answer;
+    this.#signal.throwIfAborted();
+    throw new SentinelFailure("unreachable", `no answer within ${timeoutMs} ms`);
+  }
+
+  async #ask(subcommand: string, name: string): Promise<unknown> {
+    const answer = await this.#query(subcommand, name);
     if (!("error" in answer)) return answer.reply;
     const kind = isAuthFailure(answer.error) ? "auth" : "unreachable";
     throw new SentinelFailure(kind, answer.error.message);

@@ -35,12 +35,31 @@ export function readSentinels(reply: unknown): SentinelAddress[] {
   if (!Array.isArray(reply)) return [];
   return reply.flatMap((item) => {
     if (!Array.isArray(item)) return [];
-    const fields = new Map<string, string>();
-    for (let i = 0; i + 1 < item.length; i += 2) {
-      fields.set(textOf(item[i]), textOf(item[i + 1]));
-    }
+    const fields = fieldsOf(item);
     return addressOf(fields.get("ip") ?? "", fields.get("port") ?? "") ?? [];
   });
+}
+
+/**
+ * Reads the number of the failover that a sentinel knows of out of the reply to
+ * `SENTINEL MASTER`.
+ *
+ * @param reply The reply: a flat list of names and values.
+ * @returns Its `config-epoch`, 0 or more; `undefined` if it is no such reply.
+ */
+export function readEpoch(reply: unknown): number | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  const text = fieldsOf(reply).get("config-epoch") ?? "";
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Names and values that stand in one list. */
+function fieldsOf(list: readonly unknown[]): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (let i = 0; i + 1 < list.length; i += 2) {
+    fields.set(textOf(list[i]), textOf(list[i + 1]));
+  }
+  return fields;
 }
 
 /**

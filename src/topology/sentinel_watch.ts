@@ -10,9 +10,9 @@ export interface SentinelWatchOptions {
   readonly name: string;
   /** Connects to the first sentinel that answers. */
   readonly open: (signal: AbortSignal) => Promise<SentinelLink>;
-  /** Told where the primary is: at each failover, and when it listens again after it
-   * could not. */
-  readonly switched: (address: SentinelAddress) => void;
+  /** Told where the primary is, and by whom: at each failover, and when it listens again
+   * after it could not. */
+  readonly switched: (address: SentinelAddress, by: SentinelLink) => void;
   /** How often a silent sentinel is asked for a sign of life, in milliseconds. */
   readonly heartbeatMs: number;
   /** How long it may take to answer, in milliseconds. */
@@ -68,15 +68,16 @@ export class SentinelWatch {
   async #connect(attempt: number): Promise<void> {
     const state: State = { name: "connecting", attempt };
     this.#state = state;
+    const { name, open, switched } = this.#options;
     let link: SentinelLink | undefined;
     try {
-      link = await this.#options.open(this.#stop.signal);
-      await link.listen(this.#options.name, this.#options.switched);
+      const opened = link = await open(this.#stop.signal);
+      await link.listen(name, (address) => switched(address, opened));
       // What happened while nobody listened.
-      const address = await link.primary(this.#options.name);
+      const address = await link.primary(name);
       if (this.#state !== state) return link.close();
       this.#listening(link);
-      this.#options.switched(address);
+      switched(address, link);
     } catch {
       link?.close();
       if (this.#state === state) this.#pause(attempt + 1);

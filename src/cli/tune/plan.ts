@@ -15,15 +15,6 @@ export type Spec = Pick<
   | "rate"
 >;
 
-/** Every sweep, in the order in which they run: the last ones build on the first. */
-export const SWEEPS: readonly SweepName[] = [
-  "lanes",
-  "leases",
-  "values",
-  "mixes",
-  "rate",
-];
-
 /** How thorough a run is. */
 export interface Effort {
   /** `quick` or `full`. */

@@ -203,16 +203,26 @@ export class TransactionError extends RedisManagerError {
    * @param database Name of the database.
    * @param applied Whether the other commands were run.
    * @param results What became of each command.
+   * @param refusal Why the server did not let it begin, so that each command was by
+   * itself. Default: it did.
    */
-  constructor(database: string, applied: boolean, results: readonly BatchResult[]) {
+  constructor(
+    database: string,
+    applied: boolean,
+    results: readonly BatchResult[],
+    refusal?: Error,
+  ) {
     const failed = results.flatMap((result, i) => isRefused(result) ? [i] : []);
     const first = results[failed[0]!];
-    const cause = first?.ok === false ? first.error : undefined;
+    const cause = refusal ?? (first?.ok === false ? first.error : undefined);
+    const where = refusal === undefined
+      ? `commands failed, the first at ${failed[0]} (${cause?.message})`
+      : `commands failed, and MULTI itself (${refusal.message})`;
     super(
       "TRANSACTION",
       `Cannot ${applied ? "finish" : "run"} the transaction on database "${database}": ` +
-        `${failed.length} of ${results.length} commands failed, the first at ` +
-        `${failed[0]} (${cause?.message}); the others were ${applied ? "" : "not "}run`,
+        `${failed.length} of ${results.length} ${where}; ` +
+        `the others were ${applied ? "" : "not "}run`,
       { database, cause, ...(applied ? {} : { delivery: "rejected" }) },
     );
     this.results = results;

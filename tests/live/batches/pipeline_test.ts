@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   CommandRefusedError,
   ConnectionLostError,
@@ -9,7 +9,7 @@ import {
 import { withManager } from "../../support/managed.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { Relay } from "../../support/relay.ts";
-import { delay, waitFor } from "../../support/wait.ts";
+import { delay, waitFor, within } from "../../support/wait.ts";
 import { runChild } from "../faults/_child.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
@@ -67,6 +67,25 @@ Deno.test("manager.pipeline() sends nothing if its callback throws or rejects", 
     assertEquals(await server.cli("DBSIZE"), 0);
     const { databaseStats } = manager.getStatistics();
     assertEquals(databaseStats.main!.totalConnections, 0);
+  }));
+
+Deno.test("manager.pipeline() whose callback throws rejects the promises that it gave", () =>
+  withManager(MAIN, async ({ manager }) => {
+    let given: Promise<unknown> | undefined;
+    let add: (() => unknown) | undefined;
+    await assertRejects(
+      () =>
+        manager.pipeline("main", (p, typed) => {
+          given = typed.get("a");
+          add = () => p.get("b");
+          throw new Error("changed my mind");
+        }),
+      Error,
+      "changed my mind",
+    );
+    const outcome = within(given!, 5000, "the promise that was given");
+    await assertRejects(() => outcome, Error, "changed my mind");
+    assertThrows(() => add!(), CommandRefusedError, "sent already");
   }));
 
 Deno.test("manager.pipeline() refuses what may not run in it, and sends nothing", () =>

@@ -109,6 +109,38 @@ Deno.test("manager.transaction() tells an EXECABORT, and that nothing was run", 
     assertEquals(await server.cli("EXISTS", "a"), 0);
   }));
 
+Deno.test("manager.transaction() runs nothing where the server refuses MULTI", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    await server.cli("ACL", "SETUSER", "default", "-multi");
+    for (const watch of [[], ["a"]]) {
+      const error = await assertRejects(
+        () => manager.transaction("main", (tx) => tx.set("a", 1).incr("n"), { watch }),
+        TransactionError,
+        "NOPERM",
+      );
+      assertEquals([error.applied, error.failed, error.delivery], [
+        false,
+        [0, 1],
+        "rejected",
+      ]);
+    }
+    assertEquals(await server.cli("DBSIZE"), 0);
+  }));
+
+Deno.test("manager.transaction() tells what was run by itself, as MULTI was refused from now on", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    await manager.transaction("main", (tx) => tx.set("a", "x"));
+    await server.cli("ACL", "SETUSER", "default", "-multi");
+    const error = await assertRejects(
+      () => manager.transaction("main", (tx) => tx.incr("a").incr("n")),
+      TransactionError,
+      "1 of 2 commands failed, and MULTI itself (NOPERM",
+    );
+    assertEquals([error.applied, error.failed, error.delivery], [true, [0], undefined]);
+    assertEquals(error.results.map((r) => r.ok ? r.value : r.delivery), ["rejected", 1]);
+    assertEquals(await server.cli("GET", "n"), "1");
+  }));
+
 Deno.test("manager.transaction() reads only on the reading side, and only in the callback", () =>
   withManager(MAIN, async ({ manager, server }) => {
     let kept: { get(key: string): Promise<string | null> } | undefined;

@@ -8,8 +8,9 @@ import {
   assertThrows,
 } from "@std/assert";
 import { CommandRefusedError, type RedisClient } from "../../../mod.ts";
+import { Command } from "../../../src/connection/driver.ts";
 import { withManager } from "../../support/managed.ts";
-import { waitFor } from "../../support/wait.ts";
+import { waitFor, within } from "../../support/wait.ts";
 import { withBoth } from "./support.ts";
 
 /** A client with a script of the user's own. */
@@ -77,6 +78,22 @@ Deno.test("RedisClient refuses what has no text, sends none of it, and goes on",
     assertEquals(await client.get("k"), null);
     // Whose reply is whose is still known.
     assertEquals(await Promise.all([client.set("a", "1"), client.get("a")]), ["OK", "1"]);
+  }));
+
+Deno.test("RedisClient rejects where what was asked for cannot be made of a reply", () =>
+  withManager({ databases: { main: {} } }, async ({ manager }) => {
+    const client = manager.getClient("main");
+    // A string longer than the engine's strings may be fails in the same place.
+    Command.setReplyTransformer("echo", () => {
+      throw new RangeError("Invalid string length");
+    });
+    try {
+      const echo = within(client.echo("x"), 10_000, "the command");
+      await assertRejects(() => echo, RangeError, "Invalid string length");
+    } finally {
+      Command.setReplyTransformer("echo", (reply: unknown) => reply);
+    }
+    assertEquals(await client.echo("x"), "x");
   }));
 
 Deno.test("RedisClient.defineCommand() runs on whichever connection serves, a new server too", () =>

@@ -110,6 +110,11 @@ async function fail({ server, relay, manager }: Stage): Promise<unknown[]> {
   lease.release();
   await keep(client.lpush("k", WRONG));
   await keep(client.call("AUTH", WRONG));
+  // What the server does not know or like it quotes.
+  await keep(client.call("ATUH", WRONG));
+  await keep(client.call("ACL", "SETUSER", "bob", `<${WRONG}`));
+  await keep(client.multi().call("ATUH", WRONG).exec());
+  await keep(manager.transaction("main", (tx) => void tx.call("ATUH", WRONG)));
   await keep(client.eval("return redis.error_reply('ERR ' .. #ARGV[1])", 0, WRONG));
   await keep(manager.pipeline("main", (p) => void p.lpush("k", WRONG)));
   await keep(manager.transaction("main", (tx) => void tx.lpush("k", WRONG)));

@@ -5,7 +5,7 @@ import {
   type RedisConnectionManager,
 } from "../../../mod.ts";
 import { withManager } from "../../support/managed.ts";
-import { delay, waitFor } from "../../support/wait.ts";
+import { delay, waitFor, within } from "../../support/wait.ts";
 
 const ONE = { connectRetry: { attempts: 1 }, databases: { main: { db: 0 } } };
 /** For what must come to pass, however busy the machine is. */
@@ -106,5 +106,27 @@ Deno.test("the health check leaves a server that hung the rest of the breaker's 
       assertEquals(breakerOf(manager), "open");
       const { databases } = await manager.healthCheck();
       assertEquals(databases.main!.circuitBreaker, "open");
+    },
+  ));
+
+Deno.test("manager.healthCheck() ends its wait with its signal, while a server hangs too", () =>
+  withManager(
+    { ...ONE, healthCheckIntervalMs: 0, commandTimeoutMs: 60_000 },
+    async ({ manager, server }) => {
+      await manager.getClient("main").ping();
+      server.pause();
+      try {
+        const stop = new AbortController();
+        const checking = manager.healthCheck({ signal: stop.signal });
+        const ended = assertRejects(
+          () => within(checking, 30_000, "the check"),
+          Error,
+          "enough",
+        );
+        stop.abort(new Error("enough"));
+        await ended;
+      } finally {
+        server.resume();
+      }
     },
   ));

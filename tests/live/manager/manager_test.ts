@@ -3,6 +3,7 @@ import {
   assertEquals,
   assertRejects,
   assertStrictEquals,
+  assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { inspect } from "node:util";
@@ -10,6 +11,8 @@ import {
   AuthError,
   ConfigError,
   ConnectError,
+  ConnectionLostError,
+  getRedisClient,
   ManagerClosedError,
   type ManagerEventMap,
   RedisConnectionManager,
@@ -18,6 +21,9 @@ import {
 import { freePort } from "../../support/ports.ts";
 import { withManager } from "../../support/managed.ts";
 import { RedisServer } from "../../support/redis_server.ts";
+import { waitFor, within } from "../../support/wait.ts";
+
+const MAIN = { databases: { main: { db: 0 } } };
 
 Deno.test("manager.getAsyncClient() takes a number of RedisDatabase, by either of its names", () =>
   withManager({ databases: { knowledge: {}, memory: {} } }, async ({ manager }) => {
@@ -85,6 +91,61 @@ Deno.test("manager.addEventListener() is told of connections that come and go", 
   assertEquals(seen.map(({ action }) => action), ["opened", "closed"]);
 });
 
+Deno.test("what gives a promise rejects it, and throws nothing at once", async () => {
+  const manager = new RedisConnectionManager({ databases: { main: {} } });
+  await manager.closeAll();
+  for (
+    const call of [
+      () => manager.cleanupIdleConnections(),
+      () => manager.healthCheck(),
+      () => manager.initializeAll(),
+      () => manager.acquire("main"),
+      () => manager.getAsyncClient("main"),
+      () => manager.execute("main", "ping"),
+      () => manager.pipeline("main", () => {}),
+      () => manager.transaction("main", () => {}),
+      () => manager.subscribe("main", ["a"]),
+    ]
+  ) await assertRejects(call, ManagerClosedError);
+  const found = Deno.env.get("REDIS_PORT");
+  Deno.env.set("REDIS_PORT", "none");
+  try {
+    await assertRejects(() => getRedisClient({ asyncClient: true }), ConfigError);
+    assertThrows(() => getRedisClient(), ConfigError);
+  } finally {
+    if (found === undefined) Deno.env.delete("REDIS_PORT");
+    else Deno.env.set("REDIS_PORT", found);
+  }
+});
+
+Deno.test("manager says in words why it closes a connection, to listeners and to who is cut", () =>
+  withManager(
+    { databases: { main: { db: 0, maxConnections: 1 } } },
+    async ({ manager, server }) => {
+      const reasons: unknown[] = [];
+      manager.addEventListener("connection", ({ detail }) => {
+        if (detail.action === "closed") reasons.push(detail.reason);
+      });
+      const client = manager.getClient("main");
+      await client.ping();
+      const lease = await manager.acquire("main");
+      await waitFor(() => reasons.length === 1);
+      lease.destroy();
+      await waitFor(() => reasons.length === 2);
+      await client.ping();
+      server.pause();
+      const cut = assertRejects(() => client.incr("n"), ConnectionLostError);
+      await manager.closeAll({ drainMs: 0 });
+      assertStringIncludes((await cut).message, "(closed by the manager)");
+      server.resume();
+      assertEquals(reasons, [
+        "its place is needed for a lease",
+        "its holder let nobody have it after him",
+        "closed by the manager",
+      ]);
+    },
+  ));
+
 Deno.test("manager.closeAll() finishes what is in flight, twice over, and then refuses", async () => {
   await using server = await RedisServer.start();
   const { host, port } = server;
@@ -101,6 +162,36 @@ Deno.test("manager.closeAll() finishes what is in flight, twice over, and then r
   assertEquals(await server.cli("GET", "n"), "500");
   assertEquals(manager.getStatistics().databaseStats.main!.successfulOperations, 500);
 });
+
+Deno.test("manager.closeAll() does not wait for what its callers gave up", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    server.pause();
+    try {
+      const stop = new AbortController();
+      const aborted = client.with({ signal: stop.signal, timeoutMs: 600_000 }).incr("n");
+      const failed = assertRejects(() => aborted, Error, "enough");
+      stop.abort(new Error("enough"));
+      await failed;
+      const closing = manager.closeAll({ drainMs: 600_000 });
+      assertEquals(await within(closing, 30_000, "the closing"), { cutCommands: 0 });
+    } finally {
+      server.resume();
+    }
+  }));
+
+Deno.test("manager.closeAll() refuses a time that is none, and closes nothing then", () =>
+  withManager(MAIN, async ({ manager }) => {
+    for (const drainMs of [NaN, -1]) {
+      await assertRejects(
+        () => manager.closeAll({ drainMs }),
+        RangeError,
+        `drainMs must be 0 or more: current value is ${drainMs}`,
+      );
+    }
+    assertEquals([manager.isClosed, await manager.getClient().ping()], [false, "PONG"]);
+  }));
 
 Deno.test("manager never shows a password, whatever is printed", async () => {
   const password = "hunter2-and-more";

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   CommandRefusedError,
+  CommandTimeoutError,
   ConnectError,
   ManagerClosedError,
   type ManagerEventMap,
@@ -11,7 +12,7 @@ import {
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
 import { freePort } from "../../support/ports.ts";
-import { delay, waitFor } from "../../support/wait.ts";
+import { delay, waitFor, within } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
 
@@ -198,14 +199,48 @@ Deno.test("manager.subscribe() ends its wait with its signal or timeoutMs", () =
         signal: stop.signal,
       });
       await assertRejects(() => aborted, Error, "enough");
-      await assertRejects(
+      const error = await assertRejects(
         () => manager.subscribe("main", ["a"], undefined, { timeoutMs: 30 }),
-        DOMException,
-        "within 30 ms",
+        CommandTimeoutError,
+        'Cannot finish SUBSCRIBE on database "main" within 30 ms',
       );
+      assertEquals([error.timeoutMs, error.delivery], [30, "never-sent"]);
     } finally {
       server.resume();
     }
     const { leases } = manager.getPoolStatistics("main");
     assertEquals(leases, 0);
   }));
+
+Deno.test("manager.subscribe() ends its wait beside others, whom a hung server keeps waiting", () =>
+  withManager(
+    { ...MAIN, commandTimeoutMs: 60_000, healthCheckIntervalMs: 0 },
+    async ({ manager, server }) => {
+      const other = await manager.subscribe("main", ["a"], () => {});
+      server.pause();
+      try {
+        const late = manager.subscribe("main", ["b"], () => {}, { timeoutMs: 30 });
+        const error = await assertRejects(
+          () => within(late, 30_000, "the subscription"),
+          CommandTimeoutError,
+        );
+        assertEquals(error.delivery, "ambiguous");
+        const stop = new AbortController();
+        const { signal } = stop;
+        const aborted = manager.subscribe("main", ["c"], () => {}, { signal });
+        stop.abort(new Error("enough"));
+        await assertRejects(
+          () => within(aborted, 30_000, "the subscription"),
+          Error,
+          "enough",
+        );
+      } finally {
+        server.resume();
+      }
+      // The server is told in the end.
+      await waitFor(async () =>
+        (await server.cli("PUBSUB", "CHANNELS") as string[]).join() === "a"
+      );
+      await other.unsubscribe();
+    },
+  ));

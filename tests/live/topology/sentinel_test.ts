@@ -137,11 +137,17 @@ Deno.test("sentinel: sentinels have a password of their own, and it is in no err
     },
   ));
 
-/** A sentinel that calls a server its primary, whatever that is. */
-function sentinelOf({ host, port }: RedisServer): Promise<RedisServer> {
+/** A sentinel that calls a server its primary, whatever that is, since some failover. */
+function sentinelOf({ host, port }: RedisServer, epoch = 0): Promise<RedisServer> {
   return RedisServer.start({
     args: ["--sentinel"],
-    config: { sentinel: [`monitor mymaster ${host} ${port} 2`] },
+    config: {
+      sentinel: [
+        `monitor mymaster ${host} ${port} 2`,
+        `config-epoch mymaster ${epoch}`,
+        "down-after-milliseconds mymaster 60000",
+      ],
+    },
   });
 }
 
@@ -195,3 +201,53 @@ Deno.test("sentinel: when the sentinel that is listened to dies, another one is"
     const second = await waitFor(listened, { what: "a connection to another one" });
     assert(second !== first);
   }));
+
+/** Ends the connections of a manager to a server. */
+async function cut(server: RedisServer): Promise<void> {
+  await server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+}
+
+Deno.test("sentinel: one that missed a failover leads nobody back to the old primary", async () => {
+  await using oldPrimary = await RedisServer.start();
+  await using newPrimary = await RedisServer.start();
+  await using knows = await sentinelOf(newPrimary, 5);
+  await using missed = await sentinelOf(oldPrimary, 4);
+  {
+    await using manager = managerOf([knows, missed]);
+    const client = manager.getClient("main");
+    const moves: string[] = [];
+    manager.addEventListener("failover", ({ detail }) => moves.push(detail.to));
+    assertEquals(await client.incr("n"), 1);
+    await waitFor(async () => (await namesAt(knows)).length === 1);
+    const asked = async () =>
+      Number((await missed.info("stats")).total_connections_received);
+    const before = await asked();
+    await knows.kill();
+    // What listened to the one that is gone asks the other one, again and again.
+    await waitFor(async () => moves.length > 0 || await asked() >= before + 3);
+    assertEquals([await client.incr("n"), moves], [2, []]);
+    await cut(newPrimary);
+    const error = await waitFor(() => client.get("n").then(() => null, (e) => e));
+    assertInstanceOf(error, ConnectError);
+    assertMatch(error.message, /it is behind: it knows of failover 4, and 5 was known/);
+    assertEquals(await namesAt(oldPrimary), []);
+  }
+  for (const server of [oldPrimary, newPrimary, missed]) {
+    await assertNoConnectionsLeft(server, "mooring:");
+  }
+});
+
+Deno.test("sentinel: those that were set up anew are followed, as there are no others", async () => {
+  await using first = await RedisServer.start();
+  await using second = await RedisServer.start();
+  await using sentinel = await sentinelOf(first, 5);
+  await using manager = managerOf([sentinel]);
+  const client = manager.getClient("main");
+  assertEquals(await client.incr("n"), 1);
+  await sentinel.cli("SENTINEL", "REMOVE", "mymaster");
+  const { host, port } = second;
+  await sentinel.cli("SENTINEL", "MONITOR", "mymaster", host, String(port), "2");
+  await cut(first);
+  await waitFor(() => client.incr("n"));
+  assertEquals(Number(await second.cli("EXISTS", "n")), 1);
+});

@@ -28,6 +28,11 @@ export class FakeConnection implements LaneConnection {
     return this.sent.map(({ name }) => name);
   }
 
+  get awaited(): number {
+    return this.sent.slice(this.sent.length - this.inFlight)
+      .filter(({ tracking }) => !tracking.settled).length;
+  }
+
   send(command: TrackedCommand): void {
     command.tracking.attempts++;
     // What a real one does; here only its identity is of interest.

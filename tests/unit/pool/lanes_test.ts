@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import {
+  assert,
   assertEquals,
   assertInstanceOf,
   assertRejects,
@@ -269,6 +270,37 @@ Deno.test("LaneSet.close() fails what waits, and gives a lane back that opens to
   assertEquals([late.isOpen, late.names], [false, []]);
 });
 
+Deno.test("LaneSet.close() waits for nothing that its callers gave up, and cuts none of it", async () => {
+  const bench = new LaneBench();
+  bench.submit("sent");
+  const connection = await bench.open();
+  connection.isOpen = false;
+  bench.submit("waits");
+  let cut: number | undefined;
+  void bench.lanes.close(5000).then((count) => cut = count);
+  await bench.clock.advance(100);
+  assertEquals([connection.inFlight, bench.lanes.waiting, cut], [1, 1, undefined]);
+  connection.sent[0]!.tracking.settled = true;
+  await bench.clock.advance(100);
+  assertEquals(cut, undefined);
+  // Its deadline passes, which tells its caller.
+  await bench.clock.advance(1000);
+  assertEquals([cut, bench.failures.length, connection.inFlight], [0, 1, 1]);
+  assertEquals(bench.clock.pending, 0);
+});
+
+Deno.test("LaneSet.submit() lets a command wait in the place of one that was given up", async () => {
+  const bench = new LaneBench({ maxWaiting: 2 });
+  const givenUp = bench.command("given up");
+  bench.lanes.submit(givenUp);
+  bench.submit("a");
+  givenUp.tracking.settled = true;
+  bench.submit("b", "c");
+  assertEquals(bench.failures.map(({ name }) => name), ["c"]);
+  const connection = await bench.open();
+  assertEquals(connection.names, ["a", "b"]);
+});
+
 /** Asks, behind a SET, whether all that was submitted has passed; notes the answer. */
 function askBehindSet(bench: LaneBench): boolean[] {
   bench.submit("set");
@@ -316,4 +348,23 @@ Deno.test("LaneSet.passed() gives up when its time is over", async () => {
   const told = askBehindSet(bench);
   await bench.clock.advance(100);
   assertEquals(told, [false]);
+});
+
+Deno.test("LaneSet.passed() lets the sockets have their turn where a lane that ends refuses it", async () => {
+  const bench = new LaneBench();
+  bench.submit("set");
+  const connection = await bench.open();
+  let asked = 0;
+  connection.send = (command) => {
+    asked++;
+    command.tracking.owner.failed(command, new Error("not writable"), "never-sent");
+  };
+  const told: boolean[] = [];
+  void bench.lanes.passed(100).then((passed) => told.push(passed));
+  await bench.clock.advance(50);
+  assert(asked > 1 && asked <= 6, `asked ${asked} times in 50 ms`);
+  connection.answer();
+  connection.end();
+  await bench.clock.advance(10);
+  assertEquals(told, [true]);
 });

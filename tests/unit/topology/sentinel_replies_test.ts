@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
+  readEpoch,
   readPrimary,
   readRole,
   readSentinels,
@@ -28,6 +29,15 @@ Deno.test("readSentinels() reads the addresses of those that have one", () => {
     [{ host: "10.0.0.1", port: 26379 }, { host: "sentinel-2.internal", port: 26380 }],
   );
   assertEquals(readSentinels(null), []);
+});
+
+Deno.test("readEpoch() reads the number of the failover, and no other text", () => {
+  const fields = (epoch: string) => ["name", "m", "config-epoch", epoch].map(bytes);
+  assertEquals(readEpoch(fields("12")), 12);
+  for (const odd of ["", "-1", "1.5", "x"]) {
+    assertEquals(readEpoch(fields(odd)), undefined, odd);
+  }
+  assertEquals([readEpoch(["name", "m"]), readEpoch(null)], [undefined, undefined]);
 });
 
 Deno.test("readSwitch() reads the new address, of the primary that matters alone", () => {
