@@ -1,4 +1,4 @@
-/** The part of js-yaml 3 that is used here: the package has no types of its own. */
+/** The part of js-yaml that is used here: the package has no types of its own. */
 interface Mark {
   buffer: string;
   position: number;

@@ -1,7 +1,7 @@
 /**
  * Stand-in for `@std/yaml`, linked only where JSR cannot be reached.
  *
- * Reading is done by js-yaml 3, the library that std's package was ported from; types,
+ * Reading is done by js-yaml, the library that std's package was ported from; types,
  * errors and writing are made here, as std differs from js-yaml in each of them.
  *
  * @module
