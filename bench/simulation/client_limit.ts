@@ -64,7 +64,6 @@ class BareConnection implements Pooled {
         if (bytes[0] === 0x2d) reject(new Error("refused"));
         else resolve();
       },
-      drain: () => {},
       close: () => this.#ends.forEach((end) => end("closed")),
     });
     channel.write(PING);

@@ -80,8 +80,7 @@ class DenoChannel implements ByteChannel {
   }
 
   async #read(handlers: ChannelHandlers): Promise<void> {
-    const deal = (chunk: Uint8Array) => handlers.data(chunk);
-    const turn = new ReadingTurn(systemClock, deal, this.tls !== null);
+    const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
     try {
       while (this.#state !== "closed") {
         // A new buffer each time: the parser keeps slices of it.
@@ -110,7 +109,6 @@ class DenoChannel implements ByteChannel {
       }
       this.#writing = false;
       if (this.#state === "ending") this.destroy();
-      else this.#handlers?.drain();
     } catch (error) {
       this.#writing = false;
       this.#finish(error as Error);
@@ -228,7 +226,8 @@ function tune(
   if ("setNoDelay" in conn) conn.setNoDelay(true);
   if (keepalive === undefined) return NO_KEEPALIVE;
   if ("setKeepAlive" in conn) conn.setKeepAlive(true);
-  const kernel = setKernelKeepalive(localAddr.port, remoteAddr.port, keepalive);
+  const ends = { localPort: localAddr.port, remotePort: remoteAddr.port };
+  const kernel = setKernelKeepalive(ends, keepalive);
   if (kernel !== null) return { tier: "full", kernel };
   return "setKeepAlive" in conn ? { tier: "on", kernel } : NO_KEEPALIVE;
 }

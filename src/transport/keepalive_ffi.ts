@@ -18,6 +18,14 @@ const SYMBOLS = {
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
 } as const;
 
+/** The ports of a socket's two ends; absent where it has none. */
+export interface SocketEnds {
+  /** Port of this end. */
+  readonly localPort?: number;
+  /** Port of the other end. */
+  readonly remotePort?: number;
+}
+
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 const AF_INET = 2;
@@ -78,20 +86,20 @@ function findDescriptor(lib: Libc, localPort: number, remotePort: number): numbe
  * Sets SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT of the socket of this
  * process that has the given ports, and asks the kernel what they are then.
  *
- * @param localPort Port of this end.
- * @param remotePort Port of the other end.
+ * @param ends Its two ends; looked at only where the kernel can be asked.
  * @param times The times; the kernel takes whole seconds, at least 1.
  * @returns What the kernel says when all four were set, else `null`.
  */
 export function setKernelKeepalive(
-  localPort: number,
-  remotePort: number,
+  ends: SocketEnds,
   times: KeepaliveTimes,
 ): KernelKeepalive | null {
   // Opened and closed for each connection: some microseconds, and nothing is held.
   const library = openLibc();
   if (library === undefined) return null;
   try {
+    const { localPort, remotePort } = ends;
+    if (localPort === undefined || remotePort === undefined) return null;
     const fd = findDescriptor(library.symbols, localPort, remotePort);
     const isSet = fd >= 0 && setTimes(library.symbols, fd, times);
     return isSet ? readTimes(library.symbols, fd) : null;

@@ -13,13 +13,20 @@ import { PacedReading } from "./paced_reading.ts";
 import { ReadingTurn } from "./reading_turn.ts";
 import { describeNodeTls } from "./tls_session.ts";
 
+/** Where a socket's channel stands on it. */
+const OWNER = Symbol("channel");
+
+/** A socket that may have a channel. */
+type OwnedSocket = Socket & { [OWNER]?: NodeChannel };
+
 /** A channel over node:net or node:tls: the fastest path on the runtimes measured. */
 class NodeChannel implements ByteChannel {
   readonly keepalive: KeepaliveTier;
   readonly kernelKeepalive: KernelKeepalive | null;
   readonly tls: TlsSession | null;
-  readonly localPort: number;
-  readonly #socket: Socket;
+  readonly #socket: OwnedSocket;
+  #handlers: ChannelHandlers | undefined;
+  #reading: PacedReading | undefined;
   #error: Error | undefined;
 
   constructor(
@@ -31,7 +38,11 @@ class NodeChannel implements ByteChannel {
     this.keepalive = tier;
     this.kernelKeepalive = kernel;
     this.tls = tls;
-    this.localPort = socket.localPort ?? 0;
+  }
+
+  // Asked for when it is wanted: the socket keeps an object for the answer.
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
   }
 
   get bufferedBytes(): number {
@@ -44,22 +55,33 @@ class NodeChannel implements ByteChannel {
 
   start(handlers: ChannelHandlers): void {
     const socket = this.#socket;
-    socket.removeAllListeners("error");
-    const deal = (chunk: Uint8Array) => handlers.data(chunk);
-    const turn = new ReadingTurn(systemClock, deal, this.tls !== null);
-    const reading = new PacedReading(socket, turn);
-    socket.on("data", (chunk: Uint8Array) => reading.take(chunk));
-    socket.on("drain", () => handlers.drain());
-    socket.on("error", (error: Error) => this.#error ??= error);
-    // A server that says goodbye will not answer any more: do not linger half open.
-    socket.on("end", () => socket.destroy());
-    const close = () => {
-      reading.end();
-      handlers.close(this.#error);
-    };
-    if (socket.destroyed) queueMicrotask(close);
-    else socket.once("close", close);
+    const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
+    this.#handlers = handlers;
+    this.#reading = new PacedReading(socket, turn);
+    socket[OWNER] = this;
+    socket.removeListener("error", ignore);
+    socket.on("data", onData);
+    socket.on("error", onError);
+    socket.on("end", onEnd);
+    if (socket.destroyed) queueMicrotask(() => this.closed());
+    else socket.on("close", onClose);
     socket.resume();
+  }
+
+  /** The socket has brought bytes. */
+  received(chunk: Uint8Array): void {
+    this.#reading!.take(chunk);
+  }
+
+  /** The socket has failed. */
+  failed(error: Error): void {
+    this.#error ??= error;
+  }
+
+  /** The socket has closed. */
+  closed(): void {
+    this.#reading!.end();
+    this.#handlers!.close(this.#error);
   }
 
   write(data: string | Uint8Array): void {
@@ -75,8 +97,27 @@ class NodeChannel implements ByteChannel {
   }
 }
 
-/** No closure of an opening: it would keep the signal of that for as long as it listens. */
+// The listeners of all sockets: a closure for each would be kept for each connection.
+
+/** While nobody listens; no closure of an opening, which would keep the signal of that. */
 function ignore(): void {}
+
+function onData(this: OwnedSocket, chunk: Uint8Array): void {
+  this[OWNER]!.received(chunk);
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[OWNER]!.failed(error);
+}
+
+/** A server that says goodbye will not answer any more: do not linger half open. */
+function onEnd(this: OwnedSocket): void {
+  this.destroy();
+}
+
+function onClose(this: OwnedSocket): void {
+  this[OWNER]!.closed();
+}
 
 function tlsOptions(
   host: string | undefined,

@@ -6,7 +6,7 @@ function setUp() {
   const writes: (string | Uint8Array)[] = [];
   let atEnd: (() => void) | undefined;
   const coalescer = new WriteCoalescer(
-    (data) => writes.push(data),
+    { write: (data) => void writes.push(data) },
     (fn) => atEnd = fn,
   );
   const endTick = () => {
