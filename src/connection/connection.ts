@@ -89,8 +89,11 @@ export interface ConnectionHolder {
 /** The state of all that are open: an object for each would be kept for each. */
 const OPEN: State = Object.freeze({ name: "open" });
 
-/** Who is told of an end, where nobody is. */
-const NOBODY: readonly ((reason: CloseReason) => void)[] = [];
+/** Told of a connection that has ended. */
+type EndListener = (reason: CloseReason, connection: Connection) => void;
+
+/** Who is told where nobody is. */
+const NOBODY: readonly EndListener[] = [];
 
 /**
  * One socket's lifetime: opened, used, ended, never opened again.
@@ -207,10 +210,10 @@ export class Connection implements StreamHooks, DeadlineBearer {
   /**
    * Calls back once when it has ended; at once if it has.
    *
-   * @param fn Called with the reason.
+   * @param fn Called with the reason and the connection.
    */
-  onEnd(fn: (reason: CloseReason) => void): void {
-    if (this.#state.name === "closed") fn(this.#state.reason);
+  onEnd(fn: EndListener): void {
+    if (this.#state.name === "closed") fn(this.#state.reason, this);
     else this.#onEnd = this.#onEnd.concat(fn);
   }
 
@@ -425,7 +428,7 @@ export class Connection implements StreamHooks, DeadlineBearer {
     // First the pool, so that what is tried again is not tried here.
     const told = this.#onEnd;
     this.#onEnd = NOBODY;
-    for (const fn of told) fn(reason);
+    for (const fn of told) fn(reason, this);
     this.#failInFlight(reason);
   }
 

@@ -13,18 +13,54 @@ import { PacedReading } from "./paced_reading.ts";
 import { ReadingTurn } from "./reading_turn.ts";
 import { describeNodeTls } from "./tls_session.ts";
 
-/** Where a socket's channel stands on it. */
-const OWNER = Symbol("channel");
+/** Who a socket belongs to: first its opening, then its channel. */
+interface SocketOwner {
+  /** It is open. */
+  opened?(): void;
+  /** It has brought bytes. */
+  received?(chunk: Uint8Array): void;
+  /** It has failed. */
+  failed(error: Error): void;
+  /** It has closed. */
+  closed(): void;
+}
 
-/** A socket that may have a channel. */
-type OwnedSocket = Socket & { [OWNER]?: NodeChannel };
+/** Where a socket's owner stands on it. */
+const OWNER = Symbol("owner");
+
+type OwnedSocket = Socket & { [OWNER]?: SocketOwner };
+
+// The listeners of all sockets, and none is ever taken off: a closure for each would be
+// kept for as long as it lives, that of an opening with all that it knew, and a listener
+// that is taken off turns the socket's table of them into one of five times the size.
+
+function onOpen(this: OwnedSocket): void {
+  this[OWNER]?.opened?.();
+}
+
+function onData(this: OwnedSocket, chunk: Uint8Array): void {
+  this[OWNER]?.received?.(chunk);
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[OWNER]?.failed(error);
+}
+
+/** A server that says goodbye will not answer any more: do not linger half open. */
+function onEnd(this: OwnedSocket): void {
+  this.destroy();
+}
+
+function onClose(this: OwnedSocket): void {
+  this[OWNER]?.closed();
+}
 
 /** A channel over node:net or node:tls: the fastest path on the runtimes measured. */
-class NodeChannel implements ByteChannel {
+class NodeChannel implements ByteChannel, SocketOwner {
   readonly keepalive: KeepaliveTier;
   readonly kernelKeepalive: KernelKeepalive | null;
   readonly tls: TlsSession | null;
-  readonly #socket: OwnedSocket;
+  readonly #socket: Socket;
   #handlers: ChannelHandlers | undefined;
   #reading: PacedReading | undefined;
   #error: Error | undefined;
@@ -58,13 +94,9 @@ class NodeChannel implements ByteChannel {
     const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
     this.#handlers = handlers;
     this.#reading = new PacedReading(socket, turn);
-    socket[OWNER] = this;
-    socket.removeListener("error", ignore);
     socket.on("data", onData);
-    socket.on("error", onError);
     socket.on("end", onEnd);
     if (socket.destroyed) queueMicrotask(() => this.closed());
-    else socket.on("close", onClose);
     socket.resume();
   }
 
@@ -80,8 +112,12 @@ class NodeChannel implements ByteChannel {
 
   /** The socket has closed. */
   closed(): void {
+    // Closed before it was started, or told already.
+    const handlers = this.#handlers;
+    if (handlers === undefined) return;
+    this.#handlers = undefined;
     this.#reading!.end();
-    this.#handlers!.close(this.#error);
+    handlers.close(this.#error);
   }
 
   write(data: string | Uint8Array): void {
@@ -95,28 +131,6 @@ class NodeChannel implements ByteChannel {
   destroy(): void {
     this.#socket.destroy();
   }
-}
-
-// The listeners of all sockets: a closure for each would be kept for each connection.
-
-/** While nobody listens; no closure of an opening, which would keep the signal of that. */
-function ignore(): void {}
-
-function onData(this: OwnedSocket, chunk: Uint8Array): void {
-  this[OWNER]!.received(chunk);
-}
-
-function onError(this: OwnedSocket, error: Error): void {
-  this[OWNER]!.failed(error);
-}
-
-/** A server that says goodbye will not answer any more: do not linger half open. */
-function onEnd(this: OwnedSocket): void {
-  this.destroy();
-}
-
-function onClose(this: OwnedSocket): void {
-  this[OWNER]!.closed();
 }
 
 function tlsOptions(
@@ -161,31 +175,40 @@ export async function openNodeChannel(
   const { signal } = options;
   signal.throwIfAborted();
   return await new Promise((resolve, reject) => {
-    const socket = dial(endpoint, options);
-    const settle = () => {
+    const socket: OwnedSocket = dial(endpoint, options);
+    const settle = (owner: SocketOwner | undefined) => {
       signal.removeEventListener("abort", abort);
-      socket.removeListener("error", fail);
-      socket.removeListener("close", closed);
-      socket.on("error", ignore);
+      socket[OWNER] = owner;
     };
-    const abort = () => fail(signal.reason);
     const fail = (error: Error) => {
-      settle();
+      settle(undefined);
       socket.destroy();
       reject(error);
     };
+    const abort = () => fail(signal.reason);
+    const opened = () => {
+      const channel = makeChannel(socket, endpoint, options);
+      settle(channel);
+      resolve(channel);
+    };
     const closed = () => fail(new Error("the socket was closed before it was open"));
+    socket[OWNER] = { opened, failed: fail, closed };
     signal.addEventListener("abort", abort, { once: true });
-    socket.once("error", fail);
-    socket.once("close", closed);
-    socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
-      settle();
-      socket.setNoDelay(true);
-      const keepalive = endpoint.kind === "unix" || options.keepalive === undefined
-        ? { tier: "heartbeat", kernel: null } as const
-        : applyKeepalive(socket, options.keepalive);
-      const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
-      resolve(new NodeChannel(socket, keepalive, tls));
-    });
+    socket.on("error", onError);
+    socket.on("close", onClose);
+    socket.on(options.tls === undefined ? "connect" : "secureConnect", onOpen);
   });
+}
+
+function makeChannel(
+  socket: Socket,
+  endpoint: Endpoint,
+  options: ChannelOptions,
+): NodeChannel {
+  socket.setNoDelay(true);
+  const keepalive = endpoint.kind === "unix" || options.keepalive === undefined
+    ? { tier: "heartbeat", kernel: null } as const
+    : applyKeepalive(socket, options.keepalive);
+  const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
+  return new NodeChannel(socket, keepalive, tls);
 }
