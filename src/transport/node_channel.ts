@@ -9,6 +9,7 @@ import type {
   ChannelOptions,
   Endpoint,
 } from "./channel.ts";
+import { kernelKeepaliveEnded } from "./keepalive_ffi.ts";
 import { PacedReading } from "./paced_reading.ts";
 import { ReadingTurn } from "./reading_turn.ts";
 import { describeNodeTls } from "./tls_session.ts";
@@ -64,6 +65,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
   #handlers: ChannelHandlers | undefined;
   #reading: PacedReading | undefined;
   #error: Error | undefined;
+  #isKept: boolean;
 
   constructor(
     socket: Socket,
@@ -73,6 +75,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
     this.#socket = socket;
     this.keepalive = tier;
     this.kernelKeepalive = kernel;
+    this.#isKept = kernel !== null;
     this.tls = tls;
   }
 
@@ -112,6 +115,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
 
   /** The socket has closed. */
   closed(): void {
+    this.#keepNoMore();
     // Closed before it was started, or told already.
     const handlers = this.#handlers;
     if (handlers === undefined) return;
@@ -130,6 +134,13 @@ class NodeChannel implements ByteChannel, SocketOwner {
 
   destroy(): void {
     this.#socket.destroy();
+    this.#keepNoMore();
+  }
+
+  #keepNoMore(): void {
+    if (!this.#isKept) return;
+    this.#isKept = false;
+    kernelKeepaliveEnded();
   }
 }
 
@@ -206,9 +217,10 @@ function makeChannel(
   options: ChannelOptions,
 ): NodeChannel {
   socket.setNoDelay(true);
+  const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
+  // Last, as it is to be told of the socket's end.
   const keepalive = endpoint.kind === "unix" || options.keepalive === undefined
     ? { tier: "heartbeat", kernel: null } as const
     : applyKeepalive(socket, options.keepalive);
-  const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
   return new NodeChannel(socket, keepalive, tls);
 }
