@@ -122,3 +122,14 @@ Deno.test("WriteCoalescer gives every byte once, in order, whatever the mix", ()
     assert(textOf(writes) === wanted, `bytes changed in round ${round}`);
   }
 });
+
+Deno.test("WriteCoalescer.drop() forgets what is held, and says how many commands that were", () => {
+  const { coalescer, writes, endTick } = setUp();
+  for (const data of ["first", "text", new Uint8Array(3), "more"]) coalescer.write(data);
+  assertEquals(coalescer.drop(), 3);
+  endTick();
+  assertEquals([writes, coalescer.pending], [["first"], 0]);
+  coalescer.write("next");
+  endTick();
+  assertEquals(writes, ["first", "next"]);
+});
