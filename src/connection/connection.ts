@@ -383,7 +383,8 @@ export class Connection implements StreamHooks, DeadlineBearer {
     this.#stream.destroy();
   }
 
-  /** Looks at bytes before the parser does. Called by the stream.
+  /**
+   * Looks at bytes before the parser does. Called by the stream.
    *
    * @param chunk The bytes.
    * @throws {ReplyRefused} If they must not reach it.

@@ -1,7 +1,7 @@
 /**
- * The one door to the client library at run time: everything of ioredis that runs is
- * made here, so that its defaults (reconnecting, queueing, sending again) are switched
- * off in one place.
+ * The one door to the client library at run time, with the client of passive_client.ts:
+ * everything of ioredis that runs is made here, so that its defaults (reconnecting,
+ * queueing, sending again) are switched off in one place.
  */
 import "./env_access.ts";
 import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";

@@ -29,7 +29,7 @@ export class Keepsake {
    * @param redis The same client.
    */
   loosen(redis: Redis): void {
-    if (redis.options === this.#options) redis.options = { ...this.#options };
+    redis.options = { ...this.#options };
   }
 
   /**
