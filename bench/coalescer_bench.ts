@@ -12,20 +12,20 @@ const BUFFER = new TextEncoder().encode(SMALL);
 for (const commands of [1, 16, 64, 512]) {
   const group = `${commands} commands a tick`;
   let bytes = 0;
-  const sink = (data: string | Uint8Array) => void (bytes += data.length);
+  const write = (data: string | Uint8Array) => void (bytes += data.length);
 
   Deno.bench({
     name: "one write for each",
     group,
     baseline: true,
     fn() {
-      for (let i = 0; i < commands; i++) sink(SMALL);
+      for (let i = 0; i < commands; i++) write(SMALL);
     },
   });
 
   for (const [name, data] of [["text", SMALL], ["Buffers", BUFFER]] as const) {
     let end = () => {};
-    const coalescer = new WriteCoalescer(sink, (fn) => end = fn);
+    const coalescer = new WriteCoalescer({ write }, (fn) => end = fn);
     Deno.bench({
       name: `collected, ${name}`,
       group,

@@ -12,11 +12,10 @@ const TIMEOUT_MS = 5000;
 for (const commands of [1, 16, 64, 512]) {
   const group = `${commands} commands a tick`;
   const log = new InFlightLog();
-  const watch = new DeadlineWatch({
-    clock: systemClock,
-    isOpen: () => true,
-    bytesReceived: () => 0,
-    judge: () => log.total === 0 ? Infinity : log.oldest + TIMEOUT_MS,
+  const watch = new DeadlineWatch(systemClock, {
+    isOpen: true,
+    bytesReceived: 0,
+    judgeDeadlines: () => log.total === 0 ? Infinity : log.oldest + TIMEOUT_MS,
   });
 
   Deno.bench({

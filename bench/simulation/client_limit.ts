@@ -1,7 +1,7 @@
 import { MAX_CONNECTING } from "../../src/servers/pool.ts";
 import type { ByteChannel } from "../../src/transport/channel.ts";
 import { Pool } from "../../src/pool/pool.ts";
-import type { Pooled } from "../../src/pool/types.ts";
+import type { EndReason, Pooled } from "../../src/pool/types.ts";
 import { ModelServer, type ServerCounts, type ServerModel } from "./model_server.ts";
 import { SimClock } from "./sim_clock.ts";
 
@@ -43,7 +43,7 @@ const PING = "*1\r\n$4\r\nping\r\n";
 class BareConnection implements Pooled {
   static #lastId = 0;
   readonly id = ++BareConnection.#lastId;
-  readonly #ends: ((reason: string) => void)[] = [];
+  readonly #ends: ((reason: EndReason) => void)[] = [];
 
   static async open(server: ModelServer, signal: AbortSignal): Promise<BareConnection> {
     const channel = await server.openChannel(undefined, { signal });
@@ -52,7 +52,7 @@ class BareConnection implements Pooled {
     return connection;
   }
 
-  onEnd(fn: (reason: string) => void): void {
+  onEnd(fn: (reason: EndReason) => void): void {
     this.#ends.push(fn);
   }
 
@@ -64,8 +64,7 @@ class BareConnection implements Pooled {
         if (bytes[0] === 0x2d) reject(new Error("refused"));
         else resolve();
       },
-      drain: () => {},
-      close: () => this.#ends.forEach((end) => end("closed")),
+      close: () => this.#ends.forEach((end) => end({ text: "closed" })),
     });
     channel.write(PING);
     return promise;

@@ -24,6 +24,8 @@ interface Cost {
   firstReplyMs: number;
   /** Heap of an idle connection, in bytes. */
   perConnection: number;
+  /** The same of the first hundred, with the code that is compiled to open them. */
+  perFirstConnection: number;
   /** Heap of a command in flight, in bytes. */
   perCommand: number;
 }
@@ -100,6 +102,7 @@ export async function measureCosts(url: string, rounds: number): Promise<CostRow
   };
   return [
     row("heap of an idle connection", "KiB", "perConnection", 1024, MEMORY_TOLERANCE),
+    row("the same of the first 100, with code", "KiB", "perFirstConnection", 1024),
     row("heap of a command in flight", "B", "perCommand", 1, MEMORY_TOLERANCE),
     row("import and first reply, cold", "ms", "firstReplyMs", 1, 1.15),
   ];

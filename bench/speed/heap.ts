@@ -1,5 +1,7 @@
-/** Connections that the heap is divided by. */
-export const CONNECTIONS = 100;
+/** Connections that are opened first: what is compiled meanwhile is there once. */
+export const FIRST_CONNECTIONS = 100;
+/** Connections opened then, which the heap is divided by. */
+export const CONNECTIONS = 200;
 /** Commands in flight that the heap is divided by. */
 export const COMMANDS = 20_000;
 

@@ -7,7 +7,7 @@ import {
   type SpentOptions,
 } from "../core/errors/mod.ts";
 import type { KeepaliveTier } from "../core/sockets.ts";
-import type { ConnectionStream } from "../transport/stream.ts";
+import type { ConnectionStream, StreamHooks } from "../transport/stream.ts";
 import {
   Command,
   isReplyError,
@@ -16,7 +16,11 @@ import {
   writeCommand,
   writeOrdinary,
 } from "./driver.ts";
-import { DeadlineWatch, READING_PAUSE_MS } from "./deadline_watch.ts";
+import {
+  type DeadlineBearer,
+  DeadlineWatch,
+  READING_PAUSE_MS,
+} from "./deadline_watch.ts";
 import { Doubt, QuietWatch } from "./doubt.ts";
 import { InFlightLog } from "./in_flight_log.ts";
 import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
@@ -71,6 +75,26 @@ type State =
   | { readonly name: "closing"; readonly reason: CloseReason }
   | { readonly name: "closed"; readonly reason: CloseReason };
 
+/** What the one holder of a connection decides of it. */
+export interface ConnectionHolder {
+  /**
+   * Whether what is sent now goes on with what must stay together: then no question of
+   * our own may come in between.
+   *
+   * @param command The command.
+   */
+  isUnbroken(command: TrackedCommand): boolean;
+}
+
+/** The state of all that are open: an object for each would be kept for each. */
+const OPEN: State = Object.freeze({ name: "open" });
+
+/** Told of a connection that has ended. */
+type EndListener = (reason: CloseReason, connection: Connection) => void;
+
+/** Who is told where nobody is. */
+const NOBODY: readonly EndListener[] = [];
+
 /**
  * One socket's lifetime: opened, used, ended, never opened again.
  *
@@ -82,7 +106,7 @@ type State =
  * Whatever is in flight when it ends is settled then, each command by what is known
  * of it: those still held by the coalescer were never sent, the others are ambiguous.
  */
-export class Connection {
+export class Connection implements StreamHooks, DeadlineBearer {
   readonly id: number;
   readonly database: string;
   readonly endpoint: string;
@@ -95,8 +119,9 @@ export class Connection {
   readonly #observer: ConnectionObserver;
   readonly #silenceLimitMs: number;
   readonly #log = new InFlightLog();
-  readonly #onEnd: ((reason: CloseReason) => void)[] = [];
-  #state: State = { name: "open" };
+  /** Made anew for each: a list that is pushed to takes room for sixteen more. */
+  #onEnd = NOBODY;
+  #state: State = OPEN;
   #tick = -1;
   #tickTime = 0;
   #lastReceivedAt: number;
@@ -106,8 +131,7 @@ export class Connection {
   readonly #deadlines: DeadlineWatch;
   /** Our own questions in flight: in the library's queue, but not in the log. */
   #unlogged = 0;
-  /** Whether what is sent now must not have a question of our own before it. */
-  #isUnbroken: (command: TrackedCommand) => boolean = () => false;
+  #holder: ConnectionHolder | undefined;
   #hasAnswered = false;
   /** Set while it may be dead: until bytes come, or nothing came for too long. */
   #doubt: Doubt | undefined;
@@ -130,12 +154,7 @@ export class Connection {
     this.#observer = parts.observer;
     this.#silenceLimitMs = parts.silenceLimitMs;
     this.createdAt = this.#lastReceivedAt = this.#lastReplyAt = parts.clock.now();
-    this.#deadlines = new DeadlineWatch({
-      clock: parts.clock,
-      isOpen: () => this.isOpen,
-      bytesReceived: () => parts.stream.bytesReceived,
-      judge: () => this.#judgeDeadlines(),
-    });
+    this.#deadlines = new DeadlineWatch(parts.clock, this);
   }
 
   /** Whether it can take commands. */
@@ -173,6 +192,11 @@ export class Connection {
     return this.#stream;
   }
 
+  /** Bytes received so far. */
+  get bytesReceived(): number {
+    return this.#stream.bytesReceived;
+  }
+
   /** Whether anything was answered on it since it was opened. */
   get hasAnswered(): boolean {
     return this.#hasAnswered;
@@ -186,20 +210,20 @@ export class Connection {
   /**
    * Calls back once when it has ended; at once if it has.
    *
-   * @param fn Called with the reason.
+   * @param fn Called with the reason and the connection.
    */
-  onEnd(fn: (reason: CloseReason) => void): void {
-    if (this.#state.name === "closed") fn(this.#state.reason);
-    else this.#onEnd.push(fn);
+  onEnd(fn: EndListener): void {
+    if (this.#state.name === "closed") fn(this.#state.reason, this);
+    else this.#onEnd = this.#onEnd.concat(fn);
   }
 
   /**
    * Lets the one holder of the connection say when what it sends must stay together.
    *
-   * @param isUnbroken Whether a command goes on with what must.
+   * @param holder Who sends on it.
    */
-  keepTogether(isUnbroken: (command: TrackedCommand) => boolean): void {
-    this.#isUnbroken = isUnbroken;
+  heldBy(holder: ConnectionHolder): void {
+    this.#holder = holder;
   }
 
   /**
@@ -241,7 +265,7 @@ export class Connection {
     if (this.#doubt !== undefined || this.redis.commandQueue.length > 0) return;
     if (!this.#quiet.isDoubtful(now, this.#lastReceivedAt)) return;
     // Asked within a transaction, the question would become a part of it.
-    if (this.#isUnbroken(command)) return;
+    if (this.#holder?.isUnbroken(command)) return;
     // Half of a command's time is left for another connection.
     const limitMs = this.#silenceLimitMs / 2;
     this.#doubt = new Doubt(this.#clock, limitMs, () => this.#isDead(now));
@@ -359,6 +383,16 @@ export class Connection {
     this.#stream.destroy();
   }
 
+  /**
+   * Looks at bytes before the parser does. Called by the stream.
+   *
+   * @param chunk The bytes.
+   * @throws {ReplyRefused} If they must not reach it.
+   */
+  inspect(chunk: Uint8Array): void {
+    this.#replies.inspect(chunk);
+  }
+
   /** The parser has seen a chunk: settles latency and counts. Called by the stream. */
   received(): void {
     const now = this.#clock.now();
@@ -382,7 +416,7 @@ export class Connection {
    *
    * @param error The socket's error, if it had one.
    */
-  ended(error: Error | undefined): void {
+  closing(error: Error | undefined): void {
     if (this.#state.name === "closed") return;
     const reason: CloseReason = this.#state.name === "closing" ? this.#state.reason : {
       kind: error instanceof ReplyRefused ? "protocol" : "lost",
@@ -393,7 +427,9 @@ export class Connection {
     if (reason.kind === "lost") this.#observer.troubled("reset");
     else if (reason.kind === "protocol") this.#observer.troubled("protocol");
     // First the pool, so that what is tried again is not tried here.
-    for (const fn of this.#onEnd.splice(0)) fn(reason);
+    const told = this.#onEnd;
+    this.#onEnd = NOBODY;
+    for (const fn of told) fn(reason, this);
     this.#failInFlight(reason);
   }
 
@@ -436,8 +472,12 @@ export class Connection {
       : new ConnectionLostError(this.database, name, delivery, text, spent);
   }
 
-  /** Fails what is over, ends a connection that shows no life; gives the next deadline. */
-  #judgeDeadlines(): number {
+  /**
+   * Fails what is over, ends a connection that shows no life. Called by the watch.
+   *
+   * @returns The next deadline; infinite for none.
+   */
+  judgeDeadlines(): number {
     const now = this.#clock.now();
     const commands = this.redis.commandQueue.toArray().map((item) => item.command);
     const sent = this.#judgeEach(commands, now, "ambiguous");

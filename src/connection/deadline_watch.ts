@@ -1,15 +1,13 @@
 import type { Clock, Timer } from "../core/clock.ts";
 
 /** What a deadline watch needs of its connection. */
-export interface DeadlineWatchOptions {
-  /** Time. */
-  readonly clock: Clock;
+export interface DeadlineBearer {
   /** Whether the connection can still be read from. */
-  readonly isOpen: () => boolean;
+  readonly isOpen: boolean;
   /** Bytes received so far. */
-  readonly bytesReceived: () => number;
+  readonly bytesReceived: number;
   /** Fails what is over; gives the next deadline, infinite for none. */
-  readonly judge: () => number;
+  judgeDeadlines(): number;
 }
 
 /** How long a backlog of replies may take to be read before deadlines are judged. */
@@ -43,17 +41,20 @@ interface Reading {
  * frozen or busy are due before its sockets have been looked at.
  */
 export class DeadlineWatch {
-  readonly #options: DeadlineWatchOptions;
+  readonly #clock: Clock;
+  readonly #bearer: DeadlineBearer;
   #timer: Timer | undefined;
   #nearest = Infinity;
 
   /**
    * Watches nothing yet.
    *
-   * @param options What it needs.
+   * @param clock Time.
+   * @param bearer Whose deadlines they are.
    */
-  constructor(options: DeadlineWatchOptions) {
-    this.#options = options;
+  constructor(clock: Clock, bearer: DeadlineBearer) {
+    this.#clock = clock;
+    this.#bearer = bearer;
   }
 
   /**
@@ -78,14 +79,14 @@ export class DeadlineWatch {
 
   /** Begins to read at some time, or goes on with it. */
   #lookAt(at: number, reading: Reading | undefined): void {
-    const { clock, bytesReceived } = this.#options;
+    const clock = this.#clock;
     this.#timer?.cancel();
     this.#timer = clock.setTimer(() => {
       const begun = reading ?? {
         until: clock.now() + MAX_READING_MS,
         looks: QUIET_LOOKS,
         left: QUIET_LOOKS,
-        bytes: bytesReceived(),
+        bytes: this.#bearer.bytesReceived,
       };
       clock.afterPoll(() => this.#look(begun, at));
     }, at - clock.now());
@@ -97,10 +98,9 @@ export class DeadlineWatch {
    * up: as much as was lost.
    */
   #look(reading: Reading, dueAt: number): void {
-    const { clock, isOpen, bytesReceived } = this.#options;
-    if (!isOpen()) return;
-    const now = clock.now();
-    const bytes = bytesReceived();
+    const { isOpen, bytesReceived: bytes } = this.#bearer;
+    if (!isOpen) return;
+    const now = this.#clock.now();
     const lateMs = now - dueAt;
     const isLate = lateMs >= LATE_MS;
     const looks = isLate ? QUIET_LOOKS_IF_LATE : reading.looks;
@@ -112,7 +112,7 @@ export class DeadlineWatch {
 
   #judge(): void {
     this.#nearest = Infinity;
-    const next = this.#options.judge();
+    const next = this.#bearer.judgeDeadlines();
     this.add(next);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The one door to the client library at run time: everything of ioredis that runs is
- * made here, so that its defaults (reconnecting, queueing, sending again) are switched
- * off in one place.
+ * The one door to the client library at run time, with the client of passive_client.ts:
+ * everything of ioredis that runs is made here, so that its defaults (reconnecting,
+ * queueing, sending again) are switched off in one place.
  */
 import "./env_access.ts";
 import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";
@@ -9,8 +9,10 @@ import type { ConnectionStream } from "../transport/stream.ts";
 import { writeCommandText } from "./command_text.ts";
 import { withoutQuotes } from "./reply_text.ts";
 import type { TrackedCommand } from "./tracked.ts";
+import { type ClientHolder, hold, PassiveClient } from "./passive_client.ts";
+import { shareOptions } from "./shared_options.ts";
 
-export { Command, Redis };
+export { Command, hold, Redis };
 export type { RedisOptions };
 
 /** What a client of the library is made with. */
@@ -27,6 +29,8 @@ export interface DriverOptions {
   readonly password?: string;
   /** What is put before each key. */
   readonly keyPrefix: string;
+  /** The same for all clients whose options are mostly alike. Default: there are no such. */
+  readonly siblings?: object;
   /**
    * Told of what the server refused for now, as it is busy with a script: it knows neither
    * the connection's name nor its database number before that was sent again. Default: it
@@ -57,19 +61,22 @@ const PASSIVE = {
 
 /** The library's view of how a connection is made: ours is open already. */
 class OpenStreamConnector {
-  readonly #stream: ConnectionStream;
+  readonly #stream: ConnectionStream | undefined;
 
-  constructor(options: { readonly openStream: ConnectionStream }) {
+  constructor(options: { readonly openStream?: ConnectionStream }) {
     this.#stream = options.openStream;
   }
   connect(): Promise<ConnectionStream> {
-    return Promise.resolve(this.#stream);
+    // Who makes a client with the options of another has no stream for it.
+    return this.#stream === undefined
+      ? Promise.reject(new Error("a connection's client opens no other connection"))
+      : Promise.resolve(this.#stream);
   }
   check(): boolean {
     return true;
   }
   disconnect(): void {
-    this.#stream.end();
+    this.#stream?.end();
   }
 }
 
@@ -88,7 +95,7 @@ const NO_PASSWORD_SET = "without any password configured";
  * @throws {Error} What the server answered to HELLO or SELECT, or why the stream ended.
  */
 export async function connectDriver(options: DriverOptions): Promise<Redis> {
-  const redis = new Redis({
+  const redis = new PassiveClient({
     ...PASSIVE,
     Connector: OpenStreamConnector as unknown as RedisOptions["Connector"],
     // Handed to the connector with the other options.
@@ -108,15 +115,14 @@ export async function connectDriver(options: DriverOptions): Promise<Redis> {
     }
   };
   redis.on("error", failed);
-  guardHandshake(redis, failed, postponed);
+  hold(redis, guardHandshake(redis, failed, postponed));
   try {
     await redis.connect();
   } catch (error) {
     throw failure ?? error;
   } finally {
-    // Set back, not deleted: that would turn the whole client into a dictionary.
-    redis.sendCommand = librarySend;
-    hideCredentials(redis);
+    hold(redis, undefined);
+    letGo(redis, options.siblings ?? redis);
   }
   if (failure !== undefined) throw failure;
   return redis;
@@ -131,11 +137,11 @@ function guardHandshake(
   redis: Redis,
   failed: (error: Error) => void,
   postponed: DriverOptions["postponed"],
-): void {
-  const send = redis.sendCommand.bind(redis);
-  redis.sendCommand = (command, stream) => {
-    hideArguments(command as Command);
-    const reply = send(command, stream) as Promise<unknown>;
+): ClientHolder {
+  const send = (command: Command) => librarySend.call(redis, command) as Promise<unknown>;
+  const clientSends = (command: Command) => {
+    hideArguments(command);
+    const reply = send(command);
     if (command.name === "select") reply.catch(failed);
     if (command.name !== "hello") {
       const { name, args } = command;
@@ -150,14 +156,24 @@ function guardHandshake(
       return send(new Command("hello", ["3"]));
     });
   };
+  return { clientSends };
 }
 
-/** The library keeps the password where `console.log` of a client shows it; it never
- * needs it again, as it never connects again. */
-function hideCredentials(redis: Redis): void {
+/**
+ * Takes off what only the opening needed: the client never connects again. The password
+ * stands where `console.log` of a client shows it, and the listener of errors knows all
+ * that the opening knew.
+ */
+function letGo(redis: Redis, siblings: object): void {
   if (redis.condition) redis.condition.auth = undefined;
-  redis.options.password = undefined;
+  redis.removeAllListeners("error");
+  redis.on("error", ignoreErrors);
+  Object.assign(redis.options, { password: undefined, openStream: undefined });
+  redis.options = shareOptions(redis.options, siblings);
 }
+
+/** Listens to a client's errors: without a listener the library prints them. */
+export function ignoreErrors(): void {}
 
 /** Commands whose arguments are credentials, as they may be written. */
 const SECRET: ReadonlySet<string> = new Set(["auth", "AUTH", "hello", "HELLO"]);

@@ -85,18 +85,13 @@ async function channelOptions(
   };
 }
 
-/**
- * The stream of a connection to be, and who is told of it. A class and no closures: they
- * would keep the signals of the attempt for as long as the connection lives.
- */
+/** The stream of a connection to be, and who is told of it until there is one. */
 class Wire implements StreamHooks {
   readonly stream: ConnectionStream;
   readonly replies: ReplyCheck;
-  #connection: Connection | undefined;
   /** What a server said that then closed; an error, in words. */
   #said: string | undefined;
-  /** Aborted when the socket is gone; unset once there is a connection to be told. */
-  #ended: AbortController | undefined = new AbortController();
+  readonly #ended = new AbortController();
 
   constructor(channel: ByteChannel, limits: ReplyLimits) {
     this.replies = new ReplyCheck(limits);
@@ -104,22 +99,17 @@ class Wire implements StreamHooks {
   }
 
   inspect(chunk: Uint8Array): void {
-    if (this.#connection === undefined) this.#said ??= errorIn(chunk);
+    this.#said ??= errorIn(chunk);
     this.replies.inspect(chunk);
   }
 
-  received(): void {
-    this.#connection?.received();
-  }
-
   closing(error: Error | undefined): void {
-    this.#connection?.ended(error);
-    this.#ended?.abort(error ?? new Error("the connection was closed by the server"));
+    this.#ended.abort(error ?? new Error("the connection was closed by the server"));
   }
 
   /** Aborted when the socket is gone. */
   get ended(): AbortSignal {
-    return this.#ended!.signal;
+    return this.#ended.signal;
   }
 
   /** What a failed handshake failed for. */
@@ -129,12 +119,6 @@ class Wire implements StreamHooks {
     const { reason } = this.ended;
     if (this.#said !== undefined) return new Error(this.#said);
     return this.stream.bytesReceived === 0 ? new CutUnheard(reason.message) : reason;
-  }
-
-  /** From here on a connection is told. */
-  begin(connection: Connection): void {
-    this.#connection = connection;
-    this.#ended = undefined;
   }
 }
 
@@ -174,6 +158,7 @@ export async function shakeHands(
     connectionName: name,
     db,
     keyPrefix,
+    siblings: options,
     postponed: (send) => postponed.push(send),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
@@ -196,7 +181,7 @@ export async function shakeHands(
       clock,
       observer,
     });
-    wire.begin(connection);
+    stream.handTo(connection);
     const { expiresAt = Infinity } = given ?? {};
     if (expiresAt < Infinity) options.expiring?.(connection, expiresAt);
     return connection;

@@ -1,5 +1,6 @@
-/** Entries the ring starts with; it doubles when a slow server lets it fill. */
-const INITIAL_CAPACITY = 8;
+/** Entries the ring starts with; it doubles when a slow server lets it fill. Most of the
+ * connections of a pool are idle, and on a leased one there is mostly one tick in flight. */
+const INITIAL_CAPACITY = 2;
 
 /**
  * When the commands in flight were sent: one entry a tick, not one a command, so that

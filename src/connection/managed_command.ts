@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import type { IORedisCommand } from "./library_types.ts";
 import { Command } from "./driver.ts";
 import { failTracked, type TrackedCommand, type Tracking } from "./tracked.ts";

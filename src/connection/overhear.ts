@@ -32,7 +32,6 @@ export function overhear(
         text += decoder.decode(chunk.subarray(0, MOST_BYTES), { stream: true });
         if (text.includes("\n") || text.length >= MOST_BYTES) finish();
       },
-      drain: () => {},
       close: finish,
     });
     if (signal.aborted) finish();

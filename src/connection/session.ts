@@ -1,11 +1,12 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
-import type { Connection } from "./connection.ts";
-import { Command, type Redis } from "./driver.ts";
+import type { Connection, ConnectionHolder } from "./connection.ts";
+import { Command, hold, type Redis } from "./driver.ts";
+import type { ClientHolder } from "./passive_client.ts";
 import { Keepsake } from "./session_keepsake.ts";
 import { Stains, type Undo } from "./session_stains.ts";
-import { type CommandOwner, track } from "./tracked.ts";
+import { type CommandOwner, track, type TrackedCommand } from "./tracked.ts";
 
 /** What a session needs to know of its database. */
 export interface SessionOptions {
@@ -23,9 +24,6 @@ export interface SessionOptions {
   readonly observer: OperationObserver | undefined;
 }
 
-/** Called by the library's own convention: error first. */
-type Callback = (error: Error | null, redis?: Redis) => void;
-
 /**
  * What the holder of a leased connection does on it: its commands get deadlines and are
  * counted, and what they leave behind is noted, so that the next holder sees none of it.
@@ -40,11 +38,10 @@ type Callback = (error: Error | null, redis?: Redis) => void;
  * | a blocking command in flight | destroyed, which ends it on the server too |
  * | subscriptions, MONITOR, AUTH, HELLO, RESET, READONLY, CLIENT REPLY | destroyed |
  */
-export class Session {
+export class Session implements ClientHolder, ConnectionHolder {
   readonly #connection: Connection;
   readonly #options: SessionOptions;
   readonly #stains = new Stains();
-  readonly #connectionName: string;
   readonly #keepsake: Keepsake;
   #clientId: number | undefined;
   #identified = false;
@@ -58,13 +55,9 @@ export class Session {
   constructor(connection: Connection, options: SessionOptions) {
     this.#connection = connection;
     this.#options = options;
-    const { redis } = connection;
-    this.#connectionName = redis.options.connectionName ?? "";
-    connection.keepTogether(({ name }) =>
-      this.#stains.inTransaction && name.toLowerCase() !== "multi"
-    );
-    this.#takeOver(redis);
-    this.#keepsake = new Keepsake(redis);
+    this.#keepsake = new Keepsake(connection.redis);
+    connection.heldBy(this);
+    hold(connection.redis, this);
   }
 
   /** The connection. */
@@ -72,9 +65,20 @@ export class Session {
     return this.#connection;
   }
 
-  /** The client. */
+  /** The client; its options are not to be changed. */
   get redis(): Redis {
     return this.#connection.redis;
+  }
+
+  /**
+   * Gives the client to somebody who may change whatever of it, its options too.
+   *
+   * @returns The client.
+   */
+  lend(): Redis {
+    const { redis } = this;
+    this.#keepsake.loosen(redis);
+    return redis;
   }
 
   /**
@@ -150,7 +154,7 @@ export class Session {
   /** Undoes what was left; the last answer also says that nothing is in flight. */
   async #reset(): Promise<boolean> {
     const { db, resetTimeoutMs } = this.#options;
-    const connectionName = this.#connectionName;
+    const { connectionName } = this.#keepsake;
     const undone = this.#stains.undo({ db, connectionName })
       .map((undo) => this.#undo(undo));
     undone.push(this.#connection.ask(resetTimeoutMs, "ping"));
@@ -182,41 +186,36 @@ export class Session {
     return false;
   }
 
-  /** Replaces what of the library's client would leave the lease or open another. */
-  #takeOver(redis: Redis): void {
-    const { database } = this.#connection;
-    // The library's pipelines hand a stream over; the coalescer batches just as well.
-    redis.sendCommand = (command) => {
-      this.#options.observer?.command(command);
-      return this.send(command);
-    };
-    redis.disconnect = () => this.#end();
-    redis.duplicate = () => {
-      throw new CommandRefusedError(
-        database,
-        "duplicate",
-        "a copy would be outside of the pool's limit, its statistics and its end: " +
-          "acquire another lease",
-        "a leased connection",
-      );
-    };
-    const listen = () => this.#monitor();
-    redis.monitor = function (this: Redis, callback?: Callback) {
-      const monitoring = listen().then(() => this);
-      if (callback !== undefined) {
-        monitoring.then((client) => callback(null, client), callback);
-      }
-      return monitoring;
-    } as Redis["monitor"];
+  /** Whether a command is a part of a transaction. Called by the connection. */
+  isUnbroken({ name }: TrackedCommand): boolean {
+    return this.#stains.inTransaction && name.toLowerCase() !== "multi";
   }
 
-  #end(): void {
+  /** Sends what the client is told to. Called by the client. */
+  clientSends(command: Command): Promise<unknown> {
+    this.#options.observer?.command(command);
+    return this.send(command);
+  }
+
+  /** Ends the connection. Called by the client. */
+  clientDisconnects(): void {
     this.#stains.spoil();
     this.#connection.close({ kind: "closed", text: "ended by the holder of its lease" });
   }
 
-  /** The library would open a connection of its own; this one belongs to its holder. */
-  async #monitor(): Promise<void> {
+  /** Refuses a copy. Called by the client. */
+  refuseDuplicate(): void {
+    throw new CommandRefusedError(
+      this.#connection.database,
+      "duplicate",
+      "a copy would be outside of the pool's limit, its statistics and its end: " +
+        "acquire another lease",
+      "a leased connection",
+    );
+  }
+
+  /** Listens on this connection: it belongs to its holder. Called by the client. */
+  async clientMonitors(): Promise<void> {
     const { owner, resetTimeoutMs } = this.#options;
     const { redis, inFlight } = this.#connection;
     // Only status lines are understood from then on: what is owed has to come before.

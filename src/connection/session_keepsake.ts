@@ -1,4 +1,4 @@
-import type { Redis } from "./driver.ts";
+import { ignoreErrors, type Redis, type RedisOptions } from "./driver.ts";
 
 /**
  * What a client object was like before anybody held it. Libraries change the client that
@@ -6,8 +6,7 @@ import type { Redis } from "./driver.ts";
  */
 export class Keepsake {
   readonly #keys: ReadonlySet<string | symbol>;
-  readonly #methods: readonly unknown[];
-  readonly #options: Readonly<Record<string, unknown>>;
+  readonly #options: RedisOptions;
 
   /**
    * Remembers a client object.
@@ -15,10 +14,22 @@ export class Keepsake {
    * @param redis The client, as every holder is to find it.
    */
   constructor(redis: Redis) {
-    const client = redis as unknown as Record<string | symbol, unknown>;
     this.#keys = sharedKeys(Reflect.ownKeys(redis));
-    this.#methods = REPLACED.map((name) => client[name]);
-    this.#options = { ...redis.options };
+    this.#options = redis.options;
+  }
+
+  /** Name that the server lists the connection under. */
+  get connectionName(): string {
+    return this.#options.connectionName ?? "";
+  }
+
+  /**
+   * Gives a client options that its holder may change; idle ones share theirs.
+   *
+   * @param redis The same client.
+   */
+  loosen(redis: Redis): void {
+    redis.options = { ...this.#options };
   }
 
   /**
@@ -29,23 +40,16 @@ export class Keepsake {
   restore(redis: Redis): void {
     // Its own listener is the one that swallows errors: without one they are printed.
     redis.removeAllListeners();
-    redis.on("error", () => {});
-    const client = redis as unknown as Record<string | symbol, unknown>;
+    redis.on("error", ignoreErrors);
+    // Methods that were wrapped are those of the class again.
     for (const key of Reflect.ownKeys(redis)) {
       if (!this.#keys.has(key)) Reflect.deleteProperty(redis, key);
     }
-    REPLACED.forEach((name, i) => {
-      const method = this.#methods[i];
-      if (client[name] !== method) client[name] = method;
-    });
     // The methods of its scripts went with the other properties.
-    client.scriptsSet = {};
-    restoreOptions(redis.options as Record<string, unknown>, this.#options);
+    (redis as unknown as { scriptsSet: object }).scriptsSet = {};
+    redis.options = this.#options;
   }
 }
-
-/** Methods of the object itself, which a holder may have wrapped. */
-const REPLACED = ["sendCommand", "disconnect", "duplicate", "monitor"] as const;
 
 let lastKeys: ReadonlySet<string | symbol> = new Set();
 
@@ -54,17 +58,4 @@ function sharedKeys(keys: readonly (string | symbol)[]): ReadonlySet<string | sy
   const isAlike = keys.length === lastKeys.size && keys.every((key) => lastKeys.has(key));
   if (!isAlike) lastKeys = new Set(keys);
   return lastKeys;
-}
-
-function restoreOptions(
-  options: Record<string, unknown>,
-  kept: Readonly<Record<string, unknown>>,
-): void {
-  for (const key in options) {
-    if (!(key in kept)) delete options[key];
-    else if (options[key] !== kept[key]) options[key] = kept[key];
-  }
-  for (const key in kept) {
-    if (!(key in options)) options[key] = kept[key];
-  }
 }

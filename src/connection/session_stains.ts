@@ -80,6 +80,9 @@ const HARMLESS_CLIENT: ReadonlySet<string> = new Set([
   "unpause",
 ]);
 
+/** What was left where nothing was: the same for all, and never added to. */
+const UNSTAINED = new Map<Stain, number>();
+
 /**
  * What the holder of a connection has left on it, by the commands that were sent.
  *
@@ -89,7 +92,7 @@ const HARMLESS_CLIENT: ReadonlySet<string> = new Set([
  */
 export class Stains {
   /** Number of the command that left each. */
-  readonly #left = new Map<Stain, number>();
+  #left = UNSTAINED;
   #sent = 0;
   #spoilt = false;
   #subscribed = false;
@@ -132,7 +135,7 @@ export class Stains {
     const taken = TAKES.get(lower);
     if (taken !== undefined) return () => this.#take(taken, at);
     const stain = lower === "client" ? this.#noteClient(args) : LEAVES.get(lower);
-    if (stain !== undefined) this.#left.set(stain, at);
+    if (stain !== undefined) this.#leave(stain, at);
     else if (SUBSCRIBES.has(lower)) this.#subscribed = true;
     else if (INDELIBLE.has(lower) || isDebug(lower, args)) this.#spoilt = true;
     return undefined;
@@ -157,14 +160,20 @@ export class Stains {
     // Within MULTI everything else would be queued: DISCARD goes first.
     const order = Object.keys(by) as Stain[];
     const undo = order.filter((stain) => this.#left.has(stain)).map((stain) => by[stain]);
-    this.#left.clear();
+    this.#left = UNSTAINED;
     return undo;
+  }
+
+  #leave(stain: Stain, at: number): void {
+    const left = this.#left === UNSTAINED ? new Map<Stain, number>() : this.#left;
+    this.#left = left.set(stain, at);
   }
 
   #take(stains: readonly Stain[], before: number): void {
     for (const stain of stains) {
       if (this.#left.get(stain)! < before) this.#left.delete(stain);
     }
+    if (this.#left.size === 0) this.#left = UNSTAINED;
   }
 
   #noteClient(args: readonly unknown[]): Stain | undefined {

@@ -154,7 +154,7 @@ export class Database {
       wait,
       (server, wait) => server.acquire(wait),
     );
-    return new ConnectionLease(this.name, sessionOf(lease).redis, lease);
+    return new ConnectionLease(this.name, sessionOf(lease).lend(), lease);
   }
 
   /**

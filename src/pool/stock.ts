@@ -184,7 +184,7 @@ export class Stock<C extends Pooled> {
     slot.expiresAt = now + lifetimeMs(this.#options.maxLifetimeMs, this.#random());
     this.#tally.createTime.record(now - state.since);
     this.#hooks.opened?.(connection, state.purpose, now - state.since);
-    connection.onEnd((reason) => this.#ended(slot, connection, reason));
+    connection.onEnd(({ text }) => this.#ended(slot, connection, text));
     // It may have ended already, and said so at once.
     if (slot.state !== state) return;
     if (state.purpose === "lease") {

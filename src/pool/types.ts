@@ -2,6 +2,12 @@ import type { PoolNumbers } from "../core/errors/mod.ts";
 import type { LatencySnapshot } from "../observability/histogram.ts";
 import type { ConnectionBudget } from "./budget.ts";
 
+/** Why a connection ended. */
+export interface EndReason {
+  /** In words. */
+  readonly text: string;
+}
+
 /** What the pool needs to know of a connection. */
 export interface Pooled {
   /** Unique in the process. */
@@ -10,9 +16,9 @@ export interface Pooled {
    * Calls back once when the connection has ended, by itself or because it was
    * destroyed; at once if it has.
    *
-   * @param fn Called with the reason, in words.
+   * @param fn Called with the reason.
    */
-  onEnd(fn: (reason: string) => void): void;
+  onEnd(fn: (reason: EndReason) => void): void;
 }
 
 /** What a connection is opened for: lanes are shared, leases have one holder. */

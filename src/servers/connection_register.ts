@@ -23,6 +23,9 @@ export interface ConnectionRegisterParts {
 export class ConnectionRegister {
   readonly #parts: ConnectionRegisterParts;
   readonly #open = new Set<Connection>();
+  /** One for all: a closure for each would be kept for as long as it is open. */
+  readonly #onEnd = (reason: CloseReason, connection: Connection) =>
+    this.#ended(connection, reason);
   #opened = 0;
 
   /**
@@ -52,7 +55,7 @@ export class ConnectionRegister {
     const { database, emit } = this.#parts;
     emit("connection", { database, action: "opened", id, endpoint });
     // It may have ended already, and says so at once.
-    connection.onEnd((reason) => this.#ended(connection, reason));
+    connection.onEnd(this.#onEnd);
   }
 
   /** Ends every connection at once. */

@@ -7,7 +7,13 @@ import { Session, type SessionOptions } from "../connection/session.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { ConnectionBudget } from "../pool/budget.ts";
 import { Pool } from "../pool/pool.ts";
-import type { EvictionReason, Pooled, PoolHooks, Purpose } from "../pool/types.ts";
+import type {
+  EndReason,
+  EvictionReason,
+  Pooled,
+  PoolHooks,
+  Purpose,
+} from "../pool/types.ts";
 
 /** Idle for longer than this, in milliseconds, a connection is asked before it is lent. */
 const VALIDATE_AFTER_MS = 1000;
@@ -60,8 +66,8 @@ export class PooledConnection implements Pooled {
    *
    * @param fn Called with the reason.
    */
-  onEnd(fn: (reason: string) => void): void {
-    this.connection.onEnd((reason) => fn(reason.text));
+  onEnd(fn: (reason: EndReason) => void): void {
+    this.connection.onEnd(fn);
   }
 }
 

@@ -31,8 +31,6 @@ export function describeEndpoint(endpoint: Endpoint): string {
 export interface ChannelHandlers {
   /** Bytes came. */
   data(chunk: Uint8Array): void;
-  /** The buffer of unsent bytes is empty again. */
-  drain(): void;
   /** The channel ended; called exactly once. */
   close(error: Error | undefined): void;
 }

@@ -1,5 +1,8 @@
 /** What the coalescer writes to. */
-export type Sink = (data: string | Uint8Array) => void;
+export interface Sink {
+  /** Takes what goes out in one write. */
+  write(data: string | Uint8Array): void;
+}
 
 /** Calls back at the end of the current turn of the event loop's microtasks. */
 export type EndOfTick = (fn: () => void) => void;
@@ -36,7 +39,8 @@ export class WriteCoalescer {
   readonly #sink: Sink;
   readonly #endOfTick: EndOfTick;
   #text = "";
-  #held: (string | Uint8Array)[] = [];
+  /** Unset where nothing but text is held. */
+  #held: (string | Uint8Array)[] | undefined;
   #heldBytes = 0;
   #pending = 0;
   #inTick = 0;
@@ -101,28 +105,43 @@ export class WriteCoalescer {
     if (this.#pending === 0) return;
     this.#pending = 0;
     this.#flushes++;
-    if (this.#held.length === 0) {
+    if (this.#held === undefined) {
       const text = this.#text;
       this.#text = "";
-      this.#sink(text);
+      this.#sink.write(text);
       return;
     }
-    this.#keepText();
     const held = this.#held;
-    this.#held = [];
+    this.#keepText(held);
+    this.#held = undefined;
     this.#heldBytes = 0;
-    for (const part of joinSmall(held)) this.#sink(part);
+    for (const part of joinSmall(held)) this.#sink.write(part);
+  }
+
+  /**
+   * Forgets everything taken: it goes nowhere.
+   *
+   * @returns How many commands that were.
+   */
+  drop(): number {
+    const pending = this.#pending;
+    this.#pending = 0;
+    this.#text = "";
+    this.#held = undefined;
+    this.#heldBytes = 0;
+    return pending;
   }
 
   #hold(data: Uint8Array): void {
-    this.#keepText();
-    this.#held.push(data);
+    const held = this.#held ??= [];
+    this.#keepText(held);
+    held.push(data);
     this.#heldBytes += data.byteLength;
   }
 
-  #keepText(): void {
+  #keepText(held: (string | Uint8Array)[]): void {
     if (this.#text === "") return;
-    this.#held.push(this.#text);
+    held.push(this.#text);
     this.#heldBytes += this.#text.length;
     this.#text = "";
   }

@@ -8,7 +8,7 @@ import type {
   Endpoint,
 } from "./channel.ts";
 import type { AppliedKeepalive } from "./keepalive.ts";
-import { setKernelKeepalive } from "./keepalive_ffi.ts";
+import { kernelKeepaliveEnded, setKernelKeepalive } from "./keepalive_ffi.ts";
 import { ReadingTurn } from "./reading_turn.ts";
 import type { TlsMaterial } from "./tls.ts";
 import { UNTOLD_TLS } from "./tls_session.ts";
@@ -80,8 +80,7 @@ class DenoChannel implements ByteChannel {
   }
 
   async #read(handlers: ChannelHandlers): Promise<void> {
-    const deal = (chunk: Uint8Array) => handlers.data(chunk);
-    const turn = new ReadingTurn(systemClock, deal, this.tls !== null);
+    const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
     try {
       while (this.#state !== "closed") {
         // A new buffer each time: the parser keeps slices of it.
@@ -110,7 +109,6 @@ class DenoChannel implements ByteChannel {
       }
       this.#writing = false;
       if (this.#state === "ending") this.destroy();
-      else this.#handlers?.drain();
     } catch (error) {
       this.#writing = false;
       this.#finish(error as Error);
@@ -140,6 +138,7 @@ class DenoChannel implements ByteChannel {
     } catch {
       // Closed by the runtime already.
     }
+    if (this.kernelKeepalive !== null) kernelKeepaliveEnded();
     const handlers = this.#handlers;
     if (handlers !== undefined) queueMicrotask(() => handlers.close(error));
   }
@@ -147,18 +146,15 @@ class DenoChannel implements ByteChannel {
 
 type TcpEndpoint = Extract<Endpoint, { kind: "tcp" }>;
 
-/** A socket that is open, and what keepalive it got. */
-type Dialled = readonly [conn: Conn, keepalive: AppliedKeepalive];
-
-/** Keepalive where there is none. */
-const NO_KEEPALIVE: AppliedKeepalive = { tier: "heartbeat", kernel: null };
+/** A socket that is open, and what keepalive the runtime gave it. */
+type Dialled = readonly [conn: Conn, tier: KeepaliveTier];
 
 async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialled> {
   const { signal, tls } = options;
   if (endpoint.kind === "unix") {
     if (tls !== undefined) throw unsupported("speak TLS over a Unix socket");
     const { path } = endpoint;
-    return [await Deno.connect({ transport: "unix", path }), NO_KEEPALIVE];
+    return [await Deno.connect({ transport: "unix", path }), "heartbeat"];
   }
   if (tls !== undefined) return await dialTls(endpoint, tls, options);
   const conn = await Deno.connect({
@@ -181,9 +177,9 @@ async function dialTls(
   const caCerts = ca === undefined ? {} : { caCerts: [ca] };
   if (cert === undefined || key === undefined) {
     const conn = await Deno.connect({ hostname: host, port, signal });
-    const keepalive = tune(conn, options);
+    const tier = tune(conn, options);
     const secured = await Deno.startTls(conn, { hostname: serverName, ...caCerts });
-    return [await shakeHands(secured, signal), keepalive];
+    return [await shakeHands(secured, signal), tier];
   }
   // Deno.startTls, which can tell the name from the host, takes no client certificate.
   if (serverName !== host) {
@@ -221,16 +217,27 @@ function unsupported(what: string): TypeError {
 /** Sets TCP_NODELAY and keepalive, as far as the runtime has a call for it. */
 function tune(
   conn: Deno.TcpConn | Deno.TlsConn,
-  options: ChannelOptions,
-): AppliedKeepalive {
-  const { keepalive } = options;
-  const { localAddr, remoteAddr } = conn;
+  { keepalive }: ChannelOptions,
+): KeepaliveTier {
   if ("setNoDelay" in conn) conn.setNoDelay(true);
-  if (keepalive === undefined) return NO_KEEPALIVE;
-  if ("setKeepAlive" in conn) conn.setKeepAlive(true);
-  const kernel = setKernelKeepalive(localAddr.port, remoteAddr.port, keepalive);
-  if (kernel !== null) return { tier: "full", kernel };
-  return "setKeepAlive" in conn ? { tier: "on", kernel } : NO_KEEPALIVE;
+  if (keepalive === undefined || !("setKeepAlive" in conn)) return "heartbeat";
+  conn.setKeepAlive(true);
+  return "on";
+}
+
+/** Sets what the runtime has no call for; last, as it is to be told of the socket's end. */
+function tuneByKernel(
+  { localAddr, remoteAddr }: Conn,
+  tier: KeepaliveTier,
+  { keepalive }: ChannelOptions,
+): AppliedKeepalive {
+  if (keepalive === undefined) return { tier, kernel: null };
+  if (localAddr.transport !== "tcp" || remoteAddr.transport !== "tcp") {
+    return { tier, kernel: null };
+  }
+  const ends = { localPort: localAddr.port, remotePort: remoteAddr.port };
+  const kernel = setKernelKeepalive(ends, keepalive);
+  return { tier: kernel === null ? tier : "full", kernel };
 }
 
 /**
@@ -246,11 +253,11 @@ export async function openDenoChannel(
   options: ChannelOptions,
 ): Promise<ByteChannel> {
   options.signal.throwIfAborted();
-  const [conn, keepalive] = await dial(endpoint, options);
+  const [conn, tier] = await dial(endpoint, options);
   if (options.signal.aborted) {
     conn.close();
     options.signal.throwIfAborted();
   }
   const tls = options.tls === undefined ? null : UNTOLD_TLS;
-  return new DenoChannel(conn, keepalive, tls);
+  return new DenoChannel(conn, tuneByKernel(conn, tier, options), tls);
 }

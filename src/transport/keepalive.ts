@@ -1,11 +1,9 @@
 import type { KeepaliveTier, KernelKeepalive } from "../core/sockets.ts";
 import type { KeepaliveTimes } from "./channel.ts";
-import { setKernelKeepalive } from "./keepalive_ffi.ts";
+import { setKernelKeepalive, type SocketEnds } from "./keepalive_ffi.ts";
 
 /** What of a node:net socket is needed here. */
-export interface KeepaliveSocket {
-  readonly localPort?: number;
-  readonly remotePort?: number;
+export interface KeepaliveSocket extends SocketEnds {
   setKeepAlive(enable: boolean, initialDelayMs: number): unknown;
 }
 
@@ -47,10 +45,7 @@ export function applyKeepalive(
   times: KeepaliveTimes,
 ): AppliedKeepalive {
   socket.setKeepAlive(true, times.idleMs);
-  const { localPort, remotePort } = socket;
-  const kernel = localPort === undefined || remotePort === undefined
-    ? null
-    : setKernelKeepalive(localPort, remotePort, times);
+  const kernel = setKernelKeepalive(socket, times);
   if (kernel !== null) return { tier: "full", kernel };
   const tier = nodeNetSetsKeepalive(Deno.version.deno) ? "idle" : "heartbeat";
   return { tier, kernel };

@@ -18,7 +18,16 @@ const SYMBOLS = {
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
 } as const;
 
-type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+/** The ports of a socket's two ends; absent where it has none. */
+export interface SocketEnds {
+  /** Port of this end. */
+  readonly localPort?: number;
+  /** Port of the other end. */
+  readonly remotePort?: number;
+}
+
+type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
+type Libc = Library["symbols"];
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -35,8 +44,17 @@ const MAX_DESCRIPTOR = 4096;
 /** Closed descriptors in a row after which the rest is taken to be closed too. */
 const MAX_GAP = 512;
 
+/**
+ * The C library, while sockets are open that it has set. To open it for each took most of a
+ * millisecond, and the engine keeps what it makes of a library's functions, for the first
+ * thousand of them.
+ */
+let library: Library | undefined;
+/** Sockets that were set and have not closed. */
+let sockets = 0;
+
 /** Opens the C library; `undefined` where that is not granted or not there. */
-function openLibc(): Deno.DynamicLibrary<typeof SYMBOLS> | undefined {
+function openLibc(): Library | undefined {
   try {
     return Deno.build.os === "linux" &&
         Deno.permissions.querySync({ name: "ffi" }).state === "granted"
@@ -78,26 +96,46 @@ function findDescriptor(lib: Libc, localPort: number, remotePort: number): numbe
  * Sets SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT of the socket of this
  * process that has the given ports, and asks the kernel what they are then.
  *
- * @param localPort Port of this end.
- * @param remotePort Port of the other end.
+ * @param ends Its two ends; looked at only where the kernel can be asked.
  * @param times The times; the kernel takes whole seconds, at least 1.
- * @returns What the kernel says when all four were set, else `null`.
+ * @returns What the kernel says when all four were set, else `null`. Unless it is `null`,
+ * {@linkcode kernelKeepaliveEnded} has to be told when the socket has closed.
  */
 export function setKernelKeepalive(
-  localPort: number,
-  remotePort: number,
+  ends: SocketEnds,
   times: KeepaliveTimes,
 ): KernelKeepalive | null {
-  // Opened and closed for each connection: some microseconds, and nothing is held.
-  const library = openLibc();
+  library ??= openLibc();
   if (library === undefined) return null;
   try {
-    const fd = findDescriptor(library.symbols, localPort, remotePort);
-    const isSet = fd >= 0 && setTimes(library.symbols, fd, times);
-    return isSet ? readTimes(library.symbols, fd) : null;
+    const kernel = setByPorts(library.symbols, ends, times);
+    if (kernel !== null) sockets++;
+    return kernel;
   } finally {
-    library.close();
+    closeUnused();
   }
+}
+
+/** A socket that was set has closed; to be told once of each. */
+export function kernelKeepaliveEnded(): void {
+  sockets--;
+  closeUnused();
+}
+
+function closeUnused(): void {
+  if (sockets > 0) return;
+  library?.close();
+  library = undefined;
+}
+
+function setByPorts(
+  lib: Libc,
+  { localPort, remotePort }: SocketEnds,
+  times: KeepaliveTimes,
+): KernelKeepalive | null {
+  if (localPort === undefined || remotePort === undefined) return null;
+  const fd = findDescriptor(lib, localPort, remotePort);
+  return fd >= 0 && setTimes(lib, fd, times) ? readTimes(lib, fd) : null;
 }
 
 function setTimes(lib: Libc, fd: number, times: KeepaliveTimes): boolean {

@@ -9,18 +9,63 @@ import type {
   ChannelOptions,
   Endpoint,
 } from "./channel.ts";
+import { kernelKeepaliveEnded } from "./keepalive_ffi.ts";
 import { PacedReading } from "./paced_reading.ts";
 import { ReadingTurn } from "./reading_turn.ts";
 import { describeNodeTls } from "./tls_session.ts";
 
+/** Who a socket belongs to: first its opening, then its channel. */
+interface SocketOwner {
+  /** It is open. */
+  opened?(): void;
+  /** It has brought bytes. */
+  received?(chunk: Uint8Array): void;
+  /** It has failed. */
+  failed(error: Error): void;
+  /** It has closed. */
+  closed(): void;
+}
+
+/** Where a socket's owner stands on it. */
+const OWNER = Symbol("owner");
+
+type OwnedSocket = Socket & { [OWNER]?: SocketOwner };
+
+// The listeners of all sockets, and none is ever taken off: a closure for each would be
+// kept for as long as it lives, that of an opening with all that it knew, and a listener
+// that is taken off turns the socket's table of them into one of five times the size.
+
+function onOpen(this: OwnedSocket): void {
+  this[OWNER]?.opened?.();
+}
+
+function onData(this: OwnedSocket, chunk: Uint8Array): void {
+  this[OWNER]?.received?.(chunk);
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[OWNER]?.failed(error);
+}
+
+/** A server that says goodbye will not answer any more: do not linger half open. */
+function onEnd(this: OwnedSocket): void {
+  this.destroy();
+}
+
+function onClose(this: OwnedSocket): void {
+  this[OWNER]?.closed();
+}
+
 /** A channel over node:net or node:tls: the fastest path on the runtimes measured. */
-class NodeChannel implements ByteChannel {
+class NodeChannel implements ByteChannel, SocketOwner {
   readonly keepalive: KeepaliveTier;
   readonly kernelKeepalive: KernelKeepalive | null;
   readonly tls: TlsSession | null;
-  readonly localPort: number;
   readonly #socket: Socket;
+  #handlers: ChannelHandlers | undefined;
+  #reading: PacedReading | undefined;
   #error: Error | undefined;
+  #isKept: boolean;
 
   constructor(
     socket: Socket,
@@ -30,8 +75,13 @@ class NodeChannel implements ByteChannel {
     this.#socket = socket;
     this.keepalive = tier;
     this.kernelKeepalive = kernel;
+    this.#isKept = kernel !== null;
     this.tls = tls;
-    this.localPort = socket.localPort ?? 0;
+  }
+
+  // Asked for when it is wanted: the socket keeps an object for the answer.
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
   }
 
   get bufferedBytes(): number {
@@ -44,22 +94,34 @@ class NodeChannel implements ByteChannel {
 
   start(handlers: ChannelHandlers): void {
     const socket = this.#socket;
-    socket.removeAllListeners("error");
-    const deal = (chunk: Uint8Array) => handlers.data(chunk);
-    const turn = new ReadingTurn(systemClock, deal, this.tls !== null);
-    const reading = new PacedReading(socket, turn);
-    socket.on("data", (chunk: Uint8Array) => reading.take(chunk));
-    socket.on("drain", () => handlers.drain());
-    socket.on("error", (error: Error) => this.#error ??= error);
-    // A server that says goodbye will not answer any more: do not linger half open.
-    socket.on("end", () => socket.destroy());
-    const close = () => {
-      reading.end();
-      handlers.close(this.#error);
-    };
-    if (socket.destroyed) queueMicrotask(close);
-    else socket.once("close", close);
+    const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
+    this.#handlers = handlers;
+    this.#reading = new PacedReading(socket, turn);
+    socket.on("data", onData);
+    socket.on("end", onEnd);
+    if (socket.destroyed) queueMicrotask(() => this.closed());
     socket.resume();
+  }
+
+  /** The socket has brought bytes. */
+  received(chunk: Uint8Array): void {
+    this.#reading!.take(chunk);
+  }
+
+  /** The socket has failed. */
+  failed(error: Error): void {
+    this.#error ??= error;
+  }
+
+  /** The socket has closed. */
+  closed(): void {
+    this.#keepNoMore();
+    // Closed before it was started, or told already.
+    const handlers = this.#handlers;
+    if (handlers === undefined) return;
+    this.#handlers = undefined;
+    this.#reading!.end();
+    handlers.close(this.#error);
   }
 
   write(data: string | Uint8Array): void {
@@ -72,11 +134,15 @@ class NodeChannel implements ByteChannel {
 
   destroy(): void {
     this.#socket.destroy();
+    this.#keepNoMore();
+  }
+
+  #keepNoMore(): void {
+    if (!this.#isKept) return;
+    this.#isKept = false;
+    kernelKeepaliveEnded();
   }
 }
-
-/** No closure of an opening: it would keep the signal of that for as long as it listens. */
-function ignore(): void {}
 
 function tlsOptions(
   host: string | undefined,
@@ -120,31 +186,41 @@ export async function openNodeChannel(
   const { signal } = options;
   signal.throwIfAborted();
   return await new Promise((resolve, reject) => {
-    const socket = dial(endpoint, options);
-    const settle = () => {
+    const socket: OwnedSocket = dial(endpoint, options);
+    const settle = (owner: SocketOwner | undefined) => {
       signal.removeEventListener("abort", abort);
-      socket.removeListener("error", fail);
-      socket.removeListener("close", closed);
-      socket.on("error", ignore);
+      socket[OWNER] = owner;
     };
-    const abort = () => fail(signal.reason);
     const fail = (error: Error) => {
-      settle();
+      settle(undefined);
       socket.destroy();
       reject(error);
     };
+    const abort = () => fail(signal.reason);
+    const opened = () => {
+      const channel = makeChannel(socket, endpoint, options);
+      settle(channel);
+      resolve(channel);
+    };
     const closed = () => fail(new Error("the socket was closed before it was open"));
+    socket[OWNER] = { opened, failed: fail, closed };
     signal.addEventListener("abort", abort, { once: true });
-    socket.once("error", fail);
-    socket.once("close", closed);
-    socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
-      settle();
-      socket.setNoDelay(true);
-      const keepalive = endpoint.kind === "unix" || options.keepalive === undefined
-        ? { tier: "heartbeat", kernel: null } as const
-        : applyKeepalive(socket, options.keepalive);
-      const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
-      resolve(new NodeChannel(socket, keepalive, tls));
-    });
+    socket.on("error", onError);
+    socket.on("close", onClose);
+    socket.on(options.tls === undefined ? "connect" : "secureConnect", onOpen);
   });
+}
+
+function makeChannel(
+  socket: Socket,
+  endpoint: Endpoint,
+  options: ChannelOptions,
+): NodeChannel {
+  socket.setNoDelay(true);
+  const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
+  // Last, as it is to be told of the socket's end.
+  const keepalive = endpoint.kind === "unix" || options.keepalive === undefined
+    ? { tier: "heartbeat", kernel: null } as const
+    : applyKeepalive(socket, options.keepalive);
+  return new NodeChannel(socket, keepalive, tls);
 }

@@ -26,7 +26,8 @@ export interface Pausable {
 export class PacedReading {
   readonly #socket: Pausable;
   readonly #turn: ReadingTurn;
-  #held: Uint8Array[] = [];
+  /** Unset where nothing is held back. */
+  #held: Uint8Array[] | undefined;
   #state: "reading" | "resting" | "over" = "reading";
 
   /**
@@ -51,8 +52,9 @@ export class PacedReading {
       if (over !== undefined) this.#rest(over);
       return;
     }
+    const held = this.#held ??= [];
     for (let at = 0; at < chunk.byteLength; at += SLICE_BYTES) {
-      this.#held.push(chunk.subarray(at, at + SLICE_BYTES));
+      held.push(chunk.subarray(at, at + SLICE_BYTES));
     }
     if (this.#state === "reading") this.#deal();
   }
@@ -60,12 +62,14 @@ export class PacedReading {
   /** The socket has closed: deals with what is held back, as nothing comes after it. */
   end(): void {
     this.#state = "over";
-    for (const slice of this.#held.splice(0)) void this.#turn.take(slice);
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const slice of held) void this.#turn.take(slice);
   }
 
   #deal(): void {
-    const held = this.#held;
-    this.#held = [];
+    const held = this.#held ?? [];
+    this.#held = undefined;
     for (const [i, slice] of held.entries()) {
       const over = this.#turn.take(slice);
       if (over === undefined) continue;

@@ -7,6 +7,12 @@ const LARGE_BYTES = 16 * 1024;
 /** Longest time that one socket is read while nothing else is, in milliseconds. */
 const MAX_TURN_MS = 60;
 
+/** What deals with the chunks of a socket. */
+export interface ChunkReceiver {
+  /** Bytes came. */
+  data(chunk: Uint8Array): void;
+}
+
 /**
  * When one socket has been read for long enough. The runtime reads on in a socket that
  * has more without a look at the others: beside a reply of a million elements no other
@@ -19,31 +25,29 @@ const MAX_TURN_MS = 60;
  *
  * @example Usage
  * ```ts ignore
- * const turn = new ReadingTurn(systemClock, (chunk) => parser.execute(chunk), false);
+ * const turn = new ReadingTurn(systemClock, { data: (chunk) => parse(chunk) }, false);
  * await turn.take(chunk);
  * ```
  */
 export class ReadingTurn {
   readonly #clock: Clock;
-  readonly #deal: (chunk: Uint8Array) => void;
+  readonly #receiver: ChunkReceiver;
   /** What a read brings at least after which more is waiting. */
   readonly #fullBytes: number;
   /** When the first large chunk came since others last had their turn; unset before it. */
   #since: number | undefined;
-  /** Others had their turn. */
-  readonly #end = () => void (this.#since = undefined);
 
   /**
    * Begins with nothing read.
    *
    * @param clock Time.
-   * @param deal What deals with each chunk.
+   * @param receiver What deals with each chunk.
    * @param isSecure Whether the socket speaks TLS, which brings no more than a record at
    * once.
    */
-  constructor(clock: Clock, deal: (chunk: Uint8Array) => void, isSecure: boolean) {
+  constructor(clock: Clock, receiver: ChunkReceiver, isSecure: boolean) {
     this.#clock = clock;
-    this.#deal = deal;
+    this.#receiver = receiver;
     this.#fullBytes = isSecure ? LARGE_BYTES : FULL_BYTES;
   }
 
@@ -55,15 +59,18 @@ export class ReadingTurn {
    */
   take(chunk: Uint8Array): Promise<void> | undefined {
     if (chunk.byteLength < LARGE_BYTES) {
-      this.#deal(chunk);
+      this.#receiver.data(chunk);
       return undefined;
     }
     if (this.#since === undefined) {
       this.#since = this.#clock.now();
-      this.#clock.afterPoll(this.#end);
+      this.#clock.afterPoll(() => {
+        // Others had their turn.
+        this.#since = undefined;
+      });
     }
     const since = this.#since;
-    this.#deal(chunk);
+    this.#receiver.data(chunk);
     if (chunk.byteLength < this.#fullBytes) return undefined;
     if (this.#clock.now() - since < MAX_TURN_MS) return undefined;
     // Not a timer that lets the process end: a socket that is not read lets it, too.

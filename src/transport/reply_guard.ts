@@ -48,6 +48,8 @@ const NESTED_PUSH: ReplyRefusal = {
   rule: "type",
   reason: "a push frame inside another frame",
 };
+/** Stands where no push frame has come; none is ever read into it. */
+const NO_PUSH = new PushFrame();
 const EMPTY_PUSH: ReplyRefusal = {
   rule: "push",
   reason: "a push frame without elements",
@@ -106,7 +108,8 @@ export class ReplyGuard {
 
   readonly #nesting: ReplyNesting;
   #frame: FrameKind = "reply";
-  readonly #push = new PushFrame();
+  /** Made for the first push frame: most connections never get one. */
+  #push = NO_PUSH;
   #inPush = false;
   /** Whether the next byte tells if an element of a push frame is nil. */
   #isUndecided = false;
@@ -391,12 +394,17 @@ export class ReplyGuard {
   #open(count: number, i: number): void {
     if (this.#nesting.depth === 0) {
       this.#inPush = this.#frame !== "reply";
-      if (this.#inPush) this.#push.begin(count);
+      if (this.#inPush) this.#beginPush(count);
     }
     const isMap = this.#type === Type.MAP;
     this.#nesting.open(isMap ? count * 2 : count, isMap);
     this.#phase = Phase.TYPE;
     if (count === 0 && this.#nesting.closeFull()) this.#endReply(i + 1);
+  }
+
+  #beginPush(count: number): void {
+    if (this.#push === NO_PUSH) this.#push = new PushFrame();
+    this.#push.begin(count);
   }
 
   /** Ends a frame without elements; `i` is the index of its last byte. */

@@ -55,6 +55,10 @@ const RANGES: { readonly [K in keyof ReplyLimits]: readonly [number, number] } =
   maxLineBytes: [1, 2 ** 29 - 64],
 };
 
+/** What limits that cannot change were resolved to: all connections of a database share
+ * one object. */
+const RESOLVED = new WeakMap<Partial<ReplyLimits>, ReplyLimits>();
+
 /**
  * Fills up and checks limits.
  *
@@ -71,7 +75,11 @@ const RANGES: { readonly [K in keyof ReplyLimits]: readonly [number, number] } =
  * assertThrows(() => resolveReplyLimits({ maxDepth: 0 }), RangeError);
  * ```
  */
-export function resolveReplyLimits(limits: Partial<ReplyLimits> = {}): ReplyLimits {
+export function resolveReplyLimits(
+  limits: Partial<ReplyLimits> = DEFAULT_REPLY_LIMITS,
+): ReplyLimits {
+  const known = RESOLVED.get(limits);
+  if (known !== undefined) return known;
   const resolved = { ...DEFAULT_REPLY_LIMITS, ...limits };
   for (const key of Object.keys(RANGES) as (keyof ReplyLimits)[]) {
     const [min, max] = RANGES[key];
@@ -83,5 +91,7 @@ export function resolveReplyLimits(limits: Partial<ReplyLimits> = {}): ReplyLimi
       );
     }
   }
-  return Object.freeze(resolved);
+  Object.freeze(resolved);
+  if (Object.isFrozen(limits)) RESOLVED.set(limits, resolved);
+  return resolved;
 }

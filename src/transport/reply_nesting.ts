@@ -20,9 +20,10 @@ import type { ReplyRefusal } from "./reply_violation.ts";
 export class ReplyNesting {
   readonly #limits: ReplyLimits;
   #depth = 0;
-  /** Elements that the open aggregate of each depth still lacks; depth 0 is unused. */
-  readonly #left = [0];
-  readonly #isMap = [false];
+  /** Elements that the open aggregate of each depth still lacks; depth 0 is unused. With
+   * room for what nearly all replies nest: lists that grow take room for sixteen more. */
+  readonly #left = [0, 0, 0, 0];
+  readonly #isMap = [false, false, false, false];
   #elements = 0;
 
   /**

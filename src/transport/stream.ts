@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type { ByteChannel } from "./channel.ts";
+import type { ByteChannel, ChannelHandlers } from "./channel.ts";
 import { type EndOfTick, WriteCoalescer } from "./coalescer.ts";
 
 /** Unsent bytes at which a stream takes no more commands until it has drained. */
@@ -21,10 +21,10 @@ const endOfTick: EndOfTick = queueMicrotask;
  * What the client library sees as its socket: a byte channel whose writes are
  * collected, whose bytes are looked at first, and which ends for good.
  */
-export class ConnectionStream extends EventEmitter {
+export class ConnectionStream extends EventEmitter implements ChannelHandlers {
   readonly #channel: ByteChannel;
   readonly #coalescer: WriteCoalescer;
-  readonly #hooks: StreamHooks;
+  #hooks: StreamHooks;
   #bytesReceived = 0;
   #congested = false;
   #destroyed = false;
@@ -42,11 +42,16 @@ export class ConnectionStream extends EventEmitter {
     super();
     this.#channel = channel;
     this.#hooks = hooks;
-    this.#coalescer = new WriteCoalescer((data) => {
-      if (this.#unsentAtEnd !== undefined) return;
-      channel.write(data);
-      this.#congested = channel.bufferedBytes > MAX_BUFFERED_BYTES;
-    }, endOfTick);
+    this.#coalescer = new WriteCoalescer(channel, endOfTick);
+  }
+
+  /**
+   * From here on somebody else is told.
+   *
+   * @param hooks What the new owner wants to be told.
+   */
+  handTo(hooks: StreamHooks): void {
+    this.#hooks = hooks;
   }
 
   /** `false`: the channel is open before the stream exists. */
@@ -77,9 +82,10 @@ export class ConnectionStream extends EventEmitter {
     return this.#coalescer.tick;
   }
 
-  /** Whether so much is unsent that no more should be written. */
+  /** Whether so much is unsent that no more should be written, until all of it is. */
   get congested(): boolean {
-    return this.#congested;
+    const most = this.#congested ? 0 : MAX_BUFFERED_BYTES;
+    return this.#congested = this.#channel.bufferedBytes > most;
   }
 
   /** Bytes that the kernel has not taken yet. */
@@ -125,11 +131,7 @@ export class ConnectionStream extends EventEmitter {
    * @returns The stream.
    */
   resume(): this {
-    this.#channel.start({
-      data: (chunk) => this.#receive(chunk),
-      drain: () => this.#congested = false,
-      close: (error) => this.#close(error),
-    });
+    this.#channel.start(this);
     return this;
   }
 
@@ -140,6 +142,23 @@ export class ConnectionStream extends EventEmitter {
    */
   setKeepAlive(): this {
     return this;
+  }
+
+  /**
+   * Listens to what happens once, or to the next of what happens again.
+   *
+   * @param name Name of the event.
+   * @param listener Called then.
+   * @returns The stream.
+   */
+  override once(
+    name: string | symbol,
+    // deno-lint-ignore no-explicit-any
+    listener: (...args: any[]) => void,
+  ): this {
+    // A stream closes once, and nothing is heard of it after that: the wrappers that take
+    // a listener off would only be kept for as long as the connection lives.
+    return name === "data" ? super.once(name, listener) : this.on(name, listener);
   }
 
   /** Sends what is held, then closes. */
@@ -156,13 +175,18 @@ export class ConnectionStream extends EventEmitter {
    */
   destroy(error?: Error): void {
     this.#error ??= error;
-    this.#unsentAtEnd ??= this.#coalescer.pending;
+    this.#unsentAtEnd ??= this.#coalescer.drop();
     this.#channel.destroy();
     // Not left to the channel: node:net of Deno 2.5 says so only when its read is over.
-    queueMicrotask(() => this.#close(undefined));
+    queueMicrotask(() => this.close(undefined));
   }
 
-  #receive(chunk: Uint8Array): void {
+  /**
+   * Bytes came. Called by the channel.
+   *
+   * @param chunk The bytes.
+   */
+  data(chunk: Uint8Array): void {
     if (this.#destroyed) return;
     this.#bytesReceived += chunk.byteLength;
     try {
@@ -175,7 +199,12 @@ export class ConnectionStream extends EventEmitter {
     this.#hooks.received?.(chunk.byteLength);
   }
 
-  #close(error: Error | undefined): void {
+  /**
+   * The channel has ended. Called by the channel.
+   *
+   * @param error Why, if something went wrong.
+   */
+  close(error: Error | undefined): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#error ??= error;

@@ -144,7 +144,7 @@ export class RealDriver implements WorldDriver<RealConnection> {
 
   /** Has the server end a connection, and waits until that is known here. */
   async kill(connection: RealConnection): Promise<void> {
-    const ended = new Promise<string>((resolve) => connection.onEnd(resolve));
+    const ended = new Promise((resolve) => connection.onEnd(resolve));
     await this.#judge.send("CLIENT", "KILL", "ADDR", connection.address);
     await ended;
   }

@@ -217,3 +217,37 @@ Deno.test("lease.client.monitor() listens on the lease's own connection", () =>
     lease.release();
     await assertNoConnectionsLeft(server, "mooring:main:lease");
   }));
+
+Deno.test("lease.client has options of its own, which no other holder sees", () =>
+  withManager({ databases: { main: { maxConnections: 3 } } }, async ({ manager }) => {
+    const [one, other] = [await manager.acquire("main"), await manager.acquire("main")];
+    one.client.options.keyPrefix = "theirs:";
+    assertEquals(other.client.options.keyPrefix, "");
+    await other.client.set("k", "mine");
+    assertEquals(await one.client.get("k"), null);
+    assertEquals(await other.client.get("k"), "mine");
+    one.release();
+    other.release();
+  }));
+
+Deno.test("lease.client stands on one object of options for all that are idle, and has no method of its own", () =>
+  withManager({ databases: { main: { maxConnections: 3 } } }, async ({ manager }) => {
+    const seen = new Set<unknown>();
+    const methods: unknown[] = [];
+    for (let round = 0; round < 2; round++) {
+      await using one = await manager.acquire("main");
+      await using other = await manager.acquire("main");
+      for (const { client } of [one, other]) {
+        seen.add(client.options.Connector);
+        methods.push(...Object.values(client).filter((it) => typeof it === "function"));
+        // Whoever makes another client of them does not get this one's connection.
+        const copy = new (client.constructor as new (options: object) => Client)({
+          ...client.options,
+          lazyConnect: true,
+        });
+        copy.on("error", () => {});
+        await assertRejects(() => copy.connect(), Error, "opens no other connection");
+      }
+    }
+    assertEquals([methods, seen.size], [[], 1]);
+  }));

@@ -76,7 +76,6 @@ for (const [kind, openChannel] of KINDS) {
           const until = performance.now() + 3 * byteLength / (64 * 1024);
           while (performance.now() < until);
         },
-        drain: () => {},
         close: () => {},
       });
       busy.write("*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n");

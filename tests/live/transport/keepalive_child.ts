@@ -17,7 +17,7 @@ const channel = await open(
     signal: new AbortController().signal,
   },
 );
-channel.start({ data: () => {}, drain: () => {}, close: () => {} });
+channel.start({ data: () => {}, close: () => {} });
 const mayAsk = Deno.permissions.querySync({ name: "ffi" }).state === "granted";
 const { keepalive: tier, kernelKeepalive: told, localPort } = channel;
 const kernel = mayAsk ? readSocketOptions(localPort) : undefined;

@@ -34,7 +34,6 @@ export class TestChannel implements AsyncDisposable {
         this.received += decoder.decode(chunk, { stream: true });
         this.#notify();
       },
-      drain: () => {},
       close: (error) => {
         this.closes++;
         resolve(error);

@@ -4,11 +4,14 @@ import { FakeClock } from "../../support/fake_clock.ts";
 
 function watchOn(clock: FakeClock, judge: () => number) {
   const socket = { bytes: 0, isOpen: true };
-  const watch = new DeadlineWatch({
-    clock,
-    isOpen: () => socket.isOpen,
-    bytesReceived: () => socket.bytes,
-    judge,
+  const watch = new DeadlineWatch(clock, {
+    get isOpen() {
+      return socket.isOpen;
+    },
+    get bytesReceived() {
+      return socket.bytes;
+    },
+    judgeDeadlines: judge,
   });
   return { socket, watch };
 }
@@ -47,12 +50,13 @@ Deno.test("DeadlineWatch reads what has piled up before it judges, for a bounded
   const startedAt = clock.now();
   let judgedAt = -1;
   let bytes = 0;
-  const watch = new DeadlineWatch({
-    clock,
-    isOpen: () => true,
+  const watch = new DeadlineWatch(clock, {
+    isOpen: true,
     // There is more at each look.
-    bytesReceived: () => bytes++,
-    judge: () => {
+    get bytesReceived() {
+      return bytes++;
+    },
+    judgeDeadlines: () => {
       judgedAt = clock.now() - startedAt;
       return Infinity;
     },

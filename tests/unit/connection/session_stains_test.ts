@@ -68,3 +68,13 @@ Deno.test("Stains.indelible is true of what no command takes away", () => {
   stains.spoil();
   assertEquals(stains.indelible, true);
 });
+
+Deno.test("Stains of one connection are not those of another", () => {
+  const [one, other] = [new Stains(), new Stains()];
+  const cleaned = [one.note("watch", ["a"]), one.note("unwatch", [])];
+  assertEquals([one.none, other.none], [false, true]);
+  cleaned[1]!();
+  assertEquals(one.none, true);
+  one.note("select", [1]);
+  assertEquals([one.none, other.none, new Stains().none], [false, true, true]);
+});

@@ -1,4 +1,5 @@
 import type {
+  EndReason,
   EvictionReason,
   PoolDriver,
   Pooled,
@@ -9,8 +10,8 @@ import type {
 export class FakeConnection implements Pooled {
   readonly id: number;
   readonly purpose: Purpose;
-  #ended: string | undefined;
-  readonly #onEnd: ((reason: string) => void)[] = [];
+  #ended: EndReason | undefined;
+  readonly #onEnd: ((reason: EndReason) => void)[] = [];
 
   constructor(id: number, purpose: Purpose) {
     this.id = id;
@@ -22,16 +23,16 @@ export class FakeConnection implements Pooled {
     return this.#ended === undefined;
   }
 
-  onEnd(fn: (reason: string) => void): void {
+  onEnd(fn: (reason: EndReason) => void): void {
     if (this.#ended === undefined) this.#onEnd.push(fn);
     else fn(this.#ended);
   }
 
   /** Ends, as when the network does it. */
-  end(reason: string): void {
+  end(text: string): void {
     if (this.#ended !== undefined) return;
-    this.#ended = reason;
-    for (const fn of this.#onEnd) fn(reason);
+    this.#ended = { text };
+    for (const fn of this.#onEnd) fn(this.#ended);
   }
 }
 

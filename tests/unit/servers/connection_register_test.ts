@@ -9,14 +9,14 @@ class FakeConnection {
   readonly endpoint = "10.0.0.7:6379";
   readonly stream = { bytesSent: 5, bytesReceived: 7 };
   readonly closed: CloseReason[] = [];
-  readonly #onEnd: ((reason: CloseReason) => void)[] = [];
+  readonly #onEnd: Parameters<Connection["onEnd"]>[0][] = [];
   #reason: CloseReason | undefined;
 
   constructor(readonly id: number) {}
 
-  onEnd(fn: (reason: CloseReason) => void): void {
+  onEnd(fn: Parameters<Connection["onEnd"]>[0]): void {
     if (this.#reason === undefined) this.#onEnd.push(fn);
-    else fn(this.#reason);
+    else this.#tell(fn, this.#reason);
   }
   close(reason: CloseReason): void {
     this.closed.push(reason);
@@ -24,7 +24,10 @@ class FakeConnection {
   }
   end(reason: CloseReason): void {
     this.#reason = reason;
-    for (const fn of this.#onEnd.splice(0)) fn(reason);
+    for (const fn of this.#onEnd.splice(0)) this.#tell(fn, reason);
+  }
+  #tell(fn: Parameters<Connection["onEnd"]>[0], reason: CloseReason): void {
+    fn(reason, this as unknown as Connection);
   }
 }
 

@@ -6,7 +6,7 @@ function setUp() {
   const writes: (string | Uint8Array)[] = [];
   let atEnd: (() => void) | undefined;
   const coalescer = new WriteCoalescer(
-    (data) => writes.push(data),
+    { write: (data) => void writes.push(data) },
     (fn) => atEnd = fn,
   );
   const endTick = () => {
@@ -121,4 +121,15 @@ Deno.test("WriteCoalescer gives every byte once, in order, whatever the mix", ()
     endTick();
     assert(textOf(writes) === wanted, `bytes changed in round ${round}`);
   }
+});
+
+Deno.test("WriteCoalescer.drop() forgets what is held, and says how many commands that were", () => {
+  const { coalescer, writes, endTick } = setUp();
+  for (const data of ["first", "text", new Uint8Array(3), "more"]) coalescer.write(data);
+  assertEquals(coalescer.drop(), 3);
+  endTick();
+  assertEquals([writes, coalescer.pending], [["first"], 0]);
+  coalescer.write("next");
+  endTick();
+  assertEquals(writes, ["first", "next"]);
 });

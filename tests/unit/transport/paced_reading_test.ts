@@ -15,12 +15,13 @@ function setUp(costMs: number) {
     resume: () => void log.push("resume"),
   };
   let next = 0;
-  const turn = new ReadingTurn(clock, (chunk) => {
+  const data = (chunk: Uint8Array) => {
     // Each byte says the place of its slice.
     assertEquals(chunk[0], next++ % 256);
     log.push(`${chunk.byteLength / KIB}`);
     clock.freeze(costMs);
-  }, true);
+  };
+  const turn = new ReadingTurn(clock, { data }, true);
   return { clock, log, reading: new PacedReading(socket, turn) };
 }
 

@@ -8,10 +8,11 @@ const FULL = new Uint8Array(64 * 1024);
 function setUp(costMs: number, isSecure = false) {
   const clock = new FakeClock();
   let dealt = 0;
-  const turn = new ReadingTurn(clock, () => {
+  const data = () => {
     dealt++;
     clock.freeze(costMs);
-  }, isSecure);
+  };
+  const turn = new ReadingTurn(clock, { data }, isSecure);
   return { clock, turn, dealt: () => dealt };
 }
 
@@ -55,7 +56,7 @@ Deno.test("ReadingTurn.take() lets a socket go on only when the event loop went 
   const clock = new FakeClock();
   const looked: (() => void)[] = [];
   clock.afterPoll = (fn) => void looked.push(fn);
-  const turn = new ReadingTurn(clock, () => clock.freeze(61), false);
+  const turn = new ReadingTurn(clock, { data: () => clock.freeze(61) }, false);
   let goesOn = false;
   const over = turn.take(FULL)!.then(() => goesOn = true);
   await clock.advance(1000);

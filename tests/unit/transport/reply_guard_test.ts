@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertStrictEquals,
   assertStringIncludes,
   assertThrows,
   fail,
@@ -9,7 +10,10 @@ import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import handlerModule from "ioredis/built/DataHandler.js";
 import { ReplyGuard, type ReplyMode } from "../../../src/transport/reply_guard.ts";
-import type { ReplyLimits } from "../../../src/transport/reply_limits.ts";
+import {
+  type ReplyLimits,
+  resolveReplyLimits,
+} from "../../../src/transport/reply_limits.ts";
 import type { ReplyRule } from "../../../src/transport/reply_violation.ts";
 import { bytes, seeded, StreamMaker } from "./reply_streams.ts";
 
@@ -505,4 +509,24 @@ Deno.test("the parser's heap stays bounded by what ReplyGuard.scan() passes", ()
   }
   const grown = (Deno.memoryUsage().rss - before) / 1024 / 1024;
   assert(grown < 600, `the process grew by ${grown} MiB`);
+});
+
+Deno.test("ReplyGuard.scan() of two connections keeps their push frames apart", () => {
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const [one, other] = [new ReplyGuard(), new ReplyGuard()];
+  assertEquals(one.scan(encode(">3\r\n$9\r\nsubsc")), 0);
+  assertEquals(other.scan(encode(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n")), 0);
+  assertEquals(one.scan(encode("ribe\r\n$1\r\nc\r\n:1\r\n")), 0);
+  assertEquals([one.confirmations, one.pushes], [1, 0]);
+  assertEquals([other.confirmations, other.pushes], [0, 1]);
+});
+
+Deno.test("resolveReplyLimits() gives one object for limits that cannot change", () => {
+  const limits = Object.freeze({ maxDepth: 9 });
+  assertStrictEquals(resolveReplyLimits(limits), resolveReplyLimits(limits));
+  assertEquals(resolveReplyLimits(limits).maxDepth, 9);
+  const open = { maxDepth: 9 };
+  assertEquals(resolveReplyLimits(open).maxDepth, 9);
+  open.maxDepth = 10;
+  assertEquals(resolveReplyLimits(open).maxDepth, 10);
 });
