@@ -162,12 +162,14 @@ export class SubscriptionHub {
   ): Promise<void> {
     const confirmations: Promise<void>[] = [];
     for (const target of targets) {
-      const { interest, isFirst } = this.#interests.add(target, subscription);
+      const interest = this.#interests.add(target, subscription);
       if (interest.confirmed) continue;
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       interest.waiting.push({ resolve, reject });
       confirmations.push(promise);
-      if (isFirst && this.#state.name === "open") this.#ask(this.#state.lease, interest);
+      if (this.#state.name === "open" && !interest.asked) {
+        void this.#ask(this.#state.lease, interest);
+      }
     }
     // Whoever waits does not wait for a pause to be over.
     if (this.#state.name === "idle") void this.#connect(0);
@@ -260,9 +262,12 @@ export class SubscriptionHub {
   /** Subscribes to one thing; never rejects. */
   async #ask(lease: SubscriberLease, interest: Interest): Promise<void> {
     const { target, wire } = interest;
+    interest.asked = true;
     try {
       await lease.send(new Command(target.kind, [wire]) as IORedisCommand);
     } catch (error) {
+      // Who comes before those that were refused have left asks anew.
+      interest.asked = false;
       // Of a lost connection it is subscribed to again on the next one.
       if (this.#isOn(lease)) this.#refused(lease, interest, error as Error);
       return;

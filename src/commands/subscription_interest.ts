@@ -19,6 +19,8 @@ export interface Interest {
   readonly subscriptions: Set<Subscription<unknown>>;
   /** Those among them that wait. */
   waiting: ConfirmationWaiter[];
+  /** Whether the server was asked for it, and has not refused it. */
+  asked: boolean;
   /** Whether the server has confirmed it on the connection at hand. */
   confirmed: boolean;
 }
@@ -57,26 +59,24 @@ export class Interests {
    *
    * @param target In what.
    * @param subscription Whose.
-   * @returns The interest, and whether it is the first one in its target.
+   * @returns The interest.
    */
-  add(
-    target: Target,
-    subscription: Subscription<unknown>,
-  ): { interest: Interest; isFirst: boolean } {
+  add(target: Target, subscription: Subscription<unknown>): Interest {
     const { kind, name } = target;
     const wire = kind === "ssubscribe" ? this.#keyPrefix + name : name;
     const key = keyOf(kind, wire);
     const known = this.#byKey.get(key);
-    const interest = known ?? {
+    const interest: Interest = known ?? {
       target,
       wire,
       subscriptions: new Set(),
       waiting: [],
+      asked: false,
       confirmed: false,
     };
     interest.subscriptions.add(subscription);
     this.#byKey.set(key, interest);
-    return { interest, isFirst: known === undefined };
+    return interest;
   }
 
   /**

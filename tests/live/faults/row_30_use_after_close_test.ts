@@ -29,6 +29,7 @@ Deno.test("row 30: closing twice is closing once, and nothing works afterwards",
       () => manager.subscribe("main", ["c"]),
       () => manager.initializeAll(),
       () => manager.healthCheck(),
+      () => manager.cleanupIdleConnections(),
     ];
     for (const use of rejecting) {
       await assertRejects(use, ManagerClosedError, undefined, use.toString());
@@ -36,7 +37,6 @@ Deno.test("row 30: closing twice is closing once, and nothing works afterwards",
     const throwing: (() => unknown)[] = [
       () => manager.getClient("main"),
       () => manager.addDatabase("other", { db: 1 }),
-      () => manager.cleanupIdleConnections(),
     ];
     for (const use of throwing) {
       assertThrows(use, ManagerClosedError, undefined, use.toString());

@@ -1,4 +1,9 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { Interests } from "../../../src/commands/subscription_interest.ts";
 import {
   Subscription,
@@ -109,9 +114,9 @@ Deno.test("Interests counts who is interested; the last one to go ends an intere
   >[];
   const a = { kind: "subscribe", name: "a" } as const;
   const s = { kind: "ssubscribe", name: "s" } as const;
-  assertEquals(interests.add(a, one!).isFirst, true);
-  assertEquals(interests.add(a, two!).isFirst, false);
-  assertEquals(interests.add(s, two!).interest.wire, "p:s");
+  const interest = interests.add(a, one!);
+  assertStrictEquals(interests.add(a, two!), interest);
+  assertEquals(interests.add(s, two!).wire, "p:s");
   assertEquals([interests.size, interests.subscriptions.length], [2, 2]);
   assertEquals(interests.find("subscribe", "a")?.subscriptions.size, 2);
   assertEquals(interests.find("psubscribe", "a"), undefined);

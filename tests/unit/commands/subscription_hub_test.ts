@@ -1,0 +1,57 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { ReplyError } from "ioredis";
+import { SubscriptionHub } from "../../../src/commands/subscription_hub.ts";
+import type { SubscriberLease } from "../../../src/commands/subscription_hub.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+
+const decode = (message: Uint8Array) => message;
+
+/** A hub whose server refuses every channel; told of each refusal as it happens. */
+function refusingHub(refused: () => void) {
+  const asked: string[] = [];
+  const lease = {
+    connection: { redis: { on: () => {} }, onEnd: () => {} },
+    send: ({ name, args }: { name: string; args: unknown[] }) => {
+      asked.push(`${name} ${args[0]}`);
+      const { promise, reject } = Promise.withResolvers<unknown>();
+      queueMicrotask(() => {
+        reject(new ReplyError("NOPERM this user has no permissions"));
+        if (name === "subscribe") refused();
+      });
+      return promise;
+    },
+    destroy: () => {},
+  } as unknown as SubscriberLease;
+  const hub = new SubscriptionHub({
+    database: "main",
+    keyPrefix: "",
+    acquire: () => Promise.resolve(lease),
+    heartbeat: { intervalMs: 0, timeoutMs: 0 },
+    emit: () => {},
+    clock: new FakeClock(),
+  });
+  return { asked, hub };
+}
+
+for (let turns = 0; turns <= 20; turns++) {
+  Deno.test(`SubscriptionHub asks anew for what was refused ${turns} turns ago`, async () => {
+    let second: Promise<unknown> | undefined;
+    const { hub } = refusingHub(async () => {
+      if (second !== undefined) return;
+      const { promise, resolve } = Promise.withResolvers<unknown>();
+      second = promise;
+      for (let i = 0; i < turns; i++) await null;
+      resolve(hub.subscribe(["c"], () => {}, {}, decode));
+    });
+    await assertRejects(
+      () => hub.subscribe(["c"], () => {}, {}, decode),
+      Error,
+      "NOPERM",
+    );
+    let outcome = "none";
+    void second!.then(() => outcome = "subscribed", (error) => outcome = error.message);
+    for (let i = 0; i < 200; i++) await null;
+    assertEquals(outcome, "NOPERM this user has no permissions");
+    hub.close();
+  });
+}
