@@ -1,11 +1,4 @@
 import type { Clock } from "../core/clock.ts";
-import {
-  CommandTimeoutError,
-  ConnectionLostError,
-  type Delivery,
-  ProtocolError,
-  type SpentOptions,
-} from "../core/errors/mod.ts";
 import type { KeepaliveTier } from "../core/sockets.ts";
 import type { ConnectionStream, StreamHooks } from "../transport/stream.ts";
 import {
@@ -22,6 +15,7 @@ import {
   READING_PAUSE_MS,
 } from "./deadline_watch.ts";
 import { Doubt, QuietWatch } from "./doubt.ts";
+import { failLost, failOverdue, type Judged, lossOf } from "./failing.ts";
 import { InFlightLog } from "./in_flight_log.ts";
 import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
 import { intercept, settleFailed, spentOn, type TrackedCommand } from "./tracked.ts";
@@ -312,7 +306,13 @@ export class Connection implements StreamHooks, DeadlineBearer {
       const spent = spentOn(command, this.#clock.now());
       command.tracking.owner.failed(
         command,
-        this.#lossOf(command, "never-sent", { kind: "lost", text: reason }, spent),
+        lossOf(
+          this.database,
+          command,
+          "never-sent",
+          { kind: "lost", text: reason },
+          spent,
+        ),
         "never-sent",
       );
     }
@@ -441,35 +441,11 @@ export class Connection implements StreamHooks, DeadlineBearer {
     const sent = commands.length - this.#stream.unsentCommands;
     const held = this.#doubt?.end() ?? [];
     this.#doubt = undefined;
-    const now = this.#clock.now();
-    const times = this.#log.times();
-    [...commands, ...held].forEach((command, i) => {
-      const delivery: Delivery = i < sent ? "ambiguous" : "never-sent";
-      const tracked = command as TrackedCommand;
-      const { tracking } = tracked;
-      if (tracking === undefined) {
-        return command.reject(this.#lossOf(command, delivery, reason, {}));
-      }
-      const sentAt = times.next().value;
-      if (tracking.settled) return;
-      const spent = spentOn(tracked, now, i < sent ? sentAt : undefined);
-      tracking.owner.failed(
-        tracked,
-        this.#lossOf(command, delivery, reason, spent),
-        delivery,
-      );
-    });
+    failLost([...commands, ...held], sent, reason, this.#judged(this.#clock.now()));
   }
 
-  #lossOf(
-    { name }: { name: string },
-    delivery: Delivery,
-    { kind, text }: CloseReason,
-    spent: SpentOptions,
-  ): Error {
-    return kind === "protocol" && delivery === "ambiguous"
-      ? new ProtocolError(this.database, text, delivery, spent)
-      : new ConnectionLostError(this.database, name, delivery, text, spent);
+  #judged(now: number): Judged {
+    return { database: this.database, now, times: this.#log.times() };
   }
 
   /**
@@ -480,8 +456,9 @@ export class Connection implements StreamHooks, DeadlineBearer {
   judgeDeadlines(): number {
     const now = this.#clock.now();
     const commands = this.redis.commandQueue.toArray().map((item) => item.command);
-    const sent = this.#judgeEach(commands, now, "ambiguous");
-    const held = this.#judgeEach(this.#doubt?.held ?? [], now, "never-sent");
+    const sent = failOverdue(commands, "ambiguous", this.#judged(now));
+    const waiting = this.#doubt?.held ?? [];
+    const held = failOverdue(waiting, "never-sent", this.#judged(now));
     if (sent.expired > 0) this.#observer.troubled("timeout");
     if (sent.expired > 0 && this.#isSilent(now)) {
       const ms = Math.round(now - Math.max(this.#lastReplyAt, this.#log.oldest));
@@ -493,37 +470,6 @@ export class Connection implements StreamHooks, DeadlineBearer {
       this.close({ kind: "silent", text: "a reply began and did not go on" });
     }
     return this.isOpen ? Math.min(sent.next, held.next) : Infinity;
-  }
-
-  /** Fails those whose time is over; gives their number and the next deadline. */
-  #judgeEach(
-    commands: readonly { name: string }[],
-    now: number,
-    delivery: Delivery,
-  ): { expired: number; next: number } {
-    let expired = 0;
-    let next = Infinity;
-    const times = delivery === "ambiguous" ? this.#log.times() : undefined;
-    for (const command of commands as readonly TrackedCommand[]) {
-      const { tracking } = command;
-      if (tracking === undefined) continue;
-      const sentAt = times?.next().value;
-      if (tracking.settled) continue;
-      const deadline = tracking.startedAt + tracking.timeoutMs;
-      if (deadline > now) next = Math.min(next, deadline);
-      else {
-        expired++;
-        const error = new CommandTimeoutError(
-          this.database,
-          command.name,
-          tracking.timeoutMs,
-          delivery,
-          spentOn(command, now, sentAt),
-        );
-        tracking.owner.failed(command, error, delivery);
-      }
-    }
-    return { expired, next };
   }
 
   /** Stands still in the middle of a reply: what comes next would be taken for the rest. */

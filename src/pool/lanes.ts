@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import {
   CommandTimeoutError,
   ManagerClosedError,
@@ -13,6 +13,7 @@ import {
   type LaneLoad,
   loadOf,
 } from "./lane_choice.ts";
+import { LaneDrain } from "./lane_drain.ts";
 import { passFence, type Way } from "./lane_fence.ts";
 import { LaneGrowth } from "./lane_growth.ts";
 import { areAllNeeded, hasSurplus } from "./lane_surplus.ts";
@@ -71,7 +72,7 @@ const POLL_MS = 10;
 
 type State =
   | { readonly name: "open" }
-  | { readonly name: "draining"; readonly drained: () => void }
+  | { readonly name: "draining"; readonly drain: LaneDrain }
   | { readonly name: "closed" };
 
 /**
@@ -92,8 +93,6 @@ export class LaneSet<C extends LaneConnection = Connection> {
   /** Whether all lanes have been needed since the surplus was looked at last. */
   #allNeeded = false;
   #neededAt = 0;
-  #drainTimer: Timer | undefined;
-  #pollTimer: Timer | undefined;
   #state: State = { name: "open" };
 
   /**
@@ -267,13 +266,13 @@ export class LaneSet<C extends LaneConnection = Connection> {
    */
   async close(drainMs: number): Promise<number> {
     if (this.#state.name !== "open") return 0;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#state = { name: "draining", drained: resolve };
-    this.#drainTimer = this.#options.clock.setTimer(resolve, drainMs);
-    this.#pollDrained();
-    await promise;
-    this.#drainTimer.cancel();
-    this.#pollTimer?.cancel();
+    const drain = new LaneDrain({
+      isAwaited: () => this.#awaited > 0,
+      pollMs: POLL_MS,
+      clock: this.#options.clock,
+    });
+    this.#state = { name: "draining", drain };
+    await drain.wait(drainMs);
     this.#state = { name: "closed" };
     this.#abort.abort(new ManagerClosedError(this.#options.database));
     const cut = this.#awaited;
@@ -330,7 +329,8 @@ export class LaneSet<C extends LaneConnection = Connection> {
 
   /** Something was answered or lost: a drain may be over. Called by the owner. */
   commandFinished(): void {
-    if (this.#state.name === "draining") this.#checkDrained();
+    if (this.#state.name !== "draining") return;
+    if (this.inFlight + this.#waiting.size === 0) this.#state.drain.end();
   }
 
   /** The lane for a command; `undefined` while none is open or others wait before it. */
@@ -464,18 +464,5 @@ export class LaneSet<C extends LaneConnection = Connection> {
     lane.release("ended", "ended");
     if (this.#state.name !== "closed" && this.#waiting.size > 0) this.#ensureLane();
     this.commandFinished();
-  }
-
-  /** What callers give up is told to nobody, and not waited for. */
-  #pollDrained(): void {
-    if (this.#state.name !== "draining") return;
-    if (this.#awaited === 0) return this.#state.drained();
-    const poll = () => this.#pollDrained();
-    this.#pollTimer = this.#options.clock.setTimer(poll, POLL_MS);
-  }
-
-  #checkDrained(): void {
-    if (this.#state.name !== "draining") return;
-    if (this.inFlight + this.#waiting.size === 0) this.#state.drained();
   }
 }
