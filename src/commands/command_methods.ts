@@ -10,33 +10,35 @@ const LIBRARY = Object.getPrototypeOf(Redis.prototype) as Record<string, Method>
 /**
  * Gives a client command methods that make commands of our own, in place of those of the
  * library that make its own. What the client or the library's client define themselves
- * stays.
+ * stays. They stand in an object between the client and the library's: to add 600 of them
+ * to a prototype takes a start one or two milliseconds, to an object that is made one
+ * afterwards half of that.
  *
  * @param client The prototype of the client.
  */
 export function defineCommandMethods(client: Redis): void {
+  const methods: Record<string, Method> = {};
   for (const name of client.getBuiltinCommands()) {
-    defineMethod(client, name, name, "utf8");
-    defineMethod(client, `${name}Buffer`, name, null);
+    defineMethod(methods, name, name, "utf8");
+    defineMethod(methods, `${name}Buffer`, name, null);
   }
+  Object.setPrototypeOf(methods, Object.getPrototypeOf(client));
+  Object.setPrototypeOf(client, methods);
 }
 
 function defineMethod(
-  client: Redis,
+  methods: Record<string, Method>,
   method: string,
   name: string,
   replyEncoding: "utf8" | null,
 ): void {
   const library = LIBRARY[method];
-  if (library === undefined) return;
-  const isDefined = [Redis.prototype, client].some((own) => Object.hasOwn(own, method));
-  if (isDefined) return;
-  const value: Method = function (...args) {
+  if (library === undefined || Object.hasOwn(Redis.prototype, method)) return;
+  methods[method] = function (...args) {
     // A callback, which the library calls.
     if (typeof args[args.length - 1] === "function") return library.apply(this, args);
     const { keyPrefix } = this.options;
     const command = new ManagedCommand(name, args, { replyEncoding, keyPrefix });
     return this.sendCommand(command as unknown as IORedisCommand);
   };
-  Object.defineProperty(client, method, { value, writable: true, configurable: true });
 }

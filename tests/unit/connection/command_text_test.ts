@@ -43,7 +43,7 @@ Deno.test("writeCommandText() writes any number of arguments and any name", () =
   }
 });
 
-Deno.test("writeCommandText() keeps no more names than it should, and writes all", () => {
+Deno.test("writeCommandText() writes names that are too many to be kept", () => {
   for (let i = 0; i < 3000; i++) {
     assertEquals(writeCommandText(`name${i}`, ["k"]), libraryText(`name${i}`, ["k"]));
   }
