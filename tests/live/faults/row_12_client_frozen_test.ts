@@ -1,3 +1,4 @@
+// Runs alone: it freezes its own process.
 import { assert, assertEquals } from "@std/assert";
 import { delay, waitFor } from "../../support/clients.ts";
 import { RedisServer } from "../../support/redis_server.ts";
