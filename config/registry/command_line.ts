@@ -4,8 +4,6 @@ import type { Step } from "./tasks.ts";
 export interface Setting {
   /** Path of the root configuration. */
   config: string;
-  /** The version of Deno, such as `2.9.6`. */
-  version: string;
   /** The user's arguments. */
   userArgs: readonly string[];
   /** The files that `exports` names. */
@@ -14,12 +12,8 @@ export interface Setting {
   exists: (path: string) => boolean;
 }
 
-/** Sanitizers are off by default since Deno 2.8, and on before, where no flag is known. */
-function sanitizers(version: string): string[] {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const hasFlags = major > 2 || (major === 2 && minor >= 8);
-  return hasFlags ? ["--sanitize-ops", "--sanitize-resources"] : [];
-}
+/** Sanitizers are off by default since Deno 2.8. */
+const SANITIZERS = ["--sanitize-ops", "--sanitize-resources"];
 
 function pathsOf(step: Step, { entrypoints, userArgs, exists }: Setting): string[] {
   if (step.tests && userArgs.some((arg) => exists(arg))) return [];
@@ -35,13 +29,13 @@ function pathsOf(step: Step, { entrypoints, userArgs, exists }: Setting): string
  * @returns The arguments.
  */
 export function commandLine(step: Step, setting: Setting): string[] {
-  const { config, version, userArgs } = setting;
+  const { config, userArgs } = setting;
   const [subcommand = "", ...args] = step.args;
   const call = [
     subcommand,
     "--config",
     config,
-    ...(step.tests ? sanitizers(version) : []),
+    ...(step.tests ? SANITIZERS : []),
     ...args,
     ...pathsOf(step, setting),
     ...userArgs,

@@ -7,28 +7,12 @@
  * @module
  */
 
+import { copyProject } from "./copy_project.ts";
 import { relativePath } from "./packages.ts";
 import { ROOT } from "./paths.ts";
 import { currentRegistry } from "./registry.ts";
 import { prepareRootConfig } from "./root_config.ts";
 import { run } from "./run_command.ts";
-
-async function copy(from: string, to: string): Promise<void> {
-  const { isDirectory } = await Deno.stat(from);
-  if (!isDirectory) return await Deno.copyFile(from, to);
-  await Deno.mkdir(to);
-  for await (const { name } of Deno.readDir(from)) {
-    await copy(`${from}/${name}`, `${to}/${name}`);
-  }
-}
-
-/** Copies what may be published: generated files, and those that begin with a dot, are not. */
-async function copyProject(to: string): Promise<void> {
-  for await (const { name } of Deno.readDir(ROOT)) {
-    if (/^\.|^node_modules$|^deno\.(?!lock$)/.test(name)) continue;
-    await copy(`${ROOT}/${name}`, `${to}/${name}`);
-  }
-}
 
 /** Writes the configuration as `deno.json`, its links leading where they led before. */
 async function copyConfig(from: string, to: string): Promise<void> {

@@ -14,6 +14,7 @@ import { ensureRedisServer } from "../../tests/support/redis_binary.ts";
 import { currentRegistry, type Registry } from "./registry.ts";
 import { prepareRootConfig } from "./root_config.ts";
 import { type Outcome, run, runAndCount } from "./run_command.ts";
+import { runSuite } from "./suite.ts";
 import { type Step, type Task, TASKS } from "./tasks.ts";
 
 function exists(path: string): boolean {
@@ -65,14 +66,15 @@ async function runStep(step: Step, config: string, userArgs: string[]): Promise<
   if (step.version !== undefined) {
     return await runAndCount({
       program: "npx",
-      args: ["-y", `deno@${step.version}`, "task", "test", ...userArgs],
+      args: ["-y", `deno@${step.version}`, "task", "test:smoke"],
       cwd: ROOT,
     });
   }
   if (step.server && userArgs.length === 0 && !await isServerThere()) return NO_SERVER;
-  const { deno: version } = Deno.version;
   const entrypoints = await readEntrypoints();
-  const args = commandLine(step, { config, version, userArgs, entrypoints, exists });
+  const setting = { config, userArgs, entrypoints, exists };
+  if (step.suite) return await runSuite(step, setting);
+  const args = commandLine(step, setting);
   const call = { args, cwd: ROOT, env: step.env };
   if (step.tests) return await runAndCount(call);
   return { code: await run(call), counts: NO_TESTS };
@@ -96,6 +98,8 @@ async function runTask(task: Task, userArgs: string[]): Promise<number> {
   const registry = await currentRegistry();
   announce(registry);
   const config = await prepareRootConfig(registry);
+  // Tests that start Deno start it with the same configuration.
+  Deno.env.set("MOORING_DENO_CONFIG", config);
   const steps = task.steps.filter(({ version }) => version !== Deno.version.deno);
   const results = [];
   for (const step of steps) {

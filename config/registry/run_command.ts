@@ -16,7 +16,7 @@ export interface Call {
 export interface Outcome {
   /** The exit code; 0 is success. */
   code: number;
-  /** The tests that it ran; failing without any, or running none, counts as one failed. */
+  /** The tests that it ran. */
   counts: Counts;
 }
 
@@ -64,13 +64,20 @@ export async function run(call: Call): Promise<number> {
   );
 }
 
+/** What a run of tests comes to: failing without a failed test, or none, is one failed. */
+export function testOutcome(code: number, { passed, failed }: Counts): Outcome {
+  const unexplained = code !== 0 && failed === 0;
+  const uncounted = unexplained || passed + failed === 0 ? 1 : 0;
+  return { code, counts: { passed, failed: failed + uncounted } };
+}
+
 /**
  * Runs a program that runs tests, showing all that it prints.
  *
  * @param call What to run.
- * @returns Its exit code, and the counts of its tests.
+ * @returns Its exit code, and the counts that it printed.
  */
-export async function runAndCount(call: Call): Promise<Outcome> {
+export async function runTests(call: Call): Promise<Outcome> {
   const { program = Deno.execPath(), args, cwd, env = {} } = call;
   const child = new Deno.Command(program, {
     args,
@@ -84,8 +91,16 @@ export async function runAndCount(call: Call): Promise<Outcome> {
     new Response(read).text(),
     shown.pipeTo(Deno.stdout.writable, { preventClose: true }),
   ]);
-  const counts = readCounts(output);
-  const unexplained = code !== 0 && counts.failed === 0;
-  if (unexplained || counts.passed + counts.failed === 0) counts.failed++;
-  return { code, counts };
+  return { code, counts: readCounts(output) };
+}
+
+/**
+ * Runs a program that runs tests to the end of a step.
+ *
+ * @param call What to run.
+ * @returns Its exit code, and the counts of its tests.
+ */
+export async function runAndCount(call: Call): Promise<Outcome> {
+  const { code, counts } = await runTests(call);
+  return testOutcome(code, counts);
 }

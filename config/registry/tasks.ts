@@ -10,12 +10,14 @@ export interface Step {
   redis?: boolean;
   /** Whether it runs tests; then paths that the user names replace those above. */
   tests?: boolean;
+  /** Whether its files run beside each other, but those that ask to run alone. */
+  suite?: boolean;
   /** Whether as a whole it needs a Redis server on this machine, which is installed now if
    * it can be: one word says that there is none, in place of hundreds of failed tests. */
   server?: boolean;
   /** Variables that it finds in its environment, beside those of this process. */
   env?: Readonly<Record<string, string>>;
-  /** Another version of Deno to run the suite with, through npx. */
+  /** Another version of Deno to run the task `test:smoke` with, through npx. */
   version?: string;
 }
 
@@ -27,16 +29,23 @@ export interface Task {
   steps: readonly Step[];
 }
 
-/** The versions of Deno that are supported: the oldest one, and the one to develop with. */
-export const VERSIONS = ["2.5.7", "2.9.6"] as const;
+/** The oldest version of Deno that is supported. */
+export const OLDEST_DENO = "2.8.3";
 
-const SUITE: Step = {
+const SUITE = {
   name: "tests",
   args: ["test", "-A", "--trace-leaks"],
   paths: ["tests", "config/registry"],
   tests: true,
+  suite: true,
   server: true,
-};
+} satisfies Step;
+
+const UNIT_TESTS = ["tests/unit", "config/registry"];
+
+/** What another version of Deno may break: sockets, commands, whole managers, processes. */
+const SMOKE_TESTS = ["transport", "commands", "batches", "pubsub", "manager", "seed"]
+  .map((folder) => `tests/live/${folder}`);
 
 const CHECKS: readonly Step[] = [
   { name: "format", args: ["fmt", "--check"] },
@@ -73,6 +82,18 @@ export const TASKS: Readonly<Record<string, Task>> = {
     steps: [{ name: "demo", args: ["run", "-A", "config/demo/main.ts"] }],
   },
   test: { about: "runs the tests", steps: [SUITE] },
+  "test:unit": {
+    about: "runs the tests that need no server, in less than a minute",
+    steps: [{ ...SUITE, name: "unit tests", paths: UNIT_TESTS, server: false }],
+  },
+  "test:live": {
+    about: "runs the tests that need servers: REDIS_SERVER=<path> takes another one",
+    steps: [{ ...SUITE, name: "live tests", paths: ["tests/live", "tests/soak"] }],
+  },
+  "test:smoke": {
+    about: "runs the unit tests, and live tests of each part that depends on the runtime",
+    steps: [{ ...SUITE, name: "smoke tests", paths: [...UNIT_TESTS, ...SMOKE_TESTS] }],
+  },
   "test:faults": {
     about: "runs the fault matrix alone, with all its repetitions",
     steps: [{
@@ -99,11 +120,11 @@ export const TASKS: Readonly<Record<string, Task>> = {
   },
   check: { about: "runs the gate without its tests", steps: CHECKS },
   ok: {
-    about: "runs the gate: every check, and the tests on every supported version",
+    about: "runs the gate: every check, all tests, and some on the oldest Deno",
     steps: [
       ...CHECKS,
       SUITE,
-      ...VERSIONS.map((version) => ({ ...SUITE, name: `tests on ${version}`, version })),
+      { ...SUITE, name: `tests on Deno ${OLDEST_DENO}`, version: OLDEST_DENO },
     ],
   },
 };

@@ -26,11 +26,13 @@ export function isPortFree(port: number, hostname = "127.0.0.1"): boolean {
 }
 
 /**
- * A port on which nothing listens now. Somebody may take it before it is used: whoever
- * starts a server on it tries again with another when the server says so.
+ * A port on which nothing listens now, and which nobody who asks here is given soon again:
+ * its server can be stopped and started while other tests run. Somebody else may take it
+ * before it is used: whoever starts a server on it tries again with another when the server
+ * says so.
  *
  * @param offsets Further ports, as distances from the first, that must be free too.
- * @throws {Error} If 1000 random ports were all taken.
+ * @throws {Error} If 1000 ports in a row were all taken.
  *
  * @example
  * ```ts
@@ -39,8 +41,24 @@ export function isPortFree(port: number, hostname = "127.0.0.1"): boolean {
  */
 export function freePort(offsets: readonly number[] = []): number {
   for (let tries = 0; tries < 1000; tries++) {
-    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
+    const port = nextPort();
     if ([0, ...offsets].every((offset) => isPortFree(port + offset))) return port;
   }
   throw new Error(`Cannot find a free port between ${LOWEST} and ${HIGHEST}`);
+}
+
+/** The next port of all, for every process and thread of this machine that tests. */
+function nextPort(): number {
+  const folder = Deno.env.get("TMPDIR")?.replace(/\/+$/, "") || "/tmp";
+  const path = `${folder}/mooring-last-port-${Deno.uid()}`;
+  using file = Deno.openSync(path, { read: true, write: true, create: true });
+  file.lockSync(true);
+  const bytes = new Uint8Array(8);
+  const last = Number(
+    new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0)),
+  );
+  const next = last >= LOWEST && last < HIGHEST ? last + 1 : LOWEST;
+  file.seekSync(0, Deno.SeekMode.Start);
+  file.writeSync(new TextEncoder().encode(String(next)));
+  return next;
 }

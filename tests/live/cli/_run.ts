@@ -1,5 +1,5 @@
 /** The command line in a process of its own. */
-import { configArgs } from "../faults/_child.ts";
+import { configArgs } from "../../support/child_config.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
 
@@ -11,24 +11,24 @@ export interface Ran {
 }
 
 /** How Deno is called for a run. */
-async function denoArgs(
+function denoArgs(
   args: readonly string[],
   permissions: readonly string[],
-): Promise<string[]> {
+): string[] {
   return [
-    ...["run", "--no-prompt", ...await configArgs(), ...permissions],
+    ...["run", "--no-prompt", ...configArgs(), ...permissions],
     ...["src/cli/main.ts", ...args],
   ];
 }
 
 /** Starts the command line. */
-export async function startCli(
+export function startCli(
   args: readonly string[],
   permissions: readonly string[] = ["-A"],
   env: Record<string, string> = { NO_COLOR: "1" },
-): Promise<Deno.ChildProcess> {
+): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: await denoArgs(args, permissions),
+    args: denoArgs(args, permissions),
     cwd: ROOT,
     env,
     stdin: "null",
@@ -43,7 +43,7 @@ export async function runCli(
   permissions?: readonly string[],
   env?: Record<string, string>,
 ): Promise<Ran> {
-  const child = await startCli(args, permissions, env);
+  const child = startCli(args, permissions, env);
   const { code, stdout, stderr } = await child.output();
   const decoder = new TextDecoder();
   return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
@@ -65,12 +65,14 @@ export async function onTerminal(
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<string> {
-  const words = [Deno.execPath(), ...await denoArgs(args, ["-A"])];
+  const words = [Deno.execPath(), ...denoArgs(args, ["-A"])];
   const line = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-  const kept = ["PATH", "HOME", "DENO_DIR", "MOORING_DENO_CONFIG"].flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  });
+  const kept = ["PATH", "HOME", "DENO_DIR", "JSR_URL", "MOORING_DENO_CONFIG"].flatMap(
+    (name) => {
+      const value = Deno.env.get(name);
+      return value === undefined ? [] : [[name, value]];
+    },
+  );
   const { stdout } = await new Deno.Command("script", {
     args: ["-qec", line, "/dev/null"],
     cwd: ROOT,

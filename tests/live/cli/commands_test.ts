@@ -54,7 +54,7 @@ Deno.test("stats --url shows a live manager's numbers; --watch ends with SIGINT"
     assertEquals([row.database, row.commands, row.hitRate], ["main", 3, 50]);
     assertEquals([row.connections, row.successRate], [1, 100]);
 
-    const child = await startCli(["stats", "--url", url, "--watch", "-i", "0.1"]);
+    const child = startCli(["stats", "--url", url, "--watch", "-i", "0.1"]);
     const reader = child.stdout.getReader();
     const first = await reader.read();
     assertStringIncludes(new TextDecoder().decode(first.value), "main");
@@ -176,7 +176,7 @@ Deno.test("stats --url says so when the answer breaks off", async () => {
 Deno.test("stats --watch ends with SIGINT, also while nobody answers it", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
-  const child = await startCli([
+  const child = startCli([
     "stats",
     ...["--url", `http://127.0.0.1:${port}/metrics`, "--watch"],
   ]);

@@ -9,10 +9,10 @@ import { CliExit } from "../../../src/cli/exit.ts";
 import { makeTuneCommand, type TuneExtras } from "../../../src/cli/tune/command.ts";
 import type { TuneReport } from "../../../src/cli/tune/report_types.ts";
 import { startThrowAway } from "../../../src/cli/tune/throw_away.ts";
+import { configArgs } from "../../support/child_config.ts";
 import { ensureRedisServer } from "../../support/redis_binary.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
-import { denoConfig } from "../config/run_child.ts";
 import { runCli } from "./_run.ts";
 
 /** The shortest sweep: rounds of 10 ms. */
@@ -168,7 +168,7 @@ Deno.test("tune ends on SIGINT with 130, and has removed its keys", async () => 
   await using server = await RedisServer.start();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--config", denoConfig(), "--no-lock"],
+      ...["run", "-A", ...configArgs()],
       new URL("tune_child.ts", import.meta.url).pathname,
       ...["--url", server.url, "--yes", "--quick", "--duration", "120"],
     ],

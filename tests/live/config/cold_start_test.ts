@@ -1,3 +1,4 @@
+// Runs alone: it compares times.
 import { assert, assertEquals } from "@std/assert";
 import { local, runDeno } from "./run_child.ts";
 

@@ -5,24 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-
-const ROOT = new URL("../../../", import.meta.url);
-
-function exists(url: URL): boolean {
-  try {
-    return Deno.statSync(url).isFile;
-  } catch {
-    return false;
-  }
-}
-
-/** The configuration that this process most probably runs with. */
-export function denoConfig(): string {
-  const named = Deno.env.get("MOORING_DENO_CONFIG");
-  if (named !== undefined) return named;
-  const local = new URL("deno.local.json", ROOT);
-  return exists(local) ? local.pathname : new URL("deno.json", ROOT).pathname;
-}
+import { configArgs } from "../../support/child_config.ts";
 
 /** What a child said. */
 export interface ChildResult {
@@ -39,7 +22,7 @@ export async function runDeno(
 ): Promise<ChildResult> {
   const [verb, ...rest] = command;
   const child = new Deno.Command(Deno.execPath(), {
-    args: [verb!, "--config", denoConfig(), "--no-lock", ...rest],
+    args: [verb!, ...configArgs(), ...rest],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { NO_COLOR: "1", ...options.env },
     stdin: "null",

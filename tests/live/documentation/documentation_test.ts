@@ -21,11 +21,6 @@ interface DocumentedSymbol {
   readonly declarations: readonly Declaration[];
 }
 
-const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
-/** Deno 2.5's `deno doc` takes no --config, which is needed where JSR is out of reach, and
- * its JSON has another shape. */
-const isOld = major === 2 && minor < 8;
-
 async function symbolsOf(entrypoint: string): Promise<DocumentedSymbol[]> {
   const { stdout } = await runDeno(["doc", "--json", entrypoint]);
   const [module] = Object.values(JSON.parse(stdout).nodes);
@@ -67,7 +62,6 @@ const { exports } = JSON.parse(await Deno.readTextFile("deno.json"));
 for (const [name, entrypoint] of Object.entries<string>(exports)) {
   Deno.test({
     name: `each symbol of "${name}" is documented, with an example if it can be called`,
-    ignore: isOld,
     async fn() {
       const symbols = await symbolsOf(entrypoint);
       assertGreater(symbols.length, 0);
@@ -77,7 +71,6 @@ for (const [name, entrypoint] of Object.entries<string>(exports)) {
 
   Deno.test({
     name: `deno doc --lint has nothing to say of "${name}"`,
-    ignore: isOld,
     async fn() {
       await runDeno(["doc", "--lint", entrypoint]);
     },

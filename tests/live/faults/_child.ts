@@ -1,5 +1,6 @@
 /** A program of this folder in a process of its own, which can be frozen. */
 
+import { configArgs } from "../../support/child_config.ts";
 import { within } from "../../support/wait.ts";
 
 /** By when a program has ended by itself, on a machine that may be busy, in milliseconds. */
@@ -7,18 +8,11 @@ const END_MS = 120_000;
 
 const ROOT = new URL("../../../", import.meta.url);
 
-/** The configuration that the tests themselves run with. */
-export async function configArgs(): Promise<string[]> {
-  const named = Deno.env.get("MOORING_DENO_CONFIG");
-  if (named !== undefined) return ["--config", named, "--no-lock"];
-  const local = new URL("deno.local.json", ROOT);
-  const exists = await Deno.stat(local).then(() => true, () => false);
-  return exists ? ["--config", local.pathname, "--no-lock"] : [];
-}
-
 /** What a program that ran to its end left behind. */
 export interface Ended {
   readonly code: number;
+  /** Standard output. */
+  readonly out: string;
   /** Standard output and error, one after the other. */
   readonly text: string;
 }
@@ -32,7 +26,7 @@ export async function runChild(
   const { permissions = ["-A"], env = {} } = options;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--no-prompt", ...await configArgs(), ...permissions],
+      ...["run", "--no-prompt", ...configArgs(), ...permissions],
       ...[new URL(file, import.meta.url).pathname, ...args],
     ],
     cwd: ROOT,
@@ -47,8 +41,8 @@ export async function runChild(
     `the end of ${file}`,
     () => child.kill("SIGKILL"),
   );
-  const decoder = new TextDecoder();
-  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out: out!, text: out! + err };
 }
 
 /** A running program of this folder: it is talked to line by line. */
@@ -64,10 +58,10 @@ export class Child implements AsyncDisposable {
   }
 
   /** Starts a program of this folder. */
-  static async start(file: string, args: readonly string[]): Promise<Child> {
+  static start(file: string, args: readonly string[]): Child {
     const process = new Deno.Command(Deno.execPath(), {
       args: [
-        ...["run", "-A", ...await configArgs()],
+        ...["run", "-A", ...configArgs()],
         ...[new URL(file, import.meta.url).pathname, ...args],
       ],
       cwd: ROOT,

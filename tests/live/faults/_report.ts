@@ -1,6 +1,7 @@
 /**
  * What the rows of the fault matrix found, for the table at the end of a run. The rows
- * run in modules of their own within one process: a file of that process collects them.
+ * run in modules of their own, in more than one process: the launcher names a file for
+ * them in MOORING_FINDINGS. Without it, it is the process that has a file.
  */
 
 /** What one row found. */
@@ -20,6 +21,8 @@ export interface Finding {
 }
 
 async function file(): Promise<string> {
+  const named = Deno.env.get("MOORING_FINDINGS");
+  if (named !== undefined) return named;
   const dir = Deno.env.get("TMPDIR") ?? "/tmp";
   await Deno.mkdir(dir, { recursive: true });
   return `${dir}/mooring-faults-${Deno.pid}.jsonl`;

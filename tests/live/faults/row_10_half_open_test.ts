@@ -1,3 +1,4 @@
+// Runs alone: it changes the machine's packet filter.
 import { assertEquals } from "@std/assert";
 import type { RedisConnectionManager } from "../../../mod.ts";
 import { waitFor } from "../../support/clients.ts";

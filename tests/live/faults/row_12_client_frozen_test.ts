@@ -1,3 +1,4 @@
+// Runs alone: it freezes its own process.
 import { assert, assertEquals } from "@std/assert";
 import { delay, waitFor } from "../../support/clients.ts";
 import { RedisServer } from "../../support/redis_server.ts";
@@ -15,7 +16,7 @@ const LONG = { timeoutMs: 20_000 };
 
 Deno.test("row 12: a client that was frozen while the server restarted is served at once", async () => {
   await using server = await RedisServer.start({ persistence: "aof" });
-  await using child = await Child.start("_client_child.ts", [
+  await using child = Child.start("_client_child.ts", [
     String(server.port),
     String(DEADLINE_MS),
   ]);
@@ -49,7 +50,7 @@ const COMMANDS = 100 / FREEZES;
 
 Deno.test(`rows 12, 45: frozen ${FREEZES} times for 2 s with replies in its socket, none of 100 commands times out`, async () => {
   await using server = await RedisServer.start();
-  await using child = await Child.start("_client_child.ts", [
+  await using child = Child.start("_client_child.ts", [
     String(server.port),
     String(FROZEN_DEADLINE_MS),
   ]);

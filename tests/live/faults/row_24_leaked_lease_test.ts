@@ -6,12 +6,12 @@ import { report } from "./_report.ts";
 
 Deno.test("row 24: a lease that is lost is reported with its stack, its connection reclaimed", async () => {
   await using server = await RedisServer.start();
-  const { code, text } = await runChild("_row_24_child.ts", [String(server.port)], {
+  const { code, out, text } = await runChild("_row_24_child.ts", [String(server.port)], {
     permissions: ["-A", "--v8-flags=--expose-gc"],
   });
   assertEquals(code, 0, text);
   const { before, detail, clean, evictions, leaks, kept } = JSON.parse(
-    text.trim().split("\n").at(-1)!,
+    out,
   );
   assertEquals([before, detail.database, detail.kind], [1, "main", "collected"]);
   assert(detail.stack.includes("loseLease"), detail.stack);

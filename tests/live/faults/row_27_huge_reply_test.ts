@@ -11,9 +11,9 @@ Deno.test("row 27: a 256 MiB bulk and a list of 1,000,000 cost what they weigh, 
   await using server = await RedisServer.start({ config: { save: '""' } });
   await server.cli("SETRANGE", "big", String(256 * MIB - 1), "x");
   await server.cli("EVAL", FILL_LIST, "0");
-  const { code, text } = await runChild("_row_27_child.ts", [String(server.port)]);
+  const { code, out, text } = await runChild("_row_27_child.ts", [String(server.port)]);
   assertEquals(code, 0, text);
-  const found = JSON.parse(text.trim().split("\n").at(-1)!);
+  const found = JSON.parse(out);
   assertEquals([found.lanes, found.bulkBytes, found.length], [2, 256 * MIB, 1_000_000]);
   // The chunks as they came, and the Buffer that they are joined to.
   assert(found.bulkCost < 3 * 256 * MIB, `256 MiB cost ${found.bulkCost / MIB} MiB`);

@@ -24,9 +24,9 @@ async function answerAll(): Promise<GarbageFindings> {
       const cases = Math.min(left, A_PROCESS);
       left -= cases;
       const args = [String(cases), String(SEED + left)];
-      const { code, text } = await runChild("_row_28_child.ts", args);
+      const { code, out, text } = await runChild("_row_28_child.ts", args);
       assertEquals(code, 0, `cases ${cases}, seed ${SEED + left}:\n${text}`);
-      const found: GarbageFindings = JSON.parse(text.trim().split("\n").at(-1)!);
+      const found: GarbageFindings = JSON.parse(out);
       refused += found.refused;
       grownMiB = Math.max(grownMiB, found.grownMiB);
     }

@@ -116,7 +116,7 @@ Deno.test("row 29: the process ends by itself after closeAll", async () => {
 
 Deno.test("row 29: a process that is asked to end drains, says what was cut, and ends", async () => {
   await using server = await RedisServer.start();
-  await using child = await Child.start("_sigterm_child.ts", [String(server.port)]);
+  await using child = Child.start("_sigterm_child.ts", [String(server.port)]);
   assertEquals(await child.hear(), "ready");
   server.pause();
   await child.say("go");

@@ -1,3 +1,4 @@
+// Runs alone: it measures the memory of its process.
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ProtocolError } from "../../../mod.ts";
 import { delay } from "../../support/clients.ts";

@@ -1,4 +1,5 @@
-/** Runs last, by its name: shows what the rows found. */
+/** Shows what the rows found. */
+// Runs alone: it is the last of the rows by its name, after those that run beside others.
 import { assert, assertEquals } from "@std/assert";
 import { report, table, takeFindings } from "./_report.ts";
 

@@ -1,3 +1,4 @@
+// Runs alone: it changes the environment of its process.
 import {
   assert,
   assertEquals,

@@ -123,7 +123,7 @@ Deno.test("a manager without a logger prints nothing", async () => {
   await using server = await RedisServer.start();
   const child = new URL("./_quiet_child.ts", import.meta.url).pathname;
   const { stdout, stderr } = await runDeno([
-    ...["run", "-A", "--quiet"],
+    ...["run", "-A"],
     ...[child, String(server.port)],
   ]);
   assertEquals([stdout, stderr], ["", ""]);

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { AcquireTimeoutError, type ManagerOptions } from "../../../mod.ts";
+import { configArgs } from "../../support/child_config.ts";
 import { withManager } from "../../support/managed.ts";
 import {
   OtlpReceiver,
@@ -9,7 +10,6 @@ import {
 import { RecordingTelemetry } from "../../support/recording_telemetry.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
-import { denoConfig } from "../config/run_child.ts";
 
 const ONE = { databases: { main: { db: 0 } } };
 const SCOPE = "@mooring/redis";
@@ -24,7 +24,7 @@ async function exported(
   const script = new URL("./_telemetry_child.ts", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--quiet", "--no-lock", "--config", denoConfig()],
+      ...["run", "-A", ...configArgs()],
       ...[script, String(server.port), JSON.stringify(how)],
     ],
     env: receiver.env,

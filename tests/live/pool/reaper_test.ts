@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import { configArgs } from "../../support/child_config.ts";
 import { withManager } from "../../support/managed.ts";
 import { TimerWatch } from "../../support/left_over.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor, within } from "../../support/wait.ts";
-import { configArgs } from "../faults/_child.ts";
 
 Deno.test("idle connections are closed by themselves, for the reason told", () =>
   withManager(
@@ -76,7 +76,7 @@ Deno.test("a manager that is not closed keeps no process alive when its connecti
   const script = new URL("./_idle_manager.ts", import.meta.url);
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-prompt", ...await configArgs()],
+      ...["run", "-A", "--no-prompt", ...configArgs()],
       ...[script.pathname, String(server.port)],
     ],
     stdout: "piped",

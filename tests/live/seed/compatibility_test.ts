@@ -17,6 +17,7 @@ import {
   RedisConnectionManager,
   UnknownDatabaseError,
 } from "../../../mod.ts";
+import { configArgs } from "../../support/child_config.ts";
 import { withManager } from "../../support/managed.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -158,22 +159,10 @@ Deno.test("seed: every name of the public interface is exported and works as wha
   assertEquals(typeof mooring.RedisConfigLoader.load, "function");
 });
 
-Deno.test({
-  name: "seed: every exported symbol is documented",
-  // Deno 2.5's `deno doc` takes no --config, which is needed where JSR is out of reach.
-  ignore: Deno.version.deno.startsWith("2.5."),
-  fn: async () => {
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["doc", "--lint", ...await configArgs(), "mod.ts"],
-      cwd: new URL("../../../", import.meta.url),
-    }).output();
-    assertEquals(code, 0, new TextDecoder().decode(stderr));
-  },
+Deno.test("seed: every exported symbol is documented", async () => {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--lint", ...configArgs(), "mod.ts"],
+    cwd: new URL("../../../", import.meta.url),
+  }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
 });
-
-/** The configuration that the tests themselves run with. */
-async function configArgs(): Promise<string[]> {
-  const local = new URL("../../../deno.local.json", import.meta.url);
-  const exists = await Deno.stat(local).then(() => true, () => false);
-  return exists ? ["--config", "deno.local.json", "--no-lock"] : [];
-}

@@ -87,20 +87,27 @@ Deno.test(`load() makes a configuration or a ConfigError of ${CASES} mutated tex
   );
   const before = Object.getOwnPropertyNames(Object.prototype);
   let good = 0;
-  let slowestMs = 0;
-  for (let i = 0; i < CASES; i++) {
-    const text = mutate(random.pick(seeds), random);
+  /** How long a text takes, in milliseconds. */
+  const read = (text: string): number => {
     const start = performance.now();
     try {
       configOf(text, { X: "1" });
       good++;
     } catch (error) {
-      assertInstanceOf(error, ConfigError, `case ${i}: ${JSON.stringify(text)}`);
+      assertInstanceOf(error, ConfigError, JSON.stringify(text));
       assert(error.problems.length > 0);
     }
-    slowestMs = Math.max(slowestMs, performance.now() - start);
+    return performance.now() - start;
+  };
+  let slowest = { text: "", ms: 0 };
+  for (let i = 0; i < CASES; i++) {
+    const text = mutate(random.pick(seeds), random);
+    const ms = read(text);
+    if (ms > slowest.ms) slowest = { text, ms };
   }
-  assert(slowestMs < 1000, `the slowest took ${Math.round(slowestMs)} ms`);
+  // Slow each time; once may be the machine's.
+  const leastMs = Math.min(slowest.ms, read(slowest.text), read(slowest.text));
+  assert(leastMs < 1000, `${leastMs} ms for ${JSON.stringify(slowest.text)}`);
   assert(good > CASES / 50 && good < CASES * 0.9, `${good} of ${CASES} were good`);
   assertEquals(Object.getOwnPropertyNames(Object.prototype), before);
 });
