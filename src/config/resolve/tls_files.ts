@@ -1,6 +1,6 @@
 import type { ConfigProblem } from "../../core/errors/config.ts";
 import type { Layer } from "../layer.ts";
-import { formatPosition } from "../origin.ts";
+import { formatOrigin, formatPosition } from "../origin.ts";
 import { type FileResult, readSmallFileSync } from "../sources/files.ts";
 import { isDenoPresent } from "../sources/host.ts";
 import type { RedisConfig } from "../types.ts";
@@ -56,7 +56,7 @@ export function checkTlsFiles(
         if (content.kind === "denied") {
           const name = wordsOf(origin).name(key);
           warnings.add(
-            `${place}: ${name} ${
+            `${formatOrigin(origin)}: ${name} ${
               JSON.stringify(path)
             } is not checked: ${content.message}`,
           );
