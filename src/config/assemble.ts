@@ -10,9 +10,12 @@ import {
   knownNames,
   numberOf,
 } from "./resolve/effective.ts";
+import { wordsOf } from "./resolve/words.ts";
+import { checkTlsFiles } from "./resolve/tls_files.ts";
 import { databaseWarnings } from "./resolve/warnings.ts";
 import { MANAGER_SETTINGS } from "./schema/settings.ts";
-import { addDatabaseVariables, databasesOfEnvironment } from "./sources/environment.ts";
+import { addDatabaseVariables } from "./sources/environment.ts";
+import { databasesOfEnvironment } from "./sources/named_by_environment.ts";
 import type { EnvReader } from "./sources/env_reader.ts";
 import type { ManagerConfig } from "./types.ts";
 
@@ -47,11 +50,13 @@ export function assembleConfig(sources: Sources): ManagerConfig {
     const found = findManagerValue(layers, setting);
     if (found !== undefined) manager.set(setting.key, found);
   }
+  const files = checkTlsFiles(built.values(), layers);
   const problems = [
     ...layers.flatMap(({ problems }) => problems),
     ...uniqueProblems(built.values()),
-    ...checkAliases(built),
+    ...checkAliases(built, layers),
     ...checkTotal(built, manager),
+    ...files.problems,
   ];
   if (problems.length > 0) throw new ConfigError(problems);
   const databases = new Map([...built].map(([name, { config }]) => [name, config]));
@@ -65,7 +70,8 @@ export function assembleConfig(sources: Sources): ManagerConfig {
     warnings: [
       ...layers.flatMap(({ warnings }) => warnings),
       ...(env?.warnings() ?? []),
-      ...databaseWarnings([...built.values()]),
+      ...files.warnings,
+      ...databaseWarnings([...built.values()], declared),
     ],
   });
 }
@@ -128,10 +134,13 @@ function uniqueProblems(built: Iterable<BuiltDatabase>): ConfigProblem[] {
   return [...unique.values()];
 }
 
-function checkAliases(built: ReadonlyMap<string, BuiltDatabase>): ConfigProblem[] {
+function checkAliases(
+  built: ReadonlyMap<string, BuiltDatabase>,
+  layers: readonly Layer[],
+): ConfigProblem[] {
   return [...built.values()].flatMap(({ config, values }) => {
     const target = config.aliasOf === undefined ? undefined : built.get(config.aliasOf);
-    return target === undefined ? [] : checkAlias(config, values, target.config);
+    return target === undefined ? [] : checkAlias(config, values, target.config, layers);
   });
 }
 
@@ -145,9 +154,12 @@ function checkTotal(
   if (limit === undefined || typeof limit.value !== "number" || least <= limit.value) {
     return [];
   }
+  const { name } = wordsOf(limit.origin);
   return [{
     origin: formatOrigin(limit.origin),
-    key: "maxTotalConnections",
-    message: `found ${limit.value}, but min_connections of all databases is ${least}`,
+    key: name("maxTotalConnections"),
+    message: `found ${limit.value}, but ${
+      name("minConnections")
+    } of all databases is ${least}`,
   }];
 }

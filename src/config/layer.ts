@@ -32,6 +32,8 @@ export class Layer {
   readonly databases: Map<string, ValueMap> = new Map();
   /** Where each database is named. */
   readonly declared: Map<string, Origin> = new Map();
+  /** The key that holds the databases, as the source writes it. */
+  databasesKey = "databases";
   /** What is allowed but probably not meant. */
   readonly warnings: string[] = [];
   readonly #refusals: Refusal[] = [];
@@ -119,6 +121,7 @@ export class Layer {
    */
   fork(): Layer {
     const copy = new Layer(this.source);
+    copy.databasesKey = this.databasesKey;
     for (const [key, located] of this.root) copy.root.set(key, located);
     for (const [name, values] of this.databases) {
       copy.databases.set(name, new Map(values));

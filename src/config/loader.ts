@@ -5,11 +5,8 @@ import { type PartialConfig, partialOf } from "./partial.ts";
 import { askRegistry, askRegistrySync, askStrictly } from "./registry/ask.ts";
 import type { ServiceRegistry } from "./registry/types.ts";
 import { knownNames } from "./resolve/effective.ts";
-import {
-  addDatabaseVariables,
-  databasesOfEnvironment,
-  readEnvironment,
-} from "./sources/environment.ts";
+import { addDatabaseVariables, readEnvironment } from "./sources/environment.ts";
+import { databasesOfEnvironment } from "./sources/named_by_environment.ts";
 import { EnvReader, type EnvSource } from "./sources/env_reader.ts";
 import { readOptions } from "./sources/overrides.ts";
 import { readTimeouts } from "./sources/timeouts.ts";

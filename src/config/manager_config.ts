@@ -6,6 +6,7 @@ import { buildDatabase } from "./resolve/build.ts";
 import { checkAlias } from "./resolve/check_alias.ts";
 import type { EffectiveValues } from "./resolve/check_database.ts";
 import type { Effective } from "./resolve/effective.ts";
+import { checkTlsFiles } from "./resolve/tls_files.ts";
 import { findShared } from "./resolve/separation.ts";
 import { addDatabaseVariables } from "./sources/environment.ts";
 import type { EnvReader } from "./sources/env_reader.ts";
@@ -119,13 +120,18 @@ export class ResolvedManagerConfig implements ManagerConfig {
     const target = config.aliasOf === undefined
       ? undefined
       : this.databases[config.aliasOf];
+    const files = checkTlsFiles([built], [added, ...layers]);
     const problems = [
       ...added.problems,
       ...layers.flatMap(({ problems }) => problems),
       ...built.problems,
-      ...(target === undefined ? [] : checkAlias(config, values, target)),
+      ...(target === undefined
+        ? []
+        : checkAlias(config, values, target, [added, ...layers])),
+      ...files.problems,
     ];
     if (problems.length > 0) throw new ConfigError(problems);
+    for (const warning of files.warnings) onWarning?.(warning);
     for (const warning of built.warnings) onWarning?.(`database ${name}: ${warning}`);
     return config;
   }

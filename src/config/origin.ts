@@ -1,3 +1,5 @@
+import type { Dialect } from "./schema/kinds.ts";
+
 /** The sources of configuration, highest priority first. */
 export const SOURCES = [
   "overrides",
@@ -20,6 +22,19 @@ export interface Origin {
   readonly line?: number;
   /** Column in the line, from 1. */
   readonly column?: number;
+}
+
+/**
+ * In which words and units a source writes its settings: code in camelCase and
+ * milliseconds, everything else in the names of YAML and in seconds.
+ *
+ * @param origin The origin of a value.
+ * @returns The dialect.
+ */
+export function dialectOf({ source }: Origin): Dialect {
+  return source === "overrides" || source === "registry" || source === "default"
+    ? "code"
+    : "yaml";
 }
 
 /** The origin of what nobody set. */

@@ -7,7 +7,7 @@ import {
 import { isDatabaseName } from "./schema/check.ts";
 import { foundShape, keyName } from "./schema/found.ts";
 import { settingNames } from "./schema/names.ts";
-import { DATABASES_KEYS, LEGACY_KEYS } from "./schema/settings.ts";
+import { DATABASES_KEYS, LEGACY_KEYS, TEMPLATE_PREFIX } from "./schema/settings.ts";
 
 /**
  * Reads a whole configuration: the settings at the root and the map of databases.
@@ -32,6 +32,7 @@ export function readDocument(reading: Reading, value: unknown): void {
   for (const entry of entries) {
     if (databasesKeys.includes(entry.key)) maps.push(entry);
     else if (names.has(entry.key)) settings.push(entry);
+    else if (dialect === "yaml" && entry.key.startsWith(TEMPLATE_PREFIX)) continue;
     else if (dialect === "yaml" && LEGACY_KEYS.has(entry.key)) warnLegacy(reading, entry);
     else refuseUnknown(reading, entry, [...names.keys(), ...databasesKeys], "");
   }
@@ -43,7 +44,10 @@ export function readDocument(reading: Reading, value: unknown): void {
       second.key,
       `given beside ${databases!.key}; put all databases into one of the two`,
     );
-  } else if (databases !== undefined) readDatabases(reading, databases);
+  } else if (databases !== undefined) {
+    layer.databasesKey = databases.key;
+    readDatabases(reading, databases);
+  }
 }
 
 function warnLegacy(reading: Reading, entry: Entry): void {
@@ -63,7 +67,7 @@ function readDatabases(reading: Reading, entry: Entry): void {
     const origin = reading.origin(entry.path, "value");
     return reading.layer.refuse(
       origin,
-      "databases",
+      entry.key,
       `found ${foundShape(value)}, allowed: a mapping of names to settings`,
     );
   }
@@ -82,14 +86,14 @@ export function readDatabase(reading: Reading, entry: Entry): void {
   if (!isDatabaseName(entry.key)) {
     return layer.refuse(
       origin,
-      "databases",
+      layer.databasesKey,
       `found the name "${
         keyName(entry.key)
       }", allowed: letters, digits, _, -, . and :, ` +
         "at most 128 characters",
     );
   }
-  const label = `databases.${entry.key}`;
+  const label = `${layer.databasesKey}.${entry.key}`;
   const values = layer.database(entry.key, origin);
   const value = reading.expand(entry.value, entry, label);
   if (value === undefined || value === null) return;

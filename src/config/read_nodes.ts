@@ -10,7 +10,7 @@ import { settingOf } from "./schema/names.ts";
 const MAX_NODES = 1000;
 
 /**
- * Reads a list of servers: `{host, port}` each, in YAML also `"host:port"`.
+ * Reads a list of servers: `{host, port}` or `"host:port"` each.
  *
  * @param reading How the source gives its values.
  * @param entry The list.
@@ -54,12 +54,12 @@ function readNode(
   const entry: Entry = { key: path.at(-1)!, value: item, path };
   const value = reading.expand(item, entry, label);
   if (value === undefined) return undefined;
-  if (typeof value === "string" && reading.dialect === "yaml") {
+  if (typeof value === "string") {
     return parseHostPort(value) ?? `found ${foundText(value)}, allowed: "host:port"`;
   }
   const members = reading.entries(value, path);
   if (members === undefined) {
-    return `found ${foundText(value)}, allowed: {host, port}`;
+    return `found ${foundText(value)}, allowed: {host, port} or "host:port"`;
   }
   const parts = new Map<string, unknown>();
   for (const member of members) {

@@ -7,9 +7,16 @@ import { allowedText, type Dialect } from "./schema/kinds.ts";
 import { fromCode } from "./schema/from_code.ts";
 import { fromText } from "./schema/from_text.ts";
 import { foundShape, foundText, keyName, quote } from "./schema/found.ts";
-import { isGroup, type SettingNames } from "./schema/names.ts";
+import {
+  isGroup,
+  type SettingNames,
+  settingOf,
+  translatedName,
+  writtenName,
+} from "./schema/names.ts";
 import { readNodes } from "./read_nodes.ts";
 import type { Setting } from "./schema/setting.ts";
+import { warnIfMilliseconds } from "./schema/milliseconds.ts";
 
 /** Entries of a mapping: each key with its value and its path in the source. */
 export interface Entry {
@@ -66,9 +73,17 @@ export function readSettings(
       const value = reading.expand(entry.value, entry, label);
       if (value === undefined || value === null) continue;
       const members = reading.entries(value, entry.path);
-      if (members === undefined) {
-        refuse(reading, entry, label, `found ${foundShape(value)}, allowed: a mapping`);
-      } else readSettings(reading, members, named.members, into, `${label}.`);
+      const short = named.members.get("enabled");
+      if (members !== undefined) {
+        readSettings(reading, members, named.members, into, `${label}.`);
+      } else if (
+        short !== undefined && readScalar(reading.dialect, short, value) !== undefined
+      ) {
+        readSetting(reading, entry, short, into, label);
+      } else {
+        const allowed = short === undefined ? "a mapping" : "a mapping, true or false";
+        refuse(reading, entry, label, `found ${foundShape(value)}, allowed: ${allowed}`);
+      }
     } else readSetting(reading, entry, named, into, `${prefix}${entry.key}`);
   }
   // Last, so that what the URL says can be held against what is said beside it.
@@ -101,6 +116,8 @@ function hintFor(reading: Reading, key: string, known: readonly string[]): strin
   if (glued !== undefined && known.includes(glued)) {
     return `; there is no space after "${glued}:"`;
   }
+  const translated = translatedName(key, reading.dialect, known);
+  if (translated !== undefined) return `; did you mean ${quote(translated)}?`;
   // Looking for the nearest of many names is dear: a file of typos gets a few hints.
   const meant = reading.layer.takeHint() ? nearest(key, known) : undefined;
   return meant === undefined ? "" : `; did you mean ${quote(meant)}?`;
@@ -140,6 +157,9 @@ function readSetting(
     if (value === "") return;
     into.set(setting.key, { value: asSecret(value), origin });
   } else into.set(setting.key, { value, origin });
+  if (reading.dialect === "yaml") {
+    warnIfMilliseconds(reading.layer, setting, value, origin, label);
+  }
 }
 
 function readScalar(dialect: Dialect, setting: Setting, raw: unknown): unknown {
@@ -171,9 +191,12 @@ function readUrl(reading: Reading, entry: Entry, into: ValueMap, label: string):
     if (beside === undefined) {
       const kept = key === "password" ? new Secret(value as string) : value;
       into.set(key, { value: kept, origin });
+      const written = writtenName(key, "yaml");
+      warnIfMilliseconds(reading.layer, settingOf(key), value, origin, written);
     } else if (key !== "db" && beside.value !== value) {
       // A number beside a URL is meant: the URL that a platform gives ends in /0.
-      refuse(reading, entry, label, `the url and ${key} contradict each other`);
+      const name = writtenName(key, reading.dialect);
+      refuse(reading, entry, label, `the url and ${name} contradict each other`);
     }
   }
 }

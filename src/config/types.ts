@@ -210,11 +210,26 @@ export type DeepPartial<T> = T extends readonly (infer U)[] ? readonly U[]
 /** Settings of one database as a user gives them in code; all optional. */
 export type RedisConfigOptions =
   & DeepPartial<
-    Omit<RedisConfig, "name" | "password" | "resolve" | "sentinelPassword">
+    Omit<
+      RedisConfig,
+      | "name"
+      | "nodes"
+      | "password"
+      | "resolve"
+      | "sentinelPassword"
+      | "sentinelTls"
+      | "tls"
+    >
   >
   & {
+    /** Sentinels, or nodes of a cluster: `{ host, port }` or `"host:port"` each. */
+    nodes?: readonly (NodeAddress | string)[] | null;
     /** Finds the addresses of the host, for each attempt to connect. */
     resolve?: HostResolver | null;
+    /** TLS; `true` is short for `{ enabled: true }`. */
+    tls?: boolean | DeepPartial<TlsConfig> | null;
+    /** TLS to the sentinels; `true` is short for `{ enabled: true }`. */
+    sentinelTls?: boolean | DeepPartial<SentinelTlsConfig> | null;
     /** Password of the sentinels, or a function asked for each connection to one. */
     sentinelPassword?: string | SecretProvider | Secret | null;
     /** Password, or a function asked for each new connection, and before the expiry that

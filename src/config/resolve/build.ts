@@ -2,7 +2,7 @@ import { nearest } from "../../core/nearest.ts";
 import { Secret } from "../../core/secret.ts";
 import type { ConfigProblem } from "../../core/errors/config.ts";
 import type { Layer, Located } from "../layer.ts";
-import { DEFAULT_ORIGIN, formatPosition, type Origin } from "../origin.ts";
+import { formatPosition, type Origin } from "../origin.ts";
 import { DATABASE_SETTINGS } from "../schema/settings.ts";
 import { warnIfReadableByOthers } from "../sources/files.ts";
 import type { RedisConfig } from "../types.ts";
@@ -10,6 +10,7 @@ import { checkDatabase, type EffectiveValues } from "./check_database.ts";
 import { DatabaseView, type Effective } from "./effective.ts";
 import { deepFreeze } from "./freeze.ts";
 import { passwordFromFile } from "./password_file.ts";
+import { firstSet, wordsOf, writtenPath } from "./words.ts";
 
 /** One resolved database, with what was found while resolving it. */
 export interface BuiltDatabase {
@@ -59,7 +60,7 @@ export function buildDatabase(
   const refuse = (origin: Origin, key: string, message: string): void => {
     problems.push({
       origin: formatPosition(origin),
-      key: `databases.${name}.${key}`,
+      key: writtenPath(layers, name, key, origin),
       message,
     });
   };
@@ -71,13 +72,15 @@ export function buildDatabase(
     if (found !== undefined) values.set(setting.key, found);
   }
   for (const { keys, at } of view.contradictions()) {
-    refuse(at.origin, keys[1], `${keys[0]} and ${keys[1]} are both given; leave one out`);
+    const [first, second] = keys.map((key) => wordsOf(at.origin).name(key));
+    refuse(at.origin, keys[1], `${first} and ${second} are both given; leave one out`);
   }
   readPasswordFile(values, refuse, warnings);
   const config = assemble(name, values);
   const findings = checkDatabase(config, values);
   for (const { key, beside, message } of findings.refused) {
-    refuse(blamed(values, key, beside), key, message);
+    const origin = firstSet(values, [key, beside]);
+    refuse(origin, key, message(wordsOf(origin)));
   }
   warnings.push(...findings.warnings, ...keyFileWarnings(config));
   const overruled = GUARDED.flatMap((key) => {
@@ -85,13 +88,6 @@ export function buildDatabase(
     return found === undefined ? [] : [{ key, ...found }];
   });
   return { config: deepFreeze(config), values, problems, warnings, overruled };
-}
-
-/** Of two settings that contradict each other, the one that somebody set. */
-function blamed(values: EffectiveValues, key: string, beside: string): Origin {
-  const [first, second] = [values.get(key)?.origin, values.get(beside)?.origin];
-  const isSet = first !== undefined && first.source !== "default";
-  return (isSet ? first : second ?? first) ?? DEFAULT_ORIGIN;
 }
 
 type Refuse = (origin: Origin, key: string, message: string) => void;

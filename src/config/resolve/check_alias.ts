@@ -1,8 +1,10 @@
 import type { ConfigProblem } from "../../core/errors/config.ts";
 import { formatPosition } from "../origin.ts";
+import type { Layer } from "../layer.ts";
 import type { RedisConfig } from "../types.ts";
 import type { EffectiveValues } from "./check_database.ts";
 import { endpointOf } from "./endpoint.ts";
+import { writtenPath } from "./words.ts";
 
 /**
  * Checks that an alias lives where what it is an alias of lives.
@@ -10,12 +12,14 @@ import { endpointOf } from "./endpoint.ts";
  * @param config The alias.
  * @param values Its values with their origins.
  * @param target What it is an alias of.
+ * @param layers The sources, for the problem's key.
  * @returns The problem, if it lives elsewhere.
  */
 export function checkAlias(
   config: RedisConfig,
   values: EffectiveValues,
   target: RedisConfig,
+  layers: readonly Layer[],
 ): ConfigProblem[] {
   const origin = values.get("aliasOf")?.origin;
   // The aliases among the 18 default names are a habit, not a statement.
@@ -25,7 +29,7 @@ export function checkAlias(
   if (own === its) return [];
   return [{
     origin: formatPosition(origin),
-    key: `databases.${config.name}.aliasOf`,
+    key: writtenPath(layers, config.name, "aliasOf", origin),
     message: `"${target.name}" is ${its}, this is ${own}; leave out what differs`,
   }];
 }

@@ -2,6 +2,7 @@ import { formatOrigin } from "../origin.ts";
 import type { RedisConfig } from "../types.ts";
 import type { Effective } from "./effective.ts";
 import { endpointOf, isLoopback } from "./endpoint.ts";
+import { firstSet, type Words, wordsOf } from "./words.ts";
 
 /** A setting that cannot be used beside another one. */
 export interface Refused {
@@ -9,8 +10,8 @@ export interface Refused {
   readonly key: string;
   /** Path of the other one: where the first is a default, this one is to blame. */
   readonly beside: string;
-  /** Why. */
-  readonly message: string;
+  /** Why, in the words of the source that is to blame. */
+  message(words: Words): string;
 }
 
 /** What the checks say. */
@@ -33,35 +34,48 @@ export type EffectiveValues = ReadonlyMap<string, Effective>;
  */
 export function checkDatabase(config: RedisConfig, values: EffectiveValues): Findings {
   const findings: Findings = { refused: [], warnings: [] };
-  checkTopology(config, findings);
+  const wordsFor: WordsFor = (...keys) => wordsOf(firstSet(values, keys));
+  checkTopology(config, findings, wordsFor);
   checkSizes(config, findings);
-  checkTimes(config, findings);
+  checkTimes(config, findings, wordsFor);
   checkTls(config, findings);
-  checkSentinels(config, findings);
+  checkSentinels(config, findings, wordsFor);
   checkPlainPassword(config, values, findings);
   return findings;
 }
 
-function checkTopology(config: RedisConfig, { refused, warnings }: Findings): void {
+/** The words of the source in which the first of these settings stands that is set. */
+type WordsFor = (...keys: string[]) => Words;
+
+function checkTopology(
+  config: RedisConfig,
+  { refused, warnings }: Findings,
+  wordsFor: WordsFor,
+): void {
+  const refuse = (key: string, message: Refused["message"]) =>
+    refused.push({ key, beside: "mode", message });
   if (config.mode === "sentinel") {
     if (config.sentinelName === undefined) {
-      const message = "mode sentinel needs sentinel_name, the name of the primary";
-      refused.push({ key: "sentinelName", beside: "mode", message });
+      refuse(
+        "sentinelName",
+        ({ name }) =>
+          `mode sentinel needs ${name("sentinelName")}, the name of the primary`,
+      );
     }
     if (config.nodes.length === 0) {
-      const message = "mode sentinel needs nodes, the sentinels";
-      refused.push({ key: "nodes", beside: "mode", message });
+      refuse("nodes", () => "mode sentinel needs nodes, the sentinels");
     }
   }
   if (config.mode === "cluster" && config.db !== 0) {
-    const message =
-      `found ${config.db}, a cluster has only number 0; use key_prefix to ` +
-      "tell databases apart";
-    refused.push({ key: "db", beside: "mode", message });
+    refuse(
+      "db",
+      ({ name }) =>
+        `found ${config.db}, a cluster has only number 0; use ${name("keyPrefix")} to ` +
+        "tell databases apart",
+    );
   }
   if (config.mode !== "standalone" && config.unixSocket !== undefined) {
-    const message = `mode ${config.mode} cannot use a Unix socket`;
-    refused.push({ key: "unixSocket", beside: "mode", message });
+    refuse("unixSocket", () => `mode ${config.mode} cannot use a Unix socket`);
   }
   if (config.mode === "standalone" && config.nodes.length > 0) {
     warnings.push("nodes have no effect in mode standalone; set mode");
@@ -70,49 +84,59 @@ function checkTopology(config: RedisConfig, { refused, warnings }: Findings): vo
     warnings.push(`resolve has no effect in mode ${config.mode}`);
   }
   if (config.mode !== "sentinel" && config.sentinelName !== undefined) {
-    warnings.push(`sentinel_name has no effect in mode ${config.mode}`);
+    const name = wordsFor("sentinelName").name("sentinelName");
+    warnings.push(`${name} has no effect in mode ${config.mode}`);
   }
 }
 
 function checkSizes(config: RedisConfig, { refused }: Findings): void {
   const { minConnections, maxConnections, maxLanes, connectRetry } = config;
-  if (minConnections > maxConnections) {
-    const message =
-      `min_connections ${minConnections} is more than max_connections ${maxConnections}`;
-    refused.push({ key: "minConnections", beside: "maxConnections", message });
-  }
-  if (maxLanes > maxConnections) {
-    const message =
-      `max_lanes ${maxLanes} is more than max_connections ${maxConnections}`;
-    refused.push({ key: "maxLanes", beside: "maxConnections", message });
-  }
-  if (connectRetry.minMs > connectRetry.maxMs) {
-    const message = `connect_retry.min ${connectRetry.minMs / 1000} s is more than ` +
-      `connect_retry.max ${connectRetry.maxMs / 1000} s`;
-    refused.push({ key: "connectRetry.minMs", beside: "connectRetry.maxMs", message });
-  }
+  const atMost = (
+    key: string,
+    value: number,
+    beside: string,
+    most: number,
+    show: (value: number, words: Words) => string = String,
+  ): void => {
+    if (value <= most) return;
+    const message = (words: Words) =>
+      `${words.name(key)} ${show(value, words)} is more than ${words.name(beside)} ` +
+      show(most, words);
+    refused.push({ key, beside, message });
+  };
+  atMost("minConnections", minConnections, "maxConnections", maxConnections);
+  atMost("maxLanes", maxLanes, "maxConnections", maxConnections);
+  const { minMs, maxMs } = connectRetry;
+  const time = (ms: number, words: Words) => words.time(ms);
+  atMost("connectRetry.minMs", minMs, "connectRetry.maxMs", maxMs, time);
 }
 
-function checkTimes(config: RedisConfig, { warnings }: Findings): void {
+function checkTimes(
+  config: RedisConfig,
+  { warnings }: Findings,
+  wordsFor: WordsFor,
+): void {
   const { healthCheckIntervalMs, idleTimeoutMs } = config;
-  if (healthCheckIntervalMs > idleTimeoutMs) {
-    warnings.push(
-      `health_check_interval ${healthCheckIntervalMs / 1000} s is longer than ` +
-        `idle_timeout ${idleTimeoutMs / 1000} s: idle connections end before a heartbeat`,
-    );
-  }
+  if (healthCheckIntervalMs <= idleTimeoutMs) return;
+  const said = (key: string, beside: string, ms: number): string => {
+    const words = wordsFor(key, beside);
+    return `${words.name(key)} ${words.time(ms)}`;
+  };
+  warnings.push(
+    `${
+      said("healthCheckIntervalMs", "idleTimeoutMs", healthCheckIntervalMs)
+    } is longer than ` +
+      `${
+        said("idleTimeoutMs", "healthCheckIntervalMs", idleTimeoutMs)
+      }: idle connections end before a heartbeat`,
+  );
 }
 
 function checkTls(
   { tls, unixSocket }: RedisConfig,
   { refused, warnings }: Findings,
 ): void {
-  if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
-    const missing = tls.certFile === undefined ? "cert_file" : "key_file";
-    const key = tls.certFile === undefined ? "tls.keyFile" : "tls.certFile";
-    const message = `tls.${missing} is missing; the two belong together`;
-    refused.push({ key, beside: key, message });
-  }
+  refuseHalfPair("tls", tls, refused);
   if (!tls.enabled) {
     const named = tls.caFile ?? tls.certFile ?? tls.serverName;
     if (named !== undefined) {
@@ -129,16 +153,29 @@ function checkTls(
   }
 }
 
+/** A client certificate is of no use without its key, and the key without it. */
+function refuseHalfPair(
+  group: "tls" | "sentinelTls",
+  { certFile, keyFile }: RedisConfig["tls"],
+  refused: Refused[],
+): void {
+  if ((certFile === undefined) === (keyFile === undefined)) return;
+  const isKey = certFile === undefined;
+  const key = `${group}.${isKey ? "keyFile" : "certFile"}`;
+  const missing = `${group}.${isKey ? "certFile" : "keyFile"}`;
+  const message = ({ name }: Words) =>
+    `${name(missing)} is missing; the two belong together`;
+  refused.push({ key, beside: key, message });
+}
+
 /** Sentinels are other servers, with users and certificates of their own. */
-function checkSentinels(config: RedisConfig, { refused, warnings }: Findings): void {
+function checkSentinels(
+  config: RedisConfig,
+  { refused, warnings }: Findings,
+  wordsFor: WordsFor,
+): void {
   const { mode, nodes, sentinelPassword, sentinelTls, sentinelUsername } = config;
-  const { certFile, keyFile } = sentinelTls;
-  if ((certFile === undefined) !== (keyFile === undefined)) {
-    const missing = certFile === undefined ? "cert_file" : "key_file";
-    const key = certFile === undefined ? "sentinelTls.keyFile" : "sentinelTls.certFile";
-    const message = `sentinel_tls.${missing} is missing; the two belong together`;
-    refused.push({ key, beside: key, message });
-  }
+  refuseHalfPair("sentinelTls", sentinelTls, refused);
   if (mode !== "sentinel") {
     const isSet = sentinelTls.enabled || sentinelPassword !== undefined ||
       sentinelUsername !== undefined;
@@ -147,18 +184,17 @@ function checkSentinels(config: RedisConfig, { refused, warnings }: Findings): v
   }
   if (sentinelTls.enabled && !sentinelTls.verify) {
     warnings.push(
-      "sentinel_tls.verify is false: the sentinels' certificates are not verified, " +
-        "anybody in between can send this service to another server",
+      `${wordsFor("sentinelTls.verify").name("sentinelTls.verify")} is false: the ` +
+        "sentinels' certificates are not verified, anybody in between can send this service to another server",
     );
   }
   if (sentinelTls.enabled || nodes.every(({ host }) => isLoopback(host))) return;
+  const enable = `enable ${wordsFor("nodes").name("sentinelTls")}`;
   if (sentinelPassword !== undefined) {
-    warnings.push(
-      "the sentinels' password goes to them without TLS: enable sentinel_tls",
-    );
+    warnings.push(`the sentinels' password goes to them without TLS: ${enable}`);
   } else if (config.tls.enabled) {
     warnings.push(
-      "TLS is spoken to the database and not to its sentinels: enable sentinel_tls",
+      `TLS is spoken to the database and not to its sentinels: ${enable}`,
     );
   }
 }

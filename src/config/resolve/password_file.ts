@@ -1,6 +1,7 @@
 import { ConfigError } from "../../core/errors/config.ts";
 import { Secret } from "../../core/secret.ts";
-import { formatOrigin, type Origin } from "../origin.ts";
+import { dialectOf, formatOrigin, type Origin } from "../origin.ts";
+import { writtenName } from "../schema/names.ts";
 import { type FileResult, readSmallFile, readSmallFileSync } from "../sources/files.ts";
 
 /** Most bytes of a password file. */
@@ -28,7 +29,7 @@ export function passwordFromFile(path: string, origin: Origin): PasswordFile {
     if (content.ok) return content.text;
     const problem = {
       origin: formatOrigin(origin),
-      key: "passwordFile",
+      key: writtenName("passwordFile", dialectOf(origin)),
       message: content.message,
     };
     throw new ConfigError([problem]);

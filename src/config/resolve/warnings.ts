@@ -1,6 +1,7 @@
 import type { Located } from "../layer.ts";
-import { formatOrigin } from "../origin.ts";
+import { DEFAULT_ORIGIN, formatOrigin, type Origin } from "../origin.ts";
 import type { BuiltDatabase } from "./build.ts";
+import { wordsOf } from "./words.ts";
 import { findShared } from "./separation.ts";
 
 /**
@@ -8,10 +9,18 @@ import { findShared } from "./separation.ts";
  * in common is said once.
  *
  * @param built The databases.
+ * @param declared Where each database is named.
  * @returns The warnings.
  */
-export function databaseWarnings(built: readonly BuiltDatabase[]): string[] {
-  return [...groupWarnings(built), ...overruledWarnings(built), ...sharedWarnings(built)];
+export function databaseWarnings(
+  built: readonly BuiltDatabase[],
+  declared: ReadonlyMap<string, Origin>,
+): string[] {
+  return [
+    ...groupWarnings(built),
+    ...overruledWarnings(built),
+    ...sharedWarnings(built, declared),
+  ];
 }
 
 /** Most names that one warning spells out. */
@@ -42,7 +51,9 @@ function overruledWarnings(built: readonly BuiltDatabase[]): string[] {
   const found = new Map<string, { names: string[]; own: Located }>();
   for (const { config: { name }, overruled } of built) {
     for (const { key, by, own } of overruled) {
-      const id = `${formatOrigin(by.origin)} replaces the ${key}`;
+      const id = `${formatOrigin(by.origin)} replaces the ${
+        wordsOf(own.origin).name(key)
+      }`;
       const known = found.get(id);
       if (known === undefined) found.set(id, { names: [name], own });
       else known.names.push(name);
@@ -54,9 +65,14 @@ function overruledWarnings(built: readonly BuiltDatabase[]): string[] {
   );
 }
 
-function sharedWarnings(built: readonly BuiltDatabase[]): string[] {
-  return findShared(built.map(({ config }) => config)).map(({ db, endpoint, names }) =>
-    `${listNames(names)} share number ${db} on ${endpoint}; if that is meant, ` +
-    `say alias_of: ${names[0]}`
-  );
+function sharedWarnings(
+  built: readonly BuiltDatabase[],
+  declared: ReadonlyMap<string, Origin>,
+): string[] {
+  return findShared(built.map(({ config }) => config)).map(({ db, endpoint, names }) => {
+    const [first, second] = names;
+    const { name } = wordsOf(declared.get(second!) ?? DEFAULT_ORIGIN);
+    return `${listNames(names)} share number ${db} on ${endpoint}; if that is meant, ` +
+      `say ${name("aliasOf")}: ${first}`;
+  });
 }

@@ -111,7 +111,8 @@ export const ENDPOINT_SETTINGS: readonly Setting[] = rows(true, [
     yaml: "tls.enabled",
     kind: BOOLEAN,
     default: false,
-    description: "Whether TLS is spoken; a rediss:// URL says so by itself.",
+    description:
+      "Whether TLS is spoken; tls: true is short for it, a rediss:// URL says so too.",
   },
   {
     key: "tls.caFile",

@@ -1,7 +1,7 @@
-import { allowedText, type SettingKind } from "./kinds.ts";
+import { allowedText, BOOLEAN, type SettingKind } from "./kinds.ts";
 import { isGroup, type SettingGroup, type SettingNames, settingNames } from "./names.ts";
 import type { Setting } from "./setting.ts";
-import { DATABASES_KEYS, LEGACY_KEYS } from "./settings.ts";
+import { DATABASES_KEYS, LEGACY_KEYS, TEMPLATE_PREFIX } from "./settings.ts";
 import { yamlDefault } from "./default_text.ts";
 
 /** A JSON Schema, or a part of one. */
@@ -34,6 +34,9 @@ export function configJsonSchema(): JsonSchema {
     type: ["object", "null"],
     additionalProperties: false,
     properties: rootProperties(),
+    patternProperties: {
+      [`^${TEMPLATE_PREFIX}`]: { description: "A template for anchors; not read." },
+    },
     allOf: [notBoth(DATABASES_KEYS), ...exclusions(settingNames("yaml", "root"))],
     definitions: { database: databaseSchema() },
   };
@@ -96,11 +99,15 @@ function groupSchema(group: SettingGroup): JsonSchema {
   const members = [...group.members].map(([name, setting]) =>
     [name, settingSchema(name, setting)] as const
   );
-  return {
+  const mapping: JsonSchema = {
     type: ["object", "null"],
     additionalProperties: false,
     properties: Object.fromEntries(members),
   };
+  // `tls: true` is short for the group's own switch.
+  return group.members.has("enabled")
+    ? { anyOf: [mapping, ...kindSchemas(BOOLEAN)] }
+    : mapping;
 }
 
 /** None or one of these keys with a value. */

@@ -139,9 +139,7 @@ export function allowedText(kind: SettingKind, dialect: Dialect): string {
     case "url":
       return "a redis://, rediss:// or unix:// URL";
     case "nodes":
-      return dialect === "yaml"
-        ? 'a list of {host, port} or "host:port"'
-        : "a list of {host, port}";
+      return 'a list of {host, port} or "host:port"';
     case "function":
       return "a function, given in code";
   }

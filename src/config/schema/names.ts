@@ -78,6 +78,56 @@ export function settingNames(dialect: Dialect, level: Level): SettingNames {
   return NAMES[dialect][level];
 }
 
+/**
+ * A setting's name as a source writes it.
+ *
+ * @param key Path in code, such as `connectRetry.minMs`, or the name of a group in code.
+ * @param dialect YAML's names or code's.
+ * @returns The path in that dialect, such as `connect_retry.min`.
+ */
+export function writtenName(key: string, dialect: Dialect): string {
+  if (dialect === "code") return key;
+  const setting = BY_KEY.get(key);
+  if (setting !== undefined) return setting.yaml;
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** `socket_timeout`, `socketTimeout` and `socketTimeoutMs` are spelt alike here. */
+function spelling(name: string): string {
+  return name.replaceAll("_", "").toLowerCase().replace(/(?<=.)ms$/, "");
+}
+
+/** The last part of each setting's names, by every way to spell one of them. */
+const LEAVES = new Map<string, Record<Dialect, string>[]>();
+for (const { key, yaml, aliases } of [...DATABASE_SETTINGS, ...MANAGER_SETTINGS]) {
+  const leaves = { code: leafOf(key), yaml: leafOf(yaml) };
+  for (const spelt of new Set([leaves.code, leaves.yaml, ...aliases].map(spelling))) {
+    LEAVES.set(spelt, [...LEAVES.get(spelt) ?? [], leaves]);
+  }
+}
+
+function leafOf(path: string): string {
+  return path.split(".").at(-1)!;
+}
+
+/**
+ * The name that stands for the same setting in the other dialect: `commandTimeoutMs` in a
+ * file is `socket_timeout`.
+ *
+ * @param name The name as it was written.
+ * @param dialect The dialect that it should have been written in.
+ * @param known The names that its level knows.
+ * @returns The right name, if the level knows such a setting.
+ */
+export function translatedName(
+  name: string,
+  dialect: Dialect,
+  known: readonly string[],
+): string | undefined {
+  return LEAVES.get(spelling(name))?.map((leaves) => leaves[dialect])
+    .find((leaf) => known.includes(leaf));
+}
+
 const BY_KEY = new Map(
   [...DATABASE_SETTINGS, ...MANAGER_SETTINGS].map((setting) => [setting.key, setting]),
 );

@@ -77,5 +77,11 @@ export const LEGACY_KEYS: ReadonlyMap<string, string> = new Map([
   ["log_level", "the level is the injected logger's own business"],
 ]);
 
+/**
+ * What the root keys of a YAML file begin with that hold nothing but templates: their
+ * anchors are used elsewhere in the file, as in a Compose file.
+ */
+export const TEMPLATE_PREFIX = "x-";
+
 /** The two names of the map of databases in YAML. */
 export const DATABASES_KEYS: readonly string[] = ["redis_databases", "databases"];

@@ -16,11 +16,14 @@ export const ROOT_VARIABLES: readonly { names: readonly string[]; key: string }[
   { names: ["REDIS_PASSWORD", "AUTOBOT_REDIS_PASSWORD"], key: "password" },
   { names: ["REDIS_PASSWORD_FILE"], key: "passwordFile" },
   { names: ["REDIS_DB"], key: "db" },
+  { names: ["REDIS_TLS", "AUTOBOT_REDIS_TLS_ENABLED"], key: "tls.enabled" },
 ];
 
-/** Variables of TLS, read when `AUTOBOT_REDIS_TLS_ENABLED` is true. */
-export const TLS_VARIABLES: readonly { names: readonly string[]; key: string }[] = [
-  { names: ["AUTOBOT_REDIS_TLS_PORT"], key: "port" },
+/** The port that replaces that of `AUTOBOT_REDIS_PORT` where TLS is enabled. */
+export const TLS_PORT_VARIABLE = "AUTOBOT_REDIS_TLS_PORT";
+
+/** Files of TLS, read where the environment enables TLS. */
+export const TLS_FILE_VARIABLES: readonly { names: readonly string[]; key: string }[] = [
   { names: ["AUTOBOT_TLS_CA_PATH"], key: "tls.caFile" },
   { names: ["AUTOBOT_TLS_CERT_PATH"], key: "tls.certFile" },
   { names: ["AUTOBOT_TLS_KEY_PATH"], key: "tls.keyFile" },

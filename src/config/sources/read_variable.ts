@@ -4,7 +4,8 @@ import type { Origin, SourceName } from "../origin.ts";
 import { allowedText } from "../schema/kinds.ts";
 import { foundText } from "../schema/found.ts";
 import { fromText } from "../schema/from_text.ts";
-import { settingOf } from "../schema/names.ts";
+import { warnIfMilliseconds } from "../schema/milliseconds.ts";
+import { settingOf, writtenName } from "../schema/names.ts";
 import type { EnvReader } from "./env_reader.ts";
 
 /** What Kubernetes and Docker links put into `REDIS_PORT` for a service called redis. */
@@ -55,12 +56,13 @@ export function readVariable(
     const allowed = allowedText(kind, "yaml");
     layer.refuse(
       origin,
-      `${prefix}${key}`,
+      `${prefix}${writtenName(key, "yaml")}`,
       `found ${foundText(raw)}, allowed: ${allowed}`,
     );
   } else if (kind.type === "secret") {
     into.set(key, { value: new Secret(String(value)), origin });
   } else into.set(key, { value, origin });
+  warnIfMilliseconds(layer, settingOf(key), value, origin, writtenName(key, "yaml"));
   return true;
 }
 

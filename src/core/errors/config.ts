@@ -5,7 +5,8 @@ import { nearest } from "../nearest.ts";
 export interface ConfigProblem {
   /** Where the value came from: `config/redis-databases.yaml:14:5`, `env REDIS_PORT`. */
   origin: string;
-  /** Path of the setting, such as `databases.cache.maxConnections`. */
+  /** Path of the setting as its source writes it: `databases.cache.max_connections` in
+   * YAML, `databases.cache.maxConnections` in code. */
   key: string;
   /** What is wrong: what was found and what is allowed; secrets masked. */
   message: string;

@@ -68,6 +68,21 @@ Deno.test("load() names --allow-env where a file needs a variable", async () => 
   assertEquals(shown?.host, "h");
 });
 
+Deno.test("load() judges a file of TLS that it may read, and warns of one that it may not", async () => {
+  const caFile = local("../../unit/config/fixtures/fourteen-databases.yaml");
+  const yamlText =
+    `databases: {main: , other: }\ntls: {enabled: true, ca_file: ${caFile}}`;
+  const { names, warnings } = await load(["--allow-env"], { yamlText });
+  assertEquals(names, ["main", "other"]);
+  assertEquals(warnings?.filter((one) => one.includes("ca_file")), [
+    `yaml text:2: tls.ca_file "${caFile}" is not checked: reading it is not allowed; ` +
+    `run with --allow-read=${caFile}`,
+  ]);
+  const allowed = await load(["--allow-env", `--allow-read=${caFile}`], { yamlText });
+  assertEquals(allowed.problems?.length, 1);
+  assertStringIncludes(allowed.problems![0]!.message, "holds no PEM");
+});
+
 Deno.test("load() names --allow-read where a file was asked for", async () => {
   const yamlPath = local("../../unit/config/fixtures/fourteen-databases.yaml");
   const { problems } = await load(["--allow-env"], { yamlPath });
@@ -88,7 +103,7 @@ Deno.test("load() names --allow-read where a password file was asked for", async
     const yamlText = `databases: {main: }\npassword_file: ${file}`;
     const { problems } = await load(["--allow-env"], { yamlText });
     assertEquals(problems?.length, 1);
-    assertEquals(problems![0]!.key, "databases.main.passwordFile");
+    assertEquals(problems![0]!.key, "databases.main.password_file");
     assertStringIncludes(problems![0]!.message, `run with --allow-read=${file}`);
     const { shown } = await load(["--allow-env", `--allow-read=${file}`], { yamlText });
     assertEquals(String(shown?.password), "***");

@@ -5,7 +5,7 @@ import { configOf, onlyProblem, problemsOf } from "./support.ts";
 const CONTRADICTIONS: [yaml: string, complaint: string][] = [
   [
     "databases: {a: {mode: sentinel, nodes: ['s:1']}}",
-    "yaml text:1:23: databases.a.sentinelName: mode sentinel needs sentinel_name, the " +
+    "yaml text:1:23: databases.a.sentinel_name: mode sentinel needs sentinel_name, the " +
     "name of the primary",
   ],
   [
@@ -19,30 +19,30 @@ const CONTRADICTIONS: [yaml: string, complaint: string][] = [
   ],
   [
     "databases: {a: {mode: cluster, unix_socket: /r}}",
-    "yaml text:1:45: databases.a.unixSocket: mode cluster cannot use a Unix socket",
+    "yaml text:1:45: databases.a.unix_socket: mode cluster cannot use a Unix socket",
   ],
   [
     "databases: {a: {max_connections: 3, min_connections: 4}}",
-    "yaml text:1:54: databases.a.minConnections: min_connections 4 is more than " +
+    "yaml text:1:54: databases.a.min_connections: min_connections 4 is more than " +
     "max_connections 3",
   ],
   [
     "databases: {a: {max_connections: 3, max_lanes: 4}}",
-    "yaml text:1:48: databases.a.maxLanes: max_lanes 4 is more than max_connections 3",
+    "yaml text:1:48: databases.a.max_lanes: max_lanes 4 is more than max_connections 3",
   ],
   [
     "databases: {a: {connect_retry: {min: 5, max: 2}}}",
-    "yaml text:1:38: databases.a.connectRetry.minMs: connect_retry.min 5 s is more than " +
+    "yaml text:1:38: databases.a.connect_retry.min: connect_retry.min 5 s is more than " +
     "connect_retry.max 2 s",
   ],
   [
     "databases: {a: {connect_retry: {max: 1}}}",
-    "yaml text:1:38: databases.a.connectRetry.minMs: connect_retry.min 2 s is more than " +
+    "yaml text:1:38: databases.a.connect_retry.min: connect_retry.min 2 s is more than " +
     "connect_retry.max 1 s",
   ],
   [
     "databases: {a: {host: h, unix_socket: /r}}",
-    "yaml text:1:39: databases.a.unixSocket: host and unixSocket are both given; leave " +
+    "yaml text:1:39: databases.a.unix_socket: host and unix_socket are both given; leave " +
     "one out",
   ],
   [
@@ -54,37 +54,37 @@ const CONTRADICTIONS: [yaml: string, complaint: string][] = [
     "yaml text:1:45: databases.a.url: the url and tls.enabled contradict each other",
   ],
   [
-    "databases: {a: {tls: {enabled: true, cert_file: /c}}}",
-    "yaml text:1:49: databases.a.tls.certFile: tls.key_file is missing; the two belong " +
+    "databases: {a: {tls: {cert_file: /c}}}",
+    "yaml text:1:34: databases.a.tls.cert_file: tls.key_file is missing; the two belong " +
     "together",
   ],
   [
-    "databases: {a: {tls: {enabled: true, key_file: /k}}}",
-    "yaml text:1:48: databases.a.tls.keyFile: tls.cert_file is missing; the two belong " +
+    "databases: {a: {tls: {key_file: /k}}}",
+    "yaml text:1:33: databases.a.tls.key_file: tls.cert_file is missing; the two belong " +
     "together",
   ],
   [
     "databases: {a: {alias_of: b}}",
-    'yaml text:1:27: databases.a.aliasOf: there is no database "b"',
+    'yaml text:1:27: databases.a.alias_of: there is no database "b"',
   ],
   [
     "databases: {main: , a: {alias_of: mian}}",
-    'yaml text:1:35: databases.a.aliasOf: there is no database "mian"; did you mean ' +
+    'yaml text:1:35: databases.a.alias_of: there is no database "mian"; did you mean ' +
     '"main"?',
   ],
   [
     "databases: {a: {alias_of: a}}",
-    'yaml text:1:27: databases.a.aliasOf: "a" leads back to itself',
+    'yaml text:1:27: databases.a.alias_of: "a" leads back to itself',
   ],
   [
     "databases: {a: {alias_of: b, db: 1}, b: {db: 2}}",
-    'yaml text:1:27: databases.a.aliasOf: "b" is number 2 on localhost:6379, this is ' +
+    'yaml text:1:27: databases.a.alias_of: "b" is number 2 on localhost:6379, this is ' +
     "number 1 on localhost:6379; leave out what differs",
   ],
   [
     "databases: {a: {min_connections: 4}, b: {min_connections: 5}}\n" +
     "max_total_connections: 8",
-    "yaml text:2: maxTotalConnections: found 8, but min_connections of all databases is 9",
+    "yaml text:2: max_total_connections: found 8, but min_connections of all databases is 9",
   ],
 ];
 

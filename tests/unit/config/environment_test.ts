@@ -47,11 +47,19 @@ const VARIABLES: [
     6380,
     "AUTOBOT_REDIS_TLS_PORT",
   ],
+  [{ REDIS_TLS: "true" }, "tls.enabled", true, "REDIS_TLS"],
   [
-    { AUTOBOT_REDIS_TLS_ENABLED: "true", AUTOBOT_TLS_CA_PATH: "/ca.pem" },
-    "tls.caFile",
-    "/ca.pem",
-    "AUTOBOT_TLS_CA_PATH",
+    { REDIS_TLS: "0", AUTOBOT_REDIS_TLS_ENABLED: "1" },
+    "tls.enabled",
+    false,
+    "REDIS_TLS",
+  ],
+  [{ REDIS_TLS: "false", REDIS_URL: "rediss://h" }, "tls.enabled", true, "REDIS_URL"],
+  [
+    { REDIS_URL: "rediss://h", AUTOBOT_REDIS_TLS_PORT: "6380" },
+    "port",
+    6379,
+    "REDIS_URL",
   ],
   [
     { AUTOBOT_REDIS_SOCKET_TIMEOUT: "2" },
@@ -201,7 +209,7 @@ Deno.test("load() refuses bad variables by their names", () => {
       ],
       [
         { AUTOBOT_REDIS_MAX_RETRIES: "-1" },
-        "env AUTOBOT_REDIS_MAX_RETRIES: maxRetries: " +
+        "env AUTOBOT_REDIS_MAX_RETRIES: max_retries: " +
         'found "-1", allowed: a whole number from 0 to 1000',
       ],
       [

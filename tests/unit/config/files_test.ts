@@ -2,27 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { ConfigError, RedisConfigLoader } from "../../../src/config/mod.ts";
 import { EnvReader } from "../../../src/config/sources/env_reader.ts";
 import { searchPath } from "../../../src/config/sources/yaml_file.ts";
-import { errorOf, onlyProblem, reveal } from "./support.ts";
-
-/** A directory that goes away with the test. */
-class TempDir {
-  readonly path = Deno.makeTempDirSync();
-
-  write(name: string, content: string | Uint8Array, mode = 0o600): string {
-    const file = `${this.path}/${name}`;
-    Deno.mkdirSync(file.replace(/\/[^/]*$/, ""), { recursive: true });
-    const bytes = typeof content === "string"
-      ? new TextEncoder().encode(content)
-      : content;
-    Deno.writeFileSync(file, bytes);
-    Deno.chmodSync(file, mode);
-    return file;
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.path, { recursive: true });
-  }
-}
+import { errorOf, onlyProblem, PEM, reveal, TempDir } from "./support.ts";
 
 Deno.test("load() reads a path, a file URL and the text of one", async () => {
   using dir = new TempDir();
@@ -150,7 +130,7 @@ Deno.test("load() refuses a password file that is missing, empty or no text", ()
     );
     assertStringIncludes(
       complaint,
-      "yaml text:1:16: databases.main.passwordFile: the file",
+      "yaml text:1:16: databases.main.password_file: the file",
     );
     assertStringIncludes(complaint, reason);
   }
@@ -158,8 +138,8 @@ Deno.test("load() refuses a password file that is missing, empty or no text", ()
 
 Deno.test("load() warns of a secret file that others may read", () => {
   using dir = new TempDir();
-  const open = dir.write("open", "x", 0o644);
-  const closed = dir.write("closed", "x", 0o640);
+  const open = dir.write("open", PEM.key, 0o644);
+  const closed = dir.write("closed", PEM.certificate, 0o640);
   const warningsOf = (yamlText: string): readonly string[] =>
     RedisConfigLoader.loadSync({ yamlText, env: {} }).warnings;
   assertEquals(warningsOf(`databases: {a: {password_file: ${open}}}`), [

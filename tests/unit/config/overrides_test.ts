@@ -31,6 +31,32 @@ Deno.test("fromOptions() looks at nothing but the options and the defaults", () 
   assertEquals(warnings, []);
 });
 
+Deno.test("fromOptions() takes what YAML takes: nodes as texts, tls in short", () => {
+  const { a, b, c } = RedisConfigLoader.fromOptions({
+    databases: {
+      a: {
+        mode: "sentinel",
+        sentinelName: "mymaster",
+        nodes: ["s1:26379", { host: "s2", port: 26_380 }, "[::1]:26381"],
+        sentinelTls: true,
+      },
+      b: { tls: true },
+      c: { tls: false },
+    },
+    tls: true,
+  }).databases;
+  assertEquals(a!.nodes, [
+    { host: "s1", port: 26_379 },
+    { host: "s2", port: 26_380 },
+    { host: "::1", port: 26_381 },
+  ]);
+  assertEquals([a!.tls, a!.sentinelTls], [
+    { enabled: true, verify: true },
+    { enabled: true, verify: true },
+  ]);
+  assertEquals([b!.tls.enabled, c!.tls.enabled], [true, false]);
+});
+
 Deno.test("fromOptions() takes null and undefined as absent", () => {
   const { databases } = fromLoose({
     databases: { a: { port: null, host: undefined, tls: null, db: 2 }, b: null },
@@ -95,12 +121,18 @@ const REFUSED: [options: object, complaint: string][] = [
     "that gives one",
   ],
   [{ url: 5 }, "url: found 5, allowed: a URL"],
-  [{ nodes: ["a:1"] }, 'nodes: found "a:1", allowed: {host, port}'],
+  [{ nodes: ["a"] }, 'nodes: found "a", allowed: "host:port"'],
+  [{ nodes: ["a:x"] }, 'nodes: found "a:x", allowed: "host:port"'],
+  [{ nodes: [5] }, 'nodes: found 5, allowed: {host, port} or "host:port"'],
   [
     { nodes: [{ host: "a", port: "1" }] },
     'nodes: port is "1", allowed: a whole number from 1 to 65535',
   ],
-  [{ tls: true }, "tls: found true, allowed: a mapping"],
+  [
+    { tls: "true" },
+    "tls: found a text of 4 characters, allowed: a mapping, true or false",
+  ],
+  [{ connectRetry: true }, "connectRetry: found true, allowed: a mapping"],
   [
     { unknownDatabase: "first" },
     'unknownDatabase: found "first", allowed: error or main',

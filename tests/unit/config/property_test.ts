@@ -49,6 +49,8 @@ const TEXTS = [
   '"',
 ];
 const WORDS = ["app", "010", "true", "x-y", "ünï"];
+/** The loader looks into files of TLS: only one that holds certificates will do. */
+const PEM_FILE = new URL("fixtures/authority.pem", import.meta.url).pathname;
 
 function valueOf(kind: SettingKind, random: Random): unknown {
   switch (kind.type) {
@@ -63,6 +65,7 @@ function valueOf(kind: SettingKind, random: Random): unknown {
     case "choice":
       return random.pick(kind.values);
     case "text":
+      if (kind.format === "path") return PEM_FILE;
       return random.pick(
         kind.format === "any" ? TEXTS : kind.format === "host" ? ["h", "::1"] : WORDS,
       );

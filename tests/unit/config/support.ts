@@ -57,3 +57,34 @@ export function onlyProblem(make: () => unknown): string {
 export async function reveal(secret: Secret | undefined): Promise<string | undefined> {
   return await secret?.reveal();
 }
+
+/** A directory that goes away with the test. */
+export class TempDir {
+  readonly path = Deno.makeTempDirSync();
+
+  write(name: string, content: string | Uint8Array, mode = 0o600): string {
+    const file = `${this.path}/${name}`;
+    Deno.mkdirSync(file.replace(/\/[^/]*$/, ""), { recursive: true });
+    const bytes = typeof content === "string"
+      ? new TextEncoder().encode(content)
+      : content;
+    Deno.writeFileSync(file, bytes);
+    Deno.chmodSync(file, mode);
+    return file;
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+/** Files of TLS by their looks: what is in them is never used. */
+export const PEM = {
+  certificate: pem("CERTIFICATE"),
+  key: pem("PRIVATE KEY"),
+};
+
+/** A PEM block. */
+export function pem(label: string, body: string = "MIIBAgMEBQYH\nCAkKCwwN"): string {
+  return `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
+}

@@ -139,6 +139,59 @@ Deno.test("load() follows anchors and merge keys", () => {
   assertEquals([b!.commandTimeoutMs, c!.commandTimeoutMs], [2000, 2000]);
 });
 
+Deno.test("load() takes templates at the root for anchors, and reads nothing of them", () => {
+  const config = configOf(
+    "x-small: &small\n  max_connections: 5\n  socket_timeout: ${T:-2}\n" +
+      "x-words: [not, settings]\nx-_: ${NOT_SET}\n" +
+      "databases:\n  a: { <<: *small, db: 1 }\n  b: *small\n",
+  );
+  const { a, b } = config.databases;
+  assertEquals([a!.maxConnections, a!.commandTimeoutMs, a!.db], [5, 2000, 1]);
+  assertEquals([b!.maxConnections, b!.commandTimeoutMs, b!.db], [5, 2000, 0]);
+  assertEquals(config.origin("databases.b.maxConnections"), "yaml text:8");
+  // What a template holds is judged where it is used, and nowhere else is one known.
+  assertEquals(
+    onlyProblem(() => configOf("x-a: &a {prt: 1}\ndatabases: {a: {<<: *a}}")).replace(
+      /^yaml text:\d+:\d+: /,
+      "",
+    ),
+    'databases.a.prt: unknown setting; did you mean "port"?',
+  );
+  assertEquals(
+    onlyProblem(() => configOf("databases: {a: {x-b: 1}}")),
+    "yaml text:1:17: databases.a.x-b: unknown setting",
+  );
+});
+
+Deno.test("load() takes tls: true and tls: false in short", () => {
+  for (
+    const [yaml, enabled] of [
+      ["tls: true", true],
+      ["tls: 'true'", true],
+      ["tls: false", false],
+      ["tls: ${TLS}", true],
+      ["tls: ${OFF:-false}", false],
+    ] as const
+  ) {
+    const { a, b } = configOf(
+      `${yaml}\ndatabases: {a: , b: {tls: {server_name: r.test, enabled: true}}}`,
+      { TLS: "true" },
+    ).databases;
+    assertEquals([a!.tls.enabled, b!.tls.enabled, b!.tls.serverName], [
+      enabled,
+      true,
+      "r.test",
+    ]);
+  }
+  const sentinel = "mode: sentinel\nnodes: ['localhost:1']\nsentinel_name: m\n";
+  const { a } = configOf(`${sentinel}sentinel_tls: true\ndatabases: {a: }`).databases;
+  assertEquals([a!.tls.enabled, a!.sentinelTls.enabled], [false, true]);
+  assertEquals(
+    configOf("databases: {a: }\ntls: true").origin("databases.a.tls.enabled"),
+    "yaml text:2",
+  );
+});
+
 Deno.test("load() reads an empty file as nothing, and says so", () => {
   for (const yaml of ["", "\n\n", "# only a comment\n", "---\n"]) {
     const { warnings, databases } = configOf(yaml);
@@ -203,7 +256,22 @@ const REFUSED: [yaml: string, complaint: string][] = [
     'yaml text:1:17: socket_timeout: found "0", allowed: a number of seconds from ' +
     "0.001 to 2147483",
   ],
-  ["tls: yes", "yaml text:1:6: tls: found a text of 3 characters, allowed: a mapping"],
+  [
+    "tls: yes",
+    "yaml text:1:6: tls: found a text of 3 characters, allowed: a mapping, true or false",
+  ],
+  [
+    "socketTimeout: 5",
+    'yaml text:1:1: socketTimeout: unknown setting; did you mean "socket_timeout"?',
+  ],
+  [
+    "commandTimeoutMs: 5000",
+    'yaml text:1:1: commandTimeoutMs: unknown setting; did you mean "socket_timeout"?',
+  ],
+  [
+    "connect_retry: {maxMs: 5000}",
+    'yaml text:1:17: connect_retry.maxMs: unknown setting; did you mean "max"?',
+  ],
   ["- a\n- b", "yaml text: : found a list of 2, allowed: a mapping of settings"],
   [
     "just words",

@@ -1,0 +1,148 @@
+import { readEndpointUrl } from "../endpoint_url.ts";
+import type { Layer } from "../layer.ts";
+import type { Origin } from "../origin.ts";
+import { isDatabaseName } from "../schema/check.ts";
+import { keyName } from "../schema/found.ts";
+import { knownNames } from "../resolve/effective.ts";
+import type { EnvReader } from "./env_reader.ts";
+import { variableOrigin } from "./read_variable.ts";
+
+/** Largest number that a variable nobody listed may give: above it stand ports and times. */
+const MAX_FOUND_DB = 1023;
+
+/**
+ * Words that tell of a server, of the way to it or of a setting, not of what a database
+ * holds: platforms and images use them in variables of their own.
+ */
+const FOREIGN_WORDS: ReadonlySet<string> = new Set(
+  [
+    // Ways to a server: Heroku, Railway, Render, and by hand.
+    "tls ssl secure public private internal external proxy local remote default base",
+    "http https rest api tcp udp sctp grpc ws unix socket ip ipv4 ipv6 vpc lan wan",
+    "connection conn connect endpoint url uri dsn address addr host hostname port ports",
+    // Servers, their parts and their kinds.
+    "redis valkey dragonfly keydb kv stack db database databases server service services",
+    "node nodes sentinel sentinels cluster shard master primary leader follower",
+    "replica replicas slave slaves secondary reader readers read readonly ro",
+    "writer write rw standby backup fallback failover",
+    // Tools beside them.
+    "ui gui admin insight commander exporter dashboard console om image docker",
+    // Where it runs.
+    "dev development test testing tests ci stage staging prod production preview",
+    // Settings.
+    "name user username pass password passwd auth token secret acl cert ca key",
+    "index idx number num no id count counts size max min limit total pool timeout",
+    "timeouts ttl expire expiry expiration retry retries attempts interval delay",
+    "seconds secs ms version enabled disabled disable enable prefix env",
+    "threads memory maxmemory policy persistence aof rdb save log level verify",
+    "connections clients",
+  ].join(" ").split(" "),
+);
+
+/** Variables that Kubernetes and Docker links make of a service's name. */
+const SERVICE_LINK =
+  /_SERVICE_(HOST|PORT)(_|$)|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_|$)|$)|_ENV_/;
+
+/** A variable that may name a database. */
+interface Candidate {
+  readonly variable: string;
+  readonly name: string;
+  readonly isUrl: boolean;
+}
+
+/**
+ * Databases that the environment itself names: those listed in `REDIS_DATABASES`, and,
+ * when the variables were given as an object, those with a `REDIS_<NAME>_URL` or a
+ * number in `REDIS_DB_<NAME>`. Platforms, images and other programs use such names for
+ * things of their own: what may be theirs names no database, and a warning says how it
+ * could.
+ *
+ * @param env The variables.
+ * @param layer The environment's layer; gets the problems and warnings.
+ * @param discover Whether names are looked for beside the list.
+ * @returns The names with where they come from.
+ */
+export function databasesOfEnvironment(
+  env: EnvReader,
+  layer: Layer,
+  discover: boolean,
+): Map<string, Origin> {
+  const names = listedDatabases(env, layer);
+  if (!discover) return names;
+  const known = new Set([...knownNames(), ...names.keys()]);
+  const ignored = new Map<string, string[]>();
+  for (const variable of env.names()) {
+    const candidate = candidateOf(env, variable);
+    if (candidate === undefined || known.has(candidate.name)) continue;
+    if (isForeign(env, candidate)) {
+      if (!mayBeMeant(env, candidate)) continue;
+      ignored.set(candidate.name, [...ignored.get(candidate.name) ?? [], variable]);
+    } else names.set(candidate.name, variableOrigin(variable, layer.source));
+  }
+  for (const [name, variables] of ignored) {
+    layer.warnings.push(
+      `env ${variables.join(" and ")} ${variables.length === 1 ? "names" : "name"} no ` +
+        `database; if one is meant, list it: REDIS_DATABASES=${name}`,
+    );
+  }
+  return names;
+}
+
+function listedDatabases(env: EnvReader, layer: Layer): Map<string, Origin> {
+  const names = new Map<string, Origin>();
+  const listed = env.get("REDIS_DATABASES") ?? "";
+  const origin = variableOrigin("REDIS_DATABASES", layer.source);
+  for (const name of listed.split(",").map((name) => name.trim())) {
+    if (name === "") continue;
+    if (/^[0-9]+$/.test(name)) {
+      // Images of the server take the count of their databases under this name.
+      layer.warnings.push(
+        `env REDIS_DATABASES holds the number ${keyName(name)}, allowed: names of ` +
+          "databases, with commas between; ignored",
+      );
+    } else if (isDatabaseName(name)) names.set(name, origin);
+    else layer.refuse(origin, "databases", `found the name "${keyName(name)}"`);
+  }
+  return names;
+}
+
+function candidateOf(env: EnvReader, variable: string): Candidate | undefined {
+  const value = env.get(variable) ?? "";
+  const isUrl = !/^[0-9]+$/.test(value);
+  const pattern = isUrl ? /^REDIS_([A-Z0-9_]+)_URL$/ : /^REDIS_DB_([A-Z0-9_]+)$/;
+  const name = pattern.exec(variable)?.[1]?.toLowerCase();
+  // `REDIS_DB_1` counts databases.
+  if (name === undefined || !isDatabaseName(name) || /^[0-9_]+$/.test(name)) {
+    return undefined;
+  }
+  return isUrl && !readEndpointUrl(value).ok ? undefined : { variable, name, isUrl };
+}
+
+/** Whether a variable is probably not about a database. */
+function isForeign(env: EnvReader, candidate: Candidate): boolean {
+  const { variable, name, isUrl } = candidate;
+  if (SERVICE_LINK.test(variable)) return true;
+  const words = name.split("_").map((word) => word.replace(/[0-9]+$/, ""));
+  if (words.some((word) => FOREIGN_WORDS.has(word))) return true;
+  return isUrl ? isMainServer(env, variable) : Number(env.get(variable)) > MAX_FOUND_DB;
+}
+
+/** Whether a warning is due: somebody could mean a database by it. */
+function mayBeMeant(env: EnvReader, { variable }: Candidate): boolean {
+  return !SERVICE_LINK.test(variable) && env.get(variable) !== env.get("REDIS_URL");
+}
+
+/**
+ * Whether a URL is another way to the very database of `REDIS_URL`: the same password, or
+ * the same host and port, and the same number.
+ */
+function isMainServer(env: EnvReader, variable: string): boolean {
+  const [main, other] = [env.get("REDIS_URL"), env.get(variable)].map((text) => {
+    const url = readEndpointUrl(text ?? "");
+    return url.ok ? url.values : new Map<string, unknown>();
+  });
+  const same = (key: string): boolean => main!.get(key) === other!.get(key);
+  if ((main!.get("db") ?? 0) !== (other!.get("db") ?? 0)) return false;
+  const isSamePlace = main!.has("host") && same("host") && same("port");
+  return isSamePlace || (main!.has("password") && same("password"));
+}
