@@ -7,12 +7,14 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { freePort, isPortFree } from "./ports.ts";
 import { RelayConnection, type RelayFaults } from "./relay_connection.ts";
+import type { RelayRecorder } from "./relay_recorder.ts";
 import type { RelayScript } from "./relay_script.ts";
 import { resetSocket } from "./reset_socket.ts";
 import { waitFor } from "./wait.ts";
 
 export type { RelayConnection, RelayFaults } from "./relay_connection.ts";
 export type { RelayEnd, RelayFault, RelayPipeCounts } from "./relay_pipe.ts";
+export { RelayRecorder } from "./relay_recorder.ts";
 export type { RelayScript } from "./relay_script.ts";
 
 /** Where a relay leads to. */
@@ -41,6 +43,8 @@ export interface RelayOptions {
   forgetAfterIdleMs?: number;
   /** Answers commands instead of the server. Default: the server answers all. */
   script?: RelayScript;
+  /** Remembers what passed, and what happened. Default: nothing is remembered. */
+  recorder?: RelayRecorder;
 }
 
 /**
@@ -70,6 +74,7 @@ export class Relay implements AsyncDisposable {
   readonly #connections = new Set<RelayConnection>();
   readonly #held = new Set<Socket>();
   readonly #closedBytes = { toServer: 0, toClient: 0 };
+  #lastNumber = 0;
   #faults: RelayFaults;
   #listener: Server | undefined;
 
@@ -119,11 +124,15 @@ export class Relay implements AsyncDisposable {
 
   /** Changes the faults of all connections, those to come included. */
   set(faults: RelayFaults): void {
+    this.#options.recorder?.event(`faults are set: ${JSON.stringify(faults)}`);
     this.#faults = { ...this.#faults, ...faults };
     for (const connection of this.#connections) connection.set(faults);
   }
 
-  /** All bytes pass again. What was dropped is lost, what was stalled goes on. */
+  /**
+   * All bytes of new connections pass again, and of those that lost none: what was stalled
+   * goes on. A stream that lost some stays silent until an end closes it.
+   */
   heal(): void {
     this.welcome = "pass";
     this.set({ toServer: { kind: "pass" }, toClient: { kind: "pass" } });
@@ -198,6 +207,8 @@ export class Relay implements AsyncDisposable {
       faults: this.#faults,
       forgetAfterIdleMs: this.#options.forgetAfterIdleMs ?? 0,
       script: this.#options.script,
+      recorder: this.#options.recorder,
+      number: ++this.#lastNumber,
       onClose: (closed) => this.#forget(closed),
     });
     this.#connections.add(connection);

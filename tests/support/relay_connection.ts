@@ -6,6 +6,7 @@
 
 import type { Socket } from "node:net";
 import { type RelayEnd, type RelayFault, RelayPipe } from "./relay_pipe.ts";
+import type { RelayRecorder, RelayWay } from "./relay_recorder.ts";
 import { type RelayScript, ScriptedLink } from "./relay_script.ts";
 import { resetSocket } from "./reset_socket.ts";
 
@@ -19,6 +20,8 @@ export interface RelayFaults {
 
 /** What a {@linkcode RelayConnection} is made of. */
 export interface RelayConnectionOptions {
+  /** Number of the connection, from 1 on. */
+  number: number;
   /** The client's socket. */
   client: Socket;
   /** The socket to the server. */
@@ -29,12 +32,16 @@ export interface RelayConnectionOptions {
   forgetAfterIdleMs: number;
   /** Answers commands instead of the server. */
   script?: RelayScript;
+  /** Remembers what passed. */
+  recorder?: RelayRecorder;
   /** Called once when both sockets are closed. */
   onClose: (connection: RelayConnection) => void;
 }
 
 /** A pair of sockets with a fault for each direction. */
 export class RelayConnection {
+  /** Number of the connection, from 1 on. */
+  readonly number: number;
   /** When the client was accepted, on the clock of `performance.now()`. */
   readonly acceptedAt: number = performance.now();
   /** From the client to the server. */
@@ -48,15 +55,22 @@ export class RelayConnection {
 
   constructor(options: RelayConnectionOptions) {
     this.#options = options;
+    this.number = options.number;
     const { client, server, script } = options;
     const cut = (how: RelayEnd) => how === "reset" ? this.reset() : this.end();
-    this.toServer = new RelayPipe(client, server, cut);
-    this.toClient = new RelayPipe(server, client, cut);
+    const pipe = (from: Socket, to: Socket, way: RelayWay) =>
+      new RelayPipe(from, to, {
+        cut,
+        note: (bytes, fate) => options.recorder?.bytes(this.number, way, bytes, fate),
+      });
+    this.toServer = pipe(client, server, "toServer");
+    this.toClient = pipe(server, client, "toClient");
     this.#link = script && new ScriptedLink(script, {
       toServer: (bytes) => this.toServer.receive(bytes),
       toClient: (bytes) => this.toClient.receive(bytes),
     });
     this.set(options.faults);
+    this.#note(`accepted, faults ${JSON.stringify(options.faults)}`);
     this.#connect(client, this.toServer, (bytes) => this.#fromClient(bytes), server);
     this.#connect(server, this.toClient, (bytes) => this.#fromServer(bytes), client);
   }
@@ -66,7 +80,8 @@ export class RelayConnection {
     return this.#options.client.remotePort;
   }
 
-  /** Changes the faults of this connection from now on. */
+  /** Changes the faults of this connection from now on; those of a direction that is being
+   * cut stay as they are. */
   set(faults: RelayFaults): void {
     if (faults.toServer) this.toServer.set(faults.toServer);
     if (faults.toClient) this.toClient.set(faults.toClient);
@@ -89,6 +104,7 @@ export class RelayConnection {
 
   /** Ends the connection with RST: the client sees ECONNRESET. */
   reset(): void {
+    this.#note("is reset by the relay");
     this.#closePipes();
     resetSocket(this.#options.client);
     this.#options.server.destroy();
@@ -96,6 +112,7 @@ export class RelayConnection {
 
   /** Ends the connection with FIN, after what was delivered. */
   end(): void {
+    this.#note("is ended by the relay");
     this.#closePipes();
     this.#options.client.end(() => this.#options.client.destroy());
     this.#options.server.destroy();
@@ -132,10 +149,13 @@ export class RelayConnection {
     socket.on("error", () => {}); // "close" follows, and says enough
     socket.on("close", () => {
       this.#openSockets--;
+      this.#note(
+        `the socket of the ${pipe === this.toServer ? "client" : "server"} closed`,
+      );
       if (this.#openSockets === 0) {
         this.#closePipes();
         this.#options.onClose(this);
-      } else if (pipe.fault.kind !== "drop") {
+      } else if (!pipe.isOver && pipe.fault.kind !== "drop") {
         // What is delayed still arrives; the other end then closes by itself.
         pipe.receiveEnd();
         if (pipe.fault.kind !== "delay") other.end(() => other.destroy());
@@ -152,6 +172,10 @@ export class RelayConnection {
       this.blackhole();
     }
     this.#lastByteAt = now;
+  }
+
+  #note(what: string): void {
+    this.#options.recorder?.event(what, this.number);
   }
 
   #closePipes(): void {

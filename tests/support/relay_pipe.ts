@@ -13,13 +13,18 @@ export type RelayFault =
   | { kind: "pass" }
   /** They pass `ms` milliseconds late, in order. */
   | { kind: "delay"; ms: number }
-  /** They are taken and forgotten; so is the end of the connection. */
+  /**
+   * They are taken and forgotten; so is the end of the connection. Bytes that were dropped
+   * are never made up for, so no later byte of this direction passes, whatever the fault
+   * is then: a stream may end early, but it has no holes. Its end passes again.
+   */
   | { kind: "drop" }
   /** They are not even taken: the sender's buffers fill up. */
   | { kind: "stall" }
   /**
    * `afterBytes` more bytes pass; when the next one comes, both sides are cut off, with FIN
-   * (`end`) or RST (`reset`). With `reset`, bytes that the receiver has not taken may be
+   * (`end`) or RST (`reset`). From then on the cut is final: no other fault takes its place.
+   * With `reset`, bytes that the receiver has not taken may be
    * lost, as in life. `afterBytes: 0` towards the client swallows the reply of a command
    * that ran.
    */
@@ -38,29 +43,57 @@ export interface RelayPipeCounts {
   delivered: number;
 }
 
-/** `null` is the end of the sender's stream. */
-type Parcel = { due: number; bytes: Uint8Array | null };
+/** What became of bytes that were received: they pass by and by, or they are lost. */
+export type RelayFate = "passed" | "lost";
+
+/** What a {@linkcode RelayPipe} tells its connection. */
+export interface RelayPipeHooks {
+  /** Ends both directions. */
+  cut(how: RelayEnd): void;
+  /** Takes note of bytes that were received. */
+  note(bytes: Uint8Array, fate: RelayFate): void;
+}
+
+/** What is on its way: bytes, the end of the sender's stream, or a cut. */
+type Parcel = { readonly due: number; readonly load: Uint8Array | "end" | RelayCut };
+
+interface RelayCut {
+  readonly how: RelayEnd;
+  /** Whether bytes came with it that the receiver has to take first. */
+  readonly follows: boolean;
+}
+
+/**
+ * What may still pass: everything; only the end of the stream, as bytes were dropped;
+ * nothing, as the direction is being cut or is closed. It only ever gets worse.
+ */
+type Passage = "all" | "end" | "nothing";
 
 // Time for the receiver to take what was delivered before an RST takes it away.
 const RESET_DELAY_MS = 20;
 
-/** Moves the bytes of one direction as the fault of the hour says. */
+/**
+ * Moves the bytes of one direction as the fault of the hour says. Injected and rewritten
+ * bytes aside, what it delivers is always a prefix of what it received: TCP makes no holes.
+ */
 export class RelayPipe {
   readonly #source: Socket;
   readonly #target: Socket;
-  readonly #cut: (how: RelayEnd) => void;
+  readonly #hooks: RelayPipeHooks;
   readonly #counts: RelayPipeCounts = { received: 0, delivered: 0 };
   #fault: RelayFault = { kind: "pass" };
+  #passage: Passage = "all";
   #parcels: Parcel[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #cutTimer: ReturnType<typeof setTimeout> | undefined;
   #left = 0;
   #sourceEnded = false;
   readonly #injections = new Set<(taken: boolean) => void>();
 
-  constructor(source: Socket, target: Socket, cut: (how: RelayEnd) => void) {
+  constructor(source: Socket, target: Socket, hooks: RelayPipeHooks) {
     this.#source = source;
     this.#target = target;
-    this.#cut = cut;
+    this.#hooks = hooks;
     target.on("drain", () => this.#fault.kind !== "stall" && source.resume());
   }
 
@@ -74,34 +107,51 @@ export class RelayPipe {
     return this.#fault;
   }
 
-  /** Changes what happens from now on. What is under way with a delay keeps it. */
+  /** Whether it is being cut, or closed: then nothing passes any more. */
+  get isOver(): boolean {
+    return this.#passage === "nothing";
+  }
+
+  /**
+   * Changes what happens from now on. What is under way with a delay keeps it. Has no
+   * effect once the direction is being cut.
+   */
   set(fault: RelayFault): void {
+    if (this.isOver) return;
     this.#fault = fault;
     if (fault.kind === "cut") this.#left = fault.afterBytes;
     if (fault.kind === "stall") this.#source.pause();
     else this.#source.resume();
-    if (fault.kind === "drop") this.#parcels = [];
-    else if (this.#sourceEnded) this.#move(null); // an end that was dropped comes through
+    if (fault.kind === "drop") this.#dropParcels();
+    else if (this.#sourceEnded) this.#post("end", 0); // an end that was dropped comes through
   }
 
   /** Takes bytes from the sender. */
   receive(bytes: Uint8Array): void {
     this.#counts.received += bytes.length;
-    this.#move(bytes);
+    const fault = this.#fault;
+    if (this.#passage !== "all" || fault.kind === "drop") return this.#lose(bytes);
+    if (fault.kind === "cut") return this.#passUntilCut(bytes, fault.how);
+    this.#hooks.note(bytes, "passed");
+    if (fault.kind === "rewrite") return this.#post(fault.rewrite(bytes), 0);
+    // A stall passes what was on its way before it.
+    this.#post(bytes, fault.kind === "delay" ? fault.ms : 0);
   }
 
   /** Takes the end of the sender's stream. */
   receiveEnd(): void {
     this.#sourceEnded = true;
-    this.#move(null);
+    if (this.isOver || this.#fault.kind === "drop") return;
+    this.#post("end", this.#fault.kind === "delay" ? this.#fault.ms : 0);
   }
 
   /**
    * Hands bytes to the receiver that no sender sent, whatever the fault. Resolves with true
-   * when the kernel took them, with false when the connection is closed.
+   * when the kernel took them, with false when the connection is cut or closed.
    */
   inject(bytes: Uint8Array): Promise<boolean> {
-    if (bytes.length === 0 || !this.#isOpen) return Promise.resolve(this.#isOpen);
+    const isOpen = this.#isOpen && !this.isOver;
+    if (bytes.length === 0 || !isOpen) return Promise.resolve(isOpen);
     return new Promise((resolve) => {
       this.#injections.add(resolve);
       this.#write(bytes, (error) => {
@@ -111,46 +161,48 @@ export class RelayPipe {
     });
   }
 
-  /** Forgets what is under way. */
+  /** Forgets what is under way; nothing passes any more. */
   close(): void {
+    this.#passage = "nothing";
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    clearTimeout(this.#cutTimer);
+    this.#timer = this.#cutTimer = undefined;
     this.#parcels = [];
     for (const resolve of this.#injections) resolve(false);
     this.#injections.clear();
   }
 
-  #move(bytes: Uint8Array | null): void {
-    switch (this.#fault.kind) {
-      case "drop":
-        return;
-      case "cut":
-        return bytes === null ? this.#post(null, 0) : this.#moveUntilCut(bytes);
-      case "rewrite":
-        return this.#post(bytes && this.#fault.rewrite(bytes), 0);
-      case "delay":
-        return this.#post(bytes, this.#fault.ms);
-      case "pass":
-      case "stall": // what was on its way before the stall
-        return this.#post(bytes, 0);
+  #lose(bytes: Uint8Array): void {
+    this.#hooks.note(bytes, "lost");
+    if (this.#passage === "all") this.#passage = "end";
+  }
+
+  #dropParcels(): void {
+    const parcels = this.#parcels;
+    this.#parcels = [];
+    for (const { load } of parcels) {
+      if (load instanceof Uint8Array) this.#lose(load);
     }
   }
 
-  #moveUntilCut(bytes: Uint8Array): void {
-    if (this.#fault.kind !== "cut") return;
-    const { how } = this.#fault;
+  #passUntilCut(bytes: Uint8Array, how: RelayEnd): void {
     const part = bytes.subarray(0, this.#left);
+    const rest = bytes.subarray(part.length);
     this.#left -= part.length;
-    this.#write(part);
-    if (part.length === bytes.length) return;
-    this.#fault = { kind: "drop" };
-    if (how === "end" || part.length === 0) this.#cut(how);
-    else this.#timer = setTimeout(() => this.#cut(how), RESET_DELAY_MS);
+    if (part.length > 0) {
+      this.#hooks.note(part, "passed");
+      this.#post(part, 0);
+    }
+    if (rest.length === 0) return;
+    this.#passage = "nothing";
+    this.#hooks.note(rest, "lost");
+    this.#post({ how, follows: part.length > 0 }, 0);
   }
 
-  #post(bytes: Uint8Array | null, delayMs: number): void {
-    if (delayMs === 0 && this.#parcels.length === 0) return this.#deliver(bytes);
-    this.#parcels.push({ due: performance.now() + delayMs, bytes });
+  /** Sends something on its way: behind what is there, however short its own delay is. */
+  #post(load: Parcel["load"], delayMs: number): void {
+    if (delayMs === 0 && this.#parcels.length === 0) return this.#deliver(load);
+    this.#parcels.push({ due: performance.now() + delayMs, load });
     this.#timer ??= setTimeout(() => this.#deliverDue(), delayMs);
   }
 
@@ -159,18 +211,23 @@ export class RelayPipe {
     const now = performance.now();
     const waiting = this.#parcels.findIndex(({ due }) => due > now);
     const due = this.#parcels.splice(0, waiting < 0 ? this.#parcels.length : waiting);
-    const bytes = due.flatMap((parcel) => parcel.bytes ?? []);
+    const bytes = due.flatMap(({ load }) => load instanceof Uint8Array ? load : []);
     if (bytes.length > 0) this.#write(concatBytes(bytes));
-    if (due.some((parcel) => parcel.bytes === null)) this.#deliver(null);
+    for (const { load } of due) {
+      if (!(load instanceof Uint8Array)) this.#deliver(load);
+    }
     if (this.#parcels.length > 0) {
       const ms = Math.max(1, this.#parcels[0].due - now);
       this.#timer = setTimeout(() => this.#deliverDue(), ms);
     }
   }
 
-  #deliver(bytes: Uint8Array | null): void {
-    if (bytes !== null) this.#write(bytes);
-    else if (this.#isOpen) this.#target.end();
+  #deliver(load: Parcel["load"]): void {
+    if (load instanceof Uint8Array) this.#write(load);
+    else if (load === "end") {
+      if (this.#isOpen) this.#target.end();
+    } else if (load.how === "end" || !load.follows) this.#hooks.cut(load.how);
+    else this.#cutTimer = setTimeout(() => this.#hooks.cut(load.how), RESET_DELAY_MS);
   }
 
   get #isOpen(): boolean {
