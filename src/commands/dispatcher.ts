@@ -153,7 +153,7 @@ export class Dispatcher implements CommandOwner {
     const { database } = this.#options;
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
-      const why = "no text can be made of one of its arguments, so none was sent";
+      const why = "one of its arguments has no text, so none was sent";
       return new CommandRefusedError(database, unwritable.name, why, "a pipeline");
     }
     const unfit = unfitForBatch(batch);

@@ -1,10 +1,8 @@
 /**
- * The one door to the client library at run time, with the client of passive_client.ts:
- * everything of ioredis that runs is made here, so that its defaults (reconnecting,
- * queueing, sending again) are switched off in one place.
+ * Makes the clients of connections: the library's defaults (reconnecting, queueing, sending
+ * again) are switched off in one place.
  */
-import "./env_access.ts";
-import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";
+import { Command, Redis, type RedisOptions, ReplyError } from "./library.ts";
 import type { ConnectionStream } from "../transport/stream.ts";
 import { writeCommandText } from "./command_text.ts";
 import { withoutQuotes } from "./reply_text.ts";
@@ -115,7 +113,7 @@ export async function connectDriver(options: DriverOptions): Promise<Redis> {
     }
   };
   redis.on("error", failed);
-  hold(redis, guardHandshake(redis, failed, postponed));
+  hold(redis, { database: "", ...guardHandshake(redis, failed, postponed) });
   try {
     await redis.connect();
   } catch (error) {
@@ -137,7 +135,7 @@ function guardHandshake(
   redis: Redis,
   failed: (error: Error) => void,
   postponed: DriverOptions["postponed"],
-): ClientHolder {
+): Pick<ClientHolder, "clientSends"> {
   const send = (command: Command) => librarySend.call(redis, command) as Promise<unknown>;
   const clientSends = (command: Command) => {
     hideArguments(command);

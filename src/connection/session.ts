@@ -65,6 +65,11 @@ export class Session implements ClientHolder, ConnectionHolder {
     return this.#connection;
   }
 
+  /** Name of the database. */
+  get database(): string {
+    return this.#connection.database;
+  }
+
   /** The client; its options are not to be changed. */
   get redis(): Redis {
     return this.#connection.redis;

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
@@ -30,7 +29,8 @@ import {
   type TransactionParts,
 } from "../commands/transaction.ts";
 import type { Connection } from "../connection/connection.ts";
-import { Command } from "../connection/driver.ts";
+import type { Command } from "../connection/driver.ts";
+import { ManagedCommand } from "../connection/managed_command.ts";
 import type { CommandOwner } from "../connection/tracked.ts";
 import { makeBlocking } from "./blocking.ts";
 import { locate } from "../servers/location.ts";
@@ -228,10 +228,12 @@ export class Database {
     args: readonly (string | Uint8Array | number)[],
   ): Promise<unknown> {
     const { keyPrefix } = this.config;
-    const built = new Command(command, args.map(asLibraryArgument), {
+    // Arguments are not lists here: one that is would be flattened.
+    const single = args.map((arg) => Array.isArray(arg) ? [arg] : arg);
+    const built = new ManagedCommand(command, single, {
       keyPrefix,
       replyEncoding: this.config.decodeResponses ? "utf8" : null,
-    });
+    }) as unknown as Command;
     this.#route.dispatch(built);
     return built.promise;
   }
@@ -430,11 +432,4 @@ export class Database {
   #lend(target: LeaseTarget, wait: LeaseWait): Promise<Loan> {
     return this.#servers.lease(target, wait, (server, wait) => server.lend(wait));
   }
-}
-
-/** The client library knows bytes as Buffers only; of others it would send the text. */
-function asLibraryArgument(arg: string | Uint8Array | number): string | Buffer | number {
-  return arg instanceof Uint8Array
-    ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength)
-    : arg;
 }
