@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import type { Emit } from "../core/events.ts";
+import type { ConnectionDetail, Emit } from "../core/events.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { ClusterServers } from "../servers/cluster_servers.ts";
@@ -95,6 +95,9 @@ export class Database {
   readonly #route: CommandRoute;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
+  /** Connections that are open. */
+  #open = 0;
+  #closed = false;
   /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
   readonly #leaseOwner: CommandOwner = {
     replied: (command, reply) => this.#dispatcher.replied(command, reply),
@@ -264,6 +267,7 @@ export class Database {
    * @returns How many commands were cut.
    */
   async close(drainMs: number): Promise<number> {
+    this.#closed = true;
     this.#dispatcher.close();
     this.#servers.stopReporting();
     const { clock } = this.#services;
@@ -273,6 +277,7 @@ export class Database {
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
     const cut = await this.#servers.close(Math.max(0, deadline - clock.now()));
     this.#telemetry?.close();
+    this.client.tellStatus("end");
     return cut;
   }
 
@@ -312,7 +317,11 @@ export class Database {
   }
 
   #makeServers(): Servers {
-    const { budget, clock, emit, openChannel, opened } = this.#services;
+    const { budget, clock, openChannel, opened } = this.#services;
+    const emit: Emit = (type, detail) => {
+      if (type === "connection") this.#noteConnection(detail as ConnectionDetail);
+      this.#services.emit(type, detail);
+    };
     const { config } = this;
     const context: ServerContext = {
       config,
@@ -331,6 +340,13 @@ export class Database {
     return new SingleServer(
       new ServerConnections(context, { locate: (moved) => locate(config, clock, moved) }),
     );
+  }
+
+  /** The client says "ready" as long as a connection is open. */
+  #noteConnection({ action }: ConnectionDetail): void {
+    if (action === "opened") this.#open++;
+    else if (action === "closed") this.#open--;
+    if (!this.#closed) this.client.tellStatus(this.#open > 0 ? "ready" : "wait");
   }
 
   #makeTelemetry(): DatabaseTelemetry | undefined {
