@@ -1,7 +1,7 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
+import { defineCommandMethods } from "../connection/command_methods.ts";
 import { Redis, type RedisOptions } from "../connection/driver.ts";
 import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
-import { defineCommandMethods } from "./command_methods.ts";
 import { type CallOptions, scopeRoute } from "./with.ts";
 
 /** What a client passes its commands to. */
@@ -46,6 +46,19 @@ interface Batch {
   readonly commands: IORedisCommand[];
 }
 
+/** Whether a client has a connection, in the library's own words. */
+export type ClientStatus = "wait" | "ready" | "end";
+
+/** What a client is made of, and what it collects. No private fields: a client with other
+ * settings for its calls is an object whose prototype is the client. */
+const PARTS = Symbol("parts");
+const BATCH = Symbol("batch");
+/** The client that all such objects come from. */
+const ROOT = Symbol("root");
+
+/** Where the library's clients keep their listeners. */
+const LISTENERS = ["_events", "_eventsCount", "_maxListeners"] as const;
+
 /**
  * The client of one database: every command of ioredis, typed as ioredis types it,
  * delivered over the manager's connections. It is the same object for every caller,
@@ -85,8 +98,9 @@ export interface RedisClient extends IORedis {
 
 /** What a {@linkcode RedisClient} is made of; the manager makes it. */
 export class ManagedClient extends Redis implements RedisClient {
-  readonly #client: ClientOptions;
-  #batch: Batch | undefined;
+  readonly [PARTS]: ClientOptions;
+  readonly [ROOT]: ManagedClient;
+  [BATCH]: Batch | undefined = undefined;
 
   /**
    * Made by the manager; use {@linkcode RedisConnectionManager.getClient}.
@@ -100,24 +114,65 @@ export class ManagedClient extends Redis implements RedisClient {
       db: client.db,
       Connector: NoConnector as unknown as RedisOptions["Connector"],
     });
-    this.#client = client;
+    this[PARTS] = client;
+    this[ROOT] = this;
+    // Everybody has the same object: many listeners are no leak.
+    this.setMaxListeners(0);
   }
 
   /** Name of the database. */
   get databaseName(): string {
-    return this.#client.database;
+    return this[PARTS].database;
   }
 
   /**
-   * The same client with other settings for its calls.
+   * The same client with other settings for its calls: its scripts, its listeners and its
+   * status are the same ones.
    *
    * @param call What differs.
    * @returns A client for such calls; it has no connection of its own.
    * @throws {RangeError} If the deadline is not more than 0.
    */
   with(call: CallOptions): RedisClient {
-    const { route, ...rest } = this.#client;
-    return new ManagedClient({ ...rest, route: scopeRoute(route, call) });
+    const { route, ...rest } = this[PARTS];
+    const root = this[ROOT];
+    const scoped = Object.create(this);
+    scoped[PARTS] = { ...rest, route: scopeRoute(route, call) };
+    scoped[BATCH] = undefined;
+    for (const key of LISTENERS) {
+      Object.defineProperty(scoped, key, {
+        get: () => Reflect.get(root, key),
+        set: (value) => Reflect.set(root, key, value),
+      });
+    }
+    return scoped;
+  }
+
+  /**
+   * Adds a script as a method, to this client and to all that {@linkcode with} gives.
+   *
+   * @param name Name of the method.
+   * @param definition The script.
+   */
+  override defineCommand(
+    name: string,
+    definition: Parameters<Redis["defineCommand"]>[1],
+  ): void {
+    super.defineCommand.call(this[ROOT], name, definition);
+  }
+
+  /**
+   * Says whether there is a connection. Called by the database.
+   *
+   * @param status The status.
+   */
+  tellStatus(status: ClientStatus): void {
+    const root = this[ROOT];
+    const before = root.status;
+    if (before === status || before === "end") return;
+    if (before === "ready") announce(root, "close");
+    if (status === "ready") announce(root, "connect");
+    announce(root, status);
   }
 
   /**
@@ -128,37 +183,17 @@ export class ManagedClient extends Redis implements RedisClient {
    * @returns The command's promise.
    */
   override sendCommand(command: IORedisCommand, stream?: unknown): unknown {
-    if (!this.#client.decodeResponses) {
+    const { decodeResponses, route } = this[PARTS];
+    if (!decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
-    if (stream !== undefined) this.#collect(command, stream);
+    if (stream !== undefined) collect(this, command, stream);
     else {
       // The pipeline was sent first, so it goes out first.
-      if (this.#batch !== undefined) this.#dispatchBatch();
-      this.#client.route.dispatch(command);
+      if (this[BATCH] !== undefined) dispatchBatch(this);
+      route.dispatch(command);
     }
     return command.promise;
-  }
-
-  /** A pipeline hands its commands over one by one in one go: they go out together. */
-  #collect(command: IORedisCommand, pipeline: unknown): void {
-    const current = this.#batch;
-    if (current !== undefined && current.pipeline === pipeline) {
-      current.commands.push(command);
-      return;
-    }
-    if (current !== undefined) this.#dispatchBatch();
-    const batch: Batch = { pipeline, commands: [command] };
-    this.#batch = batch;
-    queueMicrotask(() => {
-      if (this.#batch === batch) this.#dispatchBatch();
-    });
-  }
-
-  #dispatchBatch(): void {
-    const { commands } = this.#batch!;
-    this.#batch = undefined;
-    this.#client.route.dispatchBatch(commands);
   }
 
   /**
@@ -168,7 +203,7 @@ export class ManagedClient extends Redis implements RedisClient {
    * @returns A promise that resolves when connected.
    */
   override connect(): Promise<void> {
-    return this.#client.route.whenReady();
+    return this[PARTS].route.whenReady();
   }
 
   /**
@@ -177,7 +212,7 @@ export class ManagedClient extends Redis implements RedisClient {
    * @throws {CommandRefusedError} Always.
    */
   override disconnect(): void {
-    throw this.#refusal("disconnect", "use manager.closeAll() to close its connections");
+    throw refusal(this, "disconnect", "use manager.closeAll() to close its connections");
   }
 
   /**
@@ -186,7 +221,7 @@ export class ManagedClient extends Redis implements RedisClient {
    * @throws {CommandRefusedError} Always.
    */
   override end(): void {
-    throw this.#refusal("end", "use manager.closeAll() to close its connections");
+    throw refusal(this, "end", "use manager.closeAll() to close its connections");
   }
 
   /**
@@ -195,7 +230,8 @@ export class ManagedClient extends Redis implements RedisClient {
    * @throws {CommandRefusedError} Always.
    */
   override duplicate(): never {
-    throw this.#refusal(
+    throw refusal(
+      this,
       "duplicate",
       "use manager.acquire() for a connection of your own",
     );
@@ -208,12 +244,8 @@ export class ManagedClient extends Redis implements RedisClient {
    */
   override monitor(): Promise<never> {
     return Promise.reject(
-      this.#refusal("monitor", "use manager.acquire() and lease.client.monitor()"),
+      refusal(this, "monitor", "use manager.acquire() and lease.client.monitor()"),
     );
-  }
-
-  #refusal(command: string, instead: string): CommandRefusedError {
-    return new CommandRefusedError(this.#client.database, command, instead);
   }
 
   /**
@@ -222,7 +254,7 @@ export class ManagedClient extends Redis implements RedisClient {
    * @returns Name and number of the database.
    */
   [Symbol.for("Deno.customInspect")](): string {
-    return `RedisClient { database: "${this.#client.database}", db: ${this.#client.db} }`;
+    return `RedisClient { database: "${this[PARTS].database}", db: ${this[PARTS].db} }`;
   }
 
   /**
@@ -231,8 +263,53 @@ export class ManagedClient extends Redis implements RedisClient {
    * @returns Name and number of the database.
    */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `RedisClient { database: "${this.#client.database}", db: ${this.#client.db} }`;
+    return `RedisClient { database: "${this[PARTS].database}", db: ${this[PARTS].db} }`;
   }
 }
 
 defineCommandMethods(ManagedClient.prototype);
+
+/** A pipeline hands its commands over one by one in one go: they go out together. */
+function collect(
+  client: ManagedClient,
+  command: IORedisCommand,
+  pipeline: unknown,
+): void {
+  const current = client[BATCH];
+  if (current !== undefined && current.pipeline === pipeline) {
+    current.commands.push(command);
+    return;
+  }
+  if (current !== undefined) dispatchBatch(client);
+  const batch: Batch = { pipeline, commands: [command] };
+  client[BATCH] = batch;
+  queueMicrotask(() => {
+    if (client[BATCH] === batch) dispatchBatch(client);
+  });
+}
+
+function dispatchBatch(client: ManagedClient): void {
+  const { commands } = client[BATCH]!;
+  client[BATCH] = undefined;
+  client[PARTS].route.dispatchBatch(commands);
+}
+
+function refusal(
+  client: ManagedClient,
+  command: string,
+  instead: string,
+): CommandRefusedError {
+  return new CommandRefusedError(client.databaseName, command, instead);
+}
+
+/** Sets a status and tells its listeners; what one throws is not the connection's. */
+function announce(client: ManagedClient, status: ClientStatus | "close" | "connect") {
+  (client as { status: string }).status = status;
+  try {
+    client.emit(status);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

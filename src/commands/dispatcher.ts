@@ -21,6 +21,7 @@ import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { FailureKind } from "../resilience/failure_kinds.ts";
 import { unfitForBatch } from "./batch.ts";
+import { TransactionTrial } from "./transaction_trial.ts";
 import type { ScopedCommand } from "./with.ts";
 import { RetryJudge, type RetryPolicy, type Verdict } from "./retry_judge.ts";
 
@@ -85,6 +86,7 @@ export class Dispatcher implements CommandOwner {
   readonly #sink: CommandSink;
   readonly #breaker: CommandGate;
   readonly #judge: RetryJudge;
+  readonly #trial: TransactionTrial;
   readonly #timeoutMs: number;
   #closed = false;
 
@@ -101,6 +103,11 @@ export class Dispatcher implements CommandOwner {
     this.#breaker = options.breaker;
     this.#timeoutMs = options.commandTimeoutMs;
     this.#judge = new RetryJudge(options.retry, options.clock);
+    this.#trial = new TransactionTrial({
+      classifier: options.classifier,
+      submitBatch: (commands) => this.#sink.submitBatch(commands),
+      timeoutMs: options.commandTimeoutMs,
+    });
   }
 
   /** Takes no more commands. */
@@ -145,15 +152,33 @@ export class Dispatcher implements CommandOwner {
     const open = batch.filter(({ tracking }) => !tracking.settled);
     if (open.length === 0) return;
     const refusal = this.#refusalOfBatch(batch);
-    if (refusal === undefined) this.#sink.submitBatch(batch);
+    if (refusal === undefined) this.#submitBatch(batch);
     else for (const command of open) this.failed(command, refusal, "never-sent");
+  }
+
+  /** Sends a transaction once it is known that the server lets it begin. */
+  #submitBatch(batch: readonly TrackedCommand[]): void {
+    const trial = this.#trial;
+    if (trial.hasPassed || !batch.some(isMulti)) return this.#sink.submitBatch(batch);
+    const now = this.#options.clock.now();
+    for (const { tracking } of batch) {
+      tracking.startedAt = now;
+      tracking.waited = true;
+    }
+    trial.run().then((refusal) => {
+      const open = batch.filter(({ tracking }) => !tracking.settled);
+      if (refusal === undefined) {
+        // A caller who gave up gave all of it up.
+        if (open.length === batch.length) this.#sink.submitBatch(batch);
+      } else for (const command of open) this.#tell(command, refusal);
+    });
   }
 
   #refusalOfBatch(batch: readonly TrackedCommand[]): Error | undefined {
     const { database } = this.#options;
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
-      const why = "no text can be made of one of its arguments, so none was sent";
+      const why = "one of its arguments has no text, so none was sent";
       return new CommandRefusedError(database, unwritable.name, why, "a pipeline");
     }
     const unfit = unfitForBatch(batch);
@@ -196,6 +221,11 @@ export class Dispatcher implements CommandOwner {
       else this.#resubmitLater(command, verdict.delayMs);
       return;
     }
+    if (isMulti(command) && delivery === "rejected") this.#trial.forget();
+    this.#tell(command, error);
+  }
+
+  #tell(command: TrackedCommand, error: Error): void {
     const { probe } = command.tracking;
     if (probe !== undefined) settleProbe(probe, error);
     this.#statistics.commandFailed(error);
@@ -278,6 +308,10 @@ export class Dispatcher implements CommandOwner {
     const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
     return new CommandRefusedError(this.#options.database, command.name, advice);
   }
+}
+
+function isMulti({ tracking: { info } }: TrackedCommand): boolean {
+  return info?.name === "multi";
 }
 
 function asError(reason: unknown): Error {

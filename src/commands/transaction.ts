@@ -174,7 +174,6 @@ async function execute(
   commands: readonly IORedisCommand[],
 ): Promise<unknown[] | null> {
   const multi = lease.send(new Command("multi"));
-  await ensureBegun(database, lease, multi, commands);
   const exec = new Command("exec", [], { replyEncoding: null });
   const queued = Promise.allSettled([
     multi,
@@ -191,33 +190,6 @@ async function execute(
   const results = reply.map((raw, i) => resultOf(commands[i]!, raw));
   if (results.some(({ ok }) => !ok)) throw new TransactionError(database, true, results);
   return results.map((result) => result.ok ? result.value : undefined);
-}
-
-/** Clients whose connection has begun a transaction before. */
-const BEGAN = new WeakSet<Redis>();
-
-/**
- * Makes sure that a server lets transactions begin before the commands are sent: behind a
- * MULTI that it refuses, as its user may not run it, each would run by itself. Once on each
- * connection: it costs a round trip.
- */
-async function ensureBegun(
-  database: string,
-  { redis }: TransactionLease,
-  multi: Promise<unknown>,
-  commands: readonly IORedisCommand[],
-): Promise<void> {
-  if (BEGAN.has(redis)) return;
-  try {
-    await multi;
-    BEGAN.add(redis);
-  } catch (error) {
-    if (!isReplyError(error)) throw error;
-    const results = commands.map((): BatchResult => (
-      { ok: false, error, delivery: "rejected" }
-    ));
-    throw new TransactionError(database, false, results);
-  }
 }
 
 /** What became of a command that was run. */
@@ -243,8 +215,8 @@ function refusalOf(
   return new TransactionError(database, false, results);
 }
 
-/** The server let transactions begin before, and not this one: each command ran, or was
- * refused, by itself. */
+/** The server refused MULTI, and with it, the first time, all commands; if it let
+ * transactions begin before, each ran, or was refused, by itself. */
 function tornApart(
   database: string,
   queued: readonly PromiseSettledResult<unknown>[],

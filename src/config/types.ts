@@ -192,6 +192,13 @@ export interface RedisConfig {
   readonly retryWrites: boolean;
   /** Which socket of the runtime is used. Default `node`. */
   readonly transport: TransportKind;
+  /** Version of the protocol (RESP) that is spoken. With `auto`, the default, it is 3 where
+   * the server knows it, and else 2, as with proxies that do not know `HELLO`. With 3, a
+   * server that does not know it is refused. */
+  readonly protocol: "auto" | 2 | 3;
+  /** Name of the connections in `CLIENT LIST`, of ASCII characters without spaces. Default
+   * `mooring:DATABASE:PURPOSE`, where the purpose is `lane` or `lease`. */
+  readonly clientName?: string;
   /** Name of the database that this one shares its number with on purpose. */
   readonly aliasOf?: string;
   /** Leases held longer are reported with the stack. Default 0 = off. */

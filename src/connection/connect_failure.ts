@@ -1,6 +1,7 @@
 import { AuthError, ConfigError, NotReadyError } from "../core/errors/mod.ts";
 import type { FailureKind } from "../resilience/failure_kinds.ts";
 import { isReplyError } from "./driver.ts";
+import { GreetingRefused } from "./greeting.ts";
 
 /** First words of replies to a handshake that no new attempt will change. */
 const AUTH_CODES: ReadonlySet<string> = new Set(["WRONGPASS", "NOAUTH", "NOPERM"]);
@@ -16,6 +17,7 @@ const BAD_CERTIFICATE =
  * @returns `true` for WRONGPASS and its kin.
  */
 export function isAuthFailure(error: unknown): boolean {
+  if (error instanceof GreetingRefused) return error.step === "auth";
   return isReplyError(error) && AUTH_CODES.has(error.message.split(" ", 1)[0]!);
 }
 
@@ -71,7 +73,7 @@ export function isPermanent(error: unknown): boolean {
   if (error instanceof ConfigError) return true;
   if (isDenied(error)) return true;
   const { code, message = "" } = error as { code?: string; message?: string };
-  return code === "DENIED" || code === "ENOPRIMARY" ||
+  return code === "DENIED" || code === "ENOPRIMARY" || code === "EGREETING" ||
     (code !== undefined && BAD_CERTIFICATE.test(code)) ||
     message.includes("DB index is out of range");
 }

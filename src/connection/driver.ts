@@ -1,42 +1,27 @@
 /**
- * The one door to the client library at run time, with the client of passive_client.ts:
- * everything of ioredis that runs is made here, so that its defaults (reconnecting,
- * queueing, sending again) are switched off in one place.
+ * Makes the clients of connections: the library's defaults (reconnecting, queueing, sending
+ * again) are switched off in one place.
  */
-import "./env_access.ts";
-import { Command, Redis, type RedisOptions, ReplyError } from "ioredis";
+import { greet, type Greeting, hideArguments } from "./greeting.ts";
+import { Command, Redis, type RedisOptions, ReplyError } from "./library.ts";
 import type { ConnectionStream } from "../transport/stream.ts";
 import { writeCommandText } from "./command_text.ts";
 import { withoutQuotes } from "./reply_text.ts";
 import type { TrackedCommand } from "./tracked.ts";
-import { type ClientHolder, hold, PassiveClient } from "./passive_client.ts";
+import { hold, PassiveClient } from "./passive_client.ts";
 import { shareOptions } from "./shared_options.ts";
 
 export { Command, hold, Redis };
 export type { RedisOptions };
 
 /** What a client of the library is made with. */
-export interface DriverOptions {
+export interface DriverOptions extends Greeting {
   /** The open stream that it speaks over; it never gets another. */
   readonly stream: ConnectionStream;
-  /** Name that the server lists the connection under. */
-  readonly connectionName: string;
-  /** Database number. */
-  readonly db: number;
-  /** ACL user. */
-  readonly username?: string;
-  /** Password. */
-  readonly password?: string;
   /** What is put before each key. */
   readonly keyPrefix: string;
   /** The same for all clients whose options are mostly alike. Default: there are no such. */
   readonly siblings?: object;
-  /**
-   * Told of what the server refused for now, as it is busy with a script: it knows neither
-   * the connection's name nor its database number before that was sent again. Default: it
-   * fails the handshake.
-   */
-  readonly postponed?: (send: () => Promise<unknown>) => void;
 }
 
 /** Whether an error is the server's own reply. */
@@ -54,6 +39,8 @@ const PASSIVE = {
   enableReadyCheck: false,
   maxRetriesPerRequest: null,
   disableClientInfo: true,
+  // What comes before the first command is our own business: the library says nothing.
+  protocol: 2,
   // Our own deadline ends the connecting, our own transport sets TCP_NODELAY.
   connectTimeout: 0,
   noDelay: false,
@@ -80,110 +67,39 @@ class OpenStreamConnector {
   }
 }
 
-/** What a server says while a script runs for long, to all but HELLO, AUTH and few more. */
-const BUSY = /^BUSY\b/;
-
-/** Text of Redis 6 and later when a password is given that is not asked for. */
-const NO_PASSWORD_SET = "without any password configured";
-
 /**
- * Makes a client that speaks over one open stream and ends with it, and takes it
- * through the handshake: HELLO (with credentials), SELECT, CLIENT SETNAME.
+ * Makes a client that speaks over one open stream and ends with it, and takes it through
+ * what comes before the first command.
  *
  * @param options Stream, name, database, credentials.
  * @returns The client, ready.
- * @throws {Error} What the server answered to HELLO or SELECT, or why the stream ended.
+ * @throws {GreetingRefused} If the server refuses, and will again.
+ * @throws {Error} What the server answered, or why the stream ended.
  */
 export async function connectDriver(options: DriverOptions): Promise<Redis> {
+  const { connectionName, db, keyPrefix, siblings, stream } = options;
   const redis = new PassiveClient({
     ...PASSIVE,
     Connector: OpenStreamConnector as unknown as RedisOptions["Connector"],
     // Handed to the connector with the other options.
-    ...{ openStream: options.stream },
-    connectionName: options.connectionName,
-    db: options.db,
-    keyPrefix: options.keyPrefix,
-    username: options.username,
-    password: options.password,
+    ...{ openStream: stream },
+    keyPrefix,
   });
-  let failure: Error | undefined;
-  // The library reports what fails here and nowhere else; without a listener it prints.
-  const { postponed } = options;
-  const failed = (error: Error) => {
-    if (postponed === undefined || !BUSY.test(error.message)) {
-      failure ??= withoutArguments(error);
-    }
-  };
-  redis.on("error", failed);
-  hold(redis, guardHandshake(redis, failed, postponed));
-  try {
-    await redis.connect();
-  } catch (error) {
-    throw failure ?? error;
-  } finally {
-    hold(redis, undefined);
-    letGo(redis, options.siblings ?? redis);
-  }
-  if (failure !== undefined) throw failure;
-  return redis;
-}
-
-/**
- * While the handshake lasts: a SELECT that fails must fail the connection (the library
- * would go on with database 0), and a password that the server does not ask for must
- * not leave the connection half negotiated. What a busy server refuses is for later.
- */
-function guardHandshake(
-  redis: Redis,
-  failed: (error: Error) => void,
-  postponed: DriverOptions["postponed"],
-): ClientHolder {
-  const send = (command: Command) => librarySend.call(redis, command) as Promise<unknown>;
-  const clientSends = (command: Command) => {
-    hideArguments(command);
-    const reply = send(command);
-    if (command.name === "select") reply.catch(failed);
-    if (command.name !== "hello") {
-      const { name, args } = command;
-      reply.catch((error: Error) => {
-        if (!BUSY.test(error.message)) return;
-        postponed?.(() => redis.call(name, args as string[]));
-      });
-      return reply;
-    }
-    return reply.catch((error: Error) => {
-      if (!error.message.includes(NO_PASSWORD_SET)) throw error;
-      return send(new Command("hello", ["3"]));
-    });
-  };
-  return { clientSends };
-}
-
-/**
- * Takes off what only the opening needed: the client never connects again. The password
- * stands where `console.log` of a client shows it, and the listener of errors knows all
- * that the opening knew.
- */
-function letGo(redis: Redis, siblings: object): void {
-  if (redis.condition) redis.condition.auth = undefined;
-  redis.removeAllListeners("error");
   redis.on("error", ignoreErrors);
-  Object.assign(redis.options, { password: undefined, openStream: undefined });
-  redis.options = shareOptions(redis.options, siblings);
+  await redis.connect();
+  try {
+    await greet(redis, options);
+  } catch (error) {
+    throw withoutArguments(error);
+  }
+  if (redis.condition) redis.condition.select = db;
+  Object.assign(redis.options, { connectionName, db, openStream: undefined });
+  redis.options = shareOptions(redis.options, siblings ?? redis);
+  return redis;
 }
 
 /** Listens to a client's errors: without a listener the library prints them. */
 export function ignoreErrors(): void {}
-
-/** Commands whose arguments are credentials, as they may be written. */
-const SECRET: ReadonlySet<string> = new Set(["auth", "AUTH", "hello", "HELLO"]);
-
-/** The library prints what it sends where `DEBUG=ioredis:*` asks for it. */
-function hideArguments({ name, args }: Command): void {
-  if (!SECRET.has(name)) return;
-  const value = () => "***";
-  Object.defineProperty(args, Symbol.for("nodejs.util.inspect.custom"), { value });
-}
 
 const librarySend = Redis.prototype.sendCommand;
 

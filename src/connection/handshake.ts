@@ -13,6 +13,7 @@ import { ConnectionStream, type StreamHooks } from "../transport/stream.ts";
 import type { TlsMaterial } from "../transport/tls.ts";
 import { Connection, type ConnectionObserver } from "./connection.ts";
 import { connectDriver, isReplyError, type Redis } from "./driver.ts";
+import { GreetingRefused, type ProtocolChoice } from "./greeting.ts";
 import { ReplyCheck } from "./reply_check.ts";
 
 /** What a socket and its handshake need. */
@@ -25,6 +26,8 @@ export interface HandshakeOptions {
   readonly username?: string;
   /** Password; asked for each handshake. */
   readonly password?: Secret;
+  /** Which version of the protocol is spoken. Default `auto`. */
+  readonly protocol?: ProtocolChoice;
   /** What is put before each key by the library's own clients. */
   readonly keyPrefix: string;
   /** Silence after which a connection that owes replies is dead, in milliseconds. */
@@ -115,7 +118,8 @@ class Wire implements StreamHooks {
   /** What a failed handshake failed for. */
   explain(error: unknown): unknown {
     // The library says no more than that it is closed.
-    if (isReplyError(error) || !this.ended.aborted) return error;
+    const isAnswer = isReplyError(error) || error instanceof GreetingRefused;
+    if (isAnswer || !this.ended.aborted) return error;
     const { reason } = this.ended;
     if (this.#said !== undefined) return new Error(this.#said);
     return this.stream.bytesReceived === 0 ? new CutUnheard(reason.message) : reason;
@@ -129,6 +133,7 @@ class Wire implements StreamHooks {
  * @param endpoint Where to connect.
  * @param name Name that the server lists the connection under.
  * @param signal Ends it: the socket is closed.
+ * @param protocol Which version of the protocol is spoken.
  * @returns The link.
  * @throws {CutUnheard} If the server ended it before it said anything.
  * @throws {Error} What the server answered, or the socket's error.
@@ -138,6 +143,7 @@ export async function shakeHands(
   endpoint: Endpoint,
   name: string,
   signal: AbortSignal,
+  protocol: ProtocolChoice = options.protocol ?? "auto",
 ): Promise<Link> {
   const { database, db, keyPrefix } = options;
   const given = await options.password?.credentials();
@@ -159,6 +165,7 @@ export async function shakeHands(
     db,
     keyPrefix,
     siblings: options,
+    protocol,
     postponed: (send) => postponed.push(send),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

@@ -1,8 +1,13 @@
 import type { Buffer } from "node:buffer";
 import type { IORedisCommand } from "./library_types.ts";
-import { Command } from "./driver.ts";
+import {
+  type ArgumentError,
+  checkName,
+  checkRecord,
+  writeArguments,
+} from "./command_arguments.ts";
+import { Command } from "./library.ts";
 import { failTracked, type TrackedCommand, type Tracking } from "./tracked.ts";
-import { unwritableError } from "../core/writable.ts";
 
 /** What a command of the library is made with. */
 export interface CommandOptions {
@@ -12,18 +17,28 @@ export interface CommandOptions {
   readonly keyPrefix?: string;
 }
 
+/** Called with what becomes of a command, by the library's own convention: error first. */
+export type CommandCallback = (error: Error | null, reply?: unknown) => void;
+
 type Shared = Exclude<keyof IORedisCommand, "resolve" | "reject">;
 
 /** A command of the library, with what it types as private. */
 interface OpenCommand extends Pick<IORedisCommand, Shared> {
   /** Whether its arguments are as they are sent. */
   transformed: boolean;
+  /** Whether there are bytes among its arguments. */
+  bufferMode?: boolean;
+  /** Its keys, once they were looked for. */
+  keys?: unknown[];
+  /** Called with what becomes of it. */
+  readonly callback?: CommandCallback;
 }
 
 const OpenCommand = Command as unknown as new (
   name: string,
   args: unknown[],
   options: CommandOptions,
+  callback?: CommandCallback,
 ) => OpenCommand;
 
 type Transformer = (args: IORedisCommand["args"]) => IORedisCommand["args"];
@@ -36,8 +51,9 @@ const { argument: TRANSFORMERS } = (Command as unknown as {
 /**
  * A command of the library that is settled by this package from the start: without the
  * closures by which the library settles its own, and without an entry of its own in the
- * queue of commands in flight. In all else it is what the library makes of the same
- * arguments.
+ * queue of commands in flight. Its arguments are what the library makes of them, where it
+ * has a meaning for them; all others are refused rather than sent as a text such as
+ * `[object Object]`.
  *
  * Should a release of the library make its promise elsewhere, this is a command like any
  * other, which `track()` takes over.
@@ -46,6 +62,8 @@ export class ManagedCommand extends OpenCommand {
   declare tracking: Tracking | undefined;
   declare succeed: TrackedCommand["succeed"];
   declare fail: TrackedCommand["fail"];
+  /** Why it cannot be sent; it has been rejected with that. */
+  declare readonly unwritable: ArgumentError | undefined;
 
   /**
    * Makes a command.
@@ -53,9 +71,15 @@ export class ManagedCommand extends OpenCommand {
    * @param name Its name.
    * @param args Its arguments, as a caller wrote them.
    * @param options Encoding, prefix.
+   * @param callback Called with what becomes of it.
    */
-  constructor(name: string, args: unknown[], options: CommandOptions) {
-    super(name, args, options);
+  constructor(
+    name: string,
+    args: unknown[],
+    options: CommandOptions,
+    callback?: CommandCallback,
+  ) {
+    super(name, args, options, callback);
     this.tracking = undefined;
   }
 
@@ -72,6 +96,7 @@ export class ManagedCommand extends OpenCommand {
       this.succeed = succeed;
       this.fail = fail;
     });
+    if (this.callback !== undefined) callBack(this.promise, this.callback);
   }
 
   /**
@@ -99,7 +124,7 @@ export class ManagedCommand extends OpenCommand {
    * @param error Why.
    */
   reject(error: Error): void {
-    if (this.tracking === undefined) this.fail(error);
+    if (this.tracking === undefined) this.fail?.(error);
     else failTracked(this as unknown as TrackedCommand, error);
   }
 }
@@ -108,11 +133,34 @@ export class ManagedCommand extends OpenCommand {
 function makeText(command: ManagedCommand): void {
   if (command.transformed) return;
   command.transformed = true;
-  const transform = TRANSFORMERS[command.name];
+  const { name } = command;
   try {
-    if (transform !== undefined) command.args = transform(command.args);
-    command.stringifyArguments();
+    checkName(name);
+    const transform = TRANSFORMERS[name];
+    if (transform !== undefined) {
+      checkRecord(name, command.args);
+      command.args = transform(command.args);
+    }
+    if (writeArguments(name, command.args)) command.bufferMode = true;
   } catch (error) {
-    throw unwritableError(command, error);
+    // The prefix is put before nothing of it.
+    Object.assign(command, { args: [], keys: [], unwritable: error });
+    if (typeof name !== "string") command.name = "";
+    throw error;
   }
+}
+
+/** Calls back as the library does: what a callback throws is nobody's rejection. */
+function callBack(promise: Promise<unknown>, callback: CommandCallback): void {
+  const call = (error: Error | null, reply?: unknown) => {
+    try {
+      if (error === null && reply !== undefined) callback(null, reply);
+      else callback(error);
+    } catch (thrown) {
+      setTimeout(() => {
+        throw thrown;
+      });
+    }
+  };
+  promise.then((reply) => call(null, reply), call);
 }

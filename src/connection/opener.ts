@@ -39,6 +39,9 @@ export interface OpenerOptions extends HandshakeOptions {
   readonly connectTimeoutMs: number;
   /** Longest wait for a server that loads its data, in milliseconds. */
   readonly loadingTimeoutMs: number;
+  /** Name of the connections in CLIENT LIST. Default: that of the database, and the
+   * purpose. */
+  readonly clientName?: string;
   /** Silence on a lane after which it is asked for a sign of life, in milliseconds;
    * 0 = never. */
   readonly heartbeatMs: number;
@@ -83,6 +86,9 @@ const FAST_COUNT_MS = 500;
 const OVERHEAR_MS = 250;
 /** Least time between two such connections, in milliseconds. */
 const OVERHEAR_EVERY_MS = 1000;
+/** A server that closed at HELLO, and not without it, is spared it for so many milliseconds:
+ * it may have closed for another reason. */
+const PLAIN_MS = 60_000;
 /** Pause before it is asked again where to connect, after a wrong server, in milliseconds. */
 const WRONG_SERVER_PAUSE_MS = 100;
 
@@ -112,6 +118,8 @@ export class Opener {
   #round = new AbortController();
   #lost = false;
   #overheardAt = -Infinity;
+  /** Until when HELLO is left out, as the server closed at it. */
+  #plainUntil = -Infinity;
   #counted: { readonly at: number; readonly source: object } | undefined;
 
   /**
@@ -272,7 +280,7 @@ export class Opener {
     const tried: Tried = {};
     try {
       const within = AbortSignal.any([signal, stop.signal]);
-      const name = `mooring:${database}:${purpose}`;
+      const name = this.#options.clientName ?? `mooring:${database}:${purpose}`;
       const opening = this.#reach(name, within, tried);
       const reached = await deadline(opening, connectTimeoutMs, { signal });
       const { link } = reached;
@@ -353,11 +361,26 @@ export class Opener {
 
   async #handshake(endpoint: Endpoint, name: string, signal: AbortSignal): Promise<Link> {
     this.#endpoint = describeEndpoint(endpoint);
+    const { clock, protocol = "auto" } = this.#options;
+    const isPlain = clock.now() < this.#plainUntil;
     try {
-      return await shakeHands(this.#options, endpoint, name, signal);
+      return await shakeHands(
+        this.#options,
+        endpoint,
+        name,
+        signal,
+        isPlain ? 2 : protocol,
+      );
     } catch (error) {
       if (!(error instanceof CutUnheard) || !this.#mayOverhear()) throw error;
-      throw await this.#overhear(endpoint, signal) ?? error;
+      const said = await this.#overhear(endpoint, signal);
+      if (said !== undefined) throw said;
+      if (protocol !== "auto" || isPlain) throw error;
+      // It may be HELLO that it closes at.
+      const link = await shakeHands(this.#options, endpoint, name, signal, 2)
+        .catch(() => Promise.reject(error));
+      this.#plainUntil = clock.now() + PLAIN_MS;
+      return link;
     }
   }
 

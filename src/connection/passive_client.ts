@@ -1,5 +1,5 @@
-import "./env_access.ts";
-import { type Command, Redis } from "ioredis";
+import { defineCommandMethods } from "./command_methods.ts";
+import { type Command, Redis } from "./library.ts";
 
 /** Called by the library's own convention: error first. */
 type Callback = (error: Error | null, redis?: Redis) => void;
@@ -7,6 +7,8 @@ type Callback = (error: Error | null, redis?: Redis) => void;
 /** Who decides what becomes of what a client is asked for, in place of the library; what
  * is left out goes the library's own way. */
 export interface ClientHolder {
+  /** Name of the database. */
+  readonly database: string;
   /**
    * Sends a command.
    *
@@ -36,6 +38,11 @@ export class PassiveClient extends Redis {
   /** Unset where the library's own way is right. */
   [HOLDER]: ClientHolder | undefined = undefined;
 
+  /** Name of the database; empty while nobody holds the client. */
+  get databaseName(): string {
+    return this[HOLDER]?.database ?? "";
+  }
+
   override sendCommand(command: Command, stream?: unknown): unknown {
     const holder = this[HOLDER];
     // The library's pipelines hand a stream over; the coalescer batches just as well.
@@ -64,6 +71,8 @@ export class PassiveClient extends Redis {
     return monitoring;
   }
 }
+
+defineCommandMethods(PassiveClient.prototype);
 
 /**
  * Lets somebody decide what becomes of what a client is asked for.

@@ -3,6 +3,7 @@ import { delay } from "@std/async/delay";
 import { retry } from "@std/async/retry";
 import type { Clock } from "../core/clock.ts";
 import { NotReadyError } from "../core/errors/mod.ts";
+import { isReplyError } from "./driver.ts";
 
 /** What a server says of the loading of its data. */
 export interface LoadingProgress {
@@ -160,8 +161,8 @@ async function refusal(
   } catch (error) {
     const kind = kindOf(error);
     if (NOT_READY.has(kind)) return kind;
-    // A user who may not PING is served all the same.
-    if (kind === "NOPERM") return undefined;
+    // A user who may not PING, and a proxy that does not know it, is served all the same.
+    if (isReplyError(error) && kind !== "NOAUTH") return undefined;
     throw error;
   }
 }

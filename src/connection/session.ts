@@ -7,6 +7,7 @@ import type { ClientHolder } from "./passive_client.ts";
 import { Keepsake } from "./session_keepsake.ts";
 import { Stains, type Undo } from "./session_stains.ts";
 import { type CommandOwner, track, type TrackedCommand } from "./tracked.ts";
+import { TransactionGate } from "./transaction_gate.ts";
 
 /** What a session needs to know of its database. */
 export interface SessionOptions {
@@ -43,6 +44,7 @@ export class Session implements ClientHolder, ConnectionHolder {
   readonly #options: SessionOptions;
   readonly #stains = new Stains();
   readonly #keepsake: Keepsake;
+  readonly #gate: TransactionGate;
   #clientId: number | undefined;
   #identified = false;
 
@@ -56,6 +58,7 @@ export class Session implements ClientHolder, ConnectionHolder {
     this.#connection = connection;
     this.#options = options;
     this.#keepsake = new Keepsake(connection.redis);
+    this.#gate = new TransactionGate(connection);
     connection.heldBy(this);
     hold(connection.redis, this);
   }
@@ -63,6 +66,11 @@ export class Session implements ClientHolder, ConnectionHolder {
   /** The connection. */
   get connection(): Connection {
     return this.#connection;
+  }
+
+  /** Name of the database. */
+  get database(): string {
+    return this.#connection.database;
   }
 
   /** The client; its options are not to be changed. */
@@ -94,8 +102,9 @@ export class Session implements ClientHolder, ConnectionHolder {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
     const judge = cleaned === undefined ? owner : afterReply(owner, cleaned);
-    const tracked = track(command, judge, timeoutOf(command));
-    if (!tracked.tracking.settled) this.#connection.send(tracked);
+    const guarded = this.#gate.guard(command.name, judge);
+    const tracked = track(command, guarded, timeoutOf(command));
+    if (!tracked.tracking.settled) this.#gate.send(tracked);
     return command.promise;
   }
 
@@ -146,6 +155,7 @@ export class Session implements ClientHolder, ConnectionHolder {
   clean(): boolean | Promise<boolean> {
     const { redis, inFlight, isOpen } = this.#connection;
     if (this.#stains.indelible || !isOpen || this.#isBlocked()) return false;
+    if (this.#gate.isHolding) return false;
     this.#keepsake.restore(redis);
     if (this.#stains.none && inFlight === 0) return true;
     return this.#reset();

@@ -4,10 +4,12 @@ export interface MaybeWritable {
   readonly name: string;
   /** Tells the caller the reply: of a command of our own. */
   readonly succeed?: unknown;
+  /** Why it cannot be written: of a command of our own. */
+  readonly unwritable?: Error;
 }
 
 /**
- * Whether a command can be written. One of whose arguments no text can be made has been
+ * Whether a command can be written. One that has an argument of no meaning has been
  * rejected by then, and must not be sent.
  *
  * @param command The command.
@@ -20,28 +22,10 @@ export function isWritable(command: MaybeWritable): boolean {
 /**
  * The error for a command that cannot be written.
  *
- * @param command Its name and arguments.
- * @param cause What making a text of them threw.
- * @returns An error that names the command and the argument, not its value.
+ * @param command The command.
+ * @returns An error that names the command and, of a command of our own, the argument.
  */
-export function unwritableError(
-  { name, args }: { readonly name: string; readonly args: readonly unknown[] },
-  cause?: unknown,
-): TypeError {
-  const at = args.findIndex((arg) => !hasText(arg));
-  const which = at === -1
-    ? "its arguments"
-    : `its argument ${at + 1} (${typeof args[at]})`;
-  return new TypeError(
-    `Cannot write ${name.toUpperCase()}: no text can be made of ${which}; give a string, a number or a Buffer`,
-    { cause },
-  );
-}
-
-function hasText(arg: unknown): boolean {
-  try {
-    return typeof String(arg) === "string";
-  } catch {
-    return false;
-  }
+export function unwritableError({ name, unwritable }: MaybeWritable): Error {
+  return unwritable ??
+    new TypeError(`Cannot write ${name.toUpperCase()}: one of its arguments has no text`);
 }

@@ -1,7 +1,6 @@
-import { Buffer } from "node:buffer";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import type { Emit } from "../core/events.ts";
+import type { ConnectionDetail, Emit } from "../core/events.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { ClusterServers } from "../servers/cluster_servers.ts";
@@ -30,7 +29,8 @@ import {
   type TransactionParts,
 } from "../commands/transaction.ts";
 import type { Connection } from "../connection/connection.ts";
-import { Command } from "../connection/driver.ts";
+import type { Command } from "../connection/driver.ts";
+import { ManagedCommand } from "../connection/managed_command.ts";
 import type { CommandOwner } from "../connection/tracked.ts";
 import { makeBlocking } from "./blocking.ts";
 import { locate } from "../servers/location.ts";
@@ -95,6 +95,9 @@ export class Database {
   readonly #route: CommandRoute;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
+  /** Connections that are open. */
+  #open = 0;
+  #closed = false;
   /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
   readonly #leaseOwner: CommandOwner = {
     replied: (command, reply) => this.#dispatcher.replied(command, reply),
@@ -228,10 +231,12 @@ export class Database {
     args: readonly (string | Uint8Array | number)[],
   ): Promise<unknown> {
     const { keyPrefix } = this.config;
-    const built = new Command(command, args.map(asLibraryArgument), {
+    // Arguments are not lists here: one that is would be flattened.
+    const single = args.map((arg) => Array.isArray(arg) ? [arg] : arg);
+    const built = new ManagedCommand(command, single, {
       keyPrefix,
       replyEncoding: this.config.decodeResponses ? "utf8" : null,
-    });
+    }) as unknown as Command;
     this.#route.dispatch(built);
     return built.promise;
   }
@@ -262,6 +267,7 @@ export class Database {
    * @returns How many commands were cut.
    */
   async close(drainMs: number): Promise<number> {
+    this.#closed = true;
     this.#dispatcher.close();
     this.#servers.stopReporting();
     const { clock } = this.#services;
@@ -271,6 +277,7 @@ export class Database {
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
     const cut = await this.#servers.close(Math.max(0, deadline - clock.now()));
     this.#telemetry?.close();
+    this.client.tellStatus("end");
     return cut;
   }
 
@@ -310,7 +317,11 @@ export class Database {
   }
 
   #makeServers(): Servers {
-    const { budget, clock, emit, openChannel, opened } = this.#services;
+    const { budget, clock, openChannel, opened } = this.#services;
+    const emit: Emit = (type, detail) => {
+      if (type === "connection") this.#noteConnection(detail as ConnectionDetail);
+      this.#services.emit(type, detail);
+    };
     const { config } = this;
     const context: ServerContext = {
       config,
@@ -329,6 +340,13 @@ export class Database {
     return new SingleServer(
       new ServerConnections(context, { locate: (moved) => locate(config, clock, moved) }),
     );
+  }
+
+  /** The client says "ready" as long as a connection is open. */
+  #noteConnection({ action }: ConnectionDetail): void {
+    if (action === "opened") this.#open++;
+    else if (action === "closed") this.#open--;
+    if (!this.#closed) this.client.tellStatus(this.#open > 0 ? "ready" : "wait");
   }
 
   #makeTelemetry(): DatabaseTelemetry | undefined {
@@ -430,11 +448,4 @@ export class Database {
   #lend(target: LeaseTarget, wait: LeaseWait): Promise<Loan> {
     return this.#servers.lease(target, wait, (server, wait) => server.lend(wait));
   }
-}
-
-/** The client library knows bytes as Buffers only; of others it would send the text. */
-function asLibraryArgument(arg: string | Uint8Array | number): string | Buffer | number {
-  return arg instanceof Uint8Array
-    ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength)
-    : arg;
 }

@@ -61,7 +61,19 @@ export class DatabaseDirectory {
     }
     const fallback = this.#fallsBack ? this.#databases.get("main") : undefined;
     if (fallback !== undefined) return fallback;
-    throw new UnknownDatabaseError(names[0]!, [...this.#databases.keys()]);
+    const note = typeof database === "number" ? this.#noteOn(database) : undefined;
+    throw new UnknownDatabaseError(names[0]!, [...this.#databases.keys()], note);
+  }
+
+  /** A number stands for a name, whatever number the database of another name has. */
+  #noteOn(number: number): string {
+    const numbers = this.all.map(({ config: { db, name } }) => `${name} has ${db}`);
+    const names = namesOf(number).map((name) => `"${name}"`).join(" or ");
+    const meant = names === `"${number}"` ? "no name" : names;
+    const same = this.all.filter(({ config }) => config.db === number);
+    const advice = same.map(({ name }) => `"${name}"`).join(" or ") || "a name";
+    return `${number} stands for ${meant} of RedisDatabase, whichever numbers databases ` +
+      `have (${numbers.join(", ")}): ask for ${advice}`;
   }
 }
 

@@ -46,6 +46,8 @@ export function makeOpener(
     database: config.name,
     db: config.db,
     keyPrefix: config.keyPrefix,
+    protocol: config.protocol,
+    ...(config.clientName === undefined ? {} : { clientName: config.clientName }),
     connectTimeoutMs: config.connectTimeoutMs,
     loadingTimeoutMs: config.loadingTimeoutMs,
     silenceLimitMs: config.commandTimeoutMs,

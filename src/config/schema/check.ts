@@ -31,6 +31,7 @@ function isHost(value: string): boolean {
 const FORMAT_CHECKS: Record<TextFormat, (value: string) => boolean> = {
   any: (value) => !value.includes("\0"),
   word: (value) => value.trim() !== "" && !CONTROL.test(value),
+  visible: (value) => /^[!-~]+$/.test(value),
   path: (value) => value.trim() !== "" && !CONTROL.test(value),
   host: isHost,
   database: isDatabaseName,
@@ -54,7 +55,7 @@ export function isAllowed(kind: SettingKind, value: unknown): boolean {
     case "boolean":
       return typeof value === "boolean";
     case "choice":
-      return typeof value === "string" && kind.values.includes(value);
+      return kind.values.includes(value as string | number);
     case "text":
       return typeof value === "string" && value.length <= kind.maxLength &&
         FORMAT_CHECKS[kind.format](value);

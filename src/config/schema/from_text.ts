@@ -41,6 +41,8 @@ function convert(kind: SettingKind, raw: string): unknown {
       return DECIMAL.test(raw) ? Math.round(Number(raw) * 1e6) / 1e3 : undefined;
     case "boolean":
       return BOOLEANS.get(raw);
+    case "choice":
+      return kind.values.find((value) => String(value) === raw);
     case "text":
       return kind.format === "host" ? stripBrackets(raw) : raw;
     default:

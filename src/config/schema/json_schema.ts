@@ -164,7 +164,10 @@ function kindSchemas(kind: SettingKind): JsonSchema[] {
     case "boolean":
       return [{ type: "boolean" }, { enum: ["true", "false"] }, VARIABLE];
     case "choice":
-      return [{ enum: [...kind.values] }, VARIABLE];
+      return [
+        { enum: [...new Set([...kind.values, ...kind.values.map(String)])] },
+        VARIABLE,
+      ];
     case "text":
       return [textSchema(kind), VARIABLE];
     case "secret":
@@ -206,6 +209,8 @@ function textSchema(kind: Extract<SettingKind, { type: "text" }>): JsonSchema {
     case "word":
     case "path":
       return { ...schema, pattern: "\\S" };
+    case "visible":
+      return { ...schema, pattern: "^[!-~]+$" };
     case "host":
       return { ...schema, pattern: "^(?![^:]*:[^:]*$)[^\\s/@?#\\\\,;\"']+$" };
     case "database":

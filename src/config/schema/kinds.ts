@@ -7,7 +7,7 @@ export type SettingKind =
   | { readonly type: "number"; readonly min: number; readonly max: number }
   | { readonly type: "duration"; readonly minMs: number; readonly maxMs: number }
   | { readonly type: "boolean" }
-  | { readonly type: "choice"; readonly values: readonly string[] }
+  | { readonly type: "choice"; readonly values: readonly (string | number)[] }
   | { readonly type: "text"; readonly format: TextFormat; readonly maxLength: number }
   | { readonly type: "secret" }
   | { readonly type: "url" }
@@ -16,7 +16,7 @@ export type SettingKind =
   | { readonly type: "function" };
 
 /** What a text must look like. */
-export type TextFormat = "any" | "word" | "host" | "path" | "database";
+export type TextFormat = "any" | "word" | "visible" | "host" | "path" | "database";
 
 /** Longest duration in milliseconds: what a host's timer can take. */
 export const MAX_DURATION_MS = 2_147_483_000;
@@ -69,12 +69,12 @@ export function text(format: TextFormat, maxLength: number = MAX_TEXT): SettingK
 }
 
 /**
- * One of some words.
+ * One of some words or numbers.
  *
- * @param values The words.
+ * @param values The words and numbers.
  * @returns The kind.
  */
-export function choice(...values: string[]): SettingKind {
+export function choice(...values: (string | number)[]): SettingKind {
   return { type: "choice", values };
 }
 
@@ -97,6 +97,7 @@ export type Dialect = "yaml" | "code";
 const FORMATS: Record<TextFormat, string> = {
   any: "text",
   word: "a text that is not empty",
+  visible: "a text of ASCII characters without spaces",
   host: "a host name or address without port or scheme",
   path: "a file path",
   database: "the name of a database",

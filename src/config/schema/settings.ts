@@ -14,6 +14,20 @@ const REST: Setting[] = rows(false, [
     description: "Which socket of the runtime is used.",
   },
   {
+    key: "protocol",
+    yaml: "protocol",
+    kind: choice("auto", 2, 3),
+    default: "auto",
+    description: "Version of the protocol (RESP); auto is 3 where the server knows it.",
+  },
+  {
+    key: "clientName",
+    yaml: "client_name",
+    kind: text("visible", 256),
+    description:
+      "Name of the connections in CLIENT LIST; mooring:DATABASE:PURPOSE by default.",
+  },
+  {
     key: "decodeResponses",
     yaml: "decode_responses",
     kind: BOOLEAN,

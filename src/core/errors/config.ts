@@ -85,10 +85,12 @@ export class UnknownDatabaseError extends RedisManagerError {
    *
    * @param name The name that was asked for.
    * @param available The names that there are.
+   * @param note What else is to be said, in words. Default: the name that was meant.
    */
-  constructor(name: string, available: readonly string[]) {
+  constructor(name: string, available: readonly string[], note?: string) {
     const suggestion = nearest(name, available);
-    const hint = suggestion === undefined ? "" : `; did you mean "${suggestion}"?`;
+    const meant = suggestion === undefined ? "" : `; did you mean "${suggestion}"?`;
+    const hint = note === undefined ? meant : `; ${note}`;
     const known = available.length === 0 ? "none" : available.join(", ");
     super(
       "UNKNOWN_DATABASE",

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Command, Redis } from "ioredis";
 import { ManagedClient } from "../../../src/commands/client.ts";
 import { ManagedCommand } from "../../../src/connection/managed_command.ts";
@@ -61,13 +61,43 @@ Deno.test("each method of a client makes the command that ioredis makes", () => 
   }
 });
 
-Deno.test("a method with a callback is the library's own", async () => {
+const MEANINGLESS = [undefined, null, NaN, {}, [["x"]], new Date(), Symbol("x"), true];
+
+Deno.test("each method refuses what has no meaning wherever it stands, with a prefix too", async () => {
+  const { client, made } = makeBoth();
+  const chain = client.pipeline!() as Methods & { _queue: Command[] };
+  const rejected: Promise<unknown>[] = [];
+  for (const method of commandMethods()) {
+    for (const [i, bad] of MEANINGLESS.entries()) {
+      const args: unknown[] = ["a", 1, "b", Buffer.from("c"), "d"];
+      args[i % args.length] = bad;
+      client[method]!(...args);
+      const commands = [made.pop()!];
+      // Of a pipeline that one sends it.
+      if (method !== "execBuffer") {
+        chain[method]!(...args);
+        commands.push(chain._queue.at(-1)!);
+      }
+      const position = `argument ${i % args.length + 1} is`;
+      for (const command of commands) {
+        rejected.push(
+          assertRejects(() => command.promise, TypeError, position, method),
+        );
+        assertEquals([command.args, command.getKeys()], [[], []], method);
+      }
+    }
+  }
+  await Promise.all(rejected);
+});
+
+Deno.test("a method with a callback calls it", async () => {
   const { client, made } = makeBoth();
   const called = new Promise((resolve) =>
     client.get!("k", (_: null, v: unknown) => resolve(v))
   );
   const [command] = made;
   assertEquals(command!.args, ["p:k"]);
+  assert(command as unknown instanceof ManagedCommand);
   command!.resolve(Buffer.from("v"));
   assertEquals(await called, "v");
 });

@@ -40,7 +40,7 @@ Deno.test("the sample names the schema for editors, and every setting there is",
   const aliases = ["timeout", "timeout_seconds", "retry_attempts"];
   const other = [
     ...["password_file", "unix_socket", "url", "nodes", "mode", "sentinel_name"],
-    ...["sentinel_username", "sentinel_password", "sentinel_tls"],
+    ...["sentinel_username", "sentinel_password", "sentinel_tls", "client_name"],
   ];
   for (const name of Object.keys(definitions.database.properties)) {
     if (aliases.includes(name)) continue;

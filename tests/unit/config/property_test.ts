@@ -67,7 +67,13 @@ function valueOf(kind: SettingKind, random: Random): unknown {
     case "text":
       if (kind.format === "path") return PEM_FILE;
       return random.pick(
-        kind.format === "any" ? TEXTS : kind.format === "host" ? ["h", "::1"] : WORDS,
+        kind.format === "any"
+          ? TEXTS
+          : kind.format === "host"
+          ? ["h", "::1"]
+          : kind.format === "visible"
+          ? ["x-y:1"]
+          : WORDS,
       );
     default:
       throw new Error(`no value for ${kind.type}`);

@@ -129,6 +129,7 @@ Deno.test("the defaults are the seed's", () => {
     circuitBreakerThreshold: 5,
     circuitBreakerTimeoutMs: 60_000,
     transport: "node",
+    protocol: "auto",
     decodeResponses: true,
   });
   assertEquals(configOf("").cleanupIntervalMs, 60_000);

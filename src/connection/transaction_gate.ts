@@ -1,0 +1,93 @@
+import { ConnectionLostError, type Delivery } from "../core/errors/mod.ts";
+import type { Connection } from "./connection.ts";
+import type { CommandOwner, TrackedCommand } from "./tracked.ts";
+
+/**
+ * Holds back what follows the first MULTI on a connection until the server has let the
+ * transaction begin: behind a MULTI that is refused, as the user may not run it or a proxy
+ * does not know it, each command would run by itself.
+ */
+export class TransactionGate {
+  readonly #connection: Connection;
+  #held: TrackedCommand[] | undefined;
+  #hasPassed = false;
+
+  /**
+   * Holds nothing.
+   *
+   * @param connection Where commands go.
+   */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Whether commands are held back. */
+  get isHolding(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /**
+   * Sends a command, or holds it back.
+   *
+   * @param command The command.
+   */
+  send(command: TrackedCommand): void {
+    if (this.#held !== undefined) return void this.#held.push(command);
+    if (!this.#hasPassed && isMulti(command.name)) this.#held = [];
+    this.#connection.send(command);
+  }
+
+  /**
+   * Who decides when a command fails: of the first MULTI, that is told here as well.
+   *
+   * @param name Name of the command that is sent next.
+   * @param owner Who decides otherwise.
+   * @returns Who decides.
+   */
+  guard(name: string, owner: CommandOwner): CommandOwner {
+    if (this.#hasPassed || this.isHolding || !isMulti(name)) return owner;
+    return {
+      replied: (command, reply) => {
+        owner.replied(command, reply);
+        this.#hasPassed = true;
+        for (const held of this.#open()) this.#connection.send(held);
+      },
+      failed: (command, error, delivery) => {
+        owner.failed(command, error, delivery);
+        this.#refuse(error, delivery);
+      },
+    };
+  }
+
+  #open(): TrackedCommand[] {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    return held;
+  }
+
+  /** Fails what belongs to transactions; what came behind them is sent. */
+  #refuse(error: Error, delivery: Delivery): void {
+    const held = this.#open();
+    const end = held.findLastIndex(({ name }) => /^(?:exec|discard)$/i.test(name)) + 1;
+    const { database } = this.#connection;
+    for (const command of held.splice(0, end === 0 ? held.length : end)) {
+      const { owner } = command.tracking;
+      if (delivery === "rejected") owner.failed(command, error, delivery);
+      else {
+        const reason = "there was no answer to the MULTI before it";
+        const lost = new ConnectionLostError(
+          database,
+          command.name,
+          "never-sent",
+          reason,
+        );
+        owner.failed(command, lost, "never-sent");
+      }
+    }
+    for (const command of held) this.#connection.send(command);
+  }
+}
+
+function isMulti(name: string): boolean {
+  return name.length === 5 && name.toLowerCase() === "multi";
+}
