@@ -242,7 +242,9 @@ export class Connection implements StreamHooks, DeadlineBearer {
 
   #write(command: TrackedCommand): void {
     const { redis } = this;
-    const { info } = command.tracking;
+    const { tracking } = command;
+    const { info } = tracking;
+    tracking.underWay = true;
     if (info !== undefined && (info.class === "read" || info.class === "write")) {
       this.#log.add();
       this.#replies.expectReply();
@@ -263,6 +265,7 @@ export class Connection implements StreamHooks, DeadlineBearer {
     const { tracking } = command;
     const now = this.#clock.now();
     if (tracking.attempts === 0 && !tracking.waited) tracking.startedAt = now;
+    tracking.underWay = false;
     const spent = spentOn(command, now);
     const error = lossOf(this.database, command, "never-sent", reason, spent);
     tracking.owner.failed(command, error, "never-sent");
@@ -311,6 +314,7 @@ export class Connection implements StreamHooks, DeadlineBearer {
    */
   commandFailed(command: TrackedCommand, error: Error): void {
     if (isReplyError(error)) {
+      command.tracking.underWay = false;
       command.tracking.owner.failed(command, withoutArguments(error), "rejected");
     } else if (this.#state.name === "open" && this.#stream.writable) {
       // The library would not send it: a subscriber of the older protocol takes no such.
