@@ -1,14 +1,25 @@
 import { delay } from "@std/async/delay";
-import { type Delivery, ManagerClosedError } from "../core/errors/mod.ts";
+import type { Clock, Timer } from "../core/clock.ts";
+import {
+  CommandAbortedError,
+  CommandTimeoutError,
+  type Delivery,
+  ManagerClosedError,
+} from "../core/errors/mod.ts";
 import { isReplyError } from "../connection/driver.ts";
-import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
+import {
+  type CommandOwner,
+  noteUncertain,
+  type TrackedCommand,
+} from "../connection/tracked.ts";
 import type { Verdict } from "./retry_judge.ts";
 import type { ScopedCommand } from "./with.ts";
 
 /** A connection that one blocking command has alone. */
 export interface BlockingLease {
-  /** Number that the server knows the connection by; `undefined` while it is not known. */
-  readonly clientId: number | undefined;
+  /** Number that the server knows the connection by; `undefined` while it is not known,
+   * `null` if the server does not tell. */
+  readonly clientId: number | null | undefined;
   /** Does what has to be done before the command is sent, where that takes time; rejects
    * if it must not be sent. */
   prepare?(command: TrackedCommand): Promise<void> | undefined;
@@ -26,15 +37,19 @@ export interface BlockingOptions {
   readonly database: string;
   /** Deadline of a command once it was sent, in milliseconds: its own timeout and more. */
   readonly timeoutOf: (command: TrackedCommand) => number;
-  /** Leases a connection. */
-  readonly acquire: (command: TrackedCommand) => Promise<BlockingLease>;
+  /** Leases a connection; the signal ends the wait for it. */
+  readonly acquire: (
+    command: TrackedCommand,
+    signal: AbortSignal,
+  ) => Promise<BlockingLease>;
   /** Asks the server, over another connection, to end what the connection of this number
-   * waits for; resolves when it has answered, with `false` if it could not be asked. */
+   * waits for; gives whether it waited for anything, `undefined` if the server cannot be
+   * asked or does not answer. Never rejects. */
   readonly unblock: (
     clientId: number,
     withinMs: number,
     lease: BlockingLease,
-  ) => Promise<boolean>;
+  ) => Promise<boolean | undefined>;
   /** Decides whether a command that failed is tried again. */
   readonly judge: (
     command: TrackedCommand,
@@ -47,13 +62,37 @@ export interface BlockingOptions {
   readonly told: (command: TrackedCommand, error: Error) => void;
   /** The connections lead to a server that cannot serve: find it anew. */
   readonly reresolve: (reason: string) => void;
+  /** Time. */
+  readonly clock: Clock;
 }
 
-/** A command that is on a connection. */
+/** Longest wait for the server's answer after a signal has aborted, in milliseconds. */
+const ABORT_MS = 1000;
+/** The same after a deadline, which is not to be missed by more than this. */
+const OVERTIME_MS = 100;
+/** Pause before the server is asked again: the command may have been on its way to it. */
+const ASK_AGAIN_MS = 5;
+
+/** Why a command is cut short. */
+interface Cut {
+  /** What the caller is told if the command surely took nothing. */
+  readonly untouched: Error;
+  /** What the caller is told if that is not known. */
+  readonly ambiguous: (loss: Error) => Error;
+}
+
+/** A command that has not been settled. */
 interface Run {
-  readonly lease: BlockingLease;
-  /** Why it was cut short, once it was. */
-  cause: Error | undefined;
+  /** Ends the wait for a connection. */
+  readonly giveUp: AbortController;
+  /** When it has to be over, on the monotonic clock; infinite if its caller did not say. */
+  readonly deadline: number;
+  readonly timer: Timer | undefined;
+  /** Its connection, once it has one. */
+  lease: BlockingLease | undefined;
+  cut: Cut | undefined;
+  /** Resolves when the server's word on it has come, while it is cut short. */
+  readonly over: PromiseWithResolvers<void>;
 }
 
 /**
@@ -61,9 +100,10 @@ interface Run {
  * goes back to the pool when the reply has come. What ends without a reply takes its
  * connection with it: a consumer that is left on the server would swallow a value.
  *
- * A command that is cut short is ended on the server by `CLIENT UNBLOCK` where another
- * connection can ask for it: then no value is lost, as one that is on its way still comes.
- * Where none can, its connection is closed, and the command is ambiguous.
+ * A command that is cut short, by its signal, its deadline or the end of the manager, is
+ * ended on the server by `CLIENT UNBLOCK`, over another connection, and the server's word
+ * is waited for: its reply is told if one was on its way, else that nothing was taken.
+ * Where no word comes in time its connection is closed, and the command is ambiguous.
  */
 export class BlockingCommands implements CommandOwner {
   readonly #options: BlockingOptions;
@@ -79,7 +119,7 @@ export class BlockingCommands implements CommandOwner {
     this.#options = options;
   }
 
-  /** Commands that are on a connection. */
+  /** Commands that have not been settled. */
   get size(): number {
     return this.#runs.size;
   }
@@ -90,31 +130,50 @@ export class BlockingCommands implements CommandOwner {
    * @param command The command, not sent yet.
    */
   run(command: TrackedCommand): void {
-    const { call } = command as ScopedCommand;
-    const timeoutMs = call?.timeoutMs ?? this.#options.timeoutOf(command);
-    // It fails here from now on: tried again on a lane it would hold everybody up.
-    Object.assign(command.tracking, { owner: this, timeoutMs });
-    void this.#attempt(command);
-    // Whoever gives up waiting leaves no consumer on the server.
-    const over = () => this.#end(command)?.destroy();
+    const { clock, timeoutOf } = this.#options;
+    const { timeoutMs = Infinity } = (command as ScopedCommand).call ?? {};
+    // It fails here from now on: tried again on a lane it would hold everybody up. A
+    // deadline of its caller's is watched here too, as the server has to be asked then.
+    const ownMs = timeoutMs === Infinity ? timeoutOf(command) : Infinity;
+    Object.assign(command.tracking, { owner: this, timeoutMs: ownMs });
+    const run: Run = {
+      giveUp: new AbortController(),
+      deadline: clock.now() + timeoutMs,
+      timer: timeoutMs === Infinity
+        ? undefined
+        // What has arrived is read before the time is judged to be over.
+        : clock.setTimer(
+          () => clock.afterPoll(() => this.#expire(command, timeoutMs)),
+          timeoutMs,
+        ),
+      lease: undefined,
+      cut: undefined,
+      over: Promise.withResolvers(),
+    };
+    this.#runs.set(command, run);
+    void this.#attempt(command, run);
+    // Whoever settles it elsewhere leaves no consumer on the server.
+    const over = () => this.#end(command)?.lease?.destroy();
     command.promise.then(over, over);
   }
 
   /**
-   * Cuts a command short, on the server too.
+   * Cuts a command short as its caller's signal has aborted.
    *
    * @param command The command.
-   * @param cause What the caller is told if the server ends it without a value.
-   * @param withinMs How long the server may take to answer, in milliseconds.
+   * @param reason The signal's reason: what the caller is told if nothing was taken.
+   * @returns Whether it is one of these, and its caller will be told.
    */
-  async cancel(command: TrackedCommand, cause: Error, withinMs: number): Promise<void> {
+  abort(command: TrackedCommand, reason: unknown): boolean {
     const run = this.#runs.get(command);
-    if (run === undefined) return;
-    run.cause = cause;
-    const { clientId } = run.lease;
-    const isAsked = clientId !== undefined && withinMs > 0 &&
-      await this.#options.unblock(clientId, withinMs, run.lease);
-    if (!isAsked && this.#runs.get(command) === run) this.#end(command)?.destroy();
+    if (run === undefined) return false;
+    const { clock, database } = this.#options;
+    const leftMs = run.deadline - clock.now();
+    void this.#cancel(command, {
+      untouched: reason as Error,
+      ambiguous: () => new CommandAbortedError(database, command.name, reason),
+    }, Math.min(ABORT_MS, leftMs + OVERTIME_MS));
+    return true;
   }
 
   /**
@@ -124,11 +183,10 @@ export class BlockingCommands implements CommandOwner {
    */
   async close(withinMs: number): Promise<void> {
     this.#closed = true;
-    const { database } = this.#options;
+    const untouched = new ManagerClosedError(this.#options.database);
+    const cut: Cut = { untouched, ambiguous: (loss) => loss };
     await Promise.all(
-      [...this.#runs.keys()].map((command) =>
-        this.cancel(command, new ManagerClosedError(database), withinMs)
-      ),
+      [...this.#runs.keys()].map((command) => this.#cancel(command, cut, withinMs)),
     );
   }
 
@@ -139,7 +197,8 @@ export class BlockingCommands implements CommandOwner {
    * @param reply Its reply.
    */
   replied(command: TrackedCommand, reply: unknown): void {
-    this.#end(command)?.release();
+    const run = this.#end(command);
+    if (run !== undefined) this.#letGo(run, true);
     this.#options.replied(command, reply);
   }
 
@@ -151,39 +210,39 @@ export class BlockingCommands implements CommandOwner {
    * @param delivery What is known of it.
    */
   failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
-    const cause = this.#runs.get(command)?.cause;
-    const lease = this.#end(command);
-    if (isReplyError(error)) lease?.release();
-    else lease?.destroy();
-    if (cause !== undefined) return this.#tell(command, toldOf(error, cause));
+    const run = this.#runs.get(command);
+    if (run === undefined) return;
+    this.#letGo(run, isReplyError(error));
+    if (run.cut !== undefined) {
+      return this.#tell(command, toldOf(error, delivery, run.cut));
+    }
     const verdict = this.#options.judge(command, error, delivery);
     if (verdict.reresolve) this.#options.reresolve(error.message);
-    if (verdict.retry) this.#attemptLater(command, verdict.delayMs);
-    else this.#tell(command, error);
+    if (!verdict.retry) return this.#tell(command, error);
+    noteUncertain(command, error, delivery);
+    run.lease = undefined;
+    this.#attemptLater(command, run, verdict.delayMs);
   }
 
-  async #attempt(command: TrackedCommand): Promise<void> {
+  async #attempt(command: TrackedCommand, run: Run): Promise<void> {
     const { database } = this.#options;
     try {
       if (this.#closed) throw new ManagerClosedError(database);
-      const lease = await this.#acquire(command);
-      if (this.#closed || command.tracking.settled) {
-        lease.release();
-        throw new ManagerClosedError(database);
-      }
+      const lease = await this.#acquire(command, run);
+      if (this.#runs.get(command) !== run) return lease.release();
       // That there is a connection is what the breaker wanted to know; a reply may take
       // for ever.
       command.tracking.probe?.succeed();
-      this.#runs.set(command, { lease, cause: undefined });
+      run.lease = lease;
       lease.send(command);
     } catch (error) {
-      if (!command.tracking.settled) this.#tell(command, error as Error);
+      if (this.#runs.get(command) === run) this.#tell(command, error as Error);
     }
   }
 
   /** Leases a connection that the command may be sent on. */
-  async #acquire(command: TrackedCommand): Promise<BlockingLease> {
-    const lease = await this.#options.acquire(command);
+  async #acquire(command: TrackedCommand, run: Run): Promise<BlockingLease> {
+    const lease = await this.#options.acquire(command, run.giveUp.signal);
     try {
       const preparing = lease.prepare?.(command);
       if (preparing !== undefined) await preparing;
@@ -194,28 +253,96 @@ export class BlockingCommands implements CommandOwner {
     }
   }
 
-  #attemptLater(command: TrackedCommand, delayMs: number): void {
+  #attemptLater(command: TrackedCommand, run: Run, delayMs: number): void {
     // What waits for its next attempt keeps its first deadline.
     command.tracking.waited = true;
+    const { signal } = run.giveUp;
     // No timer of the clock's: those let the process end, and a caller waits for this.
-    void delay(delayMs).then(() => this.#attempt(command));
+    delay(delayMs, { signal }).then(() => this.#attempt(command, run), () => {});
   }
 
-  /** Takes the command off its connection. */
-  #end(command: TrackedCommand): BlockingLease | undefined {
-    const lease = this.#runs.get(command)?.lease;
+  #expire(command: TrackedCommand, timeoutMs: number): void {
+    const { database } = this.#options;
+    const late = (delivery: Delivery) =>
+      new CommandTimeoutError(database, command.name, timeoutMs, delivery);
+    const isSent = this.#runs.get(command)?.lease !== undefined;
+    void this.#cancel(command, {
+      untouched: late(isSent ? "rejected" : "never-sent"),
+      ambiguous: () => late("ambiguous"),
+    }, OVERTIME_MS);
+  }
+
+  /** Cuts a command short, on the server too, unless that is being done. */
+  async #cancel(command: TrackedCommand, cut: Cut, withinMs: number): Promise<void> {
+    const run = this.#runs.get(command);
+    if (run?.cut !== undefined) return await run.over.promise;
+    if (run === undefined) return;
+    run.cut = cut;
+    const { lease } = run;
+    if (lease === undefined) {
+      run.giveUp.abort(cut.untouched);
+      this.#tell(command, cut.untouched);
+      return;
+    }
+    const isClean = await this.#unblock(run, lease, withinMs);
+    // An UNBLOCK that is not answered yet would hit the next command of the connection.
+    if (isClean) lease.release();
+    else lease.destroy();
+  }
+
+  /**
+   * Asks the server to end a command until its word has come; again, as the server may
+   * have been asked before it has seen the command.
+   *
+   * @returns Whether the word has come, and the connection is as it was before.
+   */
+  async #unblock(run: Run, lease: BlockingLease, withinMs: number): Promise<boolean> {
+    const { clock, unblock } = this.#options;
+    const until = clock.now() + withinMs;
+    let isOver = false;
+    run.over.promise.then(() => isOver = true);
+    for (let leftMs = withinMs; leftMs > 0; leftMs = until - clock.now()) {
+      const { clientId } = lease;
+      if (clientId === null) return false;
+      const isEnded = clientId !== undefined && await unblock(clientId, leftMs, lease);
+      if (isEnded === undefined) return false;
+      const pauseMs = Math.min(isEnded ? Infinity : ASK_AGAIN_MS, until - clock.now());
+      const pause = Promise.withResolvers<void>();
+      const timer = clock.setTimer(() => clock.afterPoll(pause.resolve), pauseMs);
+      await Promise.race([run.over.promise, pause.promise]);
+      timer.cancel();
+      if (isOver) return true;
+    }
+    return false;
+  }
+
+  /** The server's word on a command has come, or its connection is gone: gives that back,
+   * unless whoever asks the server to end the command still has it. */
+  #letGo({ cut, lease, over }: Run, isAnswered: boolean): void {
+    if (cut === undefined && isAnswered) lease?.release();
+    else if (!isAnswered) lease?.destroy();
+    over.resolve();
+  }
+
+  /** Takes the command off the list of those that are not settled. */
+  #end(command: TrackedCommand): Run | undefined {
+    const run = this.#runs.get(command);
+    run?.timer?.cancel();
     this.#runs.delete(command);
-    return lease;
+    return run;
   }
 
   #tell(command: TrackedCommand, error: Error): void {
+    this.#end(command);
     command.tracking.probe?.cancel();
     this.#options.told(command, error);
   }
 }
 
 /** What is said of a command that was cut short. */
-function toldOf(error: Error, cause: Error): Error {
-  // Whoever was unblocked got no value; of any other end the error itself says more.
-  return isReplyError(error) && error.message.startsWith("UNBLOCKED") ? cause : error;
+function toldOf(error: Error, delivery: Delivery, cut: Cut): Error {
+  if (delivery === "ambiguous") return cut.ambiguous(error);
+  // Of what the server refused the error itself says more.
+  const isUnblocked = error.message.startsWith("UNBLOCKED");
+  return isReplyError(error) && !isUnblocked ? error : cut.untouched;
 }

@@ -1,6 +1,7 @@
 import { delay } from "@std/async/delay";
 import type { Clock } from "../core/clock.ts";
 import {
+  CommandAbortedError,
   CommandRefusedError,
   CommandTimeoutError,
   ConnectionLostError,
@@ -12,7 +13,9 @@ import type { Connection } from "../connection/connection.ts";
 import { type Command, isReplyError } from "../connection/driver.ts";
 import {
   type CommandOwner,
+  noteUncertain,
   settleFailed,
+  spentOn,
   track,
   type TrackedCommand,
 } from "../connection/tracked.ts";
@@ -60,6 +63,9 @@ export interface DispatcherOptions {
   readonly openError: () => Error;
   /** Runs a blocking command on a connection of its own. */
   readonly runBlocking: (command: TrackedCommand) => void;
+  /** Cuts a blocking command short, and tells its caller what came of it; `false` if none
+   * such is running. */
+  readonly abortBlocking: (command: TrackedCommand, reason: unknown) => boolean;
   /** Sends a command to where an error reply says that it belongs; `false` if the error
    * says no such thing. Without it, such an error is told to the caller. */
   readonly redirect?: (command: TrackedCommand, error: Error) => boolean;
@@ -217,6 +223,7 @@ export class Dispatcher implements CommandOwner {
     this.#notePlace(command, verdict, error);
     if (verdict.retry) {
       this.#statistics.retried();
+      noteUncertain(command, error, delivery);
       if (verdict.delayMs === 0) this.#sink.submit(command);
       else this.#resubmitLater(command, verdict.delayMs);
       return;
@@ -242,7 +249,7 @@ export class Dispatcher implements CommandOwner {
    */
   leaseFailed(command: TrackedCommand, error: Error): void {
     this.#notePlace(command, this.#judge.judge(command, error, "rejected"), error);
-    this.#statistics.commandFailed(error);
+    this.#statistics.commandFailed(asError(error));
     settleFailed(command, error);
   }
 
@@ -260,15 +267,27 @@ export class Dispatcher implements CommandOwner {
     const abort = () => {
       const { tracking } = command;
       if (tracking.settled) return;
+      if (this.#options.abortBlocking(command, signal.reason)) return;
       tracking.probe?.cancel();
-      this.#statistics.commandFailed(asError(signal.reason));
-      settleFailed(command, signal.reason);
+      const error = this.#abortedError(command, signal.reason);
+      this.#statistics.commandFailed(asError(error));
+      settleFailed(command, error as Error);
       this.#sink.commandFinished();
     };
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
     const forget = () => signal.removeEventListener("abort", abort);
     command.promise.then(forget, forget);
+  }
+
+  /** What is told of a command that was given up: the reason itself, if nothing is lost
+   * with its reply. */
+  #abortedError(command: TrackedCommand, reason: unknown): unknown {
+    const { info, underWay } = command.tracking;
+    if (!underWay || info?.isRead === true) return reason;
+    const { clock, database } = this.#options;
+    const spent = spentOn(command, clock.now());
+    return new CommandAbortedError(database, command.name, reason, spent);
   }
 
   /** Acts on what an error says of the server rather than of the command. */

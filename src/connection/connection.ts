@@ -221,13 +221,15 @@ export class Connection implements StreamHooks, DeadlineBearer {
   }
 
   /**
-   * Sends a command; its reply or failure goes to its owner.
+   * Sends a command; its reply or failure goes to its owner. Once the connection has
+   * ended, the command fails at once, as never sent: nothing watches deadlines any more.
    *
    * @param command The command.
    */
   send(command: TrackedCommand): void {
     const { tracking } = command;
     tracking.connection = this;
+    if (this.#state.name === "closed") return this.#refuse(command, this.#state.reason);
     tracking.attempts++;
     const { tick } = this.#stream;
     if (tick !== this.#tick || this.#doubt !== undefined) this.#beginTick(tick, command);
@@ -240,16 +242,33 @@ export class Connection implements StreamHooks, DeadlineBearer {
 
   #write(command: TrackedCommand): void {
     const { redis } = this;
-    this.#log.add();
-    this.#replies.expectReply();
-    const { info } = command.tracking;
+    const { tracking } = command;
+    const { info } = tracking;
+    tracking.underWay = true;
     if (info !== undefined && (info.class === "read" || info.class === "write")) {
+      this.#log.add();
+      this.#replies.expectReply();
       return writeOrdinary(redis, this.#stream, command);
     }
-    if (info === undefined) {
-      this.#replies.note(command.name, command.args, redis.condition?.protocol ?? 3);
-    }
+    const protocol = redis.condition?.protocol ?? 3;
+    const { length } = redis.commandQueue;
     writeCommand(redis, command);
+    // A client that listens takes other commands only to refuse them: nothing is owed.
+    if (redis.commandQueue.length === length) return;
+    this.#log.add();
+    this.#replies.expectReply();
+    if (info === undefined) this.#replies.note(command.name, command.args, protocol);
+  }
+
+  /** Fails a command that comes too late to be sent. */
+  #refuse(command: TrackedCommand, reason: CloseReason): void {
+    const { tracking } = command;
+    const now = this.#clock.now();
+    if (tracking.attempts === 0 && !tracking.waited) tracking.startedAt = now;
+    tracking.underWay = false;
+    const spent = spentOn(command, now);
+    const error = lossOf(this.database, command, "never-sent", reason, spent);
+    tracking.owner.failed(command, error, "never-sent");
   }
 
   #beginTick(tick: number, command: TrackedCommand): void {
@@ -295,26 +314,14 @@ export class Connection implements StreamHooks, DeadlineBearer {
    */
   commandFailed(command: TrackedCommand, error: Error): void {
     if (isReplyError(error)) {
+      command.tracking.underWay = false;
       command.tracking.owner.failed(command, withoutArguments(error), "rejected");
     } else if (this.#state.name === "open" && this.#stream.writable) {
       // The library would not send it: a subscriber of the older protocol takes no such.
       settleFailed(command, error);
     } else {
-      const reason = this.#state.name === "open"
-        ? "not writable"
-        : this.#state.reason.text;
-      const spent = spentOn(command, this.#clock.now());
-      command.tracking.owner.failed(
-        command,
-        lossOf(
-          this.database,
-          command,
-          "never-sent",
-          { kind: "lost", text: reason },
-          spent,
-        ),
-        "never-sent",
-      );
+      const text = this.#state.name === "open" ? "not writable" : this.#state.reason.text;
+      this.#refuse(command, { kind: "lost", text });
     }
   }
 

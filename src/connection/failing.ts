@@ -68,6 +68,7 @@ export function failLost(
       return command.reject(lossOf(database, command, delivery, reason, {}));
     }
     const sentAt = times.next().value;
+    tracking.underWay = false;
     if (tracking.settled) return;
     const spent = spentOn(tracked, now, i < sent ? sentAt : undefined);
     const error = lossOf(database, command, delivery, reason, spent);

@@ -45,7 +45,7 @@ export class Session implements ClientHolder, ConnectionHolder {
   readonly #stains = new Stains();
   readonly #keepsake: Keepsake;
   readonly #gate: TransactionGate;
-  #clientId: number | undefined;
+  #clientId: number | null | undefined;
   #identified = false;
 
   /**
@@ -108,8 +108,9 @@ export class Session implements ClientHolder, ConnectionHolder {
     return command.promise;
   }
 
-  /** Number that the server knows the connection by; `undefined` until it has said it. */
-  get clientId(): number | undefined {
+  /** Number that the server knows the connection by; `undefined` until it has said it,
+   * `null` if it does not say it. */
+  get clientId(): number | null | undefined {
     return this.#clientId;
   }
 
@@ -119,7 +120,7 @@ export class Session implements ClientHolder, ConnectionHolder {
     this.#identified = true;
     const owner: CommandOwner = {
       replied: (_command, reply) => this.#clientId = Number(reply),
-      failed: () => {},
+      failed: () => this.#clientId = null,
     };
     // Without a deadline: judging one, the connection would find that it is silent while
     // the command after this one waits.
@@ -228,10 +229,11 @@ export class Session implements ClientHolder, ConnectionHolder {
   async clientMonitors(): Promise<void> {
     const { owner, resetTimeoutMs } = this.#options;
     const { redis, inFlight } = this.#connection;
+    const command = new Command("monitor", [], { replyEncoding: "utf8" });
+    // Before anything is waited for: nobody else is to have the connection meanwhile.
+    this.#stains.note(command.name, []);
     // Only status lines are understood from then on: what is owed has to come before.
     if (inFlight > 0) await this.#connection.ask(resetTimeoutMs, "ping");
-    const command = new Command("monitor", [], { replyEncoding: "utf8" });
-    this.#stains.note(command.name, []);
     // At once: what the server reports may be in the same chunk as its OK.
     const judge = afterReply(owner, () => {
       (redis as { status: string }).status = "monitoring";

@@ -51,6 +51,10 @@ export class Tracking {
   /** Whether it may be sent again although it writes and its fate is unknown;
    * `undefined` if its caller does not say. */
   retryWrites: boolean | undefined = undefined;
+  /** Whether it was given to a socket, and nothing has come of it yet. */
+  underWay = false;
+  /** Why it may have run in an attempt before this one. */
+  uncertain: Error | undefined = undefined;
   /** Whether the caller has been told. */
   settled = false;
 
@@ -183,7 +187,24 @@ export function spentOn(
 }
 
 /**
- * Tells the caller that a command failed, for good.
+ * A command is tried again: notes if it may have run already.
+ *
+ * @param command The command.
+ * @param error Why it failed.
+ * @param delivery What is known of it.
+ */
+export function noteUncertain(
+  { tracking }: TrackedCommand,
+  error: Error,
+  delivery: Delivery,
+): void {
+  const isLoss = delivery === "ambiguous" && tracking.info?.isRead !== true;
+  if (isLoss) tracking.uncertain = error;
+}
+
+/**
+ * Tells the caller that a command failed, for good. If an attempt before the last one may
+ * have run, that is what is told.
  *
  * @param command The command.
  * @param error Why.
@@ -192,5 +213,7 @@ export function settleFailed(command: TrackedCommand, error: Error): void {
   const { tracking } = command;
   if (tracking.settled) return;
   tracking.settled = true;
-  command.fail(error);
+  const isAmbiguous = (error as { delivery?: Delivery } | undefined)?.delivery ===
+    "ambiguous";
+  command.fail(isAmbiguous ? error : tracking.uncertain ?? error);
 }

@@ -40,11 +40,17 @@ export function makeBlocking(parts: DatabaseBlockingParts): BlockingCommands {
   const judge = new RetryJudge(retry, clock);
   /** Whose connections they are on. */
   const lenders = new WeakMap<BlockingLease, ServerConnections>();
-  const acquire = async (command: TrackedCommand): Promise<BlockingLease> => {
+  const acquire = async (
+    command: TrackedCommand,
+    signal: AbortSignal,
+  ): Promise<BlockingLease> => {
     const { asking, ...target } = servers.targetOf(command);
+    const { attempts, startedAt, timeoutMs } = command.tracking;
+    // One that is tried again waits within its first deadline.
+    const leftMs = attempts === 0 ? Infinity : startedAt + timeoutMs - clock.now();
     const [server, loan] = await servers.lease(
       target,
-      {},
+      { signal, timeoutMs: Math.max(0, Math.min(config.acquireTimeoutMs, leftMs)) },
       async (server, wait) => [server, await server.lend(wait)] as const,
     );
     const lease = loan.forBlocking(asking);
@@ -56,7 +62,7 @@ export function makeBlocking(parts: DatabaseBlockingParts): BlockingCommands {
     timeoutOf,
     acquire,
     unblock: async (clientId, withinMs, lease) =>
-      await lenders.get(lease)?.questions.unblock(clientId, withinMs) ?? false,
+      await lenders.get(lease)?.questions.unblock(clientId, withinMs),
     judge: (command, error, delivery) => {
       if (servers.redirectLease?.(command, error)) return AT_ONCE;
       const verdict = judge.judge(command, error, delivery);
@@ -66,5 +72,6 @@ export function makeBlocking(parts: DatabaseBlockingParts): BlockingCommands {
     replied: (command, reply) => dispatcher.replied(command, reply),
     told: (command, error) => dispatcher.leaseFailed(command, error),
     reresolve: (reason) => servers.reresolve(reason),
+    clock,
   });
 }

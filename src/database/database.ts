@@ -389,6 +389,7 @@ export class Database {
       breaker: servers.gate,
       openError: () => servers.openError(),
       runBlocking: (command) => this.#blocking.run(command),
+      abortBlocking: (command, reason) => this.#blocking.abort(command, reason),
       ...(servers.redirect === undefined ? {} : {
         redirect: (command, error) => servers.redirect!(command, error),
       }),

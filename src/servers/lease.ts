@@ -1,5 +1,7 @@
 import { LeaseReleasedError } from "../core/errors/mod.ts";
+import type { RedisOptions } from "../connection/driver.ts";
 import type { IORedis } from "../connection/library_types.ts";
+import { makeReleasedClient } from "../connection/released_client.ts";
 
 /** How long an acquire may wait. */
 export interface AcquireOptions {
@@ -69,14 +71,15 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
   /**
    * The client of the connection, a real one of ioredis: libraries take it. What it is
    * left with, listeners, scripts, options, a WATCH or another database, is taken off when
-   * the lease is released; from then on it refuses to work, also where a reference to it
-   * was kept. `monitor()` listens on this connection, `disconnect()` and `quit()` end it,
+   * the lease is released. A reference that was kept stays harmless: its commands reject
+   * with a {@linkcode LeaseReleasedError}, it has no listeners, and taking them off does
+   * nothing. `monitor()` listens on this connection, `disconnect()` and `quit()` end it,
    * and `duplicate()` is refused: acquire another lease.
    *
    * @throws {LeaseReleasedError} If the lease has been released.
    */
   get client(): IORedis {
-    this.#assertHeld("use");
+    if (this.released) throw new LeaseReleasedError(this.database, "use");
     return this.#client ??= this.#guard(this.#redis);
   }
 
@@ -109,31 +112,23 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
     return Promise.resolve();
   }
 
-  #assertHeld(verb: string): void {
-    if (this.released) throw new LeaseReleasedError(this.database, verb);
-  }
-
-  /** The same client, but only as long as the lease lasts. */
+  /** The same client as long as the lease lasts, and one that refuses to work from then on:
+   * the connection is somebody else's. */
   #guard(redis: IORedis): IORedis {
-    const held = () => this.#assertHeld("use");
+    let released: IORedis | undefined;
+    const options = redis.options as RedisOptions;
+    const refusal = () => new LeaseReleasedError(this.database, "use");
     // Each trap holds on to this lease: who has the client has not lost the lease.
+    const now = () =>
+      this.released ? released ??= makeReleasedClient(options, refusal) : redis;
     return new Proxy(redis, {
-      get(target, key, receiver) {
-        held();
-        return Reflect.get(target, key, receiver);
-      },
-      set(target, key, value) {
-        held();
-        return Reflect.set(target, key, value);
-      },
-      defineProperty(target, key, descriptor) {
-        held();
-        return Reflect.defineProperty(target, key, descriptor);
-      },
-      deleteProperty(target, key) {
-        held();
-        return Reflect.deleteProperty(target, key);
-      },
+      get: (_, key, receiver) => Reflect.get(now(), key, receiver),
+      set: (_, key, value) => Reflect.set(now(), key, value),
+      has: (_, key) => Reflect.has(now(), key),
+      ownKeys: () => Reflect.ownKeys(now()),
+      getOwnPropertyDescriptor: (_, key) => Reflect.getOwnPropertyDescriptor(now(), key),
+      defineProperty: (_, key, own) => Reflect.defineProperty(now(), key, own),
+      deleteProperty: (_, key) => Reflect.deleteProperty(now(), key),
     });
   }
 }

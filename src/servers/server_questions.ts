@@ -39,15 +39,26 @@ export class ServerQuestions {
   }
 
   /**
-   * Ends over a lane what another connection waits for.
+   * Ends over a lane what another connection waits for; opens one if it has to.
    *
    * @param clientId Number of that connection.
    * @param withinMs How long the server may take to answer, in milliseconds.
-   * @returns Whether it has answered.
+   * @returns Whether the connection waited for anything; `undefined` if the server cannot
+   * be asked or does not answer. Never rejects.
    */
-  async unblock(clientId: number, withinMs: number): Promise<boolean> {
+  async unblock(clientId: number, withinMs: number): Promise<boolean | undefined> {
+    const { clock, lanes } = this.#parts;
+    const until = clock.now() + withinMs;
+    if (this.#openLane() === undefined) {
+      const tooLate = new AbortController();
+      const timer = clock.setTimer(() => tooLate.abort(), withinMs);
+      await lanes.whenReady(tooLate.signal).catch(() => {});
+      timer.cancel();
+    }
+    const leftMs = until - clock.now();
     const lane = this.#openLane();
-    return await lane?.ask(withinMs, "client", "unblock", clientId, "ERROR") ?? false;
+    const answer = await lane?.query(leftMs, "client", "unblock", clientId, "ERROR");
+    return answer === undefined || "error" in answer ? undefined : answer.reply === 1;
   }
 
   /**

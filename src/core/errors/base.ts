@@ -14,6 +14,7 @@ export type ErrorCode =
   | "ACQUIRE_TIMEOUT"
   | "OVERLOADED"
   | "COMMAND_TIMEOUT"
+  | "COMMAND_ABORTED"
   | "COMMAND_REFUSED"
   | "CONNECTION_LOST"
   | "CONNECT"

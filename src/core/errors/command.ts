@@ -39,17 +39,64 @@ export class CommandTimeoutError extends RedisManagerError {
     delivery: Delivery,
     spent: SpentOptions = {},
   ) {
-    const known = delivery === "ambiguous"
-      ? "it was sent and may have run"
-      : "it was not sent and will not run";
+    const known: Record<Delivery, string> = {
+      ambiguous: "it was sent and may have run",
+      rejected: "the server ended its wait and it did nothing",
+      "never-sent": "it was not sent and will not run",
+    };
     super(
       "COMMAND_TIMEOUT",
       `Cannot finish ${command.toUpperCase()} on database "${database}" within ${
         Math.round(timeoutMs)
-      } ms: ${known}${describeSpent(spent)}`,
-      { database, delivery, retryable: delivery === "never-sent", ...spent },
+      } ms: ${known[delivery]}${describeSpent(spent)}`,
+      { database, delivery, retryable: delivery !== "ambiguous", ...spent },
     );
     this.timeoutMs = timeoutMs;
+    this.command = command;
+  }
+}
+
+/**
+ * A command was given up by its caller's signal after it had been sent, so that it may
+ * have run: its reply, and what it may have taken, are lost. A call whose command surely
+ * did not run, or only reads, rejects with the signal's reason itself, which is the
+ * `cause` here.
+ *
+ * @example Usage
+ * ```ts
+ * import { CommandAbortedError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new CommandAbortedError("main", "lpop", new Error("too slow"));
+ * assertEquals(error.delivery, "ambiguous");
+ * ```
+ */
+export class CommandAbortedError extends RedisManagerError {
+  /** Name of the command. */
+  readonly command: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param command Name of the command.
+   * @param reason The signal's reason.
+   * @param spent What the command has taken.
+   */
+  constructor(
+    database: string,
+    command: string,
+    reason: unknown,
+    spent: SpentOptions = {},
+  ) {
+    const why = reason instanceof Error ? reason.message : String(reason);
+    super(
+      "COMMAND_ABORTED",
+      `Cannot tell what became of ${command.toUpperCase()} on database "${database}": ` +
+        `its signal aborted (${why}) after it had been sent, and it may have run` +
+        describeSpent(spent),
+      { database, delivery: "ambiguous", cause: reason, ...spent },
+    );
     this.command = command;
   }
 }

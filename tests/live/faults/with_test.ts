@@ -1,6 +1,6 @@
 /** `client.with()`: settings of single calls, in bad weather. */
-import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { CommandTimeoutError } from "../../../mod.ts";
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { CommandAbortedError, CommandTimeoutError } from "../../../mod.ts";
 import { delay } from "../../support/clients.ts";
 import { assertTook, onStage, timed } from "./_stage.ts";
 
@@ -44,24 +44,43 @@ Deno.test("RedisClient.with() withdraws a waiting command when its signal says s
     assertEquals(manager.getStatistics().databaseStats.main!.failedOperations, 3);
   }));
 
-Deno.test("RedisClient.with() throws the reply of an abandoned command away, and goes on", () =>
+Deno.test("RedisClient.with() says ambiguous of what was given up after it was sent, the reason of what only reads, and goes on", () =>
   onStage({}, async ({ server, manager }) => {
     const client = manager.getClient("main");
     await client.ping();
     server.pause();
     const stop = new AbortController();
-    const given = client.with({ signal: stop.signal }).incr("n");
+    const given = client.with({ signal: stop.signal });
+    const taken = [given.incr("n"), given.lpop("q"), given.call("GETDEL", "k")];
+    const read = given.get("k");
     const next = client.incr("n");
     await delay(20);
-    stop.abort();
-    await assertRejects(() => given, DOMException);
+    const reason = new Error("given up");
+    stop.abort(reason);
+    const outcomes = await Promise.all(taken.map((call) => call.catch((error) => error)));
     server.resume();
+    for (const error of outcomes) {
+      assertInstanceOf(error, CommandAbortedError);
+      assertEquals([error.delivery, error.cause], ["ambiguous", reason]);
+    }
+    assertEquals(await read.catch((error) => error), reason);
     assertEquals(await next, 2);
-    await assertRejects(
-      () => client.with({ signal: stop.signal }).incr("n"),
-      DOMException,
-    );
+    // What has not been sent has lost nothing.
+    assertEquals(await given.incr("n").catch((error) => error), reason);
     assertEquals(await client.get("n"), "2");
+  }));
+
+Deno.test("RedisClient.with() says ambiguous of a write that may have run before it was sent again in vain", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    relay.connections[0]!.set({ toClient: { kind: "cut", afterBytes: 0, how: "reset" } });
+    relay.welcome = "hold";
+    const error = await client.with({ retryWrites: true, timeoutMs: 400 }).incr("n")
+      .catch((error) => error);
+    relay.heal();
+    assertEquals(error.delivery, "ambiguous", String(error));
+    assertEquals(await server.cli("GET", "n"), "1");
   }));
 
 Deno.test("RedisClient.with() lets a single write be sent again", () =>

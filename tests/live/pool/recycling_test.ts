@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import {
   CommandRefusedError,
   ConnectionLostError,
@@ -169,6 +175,8 @@ Deno.test("lease.client refuses to work after the release, by whatever reference
   withManager(TWO, async ({ manager, server }) => {
     const lease = await manager.acquire("main");
     const { client } = lease;
+    client.defineCommand("answer", { numberOfKeys: 0, lua: "return 42" });
+    const { answer } = client as unknown as { answer(): Promise<number> };
     const pipeline = client.pipeline().set("a", 1);
     const multi = client.multi().set("a", 1);
     const method = client.get.bind(client);
@@ -176,25 +184,80 @@ Deno.test("lease.client refuses to work after the release, by whatever reference
     lease.release();
     assertEquals(lease.released, true);
     assertThrows(() => lease.client, LeaseReleasedError);
-    const used = [
-      () => client.get("a"),
-      () => method("a"),
-      () => client.disconnect(),
-      () => client.on("select", () => {}),
-      () => Object.assign(client, { mine: 1 }),
-      () => void pipeline.exec(),
-      () => void multi.exec(),
-    ];
-    for (const use of used) assertThrows(use, LeaseReleasedError);
-    await assertRejects(async () => {
-      for await (const _keys of stream);
-    }, LeaseReleasedError);
+    const used: Record<string, () => Promise<unknown>> = {
+      command: () => client.get("a"),
+      "bound method": () => method("a"),
+      callback: () =>
+        new Promise((resolve, reject) =>
+          void client.get("a", (error, value) => error ? reject(error) : resolve(value))
+        ),
+      call: () => client.call("GET", "a"),
+      blocking: () => client.blpop("a", 0),
+      subscribe: () => client.subscribe("a"),
+      unsubscribe: () => client.unsubscribe(),
+      script: () => answer.call(client),
+      multi: () => multi.exec(),
+      "new multi": () => client.multi().set("a", 1).exec(),
+      connect: () => client.connect(),
+      monitor: () => client.monitor(),
+      quit: () => client.quit(),
+      stream: async () => {
+        for await (const _keys of stream);
+      },
+      "new stream": async () => {
+        for await (const _keys of client.scanStream());
+      },
+    };
+    for (const [how, use] of Object.entries(used)) {
+      // Called outside of assertRejects(): it must reject, not throw.
+      const outcome = use();
+      await assertRejects(() => outcome, LeaseReleasedError, undefined, how);
+    }
+    const [[error]] = (await pipeline.exec())!;
+    assertInstanceOf(error, LeaseReleasedError);
+    assertThrows(() => client.duplicate(), LeaseReleasedError);
     assertThrows(() => lease.release(), LeaseReleasedError);
     assertThrows(() => lease.destroy(), LeaseReleasedError);
     lease[Symbol.dispose]();
     const { release } = lease;
     assertThrows(() => release.call({} as typeof lease), TypeError);
     assertEquals(await server.cli("DBSIZE"), 0);
+  }));
+
+Deno.test("lease.client lets its listeners be taken off after the release, and touches nobody else's", () =>
+  withManager(TWO, async ({ manager }) => {
+    const first = await manager.acquire("main");
+    const { client: kept } = first;
+    const listener = () => {};
+    kept.on("message", listener);
+    first.release();
+    await using next = await manager.acquire("main");
+    const { client } = next;
+    let heard = 0;
+    client.on("message", () => heard++);
+    kept.removeListener("message", listener);
+    kept.off("message", listener);
+    kept.removeAllListeners();
+    kept.disconnect();
+    kept.on("message", listener).once("end", listener);
+    Object.assign(kept, { mine: 1 });
+    delete (kept as unknown as { mine?: number }).mine;
+    kept.options.keyPrefix = "mine:";
+    assertEquals(
+      [kept.listenerCount("message"), kept.listeners("ready"), kept.status],
+      [1, [], "end"],
+    );
+    assertEquals(kept.eventNames().includes("message"), true);
+    // The next holder has the same connection, and all of its own.
+    assertEquals(client.listenerCount("message"), 1);
+    assertEquals([client.status, "mine" in client, client.options.keyPrefix], [
+      "ready",
+      false,
+      "",
+    ]);
+    await client.subscribe("news");
+    await manager.getClient("main").publish("news", "ahoy");
+    await waitFor(() => heard === 1);
   }));
 
 Deno.test("lease.client is refused a duplicate, with advice", () =>

@@ -1,12 +1,18 @@
 import { Buffer } from "node:buffer";
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
 import { ReplyError } from "ioredis";
-import { ConnectionLostError, ManagerClosedError } from "../../../mod.ts";
+import {
+  CommandAbortedError,
+  CommandTimeoutError,
+  ConnectionLostError,
+  ManagerClosedError,
+} from "../../../mod.ts";
 import {
   BlockingCommands,
   type BlockingOptions,
 } from "../../../src/commands/blocking.ts";
 import { Command } from "../../../src/connection/driver.ts";
+import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
 import {
   settleFailed,
   track,
@@ -26,6 +32,7 @@ const OTHER = {
 function stage(options: Partial<BlockingOptions> = {}) {
   const log: string[] = [];
   const told: Error[] = [];
+  const clock = new FakeClock();
   let leases = 0;
   const blocking = new BlockingCommands({
     database: "main",
@@ -45,17 +52,22 @@ function stage(options: Partial<BlockingOptions> = {}) {
     },
     judge: () => ({ retry: false, delayMs: 0, reresolve: false }),
     replied: () => void log.push("replied"),
-    told: (_command, error) => void told.push(error),
+    told: (command, error) => {
+      told.push(error);
+      settleFailed(command, error);
+    },
+    clock,
     reresolve: (reason) => void log.push(`reresolve: ${reason}`),
     ...options,
   });
-  return { blocking, log, told };
+  return { blocking, clock, log, told };
 }
 
 async function run(blocking: BlockingCommands): Promise<TrackedCommand> {
   const command = track(new Command("blpop", ["q", "0"]), OTHER, 1000);
+  command.promise.catch(() => {});
   blocking.run(command);
-  for (let i = 0; i < 4; i++) await Promise.resolve();
+  await drainMicrotasks();
   return command;
 }
 
@@ -86,7 +98,7 @@ Deno.test("BlockingCommands.failed() tries again on another lease where that is 
   });
   const command = await run(blocking);
   blocking.failed(command, LOST, "never-sent");
-  assertEquals([log.at(-1), blocking.size], ["reresolve: " + LOST.message, 0]);
+  assertEquals([log.at(-1), blocking.size], ["reresolve: " + LOST.message, 1]);
   await new Promise((resolve) => setTimeout(resolve, 0));
   assertEquals([log.at(-1), command.tracking.waited], ["send 2", true]);
   blocking.failed(command, LOST, "ambiguous");
@@ -117,17 +129,19 @@ Deno.test("BlockingCommands.run() gives a lease back that the command must not b
       }),
   });
   await run(blocking);
-  for (let i = 0; i < 4; i++) await Promise.resolve();
   assertEquals([log, told, blocking.size], [["prepare blpop", "release"], [error], 0]);
 });
+
+const UNBLOCKED = new ReplyError("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
 Deno.test("BlockingCommands.close() unblocks what waits, and tells that the manager is closed", async () => {
   const { blocking, log, told } = stage();
   const command = await run(blocking);
-  await blocking.close(1000);
+  const closed = blocking.close(1000);
+  await drainMicrotasks();
   assertEquals(log, ["send 1", "unblock 1"]);
-  const unblocked = new ReplyError("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-  blocking.failed(command, unblocked, "rejected");
+  blocking.failed(command, UNBLOCKED, "rejected");
+  await closed;
   assertInstanceOf(told[0], ManagerClosedError);
   assertEquals(log.at(-1), "release 1");
   await run(blocking);
@@ -138,38 +152,133 @@ Deno.test("BlockingCommands.close() unblocks what waits, and tells that the mana
 Deno.test("BlockingCommands.close() destroys where the server cannot be asked, and says ambiguous", async () => {
   for (
     const [withinMs, options] of [
-      [1000, { unblock: () => Promise.resolve(false) }],
+      [1000, { unblock: () => Promise.resolve(undefined) }],
       [0, {}],
     ] as const
   ) {
-    const { blocking, log } = stage(options);
-    await run(blocking);
+    const { blocking, log, told } = stage(options);
+    const command = await run(blocking);
     await blocking.close(withinMs);
     assertEquals(log, ["send 1", "destroy 1"]);
+    blocking.failed(command, LOST, "ambiguous");
+    assertEquals(told, [LOST]);
   }
 });
 
-Deno.test("BlockingCommands.cancel() tells the reply that came all the same", async () => {
-  const { blocking, log } = stage();
+Deno.test("BlockingCommands.abort() tells the reply that came all the same, and holds the lease until UNBLOCK is answered", async () => {
+  const answer = Promise.withResolvers<boolean>();
+  const { blocking, log } = stage({ unblock: () => answer.promise });
   const command = await run(blocking);
-  const cancelled = blocking.cancel(command, new Error("enough"), 1000);
+  assertEquals(blocking.abort(command, new Error("enough")), true);
   command.resolve([Buffer.from("q"), Buffer.from("v")] as unknown as Buffer);
-  await cancelled;
-  assertEquals(log, ["send 1", "unblock 1", "release 1", "replied"]);
   assertStrictEquals((await command.promise as unknown[]).length, 2);
+  // Its next command would be the one that is unblocked.
+  assertEquals(log, ["send 1", "replied"]);
+  answer.resolve(false);
+  await drainMicrotasks();
+  assertEquals(log, ["send 1", "replied", "release 1"]);
 });
 
-Deno.test("BlockingCommands.run() leaves no consumer of a caller who gave up", async () => {
+Deno.test("BlockingCommands.abort() tells the reason where nothing was taken, and goes on asking until the server has seen the command", async () => {
+  let asked = 0;
+  const { blocking, clock, log, told } = stage({
+    unblock: () => Promise.resolve(++asked === 3),
+  });
+  const command = await run(blocking);
+  const reason = new Error("enough");
+  blocking.abort(command, reason);
+  await clock.advance(100);
+  assertEquals([asked, told], [3, []]);
+  blocking.failed(command, UNBLOCKED, "rejected");
+  await drainMicrotasks();
+  assertEquals([told, log], [[reason], ["send 1", "release 1"]]);
+});
+
+Deno.test("BlockingCommands.abort() is ambiguous where the server's word does not come in a second", async () => {
+  const { blocking, clock, log, told } = stage();
+  const command = await run(blocking);
+  const reason = new Error("enough");
+  blocking.abort(command, reason);
+  await clock.advance(999);
+  assertEquals(log.at(-1), "unblock 1");
+  await clock.advance(1);
+  assertEquals(log.at(-1), "destroy 1");
+  blocking.failed(command, LOST, "ambiguous");
+  assertInstanceOf(told[0], CommandAbortedError);
+  assertEquals(told[0].cause, reason);
+  assertEquals([blocking.size, clock.pending], [0, 0]);
+});
+
+Deno.test("BlockingCommands.abort() of one that waits for a lease is told at once, and ends the wait", async () => {
+  let waiting: AbortSignal | undefined;
+  const { blocking, log, told } = stage({
+    acquire: (_command, signal) => {
+      waiting = signal;
+      return new Promise(() => {});
+    },
+  });
+  const command = await run(blocking);
+  const reason = new Error("enough");
+  assertEquals(blocking.abort(command, reason), true);
+  assertEquals([told, waiting!.aborted, log, blocking.size], [[reason], true, [], 0]);
+  assertEquals(blocking.abort(command, reason), false);
+});
+
+Deno.test("BlockingCommands.run() keeps its caller's deadline from the call on, and asks the server then", async () => {
+  for (const [isHeld, expected] of [[true, "rejected"], [false, "never-sent"]] as const) {
+    const { blocking, clock, told } = stage(
+      isHeld ? {} : { acquire: () => new Promise(() => {}) },
+    );
+    const command = track(new Command("blpop", ["q", "0"]), OTHER, 1000);
+    command.promise.catch(() => {});
+    Object.assign(command, { call: { timeoutMs: 200 } });
+    blocking.run(command);
+    await clock.advance(199);
+    assertEquals(told, []);
+    await clock.advance(1);
+    if (isHeld) blocking.failed(command, UNBLOCKED, "rejected");
+    assertInstanceOf(told[0], CommandTimeoutError);
+    assertEquals([told[0].delivery, told[0].timeoutMs], [expected, 200]);
+    await clock.advance(100);
+    assertEquals(clock.pending, 0);
+  }
+});
+
+Deno.test("BlockingCommands.run() is ambiguous where no word comes within 100 ms of its caller's deadline", async () => {
+  const { blocking, clock, log, told } = stage();
+  const command = track(new Command("blpop", ["q", "0"]), OTHER, 1000);
+  command.promise.catch(() => {});
+  Object.assign(command, { call: { timeoutMs: 200 } });
+  blocking.run(command);
+  await clock.advance(250);
+  // Giving it up then does not lengthen its life.
+  blocking.abort(command, new Error("enough"));
+  await clock.advance(50);
+  assertEquals(log.at(-1), "destroy 1");
+  blocking.failed(command, LOST, "ambiguous");
+  assertEquals((told[0] as CommandTimeoutError).delivery, "ambiguous");
+});
+
+Deno.test("BlockingCommands.failed() keeps in mind that an attempt before may have taken something", async () => {
+  const { blocking } = stage({
+    judge: () => ({ retry: true, delayMs: 0, reresolve: false }),
+  });
+  const command = await run(blocking);
+  blocking.failed(command, LOST, "ambiguous");
+  blocking.abort(command, new Error("enough"));
+  assertStrictEquals(await command.promise.catch((error) => error), LOST);
+});
+
+Deno.test("BlockingCommands.run() leaves no consumer of a command that is settled elsewhere", async () => {
   const { blocking, log, told } = stage();
   const command = await run(blocking);
   settleFailed(command, new Error("aborted"));
-  await command.promise.catch(() => {});
-  for (let i = 0; i < 4; i++) await Promise.resolve();
-  assertEquals([log, blocking.size], [["send 1", "destroy 1"], 0]);
+  await drainMicrotasks();
+  assertEquals([log, told, blocking.size], [["send 1", "destroy 1"], [], 0]);
   const early = track(new Command("blpop", ["q", "0"]), OTHER, 1000);
   early.promise.catch(() => {});
-  blocking.run(early);
   settleFailed(early, new Error("aborted"));
-  for (let i = 0; i < 4; i++) await Promise.resolve();
-  assertEquals([log.at(-1), told], ["release 2", []]);
+  blocking.run(early);
+  await drainMicrotasks();
+  assertEquals([log.at(-1), told, blocking.size], ["release 2", [], 0]);
 });
