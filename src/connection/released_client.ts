@@ -9,11 +9,13 @@ type ClientOptions = RedisOptions & { replyMapping?: "legacy" };
  * connection and no listeners. Looking at it, its events included, does nothing; new work
  * is refused, by a rejected promise or a callback, as the client library refuses it.
  *
+ * @param database Name of the database.
  * @param options The options of the client that it stands in for.
  * @param refusal Makes the error of what is refused.
  * @returns The client.
  */
 export function makeReleasedClient(
+  database: string,
   options: RedisOptions,
   refusal: () => Error,
 ): Redis {
@@ -29,6 +31,7 @@ export function makeReleasedClient(
   redis.on("error", ignoreErrors);
   (redis as { status: string }).status = "end";
   hold(redis, {
+    database,
     clientSends: (command) => {
       command.reject(refusal());
       return command.promise;

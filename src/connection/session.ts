@@ -156,7 +156,8 @@ export class Session implements ClientHolder, ConnectionHolder {
   clean(): boolean | Promise<boolean> {
     const { redis, inFlight, isOpen } = this.#connection;
     if (this.#stains.indelible || !isOpen || this.#isBlocked()) return false;
-    if (this.#gate.isHolding) return false;
+    const { whenOpen } = this.#gate;
+    if (whenOpen !== undefined) return whenOpen.then(() => this.clean());
     this.#keepsake.restore(redis);
     if (this.#stains.none && inFlight === 0) return true;
     return this.#reset();

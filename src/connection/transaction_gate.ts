@@ -10,6 +10,8 @@ import type { CommandOwner, TrackedCommand } from "./tracked.ts";
 export class TransactionGate {
   readonly #connection: Connection;
   #held: TrackedCommand[] | undefined;
+  /** Resolves when nothing is held back any more. */
+  #opening: PromiseWithResolvers<void> | undefined;
   #hasPassed = false;
 
   /**
@@ -21,9 +23,10 @@ export class TransactionGate {
     this.#connection = connection;
   }
 
-  /** Whether commands are held back. */
-  get isHolding(): boolean {
-    return this.#held !== undefined;
+  /** Resolves when nothing is held back any more; `undefined` if nothing is. */
+  get whenOpen(): Promise<void> | undefined {
+    if (this.#held === undefined) return undefined;
+    return (this.#opening ??= Promise.withResolvers()).promise;
   }
 
   /**
@@ -45,29 +48,36 @@ export class TransactionGate {
    * @returns Who decides.
    */
   guard(name: string, owner: CommandOwner): CommandOwner {
-    if (this.#hasPassed || this.isHolding || !isMulti(name)) return owner;
+    if (this.#hasPassed || this.#held !== undefined || !isMulti(name)) return owner;
     return {
       replied: (command, reply) => {
         owner.replied(command, reply);
         this.#hasPassed = true;
-        for (const held of this.#open()) this.#connection.send(held);
+        for (const held of this.#takeHeld()) this.#connection.send(held);
+        this.#tellOpen();
       },
       failed: (command, error, delivery) => {
         owner.failed(command, error, delivery);
         this.#refuse(error, delivery);
+        this.#tellOpen();
       },
     };
   }
 
-  #open(): TrackedCommand[] {
+  #takeHeld(): TrackedCommand[] {
     const held = this.#held ?? [];
     this.#held = undefined;
     return held;
   }
 
+  #tellOpen(): void {
+    this.#opening?.resolve();
+    this.#opening = undefined;
+  }
+
   /** Fails what belongs to transactions; what came behind them is sent. */
   #refuse(error: Error, delivery: Delivery): void {
-    const held = this.#open();
+    const held = this.#takeHeld();
     const end = held.findLastIndex(({ name }) => /^(?:exec|discard)$/i.test(name)) + 1;
     const { database } = this.#connection;
     for (const command of held.splice(0, end === 0 ? held.length : end)) {

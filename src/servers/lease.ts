@@ -120,7 +120,9 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
     const refusal = () => new LeaseReleasedError(this.database, "use");
     // Each trap holds on to this lease: who has the client has not lost the lease.
     const now = () =>
-      this.released ? released ??= makeReleasedClient(options, refusal) : redis;
+      this.released
+        ? released ??= makeReleasedClient(this.database, options, refusal)
+        : redis;
     return new Proxy(redis, {
       get: (_, key, receiver) => Reflect.get(now(), key, receiver),
       set: (_, key, value) => Reflect.set(now(), key, value),
