@@ -49,8 +49,7 @@ export async function findPackages(checkout: string): Promise<Package[]> {
 }
 
 /**
- * The path from one folder to another. Deno 2.5 resolves the exports of a link only when
- * the link is relative.
+ * The path from one folder to another, for a configuration that can be copied.
  *
  * @param from Absolute path to start from.
  * @param to Absolute path to arrive at.

@@ -40,16 +40,10 @@ export function flagOf(descriptor: Deno.PermissionDescriptor): string {
  * Whether a permission is granted already; nobody is asked for it.
  *
  * @param descriptor The permission.
- * @returns `true` if it is, or if this runtime asks for no such permission.
+ * @returns `true` if it is.
  */
 export function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
-  try {
-    return Deno.permissions.querySync(descriptor).state === "granted";
-  } catch (error) {
-    // Deno 2.5 knows no permission of the network for a Unix socket.
-    if (error instanceof URIError) return true;
-    throw error;
-  }
+  return Deno.permissions.querySync(descriptor).state === "granted";
 }
 
 /**

@@ -21,7 +21,7 @@ export function isAuthFailure(error: unknown): boolean {
   return isReplyError(error) && AUTH_CODES.has(error.message.split(" ", 1)[0]!);
 }
 
-/** What node:net says when a permission is missing: on Deno 2.5, and of host names. */
+/** What node:net may say of a host name when a permission is missing. */
 const MAYBE_DENIED: ReadonlySet<string> = new Set(["ECONNREFUSED", "EPERM", "EACCES"]);
 
 /** The flags that are missing for an endpoint; `undefined` if everything is granted. */
@@ -42,8 +42,7 @@ function isRefused(permission: Deno.PermissionDescriptor): boolean {
   try {
     return Deno.permissions.querySync(permission).state !== "granted";
   } catch {
-    // Deno 2.5 wants no such permission for a Unix socket; or it is where a primary is that
-    // was not found yet, in words.
+    // The endpoint is not an address, but says in words which primary was not found yet.
     return false;
   }
 }
@@ -51,9 +50,9 @@ function isRefused(permission: Deno.PermissionDescriptor): boolean {
 /** The runtime refused: a permission is missing. */
 function isDenied(error: unknown, endpoint?: string): boolean {
   const { code = "" } = error as { code?: string };
-  // Deno 2.5's node:net says nothing at all of a Unix socket that it may not open.
-  const isUnclear = endpoint?.startsWith("unix:") || MAYBE_DENIED.has(code);
-  if (isUnclear && endpoint !== undefined && missingFlags(endpoint)) return true;
+  if (MAYBE_DENIED.has(code) && endpoint !== undefined && missingFlags(endpoint)) {
+    return true;
+  }
   // Deno before 2 called it PermissionDenied; node:net hands either through.
   return error instanceof Deno.errors.NotCapable ||
     error instanceof Deno.errors.PermissionDenied;

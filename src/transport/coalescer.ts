@@ -11,7 +11,7 @@ export type EndOfTick = (fn: () => void) => void;
 const PARTS = 4;
 /** Fewest commands that are a part. In ticks too small for parts of that size the first
  * command goes by itself: held against four parts, that made 8 and 16 callers 1.1 to 1.4
- * times as fast on Deno 2.9, and no slower on 2.5. */
+ * times as fast. */
 const MIN_PART = 8;
 /** Weight of the newest tick in the moving average, as a power of two: 1/8. */
 const AVERAGE_SHIFT = 3;

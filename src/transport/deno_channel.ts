@@ -18,6 +18,12 @@ const READ_SIZE = 64 * 1024;
 
 const encoder = new TextEncoder();
 
+/**
+ * Deno 2.8.3 leaves a pending read of a plain socket as it is when the socket is closed: the
+ * read keeps the socket open, and the process alive.
+ */
+const READS_OUTLIVE_CLOSE = Deno.version.deno === "2.8.3";
+
 type Conn = Deno.TcpConn | Deno.TlsConn | Deno.UnixConn;
 
 /** A channel over the runtime's own sockets, for those who ask for it: no node:net. */
@@ -134,6 +140,7 @@ class DenoChannel implements ByteChannel {
     this.#state = "closed";
     this.#queue = [];
     try {
+      if (READS_OUTLIVE_CLOSE && this.tls === null) endReads(this.#conn);
       this.#conn.close();
     } catch {
       // Closed by the runtime already.
@@ -142,6 +149,12 @@ class DenoChannel implements ByteChannel {
     const handlers = this.#handlers;
     if (handlers !== undefined) queueMicrotask(() => handlers.close(error));
   }
+}
+
+/** Has the server end the pending read; one that hangs does not keep the process alive. */
+function endReads(conn: Conn): void {
+  conn.closeWrite().catch(() => {}); // The server has closed it already.
+  conn.unref();
 }
 
 type TcpEndpoint = Extract<Endpoint, { kind: "tcp" }>;

@@ -177,8 +177,6 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
     this.#error ??= error;
     this.#unsentAtEnd ??= this.#coalescer.drop();
     this.#channel.destroy();
-    // Not left to the channel: node:net of Deno 2.5 says so only when its read is over.
-    queueMicrotask(() => this.close(undefined));
   }
 
   /**

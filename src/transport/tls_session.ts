@@ -8,7 +8,7 @@ export const UNTOLD_TLS: TlsSession = Object.freeze({
   expiresAt: null,
 });
 
-/** What the runtime tells, where it does; Deno 2.5 lacks some of these calls, or throws. */
+/** What the runtime tells, where it does. */
 function ask<T>(call: () => T | null | undefined): T | null {
   try {
     return call() ?? null;
@@ -18,7 +18,7 @@ function ask<T>(call: () => T | null | undefined): T | null {
 }
 
 /**
- * What node:tls tells of a socket. Deno 2.9 knows all of it, 2.5 nothing.
+ * What node:tls tells of a socket.
  *
  * @param socket The socket; its handshake is over.
  * @returns A frozen description.

@@ -153,7 +153,6 @@ export class Relay implements AsyncDisposable {
   async refuse(): Promise<void> {
     this.#listener?.close();
     this.#listener = undefined;
-    // Deno 2.5 goes on accepting for a turn of its event loop.
     await waitFor(() => isPortFree(this.port), { everyMs: 1, what: "the closed port" });
   }
 

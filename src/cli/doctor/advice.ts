@@ -19,8 +19,7 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
   [/NOPERM/, "allow it for this user: ACL SETUSER"],
   [/slots|cluster/i, "check mode and nodes: mode cluster is for servers of a cluster"],
   [
-    // Deno 2.5 says UNKNOWN for EPIPE.
-    /EPIPE|ECONNRESET|write UNKNOWN|was closed|connection was lost/i,
+    /EPIPE|ECONNRESET|was closed|connection was lost/i,
     "something took the connection and ended it: does it want TLS (tls.enabled, rediss://)?",
   ],
 ];

@@ -1,5 +1,4 @@
 import { decodeChunks, type FileResult } from "./files.ts";
-import { isDenoPresent } from "./host.ts";
 
 /** How something small is fetched. */
 export interface BoundedRequest {
@@ -33,12 +32,7 @@ export async function fetchBounded(
   request: BoundedRequest,
 ): Promise<BoundedResponse> {
   const { maxBytes, ...init } = request;
-  // A client of its own: the shared one of Deno 2.5 keeps a connection open whose body
-  // was not read to its end, and nothing here is fetched twice.
-  using client = isDenoPresent()
-    ? Deno.createHttpClient({ poolMaxIdlePerHost: 0 })
-    : undefined;
-  const response = await fetch(url, client === undefined ? init : { ...init, client });
+  const response = await fetch(url, init);
   const { ok, status, body } = response;
   if (ok) return { status, body: await readBounded(body, maxBytes) };
   await body?.cancel();

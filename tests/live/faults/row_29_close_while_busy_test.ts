@@ -105,14 +105,16 @@ Deno.test("row 29: of a manager that is closed in the middle of everything no pr
     assertEquals(timers.pending, []);
   }));
 
-Deno.test("row 29: the process ends by itself after closeAll", async () => {
-  await using server = await RedisServer.start();
-  const { code, text } = await runChild("_closing_child.ts", [
-    JSON.stringify({ host: server.host, port: server.port }),
-  ]);
-  assertEquals([code, text.trim()], [0, "closed"]);
-  await assertNoConnectionsLeft(server, "mooring:");
-});
+for (const transport of ["node", "deno"] as const) {
+  Deno.test(`row 29: the process ends by itself after closeAll, on transport ${transport}`, async () => {
+    await using server = await RedisServer.start();
+    const { code, text } = await runChild("_closing_child.ts", [
+      JSON.stringify({ host: server.host, port: server.port, transport }),
+    ]);
+    assertEquals([code, text.trim()], [0, "closed"]);
+    await assertNoConnectionsLeft(server, "mooring:");
+  });
+}
 
 Deno.test("row 29: a process that is asked to end drains, says what was cut, and ends", async () => {
   await using server = await RedisServer.start();

@@ -22,8 +22,6 @@ for (const transport of TRANSPORTS) {
   Deno.test({
     name:
       `rows 31 and 48: with transport ${transport}, TLS spoken to a plain port fails by the connect deadline`,
-    // node:tls of Deno 2.5 keeps a socket that is destroyed before its handshake is over.
-    sanitizeResources: !Deno.version.deno.startsWith("2.5."),
     fn: async () => {
       await using server = await RedisServer.start();
       await using manager = tlsManager(server, transport, {}, {

@@ -6,7 +6,6 @@ import { RespError } from "../../support/resp_parser.ts";
 import { waitFor } from "../../support/wait.ts";
 
 async function isAlive(pid: number): Promise<boolean> {
-  // Deno 2.5 knows no signal 0.
   const { success } = await new Deno.Command("kill", {
     args: ["-0", String(pid)],
     stderr: "null",

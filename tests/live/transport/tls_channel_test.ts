@@ -16,7 +16,7 @@ async function ping(
   kind: Kind,
   port: number,
   cases: TlsCases,
-  more: NonNullable<ManagerOptions["tls"]> = {},
+  more: Exclude<ManagerOptions["tls"], boolean | undefined> = {},
   { host = "localhost", connectTimeoutMs = 10_000 } = {},
 ): Promise<unknown> {
   await using manager = new RedisConnectionManager({

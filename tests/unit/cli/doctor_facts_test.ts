@@ -66,7 +66,6 @@ Deno.test("adviceFor() fits what was said of the failure", () => {
     ["ERR DB index is out of range", "setting databases"],
     ["write EPIPE", "does it want TLS"],
     ["read ECONNRESET", "does it want TLS"],
-    ["write UNKNOWN", "does it want TLS"],
     ["ERR max number of clients reached", "raise maxclients"],
     ['no sentinel could name the primary "m" (…)', "sentinel_name"],
     ["it does not tell which slots are served: NOPERM …", "ACL SETUSER"],
