@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import type { IORedisCommand } from "./library_types.ts";
 import { Command } from "./driver.ts";
+import { decodeLarge } from "./reply_decoding.ts";
 import { failTracked, type TrackedCommand, type Tracking } from "./tracked.ts";
 import { unwritableError } from "../core/writable.ts";
 
@@ -87,7 +88,7 @@ export class ManagedCommand extends OpenCommand {
       tracking.owner.replied(this as unknown as TrackedCommand, reply);
     }
     try {
-      this.succeed(this.transformReply(reply as Buffer));
+      this.succeed(this.transformReply(decodeLarge(reply, this) as Buffer));
     } catch (error) {
       this.fail(error as Error);
     }
