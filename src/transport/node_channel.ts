@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { connect as connectTcp, type Socket } from "node:net";
 import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
@@ -41,6 +42,34 @@ function onOpen(this: OwnedSocket): void {
 
 function onData(this: OwnedSocket, chunk: Uint8Array): void {
   this[OWNER]?.received?.(chunk);
+}
+
+/** Bytes that plain sockets read at once. */
+const READ_BYTES = 128 * 1024;
+
+let readBuffer: Uint8Array | undefined;
+
+/**
+ * How plain sockets read: all of them into the same memory, as a read and its callback are
+ * one step. Else the runtime takes 64 KiB of new memory for each read, however little that
+ * brings, and keeps all of it for as long as a part is held.
+ */
+const ONREAD = {
+  get buffer(): Uint8Array {
+    return readBuffer ??= new Uint8Array(READ_BYTES);
+  },
+  /** In place of a `data` event. The parser keeps slices of what it is given, so the bytes
+   * are copied. */
+  callback(this: OwnedSocket, length: number, buffer: Uint8Array): boolean {
+    this[OWNER]?.received?.(Buffer.from(buffer.subarray(0, length)));
+    return true;
+  },
+};
+
+/** Whether `pause()` stops a socket that reads so: on Deno 2.8 it reads on. */
+function canReadInto(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 2 || (major === 2 && minor >= 9);
 }
 
 function onError(this: OwnedSocket, error: Error): void {
@@ -166,7 +195,12 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
   const target = endpoint.kind === "unix"
     ? { path: endpoint.path }
     : { host: endpoint.host, port: endpoint.port, noDelay: true };
-  if (options.tls === undefined) return connectTcp(target);
+  if (options.tls === undefined) {
+    if (!canReadInto(Deno.version.deno)) return connectTcp(target);
+    const socket = connectTcp({ ...target, onread: ONREAD });
+    // Else it would read as soon as it is open, before there is anybody to take it.
+    return socket.pause();
+  }
   const host = endpoint.kind === "tcp" ? endpoint.host : undefined;
   return connectTls({ ...target, ...tlsOptions(host, options) });
 }

@@ -2,7 +2,7 @@ import type { ReadingTurn } from "./reading_turn.ts";
 
 /** Bytes that are dealt with before the time is looked at: what a read of a plain socket
  * brings at most. */
-const SLICE_BYTES = 64 * 1024;
+const SLICE_BYTES = 128 * 1024;
 
 /** A socket that can be kept from bringing more. */
 export interface Pausable {
