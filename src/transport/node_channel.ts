@@ -47,7 +47,7 @@ function onData(this: OwnedSocket, chunk: Uint8Array): void {
 /** Bytes that plain sockets read at once. */
 const READ_BYTES = 128 * 1024;
 
-let readBuffer: Uint8Array | undefined;
+let readBuffer: Buffer | undefined;
 
 /**
  * How plain sockets read: all of them into the same memory, as a read and its callback are
@@ -55,19 +55,20 @@ let readBuffer: Uint8Array | undefined;
  * brings, and keeps all of it for as long as a part is held.
  */
 const ONREAD = {
-  get buffer(): Uint8Array {
-    return readBuffer ??= new Uint8Array(READ_BYTES);
+  get buffer(): Buffer {
+    return readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
   },
-  /** In place of a `data` event. The parser keeps slices of what it is given, so the bytes
-   * are copied. */
+  /** In place of a `data` event; the bytes are lent. */
   callback(this: OwnedSocket, length: number, buffer: Uint8Array): boolean {
-    this[OWNER]?.received?.(Buffer.from(buffer.subarray(0, length)));
+    this[OWNER]?.received?.(buffer.subarray(0, length));
     return true;
   },
 };
 
-/** Whether `pause()` stops a socket that reads so: on Deno 2.8 it reads on. */
-function canReadInto(version: string): boolean {
+/** Whether plain sockets read so: on Deno 2.8 `pause()` does not stop one that does. */
+const READS_INTO_ONE = isSince29(Deno.version.deno);
+
+function isSince29(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   return major > 2 || (major === 2 && minor >= 9);
 }
@@ -90,6 +91,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
   readonly keepalive: KeepaliveTier;
   readonly kernelKeepalive: KernelKeepalive | null;
   readonly tls: TlsSession | null;
+  readonly lendsChunks: boolean;
   readonly #socket: Socket;
   #handlers: ChannelHandlers | undefined;
   #reading: PacedReading | undefined;
@@ -106,6 +108,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
     this.kernelKeepalive = kernel;
     this.#isKept = kernel !== null;
     this.tls = tls;
+    this.lendsChunks = tls === null && READS_INTO_ONE;
   }
 
   // Asked for when it is wanted: the socket keeps an object for the answer.
@@ -196,7 +199,7 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
     ? { path: endpoint.path }
     : { host: endpoint.host, port: endpoint.port, noDelay: true };
   if (options.tls === undefined) {
-    if (!canReadInto(Deno.version.deno)) return connectTcp(target);
+    if (!READS_INTO_ONE) return connectTcp(target);
     const socket = connectTcp({ ...target, onread: ONREAD });
     // Else it would read as soon as it is open, before there is anybody to take it.
     return socket.pause();
