@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { KeepaliveTier } from "../core/sockets.ts";
+import type { OpenReply } from "../transport/reply_assembly.ts";
 import type { ConnectionStream, StreamHooks } from "../transport/stream.ts";
 import {
   Command,
@@ -396,8 +397,9 @@ export class Connection implements StreamHooks, DeadlineBearer {
    * @param chunk The bytes.
    * @throws {ReplyRefused} If they must not reach it.
    */
-  inspect(chunk: Uint8Array): void {
+  inspect(chunk: Uint8Array): OpenReply | undefined {
     this.#replies.inspect(chunk);
+    return this.#replies.openBulk;
   }
 
   /** The parser has seen a chunk: settles latency and counts. Called by the stream. */

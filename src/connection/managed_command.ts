@@ -7,6 +7,7 @@ import {
   writeArguments,
 } from "./command_arguments.ts";
 import { Command } from "./library.ts";
+import { decodeLarge } from "./reply_decoding.ts";
 import { failTracked, type TrackedCommand, type Tracking } from "./tracked.ts";
 
 /** What a command of the library is made with. */
@@ -112,7 +113,7 @@ export class ManagedCommand extends OpenCommand {
       tracking.owner.replied(this as unknown as TrackedCommand, reply);
     }
     try {
-      this.succeed(this.transformReply(reply as Buffer));
+      this.succeed(this.transformReply(decodeLarge(reply, this) as Buffer));
     } catch (error) {
       this.fail(error as Error);
     }

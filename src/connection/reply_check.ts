@@ -1,3 +1,4 @@
+import type { OpenReply } from "../transport/reply_assembly.ts";
 import { ReplyGuard } from "../transport/reply_guard.ts";
 import type { ReplyLimits } from "../transport/reply_limits.ts";
 
@@ -52,6 +53,11 @@ export class ReplyCheck {
   /** Whether a reply has begun to come and is not whole. */
   get isPartial(): boolean {
     return this.#guard.isPartial;
+  }
+
+  /** The reply whose value the last chunk has a part of. */
+  get openBulk(): OpenReply | undefined {
+    return this.#guard.openBulk;
   }
 
   /** One more reply will come. Called for each command: only adds. */

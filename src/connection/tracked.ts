@@ -3,6 +3,7 @@ import type { Delivery, SpentOptions } from "../core/errors/mod.ts";
 import type { Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import type { Connection } from "./connection.ts";
+import { decodeLarge } from "./reply_decoding.ts";
 import { isWritable } from "../core/writable.ts";
 
 /** Decides what becomes of a command that failed: tried again, or told to the caller. */
@@ -95,7 +96,7 @@ function onReply(this: TrackedCommand, reply: unknown): void {
   tracking.owner.replied(this, reply);
   // Where the library cannot make what was asked for of the reply, it rejects.
   this.reject = this.fail;
-  this.succeed(reply);
+  this.succeed(decodeLarge(reply, this));
 }
 
 function onFailure(this: TrackedCommand, error: Error): void {

@@ -37,6 +37,8 @@ export interface ChannelHandlers {
 
 /** One open byte stream to a server: what the two kinds of sockets have in common. */
 export interface ByteChannel {
+  /** Whether the bytes of a chunk are there only until `data()` returns. Default `false`. */
+  readonly lendsChunks?: boolean;
   /** What keepalive the socket got. */
   readonly keepalive: KeepaliveTier;
   /** What the kernel says of it since it was opened; `null` where it could not be asked. */

@@ -28,6 +28,7 @@ type Conn = Deno.TcpConn | Deno.TlsConn | Deno.UnixConn;
 
 /** A channel over the runtime's own sockets, for those who ask for it: no node:net. */
 class DenoChannel implements ByteChannel {
+  readonly lendsChunks = true;
   readonly keepalive: KeepaliveTier;
   readonly kernelKeepalive: KernelKeepalive | null;
   readonly tls: TlsSession | null;
@@ -87,14 +88,13 @@ class DenoChannel implements ByteChannel {
 
   async #read(handlers: ChannelHandlers): Promise<void> {
     const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
+    // The client library's parser decodes text with methods of Buffer.
+    const bytes = Buffer.allocUnsafeSlow(READ_SIZE);
     try {
       while (this.#state !== "closed") {
-        // A new buffer each time: the parser keeps slices of it.
-        const bytes = new Uint8Array(READ_SIZE);
         const count = await this.#conn.read(bytes);
         if (count === null) break;
-        // The client library's parser decodes text with methods of Buffer.
-        const over = turn.take(Buffer.from(bytes.buffer, 0, count));
+        const over = turn.take(bytes.subarray(0, count));
         if (over !== undefined) await over;
       }
       this.#finish(undefined);

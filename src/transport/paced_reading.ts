@@ -1,8 +1,9 @@
+import { Buffer } from "node:buffer";
 import type { ReadingTurn } from "./reading_turn.ts";
 
 /** Bytes that are dealt with before the time is looked at: what a read of a plain socket
  * brings at most. */
-const SLICE_BYTES = 64 * 1024;
+const SLICE_BYTES = 128 * 1024;
 
 /** A socket that can be kept from bringing more. */
 export interface Pausable {
@@ -54,7 +55,8 @@ export class PacedReading {
     }
     const held = this.#held ??= [];
     for (let at = 0; at < chunk.byteLength; at += SLICE_BYTES) {
-      held.push(chunk.subarray(at, at + SLICE_BYTES));
+      // A copy: the bytes may be lent.
+      held.push(Buffer.from(chunk.subarray(at, at + SLICE_BYTES)));
     }
     if (this.#state === "reading") this.#deal();
   }

@@ -1,3 +1,4 @@
+import type { OpenReply } from "./reply_assembly.ts";
 import { type ReplyLimits, resolveReplyLimits } from "./reply_limits.ts";
 import { type LineContent, ReplyLine } from "./reply_line.ts";
 import { ReplyNesting } from "./reply_nesting.ts";
@@ -177,6 +178,16 @@ export class ReplyGuard {
   /** Whether the last chunk ended inside a reply. */
   get isPartial(): boolean {
     return this.#phase !== Phase.TYPE || this.#nesting.depth > 0;
+  }
+
+  /** The reply whose body the last chunk has a part of; `undefined` where there is none,
+   * or where it is no plain bulk string. */
+  get openBulk(): OpenReply | undefined {
+    const isBulk = this.#phase === Phase.BODY && this.#type === Type.BULK &&
+      this.#nesting.depth === 0 && this.#frame === "reply";
+    if (!isBulk) return undefined;
+    const seen = this.#position - this.#replyStart;
+    return { seen, missing: this.#bodyLeft + "\r\n".length };
   }
 
   /**

@@ -1,14 +1,17 @@
 import { EventEmitter } from "node:events";
+import { Buffer } from "node:buffer";
 import type { ByteChannel, ChannelHandlers } from "./channel.ts";
 import { type EndOfTick, WriteCoalescer } from "./coalescer.ts";
+import { type OpenReply, ReplyAssembly } from "./reply_assembly.ts";
 
 /** Unsent bytes at which a stream takes no more commands until it has drained. */
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 
 /** What the owner of a stream is told; each may be left out. */
 export interface StreamHooks {
-  /** Looks at bytes before the parser does; throws what ends the connection. */
-  inspect?(chunk: Uint8Array): void;
+  /** Looks at bytes before the parser does, and tells of a large reply that is not whole;
+   * throws what ends the connection. */
+  inspect?(chunk: Uint8Array): OpenReply | undefined | void;
   /** The parser has seen a chunk of this many bytes. */
   received?(bytes: number): void;
   /** The stream has closed; called before its `close` event. */
@@ -31,6 +34,8 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
   /** Commands that were held when the stream was told to end: they go nowhere. */
   #unsentAtEnd: number | undefined;
   #error: Error | undefined;
+  /** A large reply that is not whole. */
+  #assembly: ReplyAssembly | undefined;
 
   /**
    * Wraps an open channel.
@@ -187,14 +192,33 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
   data(chunk: Uint8Array): void {
     if (this.#destroyed) return;
     this.#bytesReceived += chunk.byteLength;
+    let open: OpenReply | undefined;
     try {
-      this.#hooks.inspect?.(chunk);
+      open = this.#hooks.inspect?.(chunk) ?? undefined;
     } catch (error) {
       this.destroy(error as Error);
       return;
     }
-    this.emit("data", chunk);
+    this.#deliver(chunk, open);
     this.#hooks.received?.(chunk.byteLength);
+  }
+
+  /** Gives the parser what is whole, and a large reply once all of it is there. */
+  #deliver(chunk: Uint8Array, open: OpenReply | undefined): void {
+    let rest = chunk;
+    const begun = this.#assembly;
+    if (begun !== undefined) {
+      rest = begun.take(chunk);
+      const { whole } = begun;
+      if (whole === undefined) return;
+      this.#assembly = undefined;
+      this.emit("data", whole);
+    }
+    const next = open === undefined ? undefined : ReplyAssembly.begin(rest, open);
+    if (next !== undefined) rest = rest.subarray(0, rest.length - open!.seen);
+    this.#assembly = next;
+    if (rest.length === 0 || this.#destroyed) return;
+    this.emit("data", this.#channel.lendsChunks === true ? Buffer.from(rest) : rest);
   }
 
   /**

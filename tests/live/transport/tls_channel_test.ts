@@ -1,9 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  ConnectError,
-  type ManagerOptions,
-  RedisConnectionManager,
-} from "../../../mod.ts";
+import { ConnectError, type RedisConfig, RedisConnectionManager } from "../../../mod.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { RedisServer, type RedisServerTls } from "../../support/redis_server.ts";
 import { makeTlsCases, type TlsCases } from "../../support/tls.ts";
@@ -16,7 +12,7 @@ async function ping(
   kind: Kind,
   port: number,
   cases: TlsCases,
-  more: Exclude<ManagerOptions["tls"], boolean | undefined> = {},
+  more: Partial<RedisConfig["tls"]> = {},
   { host = "localhost", connectTimeoutMs = 10_000 } = {},
 ): Promise<unknown> {
   await using manager = new RedisConnectionManager({

@@ -4,7 +4,7 @@ import { ReadingTurn } from "../../../src/transport/reading_turn.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const KIB = 1024;
-const SLICE = 64 * KIB;
+const SLICE = 128 * KIB;
 
 /** Reads from a socket that only notes what is done to it, at so many a slice. */
 function setUp(costMs: number) {
@@ -33,27 +33,27 @@ function bytes(kib: number, first = 0): Uint8Array {
 Deno.test("PacedReading.take() deals with a chunk at once where it takes no long time", () => {
   const { log, reading } = setUp(1);
   reading.take(bytes(3));
-  reading.take(bytes(64, 1));
-  assertEquals(log, ["3", "64"]);
+  reading.take(bytes(128, 1));
+  assertEquals(log, ["3", "128"]);
 });
 
 Deno.test("PacedReading.take() cuts a large chunk, and lets others have their turn in between", async () => {
   const { clock, log, reading } = setUp(30);
-  reading.take(bytes(300));
+  reading.take(bytes(600));
   // Two slices are a turn.
-  assertEquals(log, ["64", "64", "pause"]);
+  assertEquals(log, ["128", "128", "pause"]);
   // Whatever comes all the same waits behind the rest.
   reading.take(bytes(3, 5));
   await clock.advance(0);
-  assertEquals(log.slice(3), ["64", "64", "pause", "44", "3", "resume"]);
+  assertEquals(log.slice(3), ["128", "128", "pause", "88", "3", "resume"]);
 });
 
 Deno.test("PacedReading.end() deals with the rest of a socket that has closed, once", async () => {
   const { clock, log, reading } = setUp(60);
-  reading.take(bytes(192));
-  assertEquals(log, ["64", "pause"]);
+  reading.take(bytes(384));
+  assertEquals(log, ["128", "pause"]);
   reading.end();
-  assertEquals(log, ["64", "pause", "64", "64"]);
+  assertEquals(log, ["128", "pause", "128", "128"]);
   await clock.advance(100);
   assertEquals(log.length, 4);
 });
