@@ -22,6 +22,8 @@ export interface Balance {
   doubles: number;
   /** What is wrong, in words. */
   faults: string[];
+  /** What commands about it have in them: keys, and tokens as they are sent. */
+  about: string[];
 }
 
 /** Asks the server past everything that is broken on purpose. */
@@ -96,13 +98,21 @@ export class Books {
     return this.#note(this.#jobs.run((token) => write(key, token), deliveryOfAny));
   }
 
-  /** Takes a value as a consumer; the pop gives `null` if none came. */
-  async pop(take: (key: string) => Promise<string | null>): Promise<Outcome> {
+  /**
+   * Takes a value as a consumer; the pop gives `null` if none came.
+   *
+   * @param signal Aborts it: who is told no more than the signal's reason got nothing.
+   */
+  async pop(
+    take: (key: string) => Promise<string | null>,
+    signal?: AbortSignal,
+  ): Promise<Outcome> {
     try {
       const token = await take(this.key("jobs"));
       if (token !== null) this.#popped.push(token);
       return "acknowledged";
     } catch (error) {
+      if (signal?.aborted && error === signal.reason) return "rejected";
       const delivery = deliveryOfAny(error);
       if (delivery === "ambiguous") this.#popsInDoubt++;
       return delivery;
@@ -120,17 +130,30 @@ export class Books {
     const lostJobs = jobs.lost.slice(this.#popsInDoubt);
     const keys = [...counters.counters.map(({ name }) => name), this.key("log")];
     await ask("UNLINK", ...keys, this.key("jobs"));
-    const faults = [
-      ...counters.counters.flatMap((
-        { name, lost, doubles, pending, repeatedReplies },
-      ) => [
+    const ofCounters = counters.counters.map((
+      { name, lost, doubles, pending, repeatedReplies },
+    ) => ({
+      name,
+      faults: [
         ...told(name, "lost", lost),
         ...told(name, "done twice or by nobody", doubles),
         ...told(name, "pending", pending),
         ...told(name, "replies given twice", repeatedReplies.length),
-      ]),
-      ...toldOf("log", log),
-      ...toldOf("jobs", { ...jobs, lost: lostJobs }),
+      ],
+    }));
+    const ofLists = [
+      { key: this.key("log"), lists: log },
+      { key: this.key("jobs"), lists: { ...jobs, lost: lostJobs } },
+    ];
+    const faults = [
+      ...ofCounters.flatMap((each) => each.faults),
+      ...ofLists.flatMap(({ key, lists }) => toldOf(key, lists)),
+    ];
+    const about = [
+      ...ofCounters.filter((each) => each.faults.length > 0).map(({ name }) => name),
+      ...ofLists.flatMap(({ key, lists }) =>
+        wrongTokens(lists).map((token) => `${key}\r\n$${token.length}\r\n${token}\r\n`)
+      ),
     ];
     const strays = [log, jobs].flatMap(({ doubles, ghosts, strangers }) =>
       [doubles, ghosts, strangers].flat()
@@ -142,6 +165,7 @@ export class Books {
       lost: counters.lost + log.lost.length + lostJobs.length,
       doubles: counters.doubles + counters.repeatedReplies.length + strays.length,
       faults,
+      about,
     };
   }
 
@@ -162,13 +186,23 @@ function told(name: string, what: string, count: number): string[] {
   return count === 0 ? [] : [`${name}: ${count} ${what}`];
 }
 
-function toldOf(
-  name: string,
-  lists: Record<"lost" | "doubles" | "ghosts" | "strangers" | "pending", string[]>,
-): string[] {
+type Lists = Record<"lost" | "doubles" | "ghosts" | "strangers" | "pending", string[]>;
+
+/** Tokens that are named of each list that should be empty. */
+const NAMED = 5;
+
+function toldOf(name: string, lists: Lists): string[] {
   const { lost, doubles, ghosts, strangers, pending } = lists;
   return Object.entries({ lost, doubles, ghosts, strangers, pending })
     .flatMap(([what, tokens]) =>
-      tokens.length === 0 ? [] : [`${name}: ${what} ${tokens.slice(0, 5).join(", ")}`]
+      tokens.length === 0
+        ? []
+        : [`${name}: ${tokens.length} ${what}: ${tokens.slice(0, NAMED).join(", ")}`]
     );
+}
+
+function wrongTokens({ lost, doubles, ghosts, strangers, pending }: Lists): string[] {
+  return [lost, doubles, ghosts, strangers, pending].flatMap((tokens) =>
+    tokens.slice(0, NAMED)
+  );
 }

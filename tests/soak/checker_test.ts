@@ -1,10 +1,14 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { RelayRecorder } from "../support/relay.ts";
 import { Books } from "./books.ts";
+import { Explanations } from "./explanations.ts";
+import { FAULTS } from "./faults.ts";
 import { heapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
 import { LagMeter } from "./lag_meter.ts";
 import { News } from "./news.ts";
-import { readOptions } from "./options.ts";
+import { readOptions, written } from "./options.ts";
 import { PromiseWatch } from "./promise_watch.ts";
+import { allowedRecoveryMs, distribution, lateRecoveries } from "./recovery.ts";
 import { type Findings, summary, violations } from "./verdict.ts";
 
 /** A server that has what it is given. */
@@ -21,13 +25,23 @@ const refused = Object.assign(new Error("OOM"), { name: "ReplyError" });
 const CLEAN: Findings = {
   minutes: 1,
   seed: 9,
+  load: 0,
+  only: [],
   counts: { GET: 1 },
   strikes: { cut: 1 },
-  balance: { acknowledged: 1, ambiguous: 1, refused: 1, lost: 0, doubles: 0, faults: [] },
+  balance: {
+    acknowledged: 1,
+    ambiguous: 1,
+    refused: 1,
+    lost: 0,
+    doubles: 0,
+    faults: [],
+    about: [],
+  },
   late: [],
   pending: 0,
   news: { received: 0, gaps: 0 },
-  recoveriesMs: [3],
+  recoveries: [{ what: "cut", isOutage: true, ms: 3, allowedMs: 1000 }],
   heap: heapTrend([]),
   worstLagMs: 1,
   wrong: [],
@@ -52,6 +66,7 @@ Deno.test("Books.close() finds nothing where the server agrees", async () => {
     lost: 0,
     doubles: 0,
     faults: [],
+    about: [],
   });
 });
 
@@ -63,12 +78,15 @@ Deno.test("Books.close() finds a planted double, of a counter, of the log and of
   await books.push(() => Promise.resolve(1));
   await books.pop(() => Promise.resolve("t0"));
   await books.pop(() => Promise.resolve("t0"));
-  const { doubles, faults, lost } = await books.close(
+  const { about, doubles, faults, lost } = await books.close(
     serverWith({ "p:n": "2", "p:log": ["t0", "t0", "t1"] }),
   );
   assertEquals([doubles, lost, faults.length], [4, 0, 4], faults.join("\n"));
   assertStringIncludes(faults.join("\n"), "p:n: 1 done twice");
-  assertStringIncludes(faults.join("\n"), "log: ghosts t1");
+  assertStringIncludes(faults.join("\n"), "log: 1 ghosts: t1");
+  // A command of the log, as it is sent, has this in it.
+  assertEquals(about[0], "p:n");
+  assert(about.includes("p:log\r\n$2\r\nt1\r\n"), about.join());
 });
 
 Deno.test("Books.close() finds a planted loss, of a counter, of the log and of a job", async () => {
@@ -138,20 +156,21 @@ Deno.test("LagMeter adds up how late it is, and knows the worst", () => {
 });
 
 Deno.test("News finds messages that are missing, doubled or out of order, but for told gaps", async () => {
-  const news = new News();
+  const faults: string[] = [];
+  const news = new News((what) => faults.push(what));
   const sent = () => Promise.resolve();
   for (let i = 1; i <= 4; i++) await news.publish(sent);
   news.heard("1");
-  assertEquals(news.faults, []);
+  assertEquals(faults, []);
   await news.publish(sent);
   news.gap();
   await news.publish(sent);
   news.heard("6");
-  assertEquals(news.faults, []);
+  assertEquals(faults, []);
   for (let i = 7; i <= 8; i++) await news.publish(sent);
   news.heard("8");
   news.heard("8");
-  assertEquals(news.faults.length, 2, news.faults.join("\n"));
+  assertEquals(faults.length, 2, faults.join("\n"));
 });
 
 Deno.test("heapTrend() sees growth through odd samples, and none where there is none", () => {
@@ -173,7 +192,7 @@ Deno.test("heapTrend() sees growth through odd samples, and none where there is 
 
 Deno.test("violations() names each kind, and the summary how to see it again", () => {
   assertEquals(violations(CLEAN), []);
-  assertStringIncludes(summary(CLEAN), "No violation");
+  assertEquals(summary(CLEAN).split("\n").at(-1), "No violation");
   const { balance } = CLEAN;
   const bad: Partial<Findings>[] = [
     { balance: { ...balance, lost: 1 } },
@@ -181,9 +200,13 @@ Deno.test("violations() names each kind, and the summary how to see it again", (
     { late: ["late"] },
     { pending: 1 },
     { wrong: ["wrong"] },
+    { recoveries: [{ what: "cut", isOutage: true, ms: 1001, allowedMs: 1000 }] },
+    { recoveries: [{ what: "cut", isOutage: false, ms: Infinity, allowedMs: 1000 }] },
   ];
   for (const each of bad) {
-    assertEquals(violations({ ...CLEAN, ...each }).length, 1, Deno.inspect(each));
+    const findings = { ...CLEAN, ...each };
+    assertEquals(violations(findings).length, 1, Deno.inspect(each));
+    assertEquals(summary(findings).split("\n").at(-1), "1 violations");
   }
   assertStringIncludes(
     summary({ ...CLEAN, pending: 1 }),
@@ -191,15 +214,104 @@ Deno.test("violations() names each kind, and the summary how to see it again", (
   );
 });
 
-Deno.test("readOptions() refuses what it does not know", () => {
-  assertEquals(readOptions(["--seed", "5", "--minutes", "0.5"]), {
+Deno.test("readOptions() refuses what it does not know, and written() says the same again", () => {
+  const only = "kill -9 and restart,delay";
+  const options = readOptions([
+    ...["--seed", "5", "--minutes", "0.5"],
+    ...["--load", "3", "--only", only],
+  ]);
+  assertEquals(options, {
     minutes: 0.5,
     seed: 5,
+    load: 3,
+    only: ["kill -9 and restart", "delay"],
   });
-  assertEquals(readOptions([]).minutes, 30);
+  assertEquals(written(options), `--minutes 0.5 --seed 5 --load 3 --only "${only}"`);
+  const { minutes, load, only: all } = readOptions([]);
+  assertEquals([minutes, load, all], [30, 0, []]);
+  // Each can be named.
+  const names = FAULTS.map(({ name }) => name);
+  assertEquals(readOptions(["--only", names.join(",")]).only, names);
   for (
-    const bad of [["--minutes", "0"], ["--minutes"], ["--seed", "x"], ["--what", "1"]]
+    const bad of [
+      ["--minutes", "0"],
+      ["--minutes"],
+      ["--seed", "x"],
+      ["--what", "1"],
+      ["--load", "-1"],
+      ["--load", "1.5"],
+      ["--only", ""],
+      ["--only", "delays"],
+      ["--only", "delay,nothing"],
+    ]
   ) {
-    assertThrows(() => readOptions(bad), TypeError, "Usage");
+    assertThrows(() => readOptions(bad), TypeError, "Usage", bad.join(" "));
+  }
+});
+
+Deno.test("Books.pop() gives no excuse to an abort that took a value without a word", async () => {
+  const reason = new DOMException("aborted", "AbortError");
+  const signal = AbortSignal.abort(reason);
+  const books = new Books("p");
+  await books.push(() => Promise.resolve(1));
+  await books.push(() => Promise.resolve(2));
+  assertEquals(await books.pop(() => Promise.reject(reason), signal), "rejected");
+  // One that says that it does not know may have taken one.
+  assertEquals(await books.pop(() => Promise.reject(lost), signal), "ambiguous");
+  const { faults } = await books.close(serverWith({}));
+  assertEquals(faults, ["p:jobs: 1 lost: t1"]);
+});
+
+Deno.test("distribution() gives the worst as max, and p99 of few as the worst", () => {
+  assertEquals(distribution([]), "none");
+  assertEquals(distribution([3]), "p50 3 ms, p99 3 ms, max 3 ms, of 1");
+  const times = Array.from({ length: 200 }, (_, i) => 200 - i);
+  assertEquals(distribution(times), "p50 100 ms, p99 198 ms, max 200 ms, of 200");
+});
+
+Deno.test("allowedRecoveryMs() is 1 s, and grows with the load and with what came late", () => {
+  assertEquals(allowedRecoveryMs(0, 0.2), 1000);
+  assertEquals(allowedRecoveryMs(0, 4), 4000);
+  assertEquals(allowedRecoveryMs(200, 0.2), 1600);
+  const late = lateRecoveries([
+    { what: "a cut", isOutage: false, ms: 1000, allowedMs: 1000 },
+    { what: "an outage", isOutage: true, ms: 1001, allowedMs: 1000 },
+  ]);
+  assertEquals(late.length, 1);
+  assertStringIncludes(late[0]!, "after an outage");
+});
+
+Deno.test("Explanations writes what the relays remember, with the frames in question apart", async () => {
+  const folder = await Deno.makeTempDir();
+  const recorder = new RelayRecorder(1024 ** 2);
+  const said: string[] = [];
+  const explanations = new Explanations(
+    new Map([["main", recorder]]),
+    `${folder}/soak`,
+    (line) => said.push(line),
+  );
+  try {
+    explanations.write([]);
+    assertEquals(said, []);
+    explanations.event("main", "a cut begins");
+    recorder.bytes(7, "toServer", new TextEncoder().encode("INCR n1"), "passed");
+    recorder.bytes(7, "toClient", new TextEncoder().encode(":1"), "lost");
+    explanations.write(["n1: 1 lost"], ["n1"]);
+    assertEquals(said[0], "VIOLATION: n1: 1 lost");
+    const text = await Deno.readTextFile(`${folder}/soak/violation-1.txt`);
+    for (
+      const part of [
+        "n1: 1 lost\n",
+        "a cut begins",
+        "Chunks about n1: 1",
+        "Connection #7, the last 30 of 2 entries:\n  0.0",
+        '→ 7 B "INCR n1"',
+        '← LOST 2 B ":1"',
+      ]
+    ) {
+      assertStringIncludes(text, part);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });

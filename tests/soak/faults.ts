@@ -1,21 +1,30 @@
 /** What goes wrong in a soak. Each fault is over, and healed, when its function is. */
 import type { Random } from "../support/random.ts";
 import { delay } from "../support/wait.ts";
+import type { Load } from "./load.ts";
 import { CONSTANT_KEYS, type Stage } from "./stage.ts";
 
 /** A kind of fault. */
 export interface Fault {
   /** What it is, in words. */
   readonly name: string;
-  /** Brings it about and heals it; takes 4 s at most. */
-  readonly strike: (stage: Stage, random: Random) => Promise<void>;
+  /** Whether the server cannot be reached meanwhile, or does nothing. */
+  readonly isOutage?: boolean;
+  /** Brings it about and heals it; takes 6 s at most, where nothing keeps it waiting. */
+  readonly strike: (stage: Stage, random: Random, load: Load) => Promise<void>;
 }
 
 const LEAST_MS = 100;
 const MOST_MS = 2500;
+/** Shortest and longest time in which a server is down or cannot be reached. */
+const LEAST_OUTAGE_MS = 300;
+const MOST_OUTAGE_MS = 5000;
 /** What loading takes longer for each command in the server's log, in microseconds: the
  * server looks at its clients once in 1,024 of them. */
 const LOAD_DELAY_US = 100;
+
+/** Time in which a server with a `timeout` of 1 s has closed what is idle. */
+const IDLE_MS = 2500;
 
 /** What no server says; each is refused whatever comes before and after it. */
 const GARBAGE = ["@oops\r\n", "\x00\x01\x02\x03", ":12a\r\n", "$-7\r\n", ">1\r\n_\r\n"];
@@ -28,7 +37,11 @@ function someTime(random: Random): Promise<void> {
   return delay(random.between(LEAST_MS, MOST_MS));
 }
 
-/** Faults of the relay end with it; bytes that were dropped must not be missed later. */
+function someOutage(random: Random): Promise<void> {
+  return delay(random.between(LEAST_OUTAGE_MS, MOST_OUTAGE_MS));
+}
+
+/** Faults of the relay end with it. */
 async function whileRelay(
   { relay }: Stage,
   spoil: () => void,
@@ -57,18 +70,25 @@ async function whileSetting(
 export const FAULTS: readonly Fault[] = [
   {
     name: "kill -9 and restart",
+    isOutage: true,
     strike: async (stage, random) => {
       await stage.server.kill();
-      await someTime(random);
+      await someOutage(random);
       await stage.restart();
+      await stage.untilServing();
     },
   },
   {
     name: "restart in order",
-    strike: (stage) => stage.restart(),
+    isOutage: true,
+    strike: async (stage) => {
+      await stage.restart();
+      await stage.untilServing();
+    },
   },
   {
-    name: "SIGSTOP, SIGCONT",
+    name: "SIGSTOP and SIGCONT",
+    isOutage: true,
     strike: async ({ server }, random) => {
       server.pause();
       await someTime(random);
@@ -86,6 +106,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "RST storm",
+    isOutage: true,
     strike: (stage, random) =>
       whileRelay(stage, () => {
         stage.relay.welcome = "reset";
@@ -138,6 +159,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "half-open",
+    isOutage: true,
     strike: (stage, random) =>
       whileRelay(
         stage,
@@ -148,6 +170,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "accepted and silent",
+    isOutage: true,
     strike: (stage, random) =>
       whileRelay(
         stage,
@@ -161,10 +184,11 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "refused",
+    isOutage: true,
     strike: async ({ relay }, random) => {
       await relay.refuse();
       relay.resetAll();
-      await someTime(random);
+      await someOutage(random);
       await relay.listen();
     },
   },
@@ -187,11 +211,32 @@ export const FAULTS: readonly Fault[] = [
       }),
   },
   {
-    name: "CLIENT KILL",
+    name: "CLIENT KILL TYPE normal",
+    strike: async ({ ask }) => void await ask(...KILL_ALL),
+  },
+  {
+    name: "CLIENT KILL of all",
     strike: async ({ ask }) => {
       await ask(...KILL_ALL);
       await ask("CLIENT", "KILL", "TYPE", "pubsub");
     },
+  },
+  {
+    name: "idle connections closed together",
+    strike: async (stage, _random, load) => {
+      await load.leaveIdle();
+      await stage.configure("timeout", "1");
+      await delay(IDLE_MS);
+      // The tests' own connection may be among those that were closed.
+      const own = await stage.server.connect();
+      await own.send("CONFIG", "SET", "timeout", 0);
+      own.close();
+      await stage.ask("PING").catch(() => {});
+    },
+  },
+  {
+    name: "blocking commands aborted while elements arrive",
+    strike: (_stage, random, load) => load.abortPops(random),
   },
   {
     name: "CLIENT PAUSE",
@@ -221,7 +266,7 @@ export const FAULTS: readonly Fault[] = [
       await stage.restart({ "key-load-delay": String(LOAD_DELAY_US) });
       await someTime(random);
       await stage.configure("key-load-delay", "0");
-      while ((await stage.server.info("persistence")).loading !== "0") await delay(20);
+      await stage.untilServing();
     },
   },
   {

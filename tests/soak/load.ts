@@ -7,16 +7,22 @@ import type { News } from "./news.ts";
 import type { PromiseWatch } from "./promise_watch.ts";
 import { CONSTANT_KEYS, constantKey, constantValue } from "./stage.ts";
 
-/** Deadlines of the manager under test, in milliseconds. */
-export const DEADLINES = { commandTimeoutMs: 1000, acquireTimeoutMs: 1500 } as const;
-const { commandTimeoutMs: COMMAND_MS, acquireTimeoutMs: ACQUIRE_MS } = DEADLINES;
 /** What BLPOP asks for, in seconds, and what it is allowed beyond that. */
 const BLOCK_SECONDS = 0.2;
 const BLOCK_MS = BLOCK_SECONDS * 1000 + 1000;
+/** How long the server may be asked what an aborted command has taken. */
+const ABORT_MS = 1000;
+/** When BLPOP is aborted at the latest. */
+const MOST_BLOCKED_MS = 100;
+/** Aborts in quick succession, each of so many commands. */
+const ABORTS = 100;
+const ABORTED_AT_ONCE = 3;
+/** Leases that are idle together. */
+const IDLE_LEASES = 8;
 /** Pause of a caller between two operations. */
 const PAUSE_MS = 4;
 /** By when everything under way has settled, or never will: more than any deadline. */
-const SETTLED_MS = 10_000;
+const SETTLED_MS = 60_000;
 const COUNTERS = 4;
 const PIPELINED = 3;
 
@@ -43,6 +49,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   lease: { callers: 2, run: (load) => load.lease() },
   job: { callers: 1, run: (load) => load.push() },
   BLPOP: { callers: 2, run: (load) => load.pop() },
+  "aborted BLPOP": { callers: 1, run: (load) => load.abortedPop() },
   PUBLISH: { callers: 1, run: (load) => load.publish() },
 };
 
@@ -50,10 +57,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
 export class Load {
   /** Operations so far, by kind. */
   readonly counts: Record<string, number> = {};
-  /** When an operation succeeded last, on the clock of `performance.now()`. */
-  lastSuccessAt = 0;
+  /** The first success since somebody asked for one, and since when. */
+  #success: { readonly since: number; at: number | undefined } = { since: 0, at: 0 };
   readonly #parts: LoadParts;
   readonly #client: RedisClient;
+  /** Deadlines of a command and of the wait for a connection, in milliseconds. */
+  readonly #commandMs: number;
+  readonly #acquireMs: number;
   #books: Books;
   /** Operations under way that write in the books of the hour. */
   #writing = new Set<Promise<unknown>>();
@@ -63,7 +73,11 @@ export class Load {
   /** Starts nothing yet. */
   constructor(parts: LoadParts, books: Books) {
     this.#parts = parts;
-    this.#client = parts.manager.getClient(parts.database);
+    const { manager, database } = parts;
+    this.#client = manager.getClient(database);
+    const config = manager.config.databases[database]!;
+    this.#commandMs = config.commandTimeoutMs;
+    this.#acquireMs = config.acquireTimeoutMs;
     this.#books = books;
   }
 
@@ -84,6 +98,15 @@ export class Load {
     return old;
   }
 
+  /**
+   * When an operation succeeded for the first time after `since`, both on the clock of
+   * `performance.now()`; `undefined` if none has, since this was asked first.
+   */
+  firstSuccessAfter(since: number): number | undefined {
+    if (this.#success.since !== since) this.#success = { since, at: undefined };
+    return this.#success.at;
+  }
+
   /** Lets the callers finish what they do, and no more. */
   async stop(): Promise<void> {
     this.#running = false;
@@ -92,20 +115,24 @@ export class Load {
 
   async #loop(kind: string, run: Kind["run"]): Promise<void> {
     while (this.#running) {
-      const work = this.#once(kind, run);
-      this.#writing.add(work);
-      const writing = this.#writing;
-      await work;
-      writing.delete(work);
+      await this.#writes(this.#once(kind, run));
       await delay(PAUSE_MS);
     }
+  }
+
+  /** Notes work that writes in the books of the hour, until it is over. */
+  async #writes(work: Promise<void>): Promise<void> {
+    const writing = this.#writing;
+    writing.add(work);
+    await work;
+    writing.delete(work);
   }
 
   async #once(kind: string, run: Kind["run"]): Promise<void> {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
     try {
       const outcome = await run(this);
-      if (outcome === "acknowledged") this.lastSuccessAt = performance.now();
+      if (outcome === "acknowledged") this.#success.at ??= performance.now();
     } catch (error) {
       // Every failure that says what is known of it is an answer.
       try {
@@ -128,7 +155,7 @@ export class Load {
   increment(): Promise<unknown> {
     return this.#books.count(
       this.#counter(),
-      (key) => this.#run("INCR", COMMAND_MS, () => this.#client.incr(key)),
+      (key) => this.#run("INCR", this.#commandMs, () => this.#client.incr(key)),
     );
   }
 
@@ -136,7 +163,7 @@ export class Load {
     const i = this.#parts.random.below(CONSTANT_KEYS);
     const value = await this.#run(
       "GET",
-      COMMAND_MS,
+      this.#commandMs,
       () => this.#client.get(constantKey(i)),
     );
     if (value !== constantValue(i)) {
@@ -147,7 +174,7 @@ export class Load {
 
   append(): Promise<unknown> {
     return this.#books.append((key, token) =>
-      this.#run("RPUSH", COMMAND_MS, () => this.#client.rpush(key, token))
+      this.#run("RPUSH", this.#commandMs, () => this.#client.rpush(key, token))
     );
   }
 
@@ -156,7 +183,7 @@ export class Load {
     const books = this.#books;
     const results = await this.#run(
       "a pipeline",
-      COMMAND_MS,
+      this.#commandMs,
       () =>
         manager.pipeline(database, (pipeline) => {
           for (let i = 0; i < PIPELINED; i++) pipeline.incr(books.key("piped"));
@@ -173,7 +200,7 @@ export class Load {
     return this.#books.count("both", (key) =>
       this.#run(
         "a transaction",
-        ACQUIRE_MS + COMMAND_MS,
+        this.#acquireMs + this.#commandMs,
         () => manager.transaction(database, (tx) => void tx.incr(key).incr(key)),
       ), 2);
   }
@@ -182,13 +209,14 @@ export class Load {
     const { manager, database } = this.#parts;
     const lease = await this.#run(
       "an acquire",
-      ACQUIRE_MS,
+      this.#acquireMs,
       () => manager.acquire(database),
     );
     try {
       return await this.#books.count(
         "leased",
-        (key) => this.#run("a lease's INCR", COMMAND_MS, () => lease.client.incr(key)),
+        (key) =>
+          this.#run("a lease's INCR", this.#commandMs, () => lease.client.incr(key)),
       );
     } finally {
       lease.release();
@@ -197,26 +225,68 @@ export class Load {
 
   push(): Promise<unknown> {
     return this.#books.push((key, token) =>
-      this.#run("a job's RPUSH", COMMAND_MS, () => this.#client.rpush(key, token))
+      this.#run("a job's RPUSH", this.#commandMs, () => this.#client.rpush(key, token))
     );
   }
 
   pop(): Promise<unknown> {
+    return this.#books.pop((key) => this.#blpop(this.#client, key, BLOCK_MS));
+  }
+
+  /** A BLPOP that is aborted soon, whether its value has come or not. */
+  async abortedPop(ms: number = this.#parts.random.below(MOST_BLOCKED_MS)) {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const client = this.#client.with({ signal });
+    const popping = this.#books.pop(
+      (key) => this.#blpop(client, key, BLOCK_MS + ABORT_MS),
+      signal,
+    );
+    await delay(ms);
+    stop.abort();
+    return await popping;
+  }
+
+  /** Many BLPOPs are aborted in the very moment in which their values are pushed. */
+  async abortPops(random: Random): Promise<void> {
+    for (let i = 0; i < ABORTS; i++) {
+      const work = Array.from({ length: ABORTED_AT_ONCE }, async () => {
+        const ms = random.below(10);
+        const popping = this.#once("aborted BLPOP", () => this.abortedPop(ms));
+        await delay(Math.max(0, ms - random.below(3)));
+        await Promise.all([popping, this.#once("job", () => this.push())]);
+      });
+      for (const each of work) this.#writes(each);
+      await Promise.all(work);
+    }
+  }
+
+  /** Leaves connections idle that were needed at the same time. */
+  async leaveIdle(): Promise<void> {
+    const { manager, database } = this.#parts;
+    const acquired = await Promise.allSettled(
+      Array.from({ length: IDLE_LEASES }, () => manager.acquire(database)),
+    );
+    for (const each of acquired) {
+      if (each.status === "fulfilled") each.value.release();
+    }
+  }
+
+  async #blpop(
+    client: Pick<RedisClient, "blpop">,
+    key: string,
+    blockMs: number,
+  ): Promise<string | null> {
     // A connection may have to be waited for twice: what is refused for now is tried again.
-    return this.#books.pop(async (key) => {
-      const popped = await this.#run(
-        "BLPOP",
-        2 * ACQUIRE_MS + BLOCK_MS,
-        () => this.#client.blpop(key, BLOCK_SECONDS),
-      );
-      return popped?.[1] ?? null;
-    });
+    const boundMs = 2 * this.#acquireMs + blockMs;
+    const make = () => client.blpop(key, BLOCK_SECONDS);
+    return (await this.#run("BLPOP", boundMs, make))?.[1] ?? null;
   }
 
   async publish(): Promise<unknown> {
     const { news } = this.#parts;
     await news.publish((text) =>
-      this.#run("PUBLISH", COMMAND_MS, () => this.#client.publish("news", text))
+      this.#run("PUBLISH", this.#commandMs, () => this.#client.publish("news", text))
     );
     return "acknowledged";
   }

@@ -2,7 +2,7 @@
 
 /** Follows one channel of numbered messages. */
 export class News {
-  readonly #faults: string[] = [];
+  readonly #wrong: (what: string) => void;
   /** Numbers whose publishing was acknowledged, and that have not been heard. */
   readonly #unheard = new Set<number>();
   #next = 1;
@@ -12,9 +12,13 @@ export class News {
   #received = 0;
   #gaps = 0;
 
-  /** What went wrong, in words. */
-  get faults(): readonly string[] {
-    return this.#faults;
+  /**
+   * Has heard nothing yet.
+   *
+   * @param wrong Told of what went wrong, in words.
+   */
+  constructor(wrong: (what: string) => void) {
+    this.#wrong = wrong;
   }
 
   /** Messages and gaps so far. */
@@ -35,11 +39,11 @@ export class News {
     const number = Number(text);
     this.#received++;
     if (number <= this.#last) {
-      this.#faults.push(`message ${number} came after ${this.#last}`);
+      this.#wrong(`message ${number} came after ${this.#last}`);
     }
     for (const each of this.#unheard) {
       if (each < number) {
-        this.#faults.push(`message ${each} is missing before ${number}, no gap was told`);
+        this.#wrong(`message ${each} is missing before ${number}, no gap was told`);
       }
     }
     this.#unheard.clear();

@@ -1,16 +1,19 @@
 /** Row 40 of the fault matrix: a mixed load with a random fault every few seconds. */
 import { RedisConnectionManager } from "../../mod.ts";
+import { BusyProcesses } from "../support/busy.ts";
 import { assertNoConnectionsLeft } from "../support/clients.ts";
 import { Random } from "../support/random.ts";
 import { delay, waitFor } from "../support/wait.ts";
 import { type Balance, Books } from "./books.ts";
+import { Explanations } from "./explanations.ts";
 import { type Fault, FAULTS } from "./faults.ts";
 import { type HeapSample, heapTrend } from "./heap_trend.ts";
 import { LagMeter } from "./lag_meter.ts";
-import { DEADLINES, Load } from "./load.ts";
+import { Load } from "./load.ts";
 import { News } from "./news.ts";
 import type { SoakOptions } from "./options.ts";
 import { PromiseWatch } from "./promise_watch.ts";
+import { allowedRecoveryMs, lateRecoveries, type Recovery } from "./recovery.ts";
 import { Stage } from "./stage.ts";
 import type { Findings } from "./verdict.ts";
 
@@ -20,10 +23,14 @@ declare const gc: (() => void) | undefined;
 const FAULT_EVERY_MS = 5000;
 /** Faults between two looks at the books. */
 const FAULTS_A_PAGE = 2;
-/** By when an operation has to succeed after a fault, in milliseconds. */
-const RECOVERY_MS = 3000;
+/** Least time without any, in milliseconds: faults may take longer than that. */
+const LEAST_PAUSE_MS = 1000;
+/** How long a success is waited for: longer than any recovery takes that comes at all. */
+const MOST_RECOVERY_MS = 120_000;
 /** By when the server's list of clients and the pool's numbers have to agree once. */
-const AGREE_MS = 3000;
+const AGREE_MS = 20_000;
+/** By when the server lists no connection any more, at the end. */
+const GONE_MS = 30_000;
 
 /** What is under test on one server. */
 interface Side {
@@ -41,7 +48,7 @@ export class Soak {
   readonly #watch = new PromiseWatch(this.#lag);
   readonly #wrong: string[] = [];
   readonly #strikes: Record<string, number> = {};
-  readonly #recoveriesMs: number[] = [];
+  readonly #recoveries: Recovery[] = [];
   readonly #heap: HeapSample[] = [];
   readonly #balance: Balance = {
     acknowledged: 0,
@@ -50,7 +57,10 @@ export class Soak {
     lost: 0,
     doubles: 0,
     faults: [],
+    about: [],
   };
+  #explanations: Explanations | undefined;
+  #toldLate = 0;
   readonly #startedAt = performance.now();
   #page = 0;
 
@@ -68,9 +78,15 @@ export class Soak {
 
   /** Runs it to its end. */
   async run(): Promise<Findings> {
+    await using _busy = new BusyProcesses(this.#options.load);
     await using node = await Stage.start("node");
     await using deno = await Stage.start("deno");
     const stages = [node, deno];
+    this.#explanations = new Explanations(
+      new Map(stages.map(({ name, recorder }) => [name, recorder])),
+      `${Deno.env.get("TMPDIR") ?? "/tmp"}/mooring-soak-${Deno.pid}`,
+      this.#say,
+    );
     const sides: Side[] = [];
     {
       await using manager = managerOf(stages);
@@ -80,8 +96,8 @@ export class Soak {
       await this.#judgePage(sides);
     }
     for (const { server } of stages) {
-      await assertNoConnectionsLeft(server, "mooring:")
-        .catch((error) => this.#wrong.push(error.message));
+      await assertNoConnectionsLeft(server, "mooring:", { withinMs: GONE_MS })
+        .catch((error) => this.#violated(error.message));
     }
     const findings = this.#findings(sides);
     this.#lag[Symbol.dispose]();
@@ -89,7 +105,7 @@ export class Soak {
   }
 
   async #begin(manager: RedisConnectionManager, stage: Stage): Promise<Side> {
-    const news = new News();
+    const news = new News((what) => this.#violated(`${stage.name}: ${what}`));
     await manager.subscribe(
       stage.name,
       ["news"],
@@ -102,7 +118,7 @@ export class Soak {
       watch: this.#watch,
       random: this.#random,
       news,
-      wrong: (what) => void this.#wrong.push(what),
+      wrong: (what) => this.#violated(`${stage.name}: ${what}`),
     }, new Books(`page0:${stage.name}`));
     load.start();
     return { stage, load, news };
@@ -112,41 +128,56 @@ export class Soak {
     // Chosen by numbers of their own, as callers draw in an order that time decides.
     const random = new Random(this.#options.seed + 1);
     const until = performance.now() + this.#options.minutes * 60_000;
+    const { only } = this.#options;
+    const faults = FAULTS.filter(({ name }) => only.length === 0 || only.includes(name));
     let queue: Fault[] = [];
     for (let n = 1; performance.now() < until; n++) {
       const nextAt = performance.now() + FAULT_EVERY_MS;
       // Each kind before any comes again.
-      if (queue.length === 0) queue = [...FAULTS];
+      if (queue.length === 0) queue = [...faults];
       const [fault] = queue.splice(random.below(queue.length), 1);
       await this.#strike(fault!, random.pick(sides), random);
       if (n % FAULTS_A_PAGE === 0) {
         await this.#judgePage(sides);
         for (const { stage } of sides) await this.#compareCounts(manager, stage);
       }
-      await delay(Math.max(0, nextAt - performance.now()));
+      await delay(Math.max(LEAST_PAUSE_MS, nextAt - performance.now()));
     }
   }
 
   async #strike(fault: Fault, { stage, load }: Side, random: Random): Promise<void> {
-    this.#strikes[fault.name] = (this.#strikes[fault.name] ?? 0) + 1;
-    const where = `"${fault.name}" on ${stage.name}`;
+    const { name, isOutage = false } = fault;
+    this.#strikes[name] = (this.#strikes[name] ?? 0) + 1;
+    const what = `"${name}" on ${stage.name}`;
+    this.#explanations?.event(stage.name, `${what} begins`);
     try {
-      await fault.strike(stage, random);
+      await fault.strike(stage, random, load);
     } catch (cause) {
-      throw new Error(`Cannot bring about ${where}`, { cause });
+      throw new Error(`Cannot bring about ${what}`, { cause });
     }
     const healedAt = performance.now();
-    await waitFor(() => load.lastSuccessAt > healedAt, {
-      timeoutMs: RECOVERY_MS,
+    this.#explanations?.event(stage.name, `${what} is over`);
+    // Times come from the callers, so that it does not matter how often they are looked at.
+    await waitFor(() => load.firstSuccessAfter(healedAt) !== undefined, {
+      timeoutMs: MOST_RECOVERY_MS,
+      everyMs: 5,
       what: "a success",
-    }).catch(() =>
-      this.#wrong.push(`no operation succeeded within ${RECOVERY_MS} ms after ${where}`)
-    );
-    const ms = Math.max(0, load.lastSuccessAt - healedAt);
-    this.#recoveriesMs.push(ms);
-    this.#say(
-      `${this.#minute.toFixed(2)} min: ${where}, served after ${ms.toFixed(0)} ms`,
-    );
+    }).catch(() => {});
+    const servedAt = load.firstSuccessAfter(healedAt) ?? Infinity;
+    const ms = servedAt - healedAt;
+    const allowedMs = allowedRecoveryMs(this.#lag.sumSince(healedAt));
+    const recovery = { what, isOutage, ms, allowedMs };
+    this.#recoveries.push(recovery);
+    const lasted = `${this.#minute.toFixed(2)} min: ${what}`;
+    this.#say(`${lasted}, served after ${ms.toFixed(0)} ms`);
+    // Counted with the recoveries at the end, explained now.
+    this.#explanations?.write(lateRecoveries([recovery]));
+  }
+
+  /** Takes note of what is wrong, and explains it. */
+  #violated(what: string, about: readonly string[] = []): void {
+    this.#wrong.push(what);
+    this.#explanations?.write([what], about);
   }
 
   /** Judges what was written since the last time, and looks at the heap. */
@@ -154,14 +185,16 @@ export class Soak {
     this.#page++;
     for (const { stage, load } of sides) {
       const old = await load.turnPage(new Books(`page${this.#page}:${stage.name}`));
-      const { faults, ...sums } = await old.close(stage.ask);
+      const { faults, about, ...sums } = await old.close(stage.ask);
       this.#balance.faults.push(...faults);
+      this.#explanations?.write(faults, about);
       for (const [name, count] of Object.entries(sums)) {
         this.#balance[name as keyof typeof sums] += count;
       }
     }
-    const late = this.#watch.overdue().length;
-    if (late > 0) this.#say(`${late} promises late so far`);
+    const late = this.#watch.overdue();
+    this.#explanations?.write(late.slice(this.#toldLate));
+    this.#toldLate = late.length;
     gc?.();
     this.#heap.push({ minute: this.#minute, bytes: Deno.memoryUsage().heapUsed });
   }
@@ -183,7 +216,7 @@ export class Soak {
         );
       return listed === lanes + leases + idleConnections + connecting;
     }, { timeoutMs: AGREE_MS, everyMs: 5, what: "agreement" }).catch(() =>
-      this.#wrong.push(`server and pool of ${stage.name} disagree: ${last}`)
+      this.#violated(`server and pool of ${stage.name} disagree: ${last}`)
     );
   }
 
@@ -194,13 +227,12 @@ export class Soak {
   #findings(sides: readonly Side[]): Findings {
     const counts: Record<string, number> = {};
     const news = { received: 0, gaps: 0 };
-    for (const { load, news: { counts: own, faults } } of sides) {
+    for (const { load, news: { counts: own } } of sides) {
       for (const [kind, count] of Object.entries(load.counts)) {
         counts[kind] = (counts[kind] ?? 0) + count;
       }
       news.received += own.received;
       news.gaps += own.gaps;
-      this.#wrong.push(...faults);
     }
     return {
       ...this.#options,
@@ -210,7 +242,7 @@ export class Soak {
       late: this.#watch.overdue(),
       pending: this.#watch.pending,
       news,
-      recoveriesMs: this.#recoveriesMs,
+      recoveries: this.#recoveries,
       heap: heapTrend(this.#heap),
       worstLagMs: this.#lag.worst,
       wrong: this.#wrong,
@@ -218,14 +250,9 @@ export class Soak {
   }
 }
 
+/** As users get it: what is not set here is as the library's defaults are. */
 function managerOf(stages: readonly Stage[]): RedisConnectionManager {
   return new RedisConnectionManager({
-    ...DEADLINES,
-    connectTimeoutMs: 500,
-    connectRetry: { attempts: 5, minMs: 20, maxMs: 200, multiplier: 2, jitter: 0.5 },
-    circuitBreakerTimeoutMs: 200,
-    healthCheckIntervalMs: 1000,
-    maxConnections: 10,
     databases: Object.fromEntries(stages.map((stage) => [stage.name, {
       db: 0,
       host: stage.relay.host,

@@ -1,7 +1,8 @@
 /** A server with a relay in front of it, whose password changes. */
 import { RedisServer } from "../support/redis_server.ts";
-import { Relay } from "../support/relay.ts";
+import { Relay, RelayRecorder } from "../support/relay.ts";
 import type { RespArg } from "../support/resp_client.ts";
+import { delay } from "../support/wait.ts";
 
 /** Keys that never change, so that a load of the data takes its time. */
 export const CONSTANT_KEYS = 1000;
@@ -13,14 +14,22 @@ export class Stage implements AsyncDisposable {
   readonly name: string;
   readonly server: RedisServer;
   readonly relay: Relay;
+  /** Remembers what went through the relay last. */
+  readonly recorder: RelayRecorder;
   /** What the manager is told when it asks; lags behind the server's at times. */
   toldPassword = "first";
   #password = "first";
 
-  private constructor(name: string, server: RedisServer, relay: Relay) {
+  private constructor(
+    name: string,
+    server: RedisServer,
+    relay: Relay,
+    recorder: RelayRecorder,
+  ) {
     this.name = name;
     this.server = server;
     this.relay = relay;
+    this.recorder = recorder;
   }
 
   /** Starts both, with data that stays. */
@@ -40,7 +49,13 @@ export class Stage implements AsyncDisposable {
         (_, i) => ["SET", constantKey(i), constantValue(i)],
       ),
     );
-    return new Stage(name, server, await Relay.start({ to: server }));
+    const recorder = new RelayRecorder();
+    return new Stage(
+      name,
+      server,
+      await Relay.start({ to: server, recorder }),
+      recorder,
+    );
   }
 
   /** Asks the server past the relay. */
@@ -63,6 +78,11 @@ export class Stage implements AsyncDisposable {
     await this.server.restart({
       config: { "key-load-delay": "0", requirepass: this.#password, ...config },
     });
+  }
+
+  /** Waits until the server has loaded its data. */
+  async untilServing(): Promise<void> {
+    while ((await this.server.info("persistence")).loading !== "0") await delay(5);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

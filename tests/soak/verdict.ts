@@ -1,11 +1,11 @@
 /** What a soak found, and whether it is right. */
 import type { Balance } from "./books.ts";
 import { HEAP_BOUND_KIB, type HeapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
+import { type SoakOptions, written } from "./options.ts";
+import { distribution, lateRecoveries, type Recovery } from "./recovery.ts";
 
 /** Everything that a soak found. */
-export interface Findings {
-  readonly minutes: number;
-  readonly seed: number;
+export interface Findings extends SoakOptions {
   /** Operations by kind. */
   readonly counts: Readonly<Record<string, number>>;
   /** How often each fault struck. */
@@ -18,8 +18,8 @@ export interface Findings {
   readonly pending: number;
   /** Messages and gaps of pub/sub. */
   readonly news: { readonly received: number; readonly gaps: number };
-  /** From the end of a fault to the first operation that succeeded, in milliseconds. */
-  readonly recoveriesMs: readonly number[];
+  /** How soon somebody was served after each fault. */
+  readonly recoveries: readonly Recovery[];
   readonly heap: HeapTrend;
   readonly worstLagMs: number;
   /** What else went wrong, in words. */
@@ -28,7 +28,7 @@ export interface Findings {
 
 /** All that is wrong, in words; empty if nothing is. */
 export function violations(findings: Findings): string[] {
-  const { balance, late, pending, heap, wrong } = findings;
+  const { balance, late, pending, heap, recoveries, wrong } = findings;
   const { samples, kibPerMinute } = heap;
   return [
     ...balance.faults,
@@ -39,15 +39,16 @@ export function violations(findings: Findings): string[] {
     ...(samples >= LEAST_SAMPLES && kibPerMinute > HEAP_BOUND_KIB
       ? [`the heap grows by ${kibPerMinute.toFixed(1)} KiB/min, bound ${HEAP_BOUND_KIB}`]
       : []),
+    ...lateRecoveries(recoveries),
     ...wrong,
   ];
 }
 
-/** The summary, a line each. */
+/** The summary, a line each; the last one says whether there is any violation. */
 export function summary(findings: Findings): string {
-  const { counts, strikes, balance, heap, news, recoveriesMs } = findings;
-  const sorted = [...recoveriesMs].sort((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  const { counts, strikes, balance, heap, news, recoveries } = findings;
+  const outages = recoveries.filter(({ isOutage }) => isOutage);
+  const others = recoveries.filter(({ isOutage }) => !isOutage);
   const judged = heap.samples >= LEAST_SAMPLES
     ? `bound ${HEAP_BOUND_KIB}`
     : `not judged, ${LEAST_SAMPLES} are needed`;
@@ -60,10 +61,8 @@ export function summary(findings: Findings): string {
     ["lost", String(balance.lost)],
     ["pending", `${findings.pending} at the end, ${findings.late.length} late`],
     ["pub/sub", `${news.received} messages, ${news.gaps} gaps told`],
-    [
-      "recovery",
-      `median ${Math.round(median)} ms, ${Math.round(sorted.at(-1) ?? 0)} most`,
-    ],
+    ["recovery", `after outages: ${distribution(outages.map(({ ms }) => ms))}`],
+    ["", `after other faults: ${distribution(others.map(({ ms }) => ms))}`],
     [
       "heap",
       `${
@@ -73,15 +72,21 @@ export function summary(findings: Findings): string {
     ],
     ["event loop", `${Math.round(findings.worstLagMs)} ms late at worst`],
   ];
-  const found = violations(findings);
-  const again = `deno task soak --minutes ${findings.minutes} --seed ${findings.seed}`;
   return [
     ...rows.map(([name, text]) => `${name.padEnd(11)} ${text}`),
-    found.length === 0
-      ? "No violation"
-      : `${found.length} violations:\n  ${found.slice(0, 50).join("\n  ")}`,
-    `Again: ${again}`,
+    `Again: deno task soak ${written(findings)}`,
+    verdict(violations(findings)),
   ].join("\n");
+}
+
+/** Violations that are named in the verdict. */
+const NAMED = 50;
+
+/** What the last line says: that there is none, or how many there are. */
+export function verdict(found: readonly string[]): string {
+  if (found.length === 0) return "No violation";
+  const named = found.slice(0, NAMED).map((each) => `  ${each}`);
+  return [...named, `${found.length} violations`].join("\n");
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {
