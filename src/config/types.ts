@@ -196,6 +196,10 @@ export interface RedisConfig {
    * the server knows it, and else 2, as with proxies that do not know `HELLO`. With 3, a
    * server that does not know it is refused. */
   readonly protocol: "auto" | 2 | 3;
+  /** Shape of replies. `legacy`, the default: what it was before RESP3, whatever is spoken.
+   * `resp3`: maps are objects, doubles numbers and booleans booleans, as ioredis gives
+   * them; where the server speaks RESP2 alone, there is nothing to be mapped. */
+  readonly replyMapping: "legacy" | "resp3";
   /** Name of the connections in `CLIENT LIST`, of ASCII characters without spaces. Default
    * `mooring:DATABASE:PURPOSE`, where the purpose is `lane` or `lease`. */
   readonly clientName?: string;

@@ -2,7 +2,7 @@
  * Makes the clients of connections: the library's defaults (reconnecting, queueing, sending
  * again) are switched off in one place.
  */
-import { greet, type Greeting, hideArguments } from "./greeting.ts";
+import { greet, type Greeting, hideArguments, type ReplyMapping } from "./greeting.ts";
 import { Command, Redis, type RedisOptions, ReplyError } from "./library.ts";
 import type { ConnectionStream } from "../transport/stream.ts";
 import { writeCommandText } from "./command_text.ts";
@@ -18,6 +18,8 @@ export type { RedisOptions };
 export interface DriverOptions extends Greeting {
   /** The open stream that it speaks over; it never gets another. */
   readonly stream: ConnectionStream;
+  /** How replies of RESP3 are given. Default `legacy`. */
+  readonly replyMapping?: ReplyMapping;
   /** What is put before each key. */
   readonly keyPrefix: string;
   /** The same for all clients whose options are mostly alike. Default: there are no such. */
@@ -77,7 +79,8 @@ class OpenStreamConnector {
  * @throws {Error} What the server answered, or why the stream ended.
  */
 export async function connectDriver(options: DriverOptions): Promise<Redis> {
-  const { connectionName, db, keyPrefix, siblings, stream } = options;
+  const { connectionName, db, keyPrefix, replyMapping = "legacy", siblings, stream } =
+    options;
   const redis = new PassiveClient({
     ...PASSIVE,
     Connector: OpenStreamConnector as unknown as RedisOptions["Connector"],
@@ -86,7 +89,10 @@ export async function connectDriver(options: DriverOptions): Promise<Redis> {
     keyPrefix,
   });
   redis.on("error", ignoreErrors);
-  await redis.connect();
+  const connecting = redis.connect();
+  // Its parser is made with this when the library has its stream.
+  if (redis.condition) redis.condition.replyMapping = replyMapping;
+  await connecting;
   try {
     await greet(redis, options);
   } catch (error) {

@@ -5,6 +5,12 @@ import { Command, Redis } from "./library.ts";
 /** Which version of the protocol is spoken: `auto` is 3 where the server knows it. */
 export type ProtocolChoice = "auto" | 2 | 3;
 
+/**
+ * How replies of RESP3 are given: `legacy` as RESP2 would give them, `resp3` with maps as
+ * objects, doubles as numbers and booleans as such.
+ */
+export type ReplyMapping = "legacy" | "resp3";
+
 /** Who a connection says that it is, and what it asks for. */
 export interface Greeting {
   /** Name that the server lists the connection under; empty for none. */
@@ -88,6 +94,8 @@ export async function greet(redis: Redis, greeting: Greeting): Promise<void> {
       throw new GreetingRefused("hello", text);
     }
   }
+  // There is nothing to be mapped in RESP2.
+  if (redis.condition) redis.condition.replyMapping = "legacy";
   setProtocol(redis, 2);
   const refusal = await greetWith(redis, greeting, () => auth(redis, greeting));
   if (refusal === undefined) return;
@@ -103,9 +111,7 @@ function isUnauthenticated({ message }: Error, { password }: Greeting): boolean 
 }
 
 function setProtocol(redis: Redis, protocol: 2 | 3): void {
-  if (redis.condition !== null && redis.condition !== undefined) {
-    Object.assign(redis.condition, { protocol });
-  }
+  if (redis.condition) redis.condition.protocol = protocol;
 }
 
 /**

@@ -13,7 +13,7 @@ import { ConnectionStream, type StreamHooks } from "../transport/stream.ts";
 import type { TlsMaterial } from "../transport/tls.ts";
 import { Connection, type ConnectionObserver } from "./connection.ts";
 import { connectDriver, isReplyError, type Redis } from "./driver.ts";
-import { GreetingRefused, type ProtocolChoice } from "./greeting.ts";
+import { GreetingRefused, type ProtocolChoice, type ReplyMapping } from "./greeting.ts";
 import { ReplyCheck } from "./reply_check.ts";
 
 /** What a socket and its handshake need. */
@@ -28,6 +28,8 @@ export interface HandshakeOptions {
   readonly password?: Secret;
   /** Which version of the protocol is spoken. Default `auto`. */
   readonly protocol?: ProtocolChoice;
+  /** How replies of RESP3 are given. Default `legacy`. */
+  readonly replyMapping?: ReplyMapping;
   /** What is put before each key by the library's own clients. */
   readonly keyPrefix: string;
   /** Silence after which a connection that owes replies is dead, in milliseconds. */
@@ -145,7 +147,7 @@ export async function shakeHands(
   signal: AbortSignal,
   protocol: ProtocolChoice = options.protocol ?? "auto",
 ): Promise<Link> {
-  const { database, db, keyPrefix } = options;
+  const { database, db, keyPrefix, replyMapping } = options;
   const given = await options.password?.credentials();
   const { password } = given ?? {};
   const username = given?.username ?? options.username;
@@ -166,6 +168,7 @@ export async function shakeHands(
     keyPrefix,
     siblings: options,
     protocol,
+    ...(replyMapping === undefined ? {} : { replyMapping }),
     postponed: (send) => postponed.push(send),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

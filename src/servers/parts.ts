@@ -47,6 +47,7 @@ export function makeOpener(
     db: config.db,
     keyPrefix: config.keyPrefix,
     protocol: config.protocol,
+    replyMapping: config.replyMapping,
     ...(config.clientName === undefined ? {} : { clientName: config.clientName }),
     connectTimeoutMs: config.connectTimeoutMs,
     loadingTimeoutMs: config.loadingTimeoutMs,

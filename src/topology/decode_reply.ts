@@ -17,6 +17,10 @@ const decoder = new TextDecoder();
 export function decodeReply(reply: unknown): unknown {
   if (reply instanceof Uint8Array) return decoder.decode(reply);
   if (Array.isArray(reply)) return reply.map(decodeReply);
+  if (typeof reply === "object" && reply?.constructor === Object) {
+    const fields = Object.entries(reply);
+    return new Map(fields.map(([key, value]) => [key, decodeReply(value)]));
+  }
   if (!(reply instanceof Map)) return reply;
   return new Map([...reply].map(([key, value]) => [
     decodeReply(key),

@@ -260,7 +260,8 @@ async function readSettings(client: RedisClient): Promise<Info> {
   const found: Record<string, string> = {};
   for (const name of SETTINGS) {
     const reply = await client.config("GET", name).catch(() => undefined);
-    if (Array.isArray(reply) && reply.length === 2) found[name] = String(reply[1]);
+    const [value] = Array.isArray(reply) ? reply.slice(1) : Object.values(Object(reply));
+    if (value !== undefined) found[name] = String(value);
   }
   return found;
 }

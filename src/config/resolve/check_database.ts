@@ -41,6 +41,7 @@ export function checkDatabase(config: RedisConfig, values: EffectiveValues): Fin
   checkTls(config, findings);
   checkSentinels(config, findings, wordsFor);
   checkPlainPassword(config, values, findings);
+  checkReplyMapping(config, findings);
   return findings;
 }
 
@@ -151,6 +152,17 @@ function checkTls(
         "between can read and change everything",
     );
   }
+}
+
+/** RESP2 has no maps, doubles and booleans. */
+function checkReplyMapping(
+  { protocol, replyMapping }: RedisConfig,
+  { refused }: Findings,
+): void {
+  if (protocol !== 2 || replyMapping !== "resp3") return;
+  const message = ({ name }: Words) =>
+    `resp3 needs ${name("protocol")} auto or 3, found 2`;
+  refused.push({ key: "replyMapping", beside: "protocol", message });
 }
 
 /** A client certificate is of no use without its key, and the key without it. */

@@ -21,6 +21,13 @@ const REST: Setting[] = rows(false, [
     description: "Version of the protocol (RESP); auto is 3 where the server knows it.",
   },
   {
+    key: "replyMapping",
+    yaml: "reply_mapping",
+    kind: choice("legacy", "resp3"),
+    default: "legacy",
+    description: "Shape of replies: as RESP2 gives them, or maps, doubles and booleans.",
+  },
+  {
     key: "clientName",
     yaml: "client_name",
     kind: text("visible", 256),

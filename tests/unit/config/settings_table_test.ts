@@ -130,6 +130,7 @@ Deno.test("the defaults are the seed's", () => {
     circuitBreakerTimeoutMs: 60_000,
     transport: "node",
     protocol: "auto",
+    replyMapping: "legacy",
     decodeResponses: true,
   });
   assertEquals(configOf("").cleanupIntervalMs, 60_000);
