@@ -43,8 +43,8 @@ const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 /**
  * An interest in channels, until it is given up. With a handler, messages go there, one
  * at a time; without one, it is iterated: `for await (const item of subscription)` gives
- * messages, and gaps where some may be missing. Iterating ends when it is unsubscribed or
- * the manager is closed.
+ * messages, and gaps where some may be missing. Iterating ends when it is unsubscribed, or
+ * the manager is closed and what waited has been given.
  *
  * @example Usage
  * ```ts
@@ -102,14 +102,15 @@ export class Subscription<M = string>
     return this.#backlog.size;
   }
 
-  /** Messages that were dropped because the consumer was too slow. */
+  /** Messages that were dropped: the consumer was too slow, or they still waited when the
+   * subscription ended. */
   get dropped(): number {
     return this.#backlog.dropped;
   }
 
   /**
    * Gives the interest up; the last one to do so closes the connection. What waits is
-   * dropped. Calling it again does nothing.
+   * dropped, and counted in `dropped`. Calling it again does nothing.
    */
   async unsubscribe(): Promise<void> {
     if (this.#state.name === "ended") return;
@@ -188,7 +189,9 @@ export class Subscription<M = string>
 
   /** Ends it because the manager was closed; for the hub. */
   close(): void {
-    if (this.#state.name === "open") this.#end(undefined);
+    // An iterator still gives what waits; a handler is called no more.
+    const keeps = this.#parts.handler === undefined;
+    if (this.#state.name === "open") this.#end(undefined, keeps);
   }
 
   #take(item: SubscriptionItem<M>, bytes: number): void {
@@ -237,10 +240,10 @@ export class Subscription<M = string>
     return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }));
   }
 
-  #end(error: Error | undefined): void {
+  #end(error: Error | undefined, keepsBacklog = false): void {
+    if (!keepsBacklog) this.#backlog.clear();
     const [first, ...others] = this.#takers;
     this.#takers = [];
-    this.#backlog.clear();
     this.#state = { name: "ended", error: first === undefined ? error : undefined };
     if (error === undefined) first?.resolve({ done: true, value: undefined });
     else first?.reject(error);

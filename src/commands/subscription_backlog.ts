@@ -109,8 +109,10 @@ export class Backlog<M> {
     return this.#take()?.item;
   }
 
-  /** Drops all that waits. */
+  /** Drops all that waits, and counts it as dropped. */
   clear(): void {
+    const left = this.#entries.slice(this.#head);
+    this.#dropped += left.filter(({ item }) => item.kind === "message").length;
     this.#entries = [];
     this.#head = this.#bytes = 0;
     this.#lost = undefined;

@@ -36,6 +36,8 @@ export interface HubOptions {
   readonly keyPrefix: string;
   /** Leases a connection. */
   readonly acquire: (signal: AbortSignal) => Promise<SubscriberLease>;
+  /** Longest wait for the server's confirmation, in milliseconds; may be infinite. */
+  readonly confirmTimeoutMs: number;
   /** When the connection is asked whether it lives; an interval of 0 = never. */
   readonly heartbeat: HeartbeatTimes;
   /** Reports events. */
@@ -174,7 +176,8 @@ export class SubscriptionHub {
     // Whoever waits does not wait for a pause to be over.
     if (this.#state.name === "idle") void this.#connect(0);
     else if (this.#state.name === "pausing") void this.#connect(this.#state.attempt);
-    await withEnd(Promise.all(confirmations), options, {
+    const { confirmTimeoutMs: timeoutMs } = this.#options;
+    await withEnd(Promise.all(confirmations), { timeoutMs, ...options }, {
       clock: this.#options.clock,
       tooLate: (timeoutMs) => this.#tooLate(timeoutMs),
     });
@@ -351,12 +354,12 @@ export class SubscriptionHub {
 /** Waits, but not for longer than the caller wants to. */
 function withEnd(
   confirmed: Promise<unknown>,
-  { signal, timeoutMs }: SubscribeOptions,
+  { signal, timeoutMs = Infinity }: SubscribeOptions,
   { clock, tooLate }: { clock: Clock; tooLate: (timeoutMs: number) => Error },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = () => done(() => reject(signal!.reason));
-    const timer = timeoutMs === undefined
+    const timer = timeoutMs === Infinity
       ? undefined
       : clock.setTimer(() => done(() => reject(tooLate(timeoutMs))), timeoutMs);
     const done = (settle: () => void) => {

@@ -58,7 +58,7 @@ export interface SubscribeOptions {
    * are items of the iterator. */
   onGap?: (gap: SubscriptionGap) => void;
   /** Longest wait for the server's confirmation, in milliseconds; then it rejects with a
-   * `CommandTimeoutError`. Default: as long as connecting and the command may take. */
+   * `CommandTimeoutError`. Default: `acquireTimeoutMs` and `commandTimeoutMs` together. */
   timeoutMs?: number;
   /** Ends the wait for the server's confirmation. */
   signal?: AbortSignal;

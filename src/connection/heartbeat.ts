@@ -52,6 +52,7 @@ export function keepBeating(
     }
     if (connection.isOpen) arm(intervalMs);
   };
-  connection.onEnd(() => timer?.cancel());
   arm(intervalMs);
+  // Last: it may have ended already, and says so at once.
+  connection.onEnd(() => timer?.cancel());
 }

@@ -420,13 +420,14 @@ export class Database {
   }
 
   #makeHub(): SubscriptionHub {
-    const { name: database, keyPrefix, healthCheckIntervalMs, commandTimeoutMs } =
-      this.config;
+    const { name: database, keyPrefix, healthCheckIntervalMs } = this.config;
+    const { acquireTimeoutMs, commandTimeoutMs } = this.config;
     const { clock, emit } = this.#services;
     return new SubscriptionHub({
       database,
       keyPrefix,
       acquire: (signal) => this.#lend({}, { signal }),
+      confirmTimeoutMs: acquireTimeoutMs + commandTimeoutMs,
       heartbeat: { intervalMs: healthCheckIntervalMs, timeoutMs: commandTimeoutMs },
       emit,
       clock,

@@ -26,6 +26,7 @@ function refusingHub(refused: () => void) {
     database: "main",
     keyPrefix: "",
     acquire: () => Promise.resolve(lease),
+    confirmTimeoutMs: 8000,
     heartbeat: { intervalMs: 0, timeoutMs: 0 },
     emit: () => {},
     clock: new FakeClock(),
@@ -55,3 +56,39 @@ for (let turns = 0; turns <= 20; turns++) {
     hub.close();
   });
 }
+
+Deno.test("SubscriptionHub.subscribe() waits no longer than its limit, however often the connection is lost", async () => {
+  const clock = new FakeClock();
+  let opened = 0;
+  const hub = new SubscriptionHub({
+    database: "main",
+    keyPrefix: "",
+    acquire: () => {
+      opened++;
+      let ended = () => {};
+      const connection = {
+        redis: { on: () => {} },
+        onEnd: (fn: () => void) => ended = fn,
+      };
+      const send = () => {
+        // Each is lost before it confirms anything.
+        clock.setTimer(() => ended(), 300);
+        return new Promise(() => {});
+      };
+      return Promise.resolve(
+        { connection, send, destroy: () => {} } as unknown as SubscriberLease,
+      );
+    },
+    confirmTimeoutMs: 1000,
+    heartbeat: { intervalMs: 0, timeoutMs: 0 },
+    emit: () => {},
+    clock,
+  });
+  let outcome: { timeoutMs?: number; delivery?: string } = {};
+  void hub.subscribe(["c"], () => {}, {}, decode).catch((error) => outcome = error);
+  await clock.advance(999);
+  assertEquals([outcome, opened], [{}, 4]);
+  await clock.advance(1);
+  assertEquals([outcome.timeoutMs, outcome.delivery], [1000, "ambiguous"]);
+  hub.close();
+});

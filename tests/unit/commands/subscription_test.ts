@@ -72,6 +72,43 @@ Deno.test("Subscription.fail() throws its error once, to the first who waits or 
   }
 });
 
+Deno.test("Subscription.close() lets an iterator give what waits", async () => {
+  const { subscription } = make();
+  for (const text of ["1", "2"]) subscription.deliver(bytes(text), "c");
+  subscription.close();
+  subscription.deliver(bytes("late"), "c");
+  assertEquals(subscription.isClosed, true);
+  const heard: unknown[] = [];
+  for await (const item of subscription) {
+    heard.push(item.kind === "message" && item.message);
+  }
+  assertEquals([heard, subscription.dropped], [["1", "2"], 0]);
+});
+
+Deno.test("Subscription counts what waits as dropped when it is unsubscribed, fails, or its handler is called no more", async () => {
+  for (const isFailed of [false, true]) {
+    const { subscription } = make();
+    for (const text of ["1", "2"]) subscription.deliver(bytes(text), "c");
+    if (isFailed) subscription.fail(new Error("too slow"));
+    else await subscription.unsubscribe();
+    assertEquals([subscription.dropped, subscription.queued], [2, 0]);
+  }
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const heard: string[] = [];
+  const { subscription: handled } = make({
+    handler: (message) => {
+      heard.push(message);
+      return promise;
+    },
+  });
+  for (const text of ["1", "2", "3"]) handled.deliver(bytes(text), "c");
+  handled.close();
+  resolve();
+  await promise;
+  await null;
+  assertEquals([heard, handled.dropped, handled.queued], [["1"], 2, 0]);
+});
+
 Deno.test("Subscription hands messages to a handler at once, gaps to onGap, in order", () => {
   const heard: unknown[] = [];
   const { subscription } = make({
