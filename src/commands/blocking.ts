@@ -1,5 +1,9 @@
 import { delay } from "@std/async/delay";
-import { type Delivery, ManagerClosedError } from "../core/errors/mod.ts";
+import {
+  ConnectionLostError,
+  type Delivery,
+  ManagerClosedError,
+} from "../core/errors/mod.ts";
 import { isReplyError } from "../connection/driver.ts";
 import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
 import type { Verdict } from "./retry_judge.ts";
@@ -48,6 +52,9 @@ export interface BlockingOptions {
   /** The connections lead to a server that cannot serve: find it anew. */
   readonly reresolve: (reason: string) => void;
 }
+
+/** Connections that may be lost one after the other while a command is prepared. */
+const MAX_LOST = 3;
 
 /** A command that is on a connection. */
 interface Run {
@@ -183,14 +190,18 @@ export class BlockingCommands implements CommandOwner {
 
   /** Leases a connection that the command may be sent on. */
   async #acquire(command: TrackedCommand): Promise<BlockingLease> {
-    const lease = await this.#options.acquire(command);
-    try {
-      const preparing = lease.prepare?.(command);
-      if (preparing !== undefined) await preparing;
-      return lease;
-    } catch (error) {
-      lease.release();
-      throw error;
+    for (let lost = 0;; lost++) {
+      const lease = await this.#options.acquire(command);
+      try {
+        const preparing = lease.prepare?.(command);
+        if (preparing !== undefined) await preparing;
+        return lease;
+      } catch (error) {
+        lease.release();
+        // Nothing of the command was sent: any other connection will do.
+        const isLost = error instanceof ConnectionLostError;
+        if (!isLost || lost === MAX_LOST) throw error;
+      }
     }
   }
 
