@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../core/clock.ts";
 import {
   CommandAbortedError,
   CommandTimeoutError,
+  ConnectionLostError,
   type Delivery,
   ManagerClosedError,
 } from "../core/errors/mod.ts";
@@ -66,6 +67,8 @@ export interface BlockingOptions {
   readonly clock: Clock;
 }
 
+/** Connections that may be lost one after the other while a command is prepared. */
+const MAX_LOST = 3;
 /** Longest wait for the server's answer after a signal has aborted, in milliseconds. */
 const ABORT_MS = 1000;
 /** The same after a deadline, which is not to be missed by more than this. */
@@ -242,14 +245,19 @@ export class BlockingCommands implements CommandOwner {
 
   /** Leases a connection that the command may be sent on. */
   async #acquire(command: TrackedCommand, run: Run): Promise<BlockingLease> {
-    const lease = await this.#options.acquire(command, run.giveUp.signal);
-    try {
-      const preparing = lease.prepare?.(command);
-      if (preparing !== undefined) await preparing;
-      return lease;
-    } catch (error) {
-      lease.release();
-      throw error;
+    const { signal } = run.giveUp;
+    for (let lost = 0;; lost++) {
+      const lease = await this.#options.acquire(command, signal);
+      try {
+        const preparing = lease.prepare?.(command);
+        if (preparing !== undefined) await preparing;
+        return lease;
+      } catch (error) {
+        lease.release();
+        // Nothing of the command was sent: any other connection will do.
+        const isLost = error instanceof ConnectionLostError;
+        if (!isLost || lost === MAX_LOST) throw error;
+      }
     }
   }
 

@@ -1,9 +1,20 @@
-import { Command } from "../connection/driver.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import { delay } from "@std/async/delay";
+import { Command, isReplyError } from "../connection/driver.ts";
+import { settleFailed, track, type TrackedCommand } from "../connection/tracked.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
 import { WAITS } from "../resilience/command_table.ts";
-import { Unheard } from "./unheard.ts";
 
-const CATCHING_UP = new Unheard();
+/**
+ * Channel of the message that goes before a WAIT. A user's ACL has to allow it, and
+ * whoever subscribes to every channel sees it.
+ */
+export const WAIT_CHANNEL = "mooring:wait";
+
+/** What to do where the message is refused. */
+export const WAIT_BARRIER_ADVICE = "without it the server would confirm writes that no " +
+  `replica has: allow the user PUBLISH to the channel "${WAIT_CHANNEL}" ` +
+  `(ACL SETUSER … +publish &${WAIT_CHANNEL}), or write and wait on one lease of ` +
+  "manager.acquire()";
 
 /**
  * Whether a command waits for the writes that were made before it, such as WAIT.
@@ -16,20 +27,50 @@ export function waitsForWrites({ tracking }: TrackedCommand): boolean {
 }
 
 /**
- * Makes the command after which a WAIT on the same connection speaks of all writes that
- * the server has run by then, whoever made them. To the server, a WAIT waits for what was
- * written up to the last command of its own connection, which on a lease may be long ago.
+ * Makes a WAIT that follows on the same connection cover all writes that the server has
+ * run by then, whoever made them.
  *
- * It is of the same name, so that whoever may send the one may send the other, and asks
- * for nothing, so that it does not block.
+ * A WAIT waits for the replication offset that its own connection has reached. Up to Redis
+ * 7.2 and Valkey 8.0 every command moves that offset to the server's; on Redis 8 and Valkey
+ * 8.1 only a command that is replicated does, so that a WAIT on a connection which has
+ * written nothing would confirm everything. A PUBLISH is replicated on all of them, and
+ * changes no data.
  *
- * @param command The command that will follow.
- * @returns The command, tracked; its outcome is nobody's business.
+ * @param send Sends a command on the connection.
+ * @param timeoutMs How long the server may take to answer, in milliseconds.
+ * @returns A promise that rejects with the error if the message failed.
  */
-export function makeCatchUp({ tracking }: TrackedCommand): TrackedCommand {
-  const { name } = tracking.info!;
-  const args = name === "waitaof" ? ["0", "0", "1"] : ["0", "1"];
-  // Without a deadline: judging one, the connection would find that it is silent while
-  // the command after this one waits.
-  return CATCHING_UP.track(new Command(name, args), Infinity);
+export async function passWaitBarrier(
+  send: (command: TrackedCommand) => void,
+  timeoutMs: number,
+): Promise<void> {
+  for (let leftMs = timeoutMs;;) {
+    try {
+      return await publish(send, leftMs);
+    } catch (error) {
+      if (!isReplyError(error)) throw error;
+      const { action, waitMs } = classifyReplyError(error.message).rule;
+      leftMs -= waitMs;
+      if (action !== "wait" || leftMs <= 0) throw error;
+      await delay(waitMs);
+    }
+  }
+}
+
+function publish(
+  send: (command: TrackedCommand) => void,
+  timeoutMs: number,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const owner = {
+    replied: () => resolve(),
+    failed: (command: TrackedCommand, error: Error) => {
+      reject(error);
+      settleFailed(command, error);
+    },
+  };
+  const tracked = track(new Command("publish", [WAIT_CHANNEL, ""]), owner, timeoutMs);
+  tracked.promise.catch(() => {});
+  send(tracked);
+  return promise;
 }

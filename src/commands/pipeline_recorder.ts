@@ -18,6 +18,9 @@ export interface RecorderOptions {
   readonly decodeResponses: boolean;
   /** What kind of command it is. */
   readonly classify: (command: IORedisCommand) => CommandInfo;
+  /** Puts the keys of a command in place that the client library does not know; throws if
+   * it cannot. Unset where that is done later. */
+  readonly placeKeys?: (command: IORedisCommand) => void;
   /** The kinds of commands that may be recorded. */
   readonly allowed: ReadonlySet<CommandClass>;
   /** What it records, for messages, such as `a pipeline`. */
@@ -116,6 +119,7 @@ export class Recorder {
       const { advice = BLOCKING_ADVICE } = info;
       throw this.#refusal(command.name, advice);
     }
+    this.#options.placeKeys?.(command);
     if (!decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }

@@ -61,6 +61,9 @@ export interface TransactionParts {
   readonly decodeResponses: boolean;
   /** What kind of command it is. */
   readonly classify: (command: IORedisCommand) => CommandInfo;
+  /** Puts the keys of a command in place that the client library does not know; throws if
+   * it cannot. Unset where no keys have to be known. */
+  readonly placeKeys?: (command: IORedisCommand) => void;
   /** Leases a connection. */
   readonly acquire: (
     options: { timeoutMs?: number; signal?: AbortSignal },

@@ -21,6 +21,9 @@ export interface SessionOptions {
   readonly timeoutOf: (command: Command) => number;
   /** Whether replies are strings; `false` gives Buffers. */
   readonly decodeResponses: boolean;
+  /** Puts the keys of a command in place that the client library does not know; throws if
+   * it cannot. Unset where nothing is put before keys. */
+  readonly placeKeys?: (command: Command) => void;
   /** Is told of what the holder sends by the client; not of what is part of a batch. */
   readonly observer: OperationObserver | undefined;
 }
@@ -96,7 +99,13 @@ export class Session implements ClientHolder, ConnectionHolder {
    * @returns Its promise.
    */
   send(command: Command): Promise<unknown> {
-    const { owner, timeoutOf, decodeResponses } = this.#options;
+    const { owner, placeKeys, timeoutOf, decodeResponses } = this.#options;
+    try {
+      placeKeys?.(command);
+    } catch (error) {
+      command.reject(error as Error);
+      return command.promise;
+    }
     const cleaned = this.#stains.note(command.name, command.args);
     if (!decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;

@@ -33,6 +33,7 @@ import type { Command } from "../connection/driver.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
 import type { CommandOwner } from "../connection/tracked.ts";
 import { makeBlocking } from "./blocking.ts";
+import { type DatabaseKeys, makeKeys } from "./keys.ts";
 import { locate } from "../servers/location.ts";
 import { DatabaseNumbers } from "./numbers.ts";
 import { classifier, makeBudget } from "../servers/parts.ts";
@@ -91,6 +92,8 @@ export class Database {
   readonly #budget: RetryBudget;
   readonly #telemetry: DatabaseTelemetry | undefined;
   readonly #servers: Servers;
+  /** Only where keys have to be known: with a key prefix, and in a cluster. */
+  readonly #keys: DatabaseKeys | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #route: CommandRoute;
   readonly #blocking: BlockingCommands;
@@ -122,6 +125,12 @@ export class Database {
     });
     this.#telemetry = this.#makeTelemetry();
     this.#servers = this.#makeServers();
+    this.#keys = makeKeys({
+      config,
+      classifier,
+      sink: this.#servers.sink,
+      clock,
+    });
     const retry = this.#retryPolicy();
     this.#dispatcher = this.#makeDispatcher(retry);
     this.#blocking = makeBlocking({
@@ -213,7 +222,7 @@ export class Database {
    * @returns The replies.
    */
   transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
-    const parts = this.#batchParts();
+    const parts = this.#transactionParts();
     if (this.config.mode !== "cluster") return runTransaction(parts, fill, options);
     return runSlotTransaction(
       slotTransactionParts(parts, {
@@ -330,6 +339,9 @@ export class Database {
       limit: budget,
       leaseOwner: this.#leaseOwner,
       timeoutOf: (command) => this.#timeoutOf(command),
+      ...(config.keyPrefix === "" ? {} : {
+        placeKeys: (command) => this.#keys!.placeNow(command, "a lease"),
+      }),
       opened: (connection) => opened(config, connection),
       telemetry: this.#telemetry,
       emit,
@@ -385,7 +397,7 @@ export class Database {
       commandTimeoutMs: config.commandTimeoutMs,
       retry,
       classifier,
-      sink: servers.sink,
+      sink: this.#keys?.sink ?? servers.sink,
       breaker: servers.gate,
       openError: () => servers.openError(),
       runBlocking: (command) => this.#blocking.run(command),
@@ -432,6 +444,15 @@ export class Database {
       emit,
       clock,
     });
+  }
+
+  #transactionParts(): TransactionParts {
+    const keys = this.#keys;
+    if (keys === undefined) return this.#batchParts();
+    return {
+      ...this.#batchParts(),
+      placeKeys: (command) => keys.placeNow(command, "a transaction"),
+    };
   }
 
   #batchParts(): PipelineParts & TransactionParts {

@@ -2,6 +2,7 @@ import {
   BLOCK_OPTIONS,
   BLOCKING,
   CONTAINERS,
+  KEYED_CONTAINERS,
   NIL_MISSES,
   READS,
   SCRIPTS,
@@ -10,6 +11,7 @@ import {
   WAIT_ADVICE,
   WAITS,
 } from "./command_table.ts";
+import { FOREIGN_COMMANDS } from "./foreign_commands.ts";
 
 /** How a command is treated. */
 export type CommandClass =
@@ -38,9 +40,20 @@ export interface CommandInfo {
   readonly isScript: boolean;
   /** Whether nil is a cache miss and anything else a hit. */
   readonly isNilMiss: boolean;
+  /** Who knows where its keys are. */
+  readonly keys: KeysKnownBy;
   /** What to do in its place, where a shared connection must not run it. */
   readonly advice?: string;
 }
+
+/** Who knows where the keys of a command are. */
+export type KeysKnownBy =
+  /** The client library, which has put the key prefix before them. */
+  | "library"
+  /** The table of {@linkcode FOREIGN_COMMANDS}. */
+  | "table"
+  /** Only the server, if anybody. */
+  | "server";
 
 /** Flags of a command in Redis' own terms, such as `readonly`; `undefined` if unknown. */
 export type FlagsOf = (name: string) => readonly string[] | undefined;
@@ -144,7 +157,9 @@ export function blockingTimeoutMs(
 }
 
 function classify(name: string, flagsOf: FlagsOf): CommandInfo {
-  const [isBlocking, isRead] = traits(name, flagsOf);
+  const [command = "", subcommand] = name.split("|");
+  const flags = flagsOf(command);
+  const [isBlocking, isRead] = traits(name, flags);
   const isSubscribing = SUBSCRIBING.has(name);
   const advice = STATEFUL.get(name) ?? SUBSCRIBING.get(name) ??
     (WAITS.has(name) ? WAIT_ADVICE : undefined);
@@ -159,12 +174,16 @@ function classify(name: string, flagsOf: FlagsOf): CommandInfo {
     isByArgs: CONTAINERS.has(name) || isReader(name),
     isScript: SCRIPTS.has(name),
     isNilMiss: NIL_MISSES.has(name),
+    keys: keysKnownBy(command, subcommand, flags),
     ...(advice === undefined ? {} : { advice }),
   });
 }
 
 /** Whether a command blocks, and whether it only reads. */
-function traits(name: string, flagsOf: FlagsOf): [isBlocking: boolean, isRead: boolean] {
+function traits(
+  name: string,
+  flags: readonly string[] = [],
+): [isBlocking: boolean, isRead: boolean] {
   if (isReader(name)) return [false, name === "xread"];
   if (name.endsWith("|block")) return [true, name === "xread|block"];
   const isRead = READS.has(name) || WAITS.has(name);
@@ -172,8 +191,21 @@ function traits(name: string, flagsOf: FlagsOf): [isBlocking: boolean, isRead: b
   // A container by itself is refused by the server, and its metadata speaks of no
   // subcommand.
   if (isRead || CONTAINERS.has(name) || name.includes("|")) return [false, isRead];
-  const flags = flagsOf(name) ?? [];
+  const foreign = FOREIGN_COMMANDS.get(name);
+  if (foreign !== undefined) return [false, foreign.isRead];
   return [flags.includes("blocking"), flags.includes("readonly")];
+}
+
+function keysKnownBy(
+  command: string,
+  subcommand: string | undefined,
+  flags: readonly string[] | undefined,
+): KeysKnownBy {
+  if (FOREIGN_COMMANDS.has(command)) return "table";
+  const known = subcommand === undefined ? undefined : KEYED_CONTAINERS.get(command);
+  // Of a subcommand that it does not know the library finds no key.
+  const isKnown = known === undefined ? flags !== undefined : known.has(subcommand!);
+  return isKnown ? "library" : "server";
 }
 
 /** The commands that block only if asked to. */

@@ -40,6 +40,7 @@ export const STATEFUL: ReadonlyMap<string, string> = new Map([
   ["client|setname", ACQUIRE],
   ["client|tracking", ACQUIRE],
   ["client|capa", ACQUIRE],
+  ["client|import-source", ACQUIRE],
   ["script|debug", ACQUIRE],
   ["himport|prepare", ACQUIRE],
   ["himport|discard", ACQUIRE],
@@ -63,6 +64,7 @@ export const CONTAINERS: ReadonlySet<string> = new Set([
   "client",
   "cluster",
   "command",
+  "commandlog",
   "config",
   "function",
   "himport",
@@ -78,6 +80,22 @@ export const CONTAINERS: ReadonlySet<string> = new Set([
   "xinfo",
 ]);
 
+/** Those of {@linkcode CONTAINERS} that have a key with some subcommands: the subcommands
+ * that the client library knows. */
+export const KEYED_CONTAINERS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ["himport", new Set(["discard", "discardall", "help", "prepare", "set"])],
+  [
+    "memory",
+    new Set(["doctor", "help", "malloc-stats", "purge", "stats", "usage"]),
+  ],
+  ["object", new Set(["encoding", "freq", "help", "idletime", "refcount"])],
+  [
+    "xgroup",
+    new Set(["create", "createconsumer", "delconsumer", "destroy", "help", "setid"]),
+  ],
+  ["xinfo", new Set(["consumers", "groups", "help", "stream"])],
+]);
+
 /** Commands that read, or do nothing at all, and are not flagged `readonly`. */
 export const READS: ReadonlySet<string> = new Set([
   ...["ping", "echo", "time", "info", "lastsave", "role", "dbsize", "lolwut"],
@@ -86,9 +104,10 @@ export const READS: ReadonlySet<string> = new Set([
   ...of("backup", "help", "list", "status"),
   ...of("client", "getname", "getredir", "help", "id", "info", "list", "trackinginfo"),
   ...of("cluster", "count-failure-reports", "countkeysinslot", "getkeysinslot", "help"),
-  ...of("cluster", "info", "keyslot", "links", "myid", "myshardid", "nodes", "replicas"),
-  ...of("cluster", "shards", "slaves", "slot-stats", "slots"),
+  ...of("cluster", "getslotmigrations", "info", "keyslot", "links", "myid", "myshardid"),
+  ...of("cluster", "nodes", "replicas", "shards", "slaves", "slot-stats", "slots"),
   ...of("command", "count", "docs", "getkeys", "getkeysandflags", "help", "info", "list"),
+  ...of("commandlog", "get", "help", "len"),
   ...of("config", "get", "help"),
   ...of("function", "dump", "help", "list", "stats"),
   ...of("himport", "help"),
@@ -99,7 +118,7 @@ export const READS: ReadonlySet<string> = new Set([
   ...of("object", "encoding", "freq", "help", "idletime", "refcount"),
   ...of("pubsub", "channels", "help", "numpat", "numsub", "shardchannels"),
   ...of("pubsub", "shardnumsub"),
-  ...of("script", "exists", "help"),
+  ...of("script", "exists", "help", "show"),
   ...of("slowlog", "get", "help", "len"),
   ...of("xgroup", "help"),
   ...of("xinfo", "consumers", "groups", "help", "stream"),

@@ -79,6 +79,7 @@ function rule(given: Rule): ReplyErrorRule {
  *   under a script which has run longer than `busy-reply-threshold` (5 s); such a node
  *   throws its own writes away when it copies the new primary. What a script *published*
  *   before is out, and is out twice after a retry.
+ * - `REDIRECT` is answered before the script starts, as `LOADING` is.
  * - `OOM` is only given to the first write of a script: once something was written, the
  *   server lets it finish.
  * - `LOADING`, `MASTERDOWN` and `BUSY` are answered before the script starts.
@@ -107,6 +108,14 @@ export const REPLY_ERRORS: ReadonlyMap<string, ReplyErrorRule> = new Map([
   rule({
     code: "READONLY",
     meaning: "the server is a replica now: the primary is elsewhere",
+    unappliedInScript: true,
+    action: "wait",
+    reresolve: true,
+    waitMs: 50,
+  }),
+  rule({
+    code: "REDIRECT",
+    meaning: "the server is a replica now, and names the primary (Valkey 8 and later)",
     unappliedInScript: true,
     action: "wait",
     reresolve: true,
@@ -199,8 +208,10 @@ export const UNKNOWN_REPLY_ERROR: ReplyErrorRule = rule({
   unapplied: false,
 });
 
-/** How Redis marks the error of a script: 7.0 and later, then up to 6.2. */
-const SCRIPT_MARK = /, on @user_(?:script|function):\d+\.$|^ERR Error running script \(/;
+/** How servers mark the error of a script: Redis 7.0 and later, with its name, Valkey 9
+ * without; then up to Redis 6.2. */
+const SCRIPT_MARK =
+  /(?:, | script: )on @user_(?:script|function):\d+\.$|^ERR Error running script \(/;
 
 /**
  * Sentences of the server inside other texts: where a script raises the text of an error

@@ -2,12 +2,17 @@ import type { BlockingLease } from "../commands/blocking.ts";
 import type { TransactionLease } from "../commands/transaction.ts";
 import type { SubscriberLease } from "../commands/subscription_hub.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Command, Redis } from "../connection/driver.ts";
+import { type Command, isReplyError, type Redis } from "../connection/driver.ts";
 import type { Session } from "../connection/session.ts";
 import { makeAsking } from "../commands/asking.ts";
-import { makeCatchUp, waitsForWrites } from "../commands/catch_up.ts";
+import {
+  passWaitBarrier,
+  WAIT_BARRIER_ADVICE,
+  waitsForWrites,
+} from "../commands/catch_up.ts";
 import { CommandRefusedError, CommandTimeoutError } from "../core/errors/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
 import type { PooledConnection } from "./pool.ts";
 import type { Lease } from "../pool/lease.ts";
 
@@ -109,7 +114,6 @@ export class Loan implements TransactionLease, SubscriberLease {
         // Known by the time somebody wants the command to end.
         session.identify();
         if (asking) session.connection.send(makeAsking(command.tracking.timeoutMs));
-        if (waitsForWrites(command)) session.connection.send(makeCatchUp(command));
         session.connection.send(command);
       },
       release: () => this.release(),
@@ -124,9 +128,28 @@ export class Loan implements TransactionLease, SubscriberLease {
     if (writes === undefined) {
       throw new CommandRefusedError(database, name, WAIT_IN_CLUSTER);
     }
-    if (await writes.passed(writes.timeoutMs)) return;
-    throw new CommandTimeoutError(database, name, writes.timeoutMs, "never-sent");
+    const { timeoutMs } = writes;
+    try {
+      if (!await writes.passed(timeoutMs)) throw this.#overdue(name, timeoutMs);
+      const send = (command: TrackedCommand) => this.connection.send(command);
+      await passWaitBarrier(send, timeoutMs);
+    } catch (error) {
+      if (error instanceof CommandTimeoutError) throw this.#overdue(name, timeoutMs);
+      if (!isReplyError(error) || isNotNow(error)) throw error;
+      const why = `${error.message}: ${WAIT_BARRIER_ADVICE}`;
+      throw new CommandRefusedError(database, name, why, "a connection");
+    }
   }
+
+  #overdue(name: string, timeoutMs: number): CommandTimeoutError {
+    const { database } = this.connection;
+    return new CommandTimeoutError(database, name, timeoutMs, "never-sent");
+  }
+}
+
+/** Whether an error reply says that the server refuses everything for now. */
+function isNotNow({ message }: Error): boolean {
+  return classifyReplyError(message).rule.action === "wait";
 }
 
 /**

@@ -45,6 +45,8 @@ export interface ServerContext {
   readonly leaseOwner: CommandOwner;
   /** Deadline of a command on a lease, in milliseconds. */
   readonly timeoutOf: (command: Command) => number;
+  /** Puts the keys of a command on a lease in place; unset without a key prefix. */
+  readonly placeKeys?: (command: Command) => void;
   /** A connection has been opened. */
   readonly opened: (connection: Connection) => void;
   /** Reports through OpenTelemetry, if anything does. */
@@ -375,7 +377,8 @@ export class ServerConnections {
   }
 
   #makePool(): Pool<PooledConnection> {
-    const { clock, config, leaseOwner, limit, telemetry, timeoutOf } = this.#context;
+    const { clock, config, leaseOwner, limit, placeKeys, telemetry, timeoutOf } =
+      this.#context;
     return makePool({
       config,
       opener: this.#opener,
@@ -386,6 +389,7 @@ export class ServerConnections {
         owner: leaseOwner,
         timeoutOf,
         observer: telemetry,
+        ...(placeKeys === undefined ? {} : { placeKeys }),
       },
       telemetry,
       opened: (connection) => this.#connectionOpened(connection),

@@ -155,6 +155,7 @@ Deno.test("REPLY_ERRORS waits only for what was not applied, and for some time",
     "LOADING",
     "MASTERDOWN",
     "READONLY",
+    "REDIRECT",
     "TRYAGAIN",
   ]);
 });
