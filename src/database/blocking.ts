@@ -56,7 +56,7 @@ export function makeBlocking(parts: DatabaseBlockingParts): BlockingCommands {
     timeoutOf,
     acquire,
     unblock: async (clientId, withinMs, lease) =>
-      await lenders.get(lease)?.questions.unblock(clientId, withinMs) ?? false,
+      await lenders.get(lease)?.probe.unblock(clientId, withinMs) ?? false,
     judge: (command, error, delivery) => {
       if (servers.redirectLease?.(command, error)) return AT_ONCE;
       const verdict = judge.judge(command, error, delivery);

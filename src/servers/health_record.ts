@@ -7,8 +7,8 @@ import type { LoadingProgress } from "../connection/readiness.ts";
 import { judgeHealth } from "../health/health.ts";
 import { LoadingWatch } from "../health/loading_watch.ts";
 import { HealthMonitor } from "../health/monitor.ts";
-import { HealthPatrol } from "../health/patrol.ts";
-import { RecentTroubles } from "../health/recent_troubles.ts";
+import { RecoveryProbe } from "../health/recovery_probe.ts";
+import { FailureWindow } from "../health/failure_window.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import { maskSecrets } from "../observability/log_text.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
@@ -27,8 +27,11 @@ export interface HealthRecordParts {
   readonly connections: () => ConnectionCounts;
   /** The last error of a command or connection. */
   readonly lastError: () => string | null;
-  /** Asks the server now, and connects where no connection is open. */
-  readonly ask: () => Promise<unknown>;
+  /** Milliseconds until a server that was not reached may be tried again; `undefined` while
+   * it is reached. */
+  readonly nextAttemptInMs: () => number | undefined;
+  /** Looks at a server that does not serve fully, and connects where it is back. */
+  readonly recover: () => Promise<unknown>;
   /** Reports events. */
   readonly emit: Emit;
   /** Time. */
@@ -42,10 +45,10 @@ export interface HealthRecordParts {
  */
 export class HealthRecord {
   readonly #parts: HealthRecordParts;
-  readonly #troubles: RecentTroubles;
+  readonly #troubles: FailureWindow;
   readonly #monitor: HealthMonitor;
   readonly #loadingWatch: LoadingWatch;
-  readonly #patrol: HealthPatrol;
+  readonly #probe: RecoveryProbe;
   #connectError: string | undefined;
   #loading = false;
   #pingMs: number | null = null;
@@ -61,14 +64,15 @@ export class HealthRecord {
     const { clock, config, emit } = parts;
     this.#parts = parts;
     this.#judged = { state: ConnectionState.HEALTHY, since: clock.wallNow() };
-    this.#troubles = new RecentTroubles(clock);
-    this.#patrol = new HealthPatrol({
+    this.#troubles = new FailureWindow(clock);
+    this.#probe = new RecoveryProbe({
       intervalMs: config.healthCheckIntervalMs,
-      ask: parts.ask,
+      nextAttemptInMs: parts.nextAttemptInMs,
+      look: parts.recover,
       clock,
     });
     this.#monitor = new HealthMonitor({
-      judge: () => this.#judgeForPatrol(),
+      judge: () => this.#judgeForProbe(),
       changed: (from, to, reason) =>
         emit("statechange", { database: config.name, from, to, reason }),
       clock,
@@ -100,7 +104,7 @@ export class HealthRecord {
   /** Reports no more changes, and asks no more. */
   stop(): void {
     this.#monitor.stop();
-    this.#patrol.stop();
+    this.#probe.stop();
   }
 
   /**
@@ -113,7 +117,7 @@ export class HealthRecord {
     this.#connectError = maskSecrets(error.message);
   }
 
-  /** A connection was opened: its server serves. */
+  /** An attempt to connect succeeded: the server serves. */
   connected(): void {
     this.#connectError = undefined;
     this.#loading = false;
@@ -171,9 +175,9 @@ export class HealthRecord {
     return false;
   }
 
-  #judgeForPatrol(): DatabaseHealth {
+  #judgeForProbe(): DatabaseHealth {
     const judged = this.judge();
-    this.#patrol.notice(judged.state === ConnectionState.HEALTHY);
+    this.#probe.notice(judged.state === ConnectionState.HEALTHY);
     return judged;
   }
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { takeHostTime } from "../../../bench/simulation/host_time.ts";
 import { SimClock } from "../../../bench/simulation/sim_clock.ts";
-import { ConnectGate } from "../../../src/connection/connect_gate.ts";
+import { ConnectThrottle } from "../../../src/connection/connect_throttle.ts";
 import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
 
 const { signal } = new AbortController();
@@ -27,12 +27,12 @@ class Attempts {
   }
 }
 
-async function sicken(gate: ConnectGate): Promise<void> {
+async function sicken(gate: ConnectThrottle): Promise<void> {
   await assertRejects(() => gate.pass(() => Promise.reject(new Error("no")), signal));
 }
 
-Deno.test("ConnectGate.pass() lets all through while the server is well", async () => {
-  const gate = new ConnectGate(new FakeClock());
+Deno.test("ConnectThrottle.pass() lets all through while the server is well", async () => {
+  const gate = new ConnectThrottle(new FakeClock());
   const attempts = new Attempts();
   const passing = [1, 2, 3].map(() => gate.pass(attempts.make, signal));
   await drainMicrotasks();
@@ -41,9 +41,9 @@ Deno.test("ConnectGate.pass() lets all through while the server is well", async 
   assertEquals(await Promise.all(passing), ["open", "open", "open"]);
 });
 
-Deno.test("ConnectGate.pass() makes one attempt at a time after a failure, until one succeeds", async () => {
+Deno.test("ConnectThrottle.pass() makes one attempt at a time after a failure, until one succeeds", async () => {
   const clock = new FakeClock();
-  const gate = new ConnectGate(clock);
+  const gate = new ConnectThrottle(clock);
   await sicken(gate);
   await clock.advance(1000);
   const attempts = new Attempts();
@@ -63,9 +63,9 @@ Deno.test("ConnectGate.pass() makes one attempt at a time after a failure, until
   assertEquals((await Promise.all([...passing, healthy])).length, 4);
 });
 
-Deno.test("ConnectGate.pass() passes the turn on when a waiter gives up", async () => {
+Deno.test("ConnectThrottle.pass() passes the turn on when a waiter gives up", async () => {
   const clock = new FakeClock();
-  const gate = new ConnectGate(clock);
+  const gate = new ConnectThrottle(clock);
   await sicken(gate);
   await clock.advance(1000);
   const attempts = new Attempts();
@@ -87,7 +87,7 @@ Deno.test("ConnectGate.pass() passes the turn on when a waiter gives up", async 
 async function startsAfterLoss(random: number, hadAnswered: boolean): Promise<number[]> {
   const clock = new SimClock();
   using _host = takeHostTime(clock, () => random);
-  const gate = new ConnectGate(clock, () => random);
+  const gate = new ConnectThrottle(clock, () => random);
   const starts: number[] = [];
   gate.lost(hadAnswered);
   const attempts = (async () => {
@@ -100,18 +100,18 @@ async function startsAfterLoss(random: number, hadAnswered: boolean): Promise<nu
   return starts;
 }
 
-Deno.test("ConnectGate.pass() keeps a distance after a connection that answered nothing", async () => {
+Deno.test("ConnectThrottle.pass() keeps a distance after a connection that answered nothing", async () => {
   assertEquals(await startsAfterLoss(0, false), [0, 110, 220]);
   assertEquals(await startsAfterLoss(1, false), [0, 165, 330]);
 });
 
-Deno.test("ConnectGate.pass() lets all through after the loss of a connection that was of use", async () => {
+Deno.test("ConnectThrottle.pass() lets all through after the loss of a connection that was of use", async () => {
   assertEquals(await startsAfterLoss(0, true), [0, 0, 0]);
 });
 
-Deno.test("ConnectGate.pass() lets all through again when nothing was lost for a second", async () => {
+Deno.test("ConnectThrottle.pass() lets all through again when nothing was lost for a second", async () => {
   const clock = new FakeClock();
-  const gate = new ConnectGate(clock);
+  const gate = new ConnectThrottle(clock);
   gate.lost(false);
   await clock.advance(1000);
   const attempts = new Attempts();

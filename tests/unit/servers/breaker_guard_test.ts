@@ -5,7 +5,7 @@ import { settleFailed, track } from "../../../src/connection/tracked.ts";
 import { CircuitOpenError } from "../../../src/core/errors/mod.ts";
 import type { BreakerDetail } from "../../../src/core/events.ts";
 import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
-import { ServerGate } from "../../../src/servers/server_gate.ts";
+import { BreakerGuard } from "../../../src/servers/breaker_guard.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 /** A gate that opens with the first failure, for a second. */
@@ -14,7 +14,7 @@ function makeGate(nodeName?: string) {
   const statistics = new DatabaseStatistics("main", clock);
   const events: string[] = [];
   const errors: Error[] = [];
-  const gate = new ServerGate({
+  const gate = new BreakerGuard({
     config: RedisConfigLoader.fromOptions({
       circuitBreakerThreshold: 1,
       circuitBreakerTimeoutMs: 1000,
@@ -42,7 +42,7 @@ function makeGate(nodeName?: string) {
   return { clock, command, errors, events, gate, statistics };
 }
 
-Deno.test("ServerGate refuses commands while it is open, and lets one pass as a probe", async () => {
+Deno.test("BreakerGuard refuses commands while it is open, and lets one pass as a probe", async () => {
   const { clock, command, errors, events, gate, statistics } = makeGate();
   assertEquals(gate.admits(command()), true);
   gate.breaker.recordFailure("timeout");
@@ -64,7 +64,7 @@ Deno.test("ServerGate refuses commands while it is open, and lets one pass as a 
   assertEquals(statistics.totals.trips, 1);
 });
 
-Deno.test("ServerGate tells why it closes where that is no probe's doing", async () => {
+Deno.test("BreakerGuard tells why it closes where that is no probe's doing", async () => {
   const { clock, command, events, gate } = makeGate();
   gate.breaker.recordFailure("reset");
   gate.reset("by hand");
@@ -78,7 +78,7 @@ Deno.test("ServerGate tells why it closes where that is no probe's doing", async
   assertEquals(events.at(-1), "breaker half_open to closed: a probe succeeded");
 });
 
-Deno.test("ServerGate names its node where there are several", () => {
+Deno.test("BreakerGuard names its node where there are several", () => {
   const { events, gate } = makeGate("10.0.0.7:7000");
   gate.breaker.recordFailure("refused");
   assertEquals(events, ["breaker closed to open: failures: refused at 10.0.0.7:7000"]);

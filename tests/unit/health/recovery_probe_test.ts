@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { HealthPatrol, isOverOnceAnswered } from "../../../src/health/patrol.ts";
+import { RecoveryProbe, isOverOnceAnswered } from "../../../src/health/recovery_probe.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 function patrolOn(clock: FakeClock, intervalMs = 1000, random = () => 0) {
   const asked: number[] = [];
-  const patrol = new HealthPatrol({
+  const patrol = new RecoveryProbe({
     intervalMs,
     ask: () => {
       asked.push(clock.now());
@@ -16,7 +16,7 @@ function patrolOn(clock: FakeClock, intervalMs = 1000, random = () => 0) {
   return { asked, patrol };
 }
 
-Deno.test("HealthPatrol asks each interval as long as the database does not serve fully", async () => {
+Deno.test("RecoveryProbe asks each interval as long as the database does not serve fully", async () => {
   const clock = new FakeClock();
   const { asked, patrol } = patrolOn(clock);
   patrol.notice(false);
@@ -31,10 +31,10 @@ Deno.test("HealthPatrol asks each interval as long as the database does not serv
   assertEquals(asked.at(-1), 9500);
 });
 
-Deno.test("HealthPatrol waits for an answer before it asks again", async () => {
+Deno.test("RecoveryProbe waits for an answer before it asks again", async () => {
   const clock = new FakeClock();
   const answers: (() => void)[] = [];
-  const patrol = new HealthPatrol({
+  const patrol = new RecoveryProbe({
     intervalMs: 1000,
     ask: () => new Promise<void>((resolve) => answers.push(resolve)),
     clock,
@@ -48,7 +48,7 @@ Deno.test("HealthPatrol waits for an answer before it asks again", async () => {
   assertEquals(answers.length, 2);
 });
 
-Deno.test("HealthPatrol does not ask when it is stopped, or has no interval", async () => {
+Deno.test("RecoveryProbe does not ask when it is stopped, or has no interval", async () => {
   const clock = new FakeClock();
   const stopped = patrolOn(clock);
   stopped.patrol.notice(false);
@@ -60,7 +60,7 @@ Deno.test("HealthPatrol does not ask when it is stopped, or has no interval", as
   assertEquals([...stopped.asked, ...off.asked], []);
 });
 
-Deno.test("HealthPatrol asks at a moment of chance, within half an interval", async () => {
+Deno.test("RecoveryProbe asks at a moment of chance, within half an interval", async () => {
   const clock = new FakeClock();
   const numbers = [0, 1, 0.5];
   const { asked, patrol } = patrolOn(clock, 1000, () => numbers.shift() ?? 0);
