@@ -141,7 +141,7 @@ export class ConnectThrottle {
       const within = over === undefined ? signal : AbortSignal.any([signal, over]);
       try {
         // Not a timer of the clock's: somebody waits for this, the process must live on.
-        await delay(waitMs, { signal: within });
+        await delay(Math.ceil(waitMs), { signal: within });
       } catch {
         // Given up, or the server was reached: both are looked at anew.
       }

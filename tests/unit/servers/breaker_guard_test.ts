@@ -8,19 +8,20 @@ import { DatabaseStatistics } from "../../../src/observability/database_statisti
 import { BreakerGuard } from "../../../src/servers/breaker_guard.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
-/** A gate that opens with the first failure, for a second. */
-function makeGate(nodeName?: string) {
+/** A guard that opens with the first failure, for a second. */
+function makeGuard(nodeName?: string) {
   const clock = new FakeClock();
   const statistics = new DatabaseStatistics("main", clock);
   const events: string[] = [];
   const errors: Error[] = [];
-  const gate = new BreakerGuard({
+  const guard = new BreakerGuard({
     config: RedisConfigLoader.fromOptions({
       circuitBreakerThreshold: 1,
       circuitBreakerTimeoutMs: 1000,
       databases: { main: {} },
     }).databases.main!,
     nodeName: () => nodeName,
+    nextAttemptInMs: () => 300,
     statistics,
     emit: (type, detail) => {
       const { from, to, reason } = detail as BreakerDetail;
@@ -39,48 +40,62 @@ function makeGate(nodeName?: string) {
     made.promise.catch(() => {});
     return made;
   };
-  return { clock, command, errors, events, gate, statistics };
+  return { clock, command, errors, events, guard, statistics };
 }
 
 Deno.test("BreakerGuard refuses commands while it is open, and lets one pass as a probe", async () => {
-  const { clock, command, errors, events, gate, statistics } = makeGate();
-  assertEquals(gate.admits(command()), true);
-  gate.breaker.recordFailure("timeout");
-  assertEquals(gate.admits(command()), false);
+  const { clock, command, errors, events, guard, statistics } = makeGuard();
+  assertEquals(guard.admits(command()), true);
+  guard.breaker.recordFailure("silent");
+  assertEquals(guard.admits(command()), false);
   const [error] = errors;
   assertInstanceOf(error, CircuitOpenError);
-  assertStringIncludes(error.message, "timeout");
+  assertStringIncludes(error.message, "silent");
   await clock.advance(1000);
   const probe = command();
-  assertEquals([gate.admits(probe), gate.admits(command())], [true, false]);
+  assertEquals([guard.admits(probe), guard.admits(command())], [true, false]);
   // It is tried again: it is the same probe.
-  assertEquals(gate.admits(probe), true);
+  assertEquals(guard.admits(probe), true);
   probe.tracking.probe!.succeed();
   assertEquals(events, [
-    "breaker closed to open: failures: timeout",
-    "breaker open to half_open: failures: timeout",
+    "breaker closed to open: failures: silent",
+    "breaker open to half_open: failures: silent",
     "breaker half_open to closed: a probe succeeded",
   ]);
   assertEquals(statistics.totals.trips, 1);
 });
 
 Deno.test("BreakerGuard tells why it closes where that is no probe's doing", async () => {
-  const { clock, command, events, gate } = makeGate();
-  gate.breaker.recordFailure("reset");
-  gate.reset("by hand");
+  const { clock, command, events, guard } = makeGuard();
+  guard.breaker.recordFailure("reset");
+  guard.reset("by hand");
   assertEquals(events.at(-1), "breaker open to closed: by hand");
-  assertEquals(gate.admits(command()), true);
-  gate.breaker.recordFailure("reset");
+  assertEquals(guard.admits(command()), true);
+  guard.breaker.recordFailure("reset");
   await clock.advance(1000);
   const probe = command();
-  gate.admits(probe);
+  guard.admits(probe);
   probe.tracking.probe!.succeed();
   assertEquals(events.at(-1), "breaker half_open to closed: a probe succeeded");
 });
 
+Deno.test("BreakerGuard says when a server that was not reached is tried next, and closes once it is reached", () => {
+  const { events, guard } = makeGuard();
+  guard.breaker.recordFailure("silent");
+  assertEquals([guard.openError().retryAfterMs, guard.mayConnect], [1000, false]);
+  guard.connected();
+  assertEquals(guard.breaker.state, "open");
+  guard.reset("by hand");
+  guard.breaker.recordFailure("refused");
+  assertEquals([guard.openError().retryAfterMs, guard.mayConnect], [300, true]);
+  guard.connected();
+  assertEquals(events.at(-1), "breaker open to closed: the server was reached");
+  assertEquals(guard.mayConnect, true);
+});
+
 Deno.test("BreakerGuard names its node where there are several", () => {
-  const { events, gate } = makeGate("10.0.0.7:7000");
-  gate.breaker.recordFailure("refused");
+  const { events, guard } = makeGuard("10.0.0.7:7000");
+  guard.breaker.recordFailure("refused");
   assertEquals(events, ["breaker closed to open: failures: refused at 10.0.0.7:7000"]);
-  assertStringIncludes(gate.openError().message, "refused at 10.0.0.7:7000");
+  assertStringIncludes(guard.openError().message, "refused at 10.0.0.7:7000");
 });
