@@ -171,6 +171,7 @@ export class Opener {
     const within = AbortSignal.any([signal, round]);
     try {
       await this.#attemptInTurn(async () => {
+        this.#options.attemptRepeated();
         this.#found = await this.#attempt("lane", within);
       }, within);
       return true;
@@ -248,19 +249,18 @@ export class Opener {
     wait: AbortSignal,
   ): Promise<Connection> {
     const { attempts, minMs, maxMs, multiplier, jitter } = this.#options.retry;
-    return retry(async () => {
+    const attempt = async () => {
       const found = purpose === "lane" ? this.#takeFound() : undefined;
       if (found !== undefined) return found;
-      return await this.#attemptInTurn(async () => {
-        if (causes.length > 0) this.#options.attemptRepeated();
-        try {
-          return await this.#attempt(purpose, signal);
-        } catch (error) {
-          if (!signal.aborted) causes.push(error as Error);
-          throw error;
-        }
-      }, signal);
-    }, {
+      if (causes.length > 0) this.#options.attemptRepeated();
+      try {
+        return await this.#attempt(purpose, signal);
+      } catch (error) {
+        if (!signal.aborted) causes.push(error as Error);
+        throw error;
+      }
+    };
+    return retry(() => this.#attemptInTurn(attempt, signal), {
       maxAttempts: attempts,
       minTimeout: minMs,
       maxTimeout: maxMs,

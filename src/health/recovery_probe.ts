@@ -33,6 +33,8 @@ export class RecoveryProbe {
   #dueAt = Infinity;
   #isLooking = false;
   #isNeeded = false;
+  /** Whether to look once, however well the server is held to serve. */
+  #isSuspect = false;
   #stopped = false;
 
   /**
@@ -51,8 +53,15 @@ export class RecoveryProbe {
    */
   notice(fully: boolean): void {
     this.#isNeeded = !fully;
-    if (fully) this.#disarm();
+    if (fully && !this.#isSuspect) this.#disarm();
     else this.#arm();
+  }
+
+  /** An idle connection ended, as they do: looks once, within the interval, so that a server
+   * that is gone is noticed without a caller. */
+  suspect(): void {
+    this.#isSuspect = true;
+    this.#arm();
   }
 
   /** Looks no more. */
@@ -68,7 +77,7 @@ export class RecoveryProbe {
   }
 
   #arm(): void {
-    if (this.#stopped || this.#isLooking || !this.#isNeeded) return;
+    if (this.#stopped || this.#isLooking || !(this.#isNeeded || this.#isSuspect)) return;
     const { clock, intervalMs, nextAttemptInMs, random = Math.random } = this.#options;
     const soonMs = nextAttemptInMs();
     if (soonMs !== undefined) return this.#armIn(Math.max(LEAST_MS, soonMs));
@@ -88,6 +97,7 @@ export class RecoveryProbe {
 
   async #look(): Promise<void> {
     this.#disarm();
+    this.#isSuspect = false;
     this.#isLooking = true;
     try {
       await this.#options.look();

@@ -45,7 +45,7 @@ export interface HealthRecordParts {
  */
 export class HealthRecord {
   readonly #parts: HealthRecordParts;
-  readonly #troubles: FailureWindow;
+  readonly #failures: FailureWindow;
   readonly #monitor: HealthMonitor;
   readonly #loadingWatch: LoadingWatch;
   readonly #probe: RecoveryProbe;
@@ -64,7 +64,7 @@ export class HealthRecord {
     const { clock, config, emit } = parts;
     this.#parts = parts;
     this.#judged = { state: ConnectionState.HEALTHY, since: clock.wallNow() };
-    this.#troubles = new FailureWindow(clock);
+    this.#failures = new FailureWindow(clock);
     this.#probe = new RecoveryProbe({
       intervalMs: config.healthCheckIntervalMs,
       nextAttemptInMs: parts.nextAttemptInMs,
@@ -115,6 +115,7 @@ export class HealthRecord {
   connectFailed(error: Error): void {
     // A password's provider, or a resolver, may have written it.
     this.#connectError = maskSecrets(error.message);
+    this.#failures.add();
   }
 
   /** An attempt to connect succeeded: the server serves. */
@@ -123,9 +124,14 @@ export class HealthRecord {
     this.#loading = false;
   }
 
+  /** An idle connection ended: no trouble, but a reason to look. */
+  idleEnded(): void {
+    this.#probe.suspect();
+  }
+
   /** A connection was lost, or a deadline passed on it. */
   troubled(): void {
-    this.#troubles.add();
+    this.#failures.add();
   }
 
   /**
@@ -195,7 +201,7 @@ export class HealthRecord {
       connectError: this.#connectError,
       openConnections: open,
       everConnected: opened > 0,
-      recentTroubles: this.#troubles.count,
+      recentTroubles: this.#failures.count,
     });
     const { state } = judgement;
     if (state !== this.#judged.state) this.#judged = { state, since: clock.wallNow() };

@@ -377,7 +377,7 @@ export class ServerConnections {
           this.breaker.recordReply();
         },
         troubled: (kind) => {
-          if (kind === "idle") return;
+          if (kind === "idle") return this.health.idleEnded();
           this.health.troubled();
           statistics.troubled();
           this.breaker.recordFailure(kind);

@@ -108,3 +108,12 @@ Deno.test("RecoveryProbe tries a server that was not reached as soon as it may b
   assertEquals(looked.length, 5);
   probe.stop();
 });
+
+Deno.test("RecoveryProbe.suspect() looks once at a server that is held to serve", async () => {
+  const clock = new FakeClock();
+  const { looked, probe } = probeOn(clock);
+  probe.suspect();
+  probe.notice(true);
+  await clock.advance(10_000);
+  assertEquals(looked, [1000]);
+});
