@@ -48,7 +48,7 @@ function printStorms(title: string, rows: readonly StormRow[]): void {
 }
 
 function printAll(report: SimulationReport): void {
-  const { clients, hangUps, loads, queue, scale, storms } = report;
+  const { clients, hangUps, loads, outages, queue, scale, storms } = report;
   print(`Waits for a lease, ${queue.rate} leases a second`, queue.rows, {
     "latency ms": ({ latencyMs }) => latencyMs,
     leases: ({ leases }) => leases,
@@ -85,6 +85,14 @@ function printAll(report: SimulationReport): void {
     "of them": ({ worstSecondBack }) => worstSecondBack,
     dropped: ({ dropped }) => dropped,
     "last failure after s": ({ failedForMs }) => failedForMs / 1000,
+  });
+  print(`Outages by their length: ${outages.instances} instances`, outages.rows, {
+    "away s": ({ awayMs }) => awayMs / 1000,
+    "all back after s": ({ allBackMs }) => allBackMs / 1000,
+    "last failure after s": ({ failedForMs }) => failedForMs / 1000,
+    "an instance, worst second": ({ worstSecond }) => worstSecond,
+    "worst second back": ({ worstSecondBack }) => worstSecondBack,
+    "a second before the return": ({ steady }) => steady,
   });
   printStorms(
     `A server that hangs up for ${hangUps.seconds} s: ${hangUps.instances} instances`,

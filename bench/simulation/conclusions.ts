@@ -38,7 +38,7 @@ export function conclusions(report: SimulationReport): string[] {
     connects(report),
     spacing(report),
     jitter(report),
-    breaker(report),
+    recovery(report),
     budget(report),
   ];
 }
@@ -123,44 +123,40 @@ function connects({ scale, seeds }: SimulationReport): string {
     "grow with the instances, and with nothing else.";
 }
 
-function spacing({ hangUps, storms }: SimulationReport): string {
-  const bare = row(storms.rows, "breaker", "backoff");
-  const [shipped, cut] = [row(storms.rows), row(hangUps.rows, "breaker", "retry budget")];
-  return `What bounds them is the distance between two attempts of one database: with ` +
-    `neither backoff nor breaker an instance makes ${
-      formatNumber(bare.worstSecond)
-    } in ` +
-    `the worst second, as long as the server is away, and the same at a server that ` +
-    `takes each connection and hangs up (${formatNumber(cut.worstSecond)}, at ` +
-    `${
+function spacing({ hangUps, outages, storms }: SimulationReport): string {
+  const [shipped, bare] = [row(storms.rows), row(storms.rows, "backoff")];
+  const cut = row(hangUps.rows, "breaker", "retry budget");
+  const longest = outages.rows.at(-1)!;
+  return `What bounds them is the distance between two attempts to reach one server, ` +
+    `which grows with the outage: an instance makes ${
+      formatNumber(shipped.worstSecond)
+    } ` +
+    `in the first second and ${formatNumber(longest.steady)} a second after ` +
+    `${formatNumber(longest.awayMs / 60_000)} minutes, ${
+      formatNumber(shipped.connects)
+    } ` +
+    `in all in a restart, and ${formatNumber(bare.connects)} if the distance does not ` +
+    `grow. At a server that takes each connection and hangs up it makes ` +
+    `${formatNumber(cut.worstSecond)} in the worst second, at ${
       formatNumber(hangUps.rate)
-    } commands a second and with no retry budget). Backoff ` +
-    `and breaker leave ${formatNumber(shipped.connects)} of its ` +
-    `${formatNumber(bare.connects)} connects in all.`;
+    } ` +
+    "commands a second and with no retry budget.";
 }
 
 function jitter({ storms }: SimulationReport): string {
   const share = (...without: Mechanism[]) =>
     `${formatNumber(row(storms.rows, ...without).worstBinBack * 100)} %`;
   return `jitter: of all instances ${share()} connect in the worst 100 ms after the ` +
-    `server is back, and ${share("jitter")} without it; without the circuit breaker ` +
-    `${share("breaker")} and ${
-      share("breaker", "jitter")
-    }. While the server is away it ` +
+    `server is back, and ${share("jitter")} without it. While the server is away it ` +
     "changes little.";
 }
 
-function breaker({ defaults, storms }: SimulationReport): string {
-  const seconds = (...without: Mechanism[]) =>
-    `${formatNumber(row(storms.rows, ...without).failedForMs / 1000)} s`;
-  return `circuit_breaker_timeout, health_check_interval: away for ` +
-    `${formatNumber(storms.awayMs / 1000)} s, the server is called in vain until ` +
-    `${seconds()} after its return, as a health check finds it (every ` +
-    `${formatNumber(defaults.healthCheckIntervalMs / 1000)} s at the latest); without ` +
-    `health checks until ${seconds("health checks")}, when the cooldown of ` +
-    `${formatNumber(defaults.circuitBreakerTimeoutMs / 1000)} s is over; without a ` +
-    `breaker until ${seconds("breaker")}. Where restarts are short, set the interval ` +
-    "lower rather than the timeout.";
+function recovery({ outages }: SimulationReport): string {
+  const lengths = outages.rows.map(({ allBackMs, awayMs }) =>
+    `${formatNumber(allBackMs / 1000)} s after ${formatNumber(awayMs / 1000)} s`
+  );
+  return `Recovery: all instances are connected ${lengths.join(", ")} of outage, as ` +
+    "each looks for its server by itself.";
 }
 
 function budget({ hangUps, storms }: SimulationReport): string {

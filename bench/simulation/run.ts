@@ -4,7 +4,7 @@ import { type LeaseQueueResult, runLeaseQueue } from "./lease_queue.ts";
 import { USUAL_SERVER } from "./model_server.ts";
 import { meanWaitMs } from "./queue_theory.ts";
 import { runServerLoad } from "./server_load.ts";
-import { HANG_UP_ROWS, RESTART_ROWS, runScale, runStorms } from "./storms.ts";
+import { HANG_UP_ROWS, RESTART_ROWS, runOutages, runScale, runStorms } from "./storms.ts";
 import type { ClientRow, LoadRow, QueueRow, SimulationReport } from "./types.ts";
 
 /** How much is simulated. */
@@ -60,8 +60,13 @@ const LEASE_WORK_MS = 1;
 const POOLS = [1, 5, 20];
 const IO_THREADS = [1, 2, 4];
 const LOADS_PER_SECOND = [50_000, 90_000, 140_000];
-/** Enough for a look of the health check, or for a cooldown that began at the restart. */
-const WATCH_MS = 45_000;
+/** Enough for the longest distance between two attempts. */
+const WATCH_MS = 8000;
+/** Lengths of outages, in milliseconds. */
+const OUTAGES_MS = [300, 3000, 10_000, 60_000, 600_000];
+/** Commands a second of each instance: of a short outage all are to take note. */
+const OUTAGE_RATE = 20;
+const LONG_OUTAGE_RATE = 0.2;
 const STORM_RATE = 5;
 /** Of many instances each needs its server less often: the machine has an end. */
 const SCALE_RATE = 1;
@@ -110,6 +115,17 @@ export async function simulate(scale: SimulationScale): Promise<SimulationReport
     scale: {
       rate: SCALE_RATE,
       rows: await runScale(config, { ...away, rate: SCALE_RATE }, scale.scaleInstances),
+    },
+    outages: {
+      instances,
+      rows: await runOutages(
+        config,
+        { trouble: "away", watchMs: WATCH_MS, seeds, instances },
+        OUTAGES_MS.map((awayMs) => ({
+          awayMs,
+          rate: awayMs >= 60_000 ? LONG_OUTAGE_RATE : OUTAGE_RATE,
+        })),
+      ),
     },
     hangUps: {
       ...{ instances, rate: HANG_UP_RATE, seconds: hangUpSeconds },

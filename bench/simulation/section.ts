@@ -95,7 +95,7 @@ function queueChart({ queue }: SimulationReport): LineChart {
 }
 
 /** Lines of the chart: the others differ little from one of these. */
-const SHOWN = ["", "jitter", "health checks", "breaker"];
+const SHOWN = ["", "jitter", "breaker", "backoff"];
 
 function stormChart({ storms }: SimulationReport): LineChart {
   return {

@@ -55,6 +55,9 @@ export interface StormResult {
   readonly failures: readonly number[];
   /** Instances that have a lane at the end. */
   readonly back: number;
+  /** From the server's return until all instances had a lane, in milliseconds; infinite if
+   * some had none by the end. */
+  readonly allBackMs: number;
   /** Circuit breakers that opened. */
   readonly trips: number;
 }
@@ -93,16 +96,21 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   const askedBefore = commands.asked;
   const end = begin(options.trouble, server, clock);
   const failures: number[] = [];
-  const watch = async (ms: number) => {
+  let allBackMs = Infinity;
+  const watch = async (ms: number, returnedAt?: number) => {
     for (const until = clock.now() + ms; clock.now() < until;) {
       const failed = commands.failed;
       await clock.runUntil(Math.min(until, clock.now() + BIN_MS));
       failures.push(commands.failed - failed);
+      if (returnedAt === undefined || allBackMs < Infinity) continue;
+      if (all.every(({ isConnected }) => isConnected)) {
+        allBackMs = clock.now() - returnedAt;
+      }
     }
   };
   await watch(downMs);
   end();
-  await watch(watchMs);
+  await watch(watchMs, clock.now());
   const bins = (all: readonly number[]) =>
     Array.from(failures, (_, bin) => all[WARM_UP_MS / BIN_MS + bin] ?? 0);
   return {
@@ -113,6 +121,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     calls: bins(server.callBins),
     failures,
     back: all.filter(({ isConnected }) => isConnected).length,
+    allBackMs,
     trips: commands.trips,
   };
 }

@@ -1,7 +1,7 @@
 import type { RedisConfig } from "../../src/config/mod.ts";
 import { BIN_MS, USUAL_SERVER } from "./model_server.ts";
 import { runStorm, type StormResult, type Trouble } from "./storm.ts";
-import type { Mechanism, ScaleRow, StormRow } from "./types.ts";
+import type { Mechanism, OutageRow, ScaleRow, StormRow } from "./types.ts";
 
 /** There and back between the instances and their server, in milliseconds. */
 const LATENCY_MS = 5;
@@ -11,11 +11,10 @@ const BINS_A_SECOND = 1000 / BIN_MS;
 export const RESTART_ROWS: readonly (readonly Mechanism[])[] = [
   [],
   ["jitter"],
-  ["health checks"],
   ["breaker"],
   ["breaker", "jitter"],
   ["breaker", "retry budget"],
-  ["breaker", "backoff"],
+  ["backoff"],
 ];
 
 /** The same for a server that hangs up: it is there, so nothing is waited for. */
@@ -48,8 +47,6 @@ function take(config: RedisConfig, mechanism: Mechanism): RedisConfig {
   switch (mechanism) {
     case "jitter":
       return config;
-    case "health checks":
-      return { ...config, healthCheckIntervalMs: 0 };
     case "breaker":
       return { ...config, circuitBreakerThreshold: Number.MAX_SAFE_INTEGER };
     case "retry budget":
@@ -81,6 +78,9 @@ async function runSeeds(
   }
   return results;
 }
+
+/** Time before the return that a steady rate is taken from, in milliseconds. */
+const STEADY_MS = 10_000;
 
 /**
  * Most that happens within a second.
@@ -183,6 +183,42 @@ export async function runScale(
       connects: worst(({ connects }) => sumOf(connects)) / instances,
       dropped: worst(({ server }) => server.dropped),
       failedForMs: worst((result) => failedForMs(result, back)),
+    });
+  }
+  return found;
+}
+
+/**
+ * Runs outages of several lengths with all that is shipped.
+ *
+ * @param config The configuration that is shipped.
+ * @param scale The storm.
+ * @param outages How long the server is away, in milliseconds, and commands a second of
+ * each instance.
+ * @returns A row for each.
+ */
+export async function runOutages(
+  config: RedisConfig,
+  scale: Omit<StormScale, "downMs" | "rate">,
+  outages: readonly { readonly awayMs: number; readonly rate: number }[],
+): Promise<OutageRow[]> {
+  const { instances } = scale;
+  const found: OutageRow[] = [];
+  for (const { awayMs, rate } of outages) {
+    const results = await runSeeds(config, { ...scale, downMs: awayMs, rate }, []);
+    const back = awayMs / BIN_MS;
+    const worst = (figure: (result: StormResult) => number) =>
+      Math.max(...results.map(figure));
+    const bins = Math.min(back, STEADY_MS / BIN_MS);
+    found.push({
+      awayMs,
+      allBackMs: worst(({ allBackMs }) => allBackMs),
+      failedForMs: worst((result) => failedForMs(result, back)),
+      worstSecond: worst(({ connects }) => mostInASecond(connects)) / instances,
+      worstSecondBack: worst(({ connects }) => mostInASecond(connects.slice(back))) /
+        instances,
+      steady: worst(({ connects }) => sumOf(connects.slice(back - bins, back))) /
+        (instances * bins / BINS_A_SECOND),
     });
   }
   return found;

@@ -40,7 +40,6 @@ export interface ClientRow {
 /** A mechanism that can be taken away, to see what it does. */
 export type Mechanism =
   | "jitter"
-  | "health checks"
   | "breaker"
   | "retry budget"
   | "backoff";
@@ -78,6 +77,18 @@ export interface ScaleRow
   readonly allWorstSecondBack: number;
   /** Connects that the kernel dropped, as too many waited to be accepted. */
   readonly dropped: number;
+}
+
+/** Outages of one length; of several seeds, each figure is the worst. */
+export interface OutageRow extends Pick<StormRow, "worstSecond" | "worstSecondBack"> {
+  /** How long the server is away, in milliseconds. */
+  readonly awayMs: number;
+  /** From its return until all instances had a connection, in milliseconds. */
+  readonly allBackMs: number;
+  /** From its return to the last command that failed, in milliseconds. */
+  readonly failedForMs: number;
+  /** Connects a second of an instance just before the return: the mean of ten seconds. */
+  readonly steady: number;
 }
 
 /** Commands at a server that is well. */
@@ -125,6 +136,8 @@ export interface SimulationReport {
   readonly storms: Storms & { readonly awayMs: number };
   /** Restarts, by the number of instances. */
   readonly scale: { readonly rate: number; readonly rows: readonly ScaleRow[] };
+  /** Outages by their length. */
+  readonly outages: { readonly instances: number; readonly rows: readonly OutageRow[] };
   /** A server that answers handshakes and hangs up at the first command. */
   readonly hangUps: Storms & { readonly seconds: number };
 }

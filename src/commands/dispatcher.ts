@@ -20,9 +20,8 @@ import {
   type TrackedCommand,
 } from "../connection/tracked.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
-import type { FailureKind } from "../resilience/failure_kinds.ts";
 import { unfitForBatch } from "./batch.ts";
 import { TransactionTrial } from "./transaction_trial.ts";
 import type { ScopedCommand } from "./with.ts";
@@ -234,7 +233,7 @@ export class Dispatcher implements CommandOwner {
 
   #tell(command: TrackedCommand, error: Error): void {
     const { probe } = command.tracking;
-    if (probe !== undefined) settleProbe(probe, error);
+    if (probe !== undefined) settleProbe(probe, error, this.#timeoutMs);
     this.#statistics.commandFailed(error);
     settleFailed(command, error);
     this.#sink.commandFinished();
@@ -338,14 +337,14 @@ function asError(reason: unknown): Error {
 }
 
 /** What the failure of a probe says of the server. */
-function settleProbe(
-  probe: { succeed(): void; fail(kind: FailureKind): void; cancel(): void },
-  error: Error,
-): void {
+function settleProbe(probe: Probe, error: Error, timeoutMs: number): void {
   // An error reply is an answer: the server is there.
   if (isReplyError(error)) probe.succeed();
-  else if (error instanceof CommandTimeoutError) probe.fail("timeout");
-  else if (error instanceof ConnectionLostError) probe.fail("reset");
+  else if (error instanceof CommandTimeoutError) {
+    if (error.delivery === "never-sent") probe.fail("timeout");
+    // A caller's own shorter deadline says nothing of the server.
+    else probe.fail(error.timeoutMs < timeoutMs ? "late" : "silent");
+  } else if (error instanceof ConnectionLostError) probe.fail("reset");
   else if (error instanceof ProtocolError) probe.fail("protocol");
   else if ((error as { code?: string }).code === "CONNECT") probe.fail("refused");
   else probe.cancel();

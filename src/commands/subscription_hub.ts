@@ -46,6 +46,9 @@ export interface HubOptions {
   readonly clock: Clock;
 }
 
+/** Longest pause before another lease is asked for where that may help, in milliseconds. */
+const MAX_PAUSE_MS = 500;
+
 type State =
   | { readonly name: "idle" }
   | { readonly name: "connecting"; readonly stop: AbortController }
@@ -328,8 +331,15 @@ export class SubscriptionHub {
     }
     const stop = new AbortController();
     this.#transition({ name: "pausing", stop, attempt: attempt + 1 });
+    // Attempts to connect keep their own distance, for all who want a connection.
+    const { retryable } = error as { retryable?: boolean };
+    const delayMs = reconnectDelayMs(
+      attempt + 1,
+      Math.random(),
+      retryable ? { maxMs: MAX_PAUSE_MS } : {},
+    );
     // Not a timer of the clock: a process that only subscribes stays alive meanwhile.
-    delay(reconnectDelayMs(attempt + 1, Math.random()), { signal: stop.signal }).then(
+    delay(delayMs, { signal: stop.signal }).then(
       () => void this.#connect(attempt + 1),
       () => {},
     );

@@ -33,7 +33,7 @@ export interface CloseReason {
 export type Answer = { readonly reply: unknown } | { readonly error: Error };
 
 /** What is wrong with a connection, for the circuit breaker. */
-export type TroubleKind = "timeout" | "reset" | "protocol";
+export type TroubleKind = "silent" | "late" | "reset" | "idle" | "protocol";
 
 /** What a connection reports; counted, never acted on by the connection itself. */
 export interface ConnectionObserver {
@@ -433,8 +433,9 @@ export class Connection implements StreamHooks, DeadlineBearer {
     };
     this.#state = { name: "closed", reason };
     this.#deadlines.stop();
-    if (reason.kind === "lost") this.#observer.troubled("reset");
-    else if (reason.kind === "protocol") this.#observer.troubled("protocol");
+    if (reason.kind === "lost") {
+      this.#observer.troubled(this.inFlight > 0 ? "reset" : "idle");
+    } else if (reason.kind === "protocol") this.#observer.troubled("protocol");
     // First the pool, so that what is tried again is not tried here.
     const told = this.#onEnd;
     this.#onEnd = NOBODY;
@@ -468,8 +469,9 @@ export class Connection implements StreamHooks, DeadlineBearer {
     const sent = failOverdue(commands, "ambiguous", this.#judged(now));
     const waiting = this.#doubt?.held ?? [];
     const held = failOverdue(waiting, "never-sent", this.#judged(now));
-    if (sent.expired > 0) this.#observer.troubled("timeout");
-    if (sent.expired > 0 && this.#isSilent(now)) {
+    const isSilent = sent.expired > 0 && this.#isSilent(now);
+    if (sent.expired > 0) this.#observer.troubled(isSilent ? "silent" : "late");
+    if (isSilent) {
       const ms = Math.round(now - Math.max(this.#lastReplyAt, this.#log.oldest));
       this.close({
         kind: "silent",

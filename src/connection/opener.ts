@@ -2,11 +2,10 @@ import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { retry, RetryError } from "@std/async/retry";
 import { AuthError, ConnectError, RedisManagerError } from "../core/errors/mod.ts";
-import { RECONNECT_BACKOFF } from "../resilience/backoff.ts";
-import type { FailureKind } from "../resilience/failure_kinds.ts";
+import { FAILURE_KINDS, type FailureKind } from "../resilience/failure_kinds.ts";
 import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
 import { type Confirm, WrongServer } from "./confirm.ts";
-import { ConnectGate } from "./connect_gate.ts";
+import { ConnectThrottle } from "./connect_throttle.ts";
 import {
   explainConnectFailure,
   failureKind,
@@ -54,34 +53,22 @@ export interface OpenerOptions extends HandshakeOptions {
   readonly resolve: (signal: AbortSignal) => Promise<Endpoint | readonly Endpoint[]>;
   /** Judges whether the server is the one that was meant; if not, it is resolved again. */
   readonly confirm?: Confirm;
-  /** Whether a failed attempt may be followed by another one; not while the circuit
-   * breaker keeps the server from being asked. */
-  readonly mayRetry: () => boolean;
   /**
-   * Told of each attempt that failed.
+   * Called for each attempt that failed.
    *
    * @param error Why.
    * @param endpoint Where it went.
    * @param kind What it is to the circuit breaker.
-   * @param source Set for attempts in quick succession: together they are one failure.
    */
-  readonly attemptFailed: (
-    error: Error,
-    endpoint: string,
-    kind: FailureKind,
-    source?: object,
-  ) => void;
+  readonly attemptFailed: (error: Error, endpoint: string, kind: FailureKind) => void;
+  /** Called for each attempt that succeeded, before anybody has the connection. */
+  readonly reached: () => void;
   /** Told of each attempt that follows a failed one. */
   readonly attemptRepeated: () => void;
   /** Told at each look at a server that is loading. */
   readonly loading: (progress: LoadingProgress, waitedMs: number) => void;
 }
 
-/** Attempts after a loss, from 50 ms on, before the configured policy begins. */
-const FAST_ATTEMPTS = 6;
-/** Failures of fast attempts within so many milliseconds count once: a server that is
- * restarted within a second or two must not trip the breaker. */
-const FAST_COUNT_MS = 500;
 /** How long a server that cut an attempt short is listened to, in milliseconds. */
 const OVERHEAR_MS = 250;
 /** Least time between two such connections, in milliseconds. */
@@ -92,8 +79,8 @@ const PLAIN_MS = 60_000;
 /** Pause before it is asked again where to connect, after a wrong server, in milliseconds. */
 const WRONG_SERVER_PAUSE_MS = 100;
 
-/** Where to connect has changed: what is being tried is tried anew. */
-class Redirected extends Error {}
+/** Where to connect has changed, or the server was reached: what waits begins anew. */
+class BeginAnew extends Error {}
 
 /** What became known during an attempt. */
 interface Tried {
@@ -109,18 +96,24 @@ interface Reached {
   readonly isServing: boolean;
 }
 
-/** Opens connections to one database, trying again as its policy says. */
+/**
+ * Opens connections to one database. Each opening is tried again as `connect_retry` says.
+ * Beside that one {@linkcode probe} at a time looks for a server that was not reached; what
+ * it finds ends all waits between attempts.
+ */
 export class Opener {
   readonly #options: OpenerOptions;
-  readonly #gate: ConnectGate;
+  readonly #throttle: ConnectThrottle;
   #endpoint: string;
-  /** Ends what is being tried when where to connect has changed. */
+  /** Ends attempts, and waits for the next, when where to connect has changed. */
   #round = new AbortController();
-  #lost = false;
+  /** Ends only the waits: the server was reached. */
+  #pause = new AbortController();
+  /** The connection that a probe opened, for the next lane. */
+  #found: Connection | undefined;
   #overheardAt = -Infinity;
   /** Until when HELLO is left out, as the server closed at it. */
   #plainUntil = -Infinity;
-  #counted: { readonly at: number; readonly source: object } | undefined;
 
   /**
    * Makes an opener; opens nothing.
@@ -128,27 +121,83 @@ export class Opener {
    * @param options What it needs.
    */
   constructor(options: OpenerOptions) {
+    const { clock, retry, where = "" } = options;
     this.#options = options;
-    this.#gate = new ConnectGate(options.clock);
-    this.#endpoint = options.where ?? "";
+    this.#throttle = new ConnectThrottle({
+      mostMs: retry.maxMs,
+      isAnswer: (error) => FAILURE_KINDS[failureKind(error)].counts === "never",
+      reached: () => {
+        const last = this.#pause;
+        this.#pause = new AbortController();
+        last.abort(new BeginAnew("the server was reached"));
+      },
+      clock,
+    });
+    this.#endpoint = where;
+  }
+
+  /** Whether the last attempt failed, and not by an answer of the server. */
+  get isUnreachable(): boolean {
+    return this.#throttle.isUnreachable;
+  }
+
+  /** Milliseconds until a server that was not reached is tried again at the soonest; 0
+   * while it is reached. */
+  get nextAttemptInMs(): number {
+    return this.#throttle.nextInMs;
   }
 
   /** Where to connect has changed: attempts under way, and waits for them, begin anew. */
   redirect(): void {
     const last = this.#round;
     this.#round = new AbortController();
-    this.#lost = true;
-    last.abort(new Redirected("the server is another one now"));
+    this.dropFound();
+    this.#throttle.reset();
+    last.abort(new BeginAnew("the server is another one now"));
   }
 
   /**
-   * A working connection was lost: the next opening starts fast.
+   * A working connection was lost.
    *
    * @param hadAnswered Whether anything was answered on it.
    */
   connectionLost(hadAnswered: boolean): void {
-    this.#lost = true;
-    this.#gate.lost(hadAnswered);
+    this.#throttle.lost(hadAnswered);
+  }
+
+  /**
+   * Makes one attempt to reach a server that was not reached, unless one is under way or
+   * about to be. What it opens is for the next lane: open one soon, and then call
+   * {@linkcode dropFound}.
+   *
+   * @param signal Ends it.
+   * @returns Whether the server is reached now.
+   */
+  async probe(signal: AbortSignal): Promise<boolean> {
+    if (this.#throttle.isTrying) return false;
+    const round = this.#round.signal;
+    const within = AbortSignal.any([signal, round]);
+    try {
+      await this.#attemptInTurn(async () => {
+        this.#options.attemptRepeated();
+        this.#found = await this.#attempt("lane", within);
+      }, within);
+      return true;
+    } catch {
+      // Who waits for a connection is told; so is attemptFailed().
+      return false;
+    }
+  }
+
+  /** Ends the connection that a probe opened, if no lane has taken it. */
+  dropFound(): void {
+    this.#takeFound()?.close({ kind: "closed", text: "nobody needs it" });
+  }
+
+  #takeFound(): Connection | undefined {
+    const found = this.#found;
+    this.#found = undefined;
+    return found?.isOpen ? found : undefined;
   }
 
   /**
@@ -166,10 +215,7 @@ export class Opener {
     const startedAt = clock.now();
     const causes: Error[] = [];
     try {
-      const connection = await this.#retryRounds(purpose, causes, signal);
-      this.#lost = false;
-      this.#counted = undefined;
-      return connection;
+      return await this.#retryRounds(purpose, causes, signal);
     } catch (error) {
       signal.throwIfAborted();
       const last = error instanceof RetryError ? error.cause : error;
@@ -184,92 +230,67 @@ export class Opener {
     }
   }
 
-  /** Attempts as the policy says, from the beginning whenever it is redirected. */
+  /** Attempts as the policy says, from the beginning whenever the wait for the next one is
+   * pointless. */
   async #retryRounds(
     purpose: "lane" | "lease",
     causes: Error[],
     signal: AbortSignal,
   ): Promise<Connection> {
     while (true) {
-      const round = this.#round.signal;
+      const round = AbortSignal.any([signal, this.#round.signal]);
+      const wait = AbortSignal.any([round, this.#pause.signal]);
       try {
-        return await this.#retry(purpose, causes, AbortSignal.any([signal, round]));
+        return await this.#retry(purpose, causes, round, wait);
       } catch (error) {
-        if (signal.aborted || !round.aborted) throw error;
-        // What ended here was an attempt elsewhere: it says nothing of this server.
-        this.#lost = true;
+        if (signal.aborted || !wait.aborted) throw error;
+        // The attempt that ended here went elsewhere, or was made before the server was
+        // reached.
       }
     }
   }
 
-  /** Fast attempts if a working connection was lost, then those of the policy. */
-  async #retry(
+  #retry(
     purpose: "lane" | "lease",
     causes: Error[],
     signal: AbortSignal,
+    wait: AbortSignal,
   ): Promise<Connection> {
-    const isRetriable = (error: unknown) =>
-      !isPermanent(error) && this.#options.mayRetry();
-    const attempt = (isFast: boolean) => () =>
-      this.#attemptInTurn(purpose, isFast, causes, signal);
-    if (this.#lost) {
-      const { minMs, multiplier, jitter } = RECONNECT_BACKOFF;
-      const { maxMs } = this.#options.retry;
-      try {
-        return await retry(attempt(true), {
-          maxAttempts: FAST_ATTEMPTS,
-          minTimeout: Math.min(minMs, maxMs),
-          maxTimeout: maxMs,
-          multiplier,
-          jitter,
-          isRetriable,
-          signal,
-        });
-      } catch (error) {
-        this.#lost = false;
-        if (!(error instanceof RetryError)) throw error;
-      }
-    }
     const { attempts, minMs, maxMs, multiplier, jitter } = this.#options.retry;
-    return await retry(attempt(false), {
+    const attempt = async () => {
+      const found = purpose === "lane" ? this.#takeFound() : undefined;
+      if (found !== undefined) return found;
+      if (causes.length > 0) this.#options.attemptRepeated();
+      try {
+        return await this.#attempt(purpose, signal);
+      } catch (error) {
+        if (!signal.aborted) causes.push(error as Error);
+        throw error;
+      }
+    };
+    return retry(() => this.#attemptInTurn(attempt, signal), {
       maxAttempts: attempts,
       minTimeout: minMs,
       maxTimeout: maxMs,
       multiplier,
       jitter,
-      isRetriable,
-      signal,
+      isRetriable: (error) => !isPermanent(error),
+      signal: wait,
     });
   }
 
-  #attemptInTurn(
-    purpose: "lane" | "lease",
-    isFast: boolean,
-    causes: Error[],
-    signal: AbortSignal,
-  ): Promise<Connection> {
-    return this.#gate.pass(async () => {
-      if (causes.length > 0) this.#options.attemptRepeated();
-      try {
-        return await this.#attempt(purpose, signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        causes.push(error as Error);
-        const source = isFast ? this.#sourceOfFast() : undefined;
-        const kind = failureKind(error);
-        this.#options.attemptFailed(error as Error, this.#endpoint, kind, source);
-        throw error;
-      }
-    }, signal);
-  }
-
-  /** The same object for fast attempts that count as one failure. */
-  #sourceOfFast(): object {
-    const now = this.#options.clock.now();
-    if (this.#counted === undefined || now - this.#counted.at >= FAST_COUNT_MS) {
-      this.#counted = { at: now, source: {} };
+  /** Makes an attempt when it is its turn, and reports how it went. */
+  async #attemptInTurn<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      const made = await this.#throttle.pass(attempt, signal);
+      this.#options.reached();
+      return made;
+    } catch (error) {
+      signal.throwIfAborted();
+      const kind = failureKind(error);
+      this.#options.attemptFailed(error as Error, this.#endpoint, kind);
+      throw error;
     }
-    return this.#counted.source;
   }
 
   /** One attempt: a socket and a handshake under the deadline, then the loading wait. */

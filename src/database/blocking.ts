@@ -62,7 +62,7 @@ export function makeBlocking(parts: DatabaseBlockingParts): BlockingCommands {
     timeoutOf,
     acquire,
     unblock: async (clientId, withinMs, lease) =>
-      await lenders.get(lease)?.questions.unblock(clientId, withinMs),
+      await lenders.get(lease)?.probe.unblock(clientId, withinMs),
     judge: (command, error, delivery) => {
       if (servers.redirectLease?.(command, error)) return AT_ONCE;
       const verdict = judge.judge(command, error, delivery);

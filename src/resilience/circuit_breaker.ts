@@ -1,6 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { FAILURE_KINDS, type FailureKind } from "./failure_kinds.ts";
-import type { TripStrategy } from "./trip_strategy.ts";
+import { type Cure, FAILURE_KINDS, type FailureKind } from "./failure_kinds.ts";
 
 /** Where a breaker is. */
 export type BreakerStateName = "closed" | "open" | "half_open";
@@ -24,8 +23,11 @@ export interface BreakerChange {
 export interface CircuitBreakerOptions {
   /** Time. */
   readonly clock: Clock;
-  /** When to open. */
-  readonly strategy: TripStrategy;
+  /** Pieces of evidence that open it, with nothing between them that cures them: a whole
+   * number, 1 or more. */
+  readonly threshold: number;
+  /** Attempts to connect count once in so many milliseconds. Default 0: each. */
+  readonly attemptEveryMs?: number;
   /** Milliseconds that it stays open, more than 0. */
   readonly cooldownMs: number;
   /** How many probes run at a time, and must succeed, while it is half open. Default 1. */
@@ -41,7 +43,7 @@ export interface CircuitBreakerOptions {
 export interface BreakerSnapshot {
   /** Where it is. */
   readonly state: BreakerStateName;
-  /** Failures that are held against the server while it is closed. */
+  /** Pieces of evidence against the server while it is closed. */
   readonly failures: number;
   /** How often it opened from closed. */
   readonly trips: number;
@@ -84,31 +86,32 @@ type State =
   };
 
 /**
- * The circuit breaker of one database.
+ * The circuit breaker of one server.
  *
  * ```text
- *            enough failures                cooldown over, tryProbe()
+ *            enough evidence                cooldown over, tryProbe()
  *   closed ────────────────────▶ open ────────────────────────────────▶ half_open
- *     ▲                           ▲  a probe fails                        │  │
- *     │                           └───────────────────────────────────────┘  │
+ *     ▲                          │ ▲  a probe fails                       │  │
+ *     │                          │ └──────────────────────────────────────┘  │
+ *     ├──────────────────────────┘ a connection is ready, if that cures it   │
  *     └──────────────────────────────────────────────────────────────────────┘
- *                              all probes succeed
+ *                  all probes succeed, or a connection that cures it is ready
  * ```
  *
- * What counts is {@linkcode FAILURE_KINDS}, when to open a {@linkcode TripStrategy}. It
- * has no timer: it turns half open when the first caller asks for a probe after the
- * cooldown. Results of commands sent before it opened change nothing.
+ * What is evidence, how often it counts and what cures it is said by
+ * {@linkcode FAILURE_KINDS}. The breaker has no timer: it turns half open when the first
+ * caller asks for a probe after the cooldown. Replies to commands that were sent before it
+ * opened change nothing.
  *
  * @example Usage
  * ```ts
  * import { systemClock } from "../core/clock.ts";
  * import { CircuitBreaker } from "./circuit_breaker.ts";
- * import { ConsecutiveFailures } from "./trip_strategy.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const breaker = new CircuitBreaker({
  *   clock: systemClock,
- *   strategy: new ConsecutiveFailures(5),
+ *   threshold: 5,
  *   cooldownMs: 60_000,
  * });
  * for (let i = 0; i < 5; i++) breaker.recordFailure("refused");
@@ -118,33 +121,40 @@ type State =
  */
 export class CircuitBreaker {
   readonly #clock: Clock;
-  readonly #strategy: TripStrategy;
+  readonly #threshold: number;
+  readonly #attemptEveryMs: number;
   readonly #cooldownMs: number;
   readonly #probes: number;
   readonly #probeTimeoutMs: number;
   readonly #onChange: ((change: BreakerChange) => void) | undefined;
   #state: State;
   #trips = 0;
-  /** What the last failure that counted came from. */
-  #lastSource: object | undefined;
+  /** Evidence while it is closed, by what cures it. */
+  readonly #evidence: Record<Cure, number> = { connection: 0, reply: 0 };
+  /** When an attempt to connect counted last. */
+  #attemptCountedAt = -Infinity;
+  /** Kinds that have counted since a connection was ready last. */
+  readonly #eventsCounted = new Set<FailureKind>();
 
   /**
    * Makes a breaker, closed.
    *
    * @param options Its settings.
-   * @throws {RangeError} If a time or the number of probes is not positive.
+   * @throws {RangeError} If the threshold, a time or the number of probes is not positive.
    */
   constructor(options: CircuitBreakerOptions) {
     const {
       clock,
-      strategy,
+      threshold,
+      attemptEveryMs = 0,
       cooldownMs,
       probes = 1,
       probeTimeoutMs = cooldownMs,
       onChange,
     } = options;
     this.#clock = clock;
-    this.#strategy = strategy;
+    this.#threshold = checkPositive("threshold", threshold);
+    this.#attemptEveryMs = attemptEveryMs;
     this.#cooldownMs = checkPositive("cooldownMs", cooldownMs);
     this.#probes = checkPositive("probes", probes);
     this.#probeTimeoutMs = checkPositive("probeTimeoutMs", probeTimeoutMs);
@@ -158,13 +168,19 @@ export class CircuitBreaker {
   }
 
   /**
-   * Whether commands go through without more ado: the question of the hot path, two
-   * field reads.
+   * Whether it is closed, so that commands may be sent. Hot path: two field reads.
    *
    * @returns `true` while it is closed.
    */
   allows(): boolean {
     return this.#state.name === "closed";
+  }
+
+  /** Whether a connection that becomes ready closes it. */
+  get isCuredByConnection(): boolean {
+    const state = this.#state;
+    return state.name !== "closed" && state.cause !== "manual" &&
+      FAILURE_KINDS[state.cause].cure === "connection";
   }
 
   /** Milliseconds until a probe is let through: 0 when one may go now. While all probes
@@ -179,28 +195,49 @@ export class CircuitBreaker {
   }
 
   /**
-   * Reports that commands succeeded; once for any number of them. Does nothing while
-   * there are no failures to forget, and nothing while it is not closed: the server's
-   * answers to commands sent before say nothing of now.
+   * Reports that commands of callers were answered; once for any number of them. Does
+   * nothing while there is no evidence to forget, and nothing while it is not closed:
+   * replies to commands sent before say nothing of now.
    */
-  recordSuccess(): void {
-    if (this.#state.name !== "closed" || this.#strategy.failures === 0) return;
-    this.#lastSource = undefined;
-    this.#strategy.success();
+  recordReply(): void {
+    if (this.#state.name === "closed" && this.#failures > 0) this.#forget();
+  }
+
+  /** Reports that a connection is ready: it has authenticated, and the server serves. */
+  recordConnection(): void {
+    if (this.isCuredByConnection) return this.#close();
+    this.#evidence.connection = 0;
+    this.#attemptCountedAt = -Infinity;
+    this.#eventsCounted.clear();
   }
 
   /**
-   * Reports a failure of a command or of an attempt to connect.
+   * Reports a failure of a command, a connection or an attempt to connect.
    *
    * @param kind What went wrong.
-   * @param source What the failure has in common with others, such as the connection
-   * that took a hundred commands with it: failures in a row from one source count once.
    */
-  recordFailure(kind: FailureKind, source?: object): void {
-    if (this.#state.name !== "closed" || !FAILURE_KINDS[kind].counts) return;
-    if (source !== undefined && source === this.#lastSource) return;
-    this.#lastSource = source;
-    if (this.#strategy.failure()) this.#open(kind);
+  recordFailure(kind: FailureKind): void {
+    if (this.#state.name !== "closed" || !this.#counts(kind)) return;
+    this.#evidence[FAILURE_KINDS[kind].cure]++;
+    if (this.#failures >= this.#threshold) this.#open(kind);
+  }
+
+  get #failures(): number {
+    return this.#evidence.connection + this.#evidence.reply;
+  }
+
+  /** Whether a failure is a new piece of evidence; takes note of it if it is. */
+  #counts(kind: FailureKind): boolean {
+    const { counts } = FAILURE_KINDS[kind];
+    if (counts === "attempt") {
+      const now = this.#clock.now();
+      if (now - this.#attemptCountedAt < this.#attemptEveryMs) return false;
+      this.#attemptCountedAt = now;
+      return true;
+    }
+    if (counts === "never" || this.#eventsCounted.has(kind)) return false;
+    this.#eventsCounted.add(kind);
+    return true;
   }
 
   /**
@@ -249,7 +286,7 @@ export class CircuitBreaker {
     const state = this.#state;
     return {
       state: state.name,
-      failures: this.#strategy.failures,
+      failures: this.#failures,
       trips: this.#trips,
       ...(state.name === "closed" ? {} : { cause: state.cause }),
       sinceMs: this.#clock.now() - state.since,
@@ -261,7 +298,7 @@ export class CircuitBreaker {
     const probe: Probe = {
       succeed: () => this.#settle(probe, "succeeded"),
       fail: (kind) =>
-        this.#settle(probe, FAILURE_KINDS[kind].counts ? kind : "cancelled"),
+        this.#settle(probe, FAILURE_KINDS[kind].counts === "never" ? "cancelled" : kind),
       cancel: () => this.#settle(probe, "cancelled"),
     };
     return probe;
@@ -291,8 +328,9 @@ export class CircuitBreaker {
   }
 
   #forget(): void {
-    this.#lastSource = undefined;
-    this.#strategy.reset();
+    this.#evidence.connection = this.#evidence.reply = 0;
+    this.#attemptCountedAt = -Infinity;
+    this.#eventsCounted.clear();
   }
 
   #transition(to: State): void {

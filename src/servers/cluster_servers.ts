@@ -157,7 +157,7 @@ export class ClusterServers implements Servers {
       signal?.throwIfAborted();
       return false;
     }
-    const checks = this.#serving.map((node) => node.questions.check(signal));
+    const checks = this.#serving.map((node) => node.probe.check(signal));
     return (await Promise.all(checks)).includes(true);
   }
 

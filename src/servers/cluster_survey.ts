@@ -51,7 +51,7 @@ async function askNode(
   const options = { askedHost: hostOf(node.endpoint), tls: config.tls.enabled };
   let said = "no slot is served";
   for (const [name, parse] of QUESTIONS) {
-    const answer = await node.questions.query(signal, "cluster", name);
+    const answer = await node.probe.query(signal, "cluster", name);
     if (answer === undefined) said = "no answer";
     else if ("error" in answer) said = answer.error.message;
     else {

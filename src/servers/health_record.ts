@@ -7,8 +7,8 @@ import type { LoadingProgress } from "../connection/readiness.ts";
 import { judgeHealth } from "../health/health.ts";
 import { LoadingWatch } from "../health/loading_watch.ts";
 import { HealthMonitor } from "../health/monitor.ts";
-import { HealthPatrol } from "../health/patrol.ts";
-import { RecentTroubles } from "../health/recent_troubles.ts";
+import { RecoveryProbe } from "../health/recovery_probe.ts";
+import { FailureWindow } from "../health/failure_window.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import { maskSecrets } from "../observability/log_text.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
@@ -27,8 +27,11 @@ export interface HealthRecordParts {
   readonly connections: () => ConnectionCounts;
   /** The last error of a command or connection. */
   readonly lastError: () => string | null;
-  /** Asks the server now, and connects where no connection is open. */
-  readonly ask: () => Promise<unknown>;
+  /** Milliseconds until a server that was not reached may be tried again; `undefined` while
+   * it is reached. */
+  readonly nextAttemptInMs: () => number | undefined;
+  /** Looks at a server that does not serve fully, and connects where it is back. */
+  readonly recover: () => Promise<unknown>;
   /** Reports events. */
   readonly emit: Emit;
   /** Time. */
@@ -42,10 +45,10 @@ export interface HealthRecordParts {
  */
 export class HealthRecord {
   readonly #parts: HealthRecordParts;
-  readonly #troubles: RecentTroubles;
+  readonly #failures: FailureWindow;
   readonly #monitor: HealthMonitor;
   readonly #loadingWatch: LoadingWatch;
-  readonly #patrol: HealthPatrol;
+  readonly #probe: RecoveryProbe;
   #connectError: string | undefined;
   #loading = false;
   #pingMs: number | null = null;
@@ -61,14 +64,15 @@ export class HealthRecord {
     const { clock, config, emit } = parts;
     this.#parts = parts;
     this.#judged = { state: ConnectionState.HEALTHY, since: clock.wallNow() };
-    this.#troubles = new RecentTroubles(clock);
-    this.#patrol = new HealthPatrol({
+    this.#failures = new FailureWindow(clock);
+    this.#probe = new RecoveryProbe({
       intervalMs: config.healthCheckIntervalMs,
-      ask: parts.ask,
+      nextAttemptInMs: parts.nextAttemptInMs,
+      look: parts.recover,
       clock,
     });
     this.#monitor = new HealthMonitor({
-      judge: () => this.#judgeForPatrol(),
+      judge: () => this.#judgeForProbe(),
       changed: (from, to, reason) =>
         emit("statechange", { database: config.name, from, to, reason }),
       clock,
@@ -100,7 +104,7 @@ export class HealthRecord {
   /** Reports no more changes, and asks no more. */
   stop(): void {
     this.#monitor.stop();
-    this.#patrol.stop();
+    this.#probe.stop();
   }
 
   /**
@@ -111,17 +115,23 @@ export class HealthRecord {
   connectFailed(error: Error): void {
     // A password's provider, or a resolver, may have written it.
     this.#connectError = maskSecrets(error.message);
+    this.#failures.add();
   }
 
-  /** A connection was opened: its server serves. */
+  /** An attempt to connect succeeded: the server serves. */
   connected(): void {
     this.#connectError = undefined;
     this.#loading = false;
   }
 
+  /** An idle connection ended: no trouble, but a reason to look. */
+  idleEnded(): void {
+    this.#probe.suspect();
+  }
+
   /** A connection was lost, or a deadline passed on it. */
   troubled(): void {
-    this.#troubles.add();
+    this.#failures.add();
   }
 
   /**
@@ -171,9 +181,9 @@ export class HealthRecord {
     return false;
   }
 
-  #judgeForPatrol(): DatabaseHealth {
+  #judgeForProbe(): DatabaseHealth {
     const judged = this.judge();
-    this.#patrol.notice(judged.state === ConnectionState.HEALTHY);
+    this.#probe.notice(judged.state === ConnectionState.HEALTHY);
     return judged;
   }
 
@@ -191,7 +201,7 @@ export class HealthRecord {
       connectError: this.#connectError,
       openConnections: open,
       everConnected: opened > 0,
-      recentTroubles: this.#troubles.count,
+      recentTroubles: this.#failures.count,
     });
     const { state } = judgement;
     if (state !== this.#judged.state) this.#judged = { state, since: clock.wallNow() };

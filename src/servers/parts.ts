@@ -9,7 +9,6 @@ import {
 } from "../resilience/circuit_breaker.ts";
 import { CommandClassifier } from "../resilience/command_class.ts";
 import { RetryBudget } from "../resilience/retry_budget.ts";
-import { ConsecutiveFailures } from "../resilience/trip_strategy.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import { openDenoChannel } from "../transport/deno_channel.ts";
 import { openNodeChannel } from "../transport/node_channel.ts";
@@ -20,7 +19,7 @@ export const classifier: CommandClassifier = new CommandClassifier(flagsOf);
 
 /** Where an opener connects to, and who is told what it does. */
 export type OpenerReports =
-  & Pick<OpenerOptions, "attemptFailed" | "attemptRepeated" | "loading" | "mayRetry">
+  & Pick<OpenerOptions, "attemptFailed" | "attemptRepeated" | "loading" | "reached">
   & Pick<OpenerOptions, "confirm" | "expiring" | "resolve" | "where">
   & {
     readonly observer: ConnectionObserver;
@@ -66,7 +65,7 @@ export function makeOpener(
 }
 
 /**
- * A database's circuit breaker.
+ * A server's circuit breaker.
  *
  * @param config The database.
  * @param clock Time.
@@ -80,7 +79,8 @@ export function makeBreaker(
 ): CircuitBreaker {
   return new CircuitBreaker({
     clock,
-    strategy: new ConsecutiveFailures(config.circuitBreakerThreshold),
+    threshold: config.circuitBreakerThreshold,
+    attemptEveryMs: config.connectRetry.minMs,
     cooldownMs: config.circuitBreakerTimeoutMs,
     onChange,
   });

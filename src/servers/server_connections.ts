@@ -28,8 +28,8 @@ import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts"
 import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
 import type { OpenChannel } from "../transport/channel.ts";
-import { ServerGate } from "./server_gate.ts";
-import { ServerQuestions } from "./server_questions.ts";
+import { BreakerGuard } from "./breaker_guard.ts";
+import { ServerProbe } from "./server_probe.ts";
 
 /** What the servers of a database have in common. */
 export interface ServerContext {
@@ -101,11 +101,11 @@ export class ServerConnections {
   /** How well it serves. */
   readonly health: HealthRecord;
   /** What the database asks it for itself. */
-  readonly questions: ServerQuestions;
+  readonly probe: ServerProbe;
   readonly #context: ServerContext;
   readonly #place: ServerPlace;
   readonly #location: DatabaseLocation;
-  readonly #gate: ServerGate;
+  readonly #guard: BreakerGuard;
   /** Only where a provider gives the password. */
   readonly #renewal: CredentialRenewal<Connection> | undefined;
   readonly #opener: Opener;
@@ -130,8 +130,8 @@ export class ServerConnections {
     this.health = this.#makeHealth();
     // Whatever is reported may have changed how well it serves.
     const emit = this.#emit = this.health.emit;
-    this.#gate = this.#makeGate();
-    this.breaker = this.#gate.breaker;
+    this.#guard = this.#makeGuard();
+    this.breaker = this.#guard.breaker;
     this.#register = this.#makeRegister();
     this.#renewal = makeCredentialRenewal({
       config,
@@ -151,10 +151,11 @@ export class ServerConnections {
       open: (signal) => this.#openLane(signal),
     });
     const { health, lanes } = this;
-    this.questions = new ServerQuestions({
+    this.probe = new ServerProbe({
       config,
       lanes,
-      gate: this.#gate,
+      opener: this.#opener,
+      guard: this.#guard,
       health,
       clock,
     });
@@ -172,7 +173,7 @@ export class ServerConnections {
    * @param command The command.
    */
   submit(command: TrackedCommand): void {
-    if (this.#gate.admits(command)) this.lanes.submit(command);
+    if (this.#guard.admits(command)) this.lanes.submit(command);
   }
 
   /**
@@ -182,18 +183,18 @@ export class ServerConnections {
    */
   submitBatch(commands: readonly TrackedCommand[]): void {
     // The last one is the probe, if one is due: nobody hears how an ASKING before it went.
-    if (this.#gate.admits(commands.at(-1)!)) return this.lanes.submitBatch(commands);
-    for (const command of commands.slice(0, -1)) this.#gate.refuse(command);
+    if (this.#guard.admits(commands.at(-1)!)) return this.lanes.submitBatch(commands);
+    for (const command of commands.slice(0, -1)) this.#guard.refuse(command);
   }
 
   /** The error for callers while the circuit breaker is open. */
   openError(): CircuitOpenError {
-    return this.#gate.openError();
+    return this.#guard.openError();
   }
 
   /** Closes the circuit breaker by hand, and forgets its failures. */
   resetBreaker(): void {
-    this.#gate.reset("by hand");
+    this.#guard.reset("by hand");
   }
 
   /**
@@ -202,7 +203,7 @@ export class ServerConnections {
    * @param signal Ends the wait.
    */
   async whenReady(signal?: AbortSignal): Promise<void> {
-    if (!this.breaker.allows() && this.breaker.retryAfterMs > 0) throw this.openError();
+    if (!this.#guard.mayConnect && this.breaker.retryAfterMs > 0) throw this.openError();
     await this.lanes.whenReady(signal);
   }
 
@@ -250,6 +251,7 @@ export class ServerConnections {
     const { clock } = this.#context;
     const deadline = clock.now() + drainMs;
     this.health.stop();
+    this.probe.stop();
     this.#renewal?.stop();
     // Commands that wait for a lane still get one; leases have what is left of the time.
     const cutOnLanes = await this.lanes.close(drainMs);
@@ -299,12 +301,13 @@ export class ServerConnections {
     return this.#pool.connections();
   }
 
-  #makeGate(): ServerGate {
+  #makeGuard(): BreakerGuard {
     const { clock, config, statistics } = this.#context;
-    return new ServerGate({
+    return new BreakerGuard({
       config,
       nodeName: () => this.#place.isNode ? this.endpoint : undefined,
       statistics,
+      nextAttemptInMs: () => this.#opener.nextAttemptInMs,
       emit: this.#emit,
       clock,
     });
@@ -315,7 +318,9 @@ export class ServerConnections {
     return new ConnectionRegister({
       database: config.name,
       traffic: statistics.traffic,
-      lost: (connection) => this.#opener.connectionLost(connection.hasAnswered),
+      // Of one that was idle nothing was asked: it was not useless.
+      lost: ({ hasAnswered, inFlight }) =>
+        this.#opener.connectionLost(hasAnswered || inFlight === 0),
       troubled: () => this.#place.troubled?.(),
       emit: this.#emit,
     });
@@ -329,7 +334,9 @@ export class ServerConnections {
       breaker: () => this.breaker.state,
       connections: () => this.connections(),
       lastError: () => statistics.lastError,
-      ask: () => this.questions.patrol(),
+      nextAttemptInMs: () =>
+        this.#opener.isUnreachable ? this.#opener.nextAttemptInMs : undefined,
+      recover: () => this.probe.recover(),
       emit,
       clock,
     });
@@ -344,12 +351,17 @@ export class ServerConnections {
       ...(confirm === undefined ? {} : { confirm }),
       ...(openChannel === undefined ? {} : { openChannel }),
       expiring: (connection, expiresAt) => this.#renewal?.add(connection, expiresAt),
-      mayRetry: () => this.breaker.allows(),
       attemptRepeated: () => statistics.retried(),
-      attemptFailed: (error, endpoint, kind, source) => {
+      reached: () => {
+        this.health.connected();
+        this.#guard.connected();
+        this.health.update();
+      },
+      attemptFailed: (error, endpoint, kind) => {
         this.health.connectFailed(error);
         statistics.connectFailed(error);
-        this.breaker.recordFailure(kind, source);
+        this.breaker.recordFailure(kind);
+        this.probe.attemptFailed();
         this.#emit("connection", {
           database: config.name,
           action: "failed",
@@ -364,9 +376,10 @@ export class ServerConnections {
         answered: (sentAt, now, count) => {
           statistics.answered(sentAt, now, count);
           budget.deposit(count);
-          this.breaker.recordSuccess();
+          this.breaker.recordReply();
         },
         troubled: (kind) => {
+          if (kind === "idle") return this.health.idleEnded();
           this.health.troubled();
           statistics.troubled();
           this.breaker.recordFailure(kind);
@@ -427,7 +440,7 @@ export class ServerConnections {
     const { clock, config } = this.#context;
     this.#opener.redirect();
     // Its failures were those of another server.
-    this.#gate.reset(`the primary is ${to} now`);
+    this.#guard.reset(`the primary is ${to} now`);
     this.lanes.replaceAll(`the primary is ${to} now`);
     const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
     this.#pool.evict(leadsAway, false);

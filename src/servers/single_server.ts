@@ -56,7 +56,7 @@ export class SingleServer implements Servers {
   }
 
   check(signal?: AbortSignal): Promise<boolean> {
-    return this.#server.questions.check(signal);
+    return this.#server.probe.check(signal);
   }
 
   reap(): number {

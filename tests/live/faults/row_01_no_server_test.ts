@@ -20,13 +20,16 @@ Deno.test("row 1: a closed port gives ConnectError after 5 attempts, and the bre
   assertEquals(error.delivery, "never-sent");
   assertTook({ ...first, ms: error.elapsed!.connectingMs! }, { least: 250, most: 1500 });
   assert(/refused/i.test(error.message), error.message);
-  // 110 ms between attempts are the least, 5 attempts have 4 waits.
+  // 100 ms between attempts are the least, 5 attempts have 4 waits.
   assertTook(first, { least: 250, most: 1500 });
   const open = await assertRejects(() => client.get("k"), CircuitOpenError);
-  assert(open.retryAfterMs > 50_000, String(open.retryAfterMs));
+  // It says when the server is tried next, and not how long a cooldown is.
+  assert(open.retryAfterMs <= 500, String(open.retryAfterMs));
   const stats = manager.getStatistics().databaseStats.main!;
-  assertEquals(stats.failedConnections, 5);
-  assertEquals(stats.totalRetryAttempts, 4);
+  // The probe tries the server, too.
+  const { failedConnections } = stats;
+  assert(failedConnections >= 5 && failedConnections <= 8, `${failedConnections}`);
+  assertEquals(stats.totalRetryAttempts, failedConnections - 1);
   assertEquals(stats.circuitBreakerTrips, 1);
   assertEquals([stats.failedOperations, stats.activeConnections], [2, 0]);
   assertEquals(manager.getHealthStatus().databases.main!.state, "failed");

@@ -1,5 +1,9 @@
-import { assert, assertEquals } from "@std/assert";
-import { backoffMs, reconnectDelayMs } from "../../../src/resilience/backoff.ts";
+import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import {
+  backoffMs,
+  probeDelayMs,
+  reconnectDelayMs,
+} from "../../../src/resilience/backoff.ts";
 
 Deno.test("backoffMs() doubles from the least to the most", () => {
   const options = { minMs: 50, maxMs: 1000, jitter: 0 };
@@ -24,4 +28,21 @@ Deno.test("reconnectDelayMs() is none at first and bounded afterwards", () => {
   let attempts = 0;
   while (elapsed < 1000) elapsed += reconnectDelayMs(attempts++, 1);
   assert(attempts <= 10, `${attempts} attempts in a second`);
+});
+
+Deno.test("probeDelayMs() finds a server within the time that an outage of its length may be followed by", () => {
+  // The longest wait, at the moment of the return, with a fifth for connecting.
+  for (
+    const [outageMs, withinMs] of [
+      [300, 1000],
+      [3000, 1000],
+      [10_000, 1000],
+      [60_000, 2500],
+      [86_400_000, 5000],
+    ] as const
+  ) assertLessOrEqual(probeDelayMs(outageMs, 0), withinMs * 0.8, `${outageMs} ms`);
+  assertEquals(probeDelayMs(0, 0), 200);
+  assertEquals(probeDelayMs(86_400_000, 1), 2000);
+  assertEquals(probeDelayMs(86_400_000, 0, 500), 500);
+  assertEquals(probeDelayMs(86_400_000, 0, 0), 200);
 });

@@ -8,7 +8,6 @@ import {
   FAILURE_KINDS,
   type FailureKind,
 } from "../../../src/resilience/failure_kinds.ts";
-import { ConsecutiveFailures } from "../../../src/resilience/trip_strategy.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 function setUp(options: Partial<CircuitBreakerOptions> = {}) {
@@ -16,7 +15,7 @@ function setUp(options: Partial<CircuitBreakerOptions> = {}) {
   const changes: BreakerChange[] = [];
   const breaker = new CircuitBreaker({
     clock,
-    strategy: new ConsecutiveFailures(5),
+    threshold: 5,
     cooldownMs: 60_000,
     onChange: (change) => changes.push(change),
     ...options,
@@ -46,44 +45,101 @@ Deno.test("CircuitBreaker.recordFailure() opens it at the threshold and not befo
   ]);
 });
 
-Deno.test("CircuitBreaker.recordFailure() counts exactly the kinds that FAILURE_KINDS says", () => {
-  const counting = ["refused", "reset", "timeout", "protocol"];
+/** What the table says of each kind, beside what the breaker makes of it. */
+const TABLE: Readonly<Record<FailureKind, [counts: string, cure?: string]>> = {
+  "refused": ["attempt", "connection"],
+  "timeout": ["attempt", "connection"],
+  "reset": ["event", "connection"],
+  "silent": ["event", "reply"],
+  "protocol": ["event", "reply"],
+  "idle": ["never"],
+  "late": ["never"],
+  "reply-error": ["never"],
+  "loading": ["never"],
+  "auth": ["never"],
+  "permission": ["never"],
+  "aborted": ["never"],
+  "overload": ["never"],
+};
+
+Deno.test("FAILURE_KINDS says of each kind whether it is evidence", () => {
   for (const kind of Object.keys(FAILURE_KINDS) as FailureKind[]) {
-    const { breaker, fail } = setUp();
-    fail(100, kind);
-    assertEquals([kind, FAILURE_KINDS[kind].counts], [kind, counting.includes(kind)]);
-    assertEquals([kind, breaker.state], [
-      kind,
-      counting.includes(kind) ? "open" : "closed",
-    ]);
+    const [counts, cure] = TABLE[kind];
+    assertEquals([kind, FAILURE_KINDS[kind].counts], [kind, counts]);
+    if (cure !== undefined) {
+      assertEquals([kind, FAILURE_KINDS[kind].cure], [kind, cure]);
+    }
   }
+  assertEquals(Object.keys(FAILURE_KINDS), Object.keys(TABLE));
 });
 
-Deno.test("CircuitBreaker.recordSuccess() breaks the row of failures", () => {
+for (const [kind, [counts, cure]] of Object.entries(TABLE)) {
+  Deno.test(`CircuitBreaker counts and forgets "${kind}" as FAILURE_KINDS says`, () => {
+    const { breaker, clock } = setUp({ threshold: 3, attemptEveryMs: 2000 });
+    const failures = () => breaker.snapshot().failures;
+    const fail = () => breaker.recordFailure(kind as FailureKind);
+    for (let i = 0; i < 100; i++) fail();
+    assertEquals(failures(), counts === "never" ? 0 : 1, "once at a time");
+    clock.freeze(2000);
+    fail();
+    assertEquals(failures(), { attempt: 2, event: 1, never: 0 }[counts], "later");
+    breaker.recordConnection();
+    const left = cure === "reply" ? 1 : 0;
+    assertEquals(failures(), left, "after a connection");
+    fail();
+    assertEquals(failures(), counts === "never" ? 0 : left + 1, "the next event");
+    breaker.recordReply();
+    assertEquals(failures(), 0, "after a reply");
+    if (counts === "never") return;
+    // Each failure is an event of its own: a connection, or time, is between them.
+    for (let i = 0; i < 3; i++) {
+      if (cure === "reply") breaker.recordConnection();
+      clock.freeze(2000);
+      fail();
+    }
+    if (counts === "event" && cure === "connection") {
+      assertEquals(breaker.state, "closed", "cuts alone are one event");
+    } else assertEquals(breaker.state, "open");
+    breaker.recordReply();
+    breaker.recordConnection();
+    assertEquals(breaker.state, cure === "connection" ? "closed" : "open");
+  });
+}
+
+Deno.test("CircuitBreaker.recordConnection() closes it in whatever state, if a connection cures it", () => {
+  for (const kind of ["refused", "silent"] as const) {
+    const { breaker, clock, changes } = setUp({ threshold: 1 });
+    breaker.recordFailure(kind);
+    const isCured = kind === "refused";
+    assertEquals(breaker.isCuredByConnection, isCured);
+    clock.freeze(60_000);
+    const probe = breaker.tryProbe()!;
+    breaker.recordConnection();
+    assertEquals(breaker.state, isCured ? "closed" : "half_open");
+    assertEquals(changes.at(-1)!.to, isCured ? "closed" : "half_open");
+    probe.fail("aborted");
+    assertEquals(breaker.state, isCured ? "closed" : "half_open");
+  }
+  const { breaker } = setUp();
+  breaker.trip();
+  breaker.recordConnection();
+  assertEquals(breaker.state, "open", "opened by hand");
+});
+
+Deno.test("CircuitBreaker.recordReply() forgets all evidence", () => {
   const { breaker, fail } = setUp();
   fail(4);
-  breaker.recordSuccess();
+  breaker.recordReply();
   fail(4);
   assertEquals(breaker.state, "closed");
   fail(1);
   assertEquals(breaker.state, "open");
 });
 
-Deno.test("CircuitBreaker.recordFailure() counts failures in a row from one source once", () => {
-  const { breaker } = setUp();
-  const connections = Array.from({ length: 6 }, () => ({}));
-  for (const connection of connections.slice(0, 4)) {
-    for (let i = 0; i < 500; i++) breaker.recordFailure("reset", connection);
-  }
-  assertEquals([breaker.state, breaker.snapshot().failures], ["closed", 4]);
-  breaker.recordFailure("reset", connections[4]);
-  assertEquals(breaker.state, "open");
-});
-
 Deno.test("CircuitBreaker drops what commands from before its opening report", () => {
   const { breaker, fail } = setUp();
   fail(5);
-  breaker.recordSuccess();
+  breaker.recordReply();
   fail(50);
   assertEquals([breaker.state, breaker.snapshot().trips], ["open", 1]);
 });
@@ -212,6 +268,5 @@ Deno.test("new CircuitBreaker() throws on settings that are not positive", () =>
   assertThrows(() => setUp({ cooldownMs: 0 }), RangeError, "cooldownMs");
   assertThrows(() => setUp({ probes: NaN }), RangeError, "probes");
   assertThrows(() => setUp({ probeTimeoutMs: -1 }), RangeError, "current value is -1");
-  assertThrows(() => new ConsecutiveFailures(0), RangeError, "threshold");
-  assertThrows(() => new ConsecutiveFailures(1.5), RangeError, "current value is 1.5");
+  assertThrows(() => setUp({ threshold: 0 }), RangeError, "threshold");
 });

@@ -68,5 +68,7 @@ Deno.test("ServerConnections.submitBatch() makes the command the probe, and not 
   assert(get.tracking.probe !== undefined);
   get.tracking.probe.succeed();
   assertEquals(node.breaker.state, "closed");
-  await node.close(0);
+  const closing = node.close(0);
+  await clock.advance(0);
+  await closing;
 });

@@ -31,7 +31,7 @@ Deno.test("simulate() runs each part with the defaults of the schema", () => {
   }
   assertEquals(clients.at(-1)?.refused, 501 * 20 - 10_000);
   for (const { had, refused, wanted } of clients) assertEquals(had + refused, wanted);
-  assertEquals([loads.length, storms.rows.length, hangUps.rows.length], [9, 7, 5]);
+  assertEquals([loads.length, storms.rows.length, hangUps.rows.length], [9, 6, 5]);
   assertEquals(scale.rows.map(({ instances }) => instances), [1, 8]);
   for (const { trips, without } of storms.rows) {
     assertEquals(trips, without.includes("breaker") ? 0 : 5);
@@ -51,10 +51,12 @@ Deno.test("conclusions() follow from the numbers", () => {
   assert(enough !== undefined && enough.load < 1);
   assertStringIncludes(words, `${enough.leases} at 80 ms`);
   assertStringIncludes(words, "8 instances make");
-  const seconds = report.storms.rows[0]!.failedForMs / 1000;
+  const { allBackMs, awayMs } = report.outages.rows.at(-1)!;
   assertStringIncludes(
     words,
-    `in vain until ${formatNumber(seconds)} s after its return`,
+    `${formatNumber(allBackMs / 1000)} s after ${
+      formatNumber(awayMs / 1000)
+    } s of outage`,
   );
 });
 

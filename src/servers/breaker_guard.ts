@@ -7,27 +7,29 @@ import { makeBreaker } from "./parts.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { BreakerChange, CircuitBreaker } from "../resilience/circuit_breaker.ts";
 
-/** What a server's gate needs. */
-export interface ServerGateParts {
+/** What a breaker guard needs. */
+export interface BreakerGuardParts {
   /** The database. */
   readonly config: RedisConfig;
   /** Names the server, where it is one of several. */
   readonly nodeName: () => string | undefined;
   /** Counts how often it opens. */
   readonly statistics: DatabaseStatistics;
+  /** Milliseconds until a server that was not reached is tried again. */
+  readonly nextAttemptInMs: () => number;
   /** Reports events. */
   readonly emit: Emit;
   /** Time. */
   readonly clock: Clock;
 }
 
-/** Whether one server may be asked: its circuit breaker, and what callers are told. */
-export class ServerGate {
+/** Refuses commands to one server while its circuit breaker is open. */
+export class BreakerGuard {
   /** The circuit breaker. */
   readonly breaker: CircuitBreaker;
-  readonly #parts: ServerGateParts;
+  readonly #parts: BreakerGuardParts;
   #lastTripReason = "";
-  /** Why it is being closed, where that is no probe's doing. */
+  /** Why it is being closed, where no probe did that. */
   #closing: string | undefined;
 
   /**
@@ -35,7 +37,7 @@ export class ServerGate {
    *
    * @param parts What it needs.
    */
-  constructor(parts: ServerGateParts) {
+  constructor(parts: BreakerGuardParts) {
     this.#parts = parts;
     const { clock, config } = parts;
     this.breaker = makeBreaker(config, clock, (change) => this.#changed(change));
@@ -43,9 +45,11 @@ export class ServerGate {
 
   /** The error for callers while the circuit breaker is open. */
   openError(): CircuitOpenError {
+    const { config, nextAttemptInMs } = this.#parts;
+    const { isCuredByConnection, retryAfterMs } = this.breaker;
     return new CircuitOpenError(
-      this.#parts.config.name,
-      this.breaker.retryAfterMs,
+      config.name,
+      isCuredByConnection ? Math.min(retryAfterMs, nextAttemptInMs()) : retryAfterMs,
       this.#named(this.#lastTripReason),
     );
   }
@@ -72,6 +76,19 @@ export class ServerGate {
    */
   refuse(command: TrackedCommand): void {
     command.tracking.owner.failed(command, this.openError(), "never-sent");
+  }
+
+  /** Whether connections may be opened to find out whether the server serves: not to one
+   * that hangs before the cooldown is over. */
+  get mayConnect(): boolean {
+    return this.breaker.allows() || this.breaker.isCuredByConnection;
+  }
+
+  /** A connection is ready: the server serves, if that is all that was wrong with it. */
+  connected(): void {
+    this.#closing = "the server was reached";
+    this.breaker.recordConnection();
+    this.#closing = undefined;
   }
 
   /**

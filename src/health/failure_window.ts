@@ -6,7 +6,7 @@ const WINDOW_MS = 30_000;
 const MOST = 100;
 
 /** Counts the failures of the last 30 s. */
-export class RecentTroubles {
+export class FailureWindow {
   readonly #clock: Clock;
   #times: number[] = [];
 

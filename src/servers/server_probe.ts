@@ -1,40 +1,50 @@
 import { abortable } from "@std/async/abortable";
 import type { Clock } from "../core/clock.ts";
-import { ConnectError } from "../core/errors/mod.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Answer } from "../connection/connection.ts";
 import type { HealthRecord } from "./health_record.ts";
-import { isOverOnceAnswered } from "../health/patrol.ts";
 import type { LaneSet } from "../pool/lanes.ts";
-import type { ServerGate } from "./server_gate.ts";
+import type { BreakerGuard } from "./breaker_guard.ts";
+import type { Opener } from "../connection/opener.ts";
 
-/** What questions to a server need. */
-export interface ServerQuestionsParts {
+/** What a server probe needs. */
+export interface ServerProbeParts {
   /** The database. */
   readonly config: RedisConfig;
   /** Where they are sent. */
   readonly lanes: LaneSet;
+  /** Connects to it. */
+  readonly opener: Opener;
   /** Whether they may be sent. */
-  readonly gate: ServerGate;
+  readonly guard: BreakerGuard;
   /** What is learned from the answers. */
   readonly health: HealthRecord;
   /** Time. */
   readonly clock: Clock;
 }
 
+/** How long a lane may take to be given the connection that was found, in milliseconds. */
+const TAKE_MS = 1000;
+/** A health check waits for the next attempt to connect if that is due within this time, in
+ * milliseconds; else the last one that failed is its answer. */
+const WAIT_FOR_ATTEMPT_MS = 500;
+
 /** What a look at a server shows; "waits" if it is there and does not serve now. */
 type Found = "serves" | "waits" | "unreachable";
 
 /** What a database asks one server for itself, over the lanes that there are for all. */
-export class ServerQuestions {
-  readonly #parts: ServerQuestionsParts;
+export class ServerProbe {
+  readonly #parts: ServerProbeParts;
+  readonly #stop = new AbortController();
+  /** Ends looks that wait for a connection, when an attempt to connect has failed. */
+  #attempt = new AbortController();
 
   /**
    * Asks nothing yet.
    *
    * @param parts What it needs.
    */
-  constructor(parts: ServerQuestionsParts) {
+  constructor(parts: ServerProbeParts) {
     this.#parts = parts;
   }
 
@@ -75,9 +85,9 @@ export class ServerQuestions {
     name: string,
     ...args: string[]
   ): Promise<Answer | undefined> {
-    const { config, gate, lanes } = this.#parts;
-    const probe = gate.breaker.tryProbe();
-    if (probe === undefined && !gate.breaker.allows()) throw gate.openError();
+    const { config, guard, lanes } = this.#parts;
+    const probe = guard.breaker.tryProbe();
+    if (probe === undefined && !guard.mayConnect) throw guard.openError();
     try {
       await lanes.whenReady(signal);
       const answer = await this.#openLane()?.query(
@@ -85,7 +95,7 @@ export class ServerQuestions {
         name,
         ...args,
       );
-      if (answer === undefined) probe?.fail("timeout");
+      if (answer === undefined) probe?.fail("silent");
       else probe?.succeed();
       return answer;
     } catch (error) {
@@ -97,16 +107,17 @@ export class ServerQuestions {
 
   /**
    * Asks the server now whether it serves. A connection that turns out to be dead is not
-   * its last word: a new one is tried. While the circuit breaker is not closed, it asks
-   * only when a probe is due, and is that probe.
+   * its last word: a new one is tried. A server that was not reached is asked when the next
+   * attempt to connect is due; one that hangs only when a probe of the circuit breaker is
+   * due, and this is that probe.
    *
    * @param signal Ends the wait.
    * @returns Whether it serves.
    */
   async check(signal?: AbortSignal): Promise<boolean> {
-    const { gate: { breaker }, health } = this.#parts;
-    if (breaker.allows()) return await this.#look(signal) === "serves";
-    const probe = breaker.tryProbe();
+    const { guard, health } = this.#parts;
+    if (guard.mayConnect) return await this.#look(signal) === "serves";
+    const probe = guard.breaker.tryProbe();
     if (probe === undefined) {
       health.pinged(null);
       return false;
@@ -122,30 +133,43 @@ export class ServerQuestions {
     }
   }
 
-  /**
-   * The patrol's look at a server that does not serve fully. The circuit breaker's
-   * cooldown spares a server that is gone from its callers; one connection now and then
-   * is no burden, so that one that is back is found before the cooldown is over.
-   */
-  async patrol(): Promise<void> {
-    const { gate } = this.#parts;
-    const { breaker } = gate;
-    const { cause, retryAfterMs, state } = breaker.snapshot();
-    if (state !== "open" || retryAfterMs === 0) return void await this.check();
-    if (!isOverOnceAnswered(cause) || await this.#look(undefined) !== "serves") return;
-    // It may have been opened anew meanwhile: what the server just said holds all the same.
-    if (breaker.state === "open") gate.reset("the server was found to serve");
+  /** Looks at a server that does not serve fully; opens a lane to one that is back. */
+  async recover(): Promise<void> {
+    const { clock, lanes, opener } = this.#parts;
+    if (!opener.isUnreachable) return void await this.check();
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
+    if (!await opener.probe(signal)) return;
+    const timer = clock.setTimer(() => stop.abort(), TAKE_MS);
+    try {
+      await lanes.whenReady(signal);
+    } catch {
+      // The pool has no place for a lane, or is being closed.
+    } finally {
+      timer.cancel();
+      opener.dropFound();
+    }
+  }
+
+  /** An attempt to connect failed: looks that wait for a connection end. */
+  attemptFailed(): void {
+    const last = this.#attempt;
+    this.#attempt = new AbortController();
+    last.abort();
+  }
+
+  /** Looks no more. */
+  stop(): void {
+    this.#stop.abort();
   }
 
   async #look(signal: AbortSignal | undefined): Promise<Found> {
     const { clock, config, health, lanes } = this.#parts;
     for (let attempt = 0; attempt < 2; attempt++) {
-      try {
-        await lanes.whenReady(signal);
-      } catch (error) {
-        signal?.throwIfAborted();
+      const missing = await this.#connect(signal);
+      if (missing !== undefined) {
         health.pinged(null);
-        return error instanceof ConnectError ? "unreachable" : "waits";
+        return missing;
       }
       const startedAt = clock.now();
       const [lane] = lanes.connections;
@@ -157,6 +181,24 @@ export class ServerQuestions {
       }
     }
     return "unreachable";
+  }
+
+  /** Waits for a lane, but for no longer than an attempt to connect takes; gives what is
+   * the matter where there is none. */
+  async #connect(signal: AbortSignal | undefined): Promise<Found | undefined> {
+    const { lanes, opener } = this.#parts;
+    if (lanes.size > 0) return undefined;
+    if (opener.isUnreachable && opener.nextAttemptInMs > WAIT_FOR_ATTEMPT_MS) {
+      return "unreachable";
+    }
+    const { signal: failed } = this.#attempt;
+    try {
+      await lanes.whenReady(signal ? AbortSignal.any([signal, failed]) : failed);
+      return undefined;
+    } catch {
+      signal?.throwIfAborted();
+      return opener.isUnreachable ? "unreachable" : "waits";
+    }
   }
 
   #openLane() {
