@@ -78,7 +78,7 @@ export class RecoveryProbe {
 
   #arm(): void {
     if (this.#stopped || this.#isLooking || !(this.#isNeeded || this.#isSuspect)) return;
-    const { clock, intervalMs, nextAttemptInMs, random = Math.random } = this.#options;
+    const { intervalMs, nextAttemptInMs, random = Math.random } = this.#options;
     const soonMs = nextAttemptInMs();
     if (soonMs !== undefined) return this.#armIn(Math.max(LEAST_MS, soonMs));
     if (this.#timer !== undefined || intervalMs === 0) return;

@@ -86,7 +86,7 @@ export class RealDriver implements WorldDriver<RealConnection> {
     const database = config.databases[DATABASE]!;
     const opener = makeOpener(database, systemClock, {
       ...locate(database, systemClock, () => {}),
-      mayRetry: () => false,
+      reached: () => {},
       attemptFailed: () => {},
       attemptRepeated: () => {},
       loading: () => {},
