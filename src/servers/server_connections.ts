@@ -28,6 +28,7 @@ import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts"
 import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
 import type { OpenChannel } from "../transport/channel.ts";
+import { keepLibrary } from "../transport/keepalive_ffi.ts";
 import { BreakerGuard } from "./breaker_guard.ts";
 import { ServerProbe } from "./server_probe.ts";
 
@@ -115,6 +116,8 @@ export class ServerConnections {
   readonly #ours = new Set<number>();
   readonly #register: ConnectionRegister;
   #graceTimer: Timer | undefined;
+  /** Set once a connection has been opened. */
+  #endKeepalive: (() => void) | undefined;
 
   /**
    * Opens nothing yet.
@@ -259,6 +262,8 @@ export class ServerConnections {
     const { cut } = await this.#pool.close({ drainMs: leftMs });
     // Last: those who still got a connection had to be told where.
     this.#location.close();
+    this.#endKeepalive?.();
+    this.#endKeepalive = undefined;
     this.#graceTimer?.cancel();
     return cutOnLanes + cut;
   }
@@ -426,6 +431,7 @@ export class ServerConnections {
   }
 
   #connectionOpened(connection: Connection): void {
+    this.#endKeepalive ??= keepLibrary();
     this.health.connected();
     this.#register.add(connection);
     this.#context.opened(connection);

@@ -45,13 +45,13 @@ const MAX_DESCRIPTOR = 4096;
 const MAX_GAP = 512;
 
 /**
- * The C library, while sockets are open that it has set. To open it for each took most of a
- * millisecond, and the engine keeps what it makes of a library's functions, for the first
- * thousand of them.
+ * The C library, while somebody uses it: a socket that it has set is open, or one that was
+ * will be opened again. To open it takes most of a millisecond, and the engine keeps what it
+ * makes of a library's functions, for the first thousand of them: 600 bytes each.
  */
 let library: Library | undefined;
-/** Sockets that were set and have not closed. */
-let sockets = 0;
+/** Sockets that were set and have not closed, and who keeps it beside them. */
+let users = 0;
 
 /** Opens the C library; `undefined` where that is not granted or not there. */
 function openLibc(): Library | undefined {
@@ -109,7 +109,7 @@ export function setKernelKeepalive(
   if (library === undefined) return null;
   try {
     const kernel = setByPorts(library.symbols, ends, times);
-    if (kernel !== null) sockets++;
+    if (kernel !== null) users++;
     return kernel;
   } finally {
     closeUnused();
@@ -118,12 +118,23 @@ export function setKernelKeepalive(
 
 /** A socket that was set has closed; to be told once of each. */
 export function kernelKeepaliveEnded(): void {
-  sockets--;
+  users--;
   closeUnused();
 }
 
+/**
+ * Keeps the C library open when no socket is, for who opens sockets again and again: when
+ * all connections are cut, it would be closed, and opened for the next one.
+ *
+ * @returns Ends it; to be called once.
+ */
+export function keepLibrary(): () => void {
+  users++;
+  return kernelKeepaliveEnded;
+}
+
 function closeUnused(): void {
-  if (sockets > 0) return;
+  if (users > 0) return;
   library?.close();
   library = undefined;
 }

@@ -6,6 +6,9 @@ import { delay } from "../support/wait.ts";
 
 /** Keys that never change, so that a load of the data takes its time. */
 export const CONSTANT_KEYS = 1000;
+/** How long the server may take for what the soak itself wants of it, on a machine that
+ * several soaks keep busy, in milliseconds. */
+const PATIENCE_MS = 60_000;
 const VALUE = "x".repeat(100);
 
 /** One database's side of a soak. */
@@ -37,6 +40,8 @@ export class Stage implements AsyncDisposable {
     const server = await RedisServer.start({
       persistence: "aof",
       password: "first",
+      startTimeoutMs: PATIENCE_MS,
+      replyTimeoutMs: PATIENCE_MS,
       config: {
         "enable-debug-command": "local",
         "busy-reply-threshold": "50",

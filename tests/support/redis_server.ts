@@ -41,6 +41,9 @@ export interface RedisServerOptions {
   persistence?: Persistence;
   /** How long the server may take to come up, in milliseconds. Default: 10000. */
   startTimeoutMs?: number;
+  /** How long the server may take to answer a question of the tests' own, in milliseconds.
+   * Default: 5000. */
+  replyTimeoutMs?: number;
 }
 
 /**
@@ -165,7 +168,7 @@ export class RedisServer implements AsyncDisposable {
   /**
    * Sends one command over the tests' own connection. An error reply is a value.
    *
-   * @throws {Error} If the server is down, or gives no answer for 5 s.
+   * @throws {Error} If the server is down, or gives no answer for `replyTimeoutMs`.
    */
   async cli(...args: RespArg[]): Promise<RespValue> {
     return (await this.pipeline([args]))[0];
@@ -181,7 +184,12 @@ export class RedisServer implements AsyncDisposable {
     const credentials = this.#hasAclFile()
       ? { password: this.#options.password }
       : { username: JUDGE, password: JUDGE };
-    return RespClient.connect({ path: this.unixSocket }, { ...credentials, name: JUDGE });
+    const { replyTimeoutMs: timeoutMs } = this.#options;
+    return RespClient.connect({ path: this.unixSocket }, {
+      ...credentials,
+      name: JUDGE,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
   }
 
   /** The connections of others whose names begin with `namePrefix` (default: all). */

@@ -34,6 +34,8 @@ export interface RelayOptions {
   port?: number;
   /** Faults of every connection from its first byte on. Default: all bytes pass. */
   faults?: RelayFaults;
+  /** Further faults of a connection, by its number from 1 on. Default: none. */
+  faultsOf?: (number: number) => RelayFaults;
   /** What happens to new connections. Default: `pass`. */
   welcome?: RelayWelcome;
   /**
@@ -200,14 +202,15 @@ export class Relay implements AsyncDisposable {
     // Nagle's algorithm would add delays that nobody asked for.
     client.setNoDelay(true);
     server.setNoDelay(true);
+    const number = ++this.#lastNumber;
     const connection = new RelayConnection({
+      number,
       client,
       server,
-      faults: this.#faults,
+      faults: { ...this.#faults, ...this.#options.faultsOf?.(number) },
       forgetAfterIdleMs: this.#options.forgetAfterIdleMs ?? 0,
       script: this.#options.script,
       recorder: this.#options.recorder,
-      number: ++this.#lastNumber,
       onClose: (closed) => this.#forget(closed),
     });
     this.#connections.add(connection);

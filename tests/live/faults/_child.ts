@@ -21,9 +21,13 @@ export interface Ended {
 export async function runChild(
   file: string,
   args: readonly string[],
-  options: { permissions?: readonly string[]; env?: Record<string, string> } = {},
+  options: {
+    permissions?: readonly string[];
+    env?: Record<string, string>;
+    endMs?: number;
+  } = {},
 ): Promise<Ended> {
-  const { permissions = ["-A"], env = {} } = options;
+  const { permissions = ["-A"], env = {}, endMs = END_MS } = options;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-prompt", ...configArgs(), ...permissions],
@@ -37,7 +41,7 @@ export async function runChild(
   }).spawn();
   const { code, stdout, stderr } = await within(
     child.output(),
-    END_MS,
+    endMs,
     `the end of ${file}`,
     () => child.kill("SIGKILL"),
   );

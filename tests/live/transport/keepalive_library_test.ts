@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { withManager } from "../../support/managed.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
 import { KINDS, TestChannel } from "./kinds.ts";
@@ -54,3 +55,22 @@ for (const [kind, openChannel] of KINDS) {
     },
   });
 }
+
+Deno.test({
+  name: "a manager opens the C library once, however often all its connections are cut",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    using libraries = countLibraries();
+    const { count } = libraries;
+    await withManager({ databases: { main: { db: 0 } } }, async ({ manager, server }) => {
+      for (let i = 0; i < 3; i++) {
+        await manager.getClient("main").ping();
+        await server.cli("CLIENT", "KILL", "TYPE", "normal");
+        await waitFor(() => manager.getPoolStatistics("main").lanes === 0);
+      }
+      await manager.getClient("main").ping();
+      assertEquals(count, { opened: 1, closed: 0 });
+    });
+    await waitFor(() => count.closed === 1);
+  },
+});
