@@ -5,7 +5,8 @@
  *
  * With `--check` it runs the suites that measure whole commands on a server instead, and
  * ends with 1 if a bound of theirs is missed: `--quick` takes shorter rounds, `--only=TEXT`
- * runs the rows of the speed suite whose name has the text in it. `REDIS_URL` names the
+ * runs the rows of the speed suite whose name has the text in it. With `--values` it
+ * measures large values beside other clients, with the same options. `REDIS_URL` names the
  * server; without it one is started for the run.
  *
  * @module
@@ -19,14 +20,14 @@ import { ensureRedisServer } from "../tests/support/redis_binary.ts";
 import type { SuiteOptions } from "./suites.ts";
 import { ioredisContender, nodeRedisContender } from "./tune/rivals.ts";
 
-const USAGE = "Usage: deno task bench --check [--quick] [--only=TEXT]";
+const USAGE = "Usage: deno task bench --check|--values [--quick] [--only=TEXT]";
 
 function parseCheck(args: readonly string[]): SuiteOptions | undefined {
   const parsed: SuiteOptions = {};
   for (const arg of args) {
     if (arg === "--quick") parsed.quick = true;
     else if (arg.startsWith("--only=")) parsed.only = arg.slice("--only=".length);
-    else if (arg !== "--check") return undefined;
+    else if (arg !== "--check" && arg !== "--values") return undefined;
   }
   return parsed;
 }
@@ -36,6 +37,10 @@ async function check(args: readonly string[]): Promise<number> {
   if (options === undefined) {
     console.error(USAGE);
     return ExitCode.USAGE;
+  }
+  if (args.includes("--values")) {
+    const { runValues } = await import("./values_bench.ts");
+    return await runValues(options);
   }
   const { runSuites } = await import("./suites.ts");
   return await runSuites(options) > 0 ? 1 : 0;
@@ -84,6 +89,7 @@ async function tune(args: readonly string[]): Promise<number> {
 }
 
 if (import.meta.main) {
-  const run = Deno.args.includes("--check") ? check : tune;
+  const isSuite = Deno.args.some((arg) => arg === "--check" || arg === "--values");
+  const run = isSuite ? check : tune;
   Deno.exitCode = await run(Deno.args);
 }

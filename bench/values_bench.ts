@@ -16,8 +16,6 @@ export interface ValuesOptions {
   quick?: boolean;
   /** Loads whose name has one of these in it, separated by commas. Default: all. */
   only?: string;
-  /** Clients by name, separated by semicolons. Default: all. */
-  rivals?: string;
 }
 
 /** How long each runs before it counts, in milliseconds: until it is compiled. */
@@ -31,7 +29,7 @@ const ROUNDS = { full: 9, quick: 5 };
  * in a process of its own, and each round begins with another one.
  *
  * @param options What to measure.
- * @returns 0: there are no bounds.
+ * @returns 0: it has no bounds.
  */
 export async function runValues(options: ValuesOptions = {}): Promise<number> {
   const named = Deno.env.get("REDIS_URL");
@@ -39,7 +37,7 @@ export async function runValues(options: ValuesOptions = {}): Promise<number> {
   const url = named ?? server!.url;
   await using stack = new AsyncDisposableStack();
   const crew = new Map<string, LineProcess>();
-  for (const rival of options.rivals?.split(";") ?? Object.keys(RIVALS)) {
+  for (const rival of Object.keys(RIVALS)) {
     const process = await openMember(rival, url);
     if (process !== undefined) crew.set(rival, stack.use(process));
   }
@@ -49,12 +47,14 @@ export async function runValues(options: ValuesOptions = {}): Promise<number> {
   );
   const { deno, v8 } = Deno.version;
   console.log(`Deno ${deno}, V8 ${v8}, ${navigator.hardwareConcurrency} cores\n`);
-  console.log(["load", ...crew.keys()].join(" | "));
+  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  console.log(row(["commands/s, p99 ms, CPU µs a command", ...crew.keys()]));
+  console.log(row(["---", ...[...crew.keys()].map(() => "---:")]));
   for (const load of loads) {
     const rounds = options.quick ? ROUNDS.quick : ROUNDS.full;
     const found = await measure(crew, load, rounds);
     const cells = [...found.values()].map(cellOf);
-    console.log([nameOf(load), ...cells].join(" | "));
+    console.log(row([nameOf(load), ...cells]));
   }
   return 0;
 }
@@ -101,14 +101,4 @@ function cellOf(rounds: readonly Figures[]): string {
     ? `${(perSecond / 1000).toFixed(1)}k`
     : perSecond.toFixed(0);
   return `${rate}, ${of("p99Ms").toFixed(1)}, ${of("cpuUs").toFixed(0)}`;
-}
-
-if (import.meta.main) {
-  const value = (name: string) =>
-    Deno.args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
-  await runValues({
-    quick: Deno.args.includes("--quick"),
-    only: value("only"),
-    rivals: value("rivals"),
-  });
 }

@@ -18,6 +18,7 @@ import {
 import { Doubt, QuietWatch } from "./doubt.ts";
 import { failLost, failOverdue, type Judged, lossOf } from "./failing.ts";
 import { InFlightLog } from "./in_flight_log.ts";
+import { ManagedCommand } from "./managed_command.ts";
 import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
 import { intercept, settleFailed, spentOn, type TrackedCommand } from "./tracked.ts";
 
@@ -400,6 +401,13 @@ export class Connection implements StreamHooks, DeadlineBearer {
   inspect(chunk: Uint8Array): OpenReply | undefined {
     this.#replies.inspect(chunk);
     return this.#replies.openBulk;
+  }
+
+  /** Whether the next reply is made text of at once, and its bytes are nobody's after that.
+   * Called by the stream. */
+  decodesNext(): boolean {
+    const next: unknown = this.redis.commandQueue.peekFront();
+    return next instanceof ManagedCommand && next.decodesAtOnce;
   }
 
   /** The parser has seen a chunk: settles latency and counts. Called by the stream. */

@@ -49,6 +49,9 @@ const { argument: TRANSFORMERS } = (Command as unknown as {
   readonly _transformer: { readonly argument: Readonly<Record<string, Transformer>> };
 })._transformer;
 
+/** Commands whose large replies are nothing but text to who asked for text. */
+const TEXT_READS: ReadonlySet<string> = new Set(["get", "getex", "getrange", "hget"]);
+
 /**
  * A command of the library that is settled by this package from the start: without the
  * closures by which the library settles its own, and without an entry of its own in the
@@ -87,6 +90,14 @@ export class ManagedCommand extends OpenCommand {
   /** It is its own entry in the library's queue. */
   get command(): this {
     return this;
+  }
+
+  /** Whether its reply is made text of as soon as it comes, and nobody keeps the bytes. */
+  get decodesAtOnce(): boolean {
+    const { replyEncoding } = this as unknown as CommandOptions;
+    // Who intercepts a command puts a function of its own in the place of resolve().
+    return replyEncoding === "utf8" && TEXT_READS.has(this.name) &&
+      this.resolve === ManagedCommand.prototype.resolve;
   }
 
   /** Called by the library's constructor. */

@@ -8,6 +8,13 @@ const MIN_BYTES = 16 * 1024;
  */
 const MAX_BYTES = 8 * 1024 * 1024;
 
+/** Longest reply that is collected in memory which others have used: it is kept for good. */
+const MAX_REUSED_BYTES = 2 * 1024 * 1024;
+
+/** Memory that was used and is free; of the whole process, as most replies come whole
+ * before another one begins. */
+let spare: Buffer | undefined;
+
 /** How much of a reply is there. */
 export interface OpenReply {
   /** Its bytes so far. */
@@ -22,28 +29,38 @@ export interface OpenReply {
  * in the end.
  */
 export class ReplyAssembly {
+  readonly #memory: Buffer;
   readonly #bytes: Buffer;
+  /** Whether its memory may be used again. */
+  readonly isReused: boolean;
   #filled = 0;
 
-  private constructor(length: number) {
-    this.#bytes = Buffer.allocUnsafeSlow(length);
+  /**
+   * Begins with nothing.
+   *
+   * @param reply How much of the reply there is; {@linkcode ReplyAssembly.isFor} it.
+   * @param mayReuse Whether nobody keeps its bytes once the parser has them: then they are
+   * collected where others were before.
+   */
+  constructor({ missing, seen }: OpenReply, mayReuse: boolean) {
+    const length = seen + missing;
+    this.isReused = mayReuse && length <= MAX_REUSED_BYTES;
+    const found = this.isReused ? spare : undefined;
+    if (found !== undefined) spare = undefined;
+    this.#memory = found !== undefined && found.length >= length
+      ? found
+      : Buffer.allocUnsafeSlow(length);
+    this.#bytes = this.#memory.subarray(0, length);
   }
 
   /**
-   * Begins with a reply that is open at the end of a chunk.
+   * Whether a reply is to be collected, rather than given to the parser in pieces.
    *
-   * @param chunk The chunk.
-   * @param reply How much of the reply there is.
-   * @returns The assembly; `undefined` where the parser is to have the pieces.
+   * @param reply How much of it there is.
+   * @returns `true` if it is large, and not huge.
    */
-  static begin(chunk: Uint8Array, reply: OpenReply): ReplyAssembly | undefined {
-    const { missing, seen } = reply;
-    const length = seen + missing;
-    // What began in an earlier chunk the parser has already.
-    if (seen > chunk.length || length < MIN_BYTES || length > MAX_BYTES) return undefined;
-    const assembly = new ReplyAssembly(length);
-    assembly.take(chunk.subarray(chunk.length - seen));
-    return assembly;
+  static isFor({ missing, seen }: OpenReply): boolean {
+    return seen + missing >= MIN_BYTES && seen + missing <= MAX_BYTES;
   }
 
   /** The whole reply; `undefined` while a part is missing. */
@@ -62,5 +79,10 @@ export class ReplyAssembly {
     this.#bytes.set(piece, this.#filled);
     this.#filled += piece.length;
     return chunk.subarray(piece.length);
+  }
+
+  /** Its bytes are nobody's any more: gives the memory to the next one. */
+  release(): void {
+    if (this.isReused) spare = this.#memory;
   }
 }

@@ -12,6 +12,9 @@ export interface StreamHooks {
   /** Looks at bytes before the parser does, and tells of a large reply that is not whole;
    * throws what ends the connection. */
   inspect?(chunk: Uint8Array): OpenReply | undefined | void;
+  /** Whether the parser's next reply is made text of at once, so that nobody keeps its
+   * bytes. */
+  decodesNext?(): boolean;
   /** The parser has seen a chunk of this many bytes. */
   received?(bytes: number): void;
   /** The stream has closed; called before its `close` event. */
@@ -206,19 +209,36 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
   /** Gives the parser what is whole, and a large reply once all of it is there. */
   #deliver(chunk: Uint8Array, open: OpenReply | undefined): void {
     let rest = chunk;
-    const begun = this.#assembly;
-    if (begun !== undefined) {
-      rest = begun.take(chunk);
-      const { whole } = begun;
-      if (whole === undefined) return;
-      this.#assembly = undefined;
-      this.emit("data", whole);
+    if (this.#assembly !== undefined) {
+      rest = this.#assembly.take(chunk);
+      if (!this.#deliverWhole(this.#assembly)) return;
     }
-    const next = open === undefined ? undefined : ReplyAssembly.begin(rest, open);
-    if (next !== undefined) rest = rest.subarray(0, rest.length - open!.seen);
-    this.#assembly = next;
-    if (rest.length === 0 || this.#destroyed) return;
-    this.emit("data", this.#channel.lendsChunks === true ? Buffer.from(rest) : rest);
+    const begins = open !== undefined && open.seen <= rest.length;
+    const before = begins ? rest.subarray(0, rest.length - open.seen) : rest;
+    const next = begins && ReplyAssembly.isFor(open) ? open : undefined;
+    this.#give(next === undefined ? rest : before);
+    if (next === undefined || this.#destroyed) return;
+    // Now the reply's command is the next one that is answered.
+    const mayReuse = this.#hooks.decodesNext?.() === true;
+    this.#assembly = new ReplyAssembly(next, mayReuse);
+    this.#assembly.take(rest.subarray(before.length));
+  }
+
+  /** Gives the parser a large reply; `false` if it is not whole yet. */
+  #deliverWhole(assembly: ReplyAssembly): boolean {
+    const { whole } = assembly;
+    if (whole === undefined) return false;
+    this.#assembly = undefined;
+    // Asked again, as it must be certain.
+    const isNobodys = assembly.isReused && this.#hooks.decodesNext?.() === true;
+    this.emit("data", assembly.isReused && !isNobodys ? Buffer.from(whole) : whole);
+    assembly.release();
+    return true;
+  }
+
+  #give(bytes: Uint8Array): void {
+    if (bytes.length === 0 || this.#destroyed) return;
+    this.emit("data", this.#channel.lendsChunks === true ? Buffer.from(bytes) : bytes);
   }
 
   /**

@@ -94,7 +94,13 @@ function treeOf(settings: readonly Setting[], random: Random): Tree {
     const name = setting.aliases.length > 0 && random.chance(0.5)
       ? random.pick(setting.aliases)
       : setting.yaml;
-    put(tree, name, valueOf(setting.kind, random));
+    // Version 2 contradicts reply_mapping: resp3.
+    const isVersion = setting.key === "protocol";
+    put(
+      tree,
+      name,
+      isVersion ? random.pick(["auto", "3"]) : valueOf(setting.kind, random),
+    );
   }
   return tree;
 }

@@ -27,7 +27,12 @@ class GivenChannel implements ByteChannel {
 }
 
 /** Gives chunks to a stream; what its parser got, piece by piece. */
-function deliver(chunks: readonly Buffer[], lends: boolean): Buffer[] {
+function deliver(
+  chunks: readonly Buffer[],
+  lends: boolean,
+  decodesNext: () => boolean = () => false,
+  onPiece: (piece: Buffer) => void = () => {},
+): Buffer[] {
   const channel = new GivenChannel(lends);
   const replies = new ReplyCheck();
   const stream = new ConnectionStream(channel, {
@@ -35,9 +40,13 @@ function deliver(chunks: readonly Buffer[], lends: boolean): Buffer[] {
       replies.inspect(chunk);
       return replies.openBulk;
     },
+    decodesNext,
   });
   const pieces: Buffer[] = [];
-  stream.on("data", (piece: Buffer) => pieces.push(piece));
+  stream.on("data", (piece: Buffer) => {
+    onPiece(piece);
+    pieces.push(piece);
+  });
   stream.resume();
   const shared = Buffer.alloc(Math.max(...chunks.map(({ length }) => length)));
   for (const chunk of chunks) {
@@ -114,14 +123,44 @@ for (const lends of [false, true]) {
   });
 }
 
-Deno.test("ReplyAssembly.begin() leaves small, huge and earlier replies to the parser", () => {
-  const chunk = Buffer.alloc(100);
+Deno.test("a reply whose bytes nobody keeps is collected where the last one was", () => {
+  const bytes = bulk(new Random(SEED), 100_000);
+  const chunks = [bytes.subarray(0, 60_000), bytes.subarray(60_000)];
+  const [kept] = deliver(chunks, true);
+  assert(kept!.equals(bytes));
+  const seen: Buffer[] = [];
+  const copies: boolean[] = [];
+  for (let i = 0; i < 2; i++) {
+    const [piece] = deliver(chunks, true, () => true, (given) => {
+      copies.push(given.equals(bytes));
+    });
+    seen.push(piece!);
+  }
+  assertEquals(copies, [true, true], "right while the parser has them");
+  assertStrictEquals(seen[0]!.buffer, seen[1]!.buffer);
+  assert(
+    kept!.buffer !== seen[0]!.buffer && kept!.equals(bytes),
+    "others are left alone",
+  );
+  // Where the answer changes meanwhile, the parser gets a copy.
+  let asked = 0;
+  const [copy] = deliver(chunks, true, () => asked++ === 0);
+  assertEquals(asked, 2);
+  assert(copy!.buffer !== seen[0]!.buffer && copy!.equals(bytes));
+});
+
+Deno.test("ReplyAssembly.isFor() leaves small and huge replies to the parser", () => {
   for (
-    const [seen, missing] of [[50, 100], [50, 2 ** 29], [101, 100_000]] as const
-  ) assertEquals(ReplyAssembly.begin(chunk, { seen, missing }), undefined);
-  const assembly = ReplyAssembly.begin(chunk, { seen: 100, missing: 20_000 })!;
+    const [seen, missing, expected] of [
+      [50, 100, false],
+      [50, 2 ** 29, false],
+      [100, 20_000, true],
+      [20_000, 2, true],
+    ] as const
+  ) assertEquals(ReplyAssembly.isFor({ seen, missing }), expected);
+  const assembly = new ReplyAssembly({ seen: 100, missing: 20_000 }, false);
+  assertEquals(assembly.take(Buffer.alloc(100)).length, 0);
   assertEquals(assembly.whole, undefined);
   const rest = assembly.take(Buffer.alloc(20_003, "x"));
   assertEquals([rest.length, assembly.whole!.length], [3, 20_100]);
-  assertStrictEquals(assembly.whole, assembly.whole);
 });
