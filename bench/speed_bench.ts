@@ -66,7 +66,7 @@ export async function runSpeed(options: SpeedOptions = {}): Promise<number> {
   console.log(`Deno ${deno}, V8 ${v8}, ${cores} cores; commands/s and p99 in ms\n`);
   console.log(throughputTable(rows));
   if (costs.length > 0) console.log(`\n${costTable(costs)}`);
-  const bounds = judge(rows, costs, deno);
+  const bounds = judge(rows, costs);
   const missed = missedLines(bounds);
   console.log(`\n${bounds.length - missed.length} of ${bounds.length} bounds hold`);
   for (const line of missed) console.log(`MISSED ${line}`);

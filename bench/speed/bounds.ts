@@ -17,8 +17,8 @@ export interface Bound {
  */
 const P99_TOLERANCE = 1.05;
 
-/** Throughput against plain ioredis by callers, on the runtime to develop with. */
-const LATEST: Readonly<Record<number, number>> = {
+/** Throughput against plain ioredis by callers. */
+const LEAST: Readonly<Record<number, number>> = {
   1: 0.95,
   8: 1,
   16: 1,
@@ -26,49 +26,27 @@ const LATEST: Readonly<Record<number, number>> = {
   256: 3,
   512: 3,
 };
-/** The same on the oldest runtime that is supported: its node:net writes for less. */
-const OLDEST: Readonly<Record<number, number>> = {
-  1: 0.95,
-  8: 0.95,
-  16: 0.95,
-  64: 1.2,
-  256: 1.2,
-  512: 1.2,
-};
-
-/** Whether the figures of the latest runtime are due. */
-function isLatest(version: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  return major > 2 || (major === 2 && minor >= 9);
-}
 
 /**
  * The bounds of all rows.
  *
  * @param rows What was measured.
  * @param costs Memory and cold start.
- * @param version Version of Deno.
  * @returns Each bound with what was found.
  */
 export function judge(
   rows: readonly Row[],
   costs: readonly CostRow[],
-  version: string,
 ): Bound[] {
-  const due = isLatest(version) ? LATEST : OLDEST;
   return [
-    ...rows.flatMap((row) => judgeRow(row, due, isLatest(version))),
+    ...rows.flatMap((row) => judgeRow(row)),
     ...costs.flatMap(({ what, ratio, most }): Bound[] =>
       most === undefined ? [] : [{ what, limit: { most }, found: ratio }]
     ),
   ];
 }
 
-function judgeRow(
-  row: Row,
-  due: Readonly<Record<number, number>>,
-  all: boolean,
-): Bound[] {
+function judgeRow(row: Row): Bound[] {
   const { name, concurrency } = row.scenario;
   const label = `${name} C=${concurrency}`;
   const bounds: Bound[] = [];
@@ -79,8 +57,7 @@ function judgeRow(
       bounds.push({ what: `${label}: manager / ${to}, ${unit}`, limit, found });
     }
   };
-  add("perSecond", "ioredis", { least: name === "mixed" ? 1 : due[concurrency]! });
-  if (!all) return bounds;
+  add("perSecond", "ioredis", { least: name === "mixed" ? 1 : LEAST[concurrency]! });
   add("p99Ms", "ioredis", { most: P99_TOLERANCE });
   if (name !== "mixed") add("perSecond", "transport", { least: 0.9 });
   add("perSecond", "pool of 8", { least: 10 });

@@ -16,8 +16,8 @@ export interface AppliedKeepalive {
 }
 
 /** Deno version from which node:net surely sets SO_KEEPALIVE and the idle time: 2.8.0
- * was seen not to, 2.8.3 and 2.9.0 to do so. */
-const NODE_NET_SINCE: readonly [number, number] = [2, 9];
+ * was seen not to, 2.8.3 and later to do so. */
+const NODE_NET_SINCE = [2, 8, 3] as const;
 
 /**
  * Whether this runtime's node:net sets SO_KEEPALIVE: earlier ones took the call and
@@ -27,9 +27,9 @@ const NODE_NET_SINCE: readonly [number, number] = [2, 9];
  * @returns `true` if `socket.setKeepAlive` works.
  */
 export function nodeNetSetsKeepalive(version: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [sinceMajor, sinceMinor] = NODE_NET_SINCE;
-  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
+  const parts = version.split(".").map((part) => Number.parseInt(part));
+  const differs = NODE_NET_SINCE.findIndex((since, i) => parts[i] !== since);
+  return differs === -1 || parts[differs]! > NODE_NET_SINCE[differs]!;
 }
 
 /**

@@ -185,6 +185,8 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
     this.#error ??= error;
     this.#unsentAtEnd ??= this.#coalescer.drop();
     this.#channel.destroy();
+    // Not left to the channel: who destroys a stream finds nothing in flight afterwards.
+    queueMicrotask(() => this.close(undefined));
   }
 
   /**

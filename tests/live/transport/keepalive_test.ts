@@ -110,3 +110,9 @@ Deno.test({
     assert(secondsLeft !== undefined, "no timer runs");
   },
 });
+
+Deno.test("nodeNetSetsKeepalive() is true from Deno 2.8.3 on", () => {
+  const versions = ["2.7.14", "2.8.2", "2.8.3", "2.9.0", "2.9.6+abc", "3.0.0"];
+  const found = versions.map(nodeNetSetsKeepalive);
+  assertEquals(found, [false, false, true, true, true, true]);
+});
