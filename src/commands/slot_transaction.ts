@@ -186,6 +186,9 @@ async function record(
   );
   try {
     await fill(recorder.chain, reader.client);
+  } catch (error) {
+    recorder.reject(error as Error);
+    throw error;
   } finally {
     recorder.close();
     reader.close();

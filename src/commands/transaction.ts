@@ -137,11 +137,14 @@ async function tryOnce(
   const reader = new Reader(parts, lease);
   try {
     await fill(recorder.chain, reader.client);
+    signal?.throwIfAborted();
+  } catch (error) {
+    recorder.reject(error as Error);
+    throw error;
   } finally {
     recorder.close();
     reader.close();
   }
-  signal?.throwIfAborted();
   const { commands } = recorder;
   return commands.length === 0 ? [] : await observed(parts, lease, commands);
 }

@@ -3,12 +3,20 @@ import type { IORedisCommand } from "../connection/library_types.ts";
 /** What may be set for single calls. */
 export interface CallOptions {
   /**
-   * Gives the call up: a command that has not been sent is withdrawn and never runs; of
-   * one that has been sent the reply is thrown away, and it may have run. The call
-   * rejects with the signal's reason.
+   * Gives the call up. A command that has not been sent is withdrawn and never runs, and
+   * the call rejects with the signal's reason; so it does for one that only reads. Of
+   * another one that has been sent the reply is thrown away: it rejects with a
+   * `CommandAbortedError`, which is ambiguous and has the reason as its cause.
+   *
+   * A blocking command is ended on the server, and what it took is not thrown away: the
+   * call resolves with an element that came before the server heard of it, else rejects
+   * with the reason. Where the server does not answer within a second, it rejects with a
+   * `CommandAbortedError`.
    */
   readonly signal?: AbortSignal;
-  /** Deadline, in milliseconds, more than 0. Default: the database's. */
+  /** Deadline, in milliseconds, more than 0. Default: the database's. A blocking command
+   * has it from the call on, the wait for its connection included; it is ended on the
+   * server then, and the call resolves with an element that came before that. */
   readonly timeoutMs?: number;
   /** Whether a write whose fate is unknown is sent again, and may run twice. Default: as
    * the database says. */

@@ -215,3 +215,21 @@ Deno.test("manager.transaction() rejects bad maxAttempts, and waits no longer th
       );
     },
   ));
+
+Deno.test("manager.transaction() settles the callbacks of commands that it does not send", () =>
+  withManager({ databases: { main: { db: 0 } } }, async ({ manager, server }) => {
+    const error = new Error("changed my mind");
+    const told: unknown[] = [];
+    const filled = manager.transaction("main", (tx) => {
+      tx.set("k", 1, (failure) => void told.push(failure));
+      throw error;
+    });
+    assertEquals(await filled.catch((error) => error), error);
+    await server.cli("ACL", "SETUSER", "default", "-multi");
+    const refused = manager.transaction("main", (tx) => {
+      tx.set("k", 1, (failure) => void told.push(failure instanceof Error));
+    });
+    await assertRejects(() => refused, TransactionError);
+    await waitFor(() => told.length === 2);
+    assertEquals(told, [error, true]);
+  }));
