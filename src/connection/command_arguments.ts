@@ -3,7 +3,7 @@ import { types } from "node:util";
 
 /** What an argument may be, for messages. */
 const ALLOWED =
-  "a string, a number (not NaN), a bigint or bytes (Buffer, typed array, DataView, ArrayBuffer)";
+  "a string, a number (not NaN), a bigint, a boolean or bytes (Buffer, typed array, DataView, ArrayBuffer)";
 
 /** Commands that take an object or a Map in place of pairs, and where. */
 const RECORD_AT: ReadonlyMap<string, number> = new Map([
@@ -35,7 +35,7 @@ export function checkName(name: unknown): asserts name is string {
  * @param name Name of the command.
  * @param args Its arguments, flat; changed in place.
  * @returns Whether there are bytes among them.
- * @throws {ArgumentError} If one is neither a text, a number nor bytes.
+ * @throws {ArgumentError} If one is neither a text, a number, a boolean nor bytes.
  */
 export function writeArguments(name: string, args: unknown[]): boolean {
   let hasBytes = false;
@@ -84,7 +84,8 @@ function writeArgument(arg: unknown): string | Buffer | undefined {
       // Not 1e+21, which servers do not take for an integer.
       return Number.isInteger(arg) ? BigInt(arg).toString() : String(arg);
     case "bigint":
-      return arg.toString();
+    case "boolean":
+      return String(arg);
     case "object":
       if (arg instanceof ArgumentError) throw arg;
       return arg === null ? undefined : bytesOf(arg);

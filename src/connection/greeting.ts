@@ -129,7 +129,9 @@ async function greetWith(
     const reply = send(redis, name, args);
     return reply.catch((error: Error) => {
       if (postponed === undefined || !BUSY.test(error.message)) throw error;
-      return () => postponed(() => redis.call(name, args));
+      // Of the rest, only SELECT must succeed.
+      const again = () => redis.call(name, args);
+      return () => postponed(name === "select" ? again : () => again().catch(() => {}));
     });
   };
   const nothing = Promise.resolve();

@@ -32,7 +32,7 @@ const ARGUMENTS: [string, unknown[]][] = [
   ["msetnx", [{ a: 1 }]],
   ["hset", ["h", { a: 1, b: 2 }]],
   ["hset", ["h", new Map([["a", "1"]])]],
-  ["hmset", ["h", { a: 1 }]],
+  ["hmset", ["h", { a: 1, b: true, c: false }]],
   ["del", [["a", "b"], "c"]],
   ["zadd", ["z", -Infinity, "m", 1e21, "n", -0, "o", 2n ** 63n, "p"]],
   ["eval", ["return 1", 2, "a", "b", "c"]],
