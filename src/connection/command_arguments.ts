@@ -13,6 +13,12 @@ const RECORD_AT: ReadonlyMap<string, number> = new Map([
   ["hmset", 1],
 ]);
 
+/** Commands that say in their first argument how many keys follow, and in their second. */
+const KEYS_BY_FIRST =
+  /^(?:lmpop|msetex|sdiffcard|sintercard|sunioncard|zdiff|zinter|zintercard|zmpop|zunion)$/i;
+const KEYS_BY_SECOND =
+  /^(?:blmpop|bzmpop|eval|evalsha|fcall|eval_ro|evalsha_ro|fcall_ro|z(?:diff|inter|union)store)$/i;
+
 /** An argument that cannot be sent: names the command and the argument, not its value. */
 export class ArgumentError extends TypeError {}
 
@@ -74,6 +80,19 @@ export function checkRecord(name: string, args: readonly unknown[]): void {
     if (Object.keys(record).length > 0) return;
   }
   throw refusal(name, at, record, "an object or a Map with fields");
+}
+
+/**
+ * Whether a command says that more keys follow than there are arguments: the library would
+ * look for all of them, though there be a billion.
+ *
+ * @param name Name of the command.
+ * @param args Its arguments, flat.
+ * @returns `true` if it does; servers refuse it.
+ */
+export function lacksKeys(name: string, args: readonly unknown[]): boolean {
+  const at = KEYS_BY_FIRST.test(name) ? 0 : KEYS_BY_SECOND.test(name) ? 1 : undefined;
+  return at !== undefined && Number(args[at]) > args.length - at - 1;
 }
 
 /** What is sent for an argument; `undefined` if nothing can be. */

@@ -142,3 +142,23 @@ Deno.test("where the library makes the promise elsewhere, it is a command like a
     prototype.initPromise = initPromise!;
   }
 });
+
+Deno.test("a command whose keys are missing has none, and is sent as it is", () => {
+  const keyless: [string, unknown[]][] = [
+    ["eval", ["return 1", 1e9, "k"]],
+    ["EVALSHA", ["sha", "Infinity"]],
+    ["blmpop", [0, Infinity, "k", "LEFT"]],
+    ["zunionstore", ["to", 3, "a", "b"]],
+    ["zinter", [2, "a"]],
+    ["get", []],
+    ["bitop", ["AND"]],
+  ];
+  for (const [name, args] of keyless) {
+    const options = { replyEncoding: "utf8", keyPrefix: "p:" } as const;
+    const command = new ManagedCommand(name, args, options);
+    assertEquals(command.getKeys(), [], name);
+    assertEquals(command.args, args.map(String), name);
+    const bare = new ManagedCommand(name, args, { replyEncoding: "utf8" });
+    assertEquals([bare.getKeys(), bare.toWritable({})], [[], command.toWritable({})]);
+  }
+});
