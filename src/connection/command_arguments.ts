@@ -3,7 +3,7 @@ import { types } from "node:util";
 
 /** What an argument may be, for messages. */
 const ALLOWED =
-  "a string, a number (not NaN), a bigint or bytes (Buffer, typed array, DataView, ArrayBuffer)";
+  "a string, a number (not NaN), a bigint, a boolean or bytes (Buffer, typed array, DataView, ArrayBuffer)";
 
 /** Commands that take an object or a Map in place of pairs, and where. */
 const RECORD_AT: ReadonlyMap<string, number> = new Map([
@@ -12,6 +12,12 @@ const RECORD_AT: ReadonlyMap<string, number> = new Map([
   ["hset", 1],
   ["hmset", 1],
 ]);
+
+/** Commands that say in their first argument how many keys follow, and in their second. */
+const KEYS_BY_FIRST =
+  /^(?:lmpop|msetex|sdiffcard|sintercard|sunioncard|zdiff|zinter|zintercard|zmpop|zunion)$/i;
+const KEYS_BY_SECOND =
+  /^(?:blmpop|bzmpop|eval|evalsha|fcall|eval_ro|evalsha_ro|fcall_ro|z(?:diff|inter|union)store)$/i;
 
 /** An argument that cannot be sent: names the command and the argument, not its value. */
 export class ArgumentError extends TypeError {}
@@ -35,7 +41,7 @@ export function checkName(name: unknown): asserts name is string {
  * @param name Name of the command.
  * @param args Its arguments, flat; changed in place.
  * @returns Whether there are bytes among them.
- * @throws {ArgumentError} If one is neither a text, a number nor bytes.
+ * @throws {ArgumentError} If one is neither a text, a number, a boolean nor bytes.
  */
 export function writeArguments(name: string, args: unknown[]): boolean {
   let hasBytes = false;
@@ -76,6 +82,19 @@ export function checkRecord(name: string, args: readonly unknown[]): void {
   throw refusal(name, at, record, "an object or a Map with fields");
 }
 
+/**
+ * Whether a command says that more keys follow than there are arguments: the library would
+ * look for all of them, though there be a billion.
+ *
+ * @param name Name of the command.
+ * @param args Its arguments, flat.
+ * @returns `true` if it does; servers refuse it.
+ */
+export function lacksKeys(name: string, args: readonly unknown[]): boolean {
+  const at = KEYS_BY_FIRST.test(name) ? 0 : KEYS_BY_SECOND.test(name) ? 1 : undefined;
+  return at !== undefined && Number(args[at]) > args.length - at - 1;
+}
+
 /** What is sent for an argument; `undefined` if nothing can be. */
 function writeArgument(arg: unknown): string | Buffer | undefined {
   switch (typeof arg) {
@@ -84,7 +103,8 @@ function writeArgument(arg: unknown): string | Buffer | undefined {
       // Not 1e+21, which servers do not take for an integer.
       return Number.isInteger(arg) ? BigInt(arg).toString() : String(arg);
     case "bigint":
-      return arg.toString();
+    case "boolean":
+      return String(arg);
     case "object":
       if (arg instanceof ArgumentError) throw arg;
       return arg === null ? undefined : bytesOf(arg);

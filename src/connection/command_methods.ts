@@ -1,4 +1,4 @@
-import { writeArguments } from "./command_arguments.ts";
+import { ArgumentError, lacksKeys, writeArguments } from "./command_arguments.ts";
 import { Redis } from "./library.ts";
 import type { IORedisCommand } from "./library_types.ts";
 import { type CommandCallback, ManagedCommand } from "./managed_command.ts";
@@ -100,19 +100,29 @@ const BY_NAME: Methods = {
   defineCommand(name, definition) {
     LIBRARY.defineCommand!.call(this, name, definition);
     const methods = this as unknown as Methods;
+    const { numberOfKeys: keys } = definition as { numberOfKeys?: number };
     for (const method of [name as string, `${name}Buffer`]) {
-      methods[method] = scriptMethod(name as string, methods[method]!);
+      methods[method] = scriptMethod(name as string, methods[method]!, keys);
     }
   },
 };
 
 /** A script's method: the library makes its command, of arguments that are checked here. */
-function scriptMethod(name: string, run: Method): Method {
+function scriptMethod(name: string, run: Method, numberOfKeys?: number): Method {
   return function (...given) {
     const callback = takeCallback(given);
     const args = given.flat();
     try {
       writeArguments(name, args);
+      if (
+        lacksKeys("evalsha", [
+          "",
+          ...typeof numberOfKeys === "number" ? [numberOfKeys] : [],
+          ...args,
+        ])
+      ) {
+        throw new ArgumentError(`Cannot write ${name}: it has fewer arguments than keys`);
+      }
     } catch (error) {
       return send(this, name, callback ? [error, callback] : [error], "utf8");
     }

@@ -1,6 +1,7 @@
 import info from "ioredis/package.json" with { type: "json" };
 import { VERSION } from "../core/version.ts";
 import { Command, Redis } from "./library.ts";
+import { withoutQuotes } from "./reply_text.ts";
 
 /** Which version of the protocol is spoken: `auto` is 3 where the server knows it. */
 export type ProtocolChoice = "auto" | 2 | 3;
@@ -85,12 +86,11 @@ export async function greet(redis: Redis, greeting: Greeting): Promise<void> {
   if (protocol !== 2) {
     const refusal = await greetWith(redis, greeting, () => hello(redis, greeting));
     if (refusal === undefined) return setProtocol(redis, 3);
-    if (LAST_WORD.test(refusal.message) || isUnauthenticated(refusal, greeting)) {
-      throw refusal;
-    }
+    const isLast = !mayLackHello(refusal.message) || isUnauthenticated(refusal, greeting);
+    if (isLast) throw refusal;
     if (protocol === 3) {
       const text = `the server does not speak RESP3, which protocol: 3 asks for ` +
-        `(it answered HELLO with "${refusal.message}")`;
+        `(it answered HELLO with "${withoutQuotes(refusal.message)}")`;
       throw new GreetingRefused("hello", text);
     }
   }
@@ -99,10 +99,20 @@ export async function greet(redis: Redis, greeting: Greeting): Promise<void> {
   setProtocol(redis, 2);
   const refusal = await greetWith(redis, greeting, () => auth(redis, greeting));
   if (refusal === undefined) return;
-  // In whatever words: it was asked for nothing but the password.
-  const { message } = refusal;
+  // In whatever words: it was asked for nothing but the password, which it may quote.
+  const message = withoutQuotes(refusal.message);
   if (/^(?:LOADING|BUSY|MASTERDOWN)\b/.test(message)) throw refusal;
   throw new GreetingRefused("auth", message);
+}
+
+/**
+ * Whether an error reply may come of a server that does not know HELLO.
+ *
+ * @param message The text of the reply.
+ * @returns `false` if it says something else of the server.
+ */
+export function mayLackHello(message: string): boolean {
+  return !LAST_WORD.test(message);
 }
 
 /** The server wants a password, and there is none: RESP2 would not change that. */
@@ -129,7 +139,9 @@ async function greetWith(
     const reply = send(redis, name, args);
     return reply.catch((error: Error) => {
       if (postponed === undefined || !BUSY.test(error.message)) throw error;
-      return () => postponed(() => redis.call(name, args));
+      // Of the rest, only SELECT must succeed.
+      const again = () => redis.call(name, args);
+      return () => postponed(name === "select" ? again : () => again().catch(() => {}));
     });
   };
   const nothing = Promise.resolve();
@@ -156,7 +168,7 @@ async function greetWith(
 function refusedSelect(error: Error, db: number): Error {
   if (!isReply(error) || !UNKNOWN.test(error.message)) return error;
   const text = `the server has no numbered databases: it answered SELECT ${db} with ` +
-    `"${error.message}"; set db to 0`;
+    `"${withoutQuotes(error.message)}"; set db to 0`;
   return new GreetingRefused("select", text);
 }
 

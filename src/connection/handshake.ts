@@ -13,8 +13,14 @@ import { ConnectionStream, type StreamHooks } from "../transport/stream.ts";
 import type { TlsMaterial } from "../transport/tls.ts";
 import { Connection, type ConnectionObserver } from "./connection.ts";
 import { connectDriver, isReplyError, type Redis } from "./driver.ts";
-import { GreetingRefused, type ProtocolChoice, type ReplyMapping } from "./greeting.ts";
+import {
+  GreetingRefused,
+  mayLackHello,
+  type ProtocolChoice,
+  type ReplyMapping,
+} from "./greeting.ts";
 import { ReplyCheck } from "./reply_check.ts";
+import { withoutQuotes } from "./reply_text.ts";
 
 /** What a socket and its handshake need. */
 export interface HandshakeOptions {
@@ -67,6 +73,9 @@ export interface Link {
 
 /** The socket ended before the server said anything: the server may have said why. */
 export class CutUnheard extends Error {}
+
+/** The server said what may mean that it does not know HELLO, and closed. */
+export class CutAtHello extends Error {}
 
 let lastId = 0;
 /** Most of an error reply that is kept, in bytes. */
@@ -123,7 +132,10 @@ class Wire implements StreamHooks {
     const isAnswer = isReplyError(error) || error instanceof GreetingRefused;
     if (isAnswer || !this.ended.aborted) return error;
     const { reason } = this.ended;
-    if (this.#said !== undefined) return new Error(this.#said);
+    if (this.#said !== undefined) {
+      const text = withoutQuotes(this.#said);
+      return mayLackHello(text) ? new CutAtHello(text) : new Error(text);
+    }
     return this.stream.bytesReceived === 0 ? new CutUnheard(reason.message) : reason;
   }
 }

@@ -4,6 +4,7 @@ import {
   type ArgumentError,
   checkName,
   checkRecord,
+  lacksKeys,
   writeArguments,
 } from "./command_arguments.ts";
 import { Command } from "./library.ts";
@@ -33,6 +34,8 @@ interface OpenCommand extends Pick<IORedisCommand, Shared> {
   keys?: unknown[];
   /** Called with what becomes of it. */
   readonly callback?: CommandCallback;
+  /** Looks for its keys, once, and replaces each. */
+  _iterateKeys(replace?: (key: unknown) => unknown): unknown[];
 }
 
 const OpenCommand = Command as unknown as new (
@@ -98,6 +101,19 @@ export class ManagedCommand extends OpenCommand {
     // Who intercepts a command puts a function of its own in the place of resolve().
     return replyEncoding === "utf8" && TEXT_READS.has(this.name) &&
       this.resolve === ManagedCommand.prototype.resolve;
+  }
+
+  /** Called by the library. */
+  override _iterateKeys(replace?: (key: unknown) => unknown): unknown[] {
+    if (this.keys !== undefined) return this.keys;
+    if (lacksKeys(this.name, this.args)) return this.keys = [];
+    const { args } = this;
+    const { length } = args;
+    const keys = super._iterateKeys(replace);
+    if (args.length === length) return keys;
+    // Where arguments are missing, it takes what is not there for keys, and adds it.
+    args.length = length;
+    return this.keys = keys.filter((key) => args.includes(key as string));
   }
 
   /** Called by the library's constructor. */

@@ -13,7 +13,14 @@ import {
   isPermanent,
 } from "./connect_failure.ts";
 import type { Connection } from "./connection.ts";
-import { CutUnheard, type HandshakeOptions, type Link, shakeHands } from "./handshake.ts";
+import type { ProtocolChoice } from "./greeting.ts";
+import {
+  CutAtHello,
+  CutUnheard,
+  type HandshakeOptions,
+  type Link,
+  shakeHands,
+} from "./handshake.ts";
 import { keepBeating } from "./heartbeat.ts";
 import { overhear } from "./overhear.ts";
 import { isServing, type LoadingProgress, waitUntilReady } from "./readiness.ts";
@@ -384,22 +391,19 @@ export class Opener {
     this.#endpoint = describeEndpoint(endpoint);
     const { clock, protocol = "auto" } = this.#options;
     const isPlain = clock.now() < this.#plainUntil;
+    const shake = (version: ProtocolChoice) =>
+      shakeHands(this.#options, endpoint, name, signal, version);
     try {
-      return await shakeHands(
-        this.#options,
-        endpoint,
-        name,
-        signal,
-        isPlain ? 2 : protocol,
-      );
+      return await shake(isPlain ? 2 : protocol);
     } catch (error) {
-      if (!(error instanceof CutUnheard) || !this.#mayOverhear()) throw error;
-      const said = await this.#overhear(endpoint, signal);
+      const isUnheard = error instanceof CutUnheard;
+      const isCut = isUnheard || error instanceof CutAtHello;
+      if (!isCut || !this.#mayOverhear()) throw error;
+      const said = isUnheard ? await this.#overhear(endpoint, signal) : undefined;
       if (said !== undefined) throw said;
       if (protocol !== "auto" || isPlain) throw error;
       // It may be HELLO that it closes at.
-      const link = await shakeHands(this.#options, endpoint, name, signal, 2)
-        .catch(() => Promise.reject(error));
+      const link = await shake(2).catch(() => Promise.reject(error));
       this.#plainUntil = clock.now() + PLAIN_MS;
       return link;
     }

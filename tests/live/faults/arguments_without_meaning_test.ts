@@ -62,7 +62,6 @@ const WITHOUT_MEANING: Record<string, unknown> = {
   "an object (Promise)": Promise.resolve("a"),
   "an object (String)": new String("a"),
   "a symbol": Symbol("x"),
-  "a boolean": true,
   "a function": () => {},
   "bytes that were transferred": transferred(Uint8Array.from([1, 2])),
   "bytes that were transferred, or": transferred(new ArrayBuffer(2)),

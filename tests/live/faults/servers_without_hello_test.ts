@@ -54,8 +54,8 @@ for (const [who, reply] of Object.entries(REFUSALS)) {
     ));
 }
 
-/** A proxy that closes the connection at HELLO, and passes all else on. */
-async function startCloser(to: { host: string; port: number }) {
+/** A proxy that closes the connection at HELLO, maybe with a word, and passes all else on. */
+async function startCloser(to: { host: string; port: number }, word = "") {
   const hellos: number[] = [];
   const accepted: number[] = [];
   const listener = createServer((client) => {
@@ -65,11 +65,13 @@ async function startCloser(to: { host: string; port: number }) {
       client.destroy();
       server.destroy();
     };
-    for (const socket of [client, server]) socket.on("error", end).on("close", end);
+    client.on("error", end).on("close", end);
+    server.on("error", end).on("end", end);
     client.on("data", (chunk) => {
       if (!/\r\nhello\r\n/i.test(chunk.toString())) return void server.write(chunk);
       hellos.push(Date.now());
-      end();
+      client.end(word);
+      server.destroy();
     });
     server.on("data", (chunk) => client.write(chunk));
   });
@@ -85,9 +87,15 @@ async function startCloser(to: { host: string; port: number }) {
   };
 }
 
-Deno.test("row 56: a server that closes at HELLO gets RESP2, and is asked for HELLO no more", async () => {
+for (const word of ["", "-ERR unknown command\r\n"]) {
+  const how = word === "" ? "closes at HELLO" : "refuses HELLO and closes";
+  Deno.test(`row 56: a server that ${how} gets RESP2, and is asked for HELLO no more`, () =>
+    meetCloser(word));
+}
+
+async function meetCloser(word: string): Promise<void> {
   await using server = await RedisServer.start({ config: { requirepass: "secret" } });
-  await using closer = await startCloser(server);
+  await using closer = await startCloser(server, word);
   const options = {
     port: closer.port,
     password: "secret",
@@ -98,12 +106,13 @@ Deno.test("row 56: a server that closes at HELLO gets RESP2, and is asked for HE
   assertEquals(await client.set("k", "v"), "OK");
   await using lease = await manager.acquire("main");
   assertEquals(await lease.client.get("k"), "v");
-  // One for HELLO, one that heard nothing, and the two that are used.
-  assertEquals([closer.hellos.length, closer.accepted.length], [1, 4]);
+  // One for HELLO, one to hear why it closes, and the two that are used.
+  const accepted = word === "" ? 4 : 3;
+  assertEquals([closer.hellos.length, closer.accepted.length], [1, accepted]);
   const { circuitBreaker, state } = manager.getHealthStatus().databases.main!;
   assertEquals([circuitBreaker, state], ["closed", "healthy"]);
   assertEquals(manager.getStatistics().databaseStats.main!.failedConnections, 0);
-});
+}
 
 Deno.test("protocol: 2 sends no HELLO, and 3 is refused at once where it is not known", () =>
   onStage(
@@ -159,6 +168,27 @@ Deno.test("what RESP2 is refused fails fast, with the reason", async () => {
       assert(error.message.includes(text), error.message);
       assertEquals([error.retryable, stats().totalRetryAttempts], [false, 0]);
       assertEquals(relay.accepted.length, 1);
+    });
+  }
+});
+
+Deno.test("no error shows the password, whatever the server quotes", async () => {
+  const password = "s3cr3t-of-the-handshake";
+  const quotes = (name: string) =>
+    `-ERR unknown command '${name}', with args beginning with: '3' 'AUTH' '${password}' \r\n`;
+  const script: RelayScript = ([name = ""]) =>
+    /^(?:hello|auth)$/i.test(name) ? quotes(name) : undefined;
+  for (const protocol of ["auto", 2, 3] as const) {
+    await onStage({
+      relay: { script },
+      manager: { password, connectRetry: {}, databases: { main: { protocol } } },
+    }, async ({ manager }) => {
+      const error = await assertRejects(() => manager.getClient("main").get("k"), Error);
+      const shown = Deno.inspect([error, manager.getStatistics(), manager], {
+        depth: 20,
+      });
+      assert(error.message.includes("unknown command"), error.message);
+      assert(!shown.includes(password), shown);
     });
   }
 });

@@ -32,7 +32,7 @@ const ARGUMENTS: [string, unknown[]][] = [
   ["msetnx", [{ a: 1 }]],
   ["hset", ["h", { a: 1, b: 2 }]],
   ["hset", ["h", new Map([["a", "1"]])]],
-  ["hmset", ["h", { a: 1 }]],
+  ["hmset", ["h", { a: 1, b: true, c: false }]],
   ["del", [["a", "b"], "c"]],
   ["zadd", ["z", -Infinity, "m", 1e21, "n", -0, "o", 2n ** 63n, "p"]],
   ["eval", ["return 1", 2, "a", "b", "c"]],
@@ -140,5 +140,25 @@ Deno.test("where the library makes the promise elsewhere, it is a command like a
     assertEquals(owner.told, [Buffer.from("v")]);
   } finally {
     prototype.initPromise = initPromise!;
+  }
+});
+
+Deno.test("a command whose keys are missing has none, and is sent as it is", () => {
+  const keyless: [string, unknown[]][] = [
+    ["eval", ["return 1", 1e9, "k"]],
+    ["EVALSHA", ["sha", "Infinity"]],
+    ["blmpop", [0, Infinity, "k", "LEFT"]],
+    ["zunionstore", ["to", 3, "a", "b"]],
+    ["zinter", [2, "a"]],
+    ["get", []],
+    ["bitop", ["AND"]],
+  ];
+  for (const [name, args] of keyless) {
+    const options = { replyEncoding: "utf8", keyPrefix: "p:" } as const;
+    const command = new ManagedCommand(name, args, options);
+    assertEquals(command.getKeys(), [], name);
+    assertEquals(command.args, args.map(String), name);
+    const bare = new ManagedCommand(name, args, { replyEncoding: "utf8" });
+    assertEquals([bare.getKeys(), bare.toWritable({})], [[], command.toWritable({})]);
   }
 });
