@@ -62,7 +62,20 @@ function locateBySentinels(
   const { connectTimeoutMs, healthCheckIntervalMs, nodes } = config;
   // The configuration's checks have seen to it that there is one.
   const name = config.sentinelName!;
-  const { sentinelPassword, sentinelTls, sentinelUsername } = config;
+  const { password, sentinelPassword, sentinelTls, sentinelUsername, tls, username } =
+    config;
+  const common = {
+    database: config.name,
+    db: 0,
+    keyPrefix: "",
+    silenceLimitMs: connectTimeoutMs,
+    replyLimits: config.replyLimits,
+    openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
+    clock,
+    // What is answered here says nothing of how the database serves.
+    observer: { answered: () => {}, troubled: () => {} },
+    ...(config.socketKeepalive ? { keepalive: config.socketKeepaliveOptions } : {}),
+  };
   const primary = new SentinelPrimary({
     database: config.name,
     name,
@@ -72,19 +85,16 @@ function locateBySentinels(
     moved,
     clock,
     handshake: {
-      database: config.name,
-      db: 0,
-      keyPrefix: "",
-      silenceLimitMs: connectTimeoutMs,
-      replyLimits: config.replyLimits,
-      openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
-      clock,
-      // What sentinels answer says nothing of the database.
-      observer: { answered: () => {}, troubled: () => {} },
+      ...common,
       ...(sentinelUsername === undefined ? {} : { username: sentinelUsername }),
       ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
-      ...(config.socketKeepalive ? { keepalive: config.socketKeepaliveOptions } : {}),
       ...(sentinelTls.enabled ? { tls: () => readTlsMaterial(sentinelTls) } : {}),
+    },
+    serverHandshake: {
+      ...common,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(tls.enabled ? { tls: () => readTlsMaterial(tls) } : {}),
     },
   });
   const sentinels = nodes.map((node) => describeEndpoint({ kind: "tcp", ...node }));

@@ -3,6 +3,7 @@ import { AuthError } from "../core/errors/mod.ts";
 import { type Asking, WrongServer } from "../connection/confirm.ts";
 import type { HandshakeOptions } from "../connection/handshake.ts";
 import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
+import { PromotionWatch } from "./promotion_watch.ts";
 import { SentinelEpochs } from "./sentinel_epochs.ts";
 import { SentinelFailure, SentinelLink } from "./sentinel_link.ts";
 import { readRole } from "./sentinel_replies.ts";
@@ -23,6 +24,8 @@ export interface SentinelOptions {
   readonly sentinels: readonly SentinelAddress[];
   /** How a sentinel is connected to: its credentials, its TLS. */
   readonly handshake: HandshakeOptions;
+  /** How a server of the database is connected to. */
+  readonly serverHandshake: HandshakeOptions;
   /** Deadline of one attempt to connect the database, in milliseconds: the sentinels'
    * answers and the server's share it. */
   readonly connectTimeoutMs: number;
@@ -43,6 +46,10 @@ interface Reached {
   readonly epoch: number | undefined;
 }
 
+/** How long an announcement counts more than what sentinels answer, in milliseconds. */
+const ANNOUNCED_MS = 5000;
+/** Most sentinels that are listened to. */
+const MAX_WATCHED = 9;
 /** Longest time that one sentinel may take, in milliseconds. */
 const MAX_ASK_MS = 1000;
 /** How often a silent sentinel is asked at least, in milliseconds. */
@@ -59,12 +66,17 @@ const MAX_HEARTBEAT_MS = 10_000;
 export class SentinelPrimary {
   readonly #options: SentinelOptions;
   readonly #roster: SentinelRoster;
-  readonly #watch: SentinelWatch;
+  /** One for each sentinel: only the one that leads a failover tells of the promotion, and
+   * the others of their switch before it does. */
+  readonly #watches = new Map<string, SentinelWatch>();
+  readonly #promotions: PromotionWatch;
   readonly #epochs = new SentinelEpochs();
   readonly #stop = new AbortController();
   /** The question that is being asked; those who come meanwhile share its answer. */
   #asking: Promise<Endpoint> | undefined;
   #primary: string | undefined;
+  /** What a sentinel announced a moment ago. */
+  #announced: { readonly endpoint: Endpoint; readonly until: number } | undefined;
 
   /**
    * Makes a finder; opens nothing.
@@ -74,16 +86,11 @@ export class SentinelPrimary {
   constructor(options: SentinelOptions) {
     this.#options = options;
     this.#roster = new SentinelRoster(options.sentinels);
-    const { clock, heartbeatMs, name } = options;
-    this.#watch = new SentinelWatch({
-      name,
-      open: async (signal) => (await this.#reach(signal)).link,
-      switched: (address, by) => this.#switched(address, by),
-      heartbeatMs: heartbeatMs > 0
-        ? Math.min(heartbeatMs, MAX_HEARTBEAT_MS)
-        : MAX_HEARTBEAT_MS,
+    this.#promotions = new PromotionWatch({
+      handshake: options.serverHandshake,
       timeoutMs: this.#askTimeoutMs,
-      clock,
+      promoted: (address) => this.#announce(address),
+      signal: this.#stop.signal,
     });
   }
 
@@ -100,7 +107,11 @@ export class SentinelPrimary {
    * @throws {Error} If none could say; names each one and what it said.
    */
   resolve(): Promise<Endpoint> {
-    this.#watch.start();
+    this.#watchAll();
+    const announced = this.#announced;
+    if (announced !== undefined && this.#options.clock.now() < announced.until) {
+      return Promise.resolve(announced.endpoint);
+    }
     this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
     return this.#asking;
   }
@@ -116,6 +127,7 @@ export class SentinelPrimary {
     const role = readRole(await ask("role"));
     if (role === "master") return this.#isAt(endpoint);
     this.#roster.distrust();
+    this.#announced = undefined;
     throw new WrongServer(
       `the sentinels call ${describeEndpoint(endpoint)} the primary ` +
         `"${this.#options.name}", and it says that it is a ${nameOf(role)}`,
@@ -125,7 +137,7 @@ export class SentinelPrimary {
   /** Ends the connections to sentinels, for good. */
   close(): void {
     this.#stop.abort(new Error("closed by the manager"));
-    this.#watch.close();
+    for (const watch of this.#watches.values()) watch.close();
   }
 
   /** All sentinels in turn and the server itself fit into one attempt to connect. */
@@ -141,10 +153,70 @@ export class SentinelPrimary {
     return { kind: "tcp", ...primary };
   }
 
-  /** A sentinel says where the primary is by now. */
+  /** Listens to every sentinel that is known by now, and to no other. */
+  #watchAll(): void {
+    if (this.#stop.signal.aborted) return;
+    const known = this.#roster.inTurn().slice(0, MAX_WATCHED);
+    const names = new Set(known.map(describeSentinel));
+    for (const [name, watch] of this.#watches) {
+      if (names.has(name)) continue;
+      watch.close();
+      this.#watches.delete(name);
+    }
+    for (const address of known) {
+      const name = describeSentinel(address);
+      if (this.#watches.has(name)) continue;
+      const watch = this.#makeWatch(address);
+      this.#watches.set(name, watch);
+      watch.start();
+    }
+  }
+
+  #makeWatch(address: SentinelAddress): SentinelWatch {
+    const { clock, handshake, heartbeatMs, name } = this.#options;
+    const timeoutMs = this.#askTimeoutMs;
+    return new SentinelWatch({
+      name,
+      open: (signal) => SentinelLink.open(handshake, address, timeoutMs, signal),
+      selected: (replica) => this.#promotions.selected(replica),
+      switched: (primary, by) => this.#switched(primary, by),
+      found: (primary, by) => void this.#found(primary, by),
+      heartbeatMs: heartbeatMs > 0
+        ? Math.min(heartbeatMs, MAX_HEARTBEAT_MS)
+        : MAX_HEARTBEAT_MS,
+      timeoutMs,
+      clock,
+    });
+  }
+
+  /** A sentinel announces that the primary is another server now. */
   #switched(address: SentinelAddress, by: SentinelLink): void {
+    this.#announce(address);
+    by.epoch(this.#options.name).then((epoch) => {
+      // It has heard late of a failover that is not the last one: the others know better.
+      if (this.#epochs.isBehind(epoch)) this.#announced = undefined;
+      this.#epochs.note(epoch);
+    }, () => {});
+  }
+
+  /** The primary is another server now; the sentinels, or some, may not know it yet. */
+  #announce(address: SentinelAddress): void {
+    const endpoint: Endpoint = { kind: "tcp", ...address };
+    const until = this.#options.clock.now() + ANNOUNCED_MS;
+    this.#announced = { endpoint, until };
+    this.#isAt(endpoint);
+  }
+
+  /** A sentinel that is listened to from now on takes a server for the primary. */
+  async #found(address: SentinelAddress, by: SentinelLink): Promise<void> {
+    const { clock, name } = this.#options;
+    const epoch = await by.epoch(name).catch(() => undefined);
+    // Within that time it may not have heard of what another one has announced.
+    const isOver = (this.#announced?.until ?? -Infinity) <= clock.now();
+    const isNews = !this.#epochs.isBehind(epoch) && isOver;
+    if (!isNews || this.#stop.signal.aborted) return;
+    this.#epochs.note(epoch);
     this.#isAt({ kind: "tcp", ...address });
-    by.epoch(this.#options.name).then((epoch) => this.#epochs.note(epoch), () => {});
   }
 
   /** The first sentinel that can say where the primary is; the others are learned. */
@@ -184,6 +256,7 @@ export class SentinelPrimary {
       const epoch = await link.epoch(name);
       const primary = await link.primary(name);
       this.#roster.learn(address, await link.others(name));
+      this.#watchAll();
       return { address, epoch, link, primary };
     } catch (error) {
       link.close();

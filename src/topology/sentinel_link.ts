@@ -4,7 +4,13 @@ import type { Answer, Connection } from "../connection/connection.ts";
 import { Command } from "../connection/driver.ts";
 import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
 import { track } from "../connection/tracked.ts";
-import { readEpoch, readPrimary, readSentinels, readSwitch } from "./sentinel_replies.ts";
+import {
+  readEpoch,
+  readPrimary,
+  readReplica,
+  readSentinels,
+  readSwitch,
+} from "./sentinel_replies.ts";
 import { describeSentinel, type SentinelAddress } from "./sentinel_roster.ts";
 
 /** Why a sentinel was of no use. */
@@ -22,6 +28,22 @@ export class SentinelFailure extends Error {
     super(message);
     this.kind = kind;
   }
+}
+
+/** Channel on which every sentinel says that it takes another server for the primary. */
+const SWITCHED = "+switch-master";
+/** Channel on which the sentinel that leads a failover says that it has seen the new primary
+ * be one: a second or more before it sends the other. */
+const PROMOTED = "+promoted-slave";
+/** Channel on which it says which replica it is about to promote. */
+const SELECTED = "+selected-slave";
+
+/** What a sentinel tells of failovers. */
+export interface FailoverEvents {
+  /** A replica is about to be promoted. */
+  readonly selected: (address: SentinelAddress) => void;
+  /** The primary is another server now. */
+  readonly switched: (address: SentinelAddress) => void;
 }
 
 /** A connection to one sentinel, over the same layers as every other. */
@@ -120,16 +142,19 @@ export class SentinelLink {
    * Listens to failovers from now on.
    *
    * @param name What the sentinels call the primary.
-   * @param switched Called with where the primary is.
+   * @param events Told what the sentinel says.
    * @throws {SentinelFailure} If it does not let itself be listened to.
    */
   async listen(
     name: string,
-    switched: (address: SentinelAddress) => void,
+    events: FailoverEvents,
   ): Promise<void> {
-    this.#connection.redis.on("message", (_channel: string, message: string) => {
-      const address = readSwitch(message, name);
-      if (address !== undefined) switched(address);
+    this.#connection.redis.on("message", (channel: string, message: string) => {
+      const read = channel === SWITCHED ? readSwitch : readReplica;
+      const address = read(message, name);
+      if (address === undefined) return;
+      if (channel === SELECTED) events.selected(address);
+      else events.switched(address);
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const owner = {
@@ -137,7 +162,7 @@ export class SentinelLink {
       failed: (_command: unknown, error: Error) =>
         reject(new SentinelFailure("unreachable", error.message)),
     };
-    const command = new Command("subscribe", ["+switch-master"]);
+    const command = new Command("subscribe", [SWITCHED, PROMOTED, SELECTED]);
     this.#connection.send(track(command, owner, this.#timeoutMs));
     await promise;
   }

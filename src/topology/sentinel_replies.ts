@@ -76,6 +76,23 @@ export function readSwitch(message: string, name: string): SentinelAddress | und
 }
 
 /**
+ * Reads a message about a replica in a failover, such as one on the channel
+ * `+promoted-slave`: `slave NAME HOST PORT @ PRIMARY HOST PORT`.
+ *
+ * @param message The message.
+ * @param name Name of the primary that matters.
+ * @returns Where the replica is; `undefined` if the message is about another primary.
+ */
+export function readReplica(
+  message: string,
+  name: string,
+): SentinelAddress | undefined {
+  const [kind, , host = "", port = "", at, what] = message.split(" ");
+  const isMeant = kind === "slave" && at === "@" && what === name;
+  return isMeant ? addressOf(host, port) : undefined;
+}
+
+/**
  * Reads the reply to `ROLE`.
  *
  * @param reply The reply.

@@ -8,11 +8,15 @@ import type { SentinelAddress } from "./sentinel_roster.ts";
 export interface SentinelWatchOptions {
   /** What the sentinels call the primary. */
   readonly name: string;
-  /** Connects to the first sentinel that answers. */
+  /** Connects to the sentinel. */
   readonly open: (signal: AbortSignal) => Promise<SentinelLink>;
-  /** Told where the primary is, and by whom: at each failover, and when it listens again
-   * after it could not. */
+  /** Told where the primary is, and by whom, at each failover. */
   readonly switched: (address: SentinelAddress, by: SentinelLink) => void;
+  /** Told which replica is about to be promoted. */
+  readonly selected: (address: SentinelAddress) => void;
+  /** Told where the sentinel takes the primary to be when it begins to listen: what
+   * happened before is not announced again. */
+  readonly found: (address: SentinelAddress, by: SentinelLink) => void;
   /** How often a silent sentinel is asked for a sign of life, in milliseconds. */
   readonly heartbeatMs: number;
   /** How long it may take to answer, in milliseconds. */
@@ -29,7 +33,7 @@ type State =
   | { readonly name: "closed" };
 
 /**
- * Listens to one sentinel for failovers, and to another one when that one is gone.
+ * Listens to one sentinel for failovers, and connects to it again when it is gone.
  *
  * ```
  * idle ── start() ──► connecting ──► listening ── lost ──► connecting
@@ -68,16 +72,19 @@ export class SentinelWatch {
   async #connect(attempt: number): Promise<void> {
     const state: State = { name: "connecting", attempt };
     this.#state = state;
-    const { name, open, switched } = this.#options;
+    const { found, name, open, selected, switched } = this.#options;
     let link: SentinelLink | undefined;
     try {
       const opened = link = await open(this.#stop.signal);
-      await link.listen(name, (address) => switched(address, opened));
+      await link.listen(name, {
+        selected,
+        switched: (address) => switched(address, opened),
+      });
       // What happened while nobody listened.
       const address = await link.primary(name);
       if (this.#state !== state) return link.close();
       this.#listening(link);
-      switched(address, link);
+      found(address, link);
     } catch {
       link?.close();
       if (this.#state === state) this.#pause(attempt + 1);

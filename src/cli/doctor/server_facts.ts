@@ -1,3 +1,5 @@
+import { serverMode, serverVersion } from "../server_version.ts";
+
 /** Lines `name:value` of INFO by name. */
 export type Info = Readonly<Record<string, string>>;
 
@@ -36,15 +38,17 @@ export interface Verdict {
  * @returns The verdict.
  */
 export function judgeServer(info: Info, mode: string): Verdict {
-  const message = `version ${info.redis_version ?? "unknown"}, ${info.redis_mode}`;
-  if (info.redis_mode === "cluster" && mode !== "cluster") {
+  const read = (name: string) => info[name];
+  const kind = serverMode(read);
+  const message = `version ${serverVersion(read)}, ${kind}`;
+  if (kind === "cluster" && mode !== "cluster") {
     return {
       status: "warn",
       message: `${message}: keys of other nodes' slots are refused (MOVED)`,
       advice: "set mode: cluster, with this server among nodes",
     };
   }
-  if (info.redis_mode === "sentinel") {
+  if (kind === "sentinel") {
     return {
       status: "fail",
       message: `${message}: it holds no data`,

@@ -1,3 +1,4 @@
+import { serverVersion } from "../server_version.ts";
 import type { RedisClient, RedisConfig, RedisConnectionManager } from "../../../mod.ts";
 import { managerFor } from "./mooring.ts";
 
@@ -83,7 +84,7 @@ export class ServerView implements AsyncDisposable {
     const info = await this.#info();
     const number = (name: string) => Number(info.get(name) ?? 0);
     return {
-      version: info.get("valkey_version") ?? info.get("redis_version") ?? "unknown",
+      version: serverVersion((name) => info.get(name)),
       role: info.get("role") ?? "unknown",
       replicas: number("connected_slaves"),
       isCluster: info.get("cluster_enabled") === "1",

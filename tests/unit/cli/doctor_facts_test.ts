@@ -49,6 +49,18 @@ Deno.test("judgeServer() objects to a server of another kind than is configured"
   assertVerdict(judge("cluster", "cluster"), "ok", "cluster");
   assertVerdict(judge("cluster", "standalone"), "warn", "MOVED");
   assertVerdict(judge("sentinel", "standalone"), "fail", "holds no data");
+  const valkey = (server_mode: string, mode: string) =>
+    judgeServer({
+      redis_version: "7.2.4",
+      server_name: "valkey",
+      valkey_version: "9.1.2",
+      server_mode,
+    }, mode);
+  const version = "version 9.1.2 (valkey), standalone";
+  assertVerdict(valkey("standalone", "standalone"), "ok", version);
+  assertVerdict(valkey("cluster", "standalone"), "warn", "MOVED");
+  assertVerdict(valkey("sentinel", "standalone"), "fail", "holds no data");
+  assertVerdict(judgeServer({}, "standalone"), "ok", "version unknown, unknown kind");
 });
 
 Deno.test("adviceFor() fits what was said of the failure", () => {
