@@ -75,14 +75,16 @@ Deno.test("row 4: a read is not read again where the retry budget is used up, an
 Deno.test("row 4: EVAL, a pipeline and MULTI are ambiguous and ran once", () =>
   onStage({}, async ({ server, relay, manager }) => {
     const client = manager.getClient("main");
+    // On a connection's first transaction nothing is sent behind MULTI until it is answered.
+    await client.multi().ping().exec();
     const attempts: [string, () => Promise<unknown>, string][] = [
+      ["multi", () => client.multi().incr("multi").incr("multi").exec(), "2"],
       ["eval", () => client.eval("return redis.call('INCR', 'eval')", 0), "1"],
       [
         "pipe",
         () => manager.pipeline("main", (p) => void p.incr("pipe").incr("pipe")),
         "2",
       ],
-      ["multi", () => client.multi().incr("multi").incr("multi").exec(), "2"],
     ];
     for (const [key, attempt, value] of attempts) {
       await client.ping();
@@ -92,6 +94,17 @@ Deno.test("row 4: EVAL, a pipeline and MULTI are ambiguous and ran once", () =>
       assertEquals(error?.delivery, "ambiguous", key);
       assertEquals(await server.cli("GET", key), value, key);
     }
+  }));
+
+Deno.test("row 4: where the answer to a connection's first MULTI is swallowed, nothing ran", () =>
+  onStage({}, async ({ server, relay, manager }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    relay.set({ toClient: CUT });
+    const error = await client.multi().incr("n").exec().catch((error) => error);
+    relay.heal();
+    assertEquals(error?.delivery, "never-sent");
+    assertEquals(await server.cli("EXISTS", "n"), 0);
   }));
 
 Deno.test("row 4: with retry_writes the write is sent again, as the caller asked for", () =>
