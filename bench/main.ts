@@ -21,8 +21,7 @@ import { ensureRedisServer } from "../tests/support/redis_binary.ts";
 import type { SuiteOptions } from "./suites.ts";
 import { ioredisContender, nodeRedisContender } from "./tune/rivals.ts";
 
-const USAGE = "Usage: deno task bench --check|--values [--quick] [--only=TEXT]
-" +
+const USAGE = "Usage: deno task bench --check|--values [--quick] [--only=TEXT]\n" +
   "       deno task bench --only=recovery [--quick]";
 /** What is measured apart from the tuning. */
 const SUITES: readonly string[] = ["--check", "--values", "--only=recovery"];
