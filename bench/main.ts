@@ -7,7 +7,8 @@
  * ends with 1 if a bound of theirs is missed: `--quick` takes shorter rounds, `--only=TEXT`
  * runs the rows of the speed suite whose name has the text in it. With `--values` it
  * measures large values beside other clients, with the same options. `REDIS_URL` names the
- * server; without it one is started for the run.
+ * server; without it one is started for the run. `--only=recovery` kills a server of its
+ * own again and again, and measures how soon it is served after its return.
  *
  * @module
  */
@@ -20,7 +21,10 @@ import { ensureRedisServer } from "../tests/support/redis_binary.ts";
 import type { SuiteOptions } from "./suites.ts";
 import { ioredisContender, nodeRedisContender } from "./tune/rivals.ts";
 
-const USAGE = "Usage: deno task bench --check|--values [--quick] [--only=TEXT]";
+const USAGE = "Usage: deno task bench --check|--values [--quick] [--only=TEXT]\n" +
+  "       deno task bench --only=recovery [--quick]";
+/** What is measured apart from the tuning. */
+const SUITES: readonly string[] = ["--check", "--values", "--only=recovery"];
 
 function parseCheck(args: readonly string[]): SuiteOptions | undefined {
   const parsed: SuiteOptions = {};
@@ -89,7 +93,6 @@ async function tune(args: readonly string[]): Promise<number> {
 }
 
 if (import.meta.main) {
-  const isSuite = Deno.args.some((arg) => arg === "--check" || arg === "--values");
-  const run = isSuite ? check : tune;
+  const run = Deno.args.some((arg) => SUITES.includes(arg)) ? check : tune;
   Deno.exitCode = await run(Deno.args);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FAILURE_KINDS } from "../src/resilience/failure_kinds.ts";
+import { FAILURE_KINDS, type FailureRule } from "../src/resilience/failure_kinds.ts";
 import { REPLY_ERRORS, type ReplyErrorRule } from "../src/resilience/reply_errors.ts";
 
 /** Lays a table out as `deno fmt` does: every column as wide as its widest cell. */
@@ -16,17 +16,29 @@ function table(rows: readonly (readonly string[])[]): string {
   return [line(rows[0]!), rule, ...rows.slice(1).map(line)].join("\n");
 }
 
+const COUNTS: Readonly<Record<FailureRule["counts"], string>> = {
+  attempt: "once in `connect_retry.min`",
+  event: "once, until a connection is open",
+  never: "no",
+};
+
+const CURES: Readonly<Record<FailureRule["cure"], string>> = {
+  connection: "a connection",
+  reply: "a reply",
+};
+
 /**
- * What counts against a database's circuit breaker.
+ * What is evidence against a server, for its circuit breaker.
  *
  * @returns A table in Markdown.
  */
 export function breakerMarkdown(): string {
   return table([
-    ["failure", "counts", "what it is", "why"],
-    ...Object.entries(FAILURE_KINDS).map(([kind, { counts, meaning, why }]) => [
+    ["failure", "counts", "over with", "what it is", "why"],
+    ...Object.entries(FAILURE_KINDS).map(([kind, { counts, cure, meaning, why }]) => [
       `\`${kind}\``,
-      counts ? "yes" : "no",
+      COUNTS[counts],
+      counts === "never" ? "" : CURES[cure],
       meaning,
       why,
     ]),

@@ -478,7 +478,9 @@ export class Connection implements StreamHooks, DeadlineBearer {
     const waiting = this.#doubt?.held ?? [];
     const held = failOverdue(waiting, "never-sent", this.#judged(now));
     const isSilent = sent.expired > 0 && this.#isSilent(now);
-    if (sent.expired > 0) this.#observer.troubled(isSilent ? "silent" : "late");
+    if (sent.expired > 0) {
+      this.#observer.troubled(isSilent && sent.isAnswerDue ? "silent" : "late");
+    }
     if (isSilent) {
       const ms = Math.round(now - Math.max(this.#lastReplyAt, this.#log.oldest));
       this.close({

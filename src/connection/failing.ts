@@ -82,14 +82,16 @@ export function failLost(
  * @param commands The commands, in order.
  * @param delivery What is known of all of them.
  * @param judged Of which connection they are.
- * @returns How many were failed, and the next deadline; infinite for none.
+ * @returns How many were failed, whether the server should have answered one of them, and
+ * the next deadline; infinite for none.
  */
 export function failOverdue(
   commands: readonly { readonly name: string }[],
   delivery: Delivery,
   { database, now, times }: Judged,
-): { expired: number; next: number } {
+): { expired: number; isAnswerDue: boolean; next: number } {
   let expired = 0;
+  let isAnswerDue = false;
   let next = Infinity;
   for (const command of commands as readonly TrackedCommand[]) {
     const { tracking } = command;
@@ -100,11 +102,14 @@ export function failOverdue(
     if (startedAt + timeoutMs > now) next = Math.min(next, startedAt + timeoutMs);
     else {
       expired++;
+      // One that blocks, and was sent late in its caller's time, is not owed a reply yet.
+      const dueAt = sentAt! + (tracking.info?.class === "blocking" ? timeoutMs : 0);
+      isAnswerDue ||= dueAt <= now;
       const spent = spentOn(command, now, delivery === "ambiguous" ? sentAt : undefined);
       const { name } = command;
       const error = new CommandTimeoutError(database, name, timeoutMs, delivery, spent);
       tracking.owner.failed(command, error, delivery);
     }
   }
-  return { expired, next };
+  return { expired, isAnswerDue, next };
 }

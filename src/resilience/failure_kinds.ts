@@ -86,7 +86,7 @@ export const FAILURE_KINDS: Readonly<Record<FailureKind, FailureRule>> = Object.
   "silent": rule(
     "event",
     "reply",
-    "an open connection gave no reply for command_timeout while some were owed",
+    "an open connection gave no reply for command_timeout while commands waited for some",
     "the server hangs or is overloaded, and more work makes it worse",
   ),
   "protocol": rule(

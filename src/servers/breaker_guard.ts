@@ -7,6 +7,9 @@ import { makeBreaker } from "./parts.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { BreakerChange, CircuitBreaker } from "../resilience/circuit_breaker.ts";
 
+/** Least time that callers are told to wait, in milliseconds: an attempt may be under way. */
+const LEAST_RETRY_AFTER_MS = 50;
+
 /** What a breaker guard needs. */
 export interface BreakerGuardParts {
   /** The database. */
@@ -47,9 +50,10 @@ export class BreakerGuard {
   openError(): CircuitOpenError {
     const { config, nextAttemptInMs } = this.#parts;
     const { isCuredByConnection, retryAfterMs } = this.breaker;
+    const nextMs = Math.max(LEAST_RETRY_AFTER_MS, nextAttemptInMs());
     return new CircuitOpenError(
       config.name,
-      isCuredByConnection ? Math.min(retryAfterMs, nextAttemptInMs()) : retryAfterMs,
+      isCuredByConnection ? Math.min(retryAfterMs, nextMs) : retryAfterMs,
       this.#named(this.#lastTripReason),
     );
   }

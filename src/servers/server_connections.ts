@@ -384,9 +384,9 @@ export class ServerConnections {
           this.breaker.recordReply();
         },
         troubled: (kind) => {
+          statistics.troubled();
           if (kind === "idle") return this.health.idleEnded();
           this.health.troubled();
-          statistics.troubled();
           this.breaker.recordFailure(kind);
           this.health.update();
         },

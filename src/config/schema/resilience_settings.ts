@@ -86,14 +86,14 @@ export const RESILIENCE_SETTINGS: readonly Setting[] = rows(false, [
     yaml: "circuit_breaker_threshold",
     kind: integer(1, 1_000_000),
     default: 5,
-    description: "Consecutive failures that open the breaker.",
+    description: "Pieces of evidence in a row that open the breaker.",
   },
   {
     key: "circuitBreakerTimeoutMs",
     yaml: "circuit_breaker_timeout",
     kind: duration(1),
     default: 60_000,
-    description: "How long callers wait for a probe while the breaker is open.",
+    description: "How long a server that hangs is left alone while the breaker is open.",
   },
   {
     key: "replyLimits.maxDepth",

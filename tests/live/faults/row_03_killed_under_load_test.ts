@@ -4,7 +4,7 @@ import { Ledger } from "../../support/accounting.ts";
 import { delay, waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
 import { report } from "./_report.ts";
-import { assertCountsAgree, QUICK_RETRY, Stopwatch } from "./_stage.ts";
+import { assertCountsAgree, Stopwatch } from "./_stage.ts";
 
 const CALLERS = 500;
 
@@ -12,8 +12,6 @@ Deno.test("row 3: killed under load and restarted, each INCR counts once or is t
   withManager(
     {
       commandTimeoutMs: 3000,
-      connectRetry: { ...QUICK_RETRY, attempts: 20 },
-      circuitBreakerTimeoutMs: 200,
       databases: { main: { db: 0 } },
     },
     async ({ manager, server }) => {

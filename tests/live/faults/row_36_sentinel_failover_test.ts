@@ -14,7 +14,7 @@ import { SentinelTopology } from "../../support/sentinel_topology.ts";
 import { runChild } from "./_child.ts";
 import { report } from "./_report.ts";
 import { classify, durableWrite, TokenWriters } from "./_token_writers.ts";
-import { assertTook, QUICK_RETRY, Stopwatch } from "./_stage.ts";
+import { assertTook, Stopwatch } from "./_stage.ts";
 
 const CALLERS = 100;
 /** Writers that ask for each write whether the replica has it. */
@@ -27,8 +27,6 @@ function managerOf(redis: SentinelTopology, options: ManagerOptions = {}) {
     sentinelName: redis.name,
     commandTimeoutMs: 10_000,
     connectTimeoutMs: 2000,
-    connectRetry: { ...QUICK_RETRY, attempts: 60 },
-    circuitBreakerTimeoutMs: 500,
     databases: { main: { db: 0 } },
     ...options,
   });

@@ -4,7 +4,7 @@ import { Ledger } from "../../support/accounting.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
 import { ClusterTopology } from "../../support/topology.ts";
 import { report } from "./_report.ts";
-import { QUICK_RETRY, Stopwatch } from "./_stage.ts";
+import { Stopwatch } from "./_stage.ts";
 import { durableWrite, type TokenBooks, TokenWriters } from "./_token_writers.ts";
 
 const CALLERS = 60;
@@ -61,8 +61,6 @@ async function onCluster(
       nodes: cluster.endpoints,
       commandTimeoutMs: 20_000,
       connectTimeoutMs: 3000,
-      connectRetry: QUICK_RETRY,
-      circuitBreakerTimeoutMs: 300,
       databases: { main: {} },
     });
     await row(cluster, manager);

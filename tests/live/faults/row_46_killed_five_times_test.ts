@@ -5,7 +5,7 @@ import { withManager } from "../../support/managed.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
 import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
-import { assertCountsAgree, QUICK_RETRY } from "./_stage.ts";
+import { assertCountsAgree } from "./_stage.ts";
 
 /** Kills and restarts a server under load; each time until it serves again. */
 async function killFiveTimes(
@@ -25,8 +25,6 @@ Deno.test("row 46: killed five times under 50 writers, nothing is lost, doubled 
   withManager(
     {
       commandTimeoutMs: 3000,
-      connectRetry: { ...QUICK_RETRY, attempts: 20 },
-      circuitBreakerTimeoutMs: 100,
       databases: { main: { db: 0 } },
     },
     async ({ manager, server }) => {

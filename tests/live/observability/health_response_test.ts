@@ -45,11 +45,7 @@ Deno.test("healthResponse() says over HTTP that all is well, and connects what i
     })));
 
 Deno.test("healthResponse() says 503 and why while a server is gone, and 200 again after it", () =>
-  withManager({
-    ...TWO,
-    circuitBreakerTimeoutMs: 100,
-    connectRetry: { attempts: 100, minMs: 20, maxMs: 50, jitter: 0 },
-  }, ({ manager, server }) =>
+  withManager(TWO, ({ manager, server }) =>
     withEndpoint(manager, async (ask) => {
       await whenReady(ask);
       const killedAt = Date.now();

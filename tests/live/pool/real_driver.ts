@@ -81,7 +81,9 @@ export class RealDriver implements WorldDriver<RealConnection> {
     const config = await RedisConfigLoader.load({
       yamlText: `redis_databases: { ${DATABASE}: { db: 0 } }`,
       env: {},
-      overrides: { databases: { [DATABASE]: { host, port } } },
+      overrides: {
+        databases: { [DATABASE]: { host, port, connectRetry: { attempts: 1 } } },
+      },
     });
     const database = config.databases[DATABASE]!;
     const opener = makeOpener(database, systemClock, {

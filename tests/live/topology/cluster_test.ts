@@ -331,7 +331,7 @@ Deno.test("publish and subscribe work across nodes; what would see one node is r
 
 Deno.test("one lost node of three degrades the database, and the numbers are of all nodes", () =>
   onCluster(
-    { maxConnections: 5, circuitBreakerTimeoutMs: 500 },
+    { maxConnections: 5 },
     async (cluster, manager) => {
       const client = manager.getClient("main");
       const byNode = await keysByNode(cluster);
@@ -393,7 +393,7 @@ Deno.test("all nodes down at the start fail within the deadlines, and are found 
   });
   await Promise.all(cluster.nodes.map((node) => node.kill()));
   {
-    await using manager = managerOf(cluster, { circuitBreakerTimeoutMs: 300 });
+    await using manager = managerOf(cluster);
     const client = manager.getClient("main");
     const start = performance.now();
     const errors = await Promise.all(

@@ -1,0 +1,160 @@
+/**
+ * How soon a server is served again after it was killed and restarted: the manager, plain
+ * ioredis and node-redis side by side, all in one process, at the same server and in the
+ * same outages, each with its defaults.
+ *
+ *     deno task bench --only=recovery [--quick]
+ *
+ * `--quick` takes fewer rounds and leaves out the outage of 60 s. A caller of each sends a
+ * GET every 10 ms; the time is that from the moment when the server answers again, which a
+ * connection of the bench's own finds out, to the first GET that was sent by then or later
+ * and is answered.
+ */
+import { Redis } from "ioredis";
+// node-redis is measured here and nowhere else: it must not become a dependency.
+// deno-lint-ignore no-import-prefix
+import { createClient } from "npm:redis@^6.0.0";
+import { RedisConnectionManager } from "../mod.ts";
+import { type Column, tableLines } from "../src/cli/table.ts";
+import { RedisServer } from "../tests/support/redis_server.ts";
+
+/** Outages in milliseconds, rounds of each, and how soon the manager must be back. */
+const OUTAGES = [
+  { downMs: 300, rounds: 10, withinMs: 1000 },
+  { downMs: 3000, rounds: 10, withinMs: 1000 },
+  { downMs: 10_000, rounds: 10, withinMs: 1000 },
+  { downMs: 60_000, rounds: 3, withinMs: 2500 },
+] as const;
+const QUICK_ROUNDS = 3;
+const CALL_EVERY_MS = 10;
+/** Nobody is waited for longer, in milliseconds. */
+const GIVE_UP_MS = 90_000;
+const KEY = "mooring:bench:recovery";
+
+/** What is measured. */
+interface Contender {
+  readonly name: string;
+  get(): Promise<unknown>;
+  close(): Promise<void> | void;
+}
+
+/** What one contender made of the outages of one length. */
+interface Result {
+  readonly downMs: number;
+  readonly name: string;
+  /** From the server's return to the first reply, in milliseconds. */
+  readonly times: number[];
+  /** Calls of the outages that failed. */
+  failed: number;
+  /** Calls altogether. */
+  calls: number;
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+async function openContenders(host: string, port: number): Promise<Contender[]> {
+  const manager = new RedisConnectionManager({ host, port, databases: { main: {} } });
+  const client = manager.getClient("main");
+  const plain = new Redis({ host, port });
+  // Without a listener the library prints each of its errors.
+  plain.on("error", () => {});
+  const node = createClient({ socket: { host, port } });
+  node.on("error", () => {});
+  await node.connect();
+  return [
+    { name: "manager", get: () => client.get(KEY), close: () => manager.closeAll() },
+    { name: "ioredis", get: () => plain.get(KEY), close: () => plain.disconnect() },
+    { name: "node-redis", get: () => node.get(KEY), close: () => node.destroy() },
+  ];
+}
+
+/** Calls until it is stopped, and notes when a call was answered last. */
+function callSteadily({ get }: Contender, result: Result) {
+  const seen = { answeredAt: -Infinity, stopped: false };
+  const run = async () => {
+    while (!seen.stopped) {
+      result.calls++;
+      get().then(() => seen.answeredAt = performance.now(), () => result.failed++);
+      await pause(CALL_EVERY_MS);
+    }
+  };
+  return { seen, done: run() };
+}
+
+/** One outage for all contenders. */
+async function runOutage(
+  server: RedisServer,
+  contenders: readonly Contender[],
+  results: readonly Result[],
+  downMs: number,
+): Promise<void> {
+  const callers = contenders.map((contender, i) => callSteadily(contender, results[i]!));
+  await pause(200);
+  await server.kill();
+  await pause(downMs);
+  await server.restart();
+  const backAt = performance.now();
+  await Promise.all(callers.map(async ({ seen }, i) => {
+    while (seen.answeredAt < backAt && performance.now() < backAt + GIVE_UP_MS) {
+      await pause(1);
+    }
+    results[i]!.times.push(Math.max(0, seen.answeredAt - backAt));
+  }));
+  for (const { seen } of callers) seen.stopped = true;
+  await Promise.all(callers.map(({ done }) => done));
+  // What still waits is answered before the next outage begins.
+  await pause(1000);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+const COLUMNS: readonly Column<Result>[] = [
+  { title: "outage s", cell: ({ downMs }) => String(downMs / 1000) },
+  { title: "client", cell: ({ name }) => name },
+  { title: "median ms", cell: ({ times }) => median(times).toFixed(0) },
+  { title: "worst ms", cell: ({ times }) => Math.max(...times).toFixed(0) },
+  { title: "rounds", cell: ({ times }) => String(times.length) },
+  {
+    title: "calls failed %",
+    cell: ({ calls, failed }) => (100 * failed / calls).toFixed(1),
+  },
+];
+
+/**
+ * Measures and prints.
+ *
+ * @param options `quick`: fewer rounds, and no outage of 60 s.
+ * @returns How many bounds the manager missed.
+ */
+export async function runRecovery(
+  { quick = false }: { quick?: boolean },
+): Promise<number> {
+  await using server = await RedisServer.start();
+  const contenders = await openContenders(server.host, server.port);
+  const all: Result[] = [];
+  let missed = 0;
+  for (const { downMs, rounds, withinMs } of OUTAGES) {
+    if (quick && downMs > 10_000) continue;
+    const results = contenders.map(({ name }): Result => (
+      { downMs, name, times: [], failed: 0, calls: 0 }
+    ));
+    for (let n = 0; n < (quick ? QUICK_ROUNDS : rounds); n++) {
+      await runOutage(server, contenders, results, downMs);
+    }
+    all.push(...results);
+    const [manager, ioredis] = results.map(({ times }) => Math.max(...times));
+    if (manager! > Math.max(withinMs, ioredis!)) missed++;
+  }
+  await Promise.all(contenders.map((contender) => contender.close()));
+  console.log(tableLines(COLUMNS, all).join("\n"));
+  console.log(
+    missed === 0 ? "All bounds held." : `${missed} bounds of the manager's worst missed.`,
+  );
+  return missed;
+}
+
+if (import.meta.main) {
+  Deno.exitCode = await runRecovery({ quick: Deno.args.includes("--quick") }) > 0 ? 1 : 0;
+}
