@@ -3,7 +3,7 @@ import { RelayRecorder } from "../support/relay.ts";
 import { Books } from "./books.ts";
 import { Explanations } from "./explanations.ts";
 import { FAULTS } from "./faults.ts";
-import { heapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
+import { heapBoundKib, heapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
 import { LagMeter } from "./lag_meter.ts";
 import { News } from "./news.ts";
 import { readOptions, written } from "./options.ts";
@@ -183,6 +183,11 @@ Deno.test("heapTrend() sees growth through odd samples, and none where there is 
   const grown = heapTrend(samples(100));
   assert(Math.abs(grown.kibPerMinute - 100) < 20, `${grown.kibPerMinute}`);
   assert(Math.abs(heapTrend(samples(0)).kibPerMinute) < 5);
+  // 2.4 KiB for each fault, twelve of them a minute, are found by a soak of 30 minutes.
+  const { minutes } = heapTrend(
+    Array.from({ length: 181 }, (_, i) => ({ minute: i / 6, bytes: 0 })),
+  );
+  assert(heapBoundKib(minutes) < 2.4 * 12, `${heapBoundKib(minutes)} KiB/min`);
   assertEquals(violations({ ...CLEAN, heap: grown }).length, 1);
   assertEquals(
     violations({ ...CLEAN, heap: { ...grown, samples: LEAST_SAMPLES - 1 } }),

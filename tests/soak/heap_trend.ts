@@ -12,6 +12,8 @@ export interface HeapSample {
 export interface HeapTrend {
   /** Looks that count. */
   readonly samples: number;
+  /** Minutes from the first look that counts to the last. */
+  readonly minutes: number;
   /** Growth in KiB a minute. */
   readonly kibPerMinute: number;
   /** In use at the first look that counts, and at the last, in MiB. */
@@ -19,8 +21,11 @@ export interface HeapTrend {
   readonly toMib: number;
 }
 
-/** Most growth, in KiB a minute. */
-export const HEAP_BOUND_KIB = 64;
+/** Most growth, in KiB a minute, of a soak that never ends: half of what 2.4 KiB for each
+ * fault comes to. */
+const LEAST_BOUND_KIB = 12;
+/** What code that is compiled late, or thrown away, may add to or take from the heap, KiB. */
+const CODE_KIB = 300;
 /** Looks that are needed for a verdict. */
 export const LEAST_SAMPLES = 24;
 /** Share of the looks that is left out at the start: code that runs for the first time
@@ -28,6 +33,15 @@ export const LEAST_SAMPLES = 24;
 const WARM_UP = 0.25;
 
 const KIB = 1024;
+
+/**
+ * Most growth, in KiB a minute: the longer the looks go on, the less it may be.
+ *
+ * @param minutes How long they went on.
+ */
+export function heapBoundKib(minutes: number): number {
+  return LEAST_BOUND_KIB + CODE_KIB / minutes;
+}
 
 /**
  * The line through the looks by Theil and Sen: the median of the slopes of all pairs,
@@ -42,6 +56,7 @@ export function heapTrend(samples: readonly HeapSample[]): HeapTrend {
   ).sort((a, b) => a - b);
   return {
     samples: counted.length,
+    minutes: (counted.at(-1)?.minute ?? 0) - (counted[0]?.minute ?? 0),
     kibPerMinute: (slopes[Math.floor(slopes.length / 2)] ?? 0) / KIB,
     fromMib: (counted[0]?.bytes ?? 0) / KIB ** 2,
     toMib: (counted.at(-1)?.bytes ?? 0) / KIB ** 2,

@@ -1,6 +1,6 @@
 /** What a soak found, and whether it is right. */
 import type { Balance } from "./books.ts";
-import { HEAP_BOUND_KIB, type HeapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
+import { heapBoundKib, type HeapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
 import { type SoakOptions, written } from "./options.ts";
 import { distribution, lateRecoveries, type Recovery } from "./recovery.ts";
 
@@ -29,15 +29,19 @@ export interface Findings extends SoakOptions {
 /** All that is wrong, in words; empty if nothing is. */
 export function violations(findings: Findings): string[] {
   const { balance, late, pending, heap, recoveries, wrong } = findings;
-  const { samples, kibPerMinute } = heap;
+  const { samples, kibPerMinute, minutes } = heap;
+  const boundKib = heapBoundKib(minutes);
   return [
     ...balance.faults,
     ...(balance.lost > 0 ? [`${balance.lost} acknowledged writes are lost`] : []),
     ...(balance.doubles > 0 ? [`${balance.doubles} writes are there too often`] : []),
     ...late,
     ...(pending > 0 ? [`${pending} promises are pending at the end`] : []),
-    ...(samples >= LEAST_SAMPLES && kibPerMinute > HEAP_BOUND_KIB
-      ? [`the heap grows by ${kibPerMinute.toFixed(1)} KiB/min, bound ${HEAP_BOUND_KIB}`]
+    ...(samples >= LEAST_SAMPLES && kibPerMinute > boundKib
+      ? [
+        `the heap grows by ${kibPerMinute.toFixed(1)} KiB/min, ` +
+        `bound ${boundKib.toFixed(1)}`,
+      ]
       : []),
     ...lateRecoveries(recoveries),
     ...wrong,
@@ -50,7 +54,7 @@ export function summary(findings: Findings): string {
   const outages = recoveries.filter(({ isOutage }) => isOutage);
   const others = recoveries.filter(({ isOutage }) => !isOutage);
   const judged = heap.samples >= LEAST_SAMPLES
-    ? `bound ${HEAP_BOUND_KIB}`
+    ? `bound ${heapBoundKib(heap.minutes).toFixed(1)}`
     : `not judged, ${LEAST_SAMPLES} are needed`;
   const rows: [string, string][] = [
     ["commands", `${sum(counts)}: ${listed(counts)}`],

@@ -6,7 +6,7 @@
 
 import type { Socket } from "node:net";
 
-/** Ends the connection so that the peer sees ECONNRESET: SO_LINGER 0 makes the kernel send it. */
+/** Ends the connection so that the peer sees ECONNRESET: closed with SO_LINGER 0. */
 export function resetSocket(socket: Socket): void {
   if (!socket.destroyed) socket.resetAndDestroy();
 }

@@ -107,15 +107,19 @@ for (const transport of ["node", "deno"] as const) {
   });
 }
 
-Deno.test("what is kept of each reconnect is found", async () => {
-  await using server = await RedisServer.start();
-  const { port } = server;
-  const { bytes, kept } = await growth({
-    transport: "node",
-    port,
-    serverPort: port,
-    leakBytes: PLANTED_BYTES,
-  });
-  assert(kept.length > 0, "no object was seen");
-  assert(!IS_FULL || bytes > MOST_BYTES, `only ${bytes.toFixed(0)} bytes were seen`);
+Deno.test({
+  name: "what is kept of each reconnect is found",
+  ignore: !IS_FULL,
+  fn: async () => {
+    await using server = await RedisServer.start();
+    const { port } = server;
+    const { bytes, kept } = await growth({
+      transport: "node",
+      port,
+      serverPort: port,
+      leakBytes: PLANTED_BYTES,
+    });
+    assert(kept.length > 0, "no object was seen");
+    assert(bytes > MOST_BYTES, `only ${bytes.toFixed(0)} bytes were seen`);
+  },
 });
