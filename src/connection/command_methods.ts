@@ -114,13 +114,8 @@ function scriptMethod(name: string, run: Method, numberOfKeys?: number): Method 
     const args = given.flat();
     try {
       writeArguments(name, args);
-      if (
-        lacksKeys("evalsha", [
-          "",
-          ...typeof numberOfKeys === "number" ? [numberOfKeys] : [],
-          ...args,
-        ])
-      ) {
+      const counted = typeof numberOfKeys === "number" ? [numberOfKeys, ...args] : args;
+      if (lacksKeys("evalsha", [name, ...counted])) {
         throw new ArgumentError(`Cannot write ${name}: it has fewer arguments than keys`);
       }
     } catch (error) {
