@@ -42,7 +42,8 @@ function isRefused(permission: Deno.PermissionDescriptor): boolean {
   try {
     return Deno.permissions.querySync(permission).state !== "granted";
   } catch {
-    // The endpoint is not an address, but says in words which primary was not found yet.
+    // Deno 2.8 knows no such permission for a Unix socket; or the endpoint says in words
+    // which primary was not found yet.
     return false;
   }
 }

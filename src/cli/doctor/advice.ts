@@ -19,7 +19,8 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
   [/NOPERM/, "allow it for this user: ACL SETUSER"],
   [/slots|cluster/i, "check mode and nodes: mode cluster is for servers of a cluster"],
   [
-    /EPIPE|ECONNRESET|was closed|connection was lost/i,
+    // Deno 2.8 says UNKNOWN for EPIPE.
+    /EPIPE|ECONNRESET|write UNKNOWN|was closed|connection was lost/i,
     "something took the connection and ended it: does it want TLS (tls.enabled, rediss://)?",
   ],
 ];

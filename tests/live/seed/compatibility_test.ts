@@ -17,7 +17,6 @@ import {
   RedisConnectionManager,
   UnknownDatabaseError,
 } from "../../../mod.ts";
-import { configArgs } from "../../support/child_config.ts";
 import { withManager } from "../../support/managed.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -157,12 +156,4 @@ Deno.test("seed: every name of the public interface is exported and works as wha
   }
   assertInstanceOf(new mooring.ManagerClosedError(), Error);
   assertEquals(typeof mooring.RedisConfigLoader.load, "function");
-});
-
-Deno.test("seed: every exported symbol is documented", async () => {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["doc", "--lint", ...configArgs(), "mod.ts"],
-    cwd: new URL("../../../", import.meta.url),
-  }).output();
-  assertEquals(code, 0, new TextDecoder().decode(stderr));
 });

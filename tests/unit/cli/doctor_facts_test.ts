@@ -77,6 +77,7 @@ Deno.test("adviceFor() fits what was said of the failure", () => {
     ['cannot read the file "/ca.pem": it does not exist', "the files of tls"],
     ["ERR DB index is out of range", "setting databases"],
     ["write EPIPE", "does it want TLS"],
+    ["write UNKNOWN", "does it want TLS"],
     ["read ECONNRESET", "does it want TLS"],
     ["ERR max number of clients reached", "raise maxclients"],
     ['no sentinel could name the primary "m" (…)', "sentinel_name"],

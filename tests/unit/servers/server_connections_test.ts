@@ -36,7 +36,10 @@ function makeNode() {
     opened: () => {},
     telemetry: undefined,
     emit: () => {},
-    openChannel: () => new Promise(() => {}),
+    openChannel: (_, { signal }) =>
+      new Promise((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason))
+      ),
     clock,
   }, {
     locate: () => ({
