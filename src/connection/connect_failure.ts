@@ -58,9 +58,6 @@ function isDenied(error: unknown, endpoint?: string): boolean {
     error instanceof Deno.errors.PermissionDenied;
 }
 
-/** What a server says of a database number that it does not have. */
-const NO_SUCH_DATABASE = /DB index is out of range|SELECT is not allowed in cluster mode/;
-
 /**
  * Whether a new attempt would fail in the same way: credentials, permissions, a
  * database number that the server does not have, a primary that no sentinel knows, a
@@ -77,7 +74,7 @@ export function isPermanent(error: unknown): boolean {
   const { code, message = "" } = error as { code?: string; message?: string };
   return code === "DENIED" || code === "ENOPRIMARY" || code === "EGREETING" ||
     (code !== undefined && BAD_CERTIFICATE.test(code)) ||
-    NO_SUCH_DATABASE.test(message);
+    message.includes("DB index is out of range");
 }
 
 /**

@@ -19,10 +19,6 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
     /DB index is out of range/,
     "check db, and the server's setting databases (in a cluster: cluster-databases)",
   ],
-  [
-    /SELECT is not allowed in cluster mode/,
-    "set db: 0; only Valkey 9 has numbered databases in a cluster (cluster-databases)",
-  ],
   [/NOPERM/, "allow it for this user: ACL SETUSER"],
   [/slots|cluster/i, "check mode and nodes: mode cluster is for servers of a cluster"],
   [
