@@ -84,8 +84,14 @@ const librarySend = Redis.prototype.sendCommand;
 export async function greet(redis: Redis, greeting: Greeting): Promise<void> {
   const { protocol = "auto" } = greeting;
   if (protocol !== 2) {
-    const refusal = await greetWith(redis, greeting, () => hello(redis, greeting));
-    if (refusal === undefined) return setProtocol(redis, 3);
+    let said: unknown;
+    const refusal = await greetWith(redis, greeting, async () => {
+      said = await hello(redis, greeting);
+    });
+    if (refusal === undefined) {
+      setProtocol(redis, 3);
+      return await askForRedirects(redis, said);
+    }
     const isLast = !mayLackHello(refusal.message) || isUnauthenticated(refusal, greeting);
     if (isLast) throw refusal;
     if (protocol === 3) {
@@ -113,6 +119,28 @@ export async function greet(redis: Redis, greeting: Greeting): Promise<void> {
  */
 export function mayLackHello(message: string): boolean {
   return !LAST_WORD.test(message);
+}
+
+/**
+ * Asks a primary of Valkey to name the new primary, should it become a replica: it answers
+ * `REDIRECT host:port` in place of `READONLY` from then on. Not a replica: it would answer
+ * so to reads as well, and who connects to a replica wants to read there.
+ */
+async function askForRedirects(redis: Redis, said: unknown): Promise<void> {
+  const { mode, role, server } = fieldsOf(said);
+  if (server !== "valkey" || mode !== "standalone" || role !== "master") return;
+  await send(redis, "client", ["CAPA", "redirect"]).catch((error) => {
+    // Older ones do not know it, and a user may not be allowed to.
+    if (!isReply(error)) throw error;
+  });
+}
+
+/** The reply to HELLO by name, in whatever form the library gives it. */
+function fieldsOf(said: unknown): Readonly<Record<string, unknown>> {
+  if (said instanceof Map) return Object.fromEntries(said);
+  if (!Array.isArray(said)) return Object(said);
+  const pairs = said.flatMap((value, i) => i % 2 === 0 ? [[value, said[i + 1]]] : []);
+  return Object.fromEntries(pairs);
 }
 
 /** The server wants a password, and there is none: RESP2 would not change that. */

@@ -15,6 +15,10 @@ export interface DatabaseLocation extends Pick<OpenerOptions, "resolve" | "confi
   readonly where: string;
   /** Where it is as far as is known, in words. */
   readonly current: () => string;
+  /** A server says that the primary is another one. */
+  readonly redirected?: (to: Endpoint) => void;
+  /** A server may have been replaced as the primary: finds out. */
+  readonly suspect?: () => void;
   /** Ends what it has open, for good. */
   readonly close: () => void;
 }
@@ -35,13 +39,41 @@ export function locate(
 ): DatabaseLocation {
   if (config.mode === "sentinel") return locateBySentinels(config, clock, moved);
   const where = describeEndpoint(standaloneEndpoint(config));
+  /** Where a failover has taken the primary, if it has. */
+  let primary: Endpoint | undefined;
+  /** How often it was given without being reached since. */
+  let unreached = 0;
+  const current = () => primary === undefined ? where : describeEndpoint(primary);
   return {
     where,
-    current: () => where,
-    resolve: (signal) => resolveEndpoints(config, signal),
+    current,
+    resolve: async (signal) => {
+      const configured = [await resolveEndpoints(config, signal)].flat();
+      if (primary === undefined) return configured;
+      // One that is gone for good must not take the time of every attempt.
+      return ++unreached > MAX_UNREACHED
+        ? [...configured, primary]
+        : [primary, ...configured];
+    },
+    confirm: (endpoint) => {
+      if (describeEndpoint(endpoint) === current()) unreached = 0;
+      return Promise.resolve();
+    },
+    redirected: (to) => {
+      const from = current();
+      unreached = 0;
+      if (describeEndpoint(to) === from) return;
+      const { tls, host } = config;
+      // The certificate is for the name that is configured.
+      primary = tls.enabled && to.kind === "tcp" ? { serverName: host, ...to } : to;
+      moved(from, current());
+    },
     close: () => {},
   };
 }
+
+/** How often a primary that was named by a redirect is tried first without being reached. */
+const MAX_UNREACHED = 8;
 
 /** Where a database is that needs no other server to say so. */
 function resolveEndpoints(
@@ -104,6 +136,8 @@ function locateBySentinels(
     current: () => primary.primary ?? where,
     resolve: () => primary.resolve(),
     confirm: (endpoint, ask) => primary.confirm(endpoint, ask),
+    redirected: () => primary.suspect(),
+    suspect: () => primary.suspect(),
     close: () => primary.close(),
   };
 }

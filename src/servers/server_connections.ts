@@ -27,6 +27,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts";
 import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
+import { readPrimaryRedirect } from "../topology/standalone.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import { keepLibrary } from "../transport/keepalive_ffi.ts";
 import { BreakerGuard } from "./breaker_guard.ts";
@@ -193,6 +194,18 @@ export class ServerConnections {
   /** The error for callers while the circuit breaker is open. */
   openError(): CircuitOpenError {
     return this.#guard.openError();
+  }
+
+  /**
+   * Notes what an error reply tells of where the primary is.
+   *
+   * @param message The server's text.
+   */
+  learn(message: string): void {
+    const primary = readPrimaryRedirect(message);
+    if (primary !== undefined) this.#location.redirected?.(primary);
+    // With fewer replicas than it wants: a failover may have taken them.
+    else if (message.startsWith("NOREPLICAS")) this.#location.suspect?.();
   }
 
   /** Closes the circuit breaker by hand, and forgets its failures. */

@@ -1,5 +1,7 @@
 import type { CommandSink } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
+import { isReplyError } from "../connection/driver.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
 import type { PooledConnection } from "./pool.ts";
 import type { OpenConnection } from "../pool/types.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
@@ -29,6 +31,16 @@ export class SingleServer implements Servers {
 
   openError(): Error {
     return this.#server.openError();
+  }
+
+  /** What is sent anew goes by the lanes, which lead to the new place by then. */
+  redirect(command: TrackedCommand, error: Error): boolean {
+    this.learn(command, error);
+    return false;
+  }
+
+  learn(_command: TrackedCommand, error: Error): void {
+    if (isReplyError(error)) this.#server.learn(error.message);
   }
 
   targetOf(): LeaseTarget & { asking: boolean } {

@@ -48,6 +48,8 @@ interface Reached {
 
 /** How long an announcement counts more than what sentinels answer, in milliseconds. */
 const ANNOUNCED_MS = 5000;
+/** Least time between two questions because of what a server answers, in milliseconds. */
+const SUSPECT_GAP_MS = 500;
 /** Most sentinels that are listened to. */
 const MAX_WATCHED = 9;
 /** Longest time that one sentinel may take, in milliseconds. */
@@ -75,6 +77,7 @@ export class SentinelPrimary {
   /** The question that is being asked; those who come meanwhile share its answer. */
   #asking: Promise<Endpoint> | undefined;
   #primary: string | undefined;
+  #suspectedAt = -Infinity;
   /** What a sentinel announced a moment ago. */
   #announced: { readonly endpoint: Endpoint; readonly until: number } | undefined;
 
@@ -132,6 +135,15 @@ export class SentinelPrimary {
       `the sentinels call ${describeEndpoint(endpoint)} the primary ` +
         `"${this.#options.name}", and it says that it is a ${nameOf(role)}`,
     );
+  }
+
+  /** A server refuses writes as one may that was replaced: asks the sentinels, but not too
+   * often. */
+  suspect(): void {
+    const now = this.#options.clock.now();
+    if (now < this.#suspectedAt + SUSPECT_GAP_MS) return;
+    this.#suspectedAt = now;
+    this.resolve().then((endpoint) => this.#isAt(endpoint), () => {});
   }
 
   /** Ends the connections to sentinels, for good. */

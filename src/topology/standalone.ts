@@ -1,5 +1,32 @@
 import type { Endpoint } from "../transport/channel.ts";
 
+/** What a server that has become a replica answers to who asked for it (Valkey 8). */
+const REDIRECT = /^REDIRECT (\S+):(\d{1,5})$/;
+
+/**
+ * Reads where a server that is a replica now says that the primary is.
+ *
+ * @param message The error reply, without the leading `-`.
+ * @returns The endpoint; `undefined` if it is another error.
+ *
+ * @example Usage
+ * ```ts
+ * import { readPrimaryRedirect } from "./standalone.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(readPrimaryRedirect("REDIRECT 10.0.0.7:6380"), {
+ *   kind: "tcp",
+ *   host: "10.0.0.7",
+ *   port: 6380,
+ * });
+ * ```
+ */
+export function readPrimaryRedirect(message: string): Endpoint | undefined {
+  const [, host = "", text] = REDIRECT.exec(message) ?? [];
+  const port = Number(text);
+  return port >= 1 && port <= 65_535 ? { kind: "tcp", host, port } : undefined;
+}
+
 /** The settings that say where a single server is. */
 export interface StandaloneAddress {
   /** Host name or address. */

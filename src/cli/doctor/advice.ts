@@ -15,7 +15,10 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
     /max number of clients/i,
     "the server is full: raise maxclients, or close what is not used",
   ],
-  [/DB index is out of range/, "check db, and the server's setting databases"],
+  [
+    /DB index is out of range/,
+    "check db, and the server's setting databases (in a cluster: cluster-databases)",
+  ],
   [/NOPERM/, "allow it for this user: ACL SETUSER"],
   [/slots|cluster/i, "check mode and nodes: mode cluster is for servers of a cluster"],
   [

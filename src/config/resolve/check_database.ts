@@ -67,14 +67,6 @@ function checkTopology(
       refuse("nodes", () => "mode sentinel needs nodes, the sentinels");
     }
   }
-  if (config.mode === "cluster" && config.db !== 0) {
-    refuse(
-      "db",
-      ({ name }) =>
-        `found ${config.db}, a cluster has only number 0; use ${name("keyPrefix")} to ` +
-        "tell databases apart",
-    );
-  }
   if (config.mode !== "standalone" && config.unixSocket !== undefined) {
     refuse("unixSocket", () => `mode ${config.mode} cannot use a Unix socket`);
   }

@@ -253,3 +253,25 @@ Deno.test("sentinel: those that were set up anew are followed, as there are no o
   await waitFor(() => client.incr("n"));
   assertEquals(Number(await second.cli("EXISTS", "n")), 1);
 });
+
+Deno.test("sentinel: a primary that refuses writes for want of replicas makes the sentinels be asked", async () => {
+  await using left = await RedisServer.start();
+  await using next = await RedisServer.start();
+  await using sentinel = await sentinelOf(left, 0);
+  await using manager = managerOf([sentinel]);
+  const client = manager.getClient("main");
+  assertEquals(await client.incr("n"), 1);
+  // The sentinels name another one, and nobody has heard of it.
+  await sentinel.cli("SENTINEL", "REMOVE", "mymaster");
+  const { host, port } = next;
+  await sentinel.cli("SENTINEL", "MONITOR", "mymaster", host, String(port), "2");
+  assertEquals(await client.incr("n"), 2);
+  await left.cli("CONFIG", "SET", "min-replicas-to-write", "1");
+  const moves: string[] = [];
+  manager.addEventListener("failover", ({ detail }) => moves.push(detail.to));
+  const error = await client.incr("n").then(() => null, (error) => error);
+  assertMatch(String(error), /NOREPLICAS/);
+  await waitFor(() => client.incr("n").catch(() => undefined), { timeoutMs: 30_000 });
+  assertEquals(moves, [`${host}:${port}`]);
+  assert(Number(await next.cli("GET", "n")) > 0);
+});

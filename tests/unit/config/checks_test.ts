@@ -13,11 +13,6 @@ const CONTRADICTIONS: [yaml: string, complaint: string][] = [
     "yaml text:1:23: databases.a.nodes: mode sentinel needs nodes, the sentinels",
   ],
   [
-    "databases: {a: {mode: cluster, db: 3}}",
-    "yaml text:1:36: databases.a.db: found 3, a cluster has only number 0; use " +
-    "key_prefix to tell databases apart",
-  ],
-  [
     "databases: {a: {mode: cluster, unix_socket: /r}}",
     "yaml text:1:45: databases.a.unix_socket: mode cluster cannot use a Unix socket",
   ],

@@ -17,10 +17,6 @@ const IN_CODE: [database: object, complaint: string][] = [
     "sentinelName: mode sentinel needs sentinelName, the name of the primary",
   ],
   [
-    { mode: "cluster", db: 3 },
-    "db: found 3, a cluster has only number 0; use keyPrefix to tell databases apart",
-  ],
-  [
     { maxConnections: 3, minConnections: 4 },
     "minConnections: minConnections 4 is more than maxConnections 3",
   ],
