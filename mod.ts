@@ -31,6 +31,12 @@ export type { Clock, Timer } from "./src/core/clock.ts";
 export * from "./src/config/mod.ts";
 
 export type * from "./src/connection/library_types.ts";
+export {
+  isMooringError,
+  type MooringError,
+  ReplyError,
+  type ReplyErrorClass,
+} from "./src/connection/reply_error.ts";
 export type { CallOptions } from "./src/commands/with.ts";
 export type { RedisClient } from "./src/commands/client.ts";
 export type {

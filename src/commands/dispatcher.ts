@@ -245,10 +245,11 @@ export class Dispatcher implements CommandOwner {
    *
    * @param command The command.
    * @param error Why.
+   * @param isCounted Whether it is counted now. Default: `true`.
    */
-  leaseFailed(command: TrackedCommand, error: Error): void {
+  leaseFailed(command: TrackedCommand, error: Error, isCounted: boolean = true): void {
     this.#notePlace(command, this.#judge.judge(command, error, "rejected"), error);
-    this.#statistics.commandFailed(asError(error));
+    if (isCounted) this.#statistics.commandFailed(asError(error));
     settleFailed(command, error);
   }
 

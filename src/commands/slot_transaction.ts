@@ -77,11 +77,12 @@ export async function runSlotTransaction(
   let redirects = 0;
   for (let attempt = 1; attempt <= maxAttempts;) {
     signal?.throwIfAborted();
-    const outcome = await tryAt(parts, place, fill, options);
+    const mayFollow = redirects < MAX_REDIRECTS;
+    const outcome = await tryAt(parts, { place, mayFollow }, fill, options);
     if (outcome.kind === "replies") return outcome.replies;
     place = undefined;
     if (outcome.kind === "redirected") {
-      if (++redirects > MAX_REDIRECTS) throw outcome.error;
+      redirects++;
       place = outcome.place;
     } else if (attempt++ < maxAttempts) {
       await pauseAfter(attempt - 1, parts.clock, signal);
@@ -93,11 +94,19 @@ export async function runSlotTransaction(
 type Outcome =
   | { readonly kind: "replies"; readonly replies: unknown[] }
   | { readonly kind: "conflict" }
-  | { readonly kind: "redirected"; readonly place: SlotPlace; readonly error: Error };
+  | { readonly kind: "redirected"; readonly place: SlotPlace };
+
+/** Where an attempt goes. */
+interface Way {
+  /** Where a redirect has led it. */
+  readonly place: SlotPlace | undefined;
+  /** Whether it may be redirected. */
+  readonly mayFollow: boolean;
+}
 
 async function tryAt(
   parts: SlotTransactionParts,
-  place: SlotPlace | undefined,
+  { place, mayFollow }: Way,
   fill: TransactionFill,
   options: TransactionOptions,
 ): Promise<Outcome> {
@@ -132,8 +141,9 @@ async function tryAt(
       ? undefined
       : redirectOf(parts, error as Error, endpoint);
     // What the callback read of another slot is its own business.
-    if (next === undefined || next.slot !== slot) throw error;
-    return { kind: "redirected", place: next, error: error as Error };
+    if (next === undefined || next.slot !== slot || !mayFollow) throw error;
+    (lease as TransactionLease | undefined)?.forget?.();
+    return { kind: "redirected", place: next };
   } finally {
     lease?.release();
   }
@@ -161,6 +171,7 @@ function askedFirst(lease: TransactionLease): TransactionLease {
     },
     release: () => lease.release(),
     destroy: () => lease.destroy(),
+    forget: () => lease.forget?.(),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   TransactionError,
 } from "../core/errors/mod.ts";
 import { Command, isReplyError, type Redis } from "../connection/driver.ts";
+import { describeReplyError } from "../connection/reply_error.ts";
 import type {
   IORedis,
   IORedisCommand,
@@ -49,6 +50,9 @@ export interface TransactionLease {
   release(): void;
   /** Gives it back as one that nobody is to have any more. */
   destroy(): void;
+  /** Counts nothing of what was sent on it: it is done again elsewhere. Default: what is
+   * sent is counted at once. */
+  forget?(): void;
 }
 
 /** What a transaction needs of its database. */
@@ -193,14 +197,21 @@ async function execute(
     throw refusalOf(database, await queued, error);
   }
   if (reply === null) return null;
-  const results = reply.map((raw, i) => resultOf(commands[i]!, raw));
+  const results = reply.map((raw, i) => resultOf(database, commands[i]!, raw));
   if (results.some(({ ok }) => !ok)) throw new TransactionError(database, true, results);
   return results.map((result) => result.ok ? result.value : undefined);
 }
 
 /** What became of a command that was run. */
-function resultOf(command: IORedisCommand, raw: unknown): BatchResult {
-  if (raw instanceof Error) return { ok: false, error: raw, delivery: "rejected" };
+function resultOf(
+  database: string,
+  command: IORedisCommand,
+  raw: unknown,
+): BatchResult {
+  if (raw instanceof Error) {
+    const error = describeReplyError(raw, database);
+    return { ok: false, error, delivery: "rejected" };
+  }
   return { ok: true, value: command.transformReply(raw as Buffer) };
 }
 

@@ -10,6 +10,46 @@ const AUTH_CODES: ReadonlySet<string> = new Set(["WRONGPASS", "NOAUTH", "NOPERM"
 const BAD_CERTIFICATE =
   /^(?:ERR_TLS|CERT_|UNABLE_TO_(?:VERIFY|GET_ISSUER)|SELF_SIGNED_|DEPTH_ZERO_)/;
 
+/** Codes of {@linkcode WrongSpeech}: what is at the other end speaks something else. */
+type SpeechCode = "ENOTREDIS" | "ENOTLS" | "EISTLS";
+
+/** What is at the other end does not speak what was expected: no new attempt changes that. */
+export class WrongSpeech extends Error {
+  /** What it speaks: no Redis; no TLS, where TLS was expected; or TLS, where none was. */
+  readonly code: SpeechCode;
+
+  /**
+   * Makes the error.
+   *
+   * @param code What it speaks.
+   * @param message What was found, and what to do.
+   */
+  constructor(code: SpeechCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What the system's codes mean, in words. */
+const MEANING: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "the network cannot be reached",
+  ENOENT: "there is no such socket",
+  EPIPE: "the connection was closed by the server",
+  ETIMEDOUT: "no answer",
+};
+
+/** What the transport `deno` says of a certificate; it has no code. */
+const DENO_BAD_CERTIFICATE = "invalid peer certificate";
+
+/** What the transport `deno` says of a host that no name server knows; it has no code. */
+const DENO_LOOKUP_FAILED = "failed to lookup address information: ";
+
+/** What the system says of a name that may be known later. */
+const DENO_LOOKUP_LATER = "Temporary failure";
+
 /**
  * Whether the server refused the credentials.
  *
@@ -60,9 +100,21 @@ function isDenied(error: unknown, endpoint?: string): boolean {
 }
 
 /**
+ * Whether an attempt failed as the server's certificate is not to be trusted.
+ *
+ * @param error What it failed with.
+ * @returns `true` if that is why.
+ */
+export function isBadCertificate(error: unknown): boolean {
+  const { code = "", message = "" } = error as { code?: string; message?: string };
+  return BAD_CERTIFICATE.test(code) || message.startsWith(DENO_BAD_CERTIFICATE);
+}
+
+/**
  * Whether a new attempt would fail in the same way: credentials, permissions, a
  * database number that the server does not have, a primary that no sentinel knows, a
- * certificate that does not fit, or a server that was waited for as long as is allowed.
+ * certificate that does not fit, a port where something else than Redis is spoken, or a
+ * server that was waited for as long as is allowed.
  *
  * @param error What an attempt failed with.
  * @returns `true` if it should not be tried again.
@@ -72,10 +124,28 @@ export function isPermanent(error: unknown): boolean {
   // A password file that is gone, a mode that is not served.
   if (error instanceof ConfigError) return true;
   if (isDenied(error)) return true;
+  if (error instanceof WrongSpeech) return true;
   const { code, message = "" } = error as { code?: string; message?: string };
   return code === "DENIED" || code === "ENOPRIMARY" || code === "EGREETING" ||
-    (code !== undefined && BAD_CERTIFICATE.test(code)) ||
+    isBadCertificate(error) ||
     message.includes("DB index is out of range");
+}
+
+/**
+ * Whether attempts that failed one after the other show that the next one will fail, too:
+ * a name may be unknown for a moment, but not twice in a row.
+ *
+ * @param causes What they failed with, in order.
+ * @returns `true` if there should be no other attempt now.
+ */
+export function isHopeless(causes: readonly Error[]): boolean {
+  const last = causes.at(-1);
+  if (isPermanent(last)) return true;
+  return isUnknownHost(last) && isUnknownHost(causes.at(-2));
+}
+
+function isUnknownHost(error: unknown): boolean {
+  return (error as { code?: string } | undefined)?.code === "ENOTFOUND";
 }
 
 /**
@@ -112,11 +182,26 @@ export function explainConnectFailure(
     const flags = missingFlags(endpoint) ?? "--allow-net";
     return coded(`this process may not open it: run it with ${flags}`, "DENIED");
   }
+  if (error instanceof WrongSpeech) return error;
   const { code } = error as { code?: string };
   const message = error instanceof Error ? error.message : String(error);
-  // The runtime's own TLS gives no code.
-  const isCertificate = message.startsWith("invalid peer certificate");
-  return coded(message, isCertificate ? "ERR_TLS_CERT" : code);
+  if (message.startsWith(DENO_LOOKUP_FAILED)) {
+    return message.includes(DENO_LOOKUP_LATER)
+      ? coded(message, "EAI_AGAIN")
+      : unknownHost(endpoint);
+  }
+  if (code === "ENOTFOUND" && message.startsWith("getaddrinfo ")) {
+    return unknownHost(endpoint);
+  }
+  // The system's own texts begin with its call.
+  const meaning = code === undefined || isReplyError(error) ? undefined : MEANING[code];
+  if (meaning !== undefined) return coded(meaning, code);
+  return coded(message, message.startsWith(DENO_BAD_CERTIFICATE) ? "ERR_TLS_CERT" : code);
+}
+
+function unknownHost(endpoint: string): Error {
+  const host = endpoint.replace(/:\d+$/, "");
+  return coded(`unknown host "${host}": no name server knows it`, "ENOTFOUND");
 }
 
 function coded(message: string, code: string | undefined): Error {

@@ -20,6 +20,8 @@ import { failLost, failOverdue, type Judged, lossOf } from "./failing.ts";
 import { InFlightLog } from "./in_flight_log.ts";
 import { ManagedCommand } from "./managed_command.ts";
 import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
+import { describeReplyError } from "./reply_error.ts";
+import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import { intercept, settleFailed, spentOn, type TrackedCommand } from "./tracked.ts";
 
 /** Why a connection ended. */
@@ -40,6 +42,8 @@ export type TroubleKind = "silent" | "late" | "reset" | "idle" | "protocol";
 export interface ConnectionObserver {
   /** Commands were answered; the times are on the monotonic clock. */
   answered(sentAt: number, now: number, count: number): void;
+  /** A command that blocks was answered: how long it took is its own doing. */
+  blockingAnswered(sentAt: number, now: number): void;
   /** Deadlines passed, or the connection was lost: once for all commands it met. */
   troubled(kind: TroubleKind): void;
 }
@@ -85,6 +89,9 @@ export interface ConnectionHolder {
 /** The state of all that are open: an object for each would be kept for each. */
 const OPEN: State = Object.freeze({ name: "open" });
 
+/** Those of a connection on which nothing blocks. */
+const NO_BLOCKING: readonly number[] = Object.freeze([]);
+
 /** Told of a connection that has ended. */
 type EndListener = (reason: CloseReason, connection: Connection) => void;
 
@@ -115,6 +122,10 @@ export class Connection implements StreamHooks, DeadlineBearer {
   readonly #observer: ConnectionObserver;
   readonly #silenceLimitMs: number;
   readonly #log = new InFlightLog();
+  /** How many commands were answered. */
+  #answered = 0;
+  /** Which of all commands block that are not answered, by their number. */
+  #blocking = NO_BLOCKING;
   /** Made anew for each: a list that is pushed to takes room for sixteen more. */
   #onEnd = NOBODY;
   #state: State = OPEN;
@@ -254,10 +265,14 @@ export class Connection implements StreamHooks, DeadlineBearer {
     }
     const protocol = redis.condition?.protocol ?? 3;
     const { length } = redis.commandQueue;
+    const isBlocking = blockingTimeoutMs(command.name, command.args) !== undefined;
     writeCommand(redis, command);
     // A client that listens takes other commands only to refuse them: nothing is owed.
     if (redis.commandQueue.length === length) return;
     this.#log.add();
+    if (isBlocking) {
+      this.#blocking = [...this.#blocking, this.#answered + this.#log.total];
+    }
     this.#replies.expectReply();
     if (info === undefined) this.#replies.note(command.name, command.args, protocol);
   }
@@ -317,7 +332,8 @@ export class Connection implements StreamHooks, DeadlineBearer {
   commandFailed(command: TrackedCommand, error: Error): void {
     if (isReplyError(error)) {
       command.tracking.underWay = false;
-      command.tracking.owner.failed(command, withoutArguments(error), "rejected");
+      const reply = describeReplyError(withoutArguments(error), this.database);
+      command.tracking.owner.failed(command, reply, "rejected");
     } else if (this.#state.name === "open" && this.#stream.writable) {
       // The library would not send it: a subscriber of the older protocol takes no such.
       settleFailed(command, error);
@@ -423,10 +439,21 @@ export class Connection implements StreamHooks, DeadlineBearer {
     if (answered > 0) {
       this.#hasAnswered = true;
       this.#log.settle(answered, (sentAt, count) => {
-        this.#observer.answered(sentAt, now, count);
+        this.#answered += count;
+        const blocking = this.#blocking.length > 0 ? this.#takeBlocking() : 0;
+        for (let i = 0; i < blocking; i++) this.#observer.blockingAnswered(sentAt, now);
+        if (count > blocking) this.#observer.answered(sentAt, now, count - blocking);
       });
     }
     if (this.#doubt !== undefined && this.#state.name === "open") this.#trust(now);
+  }
+
+  /** How many commands that block are among those that were answered. */
+  #takeBlocking(): number {
+    const left = this.#blocking.filter((number) => number > this.#answered);
+    const taken = this.#blocking.length - left.length;
+    this.#blocking = left.length === 0 ? NO_BLOCKING : left;
+    return taken;
   }
 
   /** The socket is gone: settles what was in flight. Called by the stream.

@@ -11,7 +11,7 @@ import type { TrackedCommand } from "./tracked.ts";
 import { hold, PassiveClient } from "./passive_client.ts";
 import { shareOptions } from "./shared_options.ts";
 
-export { Command, hold, Redis };
+export { Command, hold, Redis, ReplyError as LibraryReplyError };
 export type { RedisOptions };
 
 /** What a client of the library is made with. */

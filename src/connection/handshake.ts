@@ -19,8 +19,9 @@ import {
   type ProtocolChoice,
   type ReplyMapping,
 } from "./greeting.ts";
-import { ReplyCheck } from "./reply_check.ts";
+import { ReplyCheck, ReplyRefused } from "./reply_check.ts";
 import { withoutQuotes } from "./reply_text.ts";
+import { judgeFirstBytes } from "./wrong_speech.ts";
 
 /** What a socket and its handshake need. */
 export interface HandshakeOptions {
@@ -105,6 +106,8 @@ class Wire implements StreamHooks {
   readonly replies: ReplyCheck;
   /** What a server said that then closed; an error, in words. */
   #said: string | undefined;
+  /** How what came first begins. */
+  #head: Uint8Array | undefined;
   readonly #ended = new AbortController();
 
   constructor(channel: ByteChannel, limits: ReplyLimits) {
@@ -114,6 +117,7 @@ class Wire implements StreamHooks {
 
   inspect(chunk: Uint8Array): void {
     this.#said ??= errorIn(chunk);
+    this.#head ??= chunk.slice(0, MAX_ERROR_BYTES);
     this.replies.inspect(chunk);
   }
 
@@ -135,6 +139,9 @@ class Wire implements StreamHooks {
     if (this.#said !== undefined) {
       const text = withoutQuotes(this.#said);
       return mayLackHello(text) ? new CutAtHello(text) : new Error(text);
+    }
+    if (reason instanceof ReplyRefused && this.#head !== undefined) {
+      return judgeFirstBytes(this.#head) ?? reason;
     }
     return this.stream.bytesReceived === 0 ? new CutUnheard(reason.message) : reason;
   }
@@ -187,6 +194,8 @@ export async function shakeHands(
   }).catch((error) => {
     throw wire.explain(error);
   });
+  // Without HELLO nothing may have been asked whose answer counts.
+  if (ended.aborted) throw wire.explain(ended.reason);
   const connect = () => {
     ended.throwIfAborted();
     // From here on the connection is its owner's to end.

@@ -1,6 +1,7 @@
 import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { retry, RetryError } from "@std/async/retry";
+import type { Timer } from "../core/clock.ts";
 import { AuthError, ConnectError, RedisManagerError } from "../core/errors/mod.ts";
 import { FAILURE_KINDS, type FailureKind } from "../resilience/failure_kinds.ts";
 import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
@@ -10,10 +11,11 @@ import {
   explainConnectFailure,
   failureKind,
   isAuthFailure,
+  isHopeless,
   isPermanent,
 } from "./connect_failure.ts";
+import { type AttemptUnderWay, ConnectTrouble } from "./connect_trouble.ts";
 import type { Connection } from "./connection.ts";
-import type { ProtocolChoice } from "./greeting.ts";
 import {
   CutAtHello,
   CutUnheard,
@@ -24,6 +26,7 @@ import {
 import { keepBeating } from "./heartbeat.ts";
 import { overhear } from "./overhear.ts";
 import { isServing, type LoadingProgress, waitUntilReady } from "./readiness.ts";
+import { askWithoutTls, askWithTls, isNoTls } from "./wrong_speech.ts";
 
 /** How the opening of connections is tried again. */
 export interface ConnectRetryPolicy {
@@ -78,8 +81,12 @@ export interface OpenerOptions extends HandshakeOptions {
 
 /** How long a server that cut an attempt short is listened to, in milliseconds. */
 const OVERHEAR_MS = 250;
-/** Least time between two such connections, in milliseconds. */
-const OVERHEAR_EVERY_MS = 1000;
+/** How long it may take to find out what is spoken at a port, in milliseconds. */
+const LOOK_MS = 1000;
+/** Least time between two such looks, in milliseconds: attempts meanwhile share one. */
+const LOOK_EVERY_MS = 1000;
+/** A server that is silent to TLS for so long is looked at, in milliseconds. */
+const LOOK_AT_SILENCE_MS = 500;
 /** A server that closed at HELLO, and not without it, is spared it for so many milliseconds:
  * it may have closed for another reason. */
 const PLAIN_MS = 60_000;
@@ -93,6 +100,17 @@ class BeginAnew extends Error {}
 interface Tried {
   /** The server was there, and not the one that was meant. */
   wrong?: WrongServer;
+}
+
+/** A closer look at what is at the other end, shared by the attempts of its time. */
+interface Look {
+  readonly at: number;
+  /** Why attempts fail, if the server says so. */
+  readonly said: Promise<Error | undefined>;
+  /** An error if it speaks TLS where none was spoken; asked only where all else fails. */
+  speaksTls: Promise<Error | undefined> | undefined;
+  /** Whether an attempt has been repeated without HELLO. */
+  isRepeated: boolean;
 }
 
 /** A server that was connected to. */
@@ -109,6 +127,8 @@ interface Reached {
  * it finds ends all waits between attempts.
  */
 export class Opener {
+  /** Why no connection can be opened at the moment. */
+  readonly trouble: ConnectTrouble;
   readonly #options: OpenerOptions;
   readonly #throttle: ConnectThrottle;
   #endpoint: string;
@@ -118,7 +138,7 @@ export class Opener {
   #pause = new AbortController();
   /** The connection that a probe opened, for the next lane. */
   #found: Connection | undefined;
-  #overheardAt = -Infinity;
+  #looked: Look | undefined;
   /** Until when HELLO is left out, as the server closed at it. */
   #plainUntil = -Infinity;
 
@@ -128,8 +148,9 @@ export class Opener {
    * @param options What it needs.
    */
   constructor(options: OpenerOptions) {
-    const { clock, retry, where = "" } = options;
+    const { clock, database, retry, where = "" } = options;
     this.#options = options;
+    this.trouble = new ConnectTrouble(database, clock);
     this.#throttle = new ConnectThrottle({
       mostMs: retry.maxMs,
       isAnswer: (error) => FAILURE_KINDS[failureKind(error)].counts === "never",
@@ -264,6 +285,8 @@ export class Opener {
     wait: AbortSignal,
   ): Promise<Connection> {
     const { attempts, minMs, maxMs, multiplier, jitter } = this.#options.retry;
+    const before = this.trouble.lastFailure;
+    const earlier = before === undefined ? [] : [before];
     const attempt = async () => {
       const found = purpose === "lane" ? this.#takeFound() : undefined;
       if (found !== undefined) return found;
@@ -281,7 +304,7 @@ export class Opener {
       maxTimeout: maxMs,
       multiplier,
       jitter,
-      isRetriable: (error) => !isPermanent(error),
+      isRetriable: (error) => !isPermanent(error) && !isHopeless([...earlier, ...causes]),
       signal: wait,
     });
   }
@@ -290,11 +313,13 @@ export class Opener {
   async #attemptInTurn<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
     try {
       const made = await this.#throttle.pass(attempt, signal);
+      this.trouble.succeeded();
       this.#options.reached();
       return made;
     } catch (error) {
       signal.throwIfAborted();
       const kind = failureKind(error);
+      this.trouble.failed(error as Error, this.#endpoint);
       this.#options.attemptFailed(error as Error, this.#endpoint, kind);
       throw error;
     }
@@ -306,13 +331,14 @@ export class Opener {
     const { silenceLimitMs: timeoutMs, heartbeatMs: intervalMs } = this.#options;
     const stop = new AbortController();
     const tried: Tried = {};
+    const underWay = this.trouble.begins(this.#endpoint);
     try {
       const within = AbortSignal.any([signal, stop.signal]);
       const name = this.#options.clientName ?? `mooring:${database}:${purpose}`;
       const opening = this.#reach(name, within, tried);
       const reached = await deadline(opening, connectTimeoutMs, { signal });
       const { link } = reached;
-      if (!reached.isServing) await this.#awaitServing(reached, signal);
+      if (!reached.isServing) await this.#awaitServing(reached, signal, underWay);
       const connection = link.connect();
       if (purpose === "lane" && intervalMs > 0) {
         keepBeating(connection, { intervalMs, timeoutMs }, clock);
@@ -326,6 +352,8 @@ export class Opener {
       const explained = explainConnectFailure(error, connectTimeoutMs, this.#endpoint);
       if (!isAuthFailure(error)) throw explained;
       throw new AuthError(database, this.#endpoint, explained.message);
+    } finally {
+      this.trouble.ends(underWay);
     }
   }
 
@@ -391,37 +419,99 @@ export class Opener {
     this.#endpoint = describeEndpoint(endpoint);
     const { clock, protocol = "auto" } = this.#options;
     const isPlain = clock.now() < this.#plainUntil;
-    const shake = (version: ProtocolChoice) =>
-      shakeHands(this.#options, endpoint, name, signal, version);
+    const hello = isPlain ? 2 : protocol;
+    const stop = new AbortController();
+    const within = AbortSignal.any([signal, stop.signal]);
+    const patience = this.#watchSilence(endpoint, stop);
     try {
-      return await shake(isPlain ? 2 : protocol);
+      return await shakeHands(this.#options, endpoint, name, within, hello);
     } catch (error) {
-      const isUnheard = error instanceof CutUnheard;
-      const isCut = isUnheard || error instanceof CutAtHello;
-      if (!isCut || !this.#mayOverhear()) throw error;
-      const said = isUnheard ? await this.#overhear(endpoint, signal) : undefined;
+      within.throwIfAborted();
+      const isAtHello = error instanceof CutAtHello;
+      const isCut = isAtHello || error instanceof CutUnheard;
+      if (!isCut && !isNoTls(error)) throw error;
+      const look = this.#look(endpoint);
+      const said = isAtHello ? undefined : await look.said;
       if (said !== undefined) throw said;
-      if (protocol !== "auto" || isPlain) throw error;
-      // It may be HELLO that it closes at.
-      const link = await shake(2).catch(() => Promise.reject(error));
-      this.#plainUntil = clock.now() + PLAIN_MS;
-      return link;
+      if (isCut && hello === "auto" && !look.isRepeated) {
+        look.isRepeated = true;
+        const link = await this.#repeatWithoutHello(endpoint, name, within);
+        if (link !== undefined) return link;
+      }
+      if (isAtHello) throw error;
+      throw await this.#speaksTls(look, endpoint) ?? error;
+    } finally {
+      patience?.cancel();
     }
   }
 
-  /** Listening costs a connection of its own: once in a while is enough. */
-  #mayOverhear(): boolean {
-    const now = this.#options.clock.now();
-    if (now - this.#overheardAt < OVERHEAR_EVERY_MS) return false;
-    this.#overheardAt = now;
-    return true;
+  /** It may be HELLO that a server closes at. */
+  async #repeatWithoutHello(
+    endpoint: Endpoint,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Link | undefined> {
+    try {
+      const link = await shakeHands(this.#options, endpoint, name, signal, 2);
+      this.#plainUntil = this.#options.clock.now() + PLAIN_MS;
+      return link;
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
+  }
+
+  /** A server that does not answer to TLS may wait for the end of what it takes for a
+   * command: the attempt is over if it answers without. */
+  #watchSilence(endpoint: Endpoint, attempt: AbortController): Timer | undefined {
+    const { clock, tls } = this.#options;
+    if (tls === undefined) return undefined;
+    return clock.setTimer(async () => {
+      const said = await this.#look(endpoint).said;
+      if (said !== undefined) attempt.abort(said);
+    }, LOOK_AT_SILENCE_MS);
+  }
+
+  /** Why attempts end without a word. It costs connections of its own: once in a while is
+   * enough, whatever the attempts. */
+  #look(endpoint: Endpoint): Look {
+    const at = this.#options.clock.now();
+    const last = this.#looked;
+    if (last !== undefined && at - last.at < LOOK_EVERY_MS) return last;
+    const said = this.#withinLook((signal) => this.#listen(endpoint, signal));
+    return this.#looked = { at, said, speaksTls: undefined, isRepeated: false };
+  }
+
+  async #listen(endpoint: Endpoint, signal: AbortSignal): Promise<Error | undefined> {
+    const { openChannel, tls } = this.#options;
+    const other = tls && await askWithoutTls(endpoint, openChannel, signal);
+    return other ?? await this.#overhear(endpoint, signal);
+  }
+
+  /** Whether a server that cut an attempt short speaks TLS. */
+  async #speaksTls(look: Look, endpoint: Endpoint): Promise<Error | undefined> {
+    const { openChannel, tls } = this.#options;
+    if (tls !== undefined) return undefined;
+    return await (look.speaksTls ??= this.#withinLook((signal) =>
+      askWithTls(endpoint, openChannel, signal)
+    ));
+  }
+
+  async #withinLook<T>(look: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const stop = new AbortController();
+    const timer = this.#options.clock.setTimer(() => stop.abort(), LOOK_MS);
+    try {
+      return await look(stop.signal);
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** What the server says to a client that does not speak; it may be why it closes. */
   async #overhear(endpoint: Endpoint, signal: AbortSignal): Promise<Error | undefined> {
-    const { tls, openChannel } = this.#options;
+    const { clock, openChannel, tls } = this.#options;
     const stop = new AbortController();
-    const timer = this.#options.clock.setTimer(() => stop.abort(), OVERHEAR_MS);
+    const timer = clock.setTimer(() => stop.abort(), OVERHEAR_MS);
     const within = AbortSignal.any([signal, stop.signal]);
     try {
       const channel = await openChannel(endpoint, {
@@ -436,8 +526,13 @@ export class Opener {
     }
   }
 
-  async #awaitServing({ link, endpoint }: Reached, signal: AbortSignal): Promise<void> {
+  async #awaitServing(
+    { link, endpoint }: Reached,
+    signal: AbortSignal,
+    underWay: AttemptUnderWay,
+  ): Promise<void> {
     const { clock, connectTimeoutMs, database } = this.#options;
+    underWay.waitsFor = "the server is there and does not serve yet";
     const { redis } = link;
     await waitUntilReady({
       database,

@@ -45,6 +45,8 @@ export interface SessionOptions {
 export class Session implements ClientHolder, ConnectionHolder {
   readonly #connection: Connection;
   readonly #options: SessionOptions;
+  /** Who decides when a command of the present holder fails. */
+  #owner: CommandOwner;
   readonly #stains = new Stains();
   readonly #keepsake: Keepsake;
   readonly #gate: TransactionGate;
@@ -60,6 +62,7 @@ export class Session implements ClientHolder, ConnectionHolder {
   constructor(connection: Connection, options: SessionOptions) {
     this.#connection = connection;
     this.#options = options;
+    this.#owner = options.owner;
     this.#keepsake = new Keepsake(connection.redis);
     this.#gate = new TransactionGate(connection);
     connection.heldBy(this);
@@ -93,13 +96,23 @@ export class Session implements ClientHolder, ConnectionHolder {
   }
 
   /**
+   * Gives the holder's commands another judge.
+   *
+   * @param owner The judge. Default: the database's.
+   */
+  judgedBy(owner: CommandOwner = this.#options.owner): void {
+    this.#owner = owner;
+  }
+
+  /**
    * Sends a command of the holder.
    *
    * @param command The command.
    * @returns Its promise.
    */
   send(command: Command): Promise<unknown> {
-    const { owner, placeKeys, timeoutOf, decodeResponses } = this.#options;
+    const { placeKeys, timeoutOf, decodeResponses } = this.#options;
+    const owner = this.#owner;
     try {
       placeKeys?.(command);
     } catch (error) {

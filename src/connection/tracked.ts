@@ -1,5 +1,10 @@
 import type { Command } from "ioredis";
-import type { Delivery, SpentOptions } from "../core/errors/mod.ts";
+import {
+  CommandTimeoutError,
+  ConnectionLostError,
+  type Delivery,
+  type SpentOptions,
+} from "../core/errors/mod.ts";
 import type { Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import type { Connection } from "./connection.ts";
@@ -73,6 +78,8 @@ export interface TrackedCommand extends Command {
   succeed(reply: unknown): void;
   /** Tells the caller the error. */
   fail(error: Error): void;
+  /** Settles the promise of a command whose `succeed` tells others, too. */
+  adopt?(outcome: Promise<never>): void;
   /** Itself: it is its own entry in the library's queue of commands in flight. */
   readonly command: Command;
 }
@@ -216,5 +223,33 @@ export function settleFailed(command: TrackedCommand, error: Error): void {
   tracking.settled = true;
   const isAmbiguous = (error as { delivery?: Delivery } | undefined)?.delivery ===
     "ambiguous";
-  command.fail(isAmbiguous ? error : tracking.uncertain ?? error);
+  const told = isAmbiguous ? error : tracking.uncertain ?? error;
+  if (isOfOneCommand(told)) {
+    // The promise follows the other one from now on; `fail` tells who else listens.
+    const outcome = rejectAtCaller(told);
+    if (command.adopt === undefined) command.succeed(outcome);
+    else command.adopt(outcome);
+  }
+  command.fail(told);
+}
+
+/** Whether an error was made for one command: others are told to many callers. */
+function isOfOneCommand(error: Error | undefined): boolean {
+  // What a signal was aborted with may be anything.
+  return error?.name === "ReplyError" || error instanceof CommandTimeoutError ||
+    error instanceof ConnectionLostError;
+}
+
+/**
+ * Gives an error the stack of who awaits the command: where it was made, in the parser or
+ * in a timer, nobody knows the caller. It costs nothing for commands that succeed: the
+ * engine finds who awaits by the promises. Where nobody does, or others listen too (a signal
+ * is watched, a blocking command's connection), the stack is empty.
+ */
+async function rejectAtCaller(error: Error): Promise<never> {
+  // The command's promise follows this one after two turns of the microtask queue.
+  for (let turn = 0; turn < 3; turn++) await undefined;
+  // Put into words when it is read: that would cost more than the command.
+  Error.captureStackTrace(error, rejectAtCaller);
+  throw error;
 }

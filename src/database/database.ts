@@ -229,6 +229,7 @@ export class Database {
         config: this.config,
         servers: this.#servers,
         statistics: this.#statistics,
+        dispatcher: this.#dispatcher,
       }),
       fill,
       options,
@@ -370,6 +371,7 @@ export class Database {
       endpoint: config.mode === "standalone"
         ? describeEndpoint(standaloneEndpoint(config))
         : undefined,
+      isBlocking: ({ name, args }) => blockingTimeoutMs(name, args) !== undefined,
       readPool: () => this.#numbers.poolReading(),
       clock,
     });

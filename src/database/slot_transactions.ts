@@ -1,8 +1,11 @@
 import type { SlotTransactionParts } from "../commands/slot_transaction.ts";
-import type { TransactionParts } from "../commands/transaction.ts";
+import type { Dispatcher } from "../commands/dispatcher.ts";
+import type { TransactionLease, TransactionParts } from "../commands/transaction.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { RedisConfig } from "../config/mod.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { Loan } from "../servers/loan.ts";
 import type { Servers } from "../servers/servers.ts";
 import { crossSlotText } from "../topology/command_slot.ts";
 import { findCrossSlot, keySlot } from "../topology/key_slot.ts";
@@ -17,6 +20,8 @@ export interface TransactionPlace {
   readonly servers: Servers;
   /** Who counts. */
   readonly statistics: DatabaseStatistics;
+  /** Judges the commands. */
+  readonly dispatcher: Pick<Dispatcher, "leaseFailed" | "replied">;
 }
 
 /**
@@ -29,8 +34,9 @@ export interface TransactionPlace {
  */
 export function slotTransactionParts(
   parts: TransactionParts,
-  { config, servers, statistics }: TransactionPlace,
+  database: TransactionPlace,
 ): SlotTransactionParts {
+  const { config, servers, statistics } = database;
   const { keyPrefix, name } = config;
   return {
     ...parts,
@@ -46,12 +52,11 @@ export function slotTransactionParts(
       }
       return keys.length === 0 ? undefined : keySlot(keys[0]!);
     },
-    acquireAt: ({ node, slot }, wait) =>
-      servers.lease(
-        node === undefined ? slot === undefined ? {} : { slot } : { node },
-        wait,
-        (server, wait) => server.lend(wait),
-      ),
+    acquireAt: async ({ node, slot }, wait) => {
+      const target = node === undefined ? slot === undefined ? {} : { slot } : { node };
+      const loan = await servers.lease(target, wait, (server, wait) => server.lend(wait));
+      return countAtEnd(loan, database);
+    },
     redirected: (error, endpoint) => {
       const redirect = parseRedirect(error.message, hostOf(endpoint));
       if (redirect === undefined) return undefined;
@@ -60,5 +65,52 @@ export function slotTransactionParts(
       servers.redirectTo?.(redirect);
       return { slot, node, asking: kind === "ask" };
     },
+  };
+}
+
+/**
+ * Counts what an attempt sends when the connection is given back: an attempt that is
+ * redirected has run nothing, and its caller knows nothing of it.
+ *
+ * @param loan The connection.
+ * @param database Who counts, and judges.
+ * @returns The connection, for one attempt.
+ */
+function countAtEnd(
+  loan: Loan,
+  { dispatcher, servers, statistics }: TransactionPlace,
+): TransactionLease {
+  let uncounted: (() => void)[] | undefined = [];
+  const count = (how: () => void) => {
+    if (uncounted === undefined) how();
+    else uncounted.push(how);
+  };
+  const end = () => {
+    const late = uncounted ?? [];
+    uncounted = undefined;
+    for (const how of late) how();
+    loan.judgedBy();
+  };
+  loan.judgedBy({
+    replied: (command, reply) => count(() => dispatcher.replied(command, reply)),
+    failed: (command: TrackedCommand, error) => {
+      servers.learn?.(command, error);
+      dispatcher.leaseFailed(command, error, false);
+      count(() => statistics.commandFailed(error));
+    },
+  });
+  return {
+    endpoint: loan.endpoint,
+    redis: loan.redis,
+    send: (command) => loan.send(command),
+    release: () => {
+      end();
+      loan.release();
+    },
+    destroy: () => {
+      end();
+      loan.destroy();
+    },
+    forget: () => uncounted = [],
   };
 }

@@ -12,6 +12,8 @@ export interface NodeJudgement extends HealthJudgement {
  * is degraded if some do not serve fully.
  *
  * @param nodes The nodes that are known to serve slots.
+ * @param failure Why the cluster as a whole does not serve. Default: nothing speaks against
+ * it.
  * @returns The state and why, naming the nodes that are not well.
  *
  * @example Usage
@@ -28,8 +30,12 @@ export interface NodeJudgement extends HealthJudgement {
  * });
  * ```
  */
-export function judgeCluster(nodes: readonly NodeJudgement[]): HealthJudgement {
+export function judgeCluster(
+  nodes: readonly NodeJudgement[],
+  failure?: string,
+): HealthJudgement {
   const { DEGRADED, FAILED, HEALTHY } = ConnectionState;
+  if (failure !== undefined) return { state: FAILED, reason: failure };
   if (nodes.length === 0) return { state: HEALTHY, reason: "not connected yet" };
   const unwell = nodes.filter(({ state }) => state !== HEALTHY);
   if (unwell.length === 0) {

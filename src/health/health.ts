@@ -8,6 +8,9 @@ export interface HealthFacts {
   readonly loading: boolean;
   /** Whether the last attempt to connect failed, and with what. */
   readonly connectError: string | undefined;
+  /** Milliseconds until the next attempt to connect, at the most; `undefined` if none is
+   * planned. */
+  readonly nextAttemptMs?: number | undefined;
   /** Open connections. */
   readonly openConnections: number;
   /** Whether it was ever connected. */
@@ -32,10 +35,18 @@ export interface HealthJudgement {
  */
 export function judgeHealth(facts: HealthFacts): HealthJudgement {
   const { FAILED, DEGRADED, HEALTHY } = ConnectionState;
-  if (facts.breaker === "open") return { state: FAILED, reason: "circuit breaker open" };
+  const next = nextAttempt(facts.nextAttemptMs);
+  if (facts.breaker === "open") {
+    // What opened it comes first: that it is open is only what follows from it.
+    const { connectError } = facts;
+    const reason = connectError === undefined
+      ? "circuit breaker open"
+      : `${connectError}; circuit breaker open`;
+    return { state: FAILED, reason: reason + next };
+  }
   if (facts.loading) return { state: DEGRADED, reason: "server is loading its data" };
   if (facts.openConnections === 0 && facts.connectError !== undefined) {
-    return { state: FAILED, reason: facts.connectError };
+    return { state: FAILED, reason: facts.connectError + next };
   }
   if (facts.breaker === "half_open") {
     return { state: DEGRADED, reason: "circuit breaker is probing" };
@@ -51,4 +62,9 @@ export function judgeHealth(facts: HealthFacts): HealthJudgement {
     state: HEALTHY,
     reason: facts.everConnected ? "idle, no connection open" : "not connected yet",
   };
+}
+
+/** When it is tried again, in words that follow the reason. */
+function nextAttempt(ms: number | undefined): string {
+  return ms === undefined ? "" : `; next attempt in ${(ms / 1000).toFixed(1)} s`;
 }

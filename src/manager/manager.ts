@@ -1,5 +1,10 @@
 import { type Clock, systemClock, type Timer } from "../core/clock.ts";
-import { type BatchResult, ConfigError, ManagerClosedError } from "../core/errors/mod.ts";
+import {
+  type BatchResult,
+  ConfigError,
+  InitializationError,
+  ManagerClosedError,
+} from "../core/errors/mod.ts";
 import type { ManagerEventMap } from "../core/events.ts";
 import { CapacityCheck } from "./capacity.ts";
 import type {
@@ -424,23 +429,49 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   /**
-   * Connects every database.
+   * Connects every database, and waits for all of them, also where one has failed.
    *
-   * @param options `signal` ends the wait.
-   * @returns For each database, `undefined` or the error that kept it from connecting.
+   * @param options `signal` ends the wait; `settle: true` gives what became of each database
+   * instead of throwing.
+   * @returns For each database `undefined`; with `settle: true` the error that kept it from
+   * connecting, where there was one.
+   * @throws {InitializationError} If a database could not be connected; it names each one
+   * and why. Not with `settle: true`.
    * @throws {ManagerClosedError} If the manager has been closed.
+   *
+   * @example Usage
+   * ```ts
+   * import { InitializationError, RedisConnectionManager } from "@mooring/redis";
+   * import { assertEquals, assertRejects } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   connectRetry: { attempts: 1 },
+   *   databases: { main: { host: "127.0.0.1", port: 1 } },
+   * });
+   * const error = await assertRejects(() => manager.initializeAll(), InitializationError);
+   * assertEquals(Object.keys(error.failures), ["main"]);
+   * const { main } = await manager.initializeAll({ settle: true });
+   * assertEquals(main instanceof Error, true);
+   * ```
    */
   async initializeAll(
-    options: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal; settle?: boolean } = {},
   ): Promise<Record<string, Error | undefined>> {
     this.#assertOpen();
-    const entries = this.#databases.all.map(async (database) =>
-      [
-        database.name,
-        await database.whenReady(options.signal).then(() => undefined, (e: Error) => e),
-      ] as const
+    const { settle = false, signal } = options;
+    const entries = await Promise.all(
+      this.#databases.all.map(async (database) =>
+        [
+          database.name,
+          await database.whenReady(signal).then(() => undefined, (e: Error) => e),
+        ] as const
+      ),
     );
-    return Object.fromEntries(await Promise.all(entries));
+    const failed = entries.filter(([, error]) => error !== undefined);
+    if (settle || failed.length === 0) return Object.fromEntries(entries);
+    signal?.throwIfAborted();
+    const failures = Object.fromEntries(failed) as Record<string, Error>;
+    throw new InitializationError(failures, entries.length);
   }
 
   /**

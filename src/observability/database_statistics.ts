@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { CircuitOpenError, ConnectError } from "../core/errors/mod.ts";
 import { type LatencyTotals, LatencyWindow } from "./latency_window.ts";
 import { maskSecrets } from "./log_text.ts";
 import { Traffic } from "./traffic.ts";
@@ -25,6 +26,10 @@ export interface CommandCounters {
   readonly hits: number;
   /** Reads that found none. */
   readonly misses: number;
+  /** Blocking commands that were answered. */
+  readonly blocked: number;
+  /** How long those took together, in milliseconds. */
+  readonly blockedMs: number;
   /** Bytes written to the server. */
   readonly bytesSent: number;
   /** Bytes read from the server. */
@@ -40,6 +45,8 @@ const NOTHING: CommandCounters = {
   trips: 0,
   hits: 0,
   misses: 0,
+  blocked: 0,
+  blockedMs: 0,
   bytesSent: 0,
   bytesReceived: 0,
 };
@@ -69,6 +76,8 @@ export class DatabaseStatistics {
   #refusedRetries = 0;
   #redirects = 0;
   #trips = 0;
+  #blocked = 0;
+  #blockedMs = 0;
   #lastError: { text: string; at: number } | undefined;
   #lastSuccessAt = 0;
   #succeededBefore = 0;
@@ -109,34 +118,54 @@ export class DatabaseStatistics {
    */
   answered(sentAt: number, now: number, count: number): void {
     this.#latency.record(now - sentAt, count);
-    this.#failuresInRow = 0;
     for (let i = Math.min(count, RECENT); i > 0; i--) {
       this.#recent[this.#recentCount++ % RECENT] = now - sentAt;
     }
+    this.#noteAnswer();
+  }
+
+  /**
+   * A blocking command was answered. How long it waited for a value, or for its timeout, is
+   * no latency of the server: it has counters of its own.
+   *
+   * @param sentAt When it was sent, on the monotonic clock.
+   * @param now When it was answered.
+   */
+  blockingAnswered(sentAt: number, now: number): void {
+    this.#blocked++;
+    this.#blockedMs += now - sentAt;
+    this.#noteAnswer();
+  }
+
+  #noteAnswer(): void {
+    this.#failuresInRow = 0;
     if (this.succeeded === this.#succeededBefore) return;
     this.#succeededBefore = this.succeeded;
     this.#lastSuccessAt = this.#clock.wallNow();
   }
 
   /**
-   * A command failed for good.
+   * A command failed for good. What only follows from an error that was noted before does
+   * not take its place.
    *
    * @param error Why.
    */
   commandFailed(error: Error): void {
     this.failed++;
-    this.noteError(error);
+    if (this.#lastError === undefined || !isConsequence(error)) this.noteError(error);
   }
 
   /**
    * An attempt to open a connection failed.
    *
    * @param error Why.
+   * @param endpoint Where it went.
    */
-  connectFailed(error: Error): void {
+  connectFailed(error: Error, endpoint: string): void {
     this.#failedConnections++;
     this.#failuresInRow++;
-    this.noteError(error);
+    const { message } = error;
+    this.#note(error instanceof ConnectError ? message : `${endpoint}: ${message}`);
   }
 
   /** A connection was lost, or a deadline expired on it. */
@@ -170,7 +199,11 @@ export class DatabaseStatistics {
    * @param error The error.
    */
   noteError(error: Error): void {
-    this.#lastError = { text: error.message, at: this.#clock.wallNow() };
+    this.#note(error.message);
+  }
+
+  #note(text: string): void {
+    this.#lastError = { text, at: this.#clock.wallNow() };
   }
 
   /** The last error, in words; `null` if there was none. What looks like a secret is
@@ -192,8 +225,9 @@ export class DatabaseStatistics {
     const [retries, redirects, trips] = [this.#retries, this.#redirects, this.#trips];
     const { bytesSent, bytesReceived } = this.traffic;
     const refusedRetries = this.#refusedRetries;
+    const [blocked, blockedMs] = [this.#blocked, this.#blockedMs];
     const counts = { succeeded, failed, retries, redirects, trips, hits, misses };
-    return { ...counts, refusedRetries, bytesSent, bytesReceived };
+    return { ...counts, refusedRetries, blocked, blockedMs, bytesSent, bytesReceived };
   }
 
   /** Attempts to open a connection that failed, since the start. */
@@ -252,6 +286,8 @@ export class DatabaseStatistics {
       circuitBreakerTrips: counted.trips,
       cacheHits: counted.hits,
       cacheMisses: counted.misses,
+      blockingOperations: counted.blocked,
+      blockingWaitMs: counted.blockedMs,
       bytesSent: counted.bytesSent,
       bytesReceived: counted.bytesReceived,
       lastError: this.lastError,
@@ -275,9 +311,20 @@ function difference(now: CommandCounters, before: CommandCounters): CommandCount
     trips: now.trips - before.trips,
     hits: now.hits - before.hits,
     misses: now.misses - before.misses,
+    blocked: now.blocked - before.blocked,
+    blockedMs: now.blockedMs - before.blockedMs,
     bytesSent: now.bytesSent - before.bytesSent,
     bytesReceived: now.bytesReceived - before.bytesReceived,
   };
+}
+
+/**
+ * Whether an error only says that the server could not be reached, or is left alone for it:
+ * each attempt to reach it was noted when it failed.
+ */
+function isConsequence(error: Error): boolean {
+  return error instanceof CircuitOpenError || error.cause instanceof ConnectError ||
+    (error instanceof ConnectError && error.cause !== undefined);
 }
 
 function dateOf(epochMs: number): string {

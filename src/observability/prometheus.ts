@@ -130,6 +130,16 @@ const COMMANDS: readonly Definition[] = [
     "Reads of single values that found none.",
     ({ totals }) => totals.misses,
   ),
+  counter(
+    "blocking_commands_total",
+    "Blocking commands that were answered, by a value or by their timeout.",
+    ({ totals }) => totals.blocked,
+  ),
+  counter(
+    "blocking_wait_seconds_total",
+    "How long blocking commands took to be answered, together.",
+    ({ totals }) => totals.blockedMs / 1000,
+  ),
   gauge(
     "commands_in_flight",
     "Commands that were sent on lanes and are not answered.",
@@ -244,7 +254,8 @@ export function renderPrometheus(
   const duration: Family = {
     name: `${PREFIX}command_duration_seconds`,
     type: "histogram",
-    help: "How long the server took to answer commands, error replies included.",
+    help: "How long the server took to answer commands, error replies included, " +
+      "blocking commands not.",
     samples: sources.flatMap(bucketsOf),
   };
   const families = [...HEALTH, ...COMMANDS, ...POOL]

@@ -4,7 +4,8 @@ import type { ConnectionState } from "../core/states.ts";
 /**
  * How long the server took to answer, in milliseconds: from the tick that a command was
  * sent in to the arrival of its reply or error reply. A command that was sent again counts
- * once for each answer; one that got none does not count. Quantiles are within 1.6 %.
+ * once for each answer; one that got none does not count, nor does one that blocks (BLPOP,
+ * XREAD BLOCK …). Quantiles are within 1.6 %.
  */
 export interface LatencyStats {
   /** Half of the answers took at most this, in milliseconds; 0 if there were none. */
@@ -53,13 +54,21 @@ export interface RedisStats {
   readonly cacheHits: number;
   /** Reads of single values that found none, in the window. */
   readonly cacheMisses: number;
+  /** Blocking commands (BLPOP, XREAD BLOCK …) that were answered in the window, by a value
+   * or by their timeout. They are not in `latency`: how long they wait says nothing of the
+   * server. */
+  readonly blockingOperations: number;
+  /** How long those took together, in milliseconds. */
+  readonly blockingWaitMs: number;
   /** Bytes that were written to the server in the window, on all connections that were
    * opened: handshakes and the manager's own questions included. */
   readonly bytesSent: number;
   /** Bytes that were read from the server in the window, on all connections. */
   readonly bytesReceived: number;
   /** The last error of a command or a connection, in words, without secrets; `null` if
-   * there was none since the start. */
+   * there was none since the start. While the server cannot be reached it is why, with the
+   * endpoint: what commands then fail with (a deadline, an open circuit breaker) only
+   * follows from it. */
   readonly lastError: string | null;
   /** When it happened, as an ISO 8601 date; `null` if there was none. */
   readonly lastErrorTime: string | null;

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import {
   AcquireTimeoutError,
+  type ConnectError,
   ManagerClosedError,
   OverloadedError,
 } from "../core/errors/mod.ts";
@@ -32,6 +33,8 @@ export interface DeskParts<C extends Pooled> {
   readonly stock: Stock<C>;
   /** The pool's part in the common budget. */
   readonly share: BudgetShare<C>;
+  /** Why no connection can be opened at the moment, as far as is known. */
+  readonly unreachable: () => ConnectError | undefined;
 }
 
 /**
@@ -45,6 +48,7 @@ export class Desk<C extends Pooled> implements LeaseOwner<C> {
   readonly #tally: Tally;
   readonly #stock: Stock<C>;
   readonly #share: BudgetShare<C>;
+  readonly #unreachable: () => ConnectError | undefined;
   readonly #leases: WaitQueue<Lease<C>>;
   readonly #lanes: WaitQueue<LaneSlot<C>>;
   readonly #alarm: Alarm;
@@ -66,6 +70,7 @@ export class Desk<C extends Pooled> implements LeaseOwner<C> {
     this.#tally = parts.tally;
     this.#stock = parts.stock;
     this.#share = parts.share;
+    this.#unreachable = parts.unreachable;
     this.#leases = new WaitQueue(() => void this.#tally.cancelled++);
     this.#lanes = new WaitQueue((waiter) => this.#laneAborted(waiter));
     this.#alarm = new Alarm(parts.clock, () => this.#judgeDeadlines());
@@ -122,7 +127,9 @@ export class Desk<C extends Pooled> implements LeaseOwner<C> {
     if (waiting >= maxWaiting) {
       this.#tally.refused++;
       const what = "callers that wait for a lease";
-      return Promise.reject(new OverloadedError(database, what, waiting, maxWaiting));
+      return Promise.reject(
+        new OverloadedError(database, what, waiting, maxWaiting, this.#unreachable()),
+      );
     }
     const promise = this.#leases.add({ startedAt: now, timeoutMs, signal, site });
     this.#alarm.setBy(now + timeoutMs);
@@ -374,7 +381,15 @@ export class Desk<C extends Pooled> implements LeaseOwner<C> {
   #timeoutError({ timeoutMs }: Waiter<Lease<C>>, now: number): AcquireTimeoutError {
     const oldest = this.#stock.board.leased.head?.state;
     const hint = oldest?.name === "leased" ? describeHolder(oldest, now) : undefined;
-    return new AcquireTimeoutError(this.database, timeoutMs, this.gauges, hint);
+    const { database, gauges } = this;
+    return new AcquireTimeoutError(
+      database,
+      timeoutMs,
+      gauges,
+      hint,
+      // Where all are in use, none is being opened.
+      gauges.connecting > 0 ? this.#unreachable() : undefined,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../core/clock.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
+import { CommandTimeoutError, type ConnectError } from "../core/errors/mod.ts";
 
 /** Least time between two searches for what was given up, in milliseconds. */
 const SORT_OUT_EVERY_MS = 100;
@@ -108,4 +109,24 @@ export class WaitingCommands {
     }
     for (const command of due) this.#expired(command);
   }
+}
+
+/**
+ * The error for a command whose deadline passed while it waited for a connection.
+ *
+ * @param command The command.
+ * @param database Name of the database.
+ * @param now Time, on the monotonic clock.
+ * @param cause Why there was no connection, as far as is known.
+ * @returns The error.
+ */
+export function waitedInVain(
+  command: TrackedCommand,
+  database: string,
+  now: number,
+  cause: ConnectError | undefined,
+): CommandTimeoutError {
+  const { name, tracking: { timeoutMs } } = command;
+  const spent = spentOn(command, now);
+  return new CommandTimeoutError(database, name, timeoutMs, "never-sent", spent, cause);
 }

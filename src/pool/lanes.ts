@@ -1,11 +1,11 @@
 import type { Clock } from "../core/clock.ts";
 import {
-  CommandTimeoutError,
+  type ConnectError,
   ManagerClosedError,
   OverloadedError,
 } from "../core/errors/mod.ts";
 import type { Connection } from "../connection/connection.ts";
-import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
 import {
   chooseLane,
   isLarge,
@@ -17,7 +17,7 @@ import { LaneDrain } from "./lane_drain.ts";
 import { passFence, type Way } from "./lane_fence.ts";
 import { LaneGrowth } from "./lane_growth.ts";
 import { areAllNeeded, hasSurplus } from "./lane_surplus.ts";
-import { WaitingCommands } from "./lane_waiting.ts";
+import { waitedInVain, WaitingCommands } from "./lane_waiting.ts";
 import type { EvictionReason } from "./types.ts";
 
 /** What lanes need of a connection. */
@@ -59,6 +59,9 @@ export interface LaneSetOptions<C extends LaneConnection = Connection> {
   /** Lanes that have been more than needed for this long are ended one by one, in
    * milliseconds; 0 = never. */
   readonly idleTimeoutMs: number;
+  /** Why no connection can be opened at the moment, as far as is known: told to what
+   * waited in vain. Default: nothing is known. */
+  readonly unreachable?: () => ConnectError | undefined;
   /** Opens a lane under the pool's limit. */
   readonly open: (signal: AbortSignal) => Promise<Lane<C>>;
   /** Time. */
@@ -384,6 +387,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
           "commands that wait for a connection",
           size,
           maxWaiting,
+          this.#options.unreachable?.(),
         ),
       );
     } else {
@@ -393,12 +397,10 @@ export class LaneSet<C extends LaneConnection = Connection> {
   }
 
   #withdraw(command: TrackedCommand): void {
-    const { database } = this.#options;
-    const { timeoutMs } = command.tracking;
-    const spent = spentOn(command, this.#options.clock.now());
+    const { clock, database, unreachable } = this.#options;
     this.#failAll(
       [command],
-      new CommandTimeoutError(database, command.name, timeoutMs, "never-sent", spent),
+      waitedInVain(command, database, clock.now(), unreachable?.()),
     );
     this.commandFinished();
   }

@@ -107,7 +107,8 @@ export class Pool<C extends Pooled> {
     };
     const parts = { options, clock, hooks, tally, share };
     const stock = this.#stock = new Stock({ ...parts, board, driver, keeper });
-    this.#desk = new Desk({ ...parts, stock });
+    const unreachable = () => driver.unreachable?.();
+    this.#desk = new Desk({ ...parts, stock, unreachable });
   }
 
   /**

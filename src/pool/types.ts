@@ -1,4 +1,4 @@
-import type { PoolNumbers } from "../core/errors/mod.ts";
+import type { ConnectError, PoolNumbers } from "../core/errors/mod.ts";
 import type { LatencySnapshot } from "../observability/histogram.ts";
 import type { ConnectionBudget } from "./budget.ts";
 
@@ -108,6 +108,9 @@ export interface PoolDriver<C extends Pooled> {
    * @param words Why, in words, where somebody has said so.
    */
   destroy(connection: C, reason: EvictionReason, words?: string): void;
+  /** Why no connection can be opened at the moment, as far as is known: told to who waited
+   * in vain. Default: nothing is known. */
+  unreachable?(): ConnectError | undefined;
 }
 
 /** The settings of a pool: resolved and validated before, so none has a default here. */

@@ -1,6 +1,6 @@
 import type { TrackedCommand } from "../connection/tracked.ts";
 import type { Clock } from "../core/clock.ts";
-import { CircuitOpenError } from "../core/errors/mod.ts";
+import { CircuitOpenError, type ConnectError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { makeBreaker } from "./parts.ts";
@@ -20,6 +20,8 @@ export interface BreakerGuardParts {
   readonly statistics: DatabaseStatistics;
   /** Milliseconds until a server that was not reached is tried again. */
   readonly nextAttemptInMs: () => number;
+  /** Why no connection can be opened at the moment, as far as is known. */
+  readonly unreachable?: () => ConnectError | undefined;
   /** Reports events. */
   readonly emit: Emit;
   /** Time. */
@@ -55,6 +57,7 @@ export class BreakerGuard {
       config.name,
       isCuredByConnection ? Math.min(retryAfterMs, nextMs) : retryAfterMs,
       this.#named(this.#lastTripReason),
+      this.#parts.unreachable?.(),
     );
   }
 

@@ -11,6 +11,9 @@ export interface ClusterHealthParts {
   readonly database: string;
   /** How well each node serves that is known to serve slots. */
   readonly nodes: () => readonly DatabaseHealth[];
+  /** Why the cluster as a whole does not serve, whatever its nodes do; `undefined` if
+   * nothing speaks against it. */
+  readonly failure: () => string | undefined;
   /** Where the cluster is, while nothing is known of it. */
   readonly seeds: string;
   /** The last error of a command or connection. */
@@ -67,9 +70,9 @@ export class ClusterHealth {
    * @returns A frozen snapshot.
    */
   judge(): DatabaseHealth {
-    const { clock, lastError, nodes, seeds } = this.#parts;
+    const { clock, failure, lastError, nodes, seeds } = this.#parts;
     const all = nodes();
-    const judgement = judgeCluster(all);
+    const judgement = judgeCluster(all, failure());
     const { state } = judgement;
     if (state !== this.#judged?.state) this.#judged = { state, since: clock.wallNow() };
     const pings = all.map(({ pingMs }) => pingMs).filter((ms) => ms !== null);

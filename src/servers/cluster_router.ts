@@ -1,16 +1,16 @@
 import type { CommandSink } from "../commands/dispatcher.ts";
 import { isAsking, makeAsking } from "../commands/asking.ts";
 import { isReplyError } from "../connection/driver.ts";
-import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   CommandRefusedError,
-  CommandTimeoutError,
+  type ConnectError,
   ManagerClosedError,
   OverloadedError,
 } from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import { WaitingCommands } from "../pool/lane_waiting.ts";
+import { waitedInVain, WaitingCommands } from "../pool/lane_waiting.ts";
 import type { ServerConnections } from "./server_connections.ts";
 import type { ClusterDirectory } from "../topology/cluster_directory.ts";
 import {
@@ -31,6 +31,8 @@ export interface ClusterRouterOptions {
   readonly maxWaiting: number;
   /** Who serves what. */
   readonly directory: ClusterDirectory;
+  /** Why nothing is known of the cluster yet, as far as is known. Default: it is not. */
+  readonly unreachable?: () => ConnectError | undefined;
   /** A node's connections. */
   readonly nodeAt: (address: ClusterAddress) => ServerConnections;
   /** Who counts. */
@@ -271,7 +273,13 @@ export class ClusterRouter implements CommandSink {
       const what = "commands that wait for the cluster to be known";
       return this.#failAll(
         commands,
-        new OverloadedError(database, what, size, maxWaiting),
+        new OverloadedError(
+          database,
+          what,
+          size,
+          maxWaiting,
+          this.#options.unreachable?.(),
+        ),
       );
     }
     this.#waiting.add(commands);
@@ -279,12 +287,10 @@ export class ClusterRouter implements CommandSink {
   }
 
   #withdraw(command: TrackedCommand): void {
-    const { timeoutMs } = command.tracking;
-    const { clock, database } = this.#options;
-    const spent = spentOn(command, clock.now());
+    const { clock, database, unreachable } = this.#options;
     this.#failAll(
       [command],
-      new CommandTimeoutError(database, command.name, timeoutMs, "never-sent", spent),
+      waitedInVain(command, database, clock.now(), unreachable?.()),
     );
     this.commandFinished();
   }

@@ -1,11 +1,17 @@
 import { ClusterHealth } from "./cluster_health.ts";
 import { ClusterNodes } from "./cluster_nodes.ts";
 import { ClusterRouter } from "./cluster_router.ts";
-import { surveyCluster } from "./cluster_survey.ts";
+import { type ClusterView, surveyCluster } from "./cluster_survey.ts";
 import type { CommandGate } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
-import { AcquireTimeoutError, ManagerClosedError } from "../core/errors/mod.ts";
+import type { Timer } from "../core/clock.ts";
+import {
+  AcquireTimeoutError,
+  ConnectError,
+  ManagerClosedError,
+} from "../core/errors/mod.ts";
+import { backoffMs } from "../resilience/backoff.ts";
 import type { PooledConnection } from "./pool.ts";
 import type { OpenConnection } from "../pool/types.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
@@ -27,6 +33,12 @@ const OPEN_GATE: CommandGate = {
   tryProbe: () => undefined,
 };
 
+/** How often a cluster that does not serve is asked whether it does again. */
+const LOOK_AGAIN = { minMs: 1000, maxMs: 5000 };
+/** A question to a node that takes all of its time is told by its own end, in
+ * milliseconds. */
+const GRACE_MS = 100;
+
 /** The nodes of a database in a cluster, which come and go as the cluster changes. */
 export class ClusterServers implements Servers {
   readonly sink: ClusterRouter;
@@ -37,6 +49,13 @@ export class ClusterServers implements Servers {
   readonly #nodes: ClusterNodes;
   /** Nodes that commands were redirected to which are not over. */
   readonly #asked = new WeakMap<TrackedCommand, Redirect>();
+  /** Why the cluster as a whole did not serve when it was asked last. */
+  #failure: Error | undefined;
+  /** How often it was found not to serve, in a row. */
+  #failures = 0;
+  #lookAgain: Timer | undefined;
+  /** Checks that wait until something is known of the cluster. */
+  readonly #checks = new Set<(error: Error) => void>();
 
   /**
    * Opens nothing, and asks nobody yet.
@@ -48,6 +67,7 @@ export class ClusterServers implements Servers {
     const health = this.#health = new ClusterHealth({
       database: config.name,
       nodes: () => this.#serving.map((node) => node.health.judge()),
+      failure: () => reasonOf(this.#failure),
       seeds: config.nodes.map(addressText).join(", "),
       lastError: () => statistics.lastError,
       emit: context.emit,
@@ -56,12 +76,21 @@ export class ClusterServers implements Servers {
     this.#context = { ...context, emit: health.emit };
     this.#nodes = new ClusterNodes({
       context: this.#context,
-      troubled: () => this.#directory.request(),
+      troubled: () => {
+        this.#directory.request();
+        this.#nodeTroubled();
+      },
     });
     this.#directory = new ClusterDirectory({
-      ask: (signal) => surveyCluster(this.#nodes, this.#context, signal),
+      ask: async (signal) => {
+        const view = await surveyCluster(this.#nodes, this.#context, signal);
+        if (!signal.aborted) this.#found(view);
+        return view.ranges;
+      },
       changed: () => this.#mapChanged(),
       failed: (error) => {
+        // What is known goes on to hold: then the nodes' own health tells.
+        if (!this.#directory.isKnown) this.#notServing(error);
         this.sink.unknown(error);
         health.update();
       },
@@ -71,6 +100,7 @@ export class ClusterServers implements Servers {
       database: config.name,
       maxWaiting: config.maxWaiting,
       directory: this.#directory,
+      unreachable: () => this.#unreachable,
       nodeAt: (address) => this.#nodes.at(address),
       statistics,
       clock,
@@ -152,13 +182,14 @@ export class ClusterServers implements Servers {
 
   async check(signal?: AbortSignal): Promise<boolean> {
     try {
-      await this.#directory.ready(signal);
+      await this.#knownSoon(signal);
     } catch {
       signal?.throwIfAborted();
       return false;
     }
     const checks = this.#serving.map((node) => node.probe.check(signal));
-    return (await Promise.all(checks)).includes(true);
+    const isServing = (await Promise.all(checks)).includes(true);
+    return isServing && this.#failure === undefined;
   }
 
   reap(): number {
@@ -188,6 +219,7 @@ export class ClusterServers implements Servers {
 
   stopReporting(): void {
     this.#health.stop();
+    this.#lookAgain?.cancel();
     for (const node of this.#nodes.all) node.health.stop();
   }
 
@@ -241,8 +273,7 @@ export class ClusterServers implements Servers {
     const { clock } = this.#context;
     const stop = new AbortController();
     const timer = clock.setTimer(
-      () =>
-        stop.abort(new AcquireTimeoutError(this.#name, timeoutMs, this.numbers().gauges)),
+      () => stop.abort(this.#timeoutError(timeoutMs)),
       Math.max(0, until - clock.now()),
     );
     const within = signal === undefined
@@ -255,6 +286,79 @@ export class ClusterServers implements Servers {
     }
   }
 
+  #timeoutError(timeoutMs: number): AcquireTimeoutError {
+    const { gauges } = this.numbers();
+    return new AcquireTimeoutError(
+      this.#name,
+      timeoutMs,
+      gauges,
+      "nothing is known of the cluster yet",
+      this.#unreachable,
+    );
+  }
+
+  /** Why no node can be asked at the moment, as far as is known. */
+  get #unreachable(): ConnectError | undefined {
+    for (const { unreachable } of this.#nodes.current) {
+      if (unreachable !== undefined) return unreachable;
+    }
+    return this.#failure instanceof ConnectError ? this.#failure : undefined;
+  }
+
+  /** Waits until something is known of the cluster: until each seed has been tried once,
+   * and no longer than one attempt to connect may take. */
+  async #knownSoon(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#directory.isKnown) return;
+    const { clock, config: { connectTimeoutMs } } = this.#context;
+    const { promise, reject } = Promise.withResolvers<never>();
+    const stop = new AbortController();
+    const given = signal === undefined ? [] : [signal];
+    const timer = clock.setTimer(
+      () => reject(new Error(`no node has answered within ${connectTimeoutMs} ms`)),
+      connectTimeoutMs + GRACE_MS,
+    );
+    this.#checks.add(reject);
+    try {
+      const ready = this.#directory.ready(AbortSignal.any([...given, stop.signal]));
+      await Promise.race([ready, promise]);
+    } finally {
+      timer.cancel();
+      this.#checks.delete(reject);
+      stop.abort();
+    }
+  }
+
+  /** An attempt to connect failed, or a connection was lost. */
+  #nodeTroubled(): void {
+    if (this.#checks.size === 0) return;
+    const { current } = this.#nodes;
+    if (current.length < this.#context.config.nodes.length) return;
+    const reasons = current.map(({ unreachable }) => unreachable);
+    if (reasons.includes(undefined)) return;
+    for (const fail of this.#checks) fail(reasons[0]!);
+  }
+
+  /** A node has told of the cluster. */
+  #found({ down }: ClusterView): void {
+    if (down !== undefined) return this.#notServing(new Error(down));
+    this.#failure = undefined;
+    this.#failures = 0;
+    this.#lookAgain?.cancel();
+    this.#health.update();
+  }
+
+  /** The cluster as a whole does not serve: asks again by itself, for the health. */
+  #notServing(error: Error): void {
+    const { clock, config: { healthCheckIntervalMs } } = this.#context;
+    this.#failure = error;
+    this.#failures++;
+    this.#lookAgain?.cancel();
+    this.#health.update();
+    if (healthCheckIntervalMs === 0 || this.#nodes.isClosed) return;
+    const waitMs = backoffMs(this.#failures, LOOK_AGAIN, Math.random());
+    this.#lookAgain = clock.setTimer(() => this.#directory.request(), waitMs);
+  }
+
   /** Another map: nodes that are not in it any more go, and what waits goes on. */
   #mapChanged(): void {
     const waiting = this.#nodes.keepOnly(this.#directory.map.primaries);
@@ -262,4 +366,9 @@ export class ClusterServers implements Servers {
     this.sink.known();
     this.#health.update();
   }
+}
+
+/** Why a cluster does not serve, in words for its health. */
+function reasonOf(error: Error | undefined): string | undefined {
+  return error instanceof ConnectError ? error.reason : error?.message;
 }

@@ -1,4 +1,6 @@
 import type { Clock } from "../core/clock.ts";
+import type { ConnectError } from "../core/errors/mod.ts";
+import { describeNoConnection } from "../core/errors/no_connection.ts";
 import type { Emit } from "../core/events.ts";
 import { ConnectionState } from "../core/states.ts";
 import type { RedisConfig } from "../config/mod.ts";
@@ -25,6 +27,8 @@ export interface HealthRecordParts {
   readonly breaker: () => CircuitBreaker["state"];
   /** Its connections. */
   readonly connections: () => ConnectionCounts;
+  /** Why no connection can be opened at the moment, as far as is known. */
+  readonly unreachable: () => ConnectError | undefined;
   /** The last error of a command or connection. */
   readonly lastError: () => string | null;
   /** Milliseconds until a server that was not reached may be tried again; `undefined` while
@@ -181,6 +185,15 @@ export class HealthRecord {
     return false;
   }
 
+  /** Why the last attempt to connect failed, in words. */
+  #whyUnreachable(): string | undefined {
+    if (this.#connectError === undefined) return undefined;
+    const known = this.#parts.unreachable();
+    return known === undefined
+      ? this.#connectError
+      : maskSecrets(describeNoConnection(known));
+  }
+
   #judgeForProbe(): DatabaseHealth {
     const judged = this.judge();
     this.#probe.notice(judged.state === ConnectionState.HEALTHY);
@@ -193,12 +206,14 @@ export class HealthRecord {
    * @returns A frozen snapshot.
    */
   judge(): DatabaseHealth {
-    const { breaker, clock, config, connections, endpoint, lastError } = this.#parts;
+    const { breaker, clock, config, connections, endpoint, lastError, nextAttemptInMs } =
+      this.#parts;
     const { open, opened } = connections();
     const judgement = judgeHealth({
       breaker: breaker(),
       loading: this.#loading,
-      connectError: this.#connectError,
+      connectError: this.#whyUnreachable(),
+      nextAttemptMs: nextAttemptInMs(),
       openConnections: open,
       everConnected: opened > 0,
       recentTroubles: this.#failures.count,

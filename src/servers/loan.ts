@@ -11,7 +11,7 @@ import {
   waitsForWrites,
 } from "../commands/catch_up.ts";
 import { CommandRefusedError, CommandTimeoutError } from "../core/errors/mod.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
 import type { PooledConnection } from "./pool.ts";
 import type { Lease } from "../pool/lease.ts";
@@ -79,6 +79,15 @@ export class Loan implements TransactionLease, SubscriberLease {
    */
   send(command: Command): Promise<unknown> {
     return this.#session.send(command);
+  }
+
+  /**
+   * Gives the commands on the connection another judge; give it back when the loan ends.
+   *
+   * @param owner The judge. Default: the database's.
+   */
+  judgedBy(owner?: CommandOwner): void {
+    this.#session.judgedBy(owner);
   }
 
   /** Gives the connection back; it is made clean. */

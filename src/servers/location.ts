@@ -105,7 +105,7 @@ function locateBySentinels(
     openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
     clock,
     // What is answered here says nothing of how the database serves.
-    observer: { answered: () => {}, troubled: () => {} },
+    observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
     ...(config.socketKeepalive ? { keepalive: config.socketKeepaliveOptions } : {}),
   };
   const primary = new SentinelPrimary({

@@ -131,6 +131,7 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
       validate: ({ connection }) => connection.ask(VALIDATE_TIMEOUT_MS, "ping"),
       destroy: ({ connection }, reason, words = MEANING[reason]) =>
         connection.close({ kind: "closed", text: words }),
+      unreachable: () => parts.opener.trouble.error,
     },
     clock,
     makeHooks(parts),

@@ -1,6 +1,6 @@
 import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import type { CircuitOpenError } from "../core/errors/mod.ts";
+import type { CircuitOpenError, ConnectError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
@@ -153,6 +153,7 @@ export class ServerConnections {
       clock,
       idleTimeoutMs: config.idleTimeoutMs,
       open: (signal) => this.#openLane(signal),
+      unreachable: () => this.unreachable,
     });
     const { health, lanes } = this;
     this.probe = new ServerProbe({
@@ -163,6 +164,11 @@ export class ServerConnections {
       health,
       clock,
     });
+  }
+
+  /** Why no connection to it can be opened at the moment, as far as is known. */
+  get unreachable(): ConnectError | undefined {
+    return this.#opener.trouble.error;
   }
 
   /** Where it is as far as is known, in words. */
@@ -326,6 +332,7 @@ export class ServerConnections {
       nodeName: () => this.#place.isNode ? this.endpoint : undefined,
       statistics,
       nextAttemptInMs: () => this.#opener.nextAttemptInMs,
+      unreachable: () => this.unreachable,
       emit: this.#emit,
       clock,
     });
@@ -351,6 +358,7 @@ export class ServerConnections {
       endpoint: () => this.endpoint,
       breaker: () => this.breaker.state,
       connections: () => this.connections(),
+      unreachable: () => this.unreachable,
       lastError: () => statistics.lastError,
       nextAttemptInMs: () =>
         this.#opener.isUnreachable ? this.#opener.nextAttemptInMs : undefined,
@@ -377,7 +385,7 @@ export class ServerConnections {
       },
       attemptFailed: (error, endpoint, kind) => {
         this.health.connectFailed(error);
-        statistics.connectFailed(error);
+        statistics.connectFailed(error, endpoint);
         this.breaker.recordFailure(kind);
         this.probe.attemptFailed();
         this.#emit("connection", {
@@ -394,6 +402,11 @@ export class ServerConnections {
         answered: (sentAt, now, count) => {
           statistics.answered(sentAt, now, count);
           budget.deposit(count);
+          this.breaker.recordReply();
+        },
+        blockingAnswered: (sentAt, now) => {
+          statistics.blockingAnswered(sentAt, now);
+          budget.deposit(1);
           this.breaker.recordReply();
         },
         troubled: (kind) => {

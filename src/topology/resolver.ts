@@ -26,10 +26,13 @@ export async function resolveHost(
     found = await resolver(host, signal);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`the resolver could not find "${host}": ${reason}`);
+    const { code } = error as { code?: string };
+    const isUnknown = code === "ENOTFOUND" || error instanceof Deno.errors.NotFound;
+    const text = `the resolver could not find "${host}": ${reason}`;
+    throw isUnknown ? unknownHost(text) : new Error(text);
   }
   const addresses: unknown[] = Array.isArray(found) ? [...new Set(found)] : [found];
-  if (addresses.length === 0) throw new Error(`the resolver knows no "${host}"`);
+  if (addresses.length === 0) throw unknownHost(`the resolver knows no "${host}"`);
   return addresses.map((address) => {
     if (typeof address !== "string" || !isAllowed(ADDRESS, address)) {
       throw new Error(
@@ -40,4 +43,9 @@ export async function resolveHost(
     const named = address === host ? {} : { serverName: host };
     return { kind: "tcp", host: address, port, ...named };
   });
+}
+
+/** The same code as the system's own resolver gives a name that it does not know. */
+function unknownHost(message: string): Error {
+  return Object.assign(new Error(message), { code: "ENOTFOUND" });
 }

@@ -23,7 +23,7 @@ export async function canFilterPackets(): Promise<boolean> {
   return Deno.build.os === "linux" && await iptables("-L", "INPUT", "-n");
 }
 
-/** Loses packets between the loopback ports of one connection, until it is disposed of. */
+/** Loses packets on the loopback interface, until it is disposed of. */
 export class PacketLoss implements AsyncDisposable {
   readonly #rules: readonly string[][];
 
@@ -43,7 +43,32 @@ export class PacketLoss implements AsyncDisposable {
       ...["INPUT", "-i", "lo", "-p", "tcp"],
       ...["--sport", String(from), "--dport", String(to), "-j", "DROP"],
     ];
-    const loss = new PacketLoss([rule(client, server), rule(server, client)]);
+    return await PacketLoss.#begin([rule(client, server), rule(server, client)]);
+  }
+
+  /**
+   * Begins to lose all that is sent to a port.
+   *
+   * @param port The port.
+   * @throws {Error} If the filter does not take the rule.
+   */
+  static async to(port: number): Promise<PacketLoss> {
+    const rule = [
+      "INPUT",
+      "-i",
+      "lo",
+      "-p",
+      "tcp",
+      "--dport",
+      String(port),
+      "-j",
+      "DROP",
+    ];
+    return await PacketLoss.#begin([rule]);
+  }
+
+  static async #begin(rules: readonly string[][]): Promise<PacketLoss> {
+    const loss = new PacketLoss(rules);
     for (const each of loss.#rules) {
       if (await iptables("-I", ...each)) continue;
       await loss[Symbol.asyncDispose]();

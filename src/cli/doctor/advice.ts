@@ -5,7 +5,13 @@ export const REACH = "check that the server runs, its host, port and firewall";
  * hosts come first: a host may be called anything. */
 const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
   [/no sentinel could/, "check sentinel_name and nodes, and that the sentinels run"],
-  [/ENOTFOUND|dns|lookup/i, "check the host's name and its DNS"],
+  [
+    /ENOTFOUND|dns|lookup|unknown host|the resolver/i,
+    "check the host's name and its DNS",
+  ],
+  [/not a Redis server/, "check host and port: something else listens there"],
+  [/speaks no TLS/, "switch TLS off (tls.enabled: false, redis://), or use the TLS port"],
+  [/speaks TLS/, "switch TLS on (tls.enabled: true, rediss://), or use the plain port"],
   [/cannot read the file|may not read/, "check the files of tls"],
   [
     /certificate|TLS|SSL|CERT_|SELF_SIGNED/i,
@@ -23,7 +29,7 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
   [/slots|cluster/i, "check mode and nodes: mode cluster is for servers of a cluster"],
   [
     // Deno 2.8 says UNKNOWN for EPIPE.
-    /EPIPE|ECONNRESET|write UNKNOWN|was closed|connection was lost/i,
+    /EPIPE|ECONNRESET|write UNKNOWN|was closed|connection (?:was lost|reset)/i,
     "something took the connection and ended it: does it want TLS (tls.enabled, rediss://)?",
   ],
 ];

@@ -118,7 +118,9 @@ async function connect(
     line("connect", { status: "ok", message: `${endpoint} in ${ms} ms` });
     return client;
   } catch (error) {
-    explainFailure(error as Error, config, line, timeoutMs);
+    const { reason, state } = manager.getHealthStatus().databases[name]!;
+    const known = state === "failed" ? reason : undefined;
+    explainFailure(error as Error, line, { timeoutMs, known });
     return undefined;
   }
 }
@@ -134,9 +136,8 @@ function sayWhatConnectingShowed({ password }: RedisConfig, line: Say): void {
 
 function explainFailure(
   error: Error,
-  config: RedisConfig,
   line: Say,
-  timeoutMs: number,
+  { timeoutMs, known }: { timeoutMs: number; known: string | undefined },
 ): void {
   const { message } = error;
   if (error instanceof AuthError) {
@@ -150,10 +151,11 @@ function explainFailure(
   }
   if (error.name === "TimeoutError") {
     const text = `no connection within ${timeoutMs} ms`;
-    const advice = config.tls.enabled
-      ? `${REACH}; one that speaks no TLS is silent, too`
-      : REACH;
-    return line("connect", { status: "fail", message: text, advice });
+    return line("connect", {
+      status: "fail",
+      message: known === undefined ? text : `${text}: ${known}`,
+      advice: known === undefined ? REACH : adviceFor(known),
+    });
   }
   line("connect", { status: "fail", message, advice: adviceFor(message) });
 }

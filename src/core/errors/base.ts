@@ -26,6 +26,7 @@ export type ErrorCode =
   | "PIPELINE"
   | "TRANSACTION"
   | "TRANSACTION_CONFLICT"
+  | "INITIALIZATION"
   | "MANAGER_CLOSED";
 
 /**

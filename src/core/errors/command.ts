@@ -1,3 +1,5 @@
+import type { ConnectError } from "./connection.ts";
+import { noConnectionText } from "./no_connection.ts";
 import {
   type Delivery,
   describeSpent,
@@ -18,6 +20,8 @@ import {
  * ```
  */
 export class CommandTimeoutError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "COMMAND_TIMEOUT";
   /** The deadline, in milliseconds. */
   readonly timeoutMs: number;
   /** Name of the command. */
@@ -31,6 +35,8 @@ export class CommandTimeoutError extends RedisManagerError {
    * @param timeoutMs The deadline, in milliseconds.
    * @param delivery What is known of the command.
    * @param spent What it has taken.
+   * @param cause Why there was no connection for it, where it waited for one. Attempts to
+   * connect are then its attempts, if it never had a connection.
    */
   constructor(
     database: string,
@@ -38,18 +44,29 @@ export class CommandTimeoutError extends RedisManagerError {
     timeoutMs: number,
     delivery: Delivery,
     spent: SpentOptions = {},
+    cause?: ConnectError,
   ) {
     const known: Record<Delivery, string> = {
       ambiguous: "it was sent and may have run",
       rejected: "the server ended its wait and it did nothing",
       "never-sent": "it was not sent and will not run",
     };
+    const { attempts, elapsed } = spent;
+    const isUnreached = cause !== undefined && !attempts;
+    const taken = isUnreached ? { elapsed } : spent;
     super(
       "COMMAND_TIMEOUT",
       `Cannot finish ${command.toUpperCase()} on database "${database}" within ${
         Math.round(timeoutMs)
-      } ms: ${known[delivery]}${describeSpent(spent)}`,
-      { database, delivery, retryable: delivery !== "ambiguous", ...spent },
+      } ms: ${known[delivery]}${describeSpent(taken)}${noConnectionText(cause)}`,
+      {
+        database,
+        delivery,
+        retryable: delivery !== "ambiguous",
+        ...spent,
+        ...(isUnreached ? { attempts: cause.attempts } : {}),
+        cause,
+      },
     );
     this.timeoutMs = timeoutMs;
     this.command = command;
@@ -72,6 +89,8 @@ export class CommandTimeoutError extends RedisManagerError {
  * ```
  */
 export class CommandAbortedError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "COMMAND_ABORTED";
   /** Name of the command. */
   readonly command: string;
 
@@ -115,6 +134,8 @@ export class CommandAbortedError extends RedisManagerError {
  * ```
  */
 export class CommandRefusedError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "COMMAND_REFUSED";
   /** Name of the command. */
   readonly command: string;
 
@@ -169,6 +190,8 @@ export type BatchResult =
  * ```
  */
 export class PipelineError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "PIPELINE";
   /** What became of each command, by its place in the batch. */
   readonly results: readonly BatchResult[];
   /** Places of the commands that failed. */
@@ -237,6 +260,8 @@ function worstDelivery(results: readonly BatchResult[]): Delivery {
  * ```
  */
 export class TransactionError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "TRANSACTION";
   /** What became of each command, by its place in the transaction. */
   readonly results: readonly BatchResult[];
   /** Places of the commands that the server refused. */
@@ -295,6 +320,8 @@ function isRefused(result: BatchResult): boolean {
  * ```
  */
 export class TransactionConflictError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "TRANSACTION_CONFLICT";
   /** How many times it was tried. */
   override readonly attempts: number;
   /** The keys that were watched. */

@@ -31,6 +31,8 @@ const MAX_LISTED = 50;
  * ```
  */
 export class ConfigError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "CONFIG";
   /** Everything that is wrong, in the order of the file. */
   readonly problems: readonly ConfigProblem[];
   /** Where the first problem came from. */
@@ -75,6 +77,8 @@ export class ConfigError extends RedisManagerError {
  * ```
  */
 export class UnknownDatabaseError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "UNKNOWN_DATABASE";
   /** The names that there are. */
   readonly available: readonly string[];
   /** The name that was probably meant, if one is near enough. */

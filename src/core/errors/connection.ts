@@ -1,7 +1,7 @@
+import { noConnectionText } from "./no_connection.ts";
 import {
   type Delivery,
   describeSpent,
-  type ErrorCode,
   RedisManagerError,
   type SpentOptions,
 } from "./base.ts";
@@ -33,10 +33,14 @@ export interface ConnectErrorOptions {
  * ```
  */
 export class ConnectError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "CONNECT" | "AUTH";
   /** How many attempts were made. */
   override readonly attempts: number;
   /** Where was connected to, such as `127.0.0.1:6379`. */
   readonly endpoint: string;
+  /** Why it failed, in words, such as `connection refused`. */
+  readonly reason: string;
 
   /**
    * Makes the error.
@@ -52,7 +56,7 @@ export class ConnectError extends RedisManagerError {
     endpoint: string,
     reason: string,
     options: ConnectErrorOptions,
-    code: ErrorCode = "CONNECT",
+    code: "CONNECT" | "AUTH" = "CONNECT",
   ) {
     const { attempts, elapsedMs, cause, retryable = true } = options;
     const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
@@ -70,6 +74,7 @@ export class ConnectError extends RedisManagerError {
     );
     this.attempts = attempts;
     this.endpoint = endpoint;
+    this.reason = reason;
   }
 }
 
@@ -85,6 +90,9 @@ export class ConnectError extends RedisManagerError {
  * ```
  */
 export class AuthError extends ConnectError {
+  /** Stable code of this class. */
+  declare readonly code: "AUTH";
+
   /**
    * Makes the error.
    *
@@ -110,6 +118,9 @@ export class AuthError extends ConnectError {
  * ```
  */
 export class ConnectionLostError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "CONNECTION_LOST";
+
   /**
    * Makes the error.
    *
@@ -151,6 +162,9 @@ export class ConnectionLostError extends RedisManagerError {
  * ```
  */
 export class ProtocolError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "PROTOCOL";
+
   /**
    * Makes the error.
    *
@@ -187,6 +201,8 @@ export class ProtocolError extends RedisManagerError {
  * ```
  */
 export class NotReadyError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "NOT_READY";
   /** Why the server does not serve: the first word of its reply. */
   readonly reason: string;
   /** The server's own estimate of the seconds left, where it gave one. */
@@ -239,6 +255,8 @@ export class NotReadyError extends RedisManagerError {
  * ```
  */
 export class CircuitOpenError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "CIRCUIT_OPEN";
   /** Milliseconds until the next probe is let through. */
   readonly retryAfterMs: number;
 
@@ -248,15 +266,74 @@ export class CircuitOpenError extends RedisManagerError {
    * @param database Name of the database.
    * @param retryAfterMs Milliseconds until the next probe is let through.
    * @param lastFailure What tripped the breaker, in words.
+   * @param cause Why the server cannot be reached, where that is so.
    */
-  constructor(database: string, retryAfterMs: number, lastFailure?: string) {
+  constructor(
+    database: string,
+    retryAfterMs: number,
+    lastFailure?: string,
+    cause?: ConnectError,
+  ) {
     super(
       "CIRCUIT_OPEN",
       `Cannot use database "${database}": its circuit breaker is open for another ${
         Math.ceil(retryAfterMs)
-      } ms${lastFailure === undefined ? "" : ` (${lastFailure})`}`,
-      { database, delivery: "never-sent", retryable: true },
+      } ms${lastFailure === undefined ? "" : ` (${lastFailure})`}${
+        noConnectionText(cause)
+      }`,
+      { database, delivery: "never-sent", retryable: true, cause },
     );
     this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/**
+ * Not every database could be connected at the start; it carries why, by name. Those that
+ * are not named are connected.
+ *
+ * @example Usage
+ * ```ts
+ * import { ConnectError, InitializationError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const refused = new ConnectError("cache", "127.0.0.1:1", "connection refused", {
+ *   attempts: 5,
+ * });
+ * const error = new InitializationError({ cache: refused }, 3);
+ * assertEquals(Object.keys(error.failures), ["cache"]);
+ * assertEquals(error.errors, [refused]);
+ * ```
+ */
+export class InitializationError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "INITIALIZATION";
+  /** Why, of each database that could not be connected, by its name. */
+  readonly failures: Readonly<Record<string, Error>>;
+  /** The same as a list, as an `AggregateError` has it. */
+  readonly errors: readonly Error[];
+
+  /**
+   * Makes the error.
+   *
+   * @param failures Why, of each database that could not be connected, by its name.
+   * @param total How many databases there are.
+   */
+  constructor(failures: Readonly<Record<string, Error>>, total: number) {
+    const errors = Object.values(failures);
+    const reasons = Object.entries(failures).map(([name, { message }]) =>
+      `"${name}": ${message}`
+    );
+    super(
+      "INITIALIZATION",
+      `Cannot connect ${errors.length} of ${total} databases: ${reasons.join("; ")}`,
+      {
+        cause: errors[0],
+        retryable: errors.every((error) =>
+          (error as RedisManagerError).retryable === true
+        ),
+      },
+    );
+    this.failures = Object.freeze({ ...failures });
+    this.errors = Object.freeze(errors);
   }
 }

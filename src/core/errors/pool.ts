@@ -1,4 +1,6 @@
 import { RedisManagerError } from "./base.ts";
+import type { ConnectError } from "./connection.ts";
+import { noConnectionText } from "./no_connection.ts";
 
 /** The numbers of a pool at the moment an error was made. */
 export interface PoolNumbers {
@@ -55,6 +57,8 @@ export function describePool(n: PoolNumbers): string {
  * ```
  */
 export class AcquireTimeoutError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "ACQUIRE_TIMEOUT";
   /** Connections that are open or being opened. */
   readonly total: number;
   /** Shared connections among them. */
@@ -75,18 +79,28 @@ export class AcquireTimeoutError extends RedisManagerError {
    * @param timeoutMs How long was waited, in milliseconds.
    * @param numbers The pool's numbers at that moment.
    * @param hint What else is known, such as where the oldest lease was acquired.
+   * @param cause Why none could be opened, where that is so.
    */
-  constructor(database: string, timeoutMs: number, numbers: PoolNumbers, hint?: string) {
+  constructor(
+    database: string,
+    timeoutMs: number,
+    numbers: PoolNumbers,
+    hint?: string,
+    cause?: ConnectError,
+  ) {
     super(
       "ACQUIRE_TIMEOUT",
       `Cannot acquire a connection from pool "${database}" within ${
         Math.round(timeoutMs)
-      } ms (${describePool(numbers)})${hint === undefined ? "" : `; ${hint}`}`,
+      } ms (${describePool(numbers)})${hint === undefined ? "" : `; ${hint}`}${
+        noConnectionText(cause)
+      }`,
       {
         database,
         delivery: "never-sent",
         retryable: true,
         elapsed: { waitingMs: timeoutMs },
+        ...(cause === undefined ? {} : { cause, attempts: cause.attempts }),
       },
     );
     this.total = numbers.total;
@@ -112,6 +126,8 @@ export class AcquireTimeoutError extends RedisManagerError {
  * ```
  */
 export class OverloadedError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "OVERLOADED";
   /** How many there are. */
   readonly current: number;
   /** How many are allowed. */
@@ -124,12 +140,20 @@ export class OverloadedError extends RedisManagerError {
    * @param what What there is too much of, such as `waiting callers`.
    * @param current How many there are.
    * @param limit How many are allowed.
+   * @param cause Why no connection could be opened for them, where that is so.
    */
-  constructor(database: string, what: string, current: number, limit: number) {
+  constructor(
+    database: string,
+    what: string,
+    current: number,
+    limit: number,
+    cause?: ConnectError,
+  ) {
     super(
       "OVERLOADED",
-      `Cannot take more work for "${database}": ${current} ${what}, the limit is ${limit}`,
-      { database, delivery: "never-sent", retryable: true },
+      `Cannot take more work for "${database}": ${current} ${what}, the limit is ` +
+        `${limit}${noConnectionText(cause)}`,
+      { database, delivery: "never-sent", retryable: true, cause },
     );
     this.current = current;
     this.limit = limit;
@@ -148,6 +172,9 @@ export class OverloadedError extends RedisManagerError {
  * ```
  */
 export class LeaseReleasedError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "LEASE_RELEASED";
+
   /**
    * Makes the error.
    *
@@ -177,6 +204,9 @@ export class LeaseReleasedError extends RedisManagerError {
  * ```
  */
 export class ManagerClosedError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "MANAGER_CLOSED";
+
   /**
    * Makes the error.
    *

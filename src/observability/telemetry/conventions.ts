@@ -25,6 +25,9 @@ export const ATTRIBUTE = {
 /** Names of metrics. */
 export const METRIC = {
   duration: "db.client.operation.duration",
+  /** The same of commands that block: how long they wait says nothing of the server. There
+   * is no convention for it. */
+  blockingDuration: "mooring.client.blocking_operation.duration",
   count: "db.client.connection.count",
   idleMax: "db.client.connection.idle.max",
   idleMin: "db.client.connection.idle.min",

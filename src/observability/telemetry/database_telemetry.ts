@@ -31,6 +31,8 @@ export interface DatabaseTelemetryParts {
   readonly instruments: Instruments | undefined;
   /** What spans tell of arguments. */
   readonly queryText: QueryText;
+  /** Whether a command waits for a value: how long it does is reported by itself. */
+  readonly isBlocking: (command: ObservedCommand) => boolean;
   /** Reads the pool's numbers. */
   readonly readPool: () => PoolReading;
   /** Time. */
@@ -40,6 +42,8 @@ export interface DatabaseTelemetryParts {
 /** An operation that is going on. */
 interface Running {
   readonly operation: Operation;
+  /** Whether it is one command, by itself. */
+  readonly isOne: boolean;
   readonly span: Span | undefined;
   readonly startedAt: number;
 }
@@ -191,12 +195,14 @@ export class DatabaseTelemetry implements OperationObserver {
     what: ObservedCommand | readonly ObservedCommand[],
   ): Running {
     const startedAt = this.#parts.clock.now();
-    if (this.#tracer === undefined) return { operation, span: undefined, startedAt };
-    const { queryText } = this.#parts;
     const isOne = !Array.isArray(what);
+    if (this.#tracer === undefined) {
+      return { operation, isOne, span: undefined, startedAt };
+    }
+    const { queryText } = this.#parts;
     if (isOne && queryText === "off") {
       const span = this.#tracer.startSpan(operation.name, operation.span);
-      return { operation, span, startedAt };
+      return { operation, isOne, span, startedAt };
     }
     const attributes = {
       ...operation.span.attributes,
@@ -204,7 +210,7 @@ export class DatabaseTelemetry implements OperationObserver {
       ...(isOne || what.length === 1 ? {} : { [ATTRIBUTE.batchSize]: what.length }),
     };
     const span = this.#tracer.startSpan(operation.name, { kind: CLIENT, attributes });
-    return { operation, span, startedAt };
+    return { operation, isOne, span, startedAt };
   }
 
   #textOf(what: ObservedCommand | readonly ObservedCommand[]): Attributes {
@@ -244,7 +250,10 @@ export class DatabaseTelemetry implements OperationObserver {
         ...server,
         ...(failure === undefined ? {} : failureAttributes(failure)),
       };
-    instruments.duration.record(seconds, attributes);
+    // Within a batch nothing blocks.
+    const isBlocking = running.isOne && this.#parts.isBlocking(command!);
+    const { blockingDuration, duration } = instruments;
+    (isBlocking ? blockingDuration : duration).record(seconds, attributes);
   }
 }
 
@@ -281,6 +290,7 @@ function whenTold(command: ObservedCommand, told: (error?: Error) => void): void
   };
   Object.assign(
     command,
+    { adopt: succeed },
     isOurs ? { succeed: replied, fail: failed } : { resolve: replied, reject: failed },
   );
 }

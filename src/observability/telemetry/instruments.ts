@@ -50,6 +50,8 @@ const made = new WeakMap<object, Instruments>();
 export class Instruments {
   /** Duration of operations, in seconds. */
   readonly duration: Histogram;
+  /** Duration of commands that block, in seconds. */
+  readonly blockingDuration: Histogram;
   /** How long connections took to open, in seconds. */
   readonly createTime: Histogram;
   /** How long callers waited for their leases, in seconds. */
@@ -69,6 +71,10 @@ export class Instruments {
         advice: { explicitBucketBoundaries: [...SECONDS_BOUNDS] },
       });
     this.duration = seconds(METRIC.duration, "Duration of database client operations.");
+    this.blockingDuration = seconds(
+      METRIC.blockingDuration,
+      "Duration of commands that wait for a value, such as BLPOP.",
+    );
     this.createTime = seconds(
       METRIC.createTime,
       "The time it took to create a new connection.",

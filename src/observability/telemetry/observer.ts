@@ -12,6 +12,8 @@ export interface ObservedCommand {
   succeed?(reply: unknown): void;
   /** Tells the caller the error; has a command of our own. */
   fail?(error: Error): void;
+  /** Settles its promise, and tells nobody else. */
+  adopt?(outcome: Promise<never>): void;
   /** Those of its arguments that are keys. */
   getKeys(): readonly unknown[];
   /** What its delivery keeps of it. */

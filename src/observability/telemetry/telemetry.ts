@@ -7,7 +7,7 @@ import type { OpenTelemetryApi, QueryText, TelemetryOptions } from "./options.ts
 /** What of a database is to be known. */
 export type DatabaseTelemetrySource = Pick<
   DatabaseTelemetryParts,
-  "name" | "db" | "endpoint" | "readPool" | "clock"
+  "name" | "db" | "endpoint" | "isBlocking" | "readPool" | "clock"
 >;
 
 /** What a manager reports through OpenTelemetry. */

@@ -2,6 +2,7 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
@@ -14,6 +15,7 @@ import {
   ConnectError,
   ConnectionLostError,
   getRedisClient,
+  InitializationError,
   ManagerClosedError,
   type ManagerEventMap,
   RedisConnectionManager,
@@ -68,11 +70,20 @@ Deno.test("manager.listDatabases() tells name, number, endpoint, description and
     },
   ));
 
-Deno.test("manager.initializeAll() connects what can be connected and tells the rest", () =>
+Deno.test("manager.initializeAll() connects what can be connected and names the rest", () =>
   withManager(
     { databases: { main: { db: 0 }, far: { db: 0, port: freePort() } } },
     async ({ manager, server }) => {
-      const errors = await manager.initializeAll();
+      const error = await assertRejects(
+        () => manager.initializeAll(),
+        InitializationError,
+      );
+      assertEquals(Object.keys(error.failures), ["far"]);
+      assertEquals([error.code, error.errors.length], ["INITIALIZATION", 1]);
+      assertMatch(error.message, /^Cannot connect 1 of 2 databases: "far": .*refused/);
+      assert(error.retryable);
+      assertEquals((await server.clientList("mooring:main:lane")).length, 1);
+      const errors = await manager.initializeAll({ settle: true });
       assertEquals(errors.main, undefined);
       assert(errors.far instanceof ConnectError, String(errors.far));
       assertEquals(errors.far.attempts, 2);

@@ -92,7 +92,7 @@ export class RealDriver implements WorldDriver<RealConnection> {
       attemptFailed: () => {},
       attemptRepeated: () => {},
       loading: () => {},
-      observer: { answered: () => {}, troubled: () => {} },
+      observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
     });
     return new RealDriver(server, opener, judge);
   }

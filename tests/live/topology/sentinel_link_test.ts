@@ -15,7 +15,7 @@ const HANDSHAKE = {
   replyLimits: DEFAULT_REPLY_LIMITS,
   openChannel: openNodeChannel,
   clock: systemClock,
-  observer: { answered: () => {}, troubled: () => {} },
+  observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
 };
 
 Deno.test("SentinelLink ends with its signal, whatever it waits for", async () => {

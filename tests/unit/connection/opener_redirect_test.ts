@@ -35,7 +35,7 @@ Deno.test("Opener begins anew when it is redirected, while it waits and later", 
     attemptRepeated: () => {},
     loading: () => {},
     clock: systemClock,
-    observer: { answered: () => {}, troubled: () => {} },
+    observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
   });
   const stop = new AbortController();
   const opening = assertRejects(() => opener.open("lane", stop.signal), Error, "over");

@@ -23,6 +23,23 @@ const CASES: [string, Partial<HealthFacts>, string][] = [
   ["troubles lately", { recentTroubles: 2 }, "degraded"],
 ];
 
+Deno.test("judgeHealth() says why, and when it is tried again", () => {
+  const refused = { connectError: "connection refused", openConnections: 0 };
+  const reasonOf = (facts: Partial<HealthFacts>) =>
+    judgeHealth({ ...FINE, ...facts }).reason;
+  assertEquals(reasonOf(refused), "connection refused");
+  assertEquals(
+    reasonOf({ ...refused, nextAttemptMs: 420 }),
+    "connection refused; next attempt in 0.4 s",
+  );
+  // That the breaker is open only follows from it.
+  assertEquals(
+    reasonOf({ ...refused, breaker: "open", nextAttemptMs: 12_345 }),
+    "connection refused; circuit breaker open; next attempt in 12.3 s",
+  );
+  assertEquals(reasonOf({ breaker: "open" }), "circuit breaker open");
+});
+
 for (const [what, facts, state] of CASES) {
   Deno.test(`judgeHealth() says ${state}: ${what}`, () => {
     assertEquals(judgeHealth({ ...FINE, ...facts }).state, state);

@@ -1,4 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import {
+  CircuitOpenError,
+  CommandTimeoutError,
+  ConnectError,
+} from "../../../src/core/errors/mod.ts";
 import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -14,7 +19,7 @@ function statisticsOf(clock: FakeClock): DatabaseStatistics {
   statistics.misses++;
   statistics.retried();
   statistics.tripped();
-  statistics.connectFailed(new Error("refused"));
+  statistics.connectFailed(new Error("refused"), "127.0.0.1:6379");
   return statistics;
 }
 
@@ -67,6 +72,8 @@ Deno.test("DatabaseStatistics.resetWindow() begins a window and keeps what knows
     trips: 1,
     hits: 2,
     misses: 1,
+    blocked: 0,
+    blockedMs: 0,
     bytesSent: 0,
     bytesReceived: 0,
   });
@@ -104,4 +111,52 @@ Deno.test("DatabaseStatistics.lastSuccessTime is of a success, not of an error r
   statistics.failed++;
   statistics.answered(0, 1, 1);
   assertEquals(statistics.lastSuccessTime, "2026-01-01T00:00:01.000Z");
+});
+
+Deno.test("what only follows from an error does not take its place as the last one", () => {
+  const clock = new FakeClock();
+  const statistics = new DatabaseStatistics("main", clock);
+  const open = new CircuitOpenError("main", 1000);
+  statistics.commandFailed(open);
+  assertEquals(statistics.lastError, open.message);
+  const refused = new Error("connection refused");
+  statistics.connectFailed(refused, "127.0.0.1:1");
+  const noted = "127.0.0.1:1: connection refused";
+  assertEquals(statistics.lastError, noted);
+  const cause = new ConnectError("main", "127.0.0.1:1", "connection refused", {
+    attempts: 3,
+    cause: refused,
+  });
+  const { lastErrorTime } = statistics.snapshot(CONNECTIONS);
+  clock.freeze(1000);
+  const waited = { attempts: 0, elapsed: { waitingMs: 5000 } };
+  const consequences = [
+    open,
+    cause,
+    new CommandTimeoutError("main", "get", 5000, "never-sent", waited, cause),
+  ];
+  for (const error of consequences) {
+    statistics.commandFailed(error);
+    assertEquals(statistics.lastError, noted);
+  }
+  assertEquals(statistics.snapshot(CONNECTIONS).lastErrorTime, lastErrorTime);
+  assertEquals(statistics.totals.failed, 1 + consequences.length);
+  const other = new Error("WRONGTYPE");
+  statistics.commandFailed(other);
+  assertEquals(statistics.lastError, "WRONGTYPE");
+});
+
+Deno.test("blocking commands have counters of their own, and no part in the latency", () => {
+  const statistics = new DatabaseStatistics("main", new FakeClock());
+  statistics.answered(0, 2, 10);
+  statistics.blockingAnswered(0, 7500);
+  statistics.blockingAnswered(0, 500);
+  const { blockingOperations, blockingWaitMs, latency } = statistics.snapshot(
+    CONNECTIONS,
+  );
+  assertEquals([blockingOperations, blockingWaitMs], [2, 8000]);
+  assertEquals([latency.maxMs, statistics.averageResponseMs], [2, 2]);
+  statistics.resetWindow();
+  assertEquals(statistics.snapshot(CONNECTIONS).blockingOperations, 0);
+  assertEquals([statistics.totals.blocked, statistics.totals.blockedMs], [2, 8000]);
 });

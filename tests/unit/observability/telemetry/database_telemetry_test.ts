@@ -21,6 +21,7 @@ function setup(options: TelemetryOptions = {}) {
       name,
       db: 3,
       endpoint: "cache.example:6380",
+      isBlocking: ({ name }) => name.toLowerCase() === "blpop",
       readPool: () => ({ idle, used: 2, pending: 4, timeouts: 5, max: 9, min: 1 }),
       clock,
     });
@@ -92,6 +93,7 @@ Deno.test("DatabaseTelemetry asks the connection where the server is, if nobody 
     name: "cache",
     db: 0,
     endpoint: undefined,
+    isBlocking: ({ name }) => name.toLowerCase() === "blpop",
     readPool: () => ({ idle: 0, used: 0, pending: 0, timeouts: 0, max: 1, min: 0 }),
     clock: new FakeClock(),
   });

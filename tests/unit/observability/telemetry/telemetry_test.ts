@@ -55,6 +55,7 @@ Deno.test("Telemetry makes its instruments once for all managers, as the convent
       name,
       db: 0,
       endpoint: "h:1",
+      isBlocking: ({ name }) => name.toLowerCase() === "blpop",
       readPool: () => ({ idle: 0, used: 0, pending: 0, timeouts: 0, max: 1, min: 0 }),
       clock,
     });
@@ -66,6 +67,7 @@ Deno.test("Telemetry makes its instruments once for all managers, as the convent
     ) => [name, [made, unit, ...advice?.explicitBucketBoundaries ?? []].join(" ")]),
     [
       ["db.client.operation.duration", seconds],
+      ["mooring.client.blocking_operation.duration", seconds],
       ["db.client.connection.create_time", seconds],
       ["db.client.connection.wait_time", seconds],
       ["db.client.connection.use_time", seconds],

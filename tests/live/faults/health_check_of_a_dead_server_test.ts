@@ -1,0 +1,94 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
+import { Blackhole } from "../../support/blackhole.ts";
+import { canFilterPackets, PacketLoss } from "../../support/packet_filter.ts";
+import { freePort } from "../../support/ports.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { report } from "./_report.ts";
+import { assertTook, timed } from "./_stage.ts";
+
+/** The default of `socket_connect_timeout`. */
+const CONNECT_TIMEOUT_MS = 5000;
+
+/** The first health check with the defaults, and what it found. */
+async function firstCheck(
+  options: ManagerOptions,
+  most: number,
+): Promise<{ ms: number; reason: string }> {
+  await using manager = new RedisConnectionManager({
+    host: "127.0.0.1",
+    databases: { main: {} },
+    ...options,
+  });
+  const check = await timed(manager.healthCheck());
+  assertTook(check, { most }, "the first health check");
+  const { pingMs, reason, state } = check.value!.databases.main!;
+  assertEquals([state, pingMs], ["failed", null]);
+  return { ms: check.ms, reason };
+}
+
+Deno.test("row 59: the first health check of a closed port ends with the first attempt", async () => {
+  const { ms, reason } = await firstCheck({ port: freePort() }, 500);
+  assertMatch(reason, /connection refused/);
+  await report({
+    row: 59,
+    fault: "first health check: closed port",
+    outcome: "failed, with the reason",
+    noticedMs: ms,
+  });
+});
+
+Deno.test("row 59: the first health check of a server that never answers takes one connect timeout", async () => {
+  await using hole = Blackhole.listen();
+  const { ms, reason } = await firstCheck({ port: hole.port }, CONNECT_TIMEOUT_MS + 700);
+  assertMatch(reason, /no answer within 5000 ms/);
+  await report({
+    row: 59,
+    fault: "first health check: silent server",
+    outcome: "failed after one connect timeout",
+    noticedMs: ms,
+  });
+});
+
+Deno.test({
+  name: "row 59: the first health check of a port whose packets are lost takes as long",
+  ignore: !await canFilterPackets(),
+  fn: async () => {
+    const port = freePort();
+    await using _loss = await PacketLoss.to(port);
+    const { reason } = await firstCheck({ port }, CONNECT_TIMEOUT_MS + 700);
+    assertMatch(reason, /no answer within 5000 ms/);
+  },
+});
+
+Deno.test("row 59: a health check of a cluster of which no node is there ends as soon", async () => {
+  const nodes = [1, 2, 3].map(() => ({ host: "127.0.0.1", port: freePort() }));
+  const { reason } = await firstCheck({ mode: "cluster", nodes }, 1500);
+  assertMatch(reason, /connection refused/);
+});
+
+Deno.test("row 59: a health check of a cluster that is silent takes one connect timeout", async () => {
+  await using hole = Blackhole.listen();
+  const nodes = [{ host: "127.0.0.1", port: hole.port }];
+  await firstCheck({ mode: "cluster", nodes }, CONNECT_TIMEOUT_MS + 700);
+});
+
+Deno.test("row 59: a health check while attempts pause asks within a connect timeout, and finds a server that is back", async () => {
+  const port = freePort();
+  await using manager = new RedisConnectionManager({
+    host: "127.0.0.1",
+    port,
+    databases: { main: {} },
+  });
+  await manager.healthCheck();
+  const second = await timed(manager.healthCheck());
+  assertTook(second, { most: CONNECT_TIMEOUT_MS + 700 }, "the second health check");
+  assertEquals(second.value!.databases.main!.state, "failed");
+  await using server = await RedisServer.start({ port });
+  const deadline = performance.now() + 90_000;
+  let state: string;
+  do state = (await manager.healthCheck()).databases.main!.state; while (
+    state !== "healthy" && performance.now() < deadline
+  );
+  assertEquals([state, server.running], ["healthy", true]);
+});
