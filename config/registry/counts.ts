@@ -10,16 +10,21 @@ export interface Counts {
 const COLOURS = /\x1b\[[0-9;]*m/g;
 const SUMMARY = /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed/gm;
 
+/** The last line of a task that runs tests, in more than one part as the case may be. */
+const LAST_LINE = /^(\d+) passed, (\d+) failed$/;
+
 /**
  * The counts that a test runner printed: the last ones, as a test may print what looks
  * like a summary too.
  *
- * @param output What `deno test` printed, with or without colours.
+ * @param output What `deno test` or a task printed, with or without colours.
  * @returns The counts; zeros when there is no summary.
  */
 export function readCounts(output: string): Counts {
-  const [, passed, failed] = [...output.replace(COLOURS, "").matchAll(SUMMARY)].at(-1) ??
-    [];
+  const plain = output.replace(COLOURS, "");
+  const lastLine = plain.trimEnd().split("\n").at(-1)!;
+  const [, passed, failed] = LAST_LINE.exec(lastLine) ??
+    [...plain.matchAll(SUMMARY)].at(-1) ?? [];
   return { passed: Number(passed ?? 0), failed: Number(failed ?? 0) };
 }
 

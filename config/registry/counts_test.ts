@@ -21,6 +21,12 @@ Deno.test("readCounts() is not misled by what a test prints", () => {
   assertEquals(readCounts(output), { passed: 5, failed: 2 });
 });
 
+Deno.test("readCounts() takes the sum that ends a task of several parts", () => {
+  const output = "ok | 7 passed | 0 failed (1s)\nFAILED | 1 passed | 2 failed (1s)\n\n";
+  assertEquals(readCounts(`${output}8 passed, 2 failed\n`), { passed: 8, failed: 2 });
+  assertEquals(readCounts(`3 passed, 3 failed\n${output}`), { passed: 1, failed: 2 });
+});
+
 Deno.test("readCounts() finds nothing where no summary is", () => {
   assertEquals(readCounts("error: Type checking failed.\n"), { passed: 0, failed: 0 });
 });

@@ -17,6 +17,7 @@ import { type ClientRow, parseClientList, parseInfo } from "./redis_replies.ts";
 import { type RespArg, RespClient } from "./resp_client.ts";
 import type { RespValue } from "./resp_parser.ts";
 import { ServerProcess } from "./server_process.ts";
+import { loadFactor } from "./stopwatch.ts";
 import { delay, within } from "./wait.ts";
 
 export type { Persistence, RedisServerConfig, RedisServerTls } from "./redis_config.ts";
@@ -39,10 +40,11 @@ export interface RedisServerOptions {
   tls?: RedisServerTls;
   /** What a restart finds. Default: `none`. */
   persistence?: Persistence;
-  /** How long the server may take to come up, in milliseconds. Default: 10000. */
+  /** How long the server may take to come up, in milliseconds. Default: 10000 or more, by
+   * the load. */
   startTimeoutMs?: number;
   /** How long the server may take to answer a question of the tests' own, in milliseconds.
-   * Default: 5000. */
+   * Default: 5000 or more, by the load. */
   replyTimeoutMs?: number;
 }
 
@@ -276,7 +278,7 @@ export class RedisServer implements AsyncDisposable {
   }
 
   async #untilUp(process: ServerProcess): Promise<void> {
-    const { startTimeoutMs = 10_000 } = this.#options;
+    const { startTimeoutMs = 10_000 * loadFactor() } = this.#options;
     const deadline = performance.now() + startTimeoutMs;
     while (performance.now() < deadline) {
       if (!process.running) throw await this.#failure("ended");

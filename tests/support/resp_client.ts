@@ -12,6 +12,7 @@ import {
   RespParser,
   type RespValue,
 } from "./resp_parser.ts";
+import { loadFactor } from "./stopwatch.ts";
 import { within } from "./wait.ts";
 
 /** Where a {@linkcode RespClient} connects to. */
@@ -25,7 +26,7 @@ export interface RespClientOptions {
   password?: string;
   /** Name of the connection in CLIENT LIST. Default: none. */
   name?: string;
-  /** How long one reply may take, in milliseconds. Default: 5000. */
+  /** How long one reply may take, in milliseconds. Default: 5000 or more, by the load. */
   timeoutMs?: number;
 }
 
@@ -68,7 +69,7 @@ export class RespClient implements Disposable {
     const conn = "path" in target
       ? await Deno.connect({ transport: "unix", path: target.path })
       : await Deno.connect(target);
-    const client = new RespClient(conn, options.timeoutMs ?? 5000);
+    const client = new RespClient(conn, options.timeoutMs ?? 5000 * loadFactor());
     try {
       await client.#introduce(options);
       return client;

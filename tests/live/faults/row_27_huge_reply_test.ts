@@ -1,3 +1,4 @@
+// Runs alone: it fills memory, and compares times.
 import { assert, assertEquals } from "@std/assert";
 import { RedisServer } from "../../support/redis_server.ts";
 import { runChild } from "./_child.ts";
