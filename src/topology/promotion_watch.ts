@@ -27,6 +27,10 @@ const MOST_MS = 10_000;
  * now. The sentinels look once a second, and until they tell, the old primary acknowledges
  * writes which are lost.
  *
+ * A connection that outlives the promotion shows a coordinated failover: there the old
+ * primary holds writes back, so that nothing is lost, and the sentinels end connections to
+ * the new one later. Then their word is waited for.
+ *
  * One replica at a time: a selection that is announced anew goes on with the same one.
  */
 export class PromotionWatch {
@@ -85,10 +89,11 @@ export class PromotionWatch {
     try {
       const opening = shakeHands(handshake, endpoint, called, within);
       const { redis } = await deadline(opening, timeoutMs, { signal: over });
-      while (this.#selected === name) {
+      for (let isFirst = true; this.#selected === name; isFirst = false) {
         const role = readRole(await deadline(redis.call("role"), timeoutMs));
-        if (role === "master") return true;
-        await delay(EVERY_MS, { signal: over });
+        if (role !== "master") await delay(EVERY_MS, { signal: over });
+        else if (isFirst) return true;
+        else this.#selected = undefined;
       }
       return false;
     } finally {
