@@ -25,12 +25,12 @@ export interface HeapTrend {
  * fault comes to. */
 const LEAST_BOUND_KIB = 12;
 /** What code that is compiled late, or thrown away, may add to or take from the heap, KiB. */
-const CODE_KIB = 300;
+const CODE_KIB = 250;
 /** Looks that are needed for a verdict. */
 export const LEAST_SAMPLES = 24;
 /** Share of the looks that is left out at the start: code that runs for the first time
- * is compiled, and its numbers of times run are kept. */
-const WARM_UP = 0.25;
+ * is compiled, and its numbers of times run are kept; on a busy machine that takes long. */
+const WARM_UP = 0.4;
 
 const KIB = 1024;
 
