@@ -130,6 +130,15 @@ export type MooringError =
  *
  * @param error What was caught.
  * @returns `true` if `switch (error.code)` tells which it is.
+ *
+ * @example Usage
+ * ```ts
+ * import { isMooringError, ManagerClosedError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(isMooringError(new ManagerClosedError()), true);
+ * assertEquals(isMooringError(new TypeError("a caller's own")), false);
+ * ```
  */
 export function isMooringError(error: unknown): error is MooringError {
   return error instanceof RedisManagerError ||

@@ -742,7 +742,12 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
       this.#databases.all.map((database) => database.close(drainMs)),
     );
     this.#log?.flush();
-    return { cutCommands: cut.reduce((sum, count) => sum + count, 0) };
+    const cutCommands = cut.reduce((sum, count) => sum + count, 0);
+    // Their callers are told first: a process may end as soon as this has resolved.
+    if (cutCommands > 0) {
+      await new Promise<void>((resolve) => this.#clock.afterPoll(resolve));
+    }
+    return { cutCommands };
   }
 
   #add(config: RedisConfig): Database {

@@ -43,9 +43,12 @@ Deno.test("row 9: a hung server gives CommandTimeoutError at the deadline, and n
       // No connection can be opened now: this one never leaves the process.
       const late = await timed(client.incr("n"));
       assertInstanceOf(late.error, CommandTimeoutError);
-      assertEquals([late.error.delivery, late.error.attempts], ["never-sent", 0]);
+      assertEquals(late.error.delivery, "never-sent");
       assertTook({ ...late, ms: late.error.elapsed!.waitingMs! }, { least: 480 });
-      assertMatch(late.error.message, /\(0 attempts, waiting \d+ ms\)$/);
+      assertMatch(
+        late.error.message,
+        /it was not sent and will not run \(waiting \d+ ms\)/,
+      );
       using recovery = new Stopwatch();
       server.resume();
       while (!await client.ping().then(() => true, () => false)) continue;
