@@ -117,8 +117,9 @@ export class ServerConnections {
   readonly #ours = new Set<number>();
   readonly #register: ConnectionRegister;
   #graceTimer: Timer | undefined;
-  /** Set once a connection has been opened. */
-  #endKeepalive: (() => void) | undefined;
+  /** Lets go of the C library; `undefined` until a connection has been opened, `null` once
+   * all are closed. */
+  #endKeepalive: (() => void) | undefined | null;
 
   /**
    * Opens nothing yet.
@@ -282,7 +283,7 @@ export class ServerConnections {
     // Last: those who still got a connection had to be told where.
     this.#location.close();
     this.#endKeepalive?.();
-    this.#endKeepalive = undefined;
+    this.#endKeepalive = null;
     this.#graceTimer?.cancel();
     return cutOnLanes + cut;
   }
@@ -457,7 +458,7 @@ export class ServerConnections {
   }
 
   #connectionOpened(connection: Connection): void {
-    this.#endKeepalive ??= keepLibrary();
+    if (this.#endKeepalive === undefined) this.#endKeepalive = keepLibrary();
     this.health.connected();
     this.#register.add(connection);
     this.#context.opened(connection);

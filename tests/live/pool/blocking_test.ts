@@ -118,7 +118,7 @@ Deno.test("client: a blocking command fails never-sent while every lease is take
     async ({ manager }) => {
       const client = manager.getClient("main");
       await client.ping();
-      await using _lease = await manager.acquire("main");
+      await using _lease = await manager.acquire("main", { timeoutMs: 10_000 });
       const error = await assertRejects(() => client.blpop("q", 0), AcquireTimeoutError);
       assertEquals([error.delivery, error.inUse, error.lanes], ["never-sent", 1, 1]);
       const { main } = manager.getStatistics().databaseStats;
