@@ -1,6 +1,6 @@
 import { Command } from "../connection/driver.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
-import { Unheard } from "./unheard.ts";
+import { Unheard } from "../connection/unheard.ts";
 
 const ASKING = new Unheard();
 

@@ -19,11 +19,11 @@ import {
   track,
   type TrackedCommand,
 } from "../connection/tracked.ts";
+import { endsTransaction } from "../connection/transaction_gate.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import { unfitForBatch } from "./batch.ts";
-import { TransactionTrial } from "./transaction_trial.ts";
 import type { ScopedCommand } from "./with.ts";
 import { RetryJudge, type RetryPolicy, type Verdict } from "./retry_judge.ts";
 
@@ -72,6 +72,8 @@ export interface DispatcherOptions {
   readonly reresolve: (reason: string) => void;
   /** A server says that it does not serve yet. */
   readonly notReady: (connection: Connection) => void;
+  /** A server refused a transaction although it had let others run. */
+  readonly transactionRefused: (connection: Connection) => void;
   /** Who counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
@@ -91,7 +93,6 @@ export class Dispatcher implements CommandOwner {
   readonly #sink: CommandSink;
   readonly #breaker: CommandGate;
   readonly #judge: RetryJudge;
-  readonly #trial: TransactionTrial;
   readonly #timeoutMs: number;
   #closed = false;
 
@@ -108,11 +109,6 @@ export class Dispatcher implements CommandOwner {
     this.#breaker = options.breaker;
     this.#timeoutMs = options.commandTimeoutMs;
     this.#judge = new RetryJudge(options.retry, options.clock);
-    this.#trial = new TransactionTrial({
-      classifier: options.classifier,
-      submitBatch: (commands) => this.#sink.submitBatch(commands),
-      timeoutMs: options.commandTimeoutMs,
-    });
   }
 
   /** Takes no more commands. */
@@ -157,26 +153,8 @@ export class Dispatcher implements CommandOwner {
     const open = batch.filter(({ tracking }) => !tracking.settled);
     if (open.length === 0) return;
     const refusal = this.#refusalOfBatch(batch);
-    if (refusal === undefined) this.#submitBatch(batch);
+    if (refusal === undefined) this.#sink.submitBatch(batch);
     else for (const command of open) this.failed(command, refusal, "never-sent");
-  }
-
-  /** Sends a transaction once it is known that the server lets it begin. */
-  #submitBatch(batch: readonly TrackedCommand[]): void {
-    const trial = this.#trial;
-    if (trial.hasPassed || !batch.some(isMulti)) return this.#sink.submitBatch(batch);
-    const now = this.#options.clock.now();
-    for (const { tracking } of batch) {
-      tracking.startedAt = now;
-      tracking.waited = true;
-    }
-    trial.run().then((refusal) => {
-      const open = batch.filter(({ tracking }) => !tracking.settled);
-      if (refusal === undefined) {
-        // A caller who gave up gave all of it up.
-        if (open.length === batch.length) this.#sink.submitBatch(batch);
-      } else for (const command of open) this.#tell(command, refusal);
-    });
   }
 
   #refusalOfBatch(batch: readonly TrackedCommand[]): Error | undefined {
@@ -227,11 +205,7 @@ export class Dispatcher implements CommandOwner {
       else this.#resubmitLater(command, verdict.delayMs);
       return;
     }
-    if (isMulti(command) && delivery === "rejected") this.#trial.forget();
-    this.#tell(command, error);
-  }
-
-  #tell(command: TrackedCommand, error: Error): void {
+    if (delivery === "rejected") this.#noteTransaction(command, error);
     const { probe } = command.tracking;
     if (probe !== undefined) settleProbe(probe, error, this.#timeoutMs);
     this.#statistics.commandFailed(error);
@@ -301,6 +275,17 @@ export class Dispatcher implements CommandOwner {
     if (ageMs >= RERESOLVE_AFTER_MS) this.#options.reresolve(error.message);
   }
 
+  /** A server that let transactions run refuses one: it is asked anew before the next. */
+  #noteTransaction({ tracking }: TrackedCommand, error: Error): void {
+    const { connection, info } = tracking;
+    if (connection === undefined) return;
+    if (info?.name === "multi") this.#options.transactionRefused(connection);
+    if (info?.name !== "exec" || endsTransaction(error.message)) return;
+    this.#options.transactionRefused(connection);
+    // All that others have sent behind it is queued in the transaction.
+    connection.abandon({ kind: "closed", text: "the server did not end a transaction" });
+  }
+
   #resubmitLater(command: TrackedCommand, delayMs: number): void {
     // What waits for its next attempt keeps its first deadline.
     command.tracking.waited = true;
@@ -327,10 +312,6 @@ export class Dispatcher implements CommandOwner {
     const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
     return new CommandRefusedError(this.#options.database, command.name, advice);
   }
-}
-
-function isMulti({ tracking: { info } }: TrackedCommand): boolean {
-  return info?.name === "multi";
 }
 
 function asError(reason: unknown): Error {

@@ -409,6 +409,17 @@ export class Connection implements StreamHooks, DeadlineBearer {
   }
 
   /**
+   * Ends it at once, in the middle of what is being read: no reply behind the one that is
+   * being settled is given to anybody.
+   *
+   * @param reason Why.
+   */
+  abandon(reason: CloseReason): void {
+    this.close(reason);
+    this.#stream.close(undefined);
+  }
+
+  /**
    * Looks at bytes before the parser does. Called by the stream.
    *
    * @param chunk The bytes.
@@ -428,6 +439,7 @@ export class Connection implements StreamHooks, DeadlineBearer {
 
   /** The parser has seen a chunk: settles latency and counts. Called by the stream. */
   received(): void {
+    if (this.#state.name === "closed") return;
     const now = this.#clock.now();
     this.#lastReceivedAt = now;
     const answered = this.#log.total + this.#unlogged - this.redis.commandQueue.length;

@@ -9,7 +9,13 @@ import {
 } from "./command_arguments.ts";
 import { Command } from "./library.ts";
 import { decodeLarge } from "./reply_decoding.ts";
-import { failTracked, type TrackedCommand, type Tracking } from "./tracked.ts";
+import {
+  failTracked,
+  inTurn,
+  isInTurn,
+  type TrackedCommand,
+  type Tracking,
+} from "./tracked.ts";
 
 /** What a command of the library is made with. */
 export interface CommandOptions {
@@ -140,7 +146,9 @@ export class ManagedCommand extends OpenCommand {
       tracking.owner.replied(this as unknown as TrackedCommand, reply);
     }
     try {
-      this.succeed(this.transformReply(decodeLarge(reply, this) as Buffer));
+      const value = this.transformReply(decodeLarge(reply, this) as Buffer);
+      if (isInTurn()) this.succeed(value);
+      else inTurn(() => this.succeed(value));
     } catch (error) {
       this.fail(error as Error);
     }

@@ -36,15 +36,16 @@ export function managePipeline<P extends object>(
   Object.setPrototypeOf(pipeline, methods);
   const { exec, execBuffer } = pipeline as unknown as OpenPipeline;
   const guard = (run: OpenPipeline["exec"]) =>
-    function (this: OpenPipeline, callback?: CommandCallback) {
+    // As many arguments as there are: within a pipeline EXEC is sent with them.
+    function (this: OpenPipeline, ...args: [callback?: CommandCallback]) {
       // The first one of a transaction within a pipeline only adds EXEC.
       const isSent = isChain || this._transactions === 0;
       const errors = isSent ? refuse(this) : undefined;
-      if (errors === undefined) return run.call(this, callback);
+      if (errors === undefined) return run.apply(this, args);
       const outcome = isChain
         ? Promise.reject(errors.find((error) => error instanceof TypeError))
         : Promise.resolve(errors.map((error) => [error]));
-      return tell(outcome, callback);
+      return tell(outcome, ...args);
     };
   return Object.assign(pipeline, { exec: guard(exec), execBuffer: guard(execBuffer) });
 }

@@ -103,7 +103,36 @@ function onReply(this: TrackedCommand, reply: unknown): void {
   tracking.owner.replied(this, reply);
   // Where the library cannot make what was asked for of the reply, it rejects.
   this.reject = this.fail;
-  this.succeed(decodeLarge(reply, this));
+  const decoded = decodeLarge(reply, this);
+  if (isInTurn()) this.succeed(decoded);
+  else inTurn(() => this.succeed(decoded));
+}
+
+/** Errors on their way to their callers, which takes them {@linkcode TURNS}. */
+let telling = 0;
+
+/** Turns of the microtask queue that an error takes until its promise is rejected. */
+const TURNS = 4;
+
+/**
+ * Whether a caller may be told of a reply at once: none before it is an error that is still
+ * on its way. Asked for each reply.
+ *
+ * @returns `true` if he may.
+ */
+export function isInTurn(): boolean {
+  return telling === 0;
+}
+
+/**
+ * Tells a caller of a reply behind the errors that are on their way, so that callers learn
+ * in the order of the replies.
+ *
+ * @param tell Tells him.
+ */
+export async function inTurn(tell: () => void): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await undefined;
+  tell();
 }
 
 function onFailure(this: TrackedCommand, error: Error): void {
@@ -227,6 +256,9 @@ export function settleFailed(command: TrackedCommand, error: Error): void {
   if (isOfOneCommand(told)) {
     // The promise follows the other one from now on; `fail` tells who else listens.
     const outcome = rejectAtCaller(told);
+    telling++;
+    const done = () => void telling--;
+    command.promise.then(done, done);
     if (command.adopt === undefined) command.succeed(outcome);
     else command.adopt(outcome);
   }

@@ -98,6 +98,25 @@ export class TransactionGate {
   }
 }
 
-function isMulti(name: string): boolean {
+/**
+ * Whether a command begins a transaction.
+ *
+ * @param name Its name, in any case.
+ * @returns `true` if it does.
+ */
+export function isMulti(name: string): boolean {
   return name.length === 5 && name.toLowerCase() === "multi";
+}
+
+/**
+ * Whether a connection is in no transaction any more after an error reply to EXEC. Servers
+ * drop a transaction when they refuse a command of it, or when its keys are elsewhere; a
+ * server or a proxy that does not let EXEC run at all may not.
+ *
+ * @param message The server's text.
+ * @returns `true` if it surely is in none.
+ */
+export function endsTransaction(message: string): boolean {
+  return /^(?:MOVED|ASK|CLUSTERDOWN|TRYAGAIN|CROSSSLOT)\b/.test(message) ||
+    /EXECABORT|EXEC aborted|EXEC without MULTI/i.test(message);
 }

@@ -409,6 +409,7 @@ export class Database {
       }),
       reresolve: (reason) => servers.reresolve(reason),
       notReady: (connection) => servers.notReady(connection),
+      transactionRefused: (connection) => servers.transactionRefused(connection),
       statistics: this.#statistics,
       clock: this.#services.clock,
     });

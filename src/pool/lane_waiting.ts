@@ -61,9 +61,10 @@ export class WaitingCommands {
   }
 
   /**
-   * Lets commands wait.
+   * Lets commands wait. Those that were sent before came before all that were not: they
+   * keep their place and their deadline.
    *
-   * @param commands The commands; those that were sent before keep their deadline.
+   * @param commands The commands.
    */
   add(commands: readonly TrackedCommand[]): void {
     const now = this.#clock.now();
@@ -71,7 +72,8 @@ export class WaitingCommands {
       const { tracking } = command;
       if (!tracking.waited && tracking.attempts === 0) tracking.startedAt = now;
       tracking.waited = true;
-      this.#commands.push(command);
+      if (tracking.attempts === 0) this.#commands.push(command);
+      else this.#commands.splice(this.#firstNeverSent(), 0, command);
       this.#armFor(tracking.startedAt + tracking.timeoutMs);
     }
   }
@@ -87,6 +89,17 @@ export class WaitingCommands {
     this.#timer?.cancel();
     this.#timerAt = Infinity;
     return commands.filter((command) => !command.tracking.settled);
+  }
+
+  /** Where those begin that were never sent: behind all others. */
+  #firstNeverSent(): number {
+    let low = 0;
+    for (let high = this.#commands.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if (this.#commands[middle]!.tracking.attempts === 0) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   #armFor(deadline: number): void {

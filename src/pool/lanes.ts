@@ -18,6 +18,8 @@ import { passFence, type Way } from "./lane_fence.ts";
 import { LaneGrowth } from "./lane_growth.ts";
 import { areAllNeeded, hasSurplus } from "./lane_surplus.ts";
 import { waitedInVain, WaitingCommands } from "./lane_waiting.ts";
+import { isMulti } from "../connection/transaction_gate.ts";
+import { TransactionTrial } from "./transaction_trial.ts";
 import type { EvictionReason } from "./types.ts";
 
 /** What lanes need of a connection. */
@@ -59,6 +61,9 @@ export interface LaneSetOptions<C extends LaneConnection = Connection> {
   /** Lanes that have been more than needed for this long are ended one by one, in
    * milliseconds; 0 = never. */
   readonly idleTimeoutMs: number;
+  /** How long a server may take to tell whether it lets transactions begin, in
+   * milliseconds. */
+  readonly commandTimeoutMs: number;
   /** Why no connection can be opened at the moment, as far as is known: told to what
    * waited in vain. Default: nothing is known. */
   readonly unreachable?: () => ConnectError | undefined;
@@ -93,6 +98,10 @@ export class LaneSet<C extends LaneConnection = Connection> {
   #opening = 0;
   #readyWaiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   readonly #growth = new LaneGrowth();
+  readonly #trial: TransactionTrial;
+  /** Whether a trial is under way: all commands wait behind it, so that the order stays and
+   * none becomes a part of it. */
+  #isTrying = false;
   /** Whether all lanes have been needed since the surplus was looked at last. */
   #allNeeded = false;
   #neededAt = 0;
@@ -105,6 +114,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
    */
   constructor(options: LaneSetOptions<C>) {
     this.#options = options;
+    this.#trial = new TransactionTrial(options.commandTimeoutMs);
     this.#waiting = new WaitingCommands(
       options.clock,
       (command) => this.#withdraw(command),
@@ -159,7 +169,8 @@ export class LaneSet<C extends LaneConnection = Connection> {
 
   /**
    * Sends commands one after the other on one lane, with nothing in between; all of
-   * them or none.
+   * them or none. The first transaction waits until the server is known to let it begin,
+   * and so does all that comes behind.
    *
    * @param commands The commands.
    */
@@ -169,6 +180,11 @@ export class LaneSet<C extends LaneConnection = Connection> {
     if (lane === undefined) return this.#wait(commands);
     if (!this.#hasRoom(lane.connection, commands.length)) {
       return this.#refuse(commands, lane);
+    }
+    if (this.#trial.isDue(commands)) {
+      // Without a look at how many may wait: it would never be sent where few may.
+      this.#waiting.add(commands);
+      return void this.#tryTransaction(lane);
     }
     lane.large = large ?? lane.large;
     for (const command of commands) lane.connection.send(command);
@@ -181,7 +197,13 @@ export class LaneSet<C extends LaneConnection = Connection> {
    * @param reason Why, in words.
    */
   replaceAll(reason: string): void {
+    this.#trial.forget();
     this.#replaceIf(() => true, reason, "lane_released");
+  }
+
+  /** The server refused a transaction although it had let others run. */
+  transactionRefused(): void {
+    this.#trial.forget();
   }
 
   /**
@@ -338,7 +360,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
 
   /** The lane for a command; `undefined` while none is open or others wait before it. */
   #pick(large: boolean): Lane<C> | undefined {
-    if (this.#waiting.size > 0) return undefined;
+    if (this.#waiting.size > 0 || this.#isTrying) return undefined;
     const lanes = this.#lanes;
     const best = chooseLane(lanes, large);
     if (best === undefined) return best;
@@ -433,11 +455,52 @@ export class LaneSet<C extends LaneConnection = Connection> {
     this.#allNeeded = true;
     lane.connection.onEnd(() => this.#ended(lane));
     for (const waiter of this.#readyWaiters.splice(0)) waiter.resolve();
-    for (const command of this.#waiting.takeAll()) {
+    this.#sendWaiting(lane);
+    this.commandFinished();
+  }
+
+  /** Sends what waits, unless there is a transaction that has to be tried first. */
+  #sendWaiting(lane: Lane<C>): void {
+    if (this.#isTrying) return;
+    const commands = this.#waiting.takeAll();
+    if (this.#trial.isDue(commands)) {
+      this.#waiting.add(commands);
+      return void this.#tryTransaction(lane);
+    }
+    for (const command of commands) {
       if (!lane.connection.isOpen) this.#wait([command]);
       else lane.connection.send(command);
     }
+  }
+
+  async #tryTransaction(lane: Lane<C>): Promise<void> {
+    this.#isTrying = true;
+    const outcome = await this.#trial.run((command) => lane.connection.send(command));
+    // What is refused at once is refused until the sockets have had their turn.
+    const isOver = this.#state.name === "closed";
+    if (outcome.kind === "unanswered" && !isOver) await this.#pause(POLL_MS);
+    this.#isTrying = false;
+    if (outcome.kind === "refused") {
+      const text = "the server let a transaction begin and not end";
+      if (outcome.isStuck) lane.release(text, "lane_released");
+      this.#refuseTransactions(outcome.error);
+    }
+    // What is known of a server is of no use for the next one.
+    if (!this.#lanes.includes(lane)) this.#trial.forget();
+    const next = chooseLane(this.#lanes, false);
+    if (next !== undefined) this.#sendWaiting(next);
+    else if (this.#waiting.size > 0) this.#ensureLane();
     this.commandFinished();
+  }
+
+  /** Fails the transactions that wait; what came between and behind them stays. */
+  #refuseTransactions(error: Error): void {
+    const commands = this.#waiting.takeAll();
+    const transactions = new Set(transactionsOf(commands));
+    this.#waiting.add(commands.filter((command) => !transactions.has(command)));
+    for (const command of transactions) {
+      command.tracking.owner.failed(command, error, "rejected");
+    }
   }
 
   #openFailed(error: Error): void {
@@ -467,4 +530,14 @@ export class LaneSet<C extends LaneConnection = Connection> {
     if (this.#state.name !== "closed" && this.#waiting.size > 0) this.#ensureLane();
     this.commandFinished();
   }
+}
+
+/** The commands from each MULTI to its EXEC or DISCARD. */
+function transactionsOf(commands: readonly TrackedCommand[]): TrackedCommand[] {
+  let isWithin = false;
+  return commands.filter(({ name }) => {
+    const wasWithin = isWithin;
+    isWithin = isMulti(name) || (isWithin && !/^(?:exec|discard)$/i.test(name));
+    return isWithin || wasWithin;
+  });
 }

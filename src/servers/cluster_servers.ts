@@ -180,6 +180,10 @@ export class ClusterServers implements Servers {
     this.#nodes.named(connection.endpoint)?.health.notReady(connection);
   }
 
+  transactionRefused(connection: Connection): void {
+    this.#nodes.named(connection.endpoint)?.lanes.transactionRefused();
+  }
+
   async check(signal?: AbortSignal): Promise<boolean> {
     try {
       await this.#knownSoon(signal);

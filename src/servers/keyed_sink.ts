@@ -58,7 +58,10 @@ export class KeyedSink implements CommandSink {
    * @param command The command.
    */
   submit(command: TrackedCommand): void {
-    if (this.#batches.length > 0) return this.#wait([command]);
+    // One that was sent before has its keys in place, and came before all that wait.
+    if (this.#batches.length > 0 && command.tracking.attempts === 0) {
+      return this.#wait([command]);
+    }
     if (command.tracking.info?.keys === "library") {
       return this.#options.sink.submit(command);
     }

@@ -151,6 +151,7 @@ export class ServerConnections {
       database: config.name,
       maxLanes: config.maxLanes,
       maxWaiting: config.maxWaiting,
+      commandTimeoutMs: config.commandTimeoutMs,
       clock,
       idleTimeoutMs: config.idleTimeoutMs,
       open: (signal) => this.#openLane(signal),

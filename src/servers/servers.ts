@@ -61,6 +61,8 @@ export interface Servers {
   reresolve(reason: string): void;
   /** A server says that it does not serve yet. */
   notReady(connection: Connection): void;
+  /** A server refused a transaction although it had let others run. */
+  transactionRefused(connection: Connection): void;
   /** Asks now; gives whether it serves. */
   check(signal?: AbortSignal): Promise<boolean>;
   /** Closes connections that have been idle, or have lived, for too long; gives how many. */

@@ -67,6 +67,10 @@ export class SingleServer implements Servers {
     this.#server.health.notReady(connection);
   }
 
+  transactionRefused(): void {
+    this.#server.lanes.transactionRefused();
+  }
+
   check(signal?: AbortSignal): Promise<boolean> {
     return this.#server.probe.check(signal);
   }

@@ -55,6 +55,14 @@ export class FakeConnection implements LaneConnection {
     }
   }
 
+  /** Answers the oldest command: with an error reply if that is an error. */
+  reply(reply: unknown): void {
+    const command = this.sent[this.sent.length - this.inFlight--]!;
+    const { owner } = command.tracking;
+    if (reply instanceof Error) owner.failed(command, reply, "rejected");
+    else command.resolve(reply);
+  }
+
   end(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -97,6 +105,7 @@ export class LaneBench {
       maxLanes,
       maxWaiting,
       idleTimeoutMs,
+      commandTimeoutMs: 1000,
       clock: this.clock,
       open: () => {
         const opening = Promise.withResolvers<Lane<FakeConnection>>();

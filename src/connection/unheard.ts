@@ -1,10 +1,10 @@
-import type { Command } from "../connection/driver.ts";
+import type { Command } from "./driver.ts";
 import {
   type CommandOwner,
   settleFailed,
   track,
   type TrackedCommand,
-} from "../connection/tracked.ts";
+} from "./tracked.ts";
 
 /**
  * Owns commands of ours whose replies nobody waits for: the command that goes behind each
