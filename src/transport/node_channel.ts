@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { connect as connectTcp, type Socket } from "node:net";
 import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
@@ -12,6 +12,7 @@ import type {
 } from "./channel.ts";
 import { kernelKeepaliveEnded } from "./keepalive_ffi.ts";
 import { PacedReading } from "./paced_reading.ts";
+import { giveReadMemory, takeReadMemory } from "./read_memory.ts";
 import { ReadingTurn } from "./reading_turn.ts";
 import { describeNodeTls } from "./tls_session.ts";
 
@@ -30,7 +31,10 @@ interface SocketOwner {
 /** Where a socket's owner stands on it. */
 const OWNER = Symbol("owner");
 
-type OwnedSocket = Socket & { [OWNER]?: SocketOwner };
+/** Where the memory stands that a socket reads into. */
+const MEMORY = Symbol("memory");
+
+type OwnedSocket = Socket & { [OWNER]?: SocketOwner; [MEMORY]?: Buffer };
 
 // The listeners of all sockets, and none is ever taken off: a closure for each would be
 // kept for as long as it lives, that of an opening with all that it knew, and a listener
@@ -44,29 +48,18 @@ function onData(this: OwnedSocket, chunk: Uint8Array): void {
   this[OWNER]?.received?.(chunk);
 }
 
-/** Bytes that plain sockets read at once. */
-const READ_BYTES = 128 * 1024;
-
-let readBuffer: Buffer | undefined;
+/** In place of a `data` event, for sockets with memory to read into; the bytes are lent. */
+function onRead(this: OwnedSocket, length: number, memory: Uint8Array): boolean {
+  this[OWNER]?.received?.(memory.subarray(0, length));
+  return true;
+}
 
 /**
- * How plain sockets read: all of them into the same memory, as a read and its callback are
- * one step. Else the runtime takes 64 KiB of new memory for each read, however little that
- * brings, and keeps all of it for as long as a part is held.
+ * Whether plain sockets read into memory of their own, again and again. Else the runtime
+ * takes 64 KiB of new memory for each read, however little that brings, and keeps all of
+ * it for as long as a part is held. On Deno 2.8 `pause()` does not stop a socket that does.
  */
-const ONREAD = {
-  get buffer(): Buffer {
-    return readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
-  },
-  /** In place of a `data` event; the bytes are lent. */
-  callback(this: OwnedSocket, length: number, buffer: Uint8Array): boolean {
-    this[OWNER]?.received?.(buffer.subarray(0, length));
-    return true;
-  },
-};
-
-/** Whether plain sockets read so: on Deno 2.8 `pause()` does not stop one that does. */
-const READS_INTO_ONE = isSince29(Deno.version.deno);
+const READS_INTO_OWN = isSince29(Deno.version.deno);
 
 function isSince29(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
@@ -83,6 +76,9 @@ function onEnd(this: OwnedSocket): void {
 }
 
 function onClose(this: OwnedSocket): void {
+  const memory = this[MEMORY];
+  this[MEMORY] = undefined;
+  if (memory !== undefined) giveReadMemory(memory);
   this[OWNER]?.closed();
 }
 
@@ -108,7 +104,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
     this.kernelKeepalive = kernel;
     this.#isKept = kernel !== null;
     this.tls = tls;
-    this.lendsChunks = tls === null && READS_INTO_ONE;
+    this.lendsChunks = tls === null && READS_INTO_OWN;
   }
 
   // Asked for when it is wanted: the socket keeps an object for the answer.
@@ -199,8 +195,11 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
     ? { path: endpoint.path }
     : { host: endpoint.host, port: endpoint.port, noDelay: true };
   if (options.tls === undefined) {
-    if (!READS_INTO_ONE) return connectTcp(target);
-    const socket = connectTcp({ ...target, onread: ONREAD });
+    if (!READS_INTO_OWN) return connectTcp(target);
+    const buffer = takeReadMemory();
+    const onread = { buffer, callback: onRead };
+    const socket: OwnedSocket = connectTcp({ ...target, onread });
+    socket[MEMORY] = buffer;
     // Else it would read as soon as it is open, before there is anybody to take it.
     return socket.pause();
   }

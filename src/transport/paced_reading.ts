@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import type { ReadingTurn } from "./reading_turn.ts";
 
-/** Bytes that are dealt with before the time is looked at: what a read of a plain socket
- * brings at most. */
+/** Bytes that are dealt with before the time is looked at: more than a read of a plain
+ * socket brings. */
 const SLICE_BYTES = 128 * 1024;
 
 /** A socket that can be kept from bringing more. */
