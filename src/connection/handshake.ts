@@ -180,6 +180,13 @@ export async function shakeHands(
   if (signal.aborted) stream.destroy();
   signal.throwIfAborted();
   const postponed: (() => Promise<unknown>)[] = [];
+  // Who fails leaves nothing on the signal: it may live as long as the server is used.
+  const failed = (error: unknown) => {
+    signal.removeEventListener("abort", abort);
+    const explained = wire.explain(error);
+    stream.destroy();
+    return explained;
+  };
   const redis = await connectDriver({
     stream,
     connectionName: name,
@@ -192,10 +199,10 @@ export async function shakeHands(
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
   }).catch((error) => {
-    throw wire.explain(error);
+    throw failed(error);
   });
   // Without HELLO nothing may have been asked whose answer counts.
-  if (ended.aborted) throw wire.explain(ended.reason);
+  if (ended.aborted) throw failed(ended.reason);
   const connect = () => {
     ended.throwIfAborted();
     // From here on the connection is its owner's to end.

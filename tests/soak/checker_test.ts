@@ -4,6 +4,7 @@ import { Books } from "./books.ts";
 import { Explanations } from "./explanations.ts";
 import { FAULTS } from "./faults.ts";
 import { heapBoundKib, heapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
+import { heapUse } from "./heap_use.ts";
 import { LagMeter } from "./lag_meter.ts";
 import { News } from "./news.ts";
 import { readOptions, written } from "./options.ts";
@@ -43,6 +44,7 @@ const CLEAN: Findings = {
   news: { received: 0, gaps: 0 },
   recoveries: [{ what: "cut", isOutage: true, ms: 3, allowedMs: 1000 }],
   heap: heapTrend([]),
+  code: heapTrend([]),
   worstLagMs: 1,
   wrong: [],
 };
@@ -153,6 +155,9 @@ Deno.test("LagMeter adds up how late it is, and knows the worst", () => {
   assertEquals(meter.sumSince(61), 20);
   now += 25;
   assertEquals(meter.sumSince(102), 15);
+  // It forgets what is older than the last 6000 looks that were late.
+  for (let i = 0; i < 7000; i++) pass(20);
+  assertEquals(meter.sumSince(0), 60_000);
 });
 
 Deno.test("News finds messages that are missing, doubled or out of order, but for told gaps", async () => {
@@ -193,6 +198,31 @@ Deno.test("heapTrend() sees growth through odd samples, and none where there is 
     violations({ ...CLEAN, heap: { ...grown, samples: LEAST_SAMPLES - 1 } }),
     [],
   );
+});
+
+Deno.test("heapUse() counts what is kept as objects, code that is kept among them", () => {
+  const grown = (keep: () => unknown[]) => {
+    const before = heapUse();
+    const kept = keep();
+    const after = heapUse();
+    return {
+      count: kept.length,
+      objects: after.objects - before.objects,
+      code: after.code - before.code,
+    };
+  };
+  const things = grown(() => Array.from({ length: 400_000 }, (_, i) => ({ i })));
+  assert(things.objects > 20 * things.count, Deno.inspect(things));
+  assert(things.code < 2 * things.count, Deno.inspect(things));
+  const code = grown(() =>
+    Array.from({ length: 10_000 }, (_, i) => {
+      const made = new Function(`return ${i}`);
+      made();
+      return made;
+    })
+  );
+  assert(code.objects > 200 * code.count, Deno.inspect(code));
+  assert(code.objects > code.code, Deno.inspect(code));
 });
 
 Deno.test("violations() names each kind, and the summary how to see it again", () => {

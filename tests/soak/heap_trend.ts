@@ -24,12 +24,13 @@ export interface HeapTrend {
 /** Most growth, in KiB a minute, of a soak that never ends: half of what 2.4 KiB for each
  * fault comes to. */
 const LEAST_BOUND_KIB = 12;
-/** What code that is compiled late, or thrown away, may add to or take from the heap, KiB. */
-const CODE_KIB = 250;
+/** What is added by code that runs for the first time late (what it has seen of the shapes
+ * of objects, how often it ran), and by odd looks, in KiB: it does not grow with the time. */
+const ONCE_KIB = 250;
 /** Looks that are needed for a verdict. */
 export const LEAST_SAMPLES = 24;
-/** Share of the looks that is left out at the start: code that runs for the first time
- * is compiled, and its numbers of times run are kept; on a busy machine that takes long. */
+/** Share of the looks that is left out at the start: code runs for the first time, and
+ * connections, pages and timers become as many as they ever are. */
 const WARM_UP = 0.4;
 
 const KIB = 1024;
@@ -40,7 +41,7 @@ const KIB = 1024;
  * @param minutes How long they went on.
  */
 export function heapBoundKib(minutes: number): number {
-  return LEAST_BOUND_KIB + CODE_KIB / minutes;
+  return LEAST_BOUND_KIB + ONCE_KIB / minutes;
 }
 
 /**

@@ -1,8 +1,8 @@
 /** How late the event loop is. */
 
 const EVERY_MS = 10;
-/** How far back it remembers. */
-const KEPT_MS = 60_000;
+/** Looks that were late that it remembers: a minute of them, if every one is. */
+const KEPT = 60_000 / EVERY_MS;
 /** Less than this is the timer's own inaccuracy. */
 const NOTED_MS = 2;
 
@@ -13,7 +13,10 @@ const NOTED_MS = 2;
 export class LagMeter implements Disposable {
   readonly #now: () => number;
   readonly #timer: ReturnType<typeof setInterval>;
-  #late: { at: number; ms: number }[] = [];
+  // Taken at once, so that it may run beside a judge of the heap.
+  readonly #lateAt = new Float64Array(KEPT);
+  readonly #lateMs = new Float64Array(KEPT);
+  #next = 0;
   #lastAt: number;
   #worst = 0;
 
@@ -36,17 +39,16 @@ export class LagMeter implements Disposable {
     this.#lastAt = at;
     if (ms < NOTED_MS) return;
     this.#worst = Math.max(this.#worst, ms);
-    this.#late.push({ at, ms });
-    if (this.#late[0]!.at < at - KEPT_MS) {
-      this.#late = this.#late.filter((each) => each.at >= at - KEPT_MS);
-    }
+    this.#lateAt[this.#next] = at;
+    this.#lateMs[this.#next] = ms;
+    this.#next = (this.#next + 1) % KEPT;
   }
 
   /** All of it together since then, what is going on included, in milliseconds. */
   sumSince(then: number): number {
     const goingOn = this.#now() - this.#lastAt - EVERY_MS;
-    return this.#late.reduce(
-      (sum, { at, ms }) => at >= then ? sum + ms : sum,
+    return this.#lateMs.reduce(
+      (sum, ms, i) => this.#lateAt[i]! >= then ? sum + ms : sum,
       Math.max(0, goingOn),
     );
   }

@@ -8,6 +8,7 @@ import { type Balance, Books } from "./books.ts";
 import { Explanations } from "./explanations.ts";
 import { type Fault, FAULTS } from "./faults.ts";
 import { type HeapSample, heapTrend } from "./heap_trend.ts";
+import { heapUse } from "./heap_use.ts";
 import { LagMeter } from "./lag_meter.ts";
 import { Load } from "./load.ts";
 import { News } from "./news.ts";
@@ -29,6 +30,8 @@ const LEAST_PAUSE_MS = 1000;
 const MOST_RECOVERY_MS = 120_000;
 /** By when the server's list of clients and the pool's numbers have to agree once. */
 const AGREE_MS = 20_000;
+/** Collections before a look at the heap. */
+const COLLECTIONS = 2;
 /** By when the server lists no connection any more, at the end. */
 const GONE_MS = 30_000;
 
@@ -49,7 +52,8 @@ export class Soak {
   readonly #wrong: string[] = [];
   readonly #strikes: Record<string, number> = {};
   readonly #recoveries: Recovery[] = [];
-  readonly #heap: HeapSample[] = [];
+  readonly #objects: HeapSample[] = [];
+  readonly #code: HeapSample[] = [];
   readonly #balance: Balance = {
     acknowledged: 0,
     ambiguous: 0,
@@ -139,6 +143,7 @@ export class Soak {
       await this.#strike(fault!, random.pick(sides), random);
       if (n % FAULTS_A_PAGE === 0) {
         await this.#judgePage(sides);
+        await this.#lookAtHeap();
         for (const { stage } of sides) await this.#compareCounts(manager, stage);
       }
       await delay(Math.max(LEAST_PAUSE_MS, nextAt - performance.now()));
@@ -180,7 +185,7 @@ export class Soak {
     this.#explanations?.write([what], about);
   }
 
-  /** Judges what was written since the last time, and looks at the heap. */
+  /** Judges what was written since the last time. */
   async #judgePage(sides: readonly Side[]): Promise<void> {
     this.#page++;
     for (const { stage, load } of sides) {
@@ -195,8 +200,18 @@ export class Soak {
     const late = this.#watch.overdue();
     this.#explanations?.write(late.slice(this.#toldLate));
     this.#toldLate = late.length;
-    gc?.();
-    this.#heap.push({ minute: this.#minute, bytes: Deno.memoryUsage().heapUsed });
+  }
+
+  /** From a turn of its own, so that no function that is under way holds an old page; what
+   * is finalized in one collection goes with the next. */
+  async #lookAtHeap(): Promise<void> {
+    for (let i = 0; i < COLLECTIONS; i++) {
+      await delay(0);
+      gc?.();
+    }
+    const { objects, code } = heapUse();
+    this.#objects.push({ minute: this.#minute, bytes: objects });
+    this.#code.push({ minute: this.#minute, bytes: code });
   }
 
   /** What the server lists and what the pool counts agree, sooner or later. */
@@ -243,7 +258,8 @@ export class Soak {
       pending: this.#watch.pending,
       news,
       recoveries: this.#recoveries,
-      heap: heapTrend(this.#heap),
+      heap: heapTrend(this.#objects),
+      code: heapTrend(this.#code),
       worstLagMs: this.#lag.worst,
       wrong: this.#wrong,
     };

@@ -20,7 +20,10 @@ export interface Findings extends SoakOptions {
   readonly news: { readonly received: number; readonly gaps: number };
   /** How soon somebody was served after each fault. */
   readonly recoveries: readonly Recovery[];
+  /** Of what is in the heap beside compiled code. */
   readonly heap: HeapTrend;
+  /** Of compiled code, which says how far the warm-up is and is not judged. */
+  readonly code: HeapTrend;
   readonly worstLagMs: number;
   /** What else went wrong, in words. */
   readonly wrong: readonly string[];
@@ -50,7 +53,7 @@ export function violations(findings: Findings): string[] {
 
 /** The summary, a line each; the last one says whether there is any violation. */
 export function summary(findings: Findings): string {
-  const { counts, strikes, balance, heap, news, recoveries } = findings;
+  const { counts, strikes, balance, heap, code, news, recoveries } = findings;
   const outages = recoveries.filter(({ isOutage }) => isOutage);
   const others = recoveries.filter(({ isOutage }) => !isOutage);
   const judged = heap.samples >= LEAST_SAMPLES
@@ -67,13 +70,8 @@ export function summary(findings: Findings): string {
     ["pub/sub", `${news.received} messages, ${news.gaps} gaps told`],
     ["recovery", `after outages: ${distribution(outages.map(({ ms }) => ms))}`],
     ["", `after other faults: ${distribution(others.map(({ ms }) => ms))}`],
-    [
-      "heap",
-      `${
-        heap.kibPerMinute.toFixed(1)
-      } KiB/min over ${heap.samples} samples (${judged}), ` +
-      `${heap.fromMib.toFixed(1)} to ${heap.toMib.toFixed(1)} MiB`,
-    ],
+    ["heap", `${growth(heap)} over ${heap.samples} samples (${judged})`],
+    ["", `beside it ${growth(code)} of compiled code`],
     ["event loop", `${Math.round(findings.worstLagMs)} ms late at worst`],
   ];
   return [
@@ -91,6 +89,11 @@ export function verdict(found: readonly string[]): string {
   if (found.length === 0) return "No violation";
   const named = found.slice(0, NAMED).map((each) => `  ${each}`);
   return [...named, `${found.length} violations`].join("\n");
+}
+
+function growth({ kibPerMinute, fromMib, toMib }: HeapTrend): string {
+  const [rate, from, to] = [kibPerMinute, fromMib, toMib].map((each) => each.toFixed(1));
+  return `${rate} KiB/min, ${from} to ${to} MiB`;
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {

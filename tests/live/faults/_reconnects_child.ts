@@ -4,6 +4,7 @@
  */
 import { writeHeapSnapshot } from "node:v8";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { heapUse } from "../../soak/heap_use.ts";
 import { RespClient } from "../../support/resp_client.ts";
 import { delay, waitFor } from "../../support/wait.ts";
 
@@ -40,6 +41,7 @@ const manager = new RedisConnectionManager({
   databases: { main: { db: 0 } },
 });
 const killer = await RespClient.connect({ hostname: "127.0.0.1", port: serverPort });
+await manager.subscribe("main", ["news"], () => {});
 let opened = 0;
 /** What the test plants, so as to be found. */
 const leaked: unknown[] = [];
@@ -52,9 +54,14 @@ manager.addEventListener("connection", ({ detail }) => {
 /** Callers who have something in flight when their connections are cut. */
 async function call(): Promise<void> {
   const client = manager.getClient("main");
+  const stop = new AbortController();
+  const aborted = client.with({ signal: stop.signal }).blpop("nothing", 1);
+  setTimeout(() => stop.abort(), 1);
   await Promise.allSettled([
     client.get("k"),
     client.blpop("nothing", 1),
+    aborted,
+    manager.pipeline("main", (pipeline) => void pipeline.incr("n"), { settle: true }),
     manager.transaction("main", (tx) => void tx.incr("n")),
   ]);
 }
@@ -64,7 +71,7 @@ async function collect(): Promise<number> {
   let least = Infinity;
   for (let i = 0; i < 6; i++) {
     gc();
-    least = Math.min(least, Deno.memoryUsage().heapUsed);
+    least = Math.min(least, heapUse().objects);
     await delay(20);
   }
   return least;
