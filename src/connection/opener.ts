@@ -25,7 +25,7 @@ import {
 } from "./handshake.ts";
 import { keepBeating } from "./heartbeat.ts";
 import { overhear } from "./overhear.ts";
-import { isServing, type LoadingProgress, waitUntilReady } from "./readiness.ts";
+import { type LoadingProgress, waitUntilReady, whyNotServing } from "./readiness.ts";
 import { askWithoutTls, askWithTls, isNoTls } from "./wrong_speech.ts";
 
 /** How the opening of connections is tried again. */
@@ -117,8 +117,8 @@ interface Look {
 interface Reached {
   readonly link: Link;
   readonly endpoint: Endpoint;
-  /** Whether it said that it serves. */
-  readonly isServing: boolean;
+  /** Why it does not serve, as it said; `undefined` if it does. */
+  readonly refusal: string | undefined;
 }
 
 /**
@@ -338,7 +338,9 @@ export class Opener {
       const opening = this.#reach(name, within, tried);
       const reached = await deadline(opening, connectTimeoutMs, { signal });
       const { link } = reached;
-      if (!reached.isServing) await this.#awaitServing(reached, signal, underWay);
+      if (reached.refusal !== undefined) {
+        await this.#awaitServing(reached, signal, underWay);
+      }
       const connection = link.connect();
       if (purpose === "lane" && intervalMs > 0) {
         keepBeating(connection, { intervalMs, timeoutMs }, clock);
@@ -406,9 +408,9 @@ export class Opener {
   ): Promise<Reached> {
     const link = await this.#handshake(endpoint, name, signal);
     await this.#confirm(link, endpoint);
-    const serves = await isServing(() => link.redis.ping());
-    if (serves) await link.complete();
-    return { link, endpoint, isServing: serves };
+    const refusal = await whyNotServing(() => link.redis.ping());
+    if (refusal === undefined) await link.complete();
+    return { link, endpoint, refusal };
   }
 
   async #confirm({ redis }: Link, endpoint: Endpoint): Promise<void> {
@@ -527,7 +529,7 @@ export class Opener {
   }
 
   async #awaitServing(
-    { link, endpoint }: Reached,
+    { link, endpoint, refusal: said }: Reached,
     signal: AbortSignal,
     underWay: AttemptUnderWay,
   ): Promise<void> {
@@ -537,6 +539,7 @@ export class Opener {
     await waitUntilReady({
       database,
       timeoutMs: this.#options.loadingTimeoutMs,
+      said,
       ping: () => redis.ping(),
       info: () => redis.info("persistence"),
       progress: this.#options.loading,

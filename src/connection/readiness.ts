@@ -19,6 +19,8 @@ export interface ReadinessOptions {
   readonly database: string;
   /** Longest wait, in milliseconds. */
   readonly timeoutMs: number;
+  /** What the server said when it was asked last, such as `LOADING`, if it was asked. */
+  readonly said?: string;
   /** Sends PING: resolves when the server serves, rejects with its reply if not. */
   ping(): Promise<unknown>;
   /** Asks `INFO persistence`. */
@@ -95,13 +97,13 @@ class NotServing extends Error {
  * @throws {NotReadyError} If it takes longer than allowed.
  */
 export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
-  const { clock, database, timeoutMs } = options;
+  const { clock, database, said, timeoutMs } = options;
   const startedAt = clock.now();
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  let last: LoadingProgress & { kind?: string } = {};
+  let last: LoadingProgress & { kind?: string } = { kind: said };
   const look = async () => {
-    const kind = await refusal(options);
+    const kind = await whyNotServing(() => options.ping());
     if (kind === undefined) return;
     const progress = kind === "LOADING" ? parseLoading(await options.info()) : {};
     last = { ...progress, kind };
@@ -144,19 +146,14 @@ function isTimeout(error: unknown): boolean {
  * Asks a server once whether it serves.
  *
  * @param ping Sends PING.
- * @returns Whether it does; `false` if it said that it does not yet.
+ * @returns Why it does not, such as `LOADING`; `undefined` if it does.
  * @throws {Error} If PING failed for anything else.
  */
-export async function isServing(ping: () => Promise<unknown>): Promise<boolean> {
-  return await refusal({ ping }) === undefined;
-}
-
-/** Why the server does not serve; `undefined` if it does, or if it answers otherwise. */
-async function refusal(
-  options: Pick<ReadinessOptions, "ping">,
+export async function whyNotServing(
+  ping: () => Promise<unknown>,
 ): Promise<string | undefined> {
   try {
-    await options.ping();
+    await ping();
     return undefined;
   } catch (error) {
     const kind = kindOf(error);
