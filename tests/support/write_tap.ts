@@ -60,14 +60,21 @@ export class WriteTap {
   /** What the relay of a node reports to. */
   recorderOf(node: string): RelayObserver {
     const links = new Map<number, Link>();
+    // Connections that sent what is no RESP: any process may connect to a relay's port. If
+    // a caller is told a reply of such a connection, the judge finds no command to it.
+    const strangers = new Set<number>();
     return {
       event: () => {},
       bytes: (connection, way, chunk, fate) => {
-        if (fate === "lost") return;
+        if (fate === "lost" || strangers.has(connection)) return;
         let link = links.get(connection);
         if (link === undefined) links.set(connection, link = new Link());
-        if (way === "toServer") this.#onCommands(link, chunk, node, connection);
-        else this.#onReplies(link, chunk);
+        try {
+          if (way === "toServer") this.#onCommands(link, chunk, node, connection);
+          else this.#onReplies(link, chunk);
+        } catch {
+          strangers.add(connection);
+        }
       },
     };
   }

@@ -14,8 +14,10 @@ import {
 import { WriteTap } from "../../support/write_tap.ts";
 import { report } from "./_report.ts";
 
-/** Counters get INCRs, lists get RPUSHes of tokens that are used once. */
-const KEYS = Array.from({ length: 12 }, (_, i) => `${i % 2 === 0 ? "n" : "l"}:${i}`);
+/** Counters get INCRs; in the slot of each is a list that gets tokens, each used once. */
+const COUNTERS = Array.from({ length: 12 }, (_, i) => `n:${i}`);
+const LISTS = COUNTERS.map((name) => `l:{${name}}`);
+const KEYS = [...COUNTERS, ...LISTS];
 const CALLERS = 40;
 /** Clusters that a server process may crash in before a round counts as failed. */
 const MOST_CRASHES = 5;
@@ -46,17 +48,35 @@ class Mover {
     return Map.groupBy(this.slots, (_, i) => owners[i]!);
   }
 
+  /** The node that has a slot. */
+  ownerOf(slot: number): Promise<RedisServer> {
+    return this.#cluster.ownerOf(slot);
+  }
+
+  /** The node that a slot goes to when it leaves another. */
+  nextOf(from: RedisServer): RedisServer {
+    const { nodes } = this.#cluster;
+    return nodes[(nodes.indexOf(from) + 1) % nodes.length]!;
+  }
+
   /** Begins to move a slot. */
   async move(slot: number): Promise<void> {
     const from = await this.#cluster.ownerOf(slot);
-    const { nodes } = this.#cluster;
-    const to = nodes[(nodes.indexOf(from) + 1) % nodes.length]!;
+    const to = this.nextOf(from);
     const id = String(await to.cli("CLUSTER", "MYID"));
     const said = await from.cli(
       ...["CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", id],
     );
     if (said instanceof RespError) this.refused++;
     else this.started++;
+  }
+
+  /** Waits until a slot has another owner. */
+  async untilNotOf(slot: number, from: RedisServer): Promise<void> {
+    await waitFor(async () => await this.#cluster.ownerOf(slot) !== from, {
+      timeoutMs: 60_000,
+      what: "the slot to move",
+    });
   }
 
   /** Waits until every migration that was begun has ended, however. */
@@ -79,8 +99,9 @@ type Moves = (mover: Mover) => Promise<void>;
 const backToBack: Moves = async (mover) => {
   for (const slot of mover.slots.slice(0, 4)) {
     for (let hop = 0; hop < 4; hop++) {
+      const from = await mover.ownerOf(slot);
       await mover.move(slot);
-      await mover.untilNoneMoves();
+      await mover.untilNotOf(slot, from);
     }
   }
 };
@@ -100,6 +121,35 @@ const oneOfEachNode: Moves = async (mover) => {
     await Promise.all(owned.map(([slot]) => mover.move(slot!)));
     await mover.untilNoneMoves();
   }
+};
+
+/** How long a word of the old owner is under way in {@linkcode grantedLate}. */
+const LATE_MS = 5000;
+
+/** The new owner hears late that it may have the slot: the old one goes on meanwhile. */
+const grantedLate: Moves = async (mover) => {
+  const slot = mover.slots[0]!;
+  const from = await mover.ownerOf(slot);
+  const to = mover.nextOf(from);
+  await from.cli("CONFIG", "SET", "cluster-manual-failover-timeout", 500);
+  // Node to node it goes through a relay as well, which reads along.
+  await using relay: Relay = await Relay.start({
+    to,
+    recorder: {
+      event: () => {},
+      bytes: (_, way, chunk) => {
+        const asks = new TextDecoder().decode(chunk).includes("REQUEST-FAILOVER");
+        if (way !== "toClient" || !asks) return;
+        relay.set({ toServer: { kind: "delay", ms: LATE_MS } });
+      },
+    },
+  });
+  await to.cli("CONFIG", "SET", "cluster-announce-port", relay.port);
+  const known = () => Deno.readTextFile(`${from.dir}/nodes.conf`);
+  await waitFor(async () => (await known()).includes(`:${relay.port}@`));
+  await mover.move(slot);
+  await mover.untilNotOf(slot, from);
+  await mover.untilNoneMoves();
 };
 
 /** What became of a round. */
@@ -169,7 +219,7 @@ async function run(moves: Moves): Promise<Round> {
   callers.catch(() => {}); // awaited below, whatever comes first
   const mover = new Mover(
     cluster,
-    await Promise.all(KEYS.map((key) => cluster.slotOf(key))),
+    await Promise.all(COUNTERS.map((name) => cluster.slotOf(name))),
   );
   let crash: string | undefined;
   try {
@@ -208,7 +258,11 @@ const isMigrating = await canMigrate();
  * nothing may run twice, or unasked. Only a write that a server acknowledged on the wire and
  * did not keep is allowed, and reported: no client can know of it.
  */
-function migration(name: string, moves: Moves): void {
+function migration(
+  name: string,
+  moves: Moves,
+  check: (verdict: WireVerdict) => void = () => {},
+): void {
   Deno.test({
     name:
       `slots that move as a whole, ${name}: each caller is told what the server said, and no write runs twice`,
@@ -217,16 +271,18 @@ function migration(name: string, moves: Moves): void {
       const crashes: string[] = [];
       for (;;) {
         const { verdict, told, mover, redirects, crash } = await run(moves);
-        assertEquals(verdict.wrong, []);
+        const { wrong, forgotten } = verdict;
+        assertEquals(wrong, []);
         if (crash !== undefined) {
           crashes.push(crash);
           console.log(`A server process has crashed: ${crash}`);
           assert(crashes.length < MOST_CRASHES, crashes.join("\n"));
           continue;
         }
-        if (verdict.forgotten.length > 0) {
-          console.log(`Servers forgot:\n${verdict.forgotten.join("\n")}`);
+        if (forgotten.length > 0) {
+          console.log(["Servers forgot:", ...forgotten.slice(0, 3)].join("\n"));
         }
+        check(verdict);
         assert(redirects > 0);
         const count = (outcome: string) =>
           told.filter((each) => each.outcome === outcome).length;
@@ -236,7 +292,7 @@ function migration(name: string, moves: Moves): void {
             `${mover.refused} refused`,
           outcome: `${count("acknowledged")} acknowledged, ${count("ambiguous")} ` +
             `ambiguous, ${redirects} redirects, 0 doubles; servers forgot ` +
-            `${verdict.forgotten.length} and crashed ${crashes.length} times`,
+            `${forgotten.length} and crashed ${crashes.length} times`,
         });
         return;
       }
@@ -247,3 +303,7 @@ function migration(name: string, moves: Moves): void {
 migration("one after the other", backToBack);
 migration("several of one node at once", severalOfOneNode);
 migration("one of each node at once", oneOfEachNode);
+migration("granted late", grantedLate, ({ forgotten }) => {
+  const has = (pattern: RegExp) => forgotten.some((each) => pattern.test(each));
+  assert(has(/ was given by /) && has(/ is at place /), "the servers forgot nothing");
+});
