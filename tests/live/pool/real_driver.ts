@@ -177,7 +177,7 @@ export class RealDriver implements WorldDriver<RealConnection> {
         assertEquals([db, fields.sub, fields.psub], [0, "0", "0"]);
         // Not `multi=-1`: Valkey 8.1 and later say 0 once there was a WATCH or a MULTI.
         assert(!fields.flags!.includes("x"), "a MULTI is open");
-        assertEquals(fields.watch ?? "0", "0"); // servers before 7.4 do not say
+        assertEquals(fields.watch ?? "0", "0"); // Redis 7.0 does not say
       }
       return;
     }
