@@ -42,6 +42,7 @@ const FORMING_TIMEOUT_MS = 60_000;
 export class ClusterTopology implements AsyncDisposable {
   /** All nodes: at the start, the primaries first and then their replicas. */
   readonly nodes: readonly RedisServer[];
+  readonly #announced = new Map<number, RedisServer>();
   readonly #password: string | undefined;
   readonly #stack: AsyncDisposableStack;
 
@@ -90,7 +91,8 @@ export class ClusterTopology implements AsyncDisposable {
     for (const range of Array.isArray(ranges) ? ranges : []) {
       const [first, last, owner] = range as [number, number, RespValue[]];
       if (slot < first || slot > last) continue;
-      const node = this.nodes.find(({ port }) => port === owner[1]);
+      const node = this.#announced.get(owner[1] as number) ??
+        this.nodes.find(({ port }) => port === owner[1]);
       if (node !== undefined) return node;
     }
     throw new Error(`No node serves slot ${slot}`);
@@ -104,6 +106,19 @@ export class ClusterTopology implements AsyncDisposable {
       if (role === "slave" && Number(master_port) === primary.port) found.push(node);
     }
     return found;
+  }
+
+  /**
+   * Has a node name another port to clients, such as that of a relay, and waits until all
+   * nodes do. The nodes themselves still talk over the node's own port (Valkey 9.1).
+   */
+  async announceToClients(node: RedisServer, port: number): Promise<void> {
+    this.#announced.set(port, node);
+    await must(node, "CONFIG", "SET", "cluster-announce-client-port", port);
+    await untilAll([...this.nodes], "the announced port", async (each) => {
+      const ranges = await must(each, "CLUSTER", "SLOTS") as RespValue[][];
+      return ranges.some((range) => (range[2] as RespValue[])[1] === port);
+    });
   }
 
   /** Waits until another node than `old` serves the key's slot and the cluster is ok. */

@@ -7,7 +7,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { freePort, isPortFree } from "./ports.ts";
 import { RelayConnection, type RelayFaults } from "./relay_connection.ts";
-import type { RelayRecorder } from "./relay_recorder.ts";
+import type { RelayObserver } from "./relay_recorder.ts";
 import type { RelayScript } from "./relay_script.ts";
 import { resetSocket } from "./reset_socket.ts";
 import { waitFor } from "./wait.ts";
@@ -46,7 +46,7 @@ export interface RelayOptions {
   /** Answers commands instead of the server. Default: the server answers all. */
   script?: RelayScript;
   /** Remembers what passed, and what happened. Default: nothing is remembered. */
-  recorder?: RelayRecorder;
+  recorder?: RelayObserver;
 }
 
 /**

@@ -6,7 +6,7 @@
 
 import type { Socket } from "node:net";
 import { type RelayEnd, type RelayFault, RelayPipe } from "./relay_pipe.ts";
-import type { RelayRecorder, RelayWay } from "./relay_recorder.ts";
+import type { RelayObserver, RelayWay } from "./relay_recorder.ts";
 import { type RelayScript, ScriptedLink } from "./relay_script.ts";
 import { resetSocket } from "./reset_socket.ts";
 
@@ -33,7 +33,7 @@ export interface RelayConnectionOptions {
   /** Answers commands instead of the server. */
   script?: RelayScript;
   /** Remembers what passed. */
-  recorder?: RelayRecorder;
+  recorder?: RelayObserver;
   /** Called once when both sockets are closed. */
   onClose: (connection: RelayConnection) => void;
 }

@@ -6,6 +6,9 @@
 
 import type { RelayFate } from "./relay_pipe.ts";
 
+/** Whoever is told of what passes through a relay, before it is delivered. */
+export type RelayObserver = Pick<RelayRecorder, "bytes" | "event">;
+
 /** A direction of a relayed connection. */
 export type RelayWay = "toServer" | "toClient";
 
