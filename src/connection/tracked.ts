@@ -257,8 +257,8 @@ export function settleFailed(command: TrackedCommand, error: Error): void {
     // The promise follows the other one from now on; `fail` tells who else listens.
     const outcome = rejectAtCaller(told);
     telling++;
-    const done = () => void telling--;
-    command.promise.then(done, done);
+    // No listener of the promise: the engine finds who awaits only where he is alone.
+    void inTurn(() => telling--);
     if (command.adopt === undefined) command.succeed(outcome);
     else command.adopt(outcome);
   }
