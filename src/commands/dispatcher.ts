@@ -257,10 +257,10 @@ export class Dispatcher implements CommandOwner {
   /** What is told of a command that was given up: the reason itself, if nothing is lost
    * with its reply. */
   #abortedError(command: TrackedCommand, reason: unknown): unknown {
-    const { info, underWay } = command.tracking;
+    const { connection, info, underWay } = command.tracking;
     if (!underWay || info?.isRead === true) return reason;
     const { clock, database } = this.#options;
-    const spent = spentOn(command, clock.now());
+    const spent = spentOn(command, clock.now(), connection?.sentAt(command));
     return new CommandAbortedError(database, command.name, reason, spent);
   }
 

@@ -72,7 +72,7 @@ export interface KeepaliveConfig {
 
 /** How the opening of connections is tried again. */
 export interface ConnectRetryConfig {
-  /** Attempts altogether. Default 5. */
+  /** Most attempts of one call that opens a connection. Default 5. */
   readonly attempts: number;
   /** Milliseconds before the second attempt. Default 2,000. */
   readonly minMs: number;

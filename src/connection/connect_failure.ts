@@ -44,6 +44,19 @@ const MEANING: Readonly<Record<string, string>> = {
 /** What the transport `deno` says of a certificate; it has no code. */
 const DENO_BAD_CERTIFICATE = "invalid peer certificate";
 
+/** What to look at, by the code and the text of a certificate's failure. */
+const CERTIFICATE_HINTS: readonly (readonly [says: RegExp, hint: string])[] = [
+  [/ALTNAME|not valid for name/i, "check the host, and server_name of the TLS settings"],
+  // Not UNABLE_TO_VERIFY: Deno 2.8 says that whatever the reason is.
+  [
+    /SELF_SIGNED|UNABLE_TO_GET_ISSUER|UnknownIssuer/,
+    "its authority belongs into ca_file of the TLS settings",
+  ],
+];
+
+/** What the server's NOAUTH means to who connects; it speaks of HELLO for three lines. */
+const NO_PASSWORD = "NOAUTH: the server wants a password, and got none";
+
 /** What the transport `deno` says of a host that no name server knows; it has no code. */
 const DENO_LOOKUP_FAILED = "failed to lookup address information: ";
 
@@ -185,6 +198,9 @@ export function explainConnectFailure(
   if (error instanceof WrongSpeech) return error;
   const { code } = error as { code?: string };
   const message = error instanceof Error ? error.message : String(error);
+  if (isReplyError(error) && message.startsWith("NOAUTH ")) {
+    return coded(NO_PASSWORD, code);
+  }
   if (message.startsWith(DENO_LOOKUP_FAILED)) {
     return message.includes(DENO_LOOKUP_LATER)
       ? coded(message, "EAI_AGAIN")
@@ -196,7 +212,16 @@ export function explainConnectFailure(
   // The system's own texts begin with its call.
   const meaning = code === undefined || isReplyError(error) ? undefined : MEANING[code];
   if (meaning !== undefined) return coded(meaning, code);
-  return coded(message, message.startsWith(DENO_BAD_CERTIFICATE) ? "ERR_TLS_CERT" : code);
+  if (isBadCertificate(error)) return badCertificate(message, code ?? "ERR_TLS_CERT");
+  return coded(message, code);
+}
+
+/** What is wrong with a certificate, and which of the settings of TLS decides of it. */
+function badCertificate(message: string, code: string): Error {
+  // Node leaves its list empty where the certificate has no address at all.
+  const said = message.replace(/: *$/, "");
+  const hint = CERTIFICATE_HINTS.find(([says]) => says.test(`${code} ${said}`))?.[1];
+  return coded(hint === undefined ? said : `${said}; ${hint}`, code);
 }
 
 function unknownHost(endpoint: string): Error {

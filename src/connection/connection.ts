@@ -501,6 +501,23 @@ export class Connection implements StreamHooks, DeadlineBearer {
     failLost([...commands, ...held], sent, reason, this.#judged(this.#clock.now()));
   }
 
+  /**
+   * When a command in flight was sent, on the monotonic clock.
+   *
+   * @param command The command.
+   * @returns The time; `undefined` if it is not in flight here.
+   */
+  sentAt(command: TrackedCommand): number | undefined {
+    const times = this.#log.times();
+    for (const item of this.redis.commandQueue.toArray()) {
+      const sent = item.command as unknown as TrackedCommand;
+      if (sent.tracking === undefined) continue;
+      const { value } = times.next();
+      if (sent === command) return value;
+    }
+    return undefined;
+  }
+
   #judged(now: number): Judged {
     return { database: this.database, now, times: this.#log.times() };
   }

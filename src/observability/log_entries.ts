@@ -73,7 +73,8 @@ function messagesMissing({ reason, subscriptions, lost, downMs }: GapDetail): Li
   const time = downMs === undefined
     ? ""
     : `, not subscribed for ${Math.round(downMs)} ms`;
-  const text = `${subscriptions} subscriptions may miss messages ` +
+  const which = subscriptions === 1 ? "1 subscription" : `${subscriptions} subscriptions`;
+  const text = `${which} may have missed messages ` +
     `(${reason}${count}${time})`;
   return { level: "warn", what: "gap", text };
 }

@@ -152,7 +152,9 @@ function remember<V>(kept: Map<string, V>, key: string, value: V): void {
  */
 function readRule(reply: unknown): Rule {
   const [entry] = Array.isArray(reply) ? reply : [];
-  if (!Array.isArray(entry)) throw new KeysUnknown("the server does not know it either");
+  if (!Array.isArray(entry)) {
+    throw new KeysUnknown("the server does not know the command either");
+  }
   const [, , flags, first, last, step, , , specs, subcommands] = entry;
   const isFixed = !listOf(flags).includes("movablekeys") &&
     listOf(subcommands).length === 0 && !/not_key|incomplete/.test(JSON.stringify(specs));

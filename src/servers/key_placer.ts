@@ -64,24 +64,28 @@ export class KeyPlacer {
    */
   placeNow(command: Command, info: CommandInfo, where: string): void {
     if (this.place(command, info)) return;
-    throw this.refusal(command, `which of its arguments are keys: ${ASK_FIRST}`, where);
+    throw this.refusal(
+      command,
+      `which of its arguments are keys: ${ASK_FIRST}, or`,
+      where,
+    );
   }
 
   /**
    * Why a command may not be sent whose keys nobody knows.
    *
    * @param command The command.
-   * @param why What is not known, in words.
+   * @param why What is not known, in words, up to the advice.
    * @param where Where it was called. Default: on the client.
    * @returns The error.
    */
-  refusal(command: Command, why?: string, where?: string): CommandRefusedError {
+  refusal(command: Command, why: string, where?: string): CommandRefusedError {
     const { database, keyPrefix } = this.#options;
     const advice = keyPrefix === "" ? IN_CLUSTER : WITH_PREFIX;
     return new CommandRefusedError(
       database,
       command.name,
-      `it is not known ${why ?? "which of its arguments are keys"}, or ${advice}`,
+      `it is not known ${why} ${advice}`,
       where ?? "the client",
     );
   }

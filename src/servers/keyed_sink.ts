@@ -145,7 +145,7 @@ export class KeyedSink implements CommandSink {
       return undefined;
     } catch (error) {
       if (!(error instanceof KeysUnknown)) return error as Error;
-      const why = `which of its arguments are keys (${error.message})`;
+      const why = `which of its arguments are keys (${error.message}):`;
       return placer.refusal(command, why);
     }
   }

@@ -51,7 +51,8 @@ export const RESILIENCE_SETTINGS: readonly Setting[] = rows(false, [
     yaml: "connect_retry.attempts",
     kind: integer(1, 1000),
     default: 5,
-    description: "Attempts to connect altogether.",
+    description:
+      "Most attempts of one call that opens a connection, such as initializeAll().",
   },
   {
     key: "connectRetry.minMs",

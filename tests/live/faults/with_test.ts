@@ -1,5 +1,5 @@
 /** `client.with()`: settings of single calls, in bad weather. */
-import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { CommandAbortedError, CommandTimeoutError } from "../../../mod.ts";
 import { delay } from "../../support/clients.ts";
 import { assertTook, onStage, timed } from "./_stage.ts";
@@ -62,6 +62,8 @@ Deno.test("RedisClient.with() says ambiguous of what was given up after it was s
     for (const error of outcomes) {
       assertInstanceOf(error, CommandAbortedError);
       assertEquals([error.delivery, error.cause], ["ambiguous", reason]);
+      // It did not wait for a connection, but for the reply.
+      assert(error.elapsed!.answeringMs! >= 15, error.message);
     }
     assertEquals(await read.catch((error) => error), reason);
     assertEquals(await next, 2);

@@ -107,13 +107,13 @@ const CASES: readonly Case[] = [
     "gap",
     { database, reason: "reconnected", subscriptions: 2, downMs: 50.2 },
     "warn",
-    "2 subscriptions may miss messages (reconnected, not subscribed for 50 ms)",
+    "2 subscriptions may have missed messages (reconnected, not subscribed for 50 ms)",
   ],
   [
     "gap",
     { database, reason: "overflow", subscriptions: 1, lost: 9 },
     "warn",
-    "1 subscriptions may miss messages (overflow, 9 messages dropped)",
+    "1 subscription may have missed messages (overflow, 9 messages dropped)",
   ],
   [
     "handlererror",
