@@ -82,7 +82,7 @@ export interface Target {
  *
  * @param targets What the caller gave.
  * @returns One entry each.
- * @throws {TypeError} If there is nothing to subscribe to.
+ * @throws {TypeError} If there is nothing to subscribe to, or a name is no string.
  */
 export function listTargets(targets: SubscriptionTargets): Target[] {
   const named = isList(targets) ? { channels: targets } : targets;
@@ -92,6 +92,11 @@ export function listTargets(targets: SubscriptionTargets): Target[] {
     ...[...new Set(patterns)].map((name) => ({ kind: "psubscribe", name }) as const),
     ...[...new Set(shards)].map((name) => ({ kind: "ssubscribe", name }) as const),
   ];
+  for (const { kind, name } of list) {
+    if (typeof name === "string") continue;
+    const found = name === null ? "null" : typeof name;
+    throw new TypeError(`Cannot ${kind} to a name that is ${found}: give a string`);
+  }
   if (list.length > 0) return list;
   throw new TypeError("Cannot subscribe to nothing: name a channel, pattern or shard");
 }

@@ -344,12 +344,25 @@ export class Connection implements StreamHooks, DeadlineBearer {
   }
 
   /**
+   * A transaction was run; called by EXEC. The errors among its replies fail no command.
+   *
+   * @param reply The replies of its commands; `null` if a watched key had changed.
+   */
+  execReplied(reply: unknown): void {
+    if (!Array.isArray(reply)) return;
+    for (const each of reply) {
+      if (isReplyError(each)) describeReplyError(withoutArguments(each), this.database);
+    }
+  }
+
+  /**
    * Asks the server something for ourselves: not counted as anybody's command.
    *
    * @param timeoutMs How long it may take, in milliseconds.
    * @param name Name of the command.
    * @param args Its arguments.
-   * @returns The reply or error reply; `undefined` if none came in time.
+   * @returns The reply or error reply; `undefined` if none came in time. Silence for as
+   * long as a command may take ends the connection, unless callers wait for others.
    */
   query(
     timeoutMs: number,
@@ -359,9 +372,14 @@ export class Connection implements StreamHooks, DeadlineBearer {
     if (!this.isOpen) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const command = new Command(name, args, { replyEncoding: "utf8" });
+      const askedAt = this.#clock.now();
       // What has arrived is read before the time is judged to be over.
       const timer = this.#clock.setTimer(
-        () => this.#clock.afterPoll(() => resolve(undefined)),
+        () =>
+          this.#clock.afterPoll(() => {
+            this.#unanswered(name, timeoutMs, askedAt);
+            resolve(undefined);
+          }),
         timeoutMs,
       );
       this.#unlogged++;
@@ -379,6 +397,16 @@ export class Connection implements StreamHooks, DeadlineBearer {
       );
       writeCommand(this.redis, command);
     });
+  }
+
+  /** A question of our own got no answer. It would stay in flight, which keeps the heartbeat
+   * from asking: nothing else would find out that an idle connection is dead. */
+  #unanswered(name: string, timeoutMs: number, askedAt: number): void {
+    if (timeoutMs < this.#silenceLimitMs || this.#lastReceivedAt > askedAt) return;
+    // Commands of callers have deadlines of their own, which may be longer.
+    if (this.inFlight > this.#unlogged) return;
+    const text = `no answer to ${name.toUpperCase()} within ${timeoutMs} ms`;
+    this.close({ kind: "silent", text });
   }
 
   /**

@@ -89,6 +89,8 @@ export async function connectDriver(options: DriverOptions): Promise<Redis> {
     keyPrefix,
   });
   redis.on("error", ignoreErrors);
+  // Who leases it may have many listeners: that is no leak, as they go with the lease.
+  redis.setMaxListeners(0);
   const connecting = redis.connect();
   // Its parser is made with this when the library has its stream.
   if (redis.condition) redis.condition.replyMapping = replyMapping;

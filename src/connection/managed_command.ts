@@ -143,6 +143,7 @@ export class ManagedCommand extends OpenCommand {
     if (tracking !== undefined) {
       if (tracking.settled) return;
       tracking.settled = true;
+      if (this.name === "exec") tracking.connection?.execReplied(reply);
       tracking.owner.replied(this as unknown as TrackedCommand, reply);
     }
     try {

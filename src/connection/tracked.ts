@@ -100,6 +100,7 @@ function onReply(this: TrackedCommand, reply: unknown): void {
   const { tracking } = this;
   if (tracking.settled) return;
   tracking.settled = true;
+  if (this.name === "exec") tracking.connection?.execReplied(reply);
   tracking.owner.replied(this, reply);
   // Where the library cannot make what was asked for of the reply, it rejects.
   this.reject = this.fail;

@@ -55,7 +55,8 @@ export function judgeHealth(facts: HealthFacts): HealthJudgement {
     return { state: DEGRADED, reason: facts.connectError };
   }
   if (facts.recentTroubles > 0) {
-    return { state: DEGRADED, reason: `${facts.recentTroubles} failures lately` };
+    const { recentTroubles: n } = facts;
+    return { state: DEGRADED, reason: `${n} ${n === 1 ? "failure" : "failures"} lately` };
   }
   if (facts.openConnections > 0) return { state: HEALTHY, reason: "connected" };
   return {

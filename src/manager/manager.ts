@@ -371,7 +371,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @throws {AcquireTimeoutError} If no connection came free in time.
    * @throws {CommandTimeoutError} If the server has not confirmed it in time.
    * @throws {CommandRefusedError} If the pool has a single connection.
-   * @throws {TypeError} If there is nothing to subscribe to.
+   * @throws {TypeError} If there is nothing to subscribe to, or a name is no string.
    */
   subscribe(
     database: DatabaseName,

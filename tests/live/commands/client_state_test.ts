@@ -80,7 +80,7 @@ Deno.test("with() keeps the scripts of the client, those defined later too", () 
     assertEquals(piped![0]![0]?.name, "CommandTimeoutError");
   }));
 
-Deno.test("a client takes any number of listeners without a warning", () =>
+Deno.test("a client takes any number of listeners without a warning, a lease's too", () =>
   withManager({ databases: { main: {} } }, async ({ manager }) => {
     const warnings: Error[] = [];
     const note = (warning: Error) => void warnings.push(warning);
@@ -88,10 +88,12 @@ Deno.test("a client takes any number of listeners without a warning", () =>
     try {
       const client = manager.getClient("main");
       const scoped = client.with({ timeoutMs: 9000 });
+      await using lease = await manager.acquire("main");
       const listen = () => {};
       for (let i = 0; i < 30; i++) {
         client.on("error", listen);
         scoped.on("ready", listen);
+        lease.client.on("message", listen);
       }
       assertEquals([client.listenerCount("ready"), client.listenerCount("error")], [
         30,

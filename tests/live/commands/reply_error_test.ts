@@ -43,6 +43,27 @@ const WAYS: Record<string, (manager: RedisConnectionManager) => Promise<unknown>
     const replies = await manager.getClient("main").pipeline().lpush("text", "a").exec();
     throw replies![0]![0];
   },
+  "a chain": async (manager) => {
+    const replies = await manager.getClient("main").multi().lpush("text", "a").exec();
+    throw replies![0]![0];
+  },
+  "a chain within a pipeline": async (manager) => {
+    const commands = [["multi"], ["lpush", "text", "a"], ["exec"]];
+    const replies = await manager.getClient("main").pipeline(commands).exec();
+    throw (replies!.at(-1)![1] as unknown[])[0];
+  },
+  "a chain on a lease": async (manager) => {
+    await using lease = await manager.acquire("main");
+    const replies = await lease.client.multi().lpush("text", "a").exec();
+    throw replies![0]![0];
+  },
+  "EXEC on a lease": async (manager) => {
+    await using lease = await manager.acquire("main");
+    await lease.client.multi({ pipeline: false });
+    await lease.client.lpush("text", "a");
+    const replies = await lease.client.exec();
+    throw replies![0]![0];
+  },
   "a transaction": async (manager) => {
     const error = await assertRejects(
       () => manager.transaction("main", (tx) => void tx.lpush("text", "a")),

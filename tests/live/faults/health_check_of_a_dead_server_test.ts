@@ -4,6 +4,8 @@ import { Blackhole } from "../../support/blackhole.ts";
 import { canFilterPackets, PacketLoss } from "../../support/packet_filter.ts";
 import { freePort } from "../../support/ports.ts";
 import { RedisServer } from "../../support/redis_server.ts";
+import { Relay } from "../../support/relay.ts";
+import { waitFor } from "../../support/wait.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";
 
@@ -91,4 +93,55 @@ Deno.test("row 59: a health check while attempts pause asks within a connect tim
     state !== "healthy" && performance.now() < deadline
   );
   assertEquals([state, server.running], ["healthy", true]);
+});
+
+Deno.test("row 59: a health check of a server that hangs, and had answered, finds it failed", async () => {
+  await using server = await RedisServer.start();
+  await using manager = new RedisConnectionManager({
+    host: server.host,
+    port: server.port,
+    databases: { main: {} },
+  });
+  await manager.getClient("main").ping();
+  server.pause();
+  try {
+    // The silent connection has command_timeout, the new one connect_timeout.
+    const check = await timed(manager.healthCheck());
+    assertTook(check, { most: 2 * CONNECT_TIMEOUT_MS + 700 }, "the health check");
+    const { reason, state } = check.value!.databases.main!;
+    assertEquals(state, "failed");
+    assertMatch(reason, /no answer within 5000 ms/);
+    await report({
+      row: 59,
+      fault: "health check: a server that hangs",
+      outcome: "failed, with the reason",
+      noticedMs: check.ms,
+    });
+  } finally {
+    server.resume();
+  }
+});
+
+Deno.test("row 59: questions of our own that a dead connection does not answer end it", async () => {
+  await using server = await RedisServer.start();
+  await using relay = await Relay.start({ to: server });
+  await using manager = new RedisConnectionManager({
+    host: relay.host,
+    port: relay.port,
+    databases: { main: {} },
+  });
+  const ready = () => manager.healthResponse(new Request("http://pod/readyz"));
+  assertEquals((await ready()).status, 200);
+  const ended = new Promise<string | undefined>((resolve) => {
+    manager.addEventListener("connection", ({ detail }) => {
+      if (detail.action === "closed") resolve(detail.end);
+    });
+  });
+  // What is open is lost, as behind a middlebox that forgot it; new connections pass.
+  for (const connection of relay.connections) {
+    connection.set({ toServer: { kind: "drop" }, toClient: { kind: "drop" } });
+  }
+  assertEquals((await ready()).status, 503);
+  assertEquals(await ended, "silent");
+  await waitFor(async () => (await ready()).status === 200, { what: "a new connection" });
 });

@@ -142,11 +142,16 @@ Deno.test("manager.closeAll() ends iterators and closes the connection at once",
     await assertRejects(() => manager.subscribe("main", ["a"]), ManagerClosedError);
   }));
 
-Deno.test("manager.subscribe() refuses nothing to subscribe to, a pool of one, bad limits", () =>
+Deno.test("manager.subscribe() refuses nothing to subscribe to, what is no name, a pool of one, bad limits", () =>
   withManager(
     { databases: { main: { db: 0 }, one: { db: 1, maxConnections: 1 } } },
     async ({ manager, server }) => {
       await assertRejects(() => manager.subscribe("main", []), TypeError, "nothing");
+      for (const name of [undefined, null, NaN, {}, new Uint8Array(1)] as never[]) {
+        for (const targets of [["a", name], { patterns: [name] }, { shards: [name] }]) {
+          await assertRejects(() => manager.subscribe("main", targets), TypeError, "name");
+        }
+      }
       await assertRejects(() => manager.subscribe("one", ["a"]), CommandRefusedError);
       for (const options of [{ maxQueued: 0 }, { maxQueuedBytes: 1.5 }]) {
         await assertRejects(
