@@ -44,6 +44,8 @@ interface Batch {
   /** What the library hands over with each command of the pipeline. */
   readonly pipeline: unknown;
   readonly commands: IORedisCommand[];
+  /** Where they go: with the settings of the client that made the pipeline. */
+  readonly route: CommandRoute;
 }
 
 /** Whether a client has a connection, in the library's own words. */
@@ -52,6 +54,7 @@ export type ClientStatus = "wait" | "ready" | "end";
 /** What a client is made of, and what it collects. No private fields: a client with other
  * settings for its calls is an object whose prototype is the client. */
 const PARTS = Symbol("parts");
+/** Only the root has one: with() changes settings, not the order of commands. */
 const BATCH = Symbol("batch");
 /** The client that all such objects come from. */
 const ROOT = Symbol("root");
@@ -138,7 +141,6 @@ export class ManagedClient extends Redis implements RedisClient {
     const root = this[ROOT];
     const scoped = Object.create(this);
     scoped[PARTS] = { ...rest, route: scopeRoute(route, call) };
-    scoped[BATCH] = undefined;
     for (const key of LISTENERS) {
       Object.defineProperty(scoped, key, {
         get: () => Reflect.get(root, key),
@@ -184,13 +186,14 @@ export class ManagedClient extends Redis implements RedisClient {
    */
   override sendCommand(command: IORedisCommand, stream?: unknown): unknown {
     const { decodeResponses, route } = this[PARTS];
+    const root = this[ROOT];
     if (!decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
-    if (stream !== undefined) collect(this, command, stream);
+    if (stream !== undefined) collect(root, command, { pipeline: stream, route });
     else {
       // The pipeline was sent first, so it goes out first.
-      if (this[BATCH] !== undefined) dispatchBatch(this);
+      if (root[BATCH] !== undefined) dispatchBatch(root);
       route.dispatch(command);
     }
     return command.promise;
@@ -271,27 +274,27 @@ defineCommandMethods(ManagedClient.prototype);
 
 /** A pipeline hands its commands over one by one in one go: they go out together. */
 function collect(
-  client: ManagedClient,
+  root: ManagedClient,
   command: IORedisCommand,
-  pipeline: unknown,
+  { pipeline, route }: Pick<Batch, "pipeline" | "route">,
 ): void {
-  const current = client[BATCH];
+  const current = root[BATCH];
   if (current !== undefined && current.pipeline === pipeline) {
     current.commands.push(command);
     return;
   }
-  if (current !== undefined) dispatchBatch(client);
-  const batch: Batch = { pipeline, commands: [command] };
-  client[BATCH] = batch;
+  if (current !== undefined) dispatchBatch(root);
+  const batch: Batch = { pipeline, commands: [command], route };
+  root[BATCH] = batch;
   queueMicrotask(() => {
-    if (client[BATCH] === batch) dispatchBatch(client);
+    if (root[BATCH] === batch) dispatchBatch(root);
   });
 }
 
-function dispatchBatch(client: ManagedClient): void {
-  const { commands } = client[BATCH]!;
-  client[BATCH] = undefined;
-  client[PARTS].route.dispatchBatch(commands);
+function dispatchBatch(root: ManagedClient): void {
+  const { commands, route } = root[BATCH]!;
+  root[BATCH] = undefined;
+  route.dispatchBatch(commands);
 }
 
 function refusal(
