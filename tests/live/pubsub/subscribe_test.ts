@@ -149,7 +149,11 @@ Deno.test("manager.subscribe() refuses nothing to subscribe to, what is no name,
       await assertRejects(() => manager.subscribe("main", []), TypeError, "nothing");
       for (const name of [undefined, null, NaN, {}, new Uint8Array(1)] as never[]) {
         for (const targets of [["a", name], { patterns: [name] }, { shards: [name] }]) {
-          await assertRejects(() => manager.subscribe("main", targets), TypeError, "name");
+          await assertRejects(
+            () => manager.subscribe("main", targets),
+            TypeError,
+            "name",
+          );
         }
       }
       await assertRejects(() => manager.subscribe("one", ["a"]), CommandRefusedError);
