@@ -48,7 +48,7 @@ for (const [what, facts, state] of CASES) {
 
 Deno.test("judgeHealth() counts failures in words", () => {
   const reasons = [1, 2].map((recentTroubles) =>
-    judgeHealth({ ...WELL, recentTroubles }).reason
+    judgeHealth({ ...FINE, recentTroubles }).reason
   );
   assertEquals(reasons, ["1 failure lately", "2 failures lately"]);
 });
