@@ -45,3 +45,10 @@ for (const [what, facts, state] of CASES) {
     assertEquals(judgeHealth({ ...FINE, ...facts }).state, state);
   });
 }
+
+Deno.test("judgeHealth() counts failures in words", () => {
+  const reasons = [1, 2].map((recentTroubles) =>
+    judgeHealth({ ...FINE, recentTroubles }).reason
+  );
+  assertEquals(reasons, ["1 failure lately", "2 failures lately"]);
+});
