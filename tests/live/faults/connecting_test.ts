@@ -1,5 +1,5 @@
 /** How connections are opened in bad weather: deadlines, pace, order of what waits. */
-import { assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { ConnectError } from "../../../mod.ts";
 import { delay, waitFor } from "../../support/clients.ts";
 import { assertTook, onStage, Stopwatch, timed } from "./_stage.ts";
@@ -25,7 +25,9 @@ Deno.test("connecting: each attempt has its deadline, and 100 callers wait for t
         assertMatch(each.error.message, /no answer within 300 ms/);
         assertTook(each, { least: 700, most: 1500 });
       }
-      assertEquals(relay.accepted.length, 3);
+      // The recovery probe may have begun an attempt of its own since.
+      const attempts = relay.accepted.length;
+      assert(attempts === 3 || attempts === 4, `${attempts} attempts`);
     },
   ));
 
