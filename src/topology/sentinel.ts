@@ -228,7 +228,8 @@ export class SentinelPrimary {
     const isNews = !this.#epochs.isBehind(epoch) && isOver;
     if (!isNews || this.#stop.signal.aborted) return;
     this.#epochs.note(epoch);
-    this.#isAt({ kind: "tcp", ...address });
+    // Until a server was found to be the primary there is nothing to lead away from.
+    if (this.#primary !== undefined) this.#isAt({ kind: "tcp", ...address });
   }
 
   /** The first sentinel that can say where the primary is; the others are learned. */
