@@ -63,6 +63,9 @@ export class FakeConnection implements LaneConnection {
     else command.resolve(reply);
   }
 
+  /** Called of each EXEC: its replies are the test's own. */
+  execReplied(): void {}
+
   end(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
