@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { RelayRecorder } from "../support/relay.ts";
 import { Books } from "./books.ts";
@@ -201,10 +203,16 @@ Deno.test("heapTrend() sees growth through odd samples, and none where there is 
 });
 
 Deno.test("heapUse() counts what is kept as objects, code that is kept among them", () => {
+  setFlagsFromString("--expose-gc");
+  const gc: () => void = runInNewContext("gc");
+  const use = () => {
+    gc();
+    return heapUse();
+  };
   const grown = (keep: () => unknown[]) => {
-    const before = heapUse();
+    const before = use();
     const kept = keep();
-    const after = heapUse();
+    const after = use();
     return {
       count: kept.length,
       objects: after.objects - before.objects,
