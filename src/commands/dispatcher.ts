@@ -94,6 +94,8 @@ export class Dispatcher implements CommandOwner {
   readonly #breaker: CommandGate;
   readonly #judge: RetryJudge;
   readonly #timeoutMs: number;
+  /** Ends the waits between two attempts. */
+  readonly #closing = new AbortController();
   #closed = false;
 
   /**
@@ -114,6 +116,7 @@ export class Dispatcher implements CommandOwner {
   /** Takes no more commands. */
   close(): void {
     this.#closed = true;
+    this.#closing.abort();
   }
 
   /**
@@ -290,11 +293,10 @@ export class Dispatcher implements CommandOwner {
     // What waits for its next attempt keeps its first deadline.
     command.tracking.waited = true;
     // No timer of the clock's: those let the process end, and a caller waits for this.
-    delay(delayMs).then(() => {
-      if (this.#closed) {
-        const error = new ManagerClosedError(this.#options.database);
-        this.failed(command, error, "never-sent");
-      } else if (!command.tracking.settled) this.#sink.submit(command);
+    delay(delayMs, { signal: this.#closing.signal }).then(() => {
+      if (!command.tracking.settled) this.#sink.submit(command);
+    }, () => {
+      this.failed(command, new ManagerClosedError(this.#options.database), "never-sent");
     });
   }
 

@@ -82,18 +82,25 @@ export class ClusterNodes {
   }
 
   /**
-   * Lets all go but these.
+   * Lets all go but these. While some slots are served by no node, no node goes: Redis 8
+   * names no slots of a primary that has failed, and `MOVED` leads to it all the same. Made
+   * anew at each look at the cluster, it would be tried as if it had never failed.
    *
    * @param serving The addresses of those that serve; they come if they are not there.
-   * @returns The commands that waited for those that go.
+   * @param isComplete Whether they serve every slot.
+   * @returns The commands that waited for the others.
    */
-  keepOnly(serving: readonly ClusterAddress[]): TrackedCommand[] {
+  keepOnly(
+    serving: readonly ClusterAddress[],
+    isComplete: boolean,
+  ): TrackedCommand[] {
     const names = new Set(serving.map(addressText));
     this.#byAddress = new Map(
       serving.map((address) => [address, this.#nodeFor(address)]),
     );
-    const leaving = [...this.#nodes].filter(([name]) => !names.has(name));
-    return leaving.flatMap(([name, node]) => {
+    const others = [...this.#nodes].filter(([name]) => !names.has(name));
+    return others.flatMap(([name, node]) => {
+      if (!isComplete) return node.lanes.takeWaiting();
       this.#nodes.delete(name);
       return this.#retire(node);
     });

@@ -24,6 +24,7 @@ import type {
 import type { LeaseTarget, LeaseWait, Servers } from "./servers.ts";
 import { ClusterDirectory } from "../topology/cluster_directory.ts";
 import { commandSlot } from "../topology/command_slot.ts";
+import { SLOTS } from "../topology/key_slot.ts";
 import type { Redirect } from "../topology/redirect.ts";
 import { addressText } from "../topology/slot_map.ts";
 
@@ -365,7 +366,8 @@ export class ClusterServers implements Servers {
 
   /** Another map: nodes that are not in it any more go, and what waits goes on. */
   #mapChanged(): void {
-    const waiting = this.#nodes.keepOnly(this.#directory.map.primaries);
+    const { covered, primaries } = this.#directory.map;
+    const waiting = this.#nodes.keepOnly(primaries, covered === SLOTS);
     this.sink.resend(waiting);
     this.sink.known();
     this.#health.update();
