@@ -1,5 +1,5 @@
 /** A server whose data takes its time to load. */
-import { RedisConnectionManager } from "../../../mod.ts";
+import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
 import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
 
 /** Keys of {@linkcode fillSlowly}. */
@@ -53,12 +53,12 @@ export async function loadingServer(ms: number): Promise<RedisServer> {
 /** A manager with one database, `main`, on the server. */
 export function managerOf(
   server: RedisServer,
-  loadingTimeoutMs = 60_000,
+  options: Pick<ManagerOptions, "commandTimeoutMs" | "loadingTimeoutMs"> = {},
 ): RedisConnectionManager {
   return new RedisConnectionManager({
     host: server.host,
     port: server.port,
-    loadingTimeoutMs,
+    ...options,
     databases: { main: { db: 0 } },
   });
 }
