@@ -12,11 +12,11 @@ import { findCrossSlot, keySlot } from "../topology/key_slot.ts";
 import { parseRedirect } from "../topology/redirect.ts";
 import { hostOf } from "../topology/slot_map.ts";
 
-/** The database that transactions in a cluster run on. */
+/** The database that transactions run on. */
 export interface TransactionPlace {
   /** The database. */
   readonly config: RedisConfig;
-  /** The nodes. */
+  /** Its servers. */
   readonly servers: Servers;
   /** Who counts. */
   readonly statistics: DatabaseStatistics;
@@ -69,14 +69,15 @@ export function slotTransactionParts(
 }
 
 /**
- * Counts what an attempt sends when the connection is given back: an attempt that is
- * redirected has run nothing, and its caller knows nothing of it.
+ * Counts what a transaction sends when the connection is given back: an attempt that is
+ * redirected, or tried again after a "not now", has run nothing, and its caller knows
+ * nothing of it.
  *
  * @param loan The connection.
  * @param database Who counts, and judges.
- * @returns The connection, for one attempt.
+ * @returns The connection, until it is given back.
  */
-function countAtEnd(
+export function countAtEnd(
   loan: Loan,
   { dispatcher, servers, statistics }: TransactionPlace,
 ): TransactionLease {
@@ -85,7 +86,11 @@ function countAtEnd(
     if (uncounted === undefined) how();
     else uncounted.push(how);
   };
+  let isOver = false;
   const end = () => {
+    // It may be somebody else's by now.
+    if (isOver) return;
+    isOver = true;
     const late = uncounted ?? [];
     uncounted = undefined;
     for (const how of late) how();
