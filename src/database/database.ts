@@ -472,6 +472,7 @@ export class Database {
       servers: this.#servers,
       statistics: this.#statistics,
       dispatcher: this.#dispatcher,
+      clock: this.#services.clock,
     };
   }
 

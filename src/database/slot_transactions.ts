@@ -1,12 +1,14 @@
 import type { SlotTransactionParts } from "../commands/slot_transaction.ts";
-import type { Dispatcher } from "../commands/dispatcher.ts";
+import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
 import type { TransactionLease, TransactionParts } from "../commands/transaction.ts";
+import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { Loan } from "../servers/loan.ts";
 import type { Servers } from "../servers/servers.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
 import { crossSlotText } from "../topology/command_slot.ts";
 import { findCrossSlot, keySlot } from "../topology/key_slot.ts";
 import { parseRedirect } from "../topology/redirect.ts";
@@ -20,6 +22,8 @@ export interface TransactionPlace {
   readonly servers: Servers;
   /** Who counts. */
   readonly statistics: DatabaseStatistics;
+  /** Time. */
+  readonly clock: Clock;
   /** Judges the commands. */
   readonly dispatcher: Pick<Dispatcher, "leaseFailed" | "replied">;
 }
@@ -79,14 +83,17 @@ export function slotTransactionParts(
  */
 export function countAtEnd(
   loan: Loan,
-  { dispatcher, servers, statistics }: TransactionPlace,
+  { clock, dispatcher, servers, statistics }: TransactionPlace,
 ): TransactionLease {
   let uncounted: (() => void)[] | undefined = [];
   const count = (how: () => void) => {
     if (uncounted === undefined) how();
     else uncounted.push(how);
   };
+  const { connection } = loan;
   let isOver = false;
+  // Whether the server has said that it cannot serve any more.
+  let leadsAway = false;
   const end = () => {
     // It may be somebody else's by now.
     if (isOver) return;
@@ -101,6 +108,9 @@ export function countAtEnd(
     failed: (command: TrackedCommand, error) => {
       servers.learn?.(command, error);
       dispatcher.leaseFailed(command, error, false);
+      const ageMs = clock.now() - connection.createdAt;
+      const { reresolve } = classifyReplyError(error.message).rule;
+      if (reresolve && ageMs >= RERESOLVE_AFTER_MS) leadsAway = true;
       count(() => statistics.commandFailed(error));
     },
   });
@@ -110,7 +120,9 @@ export function countAtEnd(
     send: (command) => loan.send(command),
     release: () => {
       end();
-      loan.release();
+      // The next to get it would be this transaction itself.
+      if (leadsAway) loan.destroy();
+      else loan.release();
     },
     destroy: () => {
       end();
