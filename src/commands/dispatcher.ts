@@ -29,7 +29,7 @@ import { RetryJudge, type RetryPolicy, type Verdict } from "./retry_judge.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
  * server is: a failover takes its time, and each look at it costs a connection. */
-const RERESOLVE_AFTER_MS = 250;
+export const RERESOLVE_AFTER_MS = 250;
 
 /** Where ordinary commands go: the pool's lanes. */
 export interface CommandSink {

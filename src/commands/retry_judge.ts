@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { ConnectionLostError, type Delivery, ProtocolError } from "../core/errors/mod.ts";
 import { isReplyError } from "../connection/driver.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import type { CommandInfo } from "../resilience/command_class.ts";
 import { decideRetry } from "../resilience/delivery.ts";
 import { classifyReplyError, type ReplyErrorRule } from "../resilience/reply_errors.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
@@ -46,6 +47,17 @@ const TOLD: Verdict = Object.freeze({
   notReady: false,
 });
 
+/** How often and since when something is tried. */
+type Tried =
+  & Pick<
+    TrackedCommand["tracking"],
+    "attempts" | "retryWrites" | "startedAt" | "timeoutMs"
+  >
+  & { readonly info: Pick<CommandInfo, "class" | "isRead"> | undefined };
+
+/** What a transaction is to the decision: it may write. */
+const TRANSACTION = Object.freeze({ class: "write", isRead: false });
+
 /** Decides which failed commands are tried again. */
 export class RetryJudge {
   readonly #policy: RetryPolicy;
@@ -80,7 +92,7 @@ export class RetryJudge {
       const { reresolve } = rule;
       const notReady = rule.kind === "loading";
       if (!isNotNow || !isLone) return { ...TOLD, reresolve, notReady };
-      return { ...this.#decide(command, "rejected", rule), reresolve, notReady };
+      return { ...this.#decide(command.tracking, "rejected", rule), reresolve, notReady };
     }
     // Only a lost connection is worth another: every other error is a last word.
     const isLost = error instanceof ConnectionLostError ||
@@ -88,12 +100,37 @@ export class RetryJudge {
     if (!isLost || !isLone) return TOLD;
     // No wait: the lane that it goes to next has to be opened first, and all commands
     // that wait for it keep their order.
-    return { ...this.#decide(command, delivery), delayMs: 0 };
+    return { ...this.#decide(command.tracking, delivery), delayMs: 0 };
   }
 
-  #decide(command: TrackedCommand, delivery: Delivery, rule?: ReplyErrorRule): Verdict {
+  /**
+   * Decides whether a transaction of which nothing was applied is tried again as a whole.
+   *
+   * @param refusals What the server said to it: one or more error replies.
+   * @param tried How often and since when it is tried.
+   * @returns The verdict: again only if all of them say "not now".
+   */
+  judgeTransaction(
+    refusals: readonly Error[],
+    tried: Pick<Tried, "attempts" | "startedAt" | "timeoutMs">,
+  ): Verdict {
+    let longest: ReplyErrorRule | undefined;
+    for (const { message } of refusals) {
+      const { rule, unapplied } = classifyReplyError(message);
+      if (!unapplied || rule.action !== "wait") return TOLD;
+      if (longest === undefined || rule.waitMs > longest.waitMs) longest = rule;
+    }
+    if (longest === undefined) return TOLD;
+    return this.#decide(
+      { ...tried, info: TRANSACTION, retryWrites: false },
+      "rejected",
+      longest,
+    );
+  }
+
+  #decide(tried: Tried, delivery: Delivery, rule?: ReplyErrorRule): Verdict {
     const { budget, maxRetries, refused, retryOnTimeout, retryWrites } = this.#policy;
-    const { attempts, info, startedAt, timeoutMs } = command.tracking;
+    const { attempts, info, startedAt, timeoutMs } = tried;
     const decision = decideRetry({
       command: info!,
       delivery,
@@ -101,7 +138,7 @@ export class RetryJudge {
       attempt: Math.max(1, attempts),
       maxRetries,
       retryOnTimeout,
-      retryWrites: command.tracking.retryWrites ?? retryWrites,
+      retryWrites: tried.retryWrites ?? retryWrites,
       remainingMs: startedAt + timeoutMs - this.#clock.now(),
       backoff: {
         minMs: this.#policy.retryDelayMs,

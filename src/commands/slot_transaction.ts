@@ -1,19 +1,18 @@
 import { Command, isReplyError, type Redis } from "../connection/driver.ts";
 import type { IORedisCommand } from "../connection/library_types.ts";
 import { TransactionConflictError, TransactionError } from "../core/errors/mod.ts";
-import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
 import {
-  ALLOWED,
   checkAttempts,
   MAX_ATTEMPTS,
   observed,
   pauseAfter,
-  Reader,
   type TransactionFill,
   type TransactionLease,
   type TransactionOptions,
   type TransactionParts,
 } from "./transaction.ts";
+import { TransactionBody } from "./transaction_body.ts";
+import { TransactionRetry } from "./transaction_retry.ts";
 
 /** Where a transaction runs in a cluster: a node, for its slot. */
 export interface SlotPlace {
@@ -53,12 +52,13 @@ const MAX_REDIRECTS = 16;
 
 /**
  * Runs commands at once and all together on the node of a cluster that has their keys;
- * again while a watched key changes, and on the node that it is redirected to. Without
- * watched keys, what the callback reads is read by the ordinary client: the node is only
- * known when it is over.
+ * again while a watched key changes, where a node says "not now" and has applied nothing,
+ * and on the node that it is redirected to. Without watched keys, what the callback reads
+ * is read by the ordinary client: the node is only known when it is over.
  *
  * @param parts What it needs of its database.
- * @param fill Reads and adds the commands; called again after a redirect too.
+ * @param fill Reads and adds the commands; with watched keys called again after a redirect
+ * or a "not now" too.
  * @param options What is watched, and how often it is tried.
  * @returns The replies, in order.
  * @throws {CommandRefusedError} If the keys are in several slots; nothing is sent.
@@ -73,17 +73,26 @@ export async function runSlotTransaction(
 ): Promise<unknown[]> {
   const { maxAttempts = MAX_ATTEMPTS, signal, watch = [] } = options;
   checkAttempts(maxAttempts);
+  const retry = new TransactionRetry(parts.retry, parts.clock, options);
+  const run: Run = {
+    body: new TransactionBody(parts, fill, watch, retry),
+    retry,
+    slot: undefined,
+  };
   let place: SlotPlace | undefined;
   let redirects = 0;
   for (let attempt = 1; attempt <= maxAttempts;) {
     signal?.throwIfAborted();
     const mayFollow = redirects < MAX_REDIRECTS;
-    const outcome = await tryAt(parts, { place, mayFollow }, fill, options);
+    const outcome = await tryAt(parts, { place, mayFollow }, run, options);
     if (outcome.kind === "replies") return outcome.replies;
     place = undefined;
     if (outcome.kind === "redirected") {
       redirects++;
       place = outcome.place;
+    } else if (outcome.kind === "not now") {
+      redirects = 0;
+      await retry.pause(outcome.delayMs);
     } else if (attempt++ < maxAttempts) {
       await pauseAfter(attempt - 1, parts.clock, signal);
     }
@@ -94,6 +103,7 @@ export async function runSlotTransaction(
 type Outcome =
   | { readonly kind: "replies"; readonly replies: unknown[] }
   | { readonly kind: "conflict" }
+  | { readonly kind: "not now"; readonly delayMs: number }
   | { readonly kind: "redirected"; readonly place: SlotPlace };
 
 /** Where an attempt goes. */
@@ -104,29 +114,41 @@ interface Way {
   readonly mayFollow: boolean;
 }
 
+/** What the attempts of one transaction have in common. */
+interface Run {
+  /** What is sent. */
+  readonly body: TransactionBody;
+  /** Decides whether it is tried again. */
+  readonly retry: TransactionRetry;
+  /** The slot of its keys, as far as they are known. */
+  slot: number | undefined;
+}
+
 async function tryAt(
   parts: SlotTransactionParts,
   { place, mayFollow }: Way,
-  fill: TransactionFill,
+  run: Run,
   options: TransactionOptions,
 ): Promise<Outcome> {
   const { watch = [] } = options;
-  let slot = parts.slotOf(watch, []);
+  const { client } = parts;
+  run.slot ??= parts.slotOf(watch, []);
   let lease: TransactionLease | undefined;
   const leaseNow = async (): Promise<TransactionLease> => {
-    const { signal, timeoutMs } = options;
-    const target = place ?? (slot === undefined ? {} : { slot });
-    const acquired = await parts.acquireAt(target, {
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const target = place ?? (run.slot === undefined ? {} : { slot: run.slot });
+    const acquired = await parts.acquireAt(target, run.retry.wait);
     lease = target.asking ? askedFirst(acquired) : acquired;
     return lease;
   };
   try {
     if (watch.length > 0) await (await leaseNow()).redis.watch(...watch);
-    const commands = await record(parts, lease, fill);
-    slot = parts.slotOf(watch, commands);
+    const commands = await run.body.commands(
+      lease ?? {
+        redis: client,
+        send: (command) => client.sendCommand(command) as Promise<unknown>,
+      },
+    );
+    run.slot = parts.slotOf(watch, commands);
     if (commands.length === 0) return { kind: "replies", replies: [] };
     options.signal?.throwIfAborted();
     const replies = await observed(
@@ -136,14 +158,18 @@ async function tryAt(
     );
     return replies === null ? { kind: "conflict" } : { kind: "replies", replies };
   } catch (error) {
-    const endpoint = (lease as TransactionLease | undefined)?.endpoint;
-    const next = endpoint === undefined
-      ? undefined
-      : redirectOf(parts, error as Error, endpoint);
+    const held = lease as TransactionLease | undefined;
+    if (held === undefined) throw error;
+    const next = redirectOf(parts, error as Error, held.endpoint);
     // What the callback read of another slot is its own business.
-    if (next === undefined || next.slot !== slot || !mayFollow) throw error;
-    (lease as TransactionLease | undefined)?.forget?.();
-    return { kind: "redirected", place: next };
+    if (next !== undefined && next.slot === run.slot && mayFollow) {
+      held.forget?.();
+      return { kind: "redirected", place: next };
+    }
+    const delayMs = run.retry.delayAfter(error);
+    if (delayMs === undefined) throw error;
+    held.forget?.();
+    return { kind: "not now", delayMs };
   } finally {
     lease?.release();
   }
@@ -173,38 +199,6 @@ function askedFirst(lease: TransactionLease): TransactionLease {
     destroy: () => lease.destroy(),
     forget: () => lease.forget?.(),
   };
-}
-
-/** Runs the callback; gives the commands that it added. */
-async function record(
-  parts: SlotTransactionParts,
-  lease: TransactionLease | undefined,
-  fill: TransactionFill,
-): Promise<readonly IORedisCommand[]> {
-  const recorder = new Recorder({
-    ...parts,
-    allowed: ALLOWED,
-    what: TRANSACTION,
-    sent: "the transaction is sent when its callback returns",
-  });
-  const { client } = parts;
-  const reader = new Reader(
-    parts,
-    lease ?? {
-      redis: client,
-      send: (command) => client.sendCommand(command) as Promise<unknown>,
-    },
-  );
-  try {
-    await fill(recorder.chain, reader.client);
-  } catch (error) {
-    recorder.reject(error as Error);
-    throw error;
-  } finally {
-    recorder.close();
-    reader.close();
-  }
-  return recorder.commands;
 }
 
 /** Where an error says that the transaction belongs, which then has run nowhere. */

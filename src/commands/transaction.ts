@@ -2,8 +2,6 @@ import type { Buffer } from "node:buffer";
 import type { Clock } from "../core/clock.ts";
 import {
   type BatchResult,
-  CommandRefusedError,
-  LeaseReleasedError,
   TransactionConflictError,
   TransactionError,
 } from "../core/errors/mod.ts";
@@ -16,8 +14,9 @@ import type {
 } from "../connection/library_types.ts";
 import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
-import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
-import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
+import type { CommandInfo } from "../resilience/command_class.ts";
+import { TransactionBody } from "./transaction_body.ts";
+import { TransactionRetry, type TransactionRetryParts } from "./transaction_retry.ts";
 
 /** What a transaction watches, and how often it is tried. */
 export interface TransactionOptions {
@@ -34,7 +33,8 @@ export interface TransactionOptions {
 
 /**
  * Reads what it needs from `watched` and adds the commands to `tx`; called again when a
- * watched key has changed, so that it should do nothing else.
+ * watched key has changed, when a transaction that watches is tried again, and when a read
+ * of its own met a "not now", so that it should do nothing else.
  */
 export type TransactionFill = (tx: IORedisPipeline, watched: IORedis) => unknown;
 
@@ -50,8 +50,8 @@ export interface TransactionLease {
   release(): void;
   /** Gives it back as one that nobody is to have any more. */
   destroy(): void;
-  /** Counts nothing of what was sent on it: it is done again elsewhere. Default: what is
-   * sent is counted at once. */
+  /** Counts nothing of what was sent on it: it is done again. Default: what is sent is
+   * counted at once. */
   forget?(): void;
 }
 
@@ -72,6 +72,8 @@ export interface TransactionParts {
   readonly acquire: (
     options: { timeoutMs?: number; signal?: AbortSignal },
   ) => Promise<TransactionLease>;
+  /** How it is tried again where the server says "not now". */
+  readonly retry: TransactionRetryParts;
   /** Is told of each attempt as a whole, and of what its callback reads. */
   readonly observer: OperationObserver | undefined;
   /** Time. */
@@ -83,12 +85,9 @@ export const MAX_ATTEMPTS = 5;
 /** Waits between attempts: those that met once should not meet again. */
 const PAUSE: BackoffOptions = { minMs: 4, maxMs: 200, jitter: 1 };
 
-/** Within MULTI a blocking command does not block. */
-export const ALLOWED: ReadonlySet<CommandClass> = new Set(["read", "write", "blocking"]);
-
 /**
  * Runs commands at once and all together, on a connection of its own; again while a
- * watched key changes.
+ * watched key changes, and where the server says "not now" and has applied nothing.
  *
  * @param parts What it needs of its database.
  * @param fill Reads and adds the commands.
@@ -103,54 +102,40 @@ export async function runTransaction(
   fill: TransactionFill,
   options: TransactionOptions,
 ): Promise<unknown[]> {
-  const { watch = [], maxAttempts = MAX_ATTEMPTS, signal, timeoutMs } = options;
+  const { watch = [], maxAttempts = MAX_ATTEMPTS, signal } = options;
   checkAttempts(maxAttempts);
   signal?.throwIfAborted();
-  const lease = await parts.acquire({
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const retry = new TransactionRetry(parts.retry, parts.clock, options);
+  const body = new TransactionBody(parts, fill, watch, retry);
+  let lease = await parts.acquire(retry.wait);
   try {
-    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+    for (let attempt = 1; attempt <= maxAttempts;) {
       signal?.throwIfAborted();
-      const replies = await tryOnce(parts, lease, fill, { watch, signal });
-      if (replies !== null) return replies;
-      if (attempt === maxAttempts) break;
-      await pauseAfter(attempt, parts.clock, signal);
+      try {
+        if (watch.length > 0) await lease.redis.watch(...watch);
+        const commands = await body.commands(lease);
+        signal?.throwIfAborted();
+        const replies = commands.length === 0
+          ? []
+          : await observed(parts, lease, commands);
+        if (replies !== null) return replies;
+      } catch (error) {
+        const delayMs = retry.delayAfter(error);
+        if (delayMs === undefined) throw error;
+        lease.forget?.();
+        // Others may have it meanwhile, and it may lead to the wrong server.
+        lease.release();
+        await retry.pause(delayMs);
+        lease = await parts.acquire(retry.wait);
+        continue;
+      }
+      if (attempt++ === maxAttempts) break;
+      await pauseAfter(attempt - 1, parts.clock, signal);
     }
     throw new TransactionConflictError(parts.database, maxAttempts, watch);
   } finally {
     lease.release();
   }
-}
-
-/** One attempt; `null` if a watched key has changed. */
-async function tryOnce(
-  parts: TransactionParts,
-  lease: TransactionLease,
-  fill: TransactionFill,
-  { watch, signal }: { watch: readonly string[]; signal: AbortSignal | undefined },
-): Promise<unknown[] | null> {
-  if (watch.length > 0) await lease.redis.watch(...watch);
-  const recorder = new Recorder({
-    ...parts,
-    allowed: ALLOWED,
-    what: TRANSACTION,
-    sent: "the transaction is sent when its callback returns",
-  });
-  const reader = new Reader(parts, lease);
-  try {
-    await fill(recorder.chain, reader.client);
-    signal?.throwIfAborted();
-  } catch (error) {
-    recorder.reject(error as Error);
-    throw error;
-  } finally {
-    recorder.close();
-    reader.close();
-  }
-  const { commands } = recorder;
-  return commands.length === 0 ? [] : await observed(parts, lease, commands);
 }
 
 /**
@@ -247,49 +232,6 @@ function tornApart(
   const isApplied = results.some(({ ok }) => ok);
   return new TransactionError(database, isApplied, results, refusal);
 }
-
-/** A client that reads on the transaction's connection, as long as its callback runs. */
-export class Reader {
-  /** The client. */
-  readonly client: IORedis;
-  #open = true;
-
-  /**
-   * Makes the client.
-   *
-   * @param parts What the transaction needs of its database.
-   * @param lease The connection that it reads on.
-   */
-  constructor(
-    parts: Pick<TransactionParts, "classify" | "database" | "observer">,
-    lease: Pick<TransactionLease, "redis" | "send">,
-  ) {
-    const { classify, database, observer } = parts;
-    this.client = Object.assign(Object.create(lease.redis) as IORedis, {
-      sendCommand: (command: IORedisCommand) => {
-        if (this.#open && classify(command).class === "read") {
-          observer?.command(command);
-          return lease.send(command);
-        }
-        command.reject(
-          this.#open
-            ? new CommandRefusedError(database, command.name, ADVICE, READING)
-            : new LeaseReleasedError(database, "use"),
-        );
-        return command.promise;
-      },
-    });
-  }
-
-  /** Reads no more. */
-  close(): void {
-    this.#open = false;
-  }
-}
-
-const READING = "the reading side of a transaction";
-const ADVICE = "it would run at once, and again with each attempt: add it to the " +
-  "transaction";
 
 /**
  * Waits before an attempt that follows one which met another writer.

@@ -46,6 +46,18 @@ export function placeKeys(command: Command, places: KeyPlaces, prefix: string): 
   keyed.keys = routed.filter((i) => i < args.length).map((i) => args[i]);
 }
 
+/**
+ * Takes over the keys of a command to a copy of it.
+ *
+ * @param copy The copy.
+ * @param command The command.
+ */
+export function takePlaces(copy: Command, command: Command): void {
+  if (!PLACED.has(command)) return;
+  PLACED.add(copy);
+  (copy as unknown as Keyed).keys = [...command.getKeys()];
+}
+
 function prefixed(prefix: string, key: unknown): unknown {
   return key instanceof Uint8Array
     ? Buffer.concat([Buffer.from(prefix), key])

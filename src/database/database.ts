@@ -20,7 +20,7 @@ import type {
   SubscribeOptions,
   SubscriptionTargets,
 } from "../commands/subscription_types.ts";
-import type { RetryPolicy } from "../commands/retry_judge.ts";
+import { RetryJudge, type RetryPolicy } from "../commands/retry_judge.ts";
 import { runSlotTransaction } from "../commands/slot_transaction.ts";
 import {
   runTransaction,
@@ -56,7 +56,11 @@ import { ServerConnections, type ServerContext } from "../servers/server_connect
 import type { LeaseTarget, LeaseWait, Servers } from "../servers/servers.ts";
 import { SingleServer } from "../servers/single_server.ts";
 import { prefixedSlot } from "../topology/key_slot.ts";
-import { slotTransactionParts } from "./slot_transactions.ts";
+import {
+  countAtEnd,
+  slotTransactionParts,
+  type TransactionPlace,
+} from "./slot_transactions.ts";
 import { standaloneEndpoint } from "../topology/standalone.ts";
 import { describeEndpoint, type OpenChannel } from "../transport/channel.ts";
 
@@ -224,16 +228,8 @@ export class Database {
   transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
     const parts = this.#transactionParts();
     if (this.config.mode !== "cluster") return runTransaction(parts, fill, options);
-    return runSlotTransaction(
-      slotTransactionParts(parts, {
-        config: this.config,
-        servers: this.#servers,
-        statistics: this.#statistics,
-        dispatcher: this.#dispatcher,
-      }),
-      fill,
-      options,
-    );
+    const slotParts = slotTransactionParts(parts, this.#transactionPlace());
+    return runSlotTransaction(slotParts, fill, options);
   }
 
   execute(
@@ -450,24 +446,44 @@ export class Database {
   }
 
   #transactionParts(): TransactionParts {
+    const { clock } = this.#services;
+    const { acquireTimeoutMs, commandTimeoutMs } = this.config;
     const keys = this.#keys;
-    if (keys === undefined) return this.#batchParts();
     return {
       ...this.#batchParts(),
-      placeKeys: (command) => keys.placeNow(command, "a transaction"),
+      acquire: async (wait) =>
+        countAtEnd(await this.#lend({}, wait), this.#transactionPlace()),
+      retry: {
+        judge: new RetryJudge(this.#retryPolicy(), clock),
+        commandTimeoutMs,
+        acquireTimeoutMs,
+        retried: () => this.#statistics.retried(),
+      },
+      clock,
+      ...(keys === undefined ? {} : {
+        placeKeys: (command) => keys.placeNow(command, "a transaction"),
+      }),
     };
   }
 
-  #batchParts(): PipelineParts & TransactionParts {
+  #transactionPlace(): TransactionPlace {
+    return {
+      config: this.config,
+      servers: this.#servers,
+      statistics: this.#statistics,
+      dispatcher: this.#dispatcher,
+      clock: this.#services.clock,
+    };
+  }
+
+  #batchParts(): PipelineParts {
     return {
       database: this.name,
       client: this.client,
       decodeResponses: this.config.decodeResponses,
       classify: ({ name, args }) => classifier.resolve(name, args),
       send: (commands) => this.#dispatcher.dispatchBatch(commands),
-      acquire: (wait) => this.#lend({}, wait),
       observer: this.#telemetry,
-      clock: this.#services.clock,
     };
   }
 

@@ -1,25 +1,29 @@
 import type { SlotTransactionParts } from "../commands/slot_transaction.ts";
-import type { Dispatcher } from "../commands/dispatcher.ts";
+import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
 import type { TransactionLease, TransactionParts } from "../commands/transaction.ts";
+import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { Loan } from "../servers/loan.ts";
 import type { Servers } from "../servers/servers.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
 import { crossSlotText } from "../topology/command_slot.ts";
 import { findCrossSlot, keySlot } from "../topology/key_slot.ts";
 import { parseRedirect } from "../topology/redirect.ts";
 import { hostOf } from "../topology/slot_map.ts";
 
-/** The database that transactions in a cluster run on. */
+/** The database that transactions run on. */
 export interface TransactionPlace {
   /** The database. */
   readonly config: RedisConfig;
-  /** The nodes. */
+  /** Its servers. */
   readonly servers: Servers;
   /** Who counts. */
   readonly statistics: DatabaseStatistics;
+  /** Time. */
+  readonly clock: Clock;
   /** Judges the commands. */
   readonly dispatcher: Pick<Dispatcher, "leaseFailed" | "replied">;
 }
@@ -69,23 +73,31 @@ export function slotTransactionParts(
 }
 
 /**
- * Counts what an attempt sends when the connection is given back: an attempt that is
- * redirected has run nothing, and its caller knows nothing of it.
+ * Counts what a transaction sends when the connection is given back: an attempt that is
+ * redirected, or tried again after a "not now", has run nothing, and its caller knows
+ * nothing of it.
  *
  * @param loan The connection.
  * @param database Who counts, and judges.
- * @returns The connection, for one attempt.
+ * @returns The connection, until it is given back.
  */
-function countAtEnd(
+export function countAtEnd(
   loan: Loan,
-  { dispatcher, servers, statistics }: TransactionPlace,
+  { clock, dispatcher, servers, statistics }: TransactionPlace,
 ): TransactionLease {
   let uncounted: (() => void)[] | undefined = [];
   const count = (how: () => void) => {
     if (uncounted === undefined) how();
     else uncounted.push(how);
   };
+  const { connection } = loan;
+  let isOver = false;
+  // Whether the server has said that it cannot serve any more.
+  let leadsAway = false;
   const end = () => {
+    // It may be somebody else's by now.
+    if (isOver) return;
+    isOver = true;
     const late = uncounted ?? [];
     uncounted = undefined;
     for (const how of late) how();
@@ -96,6 +108,9 @@ function countAtEnd(
     failed: (command: TrackedCommand, error) => {
       servers.learn?.(command, error);
       dispatcher.leaseFailed(command, error, false);
+      const ageMs = clock.now() - connection.createdAt;
+      const { reresolve } = classifyReplyError(error.message).rule;
+      if (reresolve && ageMs >= RERESOLVE_AFTER_MS) leadsAway = true;
       count(() => statistics.commandFailed(error));
     },
   });
@@ -105,7 +120,9 @@ function countAtEnd(
     send: (command) => loan.send(command),
     release: () => {
       end();
-      loan.release();
+      // The next to get it would be this transaction itself.
+      if (leadsAway) loan.destroy();
+      else loan.release();
     },
     destroy: () => {
       end();

@@ -334,11 +334,13 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
 
   /**
    * Runs commands at once and all together (MULTI, EXEC) on a connection of their own;
-   * again, after a short random wait, while a watched key changes in between.
+   * again, after a short random wait, while a watched key changes in between. Where the
+   * server says "not now" (READONLY, TRYAGAIN, LOADING …) and has applied nothing, it is
+   * tried again as a whole until `commandTimeoutMs` after the call.
    *
    * @param database Name or number of the database.
    * @param fill Reads what it needs from its second argument and adds commands to its
-   * first; called again for each attempt. Nothing is sent if it throws.
+   * first; with watched keys called again for each attempt. Nothing is sent if it throws.
    * @param options Keys to watch, attempts, signal.
    * @returns The replies, in order.
    * @throws {TransactionConflictError} If a watched key changed in every attempt.

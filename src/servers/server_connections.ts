@@ -7,6 +7,7 @@ import type { Connection } from "../connection/connection.ts";
 import type { Command } from "../connection/driver.ts";
 import type { CredentialRenewal } from "../connection/credential_renewal.ts";
 import type { Opener } from "../connection/opener.ts";
+import { RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
 import { ConnectionRegister } from "./connection_register.ts";
 import type { DatabaseLocation } from "./location.ts";
 import { HealthRecord } from "./health_record.ts";
@@ -254,6 +255,20 @@ export class ServerConnections {
     const passed = (ms: number) => this.lanes.passed(ms);
     const writes = this.#place.isNode ? undefined : { timeoutMs, passed };
     return new Loan(await this.acquire(options), this.#ours, writes);
+  }
+
+  /**
+   * The server says that it cannot serve any more: what leads to it is replaced, unless it
+   * is so young that a look at the server was taken just now. What is held or in flight is
+   * let finish.
+   *
+   * @param reason What the server says.
+   */
+  replaceAll(reason: string): void {
+    this.lanes.replaceAll(reason);
+    const latest = this.#context.clock.now() - RERESOLVE_AFTER_MS;
+    const isOld = ({ connection }: PooledConnection) => connection.createdAt <= latest;
+    this.#pool.evict(isOld, false);
   }
 
   /**

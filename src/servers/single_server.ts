@@ -60,7 +60,7 @@ export class SingleServer implements Servers {
   }
 
   reresolve(reason: string): void {
-    this.#server.lanes.replaceAll(reason);
+    this.#server.replaceAll(reason);
   }
 
   notReady(connection: Connection): void {

@@ -25,6 +25,16 @@ export interface ClusterTopologyOptions {
   config?: RedisServerConfig;
 }
 
+/** A slot that is being moved. */
+export interface SlotMove {
+  /** The node that has it still. */
+  readonly from: RedisServer;
+  /** Moves one key. */
+  moveKey(key: string): Promise<void>;
+  /** Gives the slot to its new node. */
+  finish(): Promise<void>;
+}
+
 const SLOTS = 16_384;
 const FORMING_TIMEOUT_MS = 60_000;
 
@@ -140,19 +150,35 @@ export class ClusterTopology implements AsyncDisposable {
     to: RedisServer,
     options: { pauseMs?: number } = {},
   ): Promise<void> {
+    const move = await this.beginMove(slot, to);
+    for (;;) {
+      const keys = await must(move.from, "CLUSTER", "GETKEYSINSLOT", slot, 1);
+      if (!Array.isArray(keys) || keys.length === 0) break;
+      await move.moveKey(String(keys[0]));
+      if (options.pauseMs) await delay(options.pauseMs);
+    }
+    await move.finish();
+  }
+
+  /**
+   * Begins to move a slot to another primary: the keys stay until they are moved.
+   *
+   * @returns What goes on with it, step by step.
+   */
+  async beginMove(slot: number, to: RedisServer): Promise<SlotMove> {
     const from = await this.ownerOf(slot);
     const [fromId, toId] = [await idOf(from), await idOf(to)];
     await must(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", fromId);
     await must(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", toId);
-    for (;;) {
-      const keys = await must(from, "CLUSTER", "GETKEYSINSLOT", slot, 1);
-      if (!Array.isArray(keys) || keys.length === 0) break;
-      await this.#moveKey(String(keys[0]), from, to);
-      if (options.pauseMs) await delay(options.pauseMs);
-    }
-    // The new owner first: a crash in between must not leave the slot without one.
-    await must(to, "CLUSTER", "SETSLOT", slot, "NODE", toId);
-    await must(from, "CLUSTER", "SETSLOT", slot, "NODE", toId);
+    return {
+      from,
+      moveKey: (key) => this.#moveKey(key, from, to),
+      finish: async () => {
+        // The new owner first: a crash in between must not leave the slot without one.
+        await must(to, "CLUSTER", "SETSLOT", slot, "NODE", toId);
+        await must(from, "CLUSTER", "SETSLOT", slot, "NODE", toId);
+      },
+    };
   }
 
   /** Ends all nodes. */

@@ -1,12 +1,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RetryJudge } from "../../../src/commands/retry_judge.ts";
 import {
   pauseAfter,
   runTransaction,
   type TransactionParts,
 } from "../../../src/commands/transaction.ts";
 import { Redis } from "../../../src/connection/driver.ts";
+import type { IORedisCommand } from "../../../src/connection/library_types.ts";
 import { TransactionConflictError } from "../../../src/core/errors/mod.ts";
-import { CommandClassifier } from "../../../src/resilience/command_class.ts";
+import { classifier } from "../../../src/servers/parts.ts";
+import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
+import { ReplyError } from "ioredis";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 /** How long a pause is, in milliseconds. */
@@ -45,15 +49,18 @@ Deno.test("pauseAfter() ends with its signal, and leaves no timer", async () => 
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("runTransaction() pauses between attempts, and gives its connection back after the last", async () => {
-  const clock = new FakeClock();
+/** What a transaction needs, on connections that answer as is said; `log` gets what is
+ * done with them. */
+function partsWith(
+  clock: FakeClock,
+  log: string[],
+  answer: (command: IORedisCommand) => Promise<unknown>,
+): TransactionParts {
   const client = new Redis({ lazyConnect: true });
-  const classifier = new CommandClassifier(() => []);
-  const log: string[] = [];
   const watching = Object.assign(Object.create(client) as Redis, {
     watch: () => Promise.resolve(log.push("watch")),
   });
-  const parts: TransactionParts = {
+  return {
     database: "main",
     client,
     decodeResponses: true,
@@ -62,14 +69,38 @@ Deno.test("runTransaction() pauses between attempts, and gives its connection ba
       Promise.resolve({
         endpoint: "nowhere",
         redis: watching,
-        // Somebody else has always written meanwhile.
-        send: ({ name }) => Promise.resolve(name === "exec" ? null : "QUEUED"),
+        send: answer,
         release: () => void log.push("release"),
         destroy: () => void log.push("destroy"),
+        forget: () => void log.push("forget"),
       }),
+    retry: {
+      judge: new RetryJudge({
+        maxRetries: 0,
+        retryDelayMs: 50,
+        retryOnTimeout: true,
+        retryWrites: false,
+        budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
+        refused: () => {},
+      }, clock),
+      commandTimeoutMs: 1000,
+      acquireTimeoutMs: 1000,
+      retried: () => void log.push("retried"),
+    },
     observer: undefined,
     clock,
   };
+}
+
+Deno.test("runTransaction() pauses between attempts, and gives its connection back after the last", async () => {
+  const clock = new FakeClock();
+  const log: string[] = [];
+  // Somebody else has always written meanwhile.
+  const parts = partsWith(
+    clock,
+    log,
+    ({ name }) => Promise.resolve(name === "exec" ? null : "QUEUED"),
+  );
   // By chance a pause is shorter than 4, and then 8, milliseconds.
   const { random } = Math;
   Math.random = () => 0;
@@ -90,4 +121,77 @@ Deno.test("runTransaction() pauses between attempts, and gives its connection ba
   } finally {
     Math.random = random;
   }
+});
+
+const LOADING = "LOADING Redis is loading the dataset in memory";
+
+/** Answers LOADING to the first transaction, whichever command it meets it with. */
+function loadingFirst(at: string, sent: IORedisCommand[]) {
+  let isLoading = true;
+  return (command: IORedisCommand): Promise<unknown> => {
+    sent.push(command);
+    const { name } = command;
+    const isMet = isLoading && (name === at || at === "multi");
+    if (name === "exec") {
+      isLoading = false;
+      return isMet || (at === "set" && sent.length < 5)
+        ? Promise.reject(new ReplyError(LOADING))
+        : Promise.resolve(["OK", 2]);
+    }
+    if (isMet) return Promise.reject(new ReplyError(LOADING));
+    return Promise.resolve(name === "multi" ? "OK" : "QUEUED");
+  };
+}
+
+for (const at of ["multi", "set", "exec"]) {
+  Deno.test(`runTransaction() tries it again where ${at} meets "not now", with the same commands`, async () => {
+    const log: string[] = [];
+    const sent: IORedisCommand[] = [];
+    let runs = 0;
+    const parts = partsWith(new FakeClock(), log, loadingFirst(at, sent));
+    const replies = await runTransaction(parts, (tx) => {
+      runs++;
+      tx.set("k", "v").incr("n");
+    }, {});
+    assertEquals(replies, ["OK", 2]);
+    assertEquals(runs, 1);
+    assertEquals(log, ["retried", "forget", "release", "release"]);
+    const words = sent.map(({ args, name }) => [name, ...args.map(String)].join(" "));
+    assertEquals(words.slice(4), words.slice(0, 4));
+    // A command is settled once.
+    assertEquals(new Set(sent).size, 8);
+  });
+}
+
+Deno.test('runTransaction() reads afresh where it watches, and where its reads meet "not now"', async () => {
+  const log: string[] = [];
+  const sent: IORedisCommand[] = [];
+  const answer = loadingFirst("get", sent);
+  let isLoading = true;
+  const parts = partsWith(new FakeClock(), log, (command) => {
+    if (command.name !== "get") return answer(command);
+    const refused = isLoading;
+    isLoading = false;
+    return refused ? Promise.reject(new ReplyError(LOADING)) : Promise.resolve("1");
+  });
+  let runs = 0;
+  const replies = await runTransaction(parts, async (tx, watched) => {
+    runs++;
+    tx.set("k", String(await watched.get("k"))).incr("n");
+  }, { watch: ["k"] });
+  assertEquals([replies, runs], [["OK", 2], 2]);
+  assertEquals(log, ["watch", "retried", "forget", "release", "watch", "release"]);
+});
+
+Deno.test("runTransaction() tells at once what its callback has of another server", async () => {
+  const log: string[] = [];
+  const parts = partsWith(new FakeClock(), log, () => Promise.resolve("QUEUED"));
+  const error = new ReplyError(LOADING);
+  const told = await assertRejects(() =>
+    runTransaction(parts, () => {
+      throw error;
+    }, {})
+  );
+  assertEquals(told, error);
+  assertEquals(log, ["release"]);
 });
