@@ -14,7 +14,6 @@ Deno.test("row 2: a server that comes up between attempts serves the first comma
     host: "127.0.0.1",
     port,
     commandTimeoutMs: 30_000,
-    connectRetry: { attempts: 15, minMs: 300, maxMs: 2000, jitter: 0 },
     databases: { main: { db: 0 } },
   });
   const first = timed(manager.getClient("main").incr("n"));
