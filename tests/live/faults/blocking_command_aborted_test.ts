@@ -230,10 +230,10 @@ Deno.test("BLPOP that expires while nothing arrives says that it took nothing", 
   onStage({}, async ({ manager }) => {
     const client = manager.getClient("main");
     await client.ping();
-    const taken = client.with({ timeoutMs: 50 }).blpop("q", 0);
+    const taken = client.with({ timeoutMs: 1000 }).blpop("q", 0);
     const error = await taken.catch((error) => error);
     assertEquals(error instanceof CommandTimeoutError, true, String(error));
-    assertEquals([error.delivery, error.timeoutMs], ["rejected", 50]);
+    assertEquals([error.delivery, error.timeoutMs], ["rejected", 1000]);
     await client.rpush("q", "v");
     assertEquals(await client.llen("q"), 1);
   }));
