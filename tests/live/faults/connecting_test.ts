@@ -25,9 +25,9 @@ Deno.test("connecting: each attempt has its deadline, and 100 callers wait for t
         assertMatch(each.error.message, /no answer within 300 ms/);
         assertTook(each, { least: 700, most: 1500 });
       }
-      // The recovery probe may have begun an attempt of its own since.
+      // Beside those three the recovery probe makes attempts of its own, one at a time.
       const attempts = relay.accepted.length;
-      assert(attempts === 3 || attempts === 4, `${attempts} attempts`);
+      assert(attempts >= 3 && attempts < 10, `${attempts} attempts`);
     },
   ));
 
