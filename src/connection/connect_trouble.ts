@@ -56,6 +56,11 @@ export class ConnectTrouble {
     return this.#errorOf(oldest.endpoint, attempts, silence);
   }
 
+  /** Attempts that failed in a row. */
+  get failures(): number {
+    return this.#failed;
+  }
+
   /** What the last attempt failed with, if none has succeeded since. */
   get lastFailure(): Error | undefined {
     return this.#last?.error;

@@ -87,6 +87,8 @@ const LOOK_MS = 1000;
 const LOOK_EVERY_MS = 1000;
 /** A server that is silent to TLS for so long is looked at, in milliseconds. */
 const LOOK_AT_SILENCE_MS = 500;
+/** Failures in a row from which on a server that was reached before may speak TLS by now. */
+const MAY_HAVE_CHANGED = 5;
 /** A server that closed at HELLO, and not without it, is spared it for so many milliseconds:
  * it may have closed for another reason. */
 const PLAIN_MS = 60_000;
@@ -139,6 +141,8 @@ export class Opener {
   /** The connection that a probe opened, for the next lane. */
   #found: Connection | undefined;
   #looked: Look | undefined;
+  /** Whether the server was ever reached, where it is now. */
+  #wasReached = false;
   /** Until when HELLO is left out, as the server closed at it. */
   #plainUntil = -Infinity;
 
@@ -181,6 +185,7 @@ export class Opener {
     this.#round = new AbortController();
     this.dropFound();
     this.#throttle.reset();
+    this.#wasReached = false;
     last.abort(new BeginAnew("the server is another one now"));
   }
 
@@ -314,6 +319,7 @@ export class Opener {
     try {
       const made = await this.#throttle.pass(attempt, signal);
       this.trouble.succeeded();
+      this.#wasReached = true;
       this.#options.reached();
       return made;
     } catch (error) {
@@ -440,7 +446,7 @@ export class Opener {
         const link = await this.#repeatWithoutHello(endpoint, name, within);
         if (link !== undefined) return link;
       }
-      if (isAtHello) throw error;
+      if (isAtHello || !this.#mayNeedTls()) throw error;
       throw await this.#speaksTls(look, endpoint) ?? error;
     } finally {
       patience?.cancel();
@@ -488,6 +494,12 @@ export class Opener {
     const { openChannel, tls } = this.#options;
     const other = tls && await askWithoutTls(endpoint, openChannel, signal);
     return other ?? await this.#overhear(endpoint, signal);
+  }
+
+  /** Whether to ask if TLS is spoken. A server without it may stay silent to the question for
+   * {@linkcode LOOK_MS}, in which one that was restarted is not found. */
+  #mayNeedTls(): boolean {
+    return !this.#wasReached || this.trouble.failures >= MAY_HAVE_CHANGED;
   }
 
   /** Whether a server that cut an attempt short speaks TLS. */
