@@ -23,7 +23,7 @@ const OUTAGES = [
   { downMs: 300, rounds: 10, withinMs: 1000 },
   { downMs: 3000, rounds: 10, withinMs: 1000 },
   { downMs: 10_000, rounds: 10, withinMs: 1000 },
-  { downMs: 60_000, rounds: 3, withinMs: 2500 },
+  { downMs: 60_000, rounds: 10, withinMs: 2500 },
 ] as const;
 const QUICK_ROUNDS = 3;
 const CALL_EVERY_MS = 10;

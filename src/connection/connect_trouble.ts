@@ -24,6 +24,8 @@ export class ConnectTrouble {
   readonly #underWay = new Set<AttemptUnderWay>();
   #last: { readonly error: Error; readonly endpoint: string } | undefined;
   #failed = 0;
+  /** When the first of these failures happened. */
+  #since: number | undefined;
 
   /**
    * Begins without any.
@@ -56,9 +58,9 @@ export class ConnectTrouble {
     return this.#errorOf(oldest.endpoint, attempts, silence);
   }
 
-  /** Attempts that failed in a row. */
-  get failures(): number {
-    return this.#failed;
+  /** Milliseconds since the first of the failures in a row; 0 if there is none. */
+  get lastsMs(): number {
+    return this.#since === undefined ? 0 : this.#clock.now() - this.#since;
   }
 
   /** What the last attempt failed with, if none has succeeded since. */
@@ -95,12 +97,14 @@ export class ConnectTrouble {
    */
   failed(error: Error, endpoint: string): void {
     this.#failed++;
+    this.#since ??= this.#clock.now();
     this.#last = { error, endpoint };
   }
 
   /** The server was reached. */
   succeeded(): void {
     this.#failed = 0;
+    this.#since = undefined;
     this.#last = undefined;
   }
 

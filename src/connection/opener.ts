@@ -87,8 +87,9 @@ const LOOK_MS = 1000;
 const LOOK_EVERY_MS = 1000;
 /** A server that is silent to TLS for so long is looked at, in milliseconds. */
 const LOOK_AT_SILENCE_MS = 500;
-/** Failures in a row from which on a server that was reached before may speak TLS by now. */
-const MAY_HAVE_CHANGED = 5;
+/** How long a server that was reached before fails until it may speak TLS by now, in
+ * milliseconds. */
+const MAY_HAVE_CHANGED_MS = 60_000;
 /** A server that closed at HELLO, and not without it, is spared it for so many milliseconds:
  * it may have closed for another reason. */
 const PLAIN_MS = 60_000;
@@ -499,7 +500,7 @@ export class Opener {
   /** Whether to ask if TLS is spoken. A server without it may stay silent to the question for
    * {@linkcode LOOK_MS}, in which one that was restarted is not found. */
   #mayNeedTls(): boolean {
-    return !this.#wasReached || this.trouble.failures >= MAY_HAVE_CHANGED;
+    return !this.#wasReached || this.trouble.lastsMs >= MAY_HAVE_CHANGED_MS;
   }
 
   /** Whether a server that cut an attempt short speaks TLS. */
