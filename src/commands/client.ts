@@ -85,7 +85,8 @@ const LISTENERS = ["_events", "_eventsCount", "_maxListeners"] as const;
  * assertEquals(await cache.get("mooring:greeting"), "ahoy");
  * ```
  */
-export interface RedisClient extends IORedis {
+export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
+  extends IORedis<Mapping> {
   /** Name of the database. */
   readonly databaseName: string;
   /**
@@ -96,7 +97,7 @@ export interface RedisClient extends IORedis {
    * @returns A client for such calls; it has no connection of its own.
    * @throws {RangeError} If the deadline is not more than 0.
    */
-  with(call: CallOptions): RedisClient;
+  with(call: CallOptions): RedisClient<Mapping>;
 }
 
 /** What a {@linkcode RedisClient} is made of; the manager makes it. */

@@ -46,7 +46,7 @@ export interface HandshakeOptions {
   /** TCP keepalive. */
   readonly keepalive?: KeepaliveTimes;
   /** Reads what TLS needs; called for each attempt, so that renewed files count. */
-  readonly tls?: () => Promise<TlsMaterial>;
+  readonly tls?: (signal: AbortSignal) => Promise<TlsMaterial>;
   /**
    * Told of each connection whose credentials cease to be good, with when they do, in
    * milliseconds since the Unix epoch.
@@ -96,7 +96,7 @@ async function channelOptions(
   return {
     signal,
     ...(keepalive === undefined ? {} : { keepalive }),
-    ...(tls === undefined ? {} : { tls: { ...named, ...await tls() } }),
+    ...(tls === undefined ? {} : { tls: { ...named, ...await tls(signal) } }),
   };
 }
 

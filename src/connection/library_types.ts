@@ -3,8 +3,11 @@
  * own: what they have is documented by the library.
  */
 
-/** A client of ioredis: every command, its pipelines, its events. */
-export type IORedis = InstanceType<IORedisClass>;
+/** A client of ioredis: every command, its pipelines, its events. Replies are typed as the
+ * setting `replyMapping` gives them. */
+export type IORedis<Mapping extends "legacy" | "resp3" = "legacy"> = ReturnType<
+  (library: typeof import("ioredis")) => InstanceType<typeof library.Redis<Mapping>>
+>;
 
 /** The class of {@linkcode IORedis}. */
 export type IORedisClass = (typeof import("ioredis"))["Redis"];

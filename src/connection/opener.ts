@@ -142,6 +142,10 @@ export class Opener {
   /** The connection that a probe opened, for the next lane. */
   #found: Connection | undefined;
   #looked: Look | undefined;
+  /** Looks under way; they have connections of their own. */
+  readonly #looks = new Set<Promise<unknown>>();
+  /** Ends looks. */
+  readonly #closing = new AbortController();
   /** Whether the server was ever reached, where it is now. */
   #wasReached = false;
   /** Until when HELLO is left out, as the server closed at it. */
@@ -221,6 +225,14 @@ export class Opener {
       // Who waits for a connection is told; so is attemptFailed().
       return false;
     }
+  }
+
+  /** Ends what is looked for at the server; call it when nothing is opened any more.
+   * Resolves when nothing of it is left. */
+  async close(): Promise<void> {
+    this.dropFound();
+    this.#closing.abort(new Error("closed by the manager"));
+    await Promise.allSettled(this.#looks);
   }
 
   /** Ends the connection that a probe opened, if no lane has taken it. */
@@ -515,10 +527,13 @@ export class Opener {
   async #withinLook<T>(look: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const stop = new AbortController();
     const timer = this.#options.clock.setTimer(() => stop.abort(), LOOK_MS);
+    const looking = look(AbortSignal.any([stop.signal, this.#closing.signal]));
+    this.#looks.add(looking);
     try {
-      return await look(stop.signal);
+      return await looking;
     } finally {
       timer.cancel();
+      this.#looks.delete(looking);
     }
   }
 
@@ -531,7 +546,7 @@ export class Opener {
     try {
       const channel = await openChannel(endpoint, {
         signal: within,
-        ...(tls === undefined ? {} : { tls: await tls() }),
+        ...(tls === undefined ? {} : { tls: await tls(within) }),
       });
       return await overhear(channel, within);
     } catch {

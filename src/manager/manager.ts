@@ -189,15 +189,18 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
 
   /**
    * The client of a database, at once: the first command connects. It is the same
-   * object every time.
+   * object every time. With the setting `replyMapping: "resp3"` ask for
+   * `getClient<"resp3">(…)`: its replies are typed as they are given then.
    *
    * @param database Name or number of the database. Default `main`.
    * @returns The client.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    * @throws {ManagerClosedError} If the manager has been closed.
    */
-  getClient(database: DatabaseName = "main"): RedisClient {
-    return this.#find(database).client;
+  getClient<Mapping extends "legacy" | "resp3" = "legacy">(
+    database: DatabaseName = "main",
+  ): RedisClient<Mapping> {
+    return this.#find(database).client as unknown as RedisClient<Mapping>;
   }
 
   /**
@@ -226,13 +229,13 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @throws {CircuitOpenError} If the database failed too often, and is left alone for now.
    * @throws {ManagerClosedError} If the manager has been closed.
    */
-  override async getAsyncClient(
+  override async getAsyncClient<Mapping extends "legacy" | "resp3" = "legacy">(
     database: DatabaseName = "main",
     options: { signal?: AbortSignal } = {},
-  ): Promise<RedisClient> {
+  ): Promise<RedisClient<Mapping>> {
     const found = this.#find(database);
     await found.whenReady(options.signal);
-    return found.client;
+    return found.client as unknown as RedisClient<Mapping>;
   }
 
   /**

@@ -120,13 +120,15 @@ function locateBySentinels(
       ...common,
       ...(sentinelUsername === undefined ? {} : { username: sentinelUsername }),
       ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
-      ...(sentinelTls.enabled ? { tls: () => readTlsMaterial(sentinelTls) } : {}),
+      ...(sentinelTls.enabled
+        ? { tls: (signal) => readTlsMaterial(sentinelTls, signal) }
+        : {}),
     },
     serverHandshake: {
       ...common,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
-      ...(tls.enabled ? { tls: () => readTlsMaterial(tls) } : {}),
+      ...(tls.enabled ? { tls: (signal) => readTlsMaterial(tls, signal) } : {}),
     },
   });
   const sentinels = nodes.map((node) => describeEndpoint({ kind: "tcp", ...node }));

@@ -59,7 +59,7 @@ export function makeOpener(
     ...(config.username === undefined ? {} : { username: config.username }),
     ...(config.password === undefined ? {} : { password: config.password }),
     ...(config.socketKeepalive ? { keepalive: config.socketKeepaliveOptions } : {}),
-    ...(tls.enabled ? { tls: () => readTlsMaterial(tls) } : {}),
+    ...(tls.enabled ? { tls: (signal) => readTlsMaterial(tls, signal) } : {}),
     ...reports,
   });
 }

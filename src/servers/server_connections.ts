@@ -296,6 +296,7 @@ export class ServerConnections {
     const cutOnLanes = await this.lanes.close(drainMs);
     const leftMs = Math.max(0, deadline - clock.now());
     const { cut } = await this.#pool.close({ drainMs: leftMs });
+    await this.#opener.close();
     // Last: those who still got a connection had to be told where.
     this.#location.close();
     this.#endKeepalive?.();

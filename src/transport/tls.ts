@@ -31,12 +31,16 @@ export interface TlsFiles {
  * count.
  *
  * @param files The files.
+ * @param signal Ends the reading.
  * @returns Their contents.
  * @throws {Error} If a file cannot be read.
  */
-export async function readTlsMaterial(files: TlsFiles): Promise<TlsMaterial> {
+export async function readTlsMaterial(
+  files: TlsFiles,
+  signal?: AbortSignal,
+): Promise<TlsMaterial> {
   const [ca, cert, key] = await Promise.all(
-    [files.caFile, files.certFile, files.keyFile].map(readFile),
+    [files.caFile, files.certFile, files.keyFile].map((path) => readFile(path, signal)),
   );
   return {
     verify: files.verify,
@@ -47,11 +51,15 @@ export async function readTlsMaterial(files: TlsFiles): Promise<TlsMaterial> {
   };
 }
 
-async function readFile(path: string | undefined): Promise<string | undefined> {
+async function readFile(
+  path: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   if (path === undefined) return undefined;
   try {
-    return await Deno.readTextFile(path);
+    return await Deno.readTextFile(path, { signal });
   } catch (error) {
+    signal?.throwIfAborted();
     if (error instanceof Deno.errors.NotCapable) {
       const message = `this process may not read "${path}": run it with ` +
         `--allow-read=${path}`;

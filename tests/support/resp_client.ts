@@ -105,6 +105,8 @@ export class RespClient implements Disposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    // On Deno 2.8.3 a pending read keeps a closed socket open: this ends it all the same.
+    if (Deno.version.deno === "2.8.3") this.#conn.closeWrite().catch(() => {});
     this.#conn.close();
   }
 

@@ -172,3 +172,19 @@ Deno.test("resp3 replies need a protocol that has them", async () => {
   );
   assertEquals(error.message.includes("resp3 needs protocol auto or 3, found 2"), true);
 });
+
+Deno.test('getClient<"resp3">() types replies as RESP3 gives them', () =>
+  withManager({ replyMapping: "resp3" }, async ({ manager }) => {
+    const client = manager.getClient<"resp3">("main");
+    await client.zadd("z", 1.5, "a");
+    const score: number | null = await client.zscore("z", "a");
+    const config: Record<string, string> = await client.config("GET", "maxmemory");
+    const scoped: number | null = await client.with({}).zscore("z", "a");
+    const ready = await manager.getAsyncClient<"resp3">("main");
+    const [member]: [string, number][] = await ready.zrange("z", "0", "-1", "WITHSCORES");
+    assertEquals([score, scoped, member], [1.5, 1.5, ["a", 1.5]]);
+    assertEquals(config, { maxmemory: "0" });
+    // @ts-expect-error Under this mapping a score is a number.
+    const text: string | null = await client.zscore("z", "a");
+    assertEquals(typeof text, "number");
+  }));
