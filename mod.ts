@@ -45,7 +45,7 @@ export type {
   PipelineReplies,
   RepliesOf,
 } from "./src/commands/pipeline.ts";
-export type { Subscription } from "./src/commands/subscription.ts";
+export type { Subscription } from "./src/commands/pubsub/subscription.ts";
 export type {
   MessageHandler,
   SubscribeOptions,
@@ -53,7 +53,7 @@ export type {
   SubscriptionItem,
   SubscriptionMessage,
   SubscriptionTargets,
-} from "./src/commands/subscription_types.ts";
+} from "./src/commands/pubsub/types.ts";
 export type { TransactionFill, TransactionOptions } from "./src/commands/transaction.ts";
 export type { AcquireOptions, ConnectionLease } from "./src/servers/lease.ts";
 
@@ -71,7 +71,7 @@ export {
   RedisConnectionManager,
 } from "./src/manager/manager.ts";
 export type { CloseOptions, CloseReport, ManagerExtras } from "./src/manager/options.ts";
-export { type DatabaseName, NamedDatabases } from "./src/manager/named_databases.ts";
+export { type DatabaseName, NamedDatabases } from "./src/manager/compat.ts";
 export {
   closeAllRedisConnections,
   getRedisClient,

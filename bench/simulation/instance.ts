@@ -1,6 +1,6 @@
 import type { RedisConfig } from "../../src/config/mod.ts";
 import type { BreakerDetail } from "../../src/core/events.ts";
-import { Database } from "../../src/database/database.ts";
+import { Database } from "../../src/manager/database.ts";
 import type { ModelServer } from "./model_server.ts";
 import type { SimClock } from "./sim_clock.ts";
 

@@ -1,4 +1,10 @@
 import { delay } from "@std/async/delay";
+import { isReplyError } from "../connection/driver.ts";
+import {
+  type CommandOwner,
+  noteUncertain,
+  type TrackedCommand,
+} from "../connection/tracked.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import {
   CommandAbortedError,
@@ -7,13 +13,7 @@ import {
   type Delivery,
   ManagerClosedError,
 } from "../core/errors/mod.ts";
-import { isReplyError } from "../connection/driver.ts";
-import {
-  type CommandOwner,
-  noteUncertain,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
-import type { Verdict } from "./retry_judge.ts";
+import type { Verdict } from "./retry_policy.ts";
 import type { ScopedCommand } from "./with.ts";
 
 /** A connection that one blocking command has alone. */

@@ -1,14 +1,4 @@
 import { delay } from "@std/async/delay";
-import type { Clock } from "../core/clock.ts";
-import {
-  CommandAbortedError,
-  CommandRefusedError,
-  CommandTimeoutError,
-  ConnectionLostError,
-  type Delivery,
-  ManagerClosedError,
-  ProtocolError,
-} from "../core/errors/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import { type Command, isReplyError } from "../connection/driver.ts";
 import {
@@ -20,12 +10,22 @@ import {
   type TrackedCommand,
 } from "../connection/tracked.ts";
 import { endsTransaction } from "../connection/transaction_gate.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  CommandAbortedError,
+  CommandRefusedError,
+  CommandTimeoutError,
+  ConnectionLostError,
+  type Delivery,
+  ManagerClosedError,
+  ProtocolError,
+} from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import { unfitForBatch } from "./batch.ts";
+import { RetryJudge, type RetryPolicy, type Verdict } from "./retry_policy.ts";
 import type { ScopedCommand } from "./with.ts";
-import { RetryJudge, type RetryPolicy, type Verdict } from "./retry_judge.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
  * server is: a failover takes its time, and each look at it costs a connection. */

@@ -1,8 +1,8 @@
-import { CommandRefusedError, LeaseReleasedError } from "../core/errors/mod.ts";
 import { copyCommand } from "../connection/command_copy.ts";
 import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
+import { CommandRefusedError, LeaseReleasedError } from "../core/errors/mod.ts";
 import type { CommandClass } from "../resilience/command_class.ts";
-import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
+import { Recorder, TRANSACTION } from "./recorder.ts";
 import type {
   TransactionFill,
   TransactionLease,

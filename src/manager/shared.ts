@@ -1,7 +1,7 @@
 import type { RedisClient } from "../commands/client.ts";
+import type { DatabaseName } from "./compat.ts";
 import { RedisConnectionManager } from "./manager.ts";
 import type { CloseOptions, CloseReport } from "./options.ts";
-import type { DatabaseName } from "./named_databases.ts";
 
 /** What {@linkcode getRedisClient} is asked for; the seed's two arguments. */
 export interface GetRedisClientOptions {

@@ -1,11 +1,11 @@
 import { ConnectionState } from "../core/states.ts";
-import type { Database } from "../database/database.ts";
 import type {
   DatabaseHealth,
   DatabaseListing,
   HealthStatus,
   ManagerStats,
 } from "../observability/types.ts";
+import type { Database } from "./database.ts";
 
 /**
  * What a manager says of one of its databases.

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ReplyError } from "ioredis";
-import { RetryJudge } from "../../../src/commands/retry_judge.ts";
+import { RetryJudge } from "../../../src/commands/retry_policy.ts";
 import { refusalsOf, TransactionRetry } from "../../../src/commands/transaction_retry.ts";
 import {
   type BatchResult,

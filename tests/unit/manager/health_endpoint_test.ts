@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { HealthEndpoint, type Probed } from "../../../src/manager/http_response.ts";
+import { HealthEndpoint, type Probed } from "../../../src/manager/health_endpoint.ts";
 import type { DatabaseHealth } from "../../../src/observability/types.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 

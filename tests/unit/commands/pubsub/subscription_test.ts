@@ -4,12 +4,12 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { Interests } from "../../../src/commands/subscription_interest.ts";
+import { Interests } from "../../../../src/commands/pubsub/interests.ts";
 import {
   Subscription,
   type SubscriptionParts,
-} from "../../../src/commands/subscription.ts";
-import { listTargets } from "../../../src/commands/subscription_types.ts";
+} from "../../../../src/commands/pubsub/subscription.ts";
+import { listTargets } from "../../../../src/commands/pubsub/types.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -1,4 +1,4 @@
-import type { SubscriptionGap, SubscriptionItem } from "./subscription_types.ts";
+import type { SubscriptionGap, SubscriptionItem } from "./types.ts";
 
 /** What a further item would be too much for. */
 export interface Excess {

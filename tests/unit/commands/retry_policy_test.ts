@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { RetryJudge, type RetryPolicy } from "../../../src/commands/retry_judge.ts";
+import { RetryJudge, type RetryPolicy } from "../../../src/commands/retry_policy.ts";
 import type { TrackedCommand } from "../../../src/connection/tracked.ts";
 import {
   CommandTimeoutError,
@@ -8,8 +8,8 @@ import {
   ProtocolError,
 } from "../../../src/core/errors/mod.ts";
 import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
-import { ReplyError } from "ioredis";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { ReplyError } from "ioredis";
 
 function judgeWith(clock: FakeClock, policy: Partial<RetryPolicy> = {}): RetryJudge {
   const budget = new RetryBudget({ clock, ratio: 0, minPerSecond: 10 });

@@ -1,5 +1,5 @@
 import type { Subscription } from "./subscription.ts";
-import type { Target } from "./subscription_types.ts";
+import type { Target } from "./types.ts";
 
 /** Whoever waits for the server's confirmation. */
 export interface ConfirmationWaiter {

@@ -1,14 +1,16 @@
 import { delay } from "@std/async/delay";
-import type { Clock } from "../core/clock.ts";
-import { CommandTimeoutError, ManagerClosedError } from "../core/errors/mod.ts";
-import type { Emit } from "../core/events.ts";
-import type { Connection } from "../connection/connection.ts";
-import { Command, isReplyError } from "../connection/driver.ts";
-import { type HeartbeatTimes, keepBeating } from "../connection/heartbeat.ts";
-import type { IORedisCommand } from "../connection/library_types.ts";
-import { reconnectDelayMs } from "../resilience/backoff.ts";
+import type { Connection } from "../../connection/connection.ts";
+import { isReplyError } from "../../connection/driver.ts";
+import { type HeartbeatTimes, keepBeating } from "../../connection/heartbeat.ts";
+import { Command } from "../../connection/library.ts";
+import type { IORedisCommand } from "../../connection/library_types.ts";
+import type { Clock } from "../../core/clock.ts";
+import { CommandTimeoutError } from "../../core/errors/command.ts";
+import { ManagerClosedError } from "../../core/errors/pool.ts";
+import type { Emit } from "../../core/events.ts";
+import { reconnectDelayMs } from "../../resilience/backoff.ts";
+import { type Interest, Interests } from "./interests.ts";
 import { Subscription } from "./subscription.ts";
-import { type Interest, Interests } from "./subscription_interest.ts";
 import {
   listTargets,
   type MessageHandler,
@@ -16,7 +18,7 @@ import {
   type SubscriptionGap,
   type SubscriptionTargets,
   type Target,
-} from "./subscription_types.ts";
+} from "./types.ts";
 
 /** The connection that a hub has alone. */
 export interface SubscriberLease {

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { Backlog } from "../../../src/commands/subscription_backlog.ts";
-import type { SubscriptionItem } from "../../../src/commands/subscription_types.ts";
+import { Backlog } from "../../../../src/commands/pubsub/backlog.ts";
+import type { SubscriptionItem } from "../../../../src/commands/pubsub/types.ts";
 
 function message(text: string): SubscriptionItem {
   return { kind: "message", channel: "c", message: text };

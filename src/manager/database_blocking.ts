@@ -1,9 +1,9 @@
-import type { Clock } from "../core/clock.ts";
-import type { RedisConfig } from "../config/mod.ts";
 import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
 import type { Dispatcher } from "../commands/dispatcher.ts";
-import { RetryJudge, type RetryPolicy } from "../commands/retry_judge.ts";
+import { RetryJudge, type RetryPolicy } from "../commands/retry_policy.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import type { Clock } from "../core/clock.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { ServerConnections } from "../servers/server_connections.ts";
 import type { Servers } from "../servers/servers.ts";

@@ -1,8 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ReplyError } from "ioredis";
-import { SubscriptionHub } from "../../../src/commands/subscription_hub.ts";
-import type { SubscriberLease } from "../../../src/commands/subscription_hub.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import {
+  type SubscriberLease,
+  SubscriptionHub,
+} from "../../../../src/commands/pubsub/hub.ts";
+import { FakeClock } from "../../../support/fake_clock.ts";
 
 const decode = (message: Uint8Array) => message;
 

@@ -1,11 +1,11 @@
-import { OverloadedError } from "../core/errors/mod.ts";
-import { Backlog } from "./subscription_backlog.ts";
+import { OverloadedError } from "../../core/errors/pool.ts";
+import { Backlog } from "./backlog.ts";
 import type {
   MessageHandler,
   SubscribeOptions,
   SubscriptionGap,
   SubscriptionItem,
-} from "./subscription_types.ts";
+} from "./types.ts";
 
 /** What a subscription needs of the hub that feeds it. */
 export interface SubscriptionParts<M> {

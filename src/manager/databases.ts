@@ -1,7 +1,7 @@
 import { RedisDatabase } from "../core/databases.ts";
 import { UnknownDatabaseError } from "../core/errors/mod.ts";
-import type { Database } from "../database/database.ts";
-import type { DatabaseName } from "./named_databases.ts";
+import type { DatabaseName } from "./compat.ts";
+import type { Database } from "./database.ts";
 
 /** A manager's databases by the names that they go by. */
 export class DatabaseDirectory {
