@@ -57,7 +57,7 @@ export class Instance {
 
   /** Whether it has a lane. */
   get isConnected(): boolean {
-    return this.#database.poolStatistics().lanes > 0;
+    return this.#database.stats.pool().lanes > 0;
   }
 
   /** Sends a GET. */

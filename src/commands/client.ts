@@ -2,7 +2,34 @@ import { CommandRefusedError } from "../core/errors/mod.ts";
 import { defineCommandMethods } from "../connection/command_methods.ts";
 import { Redis, type RedisOptions } from "../connection/driver.ts";
 import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
-import { type CallOptions, scopeRoute } from "./with.ts";
+
+/** Settings of single calls, for {@linkcode RedisClient.with}. */
+export interface CallOptions {
+  /**
+   * Aborts the call. A command that has not been sent is withdrawn and never runs: the call
+   * rejects with the signal's reason. So does one that only reads. The reply of any other
+   * command that has been sent is dropped: the call rejects with a `CommandAbortedError`,
+   * which is ambiguous and has the reason as its cause.
+   *
+   * A blocking command is ended on the server. The call resolves with an element that it
+   * took before that, else it rejects with the reason. Where the server does not answer
+   * within a second, it rejects with a `CommandAbortedError`.
+   */
+  readonly signal?: AbortSignal;
+  /** Deadline, in milliseconds, more than 0. Default: the database's `commandTimeoutMs`. For
+   * a blocking command it includes the wait for a connection; when it has passed, the command
+   * is ended on the server, and the call resolves with an element that it took before. */
+  readonly timeoutMs?: number;
+  /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
+   * `retryWrites`. */
+  readonly retryWrites?: boolean;
+}
+
+/** A command with what its caller set for it. */
+export interface ScopedCommand {
+  /** What was set; absent for most commands. */
+  call?: CallOptions;
+}
 
 /** What a client passes its commands to. */
 export interface CommandRoute {
@@ -99,17 +126,12 @@ export interface RedisClient extends IORedis {
   with(call: CallOptions): RedisClient;
 }
 
-/** What a {@linkcode RedisClient} is made of; the manager makes it. */
+/** The implementation of {@linkcode RedisClient}. */
 export class ManagedClient extends Redis implements RedisClient {
   readonly [PARTS]: ClientOptions;
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
 
-  /**
-   * Made by the manager; use {@linkcode RedisConnectionManager.getClient}.
-   *
-   * @param client What it is made of.
-   */
   constructor(client: ClientOptions) {
     super({
       lazyConnect: true,
@@ -128,15 +150,15 @@ export class ManagedClient extends Redis implements RedisClient {
     return this[PARTS].database;
   }
 
-  /**
-   * The same client with other settings for its calls: its scripts, its listeners and its
-   * status are the same ones.
-   *
-   * @param call What differs.
-   * @returns A client for such calls; it has no connection of its own.
-   * @throws {RangeError} If the deadline is not more than 0.
-   */
+  /** The same client with other settings for its calls: its scripts, its listeners and its
+   * status are the same ones. */
   with(call: CallOptions): RedisClient {
+    const { timeoutMs } = call;
+    if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+      throw new RangeError(
+        `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
+      );
+    }
     const { route, ...rest } = this[PARTS];
     const root = this[ROOT];
     const scoped = Object.create(this);
@@ -150,12 +172,7 @@ export class ManagedClient extends Redis implements RedisClient {
     return scoped;
   }
 
-  /**
-   * Adds a script as a method, to this client and to all that {@linkcode with} gives.
-   *
-   * @param name Name of the method.
-   * @param definition The script.
-   */
+  /** Adds a script as a method, to this client and to all that {@linkcode with} gives. */
   override defineCommand(
     name: string,
     definition: Parameters<Redis["defineCommand"]>[1],
@@ -163,12 +180,8 @@ export class ManagedClient extends Redis implements RedisClient {
     super.defineCommand.call(this[ROOT], name, definition);
   }
 
-  /**
-   * Says whether there is a connection. Called by the database.
-   *
-   * @param status The status.
-   */
-  tellStatus(status: ClientStatus): void {
+  /** Sets whether there is a connection. Called by the database. */
+  announceStatus(status: ClientStatus): void {
     const root = this[ROOT];
     const before = root.status;
     if (before === status || before === "end") return;
@@ -177,13 +190,8 @@ export class ManagedClient extends Redis implements RedisClient {
     announce(root, status);
   }
 
-  /**
-   * Hands a command to the manager; every command method ends here.
-   *
-   * @param command The command.
-   * @param stream Set by the library when the command is part of a pipeline.
-   * @returns The command's promise.
-   */
+  /** Hands a command to the manager; every command method ends here. The library sets
+   * `stream` when the command is part of a pipeline. */
   override sendCommand(command: IORedisCommand, stream?: unknown): unknown {
     const { decodeResponses, route } = this[PARTS];
     const root = this[ROOT];
@@ -199,39 +207,23 @@ export class ManagedClient extends Redis implements RedisClient {
     return command.promise;
   }
 
-  /**
-   * Resolves when a connection of the database is ready. Calling it is not needed:
-   * the first command connects.
-   *
-   * @returns A promise that resolves when connected.
-   */
+  /** Resolves when a connection of the database is ready. Calling it is not needed: the
+   * first command connects. */
   override connect(): Promise<void> {
     return this[PARTS].route.whenReady();
   }
 
-  /**
-   * Refused: the manager owns the connections.
-   *
-   * @throws {CommandRefusedError} Always.
-   */
+  /** Refused: the manager owns the connections. */
   override disconnect(): void {
     throw refusal(this, "disconnect", "use manager.closeAll() to close its connections");
   }
 
-  /**
-   * Refused: the manager owns the connections.
-   *
-   * @throws {CommandRefusedError} Always.
-   */
+  /** Refused: the manager owns the connections. */
   override end(): void {
     throw refusal(this, "end", "use manager.closeAll() to close its connections");
   }
 
-  /**
-   * Refused: the manager owns the connections.
-   *
-   * @throws {CommandRefusedError} Always.
-   */
+  /** Refused: the manager owns the connections. */
   override duplicate(): never {
     throw refusal(
       this,
@@ -240,31 +232,19 @@ export class ManagedClient extends Redis implements RedisClient {
     );
   }
 
-  /**
-   * Refused: MONITOR needs a connection of its own.
-   *
-   * @returns A promise that rejects with a {@linkcode CommandRefusedError}.
-   */
+  /** Refused: MONITOR needs a connection of its own. */
   override monitor(): Promise<never> {
     return Promise.reject(
       refusal(this, "monitor", "use manager.acquire() and lease.client.monitor()"),
     );
   }
 
-  /**
-   * What `console.log` shows.
-   *
-   * @returns Name and number of the database.
-   */
+  /** What `console.log` shows. */
   [Symbol.for("Deno.customInspect")](): string {
     return `RedisClient { database: "${this[PARTS].database}", db: ${this[PARTS].db} }`;
   }
 
-  /**
-   * What `util.inspect` shows.
-   *
-   * @returns Name and number of the database.
-   */
+  /** What `util.inspect` shows. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `RedisClient { database: "${this[PARTS].database}", db: ${this[PARTS].db} }`;
   }
@@ -272,7 +252,20 @@ export class ManagedClient extends Redis implements RedisClient {
 
 defineCommandMethods(ManagedClient.prototype);
 
-/** A pipeline hands its commands over one by one in one go: they go out together. */
+/** The same route, for commands that carry what their caller set for them. */
+function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {
+  const scope = (command: IORedisCommand): IORedisCommand => {
+    (command as ScopedCommand).call = call;
+    return command;
+  };
+  return {
+    ...route,
+    dispatch: (command) => route.dispatch(scope(command)),
+    dispatchBatch: (commands) => route.dispatchBatch(commands.map(scope)),
+  };
+}
+
+/** The library hands the commands of a pipeline over one by one: they go out together. */
 function collect(
   root: ManagedClient,
   command: IORedisCommand,
@@ -305,7 +298,7 @@ function refusal(
   return new CommandRefusedError(client.databaseName, command, instead);
 }
 
-/** Sets a status and tells its listeners; what one throws is not the connection's. */
+/** Sets a status and emits it; what a listener throws must not reach the connection. */
 function announce(client: ManagedClient, status: ClientStatus | "close" | "connect") {
   (client as { status: string }).status = status;
   try {

@@ -1,4 +1,4 @@
-import { isReplyError, type Redis } from "../connection/driver.ts";
+import { isReplyError } from "../connection/driver.ts";
 import type {
   IORedis,
   IORedisCommand,
@@ -6,17 +6,14 @@ import type {
 } from "../connection/library_types.ts";
 import {
   type BatchResult,
-  CommandRefusedError,
   ConnectionLostError,
   type Delivery,
   PipelineError,
   RedisManagerError,
 } from "../core/errors/mod.ts";
-import type { OperationObserver } from "../observability/telemetry/observer.ts";
-import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
-import { PIPELINE, Recorder } from "./recorder.ts";
+import { type BatchParts, Recorder } from "./recorder.ts";
 
-/** How the outcome of a pipeline is told. */
+/** How a pipeline reports its outcome. */
 export interface PipelineOptions {
   /** `true` gives what became of each command instead of throwing. Default `false`. */
   settle?: boolean;
@@ -35,28 +32,14 @@ export type PipelineFill<R> = (pipeline: IORedisPipeline, typed: IORedis) => R;
  * returned array, typed; else every reply, in order.
  */
 export type PipelineReplies<R> = Awaited<R> extends readonly Promise<void>[] ? unknown[]
-  : Awaited<R> extends infer T extends readonly Promise<unknown>[] ? RepliesOf<T>
+  : Awaited<R> extends infer T extends readonly Promise<unknown>[]
+    ? { -readonly [K in keyof T]: Awaited<T[K]> }
   : unknown[];
 
-/** The replies of commands, one by one. */
-export type RepliesOf<T extends readonly Promise<unknown>[]> = {
-  -readonly [K in keyof T]: Awaited<T[K]>;
-};
-
 /** What a pipeline needs of its database. */
-export interface PipelineParts {
-  /** Name of the database. */
-  readonly database: string;
-  /** The database's client. */
-  readonly client: Redis;
-  /** Whether replies are strings; `false` gives Buffers. */
-  readonly decodeResponses: boolean;
-  /** What kind of command it is. */
-  readonly classify: (command: IORedisCommand) => CommandInfo;
+export interface PipelineParts extends BatchParts {
   /** Sends commands together, one after the other. */
   readonly send: (commands: readonly IORedisCommand[]) => void;
-  /** Is told of the pipeline as a whole. */
-  readonly observer: OperationObserver | undefined;
 }
 
 /**
@@ -67,21 +50,12 @@ const CHUNK_COMMANDS = 1000;
 /** Text of the arguments, in characters or bytes, at which a chunk ends before that. */
 const CHUNK_LENGTH = 1024 * 1024;
 
-const ALLOWED: ReadonlySet<CommandClass> = new Set(["read", "write"]);
-
 /**
  * Fills a pipeline and sends it, in chunks of 1,000 commands or 1 MiB.
  *
- * Commands go out and run in order. Commands of other callers may come in between: what
- * has to happen at once is a transaction. If the connection is lost, what was not handed
- * to it is not sent any more.
- *
- * @param parts What it needs of its database.
- * @param fill Adds the commands.
- * @param options How the outcome is told.
- * @returns The replies, or what became of each command.
- * @throws {PipelineError} If a command failed and `settle` is not set.
- * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
+ * Commands go out and run in order. Commands of other callers may come in between: use a
+ * transaction for what must run at once. If the connection is lost, what was not handed to
+ * it is not sent any more.
  */
 export async function runPipeline(
   parts: PipelineParts,
@@ -89,13 +63,8 @@ export async function runPipeline(
   options: PipelineOptions,
 ): Promise<unknown[]> {
   const { database } = parts;
-  const recorder = new Recorder({
-    ...parts,
-    allowed: ALLOWED,
-    what: PIPELINE,
-    sent: "the pipeline is sent when its callback returns",
-  });
-  const chosen = await record(recorder, fill, database).catch((error) => {
+  const recorder = new Recorder(parts, "pipeline");
+  const chosen = await record(recorder, fill).catch((error) => {
     // Whoever was given a promise in the callback must not wait for ever.
     recorder.reject(error);
     throw error;
@@ -113,19 +82,15 @@ export async function runPipeline(
 async function record(
   recorder: Recorder,
   fill: PipelineFill<unknown>,
-  database: string,
 ): Promise<number[] | undefined> {
   const filling = fill(recorder.chain, recorder.typed);
   if (recorder.isTyped && isThenable(filling)) {
-    const error = new CommandRefusedError(
-      database,
+    filling.then(() => {}, () => {});
+    throw recorder.refusal(
       "await",
       "what the typed commands give is there when the callback is over, so it must not " +
         "be async: return the promises",
-      PIPELINE,
     );
-    filling.then(() => {}, () => {});
-    throw error;
   }
   const filled = await filling;
   if (!Array.isArray(filled)) {

@@ -4,10 +4,7 @@
  */
 
 /** A client of ioredis: every command, its pipelines, its events. */
-export type IORedis = InstanceType<IORedisClass>;
-
-/** The class of {@linkcode IORedis}. */
-export type IORedisClass = (typeof import("ioredis"))["Redis"];
+export type IORedis = InstanceType<(typeof import("ioredis"))["Redis"]>;
 
 /** A pipeline of ioredis: every command, each returning the pipeline. */
 export type IORedisPipeline = ReturnType<IORedis["pipeline"]>;

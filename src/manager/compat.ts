@@ -5,87 +5,81 @@ import type { RedisDatabase } from "../core/databases.ts";
 export type DatabaseName = string | RedisDatabase;
 
 /**
- * The databases that have a method of their own: `manager.main()` is
- * `manager.getAsyncClient("main")`.
+ * The methods that a manager has for callers of the Python original: another name for
+ * `getClient()`, and a method for each of its eleven databases.
  *
- * @example Usage
- * ```ts
- * import { RedisConnectionManager } from "@mooring/redis";
- * import { assertEquals } from "@std/assert";
- *
- * await using manager = new RedisConnectionManager({
- *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
- *   databases: { sessions: { db: 6 } },
- * });
- * const sessions = await manager.sessions();
- * assertEquals(sessions, await manager.getAsyncClient("sessions"));
- * ```
+ * @internal
  */
-export abstract class NamedDatabases {
+export abstract class CompatMethods {
+  /** The client of a database, at once. */
+  abstract getClient(database?: DatabaseName): RedisClient;
+
+  /** The client of a database when its server serves. */
+  abstract getAsyncClient(database?: DatabaseName): Promise<RedisClient>;
+
   /**
-   * The client of a database when it is connected, authenticated, and the server has
-   * loaded its data.
+   * The same object as `getClient()`, under the name of the Python original.
    *
    * @param database Name or number of the database. Default `main`.
-   * @param options `signal` ends the wait.
    * @returns The client.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {ManagerClosedError} If the manager has been closed.
    */
-  abstract getAsyncClient(
-    database?: DatabaseName,
-    options?: { signal?: AbortSignal },
-  ): Promise<RedisClient>;
+  getSyncClient(database: DatabaseName = "main"): RedisClient {
+    return this.getClient(database);
+  }
 
-  /** The client of `main` when ready. */
+  /** `getAsyncClient("main")`. */
   main(): Promise<RedisClient> {
     return this.getAsyncClient("main");
   }
 
-  /** The client of `knowledge` when ready. */
+  /** `getAsyncClient("knowledge")`. */
   knowledge(): Promise<RedisClient> {
     return this.getAsyncClient("knowledge");
   }
 
-  /** The client of `prompts` when ready. */
+  /** `getAsyncClient("prompts")`. */
   prompts(): Promise<RedisClient> {
     return this.getAsyncClient("prompts");
   }
 
-  /** The client of `agents` when ready. */
+  /** `getAsyncClient("agents")`. */
   agents(): Promise<RedisClient> {
     return this.getAsyncClient("agents");
   }
 
-  /** The client of `metrics` when ready. */
+  /** `getAsyncClient("metrics")`. */
   metrics(): Promise<RedisClient> {
     return this.getAsyncClient("metrics");
   }
 
-  /** The client of `sessions` when ready. */
+  /** `getAsyncClient("sessions")`. */
   sessions(): Promise<RedisClient> {
     return this.getAsyncClient("sessions");
   }
 
-  /** The client of `workflows` when ready. */
+  /** `getAsyncClient("workflows")`. */
   workflows(): Promise<RedisClient> {
     return this.getAsyncClient("workflows");
   }
 
-  /** The client of `vectors` when ready. */
+  /** `getAsyncClient("vectors")`. */
   vectors(): Promise<RedisClient> {
     return this.getAsyncClient("vectors");
   }
 
-  /** The client of `models` when ready. */
+  /** `getAsyncClient("models")`. */
   models(): Promise<RedisClient> {
     return this.getAsyncClient("models");
   }
 
-  /** The client of `memory` when ready. */
+  /** `getAsyncClient("memory")`. */
   memory(): Promise<RedisClient> {
     return this.getAsyncClient("memory");
   }
 
-  /** The client of `analytics` when ready. */
+  /** `getAsyncClient("analytics")`. */
   analytics(): Promise<RedisClient> {
     return this.getAsyncClient("analytics");
   }

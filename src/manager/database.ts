@@ -1,7 +1,10 @@
+import type { Clock } from "../core/clock.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import type { ConnectionDetail, Emit } from "../core/events.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
-import { Dispatcher } from "../commands/dispatcher.ts";
-import { observeRoute } from "../commands/observed_route.ts";
+import { type CommandSink, Dispatcher } from "../commands/dispatcher.ts";
 import {
   type PipelineFill,
   type PipelineOptions,
@@ -15,53 +18,41 @@ import type {
   SubscribeOptions,
   SubscriptionTargets,
 } from "../commands/pubsub/types.ts";
-import { RetryJudge, type RetryPolicy } from "../commands/retry_policy.ts";
-import { runSlotTransaction } from "../commands/slot_transaction.ts";
+import { RetryPolicy } from "../commands/retry.ts";
 import {
   runTransaction,
   type TransactionFill,
   type TransactionOptions,
-  type TransactionParts,
 } from "../commands/transaction.ts";
-import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Command } from "../connection/driver.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
-import type { CommandOwner } from "../connection/tracked.ts";
-import type { Clock } from "../core/clock.ts";
-import { CommandRefusedError } from "../core/errors/mod.ts";
-import type { ConnectionDetail, Emit } from "../core/events.ts";
 import { DatabaseStatistics } from "../observability/database_statistics.ts";
-import type { MetricsSource } from "../observability/prometheus.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { Telemetry } from "../observability/telemetry/telemetry.ts";
-import type {
-  ConnectionMetrics,
-  DatabaseHealth,
-  PoolStatistics,
-  RedisStats,
-} from "../observability/types.ts";
 import type { ConnectionBudget } from "../pool/budget.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
 import { ClusterServers } from "../servers/cluster_servers.ts";
+import { KeyedSink } from "../servers/keyed_sink.ts";
+import { KeyFinder } from "../servers/key_finder.ts";
+import { KeyPlacer } from "../servers/key_placer.ts";
 import { type AcquireOptions, ConnectionLease } from "../servers/lease.ts";
-import { type Loan, sessionOf } from "../servers/loan.ts";
+import { sessionOf } from "../servers/loan.ts";
 import { locate } from "../servers/location.ts";
 import { classifier, makeBudget } from "../servers/parts.ts";
 import { ServerConnections, type ServerContext } from "../servers/server_connections.ts";
-import type { LeaseTarget, LeaseWait, Servers } from "../servers/servers.ts";
+import type { Servers } from "../servers/servers.ts";
 import { SingleServer } from "../servers/single_server.ts";
 import { prefixedSlot } from "../topology/key_slot.ts";
 import { standaloneEndpoint } from "../topology/standalone.ts";
 import { describeEndpoint, type OpenChannel } from "../transport/channel.ts";
-import { makeBlocking } from "./database_blocking.ts";
-import { type DatabaseKeys, makeKeys } from "./database_keys.ts";
-import { DatabaseNumbers } from "./database_stats.ts";
+import { DatabaseStats } from "./database_stats.ts";
 import {
-  countAtEnd,
-  slotTransactionParts,
-  type TransactionPlace,
+  leaseForTransaction,
+  makeBlocking,
+  placeInCluster,
+  type SharedParts,
 } from "./leased_commands.ts";
 
 /** What a database needs of its manager. */
@@ -70,13 +61,13 @@ export interface DatabaseServices {
   readonly clock: Clock;
   /** Reports events. */
   readonly emit: Emit;
-  /** A connection has been opened. */
+  /** Called with each connection that was opened. */
   readonly opened: (database: RedisConfig, connection: Connection) => void;
   /** The common limit of all databases, if there is one. */
-  readonly budget?: ConnectionBudget;
-  /** What is reported through OpenTelemetry, if anything is. */
-  readonly telemetry?: Telemetry;
-  /** Opens byte channels in place of the transport that is configured: a modelled server. */
+  readonly budget?: ConnectionBudget | undefined;
+  /** OpenTelemetry, if anything is reported through it. */
+  readonly telemetry?: Telemetry | undefined;
+  /** Opens byte channels in place of the configured transport: a modelled server. */
   readonly openChannel?: OpenChannel;
 }
 
@@ -84,122 +75,100 @@ export interface DatabaseServices {
 const BLOCKING_GRACE_MS = 1000;
 
 /**
- * One database: wires its pool, lanes, dispatcher, breaker and statistics from its
+ * One database: wires its servers, dispatcher, client and statistics from its
  * configuration. It has no policy of its own.
  */
 export class Database {
   readonly config: RedisConfig;
   readonly client: ManagedClient;
+  /** Its servers: health, connections, breakers. */
+  readonly servers: Servers;
+  /** Its numbers, as users see them. */
+  readonly stats: DatabaseStats;
   readonly #services: DatabaseServices;
   readonly #statistics: DatabaseStatistics;
-  readonly #numbers: DatabaseNumbers;
   readonly #budget: RetryBudget;
   readonly #telemetry: DatabaseTelemetry | undefined;
-  readonly #servers: Servers;
   /** Only where keys have to be known: with a key prefix, and in a cluster. */
-  readonly #keys: DatabaseKeys | undefined;
+  readonly #placer: KeyPlacer | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #route: CommandRoute;
+  readonly #parts: SharedParts;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
   /** Connections that are open. */
   #open = 0;
   #closed = false;
-  /** Judges the commands of leases; late bound, as the dispatcher needs the lanes. */
-  readonly #leaseOwner: CommandOwner = {
-    replied: (command, reply) => this.#dispatcher.replied(command, reply),
-    failed: (command, error) => {
-      this.#servers.learn?.(command, error);
-      this.#dispatcher.leaseFailed(command, error);
-    },
-  };
 
   constructor(config: RedisConfig, services: DatabaseServices) {
     const { clock } = services;
     this.config = config;
     this.#services = services;
-    this.#statistics = new DatabaseStatistics(config.name, clock);
+    const statistics = this.#statistics = new DatabaseStatistics(config.name, clock);
     this.#budget = makeBudget(config, clock);
-    this.#numbers = new DatabaseNumbers({
-      config,
-      statistics: this.#statistics,
-      health: () => this.health(),
-      servers: () => this.#servers,
-      clock,
-    });
     this.#telemetry = this.#makeTelemetry();
-    this.#servers = this.#makeServers();
-    this.#keys = makeKeys({
-      config,
+    const servers = this.servers = this.#makeServers();
+    this.stats = new DatabaseStats(config, statistics, servers, clock);
+    const retryPolicy = new RetryPolicy({
+      ...config,
+      budget: this.#budget,
+      refused: () => statistics.retryRefused(),
+      clock,
+    });
+    const keys = this.#makeKeys();
+    this.#placer = keys?.placer;
+    const dispatcher = this.#dispatcher = new Dispatcher({
+      database: config.name,
+      commandTimeoutMs: config.commandTimeoutMs,
+      retryPolicy,
       classifier,
-      sink: this.#servers.sink,
+      sink: keys?.sink ?? servers.sink,
+      servers,
+      blocking: () => this.#blocking,
+      statistics,
       clock,
     });
-    const retry = this.#retryPolicy();
-    this.#dispatcher = this.#makeDispatcher(retry);
-    this.#blocking = makeBlocking({
-      config,
-      servers: this.#servers,
-      dispatcher: this.#dispatcher,
-      statistics: this.#statistics,
-      retry,
-      timeoutOf: (command) => this.#timeoutOf(command),
-      clock,
-    });
+    this.#parts = { config, servers, dispatcher, statistics, retryPolicy, clock };
+    this.#blocking = makeBlocking(this.#parts, (command) => this.#timeoutOf(command));
     this.#hub = this.#makeHub();
     this.#route = this.#makeRoute();
-    this.client = this.#makeClient();
+    this.client = new ManagedClient({
+      database: config.name,
+      db: config.db,
+      keyPrefix: config.keyPrefix,
+      decodeResponses: config.decodeResponses,
+      route: this.#route,
+    });
   }
 
   get name(): string {
     return this.config.name;
   }
 
-  whenReady(signal?: AbortSignal): Promise<void> {
-    return this.#servers.whenReady(signal);
-  }
-
   async acquire(options: AcquireOptions): Promise<ConnectionLease> {
     const { key, node, ...wait } = options;
-    const target: LeaseTarget = {
-      ...(node === undefined ? {} : { node }),
-      ...(key === undefined ? {} : { slot: prefixedSlot(this.config.keyPrefix, key) }),
-    };
-    const lease = await this.#servers.lease(
-      target,
+    const slot = key === undefined ? undefined : prefixedSlot(this.config.keyPrefix, key);
+    const lease = await this.servers.lease(
+      { node, slot },
       wait,
       (server, wait) => server.acquire(wait),
     );
     return new ConnectionLease(this.name, sessionOf(lease).lend(), lease);
   }
 
-  /**
-   * Sends commands together.
-   *
-   * @param fill Adds the commands.
-   * @param options How the outcome is told.
-   * @returns The replies, or what became of each command.
-   */
   pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
     return runPipeline(this.#batchParts(), fill, options);
   }
 
-  /**
-   * Subscribes on the connection that all subscriptions of the database share.
-   *
-   * @param targets To what.
-   * @param handler Takes the messages; without it they are iterated.
-   * @param options How it goes.
-   * @param decode Turns a message into what the consumer wants.
-   * @returns The subscription, once the server has confirmed it.
-   */
+  /** Subscribes on the connection that all subscriptions of the database share. */
   async subscribe<M>(
     targets: SubscriptionTargets,
     handler: MessageHandler<M> | undefined,
     options: SubscribeOptions,
     decode: (message: Uint8Array) => M,
   ): Promise<Subscription<M>> {
-    if (this.config.maxConnections < 2) {
+    const { maxConnections, mode } = this.config;
+    if (maxConnections < 2) {
       throw new CommandRefusedError(
         this.name,
         "subscribe",
@@ -207,7 +176,7 @@ export class Database {
         "the pool",
       );
     }
-    if (this.config.mode === "cluster" && "shards" in targets && targets.shards?.length) {
+    if (mode === "cluster" && "shards" in targets && targets.shards?.length) {
       throw new CommandRefusedError(
         this.name,
         "ssubscribe",
@@ -218,126 +187,81 @@ export class Database {
     return await this.#hub.subscribe(targets, handler, options, decode);
   }
 
-  /**
-   * Runs commands at once and all together.
-   *
-   * @param fill Reads and adds the commands.
-   * @param options What is watched, and how often it is tried.
-   * @returns The replies.
-   */
   transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
-    const parts = this.#transactionParts();
-    if (this.config.mode !== "cluster") return runTransaction(parts, fill, options);
-    const slotParts = slotTransactionParts(parts, this.#transactionPlace());
-    return runSlotTransaction(slotParts, fill, options);
+    const { acquireTimeoutMs, commandTimeoutMs, mode } = this.config;
+    const { clock, retryPolicy, statistics } = this.#parts;
+    const placer = this.#placer;
+    return runTransaction(
+      {
+        ...this.#batchParts(),
+        acquire: (target, wait) => leaseForTransaction(this.#parts, target, wait),
+        retryPolicy,
+        commandTimeoutMs,
+        acquireTimeoutMs,
+        retried: () => statistics.retried(),
+        clock,
+        cluster: mode === "cluster" ? placeInCluster(this.#parts) : undefined,
+        placeKeys: placer && ((command) => placeNow(placer, command, "a transaction")),
+      },
+      fill,
+      options,
+    );
   }
 
   execute(
     command: string,
-    args: readonly (string | Uint8Array | number)[],
+    args: readonly (string | Uint8Array | number | bigint | boolean)[],
   ): Promise<unknown> {
-    const { keyPrefix } = this.config;
+    const { decodeResponses, keyPrefix } = this.config;
     // Arguments are not lists here: one that is would be flattened.
     const single = args.map((arg) => Array.isArray(arg) ? [arg] : arg);
-    const built = new ManagedCommand(command, single, {
+    const built = new ManagedCommand(command, single as (string | number)[], {
       keyPrefix,
-      replyEncoding: this.config.decodeResponses ? "utf8" : null,
+      replyEncoding: decodeResponses ? "utf8" : null,
     }) as unknown as Command;
     this.#route.dispatch(built);
     return built.promise;
   }
 
-  /**
-   * Asks the server now; in a cluster every node that serves slots.
-   *
-   * @param signal Ends the wait.
-   * @returns Whether the server, or a node of the cluster, serves.
-   */
-  check(signal?: AbortSignal): Promise<boolean> {
-    return this.#servers.check(signal);
-  }
-
-  /**
-   * Closes connections that have been idle, or have lived, for too long.
-   *
-   * @returns How many.
-   */
-  reap(): number {
-    return this.#servers.reap();
-  }
-
-  /**
-   * Takes no more commands, lets those it has finish, and closes every connection.
-   *
-   * @param drainMs How long they may take, in milliseconds.
-   * @returns How many commands were cut.
-   */
+  /** Takes no more commands, lets those it has finish within `drainMs` milliseconds, and
+   * closes every connection; gives how many commands were cut. */
   async close(drainMs: number): Promise<number> {
     this.#closed = true;
     this.#dispatcher.close();
-    this.#servers.stopReporting();
+    this.servers.stopReporting();
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
     this.#hub.close();
-    // Over a lane the server is told to end what waits for ever.
+    // Over a lane the server is asked to end what waits for ever.
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
-    const cut = await this.#servers.close(Math.max(0, deadline - clock.now()));
+    const cut = await this.servers.close(Math.max(0, deadline - clock.now()));
     this.#telemetry?.close();
-    this.client.tellStatus("end");
+    this.client.announceStatus("end");
     return cut;
   }
 
-  /** Closes the circuit breaker by hand, and forgets its failures. */
-  resetCircuitBreaker(): void {
-    this.#servers.resetBreakers();
-  }
-
-  /** What commands did in the window, and connections so far. */
-  statistics(): RedisStats {
-    return this.#numbers.statistics();
-  }
-
-  /** Begins a new window of the statistics. */
-  resetStatistics(): void {
-    this.#statistics.resetWindow();
-  }
-
-  /** What text metrics are made of. */
-  metricsSource(): MetricsSource {
-    return this.#numbers.metricsSource();
-  }
-
-  /** What the pool holds. */
-  poolStatistics(): PoolStatistics {
-    return this.#numbers.pool();
-  }
-
-  /** How well it serves, as far as is known without asking. */
-  health(): DatabaseHealth {
-    return this.#servers.health();
-  }
-
-  /** The seed's legacy shape. */
-  metrics(): ConnectionMetrics {
-    return this.#numbers.metrics();
-  }
-
   #makeServers(): Servers {
+    const { config } = this;
     const { budget, clock, openChannel, opened } = this.#services;
     const emit: Emit = (type, detail) => {
       if (type === "connection") this.#noteConnection(detail as ConnectionDetail);
       this.#services.emit(type, detail);
     };
-    const { config } = this;
     const context: ServerContext = {
       config,
       statistics: this.#statistics,
       budget: this.#budget,
       limit: budget,
-      leaseOwner: this.#leaseOwner,
+      leaseOwner: {
+        replied: (command, reply) => this.#dispatcher.replied(command, reply),
+        failed: (command, error) => {
+          this.servers.learn?.(command, error);
+          this.#dispatcher.leaseFailed(command, error);
+        },
+      },
       timeoutOf: (command) => this.#timeoutOf(command),
       ...(config.keyPrefix === "" ? {} : {
-        placeKeys: (command) => this.#keys!.placeNow(command, "a lease"),
+        placeKeys: (command) => placeNow(this.#placer!, command, "a lease"),
       }),
       opened: (connection) => opened(config, connection),
       telemetry: this.#telemetry,
@@ -351,11 +275,11 @@ export class Database {
     );
   }
 
-  /** The client says "ready" as long as a connection is open. */
+  /** The client's status is "ready" as long as a connection is open. */
   #noteConnection({ action }: ConnectionDetail): void {
     if (action === "opened") this.#open++;
     else if (action === "closed") this.#open--;
-    if (!this.#closed) this.client.tellStatus(this.#open > 0 ? "ready" : "wait");
+    if (!this.#closed) this.client.announceStatus(this.#open > 0 ? "ready" : "wait");
   }
 
   #makeTelemetry(): DatabaseTelemetry | undefined {
@@ -368,112 +292,71 @@ export class Database {
         ? describeEndpoint(standaloneEndpoint(config))
         : undefined,
       isBlocking: ({ name, args }) => blockingTimeoutMs(name, args) !== undefined,
-      readPool: () => this.#numbers.poolReading(),
+      readPool: () => this.stats.poolReading(),
       clock,
     });
   }
 
-  #timeoutOf(command: Command): number {
-    const blocking = blockingTimeoutMs(command.name, command.args);
-    return blocking === undefined
+  #timeoutOf({ args, name }: Command): number {
+    const blockingMs = blockingTimeoutMs(name, args);
+    return blockingMs === undefined
       ? this.config.commandTimeoutMs
-      : blocking + BLOCKING_GRACE_MS;
+      : blockingMs + BLOCKING_GRACE_MS;
   }
 
-  #retryPolicy(): RetryPolicy {
-    const { maxRetries, retryDelayMs, retryOnTimeout, retryWrites } = this.config;
-    const budget = this.#budget;
-    const refused = () => this.#statistics.retryRefused();
-    return { maxRetries, retryDelayMs, retryOnTimeout, retryWrites, budget, refused };
+  /** What finds the keys of commands that the client library does not know; `undefined`
+   * where no keys have to be known. */
+  #makeKeys(): { sink: CommandSink; placer: KeyPlacer } | undefined {
+    const { commandTimeoutMs: timeoutMs, keyPrefix, maxWaiting, mode, name } =
+      this.config;
+    if (keyPrefix === "" && mode !== "cluster") return undefined;
+    const { sink } = this.servers;
+    const { clock } = this.#services;
+    const finder = new KeyFinder({ send: (query) => sink.submit(query), timeoutMs });
+    const placer = new KeyPlacer({ database: name, keyPrefix, finder });
+    const options = { database: name, maxWaiting, sink, placer, finder, clock };
+    return { sink: new KeyedSink(options), placer };
   }
 
-  #makeDispatcher(retry: RetryPolicy): Dispatcher {
-    const { config } = this;
-    const servers = this.#servers;
-    return new Dispatcher({
-      database: config.name,
-      commandTimeoutMs: config.commandTimeoutMs,
-      retry,
-      classifier,
-      sink: this.#keys?.sink ?? servers.sink,
-      breaker: servers.gate,
-      openError: () => servers.openError(),
-      runBlocking: (command) => this.#blocking.run(command),
-      abortBlocking: (command, reason) => this.#blocking.abort(command, reason),
-      ...(servers.redirect === undefined ? {} : {
-        redirect: (command, error) => servers.redirect!(command, error),
-      }),
-      reresolve: (reason) => servers.reresolve(reason),
-      notReady: (connection) => servers.notReady(connection),
-      transactionRefused: (connection) => servers.transactionRefused(connection),
-      statistics: this.#statistics,
-      clock: this.#services.clock,
-    });
-  }
-
-  #makeClient(): ManagedClient {
-    const { name: database, db, keyPrefix, decodeResponses } = this.config;
-    return new ManagedClient({
-      database,
-      db,
-      keyPrefix,
-      decodeResponses,
-      route: this.#route,
-    });
-  }
-
+  /** Where the client's commands go. Without telemetry they pass no check for it. */
   #makeRoute(): CommandRoute {
-    return observeRoute({
-      dispatch: (command) => this.#dispatcher.dispatch(command),
-      dispatchBatch: (commands) => this.#dispatcher.dispatchBatch(commands),
-      whenReady: () => this.whenReady(),
-    }, this.#telemetry);
+    const dispatcher = this.#dispatcher;
+    const telemetry = this.#telemetry;
+    const route: CommandRoute = {
+      dispatch: (command) => dispatcher.dispatch(command),
+      dispatchBatch: (commands) => dispatcher.dispatchBatch(commands),
+      whenReady: () => this.servers.whenReady(),
+    };
+    if (telemetry === undefined) return route;
+    return {
+      ...route,
+      dispatch: (command) => {
+        telemetry.command(command);
+        dispatcher.dispatch(command);
+      },
+      dispatchBatch: (commands) => {
+        telemetry.commands(commands);
+        dispatcher.dispatchBatch(commands);
+      },
+    };
   }
 
   #makeHub(): SubscriptionHub {
-    const { name: database, keyPrefix, healthCheckIntervalMs } = this.config;
-    const { acquireTimeoutMs, commandTimeoutMs } = this.config;
+    const { acquireTimeoutMs, commandTimeoutMs, keyPrefix } = this.config;
     const { clock, emit } = this.#services;
     return new SubscriptionHub({
-      database,
+      database: this.name,
       keyPrefix,
-      acquire: (signal) => this.#lend({}, { signal }),
+      acquire: (signal) =>
+        this.servers.lease({}, { signal }, (server, wait) => server.lend(wait)),
       confirmTimeoutMs: acquireTimeoutMs + commandTimeoutMs,
-      heartbeat: { intervalMs: healthCheckIntervalMs, timeoutMs: commandTimeoutMs },
+      heartbeat: {
+        intervalMs: this.config.healthCheckIntervalMs,
+        timeoutMs: commandTimeoutMs,
+      },
       emit,
       clock,
     });
-  }
-
-  #transactionParts(): TransactionParts {
-    const { clock } = this.#services;
-    const { acquireTimeoutMs, commandTimeoutMs } = this.config;
-    const keys = this.#keys;
-    return {
-      ...this.#batchParts(),
-      acquire: async (wait) =>
-        countAtEnd(await this.#lend({}, wait), this.#transactionPlace()),
-      retry: {
-        judge: new RetryJudge(this.#retryPolicy(), clock),
-        commandTimeoutMs,
-        acquireTimeoutMs,
-        retried: () => this.#statistics.retried(),
-      },
-      clock,
-      ...(keys === undefined ? {} : {
-        placeKeys: (command) => keys.placeNow(command, "a transaction"),
-      }),
-    };
-  }
-
-  #transactionPlace(): TransactionPlace {
-    return {
-      config: this.config,
-      servers: this.#servers,
-      statistics: this.#statistics,
-      dispatcher: this.#dispatcher,
-      clock: this.#services.clock,
-    };
   }
 
   #batchParts(): PipelineParts {
@@ -486,8 +369,9 @@ export class Database {
       observer: this.#telemetry,
     };
   }
+}
 
-  #lend(target: LeaseTarget, wait: LeaseWait): Promise<Loan> {
-    return this.#servers.lease(target, wait, (server, wait) => server.lend(wait));
-  }
+/** Puts the keys of a command in place that cannot wait for the server to be asked. */
+function placeNow(placer: KeyPlacer, command: Command, where: string): void {
+  placer.placeNow(command, classifier.resolve(command.name, command.args), where);
 }

@@ -1,84 +1,64 @@
 import type { Clock } from "../core/clock.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import type { PooledConnection } from "../servers/pool.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import { LATENCY_BOUNDS_MS, type MetricsSource } from "../observability/prometheus.ts";
+import type { PoolReading } from "../observability/telemetry/instruments.ts";
 import type {
   ConnectionDetails,
   ConnectionMetrics,
-  DatabaseHealth,
   PoolStatistics,
   RedisStats,
 } from "../observability/types.ts";
-import type { PoolReading } from "../observability/telemetry/instruments.ts";
 import type { Servers } from "../servers/servers.ts";
-import type { OpenConnection } from "../pool/types.ts";
 
-/** Where the numbers of a database come from. */
-export interface NumberSources {
-  /** The database. */
-  readonly config: RedisConfig;
-  /** What its commands did. */
-  readonly statistics: DatabaseStatistics;
-  /** How well it serves. */
-  readonly health: () => DatabaseHealth;
-  /** Its servers; asked for late, as they report to this one. */
-  readonly servers: () => Servers;
-  /** Time. */
-  readonly clock: Clock;
-}
+/** The numbers of one database, in the shapes that users see; each is a frozen snapshot. */
+export class DatabaseStats {
+  readonly #config: RedisConfig;
+  readonly #statistics: DatabaseStatistics;
+  readonly #servers: Servers;
+  readonly #clock: Clock;
 
-/** The numbers of one database, in the shapes that users see. Each is a snapshot. */
-export class DatabaseNumbers {
-  readonly #sources: NumberSources;
-
-  /**
-   * Begins with no connection.
-   *
-   * @param sources Where the numbers come from.
-   */
-  constructor(sources: NumberSources) {
-    this.#sources = sources;
+  constructor(
+    config: RedisConfig,
+    statistics: DatabaseStatistics,
+    servers: Servers,
+    clock: Clock,
+  ) {
+    this.#config = config;
+    this.#statistics = statistics;
+    this.#servers = servers;
+    this.#clock = clock;
   }
 
-  /**
-   * What commands did in the window, and connections so far.
-   *
-   * @returns A frozen snapshot.
-   */
-  statistics(): RedisStats {
-    return this.#sources.statistics.snapshot(this.#sources.servers().connections());
+  /** Commands in the window, and connections since the start. */
+  commands(): RedisStats {
+    return this.#statistics.snapshot(this.#servers.connections());
   }
 
-  /**
-   * What text metrics are made of; all of it since the start, whatever was reset.
-   *
-   * @returns A snapshot.
-   */
+  /** Begins a new window. */
+  reset(): void {
+    this.#statistics.resetWindow();
+  }
+
+  /** What text metrics are made of: all of it since the start, whatever was reset. */
   metricsSource(): MetricsSource {
-    const { health, statistics } = this.#sources;
     return {
-      health: health(),
+      health: this.#servers.health(),
       pool: this.pool(),
-      connections: this.#sources.servers().connections(),
-      failedConnections: statistics.failedConnections,
-      totals: statistics.totals,
-      latency: statistics.latencyTotals(LATENCY_BOUNDS_MS),
+      connections: this.#servers.connections(),
+      failedConnections: this.#statistics.failedConnections,
+      totals: this.#statistics.totals,
+      latency: this.#statistics.latencyTotals(LATENCY_BOUNDS_MS),
     };
   }
 
-  /**
-   * What the pool holds.
-   *
-   * @returns A frozen snapshot.
-   */
+  /** What the pool holds. */
   pool(): PoolStatistics {
-    const servers = this.#sources.servers();
-    const { counters, gauges, ...commands } = servers.numbers();
+    const { counters, gauges, ...commands } = this.#servers.numbers();
     const { total, lanes, inUse, idle, connecting, waiting, max } = gauges;
     const { created, acquireTimeouts, evictions, lastCleanup } = counters;
     return Object.freeze({
-      databaseName: this.#sources.config.name,
+      databaseName: this.#config.name,
       createdConnections: created,
       availableConnections: idle + Math.max(0, max - total),
       inUseConnections: lanes + inUse,
@@ -92,13 +72,46 @@ export class DatabaseNumbers {
       inFlight: commands.inFlight,
       acquireTimeouts,
       evictions: Object.freeze(evictions),
-      connections: Object.freeze(this.#details(servers.openConnections())),
+      connections: Object.freeze(this.#connections()),
     });
   }
 
-  /** Nothing is asked of a socket here: what it got was noted when it was opened. */
-  #details(open: readonly OpenConnection<PooledConnection>[]): ConnectionDetails[] {
-    const now = this.#sources.clock.now();
+  /** The pool in the words of OpenTelemetry's conventions. */
+  poolReading(): PoolReading {
+    const pool = this.pool();
+    return {
+      idle: pool.idleConnections,
+      used: pool.inUseConnections,
+      pending: pool.waiting,
+      timeouts: pool.acquireTimeouts,
+      max: pool.maxConnections,
+      min: this.#config.minConnections,
+    };
+  }
+
+  /** The shape of `get_metrics()` of the Python original. */
+  metrics(): ConnectionMetrics {
+    const statistics = this.#statistics;
+    const { succeeded, failed, trips } = statistics.totals;
+    return Object.freeze({
+      databaseName: this.#config.name,
+      state: this.#servers.health().state,
+      totalRequests: succeeded + failed,
+      successfulRequests: succeeded,
+      failedRequests: failed,
+      averageResponseTimeMs: statistics.averageResponseMs,
+      activeConnections: this.#servers.connections().open,
+      circuitBreakerTrips: trips,
+      consecutiveFailures: statistics.failuresInRow,
+      lastError: statistics.lastError,
+      lastSuccessTime: statistics.lastSuccessTime,
+    });
+  }
+
+  /** What the open connections noted of their sockets when they were opened. */
+  #connections(): ConnectionDetails[] {
+    const now = this.#clock.now();
+    const open = this.#servers.openConnections();
     return open.map(({ purpose, connection: { id, connection } }) => {
       const { endpoint, createdAt, inFlight, stream: { channel } } = connection;
       const { keepalive, kernelKeepalive, localPort, tls } = channel;
@@ -114,46 +127,5 @@ export class DatabaseNumbers {
         tls,
       });
     }).sort((a, b) => a.id - b.id);
-  }
-
-  /**
-   * What metrics are made of that are asked for at each export.
-   *
-   * @returns A snapshot.
-   */
-  poolReading(): PoolReading {
-    const { counters, gauges, ...commands } = this.#sources.servers().numbers();
-    const { idle, inUse, lanes, max, waiting } = gauges;
-    return {
-      idle,
-      used: lanes + inUse,
-      pending: waiting + commands.waiting,
-      timeouts: counters.acquireTimeouts,
-      max,
-      min: this.#sources.config.minConnections,
-    };
-  }
-
-  /**
-   * The seed's legacy shape.
-   *
-   * @returns A frozen snapshot.
-   */
-  metrics(): ConnectionMetrics {
-    const { config, health, statistics } = this.#sources;
-    const { succeeded, failed, trips } = statistics.totals;
-    return Object.freeze({
-      databaseName: config.name,
-      state: health().state,
-      totalRequests: succeeded + failed,
-      successfulRequests: succeeded,
-      failedRequests: failed,
-      averageResponseTimeMs: statistics.averageResponseMs,
-      activeConnections: this.#sources.servers().connections().open,
-      circuitBreakerTrips: trips,
-      consecutiveFailures: statistics.failuresInRow,
-      lastError: statistics.lastError,
-      lastSuccessTime: statistics.lastSuccessTime,
-    });
   }
 }

@@ -1,68 +1,93 @@
 import { RedisDatabase } from "../core/databases.ts";
 import { UnknownDatabaseError } from "../core/errors/mod.ts";
+import { ConnectionState } from "../core/states.ts";
+import type {
+  DatabaseHealth,
+  DatabaseListing,
+  HealthStatus,
+  ManagerStats,
+  RedisStats,
+} from "../observability/types.ts";
 import type { DatabaseName } from "./compat.ts";
 import type { Database } from "./database.ts";
 
-/** A manager's databases by the names that they go by. */
-export class DatabaseDirectory {
-  readonly #databases = new Map<string, Database>();
+/** A manager's databases: by name, and summed up. */
+export class Databases {
+  readonly #byName = new Map<string, Database>();
   readonly #fallsBack: boolean;
 
-  /**
-   * Begins empty.
-   *
-   * @param fallsBack Whether an unknown name means `main`, as in the seed.
-   */
+  /** With `fallsBack`, an unknown name stands for `main`. */
   constructor(fallsBack: boolean) {
     this.#fallsBack = fallsBack;
   }
 
   /** All of them, in the order in which they were added. */
   get all(): readonly Database[] {
-    return [...this.#databases.values()];
+    return [...this.#byName.values()];
   }
 
-  /** Their names. */
-  get names(): readonly string[] {
-    return [...this.#databases.keys()];
-  }
-
-  /**
-   * Whether a name is taken.
-   *
-   * @param name The name.
-   * @returns `true` if it is.
-   */
   has(name: string): boolean {
-    return this.#databases.has(name);
+    return this.#byName.has(name);
   }
 
-  /**
-   * Adds a database.
-   *
-   * @param database The database; its name is not taken.
-   */
   add(database: Database): void {
-    this.#databases.set(database.name, database);
+    this.#byName.set(database.name, database);
   }
 
-  /**
-   * Finds a database.
-   *
-   * @param database Its name, or its number in `RedisDatabase`.
-   * @returns The database.
-   * @throws {UnknownDatabaseError} If there is none of that name.
-   */
+  /** Finds a database by its name, or its number in `RedisDatabase`; throws an
+   * `UnknownDatabaseError` if there is none. */
   find(database: DatabaseName): Database {
     const names = namesOf(database);
-    for (const name of names) {
-      const found = this.#databases.get(name);
+    for (const name of this.#fallsBack ? [...names, "main"] : names) {
+      const found = this.#byName.get(name);
       if (found !== undefined) return found;
     }
-    const fallback = this.#fallsBack ? this.#databases.get("main") : undefined;
-    if (fallback !== undefined) return fallback;
     const note = typeof database === "number" ? this.#noteOn(database) : undefined;
-    throw new UnknownDatabaseError(names[0]!, [...this.#databases.keys()], note);
+    throw new UnknownDatabaseError(names[0]!, [...this.#byName.keys()], note);
+  }
+
+  /** Name, number, endpoint, description and state of each. */
+  list(): DatabaseListing[] {
+    return this.all.map(({ config, name, servers }) => {
+      const { state, endpoint } = servers.health();
+      const { db, description } = config;
+      return Object.freeze({ name, db, endpoint, description, state });
+    });
+  }
+
+  /** How well they serve, all together. */
+  health(): HealthStatus {
+    const entries = this.all.map((each) => [each.name, each.servers.health()] as const);
+    const counts = countStates(entries.map(([, health]) => health));
+    return Object.freeze({
+      overallHealthy: counts.healthyDatabases === counts.totalDatabases,
+      ...counts,
+      databases: Object.freeze(Object.fromEntries(entries)),
+    });
+  }
+
+  /** What they did, all together. */
+  statistics(
+    times: Pick<ManagerStats, "uptimeSeconds" | "windowSeconds">,
+  ): ManagerStats {
+    const stats = this.all.map((database) => database.stats.commands());
+    const sum = (pick: (s: RedisStats) => number) =>
+      stats.reduce((total, s) => total + pick(s), 0);
+    const succeeded = sum((s) => s.successfulOperations);
+    const total = succeeded + sum((s) => s.failedOperations);
+    return Object.freeze({
+      ...countStates(this.all.map(({ servers }) => servers.health())),
+      totalOperations: total,
+      cacheHits: sum((s) => s.cacheHits),
+      cacheMisses: sum((s) => s.cacheMisses),
+      bytesSent: sum((s) => s.bytesSent),
+      bytesReceived: sum((s) => s.bytesReceived),
+      ...times,
+      overallSuccessRate: total === 0 ? 100 : (succeeded / total) * 100,
+      databaseStats: Object.freeze(
+        Object.fromEntries(stats.map((s) => [s.databaseName, s])),
+      ),
+    });
   }
 
   /** A number stands for a name, whatever number the database of another name has. */
@@ -84,4 +109,16 @@ function namesOf(database: DatabaseName): string[] {
     .filter(([, number]) => number === database)
     .map(([name]) => name.toLowerCase());
   return names.length === 0 ? [String(database)] : names;
+}
+
+/** How many databases are in each state. */
+function countStates(healths: readonly DatabaseHealth[]) {
+  const count = (wanted: ConnectionState) =>
+    healths.filter(({ state }) => state === wanted).length;
+  return {
+    totalDatabases: healths.length,
+    healthyDatabases: count(ConnectionState.HEALTHY),
+    degradedDatabases: count(ConnectionState.DEGRADED),
+    failedDatabases: count(ConnectionState.FAILED),
+  };
 }

@@ -1,7 +1,10 @@
 import type { RedisClient } from "../commands/client.ts";
 import type { DatabaseName } from "./compat.ts";
-import { RedisConnectionManager } from "./manager.ts";
-import type { CloseOptions, CloseReport } from "./options.ts";
+import {
+  type CloseOptions,
+  type CloseReport,
+  RedisConnectionManager,
+} from "./manager.ts";
 
 /** What {@linkcode getRedisClient} is asked for; the seed's two arguments. */
 export interface GetRedisClientOptions {

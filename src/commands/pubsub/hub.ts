@@ -1,15 +1,13 @@
 import { delay } from "@std/async/delay";
 import type { Connection } from "../../connection/connection.ts";
-import { isReplyError } from "../../connection/driver.ts";
+import { Command, isReplyError } from "../../connection/driver.ts";
 import { type HeartbeatTimes, keepBeating } from "../../connection/heartbeat.ts";
-import { Command } from "../../connection/library.ts";
 import type { IORedisCommand } from "../../connection/library_types.ts";
 import type { Clock } from "../../core/clock.ts";
-import { CommandTimeoutError } from "../../core/errors/command.ts";
-import { ManagerClosedError } from "../../core/errors/pool.ts";
+import { CommandTimeoutError, ManagerClosedError } from "../../core/errors/mod.ts";
 import type { Emit } from "../../core/events.ts";
 import { reconnectDelayMs } from "../../resilience/backoff.ts";
-import { type Interest, Interests } from "./interests.ts";
+import { type Channel, Channels } from "./channels.ts";
 import { Subscription } from "./subscription.ts";
 import {
   listTargets,
@@ -26,7 +24,7 @@ export interface SubscriberLease {
   readonly connection: Connection;
   /** Sends a command on it. */
   send(command: IORedisCommand): Promise<unknown>;
-  /** Gives it back as one that nobody is to have any more. */
+  /** Closes it. */
   destroy(): void;
 }
 
@@ -40,7 +38,7 @@ export interface HubOptions {
   readonly acquire: (signal: AbortSignal) => Promise<SubscriberLease>;
   /** Longest wait for the server's confirmation, in milliseconds; may be infinite. */
   readonly confirmTimeoutMs: number;
-  /** When the connection is asked whether it lives; an interval of 0 = never. */
+  /** When the connection is pinged; an interval of 0 = never. */
   readonly heartbeat: HeartbeatTimes;
   /** Reports events. */
   readonly emit: Emit;
@@ -68,43 +66,31 @@ const UNDO = {
  * The subscriptions of one database, on one connection that all of them share.
  *
  * ```
- * idle ── first interest ──► connecting ──► open ── lost ──► connecting
- *   ▲                            │ failed ──► pausing ──► connecting
- *   └──── last interest gone ────┴── from any
+ * idle ── first channel ──► connecting ──► open ── lost ──► connecting
+ *   ▲                           │ failed ──► pausing ──► connecting
+ *   └──── last channel gone ────┴── from any
  * ```
  *
- * After a loss everything is subscribed to again, and whoever was subscribed before is
- * told of the gap: what was published meanwhile is gone.
+ * After a loss everything is subscribed to again. Whoever was subscribed before gets a gap,
+ * as messages that were published meanwhile are gone.
  */
 export class SubscriptionHub {
   readonly #options: HubOptions;
-  readonly #interests: Interests;
+  readonly #channels: Channels;
   /** Those that the server has confirmed once: they outlive a failed attempt. */
   readonly #established = new Set<Subscription<unknown>>();
   #state: State = { name: "idle" };
   #lostAt: number | undefined;
-  /** What came on a new connection before the gap could be told: it belongs behind it. */
+  /** Messages that came on a new connection before the gap was delivered: they follow it. */
   #early: (() => void)[] = [];
 
-  /**
-   * Makes a hub; opens nothing.
-   *
-   * @param options What it needs.
-   */
   constructor(options: HubOptions) {
     this.#options = options;
-    this.#interests = new Interests(options.keyPrefix);
+    this.#channels = new Channels(options.keyPrefix);
   }
 
-  /**
-   * Subscribes.
-   *
-   * @param targets To what.
-   * @param handler Takes the messages; without it they are iterated.
-   * @param options How it goes.
-   * @param decode Turns a message into what the consumer wants.
-   * @returns The subscription, once the server has confirmed all of it.
-   */
+  /** Subscribes; resolves when the server has confirmed all targets. Without a handler the
+   * subscription is iterated. */
   async subscribe<M>(
     targets: SubscriptionTargets,
     handler: MessageHandler<M> | undefined,
@@ -112,16 +98,24 @@ export class SubscriptionHub {
     decode: (message: Uint8Array) => M,
   ): Promise<Subscription<M>> {
     const list = listTargets(targets);
-    if (this.#state.name === "closed") {
-      throw new ManagerClosedError(this.#options.database);
-    }
+    const { database, emit } = this.#options;
+    if (this.#state.name === "closed") throw new ManagerClosedError(database);
     options.signal?.throwIfAborted();
-    const subscription = this.#make(handler, options, decode);
+    const subscription: Subscription<M> = new Subscription({
+      database,
+      handler,
+      options,
+      decode,
+      leave: () => this.#leave(member),
+      dropped: (gap) => this.#report(gap, 1),
+      handlerFailed: (error, channel) =>
+        emit("handlererror", { database, channel, error }),
+    });
     const member = subscription as Subscription<unknown>;
     try {
       await this.#confirm(list, member, options);
     } catch (error) {
-      // It is over now, for its caller; the server may take its time to say so.
+      // It is over for its caller now; the server may take its time to confirm that.
       void subscription.unsubscribe();
       throw error;
     }
@@ -133,59 +127,47 @@ export class SubscriptionHub {
   close(): void {
     const error = new ManagerClosedError(this.#options.database);
     this.#transition({ name: "closed" });
-    for (const { waiting } of this.#interests.all) {
-      for (const waiter of waiting) waiter.reject(error);
-    }
-    for (const subscription of this.#interests.subscriptions) {
+    this.#rejectWaiting(error);
+    for (const subscription of this.#channels.subscriptions) {
       subscription.close();
-      this.#interests.remove(subscription);
+      this.#channels.remove(subscription);
     }
   }
 
-  #make<M>(
-    handler: MessageHandler<M> | undefined,
-    options: SubscribeOptions,
-    decode: (message: Uint8Array) => M,
-  ): Subscription<M> {
-    const { database, emit } = this.#options;
-    const subscription: Subscription<M> = new Subscription({
-      database,
-      handler,
-      options,
-      decode,
-      leave: () => this.#leave(subscription as Subscription<unknown>),
-      dropped: (gap) => this.#report(gap, 1),
-      handlerFailed: (error, channel) =>
-        emit("handlererror", { database, channel, error }),
-    });
-    return subscription;
-  }
-
-  /** Waits until the server has confirmed every target. */
+  /** Waits until the server has confirmed every target, but not for longer than the caller
+   * wants to. */
   async #confirm(
     targets: readonly Target[],
     subscription: Subscription<unknown>,
-    options: SubscribeOptions,
+    { signal, timeoutMs = this.#options.confirmTimeoutMs }: SubscribeOptions,
   ): Promise<void> {
     const confirmations: Promise<void>[] = [];
     for (const target of targets) {
-      const interest = this.#interests.add(target, subscription);
-      if (interest.confirmed) continue;
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      interest.waiting.push({ resolve, reject });
-      confirmations.push(promise);
-      if (this.#state.name === "open" && !interest.asked) {
-        void this.#ask(this.#state.lease, interest);
+      const channel = this.#channels.add(target, subscription);
+      if (channel.confirmed) continue;
+      const confirmation = Promise.withResolvers<void>();
+      channel.waiting.push(confirmation);
+      confirmations.push(confirmation.promise);
+      if (this.#state.name === "open" && !channel.requested) {
+        void this.#request(this.#state.lease, channel);
       }
     }
-    // Whoever waits does not wait for a pause to be over.
+    // A new subscriber does not wait for a pause to be over.
     if (this.#state.name === "idle") void this.#connect(0);
     else if (this.#state.name === "pausing") void this.#connect(this.#state.attempt);
-    const { confirmTimeoutMs: timeoutMs } = this.#options;
-    await withEnd(Promise.all(confirmations), { timeoutMs, ...options }, {
-      clock: this.#options.clock,
-      tooLate: (timeoutMs) => this.#tooLate(timeoutMs),
-    });
+    const end = Promise.withResolvers<never>();
+    const abort = () => end.reject(signal!.reason);
+    const timer = timeoutMs === Infinity ? undefined : this.#options.clock.setTimer(
+      () => end.reject(this.#tooLate(timeoutMs)),
+      timeoutMs,
+    );
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      await Promise.race([Promise.all(confirmations), end.promise]);
+    } finally {
+      timer?.cancel();
+      signal?.removeEventListener("abort", abort);
+    }
   }
 
   #tooLate(timeoutMs: number): CommandTimeoutError {
@@ -196,9 +178,9 @@ export class SubscriptionHub {
 
   async #leave(subscription: Subscription<unknown>): Promise<void> {
     this.#established.delete(subscription);
-    const over = this.#interests.remove(subscription);
+    const abandoned = this.#channels.remove(subscription);
     if (this.#state.name === "closed") return;
-    if (this.#interests.size === 0) {
+    if (this.#channels.size === 0) {
       this.#lostAt = undefined;
       this.#early = [];
       this.#transition({ name: "idle" });
@@ -207,7 +189,7 @@ export class SubscriptionHub {
     if (this.#state.name !== "open") return;
     const { lease } = this.#state;
     await Promise.allSettled(
-      over.map(({ target, wire }) =>
+      abandoned.map(({ target, wire }) =>
         lease.send(new Command(UNDO[target.kind], [wire]) as IORedisCommand)
       ),
     );
@@ -242,57 +224,57 @@ export class SubscriptionHub {
     redis.on("messageBuffer", (channel: Uint8Array, message: Uint8Array) => {
       this.#deliver("subscribe", channel, channel, message);
     });
-    redis.on("pmessageBuffer", (pattern: unknown, channel: Uint8Array, message) => {
-      this.#deliver("psubscribe", pattern, channel, message);
-    });
     redis.on("smessageBuffer", (channel: Uint8Array, message: Uint8Array) => {
       this.#deliver("ssubscribe", channel, channel, message);
+    });
+    redis.on("pmessageBuffer", (pattern: unknown, channel: Uint8Array, message) => {
+      this.#deliver("psubscribe", pattern, channel, message);
     });
     const { clock, heartbeat } = this.#options;
     if (heartbeat.intervalMs > 0) keepBeating(connection, heartbeat, clock);
     connection.onEnd(() => this.#lost(lease));
-    void this.#askForAll(lease);
+    void this.#requestAll(lease);
   }
 
-  /** Subscribes to everything; tells those who were subscribed before of the gap. */
-  async #askForAll(lease: SubscriberLease): Promise<void> {
-    const told = [...this.#established];
-    await Promise.all(this.#interests.all.map((interest) => this.#ask(lease, interest)));
+  /** Subscribes to everything; those who were subscribed before get the gap. */
+  async #requestAll(lease: SubscriberLease): Promise<void> {
+    const before = [...this.#established];
+    await Promise.all(this.#channels.all.map((each) => this.#request(lease, each)));
     if (!this.#isOn(lease) || this.#lostAt === undefined) return;
     const downMs = Math.round(this.#options.clock.now() - this.#lostAt);
     this.#lostAt = undefined;
     const gap: SubscriptionGap = { kind: "gap", reason: "reconnected", downMs };
-    for (const subscription of told) subscription.deliverGap(gap);
+    for (const subscription of before) subscription.deliverGap(gap);
     for (const deliver of this.#early.splice(0)) deliver();
-    this.#report(gap, told.length);
+    this.#report(gap, before.length);
   }
 
-  /** Subscribes to one thing; never rejects. */
-  async #ask(lease: SubscriberLease, interest: Interest): Promise<void> {
-    const { target, wire } = interest;
-    interest.asked = true;
+  /** Subscribes to one channel; never rejects. */
+  async #request(lease: SubscriberLease, channel: Channel): Promise<void> {
+    const { target, wire } = channel;
+    channel.requested = true;
     try {
       await lease.send(new Command(target.kind, [wire]) as IORedisCommand);
     } catch (error) {
-      // Who comes before those that were refused have left asks anew.
-      interest.asked = false;
-      // Of a lost connection it is subscribed to again on the next one.
-      if (this.#isOn(lease)) this.#refused(lease, interest, error as Error);
+      // A new subscriber that comes before the refused ones have left requests it again.
+      channel.requested = false;
+      // After a lost connection it is requested on the next one.
+      if (this.#isOn(lease)) this.#refused(lease, channel, error as Error);
       return;
     }
     if (!this.#isOn(lease)) return;
-    interest.confirmed = true;
-    for (const waiter of interest.waiting.splice(0)) waiter.resolve();
+    channel.confirmed = true;
+    for (const confirmation of channel.waiting.splice(0)) confirmation.resolve();
   }
 
-  /** The server does not let anybody subscribe to it, or does not answer. */
-  #refused(lease: SubscriberLease, interest: Interest, error: Error): void {
-    for (const waiter of interest.waiting.splice(0)) waiter.reject(error);
+  /** The server refuses a channel, or does not answer. */
+  #refused(lease: SubscriberLease, channel: Channel, error: Error): void {
+    for (const confirmation of channel.waiting.splice(0)) confirmation.reject(error);
     if (!isReplyError(error)) {
       lease.connection.close({ kind: "silent", text: "no answer to a SUBSCRIBE" });
       return;
     }
-    for (const subscription of [...interest.subscriptions]) {
+    for (const subscription of [...channel.subscriptions]) {
       if (this.#established.has(subscription)) subscription.fail(error);
     }
   }
@@ -303,14 +285,14 @@ export class SubscriptionHub {
     channel: Uint8Array,
     message: Uint8Array,
   ): void {
-    const interest = this.#interests.find(kind, String(by));
-    if (interest === undefined) return;
+    const found = this.#channels.find(kind, String(by));
+    if (found === undefined) return;
     if (this.#lostAt !== undefined) {
       // In the same chunk as the confirmations, or between two of them.
       this.#early.push(() => this.#deliver(kind, by, channel, message));
       return;
     }
-    const { target, subscriptions } = interest;
+    const { target, subscriptions } = found;
     const isPattern = kind === "psubscribe";
     const name = isPattern ? String(channel) : target.name;
     for (const subscription of subscriptions) {
@@ -322,18 +304,22 @@ export class SubscriptionHub {
     if (!this.#isOn(lease)) return;
     this.#lostAt ??= this.#options.clock.now();
     this.#early = [];
-    for (const interest of this.#interests.all) interest.confirmed = false;
+    for (const each of this.#channels.all) each.confirmed = false;
     void this.#connect(0);
   }
 
-  /** Fails those who wait for their first confirmation; the others are tried for again. */
-  #connectFailed(error: Error, attempt: number): void {
-    for (const interest of this.#interests.all) {
-      for (const waiter of interest.waiting.splice(0)) waiter.reject(error);
+  #rejectWaiting(error: Error): void {
+    for (const { waiting } of this.#channels.all) {
+      for (const confirmation of waiting.splice(0)) confirmation.reject(error);
     }
+  }
+
+  /** Rejects those who wait for a confirmation; the channels are tried again later. */
+  #connectFailed(error: Error, attempt: number): void {
+    this.#rejectWaiting(error);
     const stop = new AbortController();
     this.#transition({ name: "pausing", stop, attempt: attempt + 1 });
-    // Attempts to connect keep their own distance, for all who want a connection.
+    // Attempts to connect keep their own distance.
     const { retryable } = error as { retryable?: boolean };
     const delayMs = reconnectDelayMs(
       attempt + 1,
@@ -361,25 +347,4 @@ export class SubscriptionHub {
       ...(downMs === undefined ? {} : { downMs }),
     });
   }
-}
-
-/** Waits, but not for longer than the caller wants to. */
-function withEnd(
-  confirmed: Promise<unknown>,
-  { signal, timeoutMs = Infinity }: SubscribeOptions,
-  { clock, tooLate }: { clock: Clock; tooLate: (timeoutMs: number) => Error },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => done(() => reject(signal!.reason));
-    const timer = timeoutMs === Infinity
-      ? undefined
-      : clock.setTimer(() => done(() => reject(tooLate(timeoutMs))), timeoutMs);
-    const done = (settle: () => void) => {
-      timer?.cancel();
-      signal?.removeEventListener("abort", abort);
-      settle();
-    };
-    signal?.addEventListener("abort", abort, { once: true });
-    confirmed.then(() => done(resolve), (error) => done(() => reject(error)));
-  });
 }

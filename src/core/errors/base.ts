@@ -44,7 +44,11 @@ export interface PhaseTimes {
   answeringMs?: number;
 }
 
-/** What a failed call has taken. */
+/**
+ * What a failed call has taken.
+ *
+ * @internal
+ */
 export interface SpentOptions {
   /** How often it was tried. */
   attempts?: number;
@@ -52,7 +56,11 @@ export interface SpentOptions {
   elapsed?: PhaseTimes;
 }
 
-/** What every error of this package carries beside its message. */
+/**
+ * What every error of this package carries beside its message.
+ *
+ * @internal
+ */
 export interface RedisManagerErrorOptions extends SpentOptions {
   /** Name of the database it happened on. */
   database?: string;

@@ -2,7 +2,11 @@ import { RedisManagerError } from "./base.ts";
 import type { ConnectError } from "./connection.ts";
 import { noConnectionText } from "./no_connection.ts";
 
-/** The numbers of a pool at the moment an error was made. */
+/**
+ * The numbers of a pool at the moment an error was made.
+ *
+ * @internal
+ */
 export interface PoolNumbers {
   /** Connections that are open or being opened. */
   total: number;

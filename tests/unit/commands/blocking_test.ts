@@ -50,9 +50,9 @@ function stage(options: Partial<BlockingOptions> = {}) {
       log.push(`unblock ${id}`);
       return Promise.resolve(true);
     },
-    judge: () => ({ retry: false, delayMs: 0, reresolve: false }),
+    decide: () => ({ retry: false, delayMs: 0, reresolve: false }),
     replied: () => void log.push("replied"),
-    told: (command, error) => {
+    failed: (command, error) => {
       told.push(error);
       settleFailed(command, error);
     },
@@ -94,7 +94,7 @@ Deno.test("BlockingCommands.failed() releases after an error reply, destroys aft
 Deno.test("BlockingCommands.failed() tries again on another lease where that is judged right", async () => {
   let retries = 0;
   const { blocking, log, told } = stage({
-    judge: () => ({ retry: ++retries === 1, delayMs: 0, reresolve: true }),
+    decide: () => ({ retry: ++retries === 1, delayMs: 0, reresolve: true }),
   });
   const command = await run(blocking);
   blocking.failed(command, LOST, "never-sent");
@@ -261,7 +261,7 @@ Deno.test("BlockingCommands.run() is ambiguous where no word comes within 100 ms
 
 Deno.test("BlockingCommands.failed() keeps in mind that an attempt before may have taken something", async () => {
   const { blocking } = stage({
-    judge: () => ({ retry: true, delayMs: 0, reresolve: false }),
+    decide: () => ({ retry: true, delayMs: 0, reresolve: false }),
   });
   const command = await run(blocking);
   blocking.failed(command, LOST, "ambiguous");

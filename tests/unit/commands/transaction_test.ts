@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RetryJudge } from "../../../src/commands/retry_policy.ts";
+import { pauseAfter, RetryPolicy } from "../../../src/commands/retry.ts";
 import {
-  pauseAfter,
   runTransaction,
   type TransactionParts,
 } from "../../../src/commands/transaction.ts";
@@ -71,22 +70,20 @@ function partsWith(
         redis: watching,
         send: answer,
         release: () => void log.push("release"),
-        destroy: () => void log.push("destroy"),
         forget: () => void log.push("forget"),
       }),
-    retry: {
-      judge: new RetryJudge({
-        maxRetries: 0,
-        retryDelayMs: 50,
-        retryOnTimeout: true,
-        retryWrites: false,
-        budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
-        refused: () => {},
-      }, clock),
-      commandTimeoutMs: 1000,
-      acquireTimeoutMs: 1000,
-      retried: () => void log.push("retried"),
-    },
+    retryPolicy: new RetryPolicy({
+      maxRetries: 0,
+      retryDelayMs: 50,
+      retryOnTimeout: true,
+      retryWrites: false,
+      budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
+      refused: () => {},
+      clock,
+    }),
+    commandTimeoutMs: 1000,
+    acquireTimeoutMs: 1000,
+    retried: () => void log.push("retried"),
     observer: undefined,
     clock,
   };

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { Backlog } from "../../../../src/commands/pubsub/backlog.ts";
+import { Backlog } from "../../../../src/commands/pubsub/subscription.ts";
 import type { SubscriptionItem } from "../../../../src/commands/pubsub/types.ts";
 
 function message(text: string): SubscriptionItem {
