@@ -1,6 +1,7 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import { defineCommandMethods } from "../connection/command_methods.ts";
 import { Redis, type RedisOptions } from "../connection/driver.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
@@ -41,19 +42,8 @@ export interface CommandRoute {
   whenReady(): Promise<void>;
 }
 
-/** What a client is made of. */
-export interface ClientOptions {
-  /** Name of the database. */
-  readonly database: string;
-  /** Database number. */
-  readonly db: number;
-  /** What is put before each key. */
-  readonly keyPrefix: string;
-  /** Whether replies are strings; `false` gives Buffers. */
-  readonly decodeResponses: boolean;
-  /** Where commands go. */
-  readonly route: CommandRoute;
-}
+/** The settings of a database that its client uses. */
+type ClientConfig = Pick<RedisConfig, "name" | "db" | "keyPrefix" | "decodeResponses">;
 
 /** The library wants a way to connect; a client has none, its manager has. */
 class NoConnector {
@@ -128,18 +118,18 @@ export interface RedisClient extends IORedis {
 
 /** The implementation of {@linkcode RedisClient}. */
 export class ManagedClient extends Redis implements RedisClient {
-  readonly [PARTS]: ClientOptions;
+  readonly [PARTS]: { readonly config: ClientConfig; readonly route: CommandRoute };
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
 
-  constructor(client: ClientOptions) {
+  constructor(config: ClientConfig, route: CommandRoute) {
     super({
       lazyConnect: true,
-      keyPrefix: client.keyPrefix,
-      db: client.db,
+      keyPrefix: config.keyPrefix,
+      db: config.db,
       Connector: NoConnector as unknown as RedisOptions["Connector"],
     });
-    this[PARTS] = client;
+    this[PARTS] = { config, route };
     this[ROOT] = this;
     // Everybody has the same object: many listeners are no leak.
     this.setMaxListeners(0);
@@ -147,7 +137,7 @@ export class ManagedClient extends Redis implements RedisClient {
 
   /** Name of the database. */
   get databaseName(): string {
-    return this[PARTS].database;
+    return this[PARTS].config.name;
   }
 
   /** The same client with other settings for its calls: its scripts, its listeners and its
@@ -159,10 +149,10 @@ export class ManagedClient extends Redis implements RedisClient {
         `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
       );
     }
-    const { route, ...rest } = this[PARTS];
+    const { config, route } = this[PARTS];
     const root = this[ROOT];
     const scoped = Object.create(this);
-    scoped[PARTS] = { ...rest, route: scopeRoute(route, call) };
+    scoped[PARTS] = { config, route: scopeRoute(route, call) };
     for (const key of LISTENERS) {
       Object.defineProperty(scoped, key, {
         get: () => Reflect.get(root, key),
@@ -193,9 +183,9 @@ export class ManagedClient extends Redis implements RedisClient {
   /** Hands a command to the manager; every command method ends here. The library sets
    * `stream` when the command is part of a pipeline. */
   override sendCommand(command: IORedisCommand, stream?: unknown): unknown {
-    const { decodeResponses, route } = this[PARTS];
+    const { config, route } = this[PARTS];
     const root = this[ROOT];
-    if (!decodeResponses) {
+    if (!config.decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
     if (stream !== undefined) collect(root, command, { pipeline: stream, route });
@@ -241,12 +231,14 @@ export class ManagedClient extends Redis implements RedisClient {
 
   /** What `console.log` shows. */
   [Symbol.for("Deno.customInspect")](): string {
-    return `RedisClient { database: "${this[PARTS].database}", db: ${this[PARTS].db} }`;
+    const { db, name } = this[PARTS].config;
+    return `RedisClient { database: "${name}", db: ${db} }`;
   }
 
   /** What `util.inspect` shows. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `RedisClient { database: "${this[PARTS].database}", db: ${this[PARTS].db} }`;
+    const { db, name } = this[PARTS].config;
+    return `RedisClient { database: "${name}", db: ${db} }`;
   }
 }
 

@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import { type Command, isReplyError } from "../connection/driver.ts";
 import {
@@ -24,6 +25,7 @@ import type { DatabaseStatistics } from "../observability/database_statistics.ts
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { ScopedCommand } from "./client.ts";
+import type { BlockingCommands } from "./blocking.ts";
 import type { RetryDecision, RetryPolicy } from "./retry.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
@@ -60,20 +62,10 @@ export interface CommandServers {
   transactionRefused(connection: Connection): void;
 }
 
-/** Runs blocking commands, each on a connection of its own. */
-interface BlockingRunner {
-  /** Runs a command. */
-  run(command: TrackedCommand): void;
-  /** Cancels one, whose caller learns what came of it; `false` if it is not running. */
-  abort(command: TrackedCommand, reason: unknown): boolean;
-}
-
 /** What a dispatcher needs. */
 export interface DispatcherOptions {
-  /** Name of the database. */
-  readonly database: string;
-  /** Deadline of a command, in milliseconds. */
-  readonly commandTimeoutMs: number;
+  /** The database. */
+  readonly config: Pick<RedisConfig, "commandTimeoutMs" | "name">;
   /** Decides which commands are retried. */
   readonly retryPolicy: RetryPolicy;
   /** What kind of command a name is. */
@@ -83,7 +75,7 @@ export interface DispatcherOptions {
   /** The database's servers. */
   readonly servers: CommandServers;
   /** Runs blocking commands; read late, as they need the dispatcher too. */
-  readonly blocking: () => BlockingRunner;
+  readonly blocking: () => Pick<BlockingCommands, "abort" | "run">;
   /** Counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
@@ -103,6 +95,7 @@ export class Dispatcher implements CommandOwner {
   readonly #breaker: CommandGate;
   readonly #servers: CommandServers;
   readonly #retryPolicy: RetryPolicy;
+  readonly #database: string;
   readonly #timeoutMs: number;
   /** Ends the waits between two attempts. */
   readonly #closing = new AbortController();
@@ -115,7 +108,8 @@ export class Dispatcher implements CommandOwner {
     this.#sink = options.sink;
     this.#servers = options.servers;
     this.#breaker = options.servers.gate;
-    this.#timeoutMs = options.commandTimeoutMs;
+    this.#database = options.config.name;
+    this.#timeoutMs = options.config.commandTimeoutMs;
     this.#retryPolicy = options.retryPolicy;
   }
 
@@ -159,11 +153,10 @@ export class Dispatcher implements CommandOwner {
   }
 
   #refusalOfBatch(batch: readonly TrackedCommand[]): Error | undefined {
-    const { database } = this.#options;
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
       const why = "one of its arguments has no text, so none was sent";
-      return new CommandRefusedError(database, unwritable.name, why, "a pipeline");
+      return new CommandRefusedError(this.#database, unwritable.name, why, "a pipeline");
     }
     const unfit = unfitForBatch(batch);
     return unfit === undefined ? this.#admit(batch[0]!) : this.#refusalOf(unfit);
@@ -208,7 +201,7 @@ export class Dispatcher implements CommandOwner {
   leaseFailed(command: TrackedCommand, error: Error, isCounted: boolean = true): void {
     const decision = this.#retryPolicy.decide(command, error, "rejected");
     this.#reportServer(command, decision, error);
-    if (isCounted) this.#statistics.commandFailed(asError(error));
+    if (isCounted) this.#statistics.commandFailed(error);
     settleFailed(command, error);
   }
 
@@ -244,9 +237,9 @@ export class Dispatcher implements CommandOwner {
   #abortedError(command: TrackedCommand, reason: unknown): unknown {
     const { connection, info, underWay } = command.tracking;
     if (!underWay || info?.isRead === true) return reason;
-    const { clock, database } = this.#options;
-    const spent = spentOn(command, clock.now(), connection?.sentAt(command));
-    return new CommandAbortedError(database, command.name, reason, spent);
+    const now = this.#options.clock.now();
+    const spent = spentOn(command, now, connection?.sentAt(command));
+    return new CommandAbortedError(this.#database, command.name, reason, spent);
   }
 
   /** Reports what an error says of the server rather than of the command. */
@@ -278,13 +271,13 @@ export class Dispatcher implements CommandOwner {
     delay(delayMs, { signal: this.#closing.signal }).then(() => {
       if (!command.tracking.settled) this.#sink.submit(command);
     }, () => {
-      this.failed(command, new ManagerClosedError(this.#options.database), "never-sent");
+      this.failed(command, new ManagerClosedError(this.#database), "never-sent");
     });
   }
 
   /** Why a command may not be sent now; lets one pass as a probe where that is due. */
   #admit(command: TrackedCommand): Error | undefined {
-    if (this.#closed) return new ManagerClosedError(this.#options.database);
+    if (this.#closed) return new ManagerClosedError(this.#database);
     if (this.#breaker.allows()) return undefined;
     const probe = this.#breaker.tryProbe();
     if (probe === undefined) return this.#servers.openError();
@@ -294,7 +287,7 @@ export class Dispatcher implements CommandOwner {
 
   #refusalOf(command: TrackedCommand): Error {
     const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
-    return new CommandRefusedError(this.#options.database, command.name, advice);
+    return new CommandRefusedError(this.#database, command.name, advice);
   }
 }
 
@@ -326,17 +319,16 @@ function unfitForBatch(
 ): TrackedCommand | undefined {
   let multi: TrackedCommand | undefined;
   for (const command of batch) {
-    const { info } = command.tracking;
-    if (info!.name === "multi") {
+    const { class: kind, name } = command.tracking.info!;
+    if (name === "multi") {
       if (multi !== undefined) return command;
       multi = command;
-    } else if (info!.name === "exec" || info!.name === "discard") {
+    } else if (name === "exec" || name === "discard") {
       if (multi === undefined) return command;
       multi = undefined;
-    } else if (info!.class === "blocking") {
-      // Within a transaction they do not block.
-      if (multi === undefined) return command;
-    } else if (info!.class !== "read" && info!.class !== "write") return command;
+    } else if (kind === "read" || kind === "write") continue;
+    // Within a transaction a blocking command does not block.
+    else if (kind !== "blocking" || multi === undefined) return command;
   }
   return multi;
 }

@@ -62,14 +62,14 @@ export async function runPipeline(
   fill: PipelineFill<unknown>,
   options: PipelineOptions,
 ): Promise<unknown[]> {
-  const { database } = parts;
+  const { config: { name: database }, observer } = parts;
   const recorder = new Recorder(parts, "pipeline");
   const chosen = await record(recorder, fill).catch((error) => {
     // Whoever was given a promise in the callback must not wait for ever.
     recorder.reject(error);
     throw error;
   });
-  const end = parts.observer?.batch(recorder.commands, "PIPELINE");
+  const end = observer?.batch(recorder.commands, "PIPELINE");
   const outcome = new Outcome(database, recorder.commands);
   await sendInChunks(parts, recorder.commands, outcome);
   end?.(outcome.firstError);

@@ -1,3 +1,4 @@
+import type { RedisConfig } from "../config/mod.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { Redis } from "../connection/driver.ts";
 import type {
@@ -11,12 +12,10 @@ import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 
 /** What a pipeline or a transaction needs of its database. */
 export interface BatchParts {
-  /** Name of the database. */
-  readonly database: string;
-  /** The database's client. */
+  /** The database. */
+  readonly config: Pick<RedisConfig, "decodeResponses" | "name">;
+  /** Its client. */
   readonly client: Redis;
-  /** Whether replies are strings; `false` gives Buffers. */
-  readonly decodeResponses: boolean;
   /** What kind of command it is. */
   readonly classify: (command: IORedisCommand) => CommandInfo;
   /** Puts the keys of a command in place that the client library does not know; throws if
@@ -97,12 +96,8 @@ export class Recorder {
 
   /** The error for what may not be recorded. */
   refusal(name: string, advice: string): CommandRefusedError {
-    return new CommandRefusedError(
-      this.#parts.database,
-      name,
-      advice,
-      `a ${this.#kind}`,
-    );
+    const { config } = this.#parts;
+    return new CommandRefusedError(config.name, name, advice, `a ${this.#kind}`);
   }
 
   get #sent(): string {
@@ -110,7 +105,7 @@ export class Recorder {
   }
 
   #record(command: IORedisCommand): void {
-    const { classify, decodeResponses, placeKeys } = this.#parts;
+    const { classify, config, placeKeys } = this.#parts;
     if (!this.#isOpen) {
       throw this.refusal(command.name, `it was sent already: ${this.#sent}`);
     }
@@ -121,7 +116,7 @@ export class Recorder {
     const { advice = BLOCKING_ADVICE, class: kind } = classify(command);
     if (!ALLOWED[this.#kind]!.includes(kind)) throw this.refusal(command.name, advice);
     placeKeys?.(command);
-    if (!decodeResponses) {
+    if (!config.decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
     if (this.#kind === "transaction") command.inTransaction = true;

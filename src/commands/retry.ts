@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import type { RedisConfig } from "../config/mod.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   ConnectionLostError,
@@ -8,6 +9,7 @@ import {
 } from "../core/errors/mod.ts";
 import { isReplyError } from "../connection/driver.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
 import { decideRetry } from "../resilience/delivery.ts";
@@ -16,18 +18,15 @@ import type { RetryBudget } from "../resilience/retry_budget.ts";
 
 /** How commands are retried. */
 export interface RetrySettings {
-  /** Most retries of one command. */
-  readonly maxRetries: number;
-  /** First wait after a reply that refuses the command for now, in milliseconds. */
-  readonly retryDelayMs: number;
-  /** Whether reading commands are retried after a lost connection. */
-  readonly retryOnTimeout: boolean;
-  /** Whether ambiguous writes are sent again, and may run twice. */
-  readonly retryWrites: boolean;
+  /** The database. */
+  readonly config: Pick<
+    RedisConfig,
+    "maxRetries" | "retryDelayMs" | "retryOnTimeout" | "retryWrites"
+  >;
   /** How many retries there may be. */
   readonly budget: RetryBudget;
-  /** Called for each command that is not retried only because the budget is used up. */
-  readonly refused: () => void;
+  /** Counts the commands that are not retried only because the budget is used up. */
+  readonly statistics: Pick<DatabaseStatistics, "retryRefused">;
   /** Time. */
   readonly clock: Clock;
 }
@@ -115,20 +114,19 @@ export class RetryPolicy {
   }
 
   #decide(tried: Tried, delivery: Delivery, rule?: ReplyErrorRule): RetryDecision {
-    const { budget, clock, maxRetries, refused, retryDelayMs, ...settings } =
-      this.#settings;
+    const { budget, clock, config, statistics } = this.#settings;
     const { attempts, info, startedAt, timeoutMs } = tried;
     const decision = decideRetry({
       command: info!,
       delivery,
       isNotNow: delivery === "rejected",
       attempt: Math.max(1, attempts),
-      maxRetries,
-      retryOnTimeout: settings.retryOnTimeout,
-      retryWrites: tried.retryWrites ?? settings.retryWrites,
+      maxRetries: config.maxRetries,
+      retryOnTimeout: config.retryOnTimeout,
+      retryWrites: tried.retryWrites ?? config.retryWrites,
       remainingMs: startedAt + timeoutMs - clock.now(),
       backoff: {
-        minMs: retryDelayMs,
+        minMs: config.retryDelayMs,
         maxMs: rule?.kind === "loading" ? MAX_LOADING_DELAY_MS : MAX_DELAY_MS,
         jitter: 0,
       },
@@ -138,7 +136,7 @@ export class RetryPolicy {
     });
     if (!decision.retry) return NO_RETRY;
     if (decision.costsBudget && !budget.tryWithdraw()) {
-      refused();
+      statistics.retryRefused();
       return NO_RETRY;
     }
     return { ...NO_RETRY, retry: true, delayMs: decision.delayMs };
@@ -149,12 +147,10 @@ export class RetryPolicy {
 export interface TransactionRetryParts {
   /** Decides. */
   readonly retryPolicy: Pick<RetryPolicy, "decideTransaction">;
-  /** How long a transaction is retried, in milliseconds from its call. */
-  readonly commandTimeoutMs: number;
-  /** Longest wait for a connection, in milliseconds. */
-  readonly acquireTimeoutMs: number;
-  /** Counts a retry. */
-  readonly retried: () => void;
+  /** The database: a transaction is retried for `commandTimeoutMs` from its call. */
+  readonly config: Pick<RedisConfig, "acquireTimeoutMs" | "commandTimeoutMs">;
+  /** Counts retries. */
+  readonly statistics: Pick<DatabaseStatistics, "retried">;
   /** Time. */
   readonly clock: Clock;
 }
@@ -190,7 +186,7 @@ export class TransactionRetry {
   get wait(): { timeoutMs?: number; signal?: AbortSignal } {
     const { signal, timeoutMs } = this.#wait;
     if (this.#attempts === 0) return { timeoutMs, signal };
-    const { acquireTimeoutMs, clock, commandTimeoutMs } = this.#parts;
+    const { clock, config: { acquireTimeoutMs, commandTimeoutMs } } = this.#parts;
     const leftMs = this.#startedAt + commandTimeoutMs - clock.now();
     const most = Math.min(timeoutMs ?? acquireTimeoutMs, leftMs);
     return { timeoutMs: Math.max(0, most), signal };
@@ -207,14 +203,14 @@ export class TransactionRetry {
   delayAfter(error: unknown): number | undefined {
     const refusals = error === this.#final ? [] : refusalsOf(error);
     if (refusals.length === 0) return undefined;
-    const { commandTimeoutMs: timeoutMs, retried, retryPolicy } = this.#parts;
+    const { config, retryPolicy, statistics } = this.#parts;
     const { retry, delayMs } = retryPolicy.decideTransaction(refusals, {
       attempts: ++this.#attempts,
       startedAt: this.#startedAt,
-      timeoutMs,
+      timeoutMs: config.commandTimeoutMs,
     });
     if (!retry) return undefined;
-    retried();
+    statistics.retried();
     return delayMs;
   }
 

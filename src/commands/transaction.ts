@@ -74,7 +74,7 @@ export interface ClusterPlacement {
 }
 
 /** What a transaction needs of its database. */
-export interface TransactionParts extends BatchParts, TransactionRetryParts {
+export type TransactionParts = BatchParts & TransactionRetryParts & {
   /** Leases a connection. */
   readonly acquire: (
     target: TransactionTarget,
@@ -82,7 +82,7 @@ export interface TransactionParts extends BatchParts, TransactionRetryParts {
   ) => Promise<TransactionLease>;
   /** Set for a database in a cluster. */
   readonly cluster?: ClusterPlacement;
-}
+};
 
 /** Attempts of a transaction whose caller does not say. */
 const MAX_ATTEMPTS = 5;
@@ -152,7 +152,7 @@ export async function runTransaction(
         continue;
       }
       if (attempt === maxAttempts) {
-        throw new TransactionConflictError(parts.database, maxAttempts, watch);
+        throw new TransactionConflictError(parts.config.name, maxAttempts, watch);
       }
       await pauseAfter(attempt++, parts.clock, signal);
     }
@@ -224,7 +224,7 @@ async function record(
   reading: Pick<TransactionLease, "redis" | "send">,
   retry: TransactionRetry,
 ): Promise<readonly IORedisCommand[]> {
-  const { classify, database, observer } = parts;
+  const { classify, config: { name: database }, observer } = parts;
   const recorder = new Recorder(parts, "transaction");
   const failedReads = new WeakSet<Error>();
   let isOver = false;
@@ -260,13 +260,13 @@ async function record(
 /** Sends MULTI, the commands and EXEC in one go, and reports it as one operation; gives
  * `null` if a watched key has changed. */
 async function execute(
-  { database, observer }: TransactionParts,
+  { config, observer }: TransactionParts,
   lease: TransactionLease,
   commands: readonly IORedisCommand[],
 ): Promise<unknown[] | null> {
   const end = observer?.batch(commands, "MULTI");
   try {
-    const replies = await send(database, lease, commands);
+    const replies = await send(config.name, lease, commands);
     end?.();
     return replies;
   } catch (error) {

@@ -109,17 +109,12 @@ export class Database {
     this.#telemetry = this.#makeTelemetry();
     const servers = this.servers = this.#makeServers();
     this.stats = new DatabaseStats(config, statistics, servers, clock);
-    const retryPolicy = new RetryPolicy({
-      ...config,
-      budget: this.#budget,
-      refused: () => statistics.retryRefused(),
-      clock,
-    });
+    const budget = this.#budget;
+    const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
     const keys = this.#makeKeys();
     this.#placer = keys?.placer;
     const dispatcher = this.#dispatcher = new Dispatcher({
-      database: config.name,
-      commandTimeoutMs: config.commandTimeoutMs,
+      config,
       retryPolicy,
       classifier,
       sink: keys?.sink ?? servers.sink,
@@ -130,15 +125,15 @@ export class Database {
     });
     this.#parts = { config, servers, dispatcher, statistics, retryPolicy, clock };
     this.#blocking = makeBlocking(this.#parts, (command) => this.#timeoutOf(command));
-    this.#hub = this.#makeHub();
-    this.#route = this.#makeRoute();
-    this.client = new ManagedClient({
-      database: config.name,
-      db: config.db,
-      keyPrefix: config.keyPrefix,
-      decodeResponses: config.decodeResponses,
-      route: this.#route,
+    this.#hub = new SubscriptionHub({
+      config,
+      acquire: (signal) =>
+        servers.lease({}, { signal }, (server, wait) => server.lend(wait)),
+      emit: services.emit,
+      clock,
     });
+    this.#route = this.#makeRoute();
+    this.client = new ManagedClient(config, this.#route);
   }
 
   get name(): string {
@@ -188,19 +183,14 @@ export class Database {
   }
 
   transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
-    const { acquireTimeoutMs, commandTimeoutMs, mode } = this.config;
-    const { clock, retryPolicy, statistics } = this.#parts;
+    const parts = this.#parts;
     const placer = this.#placer;
     return runTransaction(
       {
         ...this.#batchParts(),
-        acquire: (target, wait) => leaseForTransaction(this.#parts, target, wait),
-        retryPolicy,
-        commandTimeoutMs,
-        acquireTimeoutMs,
-        retried: () => statistics.retried(),
-        clock,
-        cluster: mode === "cluster" ? placeInCluster(this.#parts) : undefined,
+        ...parts,
+        acquire: (target, wait) => leaseForTransaction(parts, target, wait),
+        cluster: this.config.mode === "cluster" ? placeInCluster(parts) : undefined,
         placeKeys: placer && ((command) => placeNow(placer, command, "a transaction")),
       },
       fill,
@@ -341,29 +331,10 @@ export class Database {
     };
   }
 
-  #makeHub(): SubscriptionHub {
-    const { acquireTimeoutMs, commandTimeoutMs, keyPrefix } = this.config;
-    const { clock, emit } = this.#services;
-    return new SubscriptionHub({
-      database: this.name,
-      keyPrefix,
-      acquire: (signal) =>
-        this.servers.lease({}, { signal }, (server, wait) => server.lend(wait)),
-      confirmTimeoutMs: acquireTimeoutMs + commandTimeoutMs,
-      heartbeat: {
-        intervalMs: this.config.healthCheckIntervalMs,
-        timeoutMs: commandTimeoutMs,
-      },
-      emit,
-      clock,
-    });
-  }
-
   #batchParts(): PipelineParts {
     return {
-      database: this.name,
+      config: this.config,
       client: this.client,
-      decodeResponses: this.config.decodeResponses,
       classify: ({ name, args }) => classifier.resolve(name, args),
       send: (commands) => this.#dispatcher.dispatchBatch(commands),
       observer: this.#telemetry,

@@ -2,131 +2,84 @@ import type { Clock } from "../core/clock.ts";
 import { PROMETHEUS_CONTENT_TYPE } from "../observability/prometheus_text.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 
-/** How long a database may take to answer when readiness is asked for, in milliseconds:
- * an orchestrator gives the whole request 1 s where it is not told otherwise. */
+/** How long a database may take to answer a readiness probe, in milliseconds: an
+ * orchestrator gives the whole request 1 s by default. */
 const ANSWER_WITHIN_MS = 800;
-
-const JSON_CONTENT_TYPE = "application/json; charset=utf-8";
 
 /** A database, as far as readiness goes. */
 export interface Probed {
-  /** Its name. */
   readonly name: string;
   /** How well it serves, as far as is known. */
   health(): DatabaseHealth;
-  /** Asks its server now, and says whether it serves. */
+  /** Asks its server now, and gives whether it serves. */
   check(): Promise<boolean>;
 }
 
-/** Whose health is told: a manager. */
+/** The manager that the endpoint reports on. */
 export interface HealthSource {
-  /** Whether it takes no more commands. */
   isClosed(): boolean;
-  /** How long it has lived, in seconds. */
   uptimeSeconds(): number;
-  /** Its databases. */
-  databases(): Iterable<Probed>;
+  databases(): readonly Probed[];
   /** Its text metrics. */
   metrics(): string;
 }
 
-/** What `/readyz` says of one database. */
-interface Readiness {
-  readonly ready: boolean;
-  readonly state: string;
-  readonly reason: string;
-  readonly since: string;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
+const PATHS = ["/healthz", "/readyz", "/metrics"];
 
 /**
  * Answers the requests of orchestrators, load balancers and metrics collectors: `/healthz`,
- * `/readyz` and `/metrics`. However many ask at once, each database is asked once at a
- * time; a question that is not answered yet is joined, not repeated.
+ * `/readyz` and `/metrics`. Each database is checked once at a time, however many requests
+ * come: a request joins the check that is under way.
  */
 export class HealthEndpoint {
   readonly #source: HealthSource;
   readonly #clock: Clock;
-  readonly #asked = new Map<string, Promise<boolean>>();
+  readonly #checks = new Map<string, Promise<boolean>>();
 
-  /**
-   * Makes the endpoint; asks nobody yet.
-   *
-   * @param source Whose health is told.
-   * @param clock Time.
-   */
   constructor(source: HealthSource, clock: Clock) {
     this.#source = source;
     this.#clock = clock;
   }
 
-  /**
-   * Answers one request.
-   *
-   * @param request The request; its path and method count, and `?database=` of `/readyz`.
-   * @returns The response; never an exception.
-   */
+  /** Answers one request; never rejects. */
   async respond(request: Request): Promise<Response> {
-    const { pathname, searchParams } = new URL(request.url);
-    const answer = await this.#answer(pathname, searchParams, request.method);
-    const { status, type, body, headers } = answer;
-    return new Response(request.method === "HEAD" ? null : body, {
-      status,
-      headers: {
-        "content-type": type,
-        "cache-control": "no-store",
-        "x-content-type-options": "nosniff",
-        ...headers,
-      },
-    });
+    const response = await this.#answer(request);
+    response.headers.set("cache-control", "no-store");
+    response.headers.set("x-content-type-options", "nosniff");
+    return request.method === "HEAD" ? new Response(null, response) : response;
   }
 
-  async #answer(
-    path: string,
-    query: URLSearchParams,
-    method: string,
-  ): Promise<Answer> {
-    const answers: Record<string, () => Answer | Promise<Answer>> = {
-      "/healthz": () => this.#liveness(),
-      "/readyz": () => this.#readiness(query.getAll("database")),
-      "/metrics": () => ({
-        status: 200,
-        type: PROMETHEUS_CONTENT_TYPE,
-        body: this.#source.metrics(),
-      }),
-    };
-    const found = Object.hasOwn(answers, path) ? answers[path]! : undefined;
-    if (found === undefined) return json(404, { error: "not found" });
-    if (method === "GET" || method === "HEAD") return await found();
-    const refusal = json(405, { error: `method ${method} is not allowed` });
-    return { ...refusal, headers: { allow: "GET, HEAD" } };
-  }
-
-  #liveness(): Answer {
+  #answer({ method, url }: Request): Response | Promise<Response> {
+    const { pathname, searchParams } = new URL(url);
+    if (!PATHS.includes(pathname)) return json(404, { error: "not found" });
+    if (method !== "GET" && method !== "HEAD") {
+      const error = `method ${method} is not allowed`;
+      return json(405, { error }, { allow: "GET, HEAD" });
+    }
+    if (pathname === "/metrics") {
+      const headers = { "content-type": PROMETHEUS_CONTENT_TYPE };
+      return new Response(this.#source.metrics(), { headers });
+    }
+    const isClosed = this.#source.isClosed();
+    if (pathname === "/readyz") {
+      return isClosed
+        ? json(503, { status: "closed", databases: {} })
+        : this.#readiness(searchParams.getAll("database"));
+    }
+    const status = isClosed ? "closed" : "ok";
     const uptimeSeconds = this.#source.uptimeSeconds();
-    return this.#source.isClosed()
-      ? json(503, { status: "closed", uptimeSeconds })
-      : json(200, { status: "ok", uptimeSeconds });
+    return json(isClosed ? 503 : 200, { status, uptimeSeconds });
   }
 
-  async #readiness(names: readonly string[]): Promise<Answer> {
-    if (this.#source.isClosed()) return json(503, { status: "closed", databases: {} });
-    const all = [...this.#source.databases()];
+  async #readiness(names: readonly string[]): Promise<Response> {
+    const all = this.#source.databases();
     const unknown = names.find((name) => !all.some((each) => each.name === name));
     if (unknown !== undefined) {
       return json(404, { error: `there is no database "${unknown}"` });
     }
-    const asked = names.length === 0
-      ? all
-      : all.filter(({ name }) => names.includes(name));
+    const asked = all.filter(({ name }) => names.length === 0 || names.includes(name));
     const entries = await Promise.all(
-      asked.map(async (each) => [each.name, await this.#judge(each)] as const),
+      asked.map(async (each) => [each.name, await this.#readinessOf(each)] as const),
     );
     const isReady = entries.every(([, { ready }]) => ready);
     return json(isReady ? 200 : 503, {
@@ -135,45 +88,42 @@ export class HealthEndpoint {
     });
   }
 
-  async #judge(database: Probed): Promise<Readiness> {
-    const answered = await this.#askInTime(database);
+  async #readinessOf(database: Probed) {
+    const serves = await this.#checkInTime(database);
     const { state, reason, since } = database.health();
-    const isKnown = state !== "healthy";
-    return {
-      ready: answered === true,
-      state,
-      reason: answered === true || isKnown
-        ? reason
-        : answered === false
-        ? "its server does not serve"
-        : `no answer within ${ANSWER_WITHIN_MS} ms`,
-      since,
-    };
+    if (serves === true || state !== "healthy") {
+      return { ready: serves === true, state, reason, since };
+    }
+    const why = serves === false
+      ? "its server does not serve"
+      : `no answer within ${ANSWER_WITHIN_MS} ms`;
+    return { ready: false, state, reason: why, since };
   }
 
-  /** Whether the server serves; `undefined` if that is not known in time. */
-  #askInTime(database: Probed): Promise<boolean | undefined> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(() => resolve(undefined), ANSWER_WITHIN_MS);
-      this.#ask(database).then((answered) => {
-        timer.cancel();
-        resolve(answered);
-      });
+  /** Whether the server serves; `undefined` if it does not answer in time. */
+  #checkInTime(database: Probed): Promise<boolean | undefined> {
+    const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
+    const timer = this.#clock.setTimer(() => resolve(undefined), ANSWER_WITHIN_MS);
+    this.#check(database).then((serves) => {
+      timer.cancel();
+      resolve(serves);
     });
+    return promise;
   }
 
-  #ask(database: Probed): Promise<boolean> {
+  #check(database: Probed): Promise<boolean> {
     const { name } = database;
-    const pending = this.#asked.get(name);
-    if (pending !== undefined) return pending;
-    const asking = database.check()
+    const check = this.#checks.get(name) ?? database.check()
       .catch(() => false)
-      .finally(() => this.#asked.delete(name));
-    this.#asked.set(name, asking);
-    return asking;
+      .finally(() => this.#checks.delete(name));
+    this.#checks.set(name, check);
+    return check;
   }
 }
 
-function json(status: number, value: unknown): Answer {
-  return { status, type: JSON_CONTENT_TYPE, body: `${JSON.stringify(value)}\n` };
+function json(status: number, value: unknown, headers: HeadersInit = {}): Response {
+  return new Response(`${JSON.stringify(value)}\n`, {
+    status,
+    headers: { "content-type": "application/json; charset=utf-8", ...headers },
+  });
 }

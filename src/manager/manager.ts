@@ -158,7 +158,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
     }
     this.#endpoint = new HealthEndpoint({
       isClosed: () => this.isClosed,
-      uptimeSeconds: () => this.#secondsSince(this.#startedAt),
+      uptimeSeconds: () => this.#uptimeSeconds,
       databases: () =>
         this.#databases.all.map(({ name, servers }) => ({
           name,
@@ -275,11 +275,8 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
     this.#assertOpen();
     if (this.#databases.has(name)) {
       const message = "there is a database of that name already";
-      throw new ConfigError([{
-        origin: "addDatabase",
-        key: `databases.${name}`,
-        message,
-      }]);
+      const key = `databases.${name}`;
+      throw new ConfigError([{ origin: "addDatabase", key, message }]);
     }
     const config = this.#config.resolveDatabase(name, options, (message) => {
       this.#warn(name, message);
@@ -430,26 +427,13 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    *
    * @param database Name or number of the database.
    * @param targets Channels, or `{ channels, patterns, shards }`.
+   * @param rest Nothing; or `undefined` in place of the handler, and options.
    * @returns The subscription, once the server has confirmed it.
    */
   subscribe(
     database: DatabaseName,
     targets: SubscriptionTargets,
-  ): Promise<Subscription<string>>;
-  /**
-   * Subscribes without a handler, with options: iterate the subscription.
-   *
-   * @param database Name or number of the database.
-   * @param targets Channels, or `{ channels, patterns, shards }`.
-   * @param handler `undefined`.
-   * @param options How much may wait for a slow consumer, and what happens to more.
-   * @returns The subscription, once the server has confirmed it.
-   */
-  subscribe(
-    database: DatabaseName,
-    targets: SubscriptionTargets,
-    handler: undefined,
-    options: SubscribeOptions & { binary?: false },
+    ...rest: [] | [handler: undefined, options: SubscribeOptions & { binary?: false }]
   ): Promise<Subscription<string>>;
   async subscribe(
     database: DatabaseName,
@@ -556,12 +540,13 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * ```
    */
   getStatistics(options: { reset?: boolean } = {}): ManagerStats {
+    const now = this.#clock.now();
     const statistics = this.#databases.statistics({
-      uptimeSeconds: this.#secondsSince(this.#startedAt),
-      windowSeconds: this.#secondsSince(this.#windowAt),
+      uptimeSeconds: (now - this.#startedAt) / 1000,
+      windowSeconds: (now - this.#windowAt) / 1000,
     });
     if (options.reset === true) {
-      this.#windowAt = this.#clock.now();
+      this.#windowAt = now;
       for (const { stats } of this.#databases.all) stats.reset();
     }
     return statistics;
@@ -592,7 +577,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    */
   toPrometheus(): string {
     const sources = this.#databases.all.map(({ stats }) => stats.metricsSource());
-    return renderPrometheus(sources, this.#secondsSince(this.#startedAt));
+    return renderPrometheus(sources, this.#uptimeSeconds);
   }
 
   /**
@@ -661,10 +646,8 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    */
   async healthCheck(options: { signal?: AbortSignal } = {}): Promise<HealthStatus> {
     this.#assertOpen();
-    const checks = this.#databases.all.map(({ servers }) =>
-      servers.check(options.signal)
-    );
-    await Promise.all(checks);
+    const { signal } = options;
+    await Promise.all(this.#databases.all.map(({ servers }) => servers.check(signal)));
     return this.getHealthStatus();
   }
 
@@ -770,8 +753,8 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
     this.#events.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  #secondsSince(time: number): number {
-    return (this.#clock.now() - time) / 1000;
+  get #uptimeSeconds(): number {
+    return (this.#clock.now() - this.#startedAt) / 1000;
   }
 
   #warn(database: string, message: string): void {

@@ -1,7 +1,8 @@
 import { delay } from "@std/async/delay";
 import type { Connection } from "../../connection/connection.ts";
 import { Command, isReplyError } from "../../connection/driver.ts";
-import { type HeartbeatTimes, keepBeating } from "../../connection/heartbeat.ts";
+import { keepBeating } from "../../connection/heartbeat.ts";
+import type { RedisConfig } from "../../config/mod.ts";
 import type { IORedisCommand } from "../../connection/library_types.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CommandTimeoutError, ManagerClosedError } from "../../core/errors/mod.ts";
@@ -30,16 +31,17 @@ export interface SubscriberLease {
 
 /** What a hub needs. */
 export interface HubOptions {
-  /** Name of the database. */
-  readonly database: string;
-  /** What is put before each key. */
-  readonly keyPrefix: string;
+  /** The database. */
+  readonly config: Pick<
+    RedisConfig,
+    | "name"
+    | "keyPrefix"
+    | "acquireTimeoutMs"
+    | "commandTimeoutMs"
+    | "healthCheckIntervalMs"
+  >;
   /** Leases a connection. */
   readonly acquire: (signal: AbortSignal) => Promise<SubscriberLease>;
-  /** Longest wait for the server's confirmation, in milliseconds; may be infinite. */
-  readonly confirmTimeoutMs: number;
-  /** When the connection is pinged; an interval of 0 = never. */
-  readonly heartbeat: HeartbeatTimes;
   /** Reports events. */
   readonly emit: Emit;
   /** Time. */
@@ -86,7 +88,7 @@ export class SubscriptionHub {
 
   constructor(options: HubOptions) {
     this.#options = options;
-    this.#channels = new Channels(options.keyPrefix);
+    this.#channels = new Channels(options.config.keyPrefix);
   }
 
   /** Subscribes; resolves when the server has confirmed all targets. Without a handler the
@@ -98,7 +100,7 @@ export class SubscriptionHub {
     decode: (message: Uint8Array) => M,
   ): Promise<Subscription<M>> {
     const list = listTargets(targets);
-    const { database, emit } = this.#options;
+    const { config: { name: database }, emit } = this.#options;
     if (this.#state.name === "closed") throw new ManagerClosedError(database);
     options.signal?.throwIfAborted();
     const subscription: Subscription<M> = new Subscription({
@@ -125,7 +127,7 @@ export class SubscriptionHub {
 
   /** Ends every subscription and the connection. */
   close(): void {
-    const error = new ManagerClosedError(this.#options.database);
+    const error = new ManagerClosedError(this.#options.config.name);
     this.#transition({ name: "closed" });
     this.#rejectWaiting(error);
     for (const subscription of this.#channels.subscriptions) {
@@ -139,7 +141,7 @@ export class SubscriptionHub {
   async #confirm(
     targets: readonly Target[],
     subscription: Subscription<unknown>,
-    { signal, timeoutMs = this.#options.confirmTimeoutMs }: SubscribeOptions,
+    { signal, timeoutMs = this.#confirmTimeoutMs }: SubscribeOptions,
   ): Promise<void> {
     const confirmations: Promise<void>[] = [];
     for (const target of targets) {
@@ -170,10 +172,15 @@ export class SubscriptionHub {
     }
   }
 
+  get #confirmTimeoutMs(): number {
+    const { acquireTimeoutMs, commandTimeoutMs } = this.#options.config;
+    return acquireTimeoutMs + commandTimeoutMs;
+  }
+
   #tooLate(timeoutMs: number): CommandTimeoutError {
     const delivery = this.#state.name === "open" ? "ambiguous" : "never-sent";
-    const { database } = this.#options;
-    return new CommandTimeoutError(database, "subscribe", timeoutMs, delivery);
+    const { name } = this.#options.config;
+    return new CommandTimeoutError(name, "subscribe", timeoutMs, delivery);
   }
 
   async #leave(subscription: Subscription<unknown>): Promise<void> {
@@ -230,8 +237,9 @@ export class SubscriptionHub {
     redis.on("pmessageBuffer", (pattern: unknown, channel: Uint8Array, message) => {
       this.#deliver("psubscribe", pattern, channel, message);
     });
-    const { clock, heartbeat } = this.#options;
-    if (heartbeat.intervalMs > 0) keepBeating(connection, heartbeat, clock);
+    const { clock, config } = this.#options;
+    const { commandTimeoutMs: timeoutMs, healthCheckIntervalMs: intervalMs } = config;
+    if (intervalMs > 0) keepBeating(connection, { intervalMs, timeoutMs }, clock);
     connection.onEnd(() => this.#lost(lease));
     void this.#requestAll(lease);
   }
@@ -338,9 +346,9 @@ export class SubscriptionHub {
   }
 
   #report({ reason, lost, downMs }: SubscriptionGap, subscriptions: number): void {
-    const { database, emit } = this.#options;
+    const { config, emit } = this.#options;
     emit("gap", {
-      database,
+      database: config.name,
       reason,
       subscriptions,
       ...(lost === undefined ? {} : { lost }),

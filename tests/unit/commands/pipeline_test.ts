@@ -13,9 +13,8 @@ function failing(error: Error) {
   const classifier = new CommandClassifier(() => []);
   const ends: unknown[] = [];
   const parts: PipelineParts = {
-    database: "main",
+    config: { name: "main", decodeResponses: true },
     client: new Redis({ lazyConnect: true }),
-    decodeResponses: true,
     classify: ({ name, args }) => classifier.resolve(name, args),
     send: (commands: readonly IORedisCommand[]) => {
       for (const command of commands) command.reject(error);

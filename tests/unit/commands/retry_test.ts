@@ -17,12 +17,9 @@ function policyWith(
 ): RetryPolicy {
   const budget = new RetryBudget({ clock, ratio: 0, minPerSecond: 10 });
   return new RetryPolicy({
-    maxRetries: 3,
-    retryDelayMs: 50,
-    retryOnTimeout: true,
-    retryWrites: false,
+    config: { maxRetries: 3, retryDelayMs: 50, retryOnTimeout: true, retryWrites: false },
     budget,
-    refused: () => {},
+    statistics: { retryRefused: () => {} },
     clock,
     ...settings,
   });
@@ -99,7 +96,10 @@ Deno.test("RetryPolicy.decide() counts what the budget alone refuses, and asks i
   const clock = new FakeClock();
   let refused = 0;
   const budget = new RetryBudget({ clock, ratio: 0, minPerSecond: 0.2 });
-  const policy = policyWith(clock, { budget, refused: () => refused++ });
+  const policy = policyWith(clock, {
+    budget,
+    statistics: { retryRefused: () => void refused++ },
+  });
   const lostRead = () => policy.decide(command("read"), lost("ambiguous"), "ambiguous");
   const never = policy.decide(command("write"), lost("ambiguous"), "ambiguous");
   assertEquals([never.retry, refused, budget.balance], [false, 0, 2]);

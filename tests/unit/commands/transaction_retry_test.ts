@@ -36,20 +36,16 @@ const READONLY = says("READONLY You can't write against a read only replica.");
 function retryWith(clock: FakeClock, wait: { timeoutMs?: number } = {}) {
   let retried = 0;
   const retryPolicy = new RetryPolicy({
-    maxRetries: 0,
-    retryDelayMs: 50,
-    retryOnTimeout: false,
-    retryWrites: true,
+    config: { maxRetries: 0, retryDelayMs: 50, retryOnTimeout: false, retryWrites: true },
     budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
-    refused: () => {},
+    statistics: { retryRefused: () => {} },
     clock,
   });
   const retry = new TransactionRetry(
     {
       retryPolicy,
-      commandTimeoutMs: 1000,
-      acquireTimeoutMs: 700,
-      retried: () => void retried++,
+      config: { commandTimeoutMs: 1000, acquireTimeoutMs: 700 },
+      statistics: { retried: () => void retried++ },
       clock,
     },
     wait,
@@ -169,9 +165,8 @@ Deno.test("TransactionRetry gives up on an error of another server, and ends wit
     retryPolicy: {
       decideTransaction: () => ({ ...NO_RETRY, retry: true, delayMs: 60_000 }),
     },
-    commandTimeoutMs: 1,
-    acquireTimeoutMs: 1,
-    retried: () => {},
+    config: { commandTimeoutMs: 1, acquireTimeoutMs: 1 },
+    statistics: { retried: () => {} },
     clock,
   };
   const { signal } = stop;

@@ -60,9 +60,13 @@ function partsWith(
     watch: () => Promise.resolve(log.push("watch")),
   });
   return {
-    database: "main",
+    config: {
+      name: "main",
+      decodeResponses: true,
+      commandTimeoutMs: 1000,
+      acquireTimeoutMs: 1000,
+    },
     client,
-    decodeResponses: true,
     classify: ({ name, args }) => classifier.resolve(name, args),
     acquire: () =>
       Promise.resolve({
@@ -73,17 +77,17 @@ function partsWith(
         forget: () => void log.push("forget"),
       }),
     retryPolicy: new RetryPolicy({
-      maxRetries: 0,
-      retryDelayMs: 50,
-      retryOnTimeout: true,
-      retryWrites: false,
+      config: {
+        maxRetries: 0,
+        retryDelayMs: 50,
+        retryOnTimeout: true,
+        retryWrites: false,
+      },
       budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
-      refused: () => {},
+      statistics: { retryRefused: () => {} },
       clock,
     }),
-    commandTimeoutMs: 1000,
-    acquireTimeoutMs: 1000,
-    retried: () => void log.push("retried"),
+    statistics: { retried: () => void log.push("retried") },
     observer: undefined,
     clock,
   };
