@@ -18,8 +18,8 @@ import type { RetryDecision } from "./retry.ts";
 
 /** A connection that one blocking command has alone. */
 export interface BlockingLease {
-  /** Number that the server knows the connection by; `undefined` while it is not known,
-   * `null` if the server does not tell. */
+  /** The connection's id on the server (CLIENT ID); `undefined` while it is not known, `null`
+   * if the server refuses the question. */
   readonly clientId: number | null | undefined;
   /** Prepares the connection for the command, where that takes time; rejects if it must not
    * be sent. */
@@ -135,7 +135,7 @@ export class BlockingCommands implements CommandOwner {
       deadline: clock.now() + timeoutMs,
       timer: timeoutMs === Infinity
         ? undefined
-        // What has arrived is read before the time is judged to be over.
+        // A reply that has arrived is read first.
         : clock.setTimer(
           () => clock.afterPoll(() => this.#expire(command, timeoutMs)),
           timeoutMs,

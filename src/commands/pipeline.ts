@@ -65,16 +65,17 @@ export async function runPipeline(
   const { config: { name: database }, observer } = parts;
   const recorder = new Recorder(parts, "pipeline");
   const chosen = await record(recorder, fill).catch((error) => {
-    // Whoever was given a promise in the callback must not wait for ever.
+    // Promises that the callback has got must not stay pending.
     recorder.reject(error);
     throw error;
   });
   const end = observer?.batch(recorder.commands, "PIPELINE");
   const outcome = new Outcome(database, recorder.commands);
   await sendInChunks(parts, recorder.commands, outcome);
-  end?.(outcome.firstError);
+  const { firstError } = outcome;
+  end?.(firstError);
   if (options.settle === true) return outcome.results();
-  if (outcome.hasFailed) throw new PipelineError(database, outcome.results());
+  if (firstError !== undefined) throw new PipelineError(database, outcome.results());
   return chosen === undefined ? outcome.replies : chosen.map((i) => outcome.replies[i]);
 }
 
@@ -167,20 +168,19 @@ class Outcome {
     return this.#failures.get(first)?.error;
   }
 
-  get hasFailed(): boolean {
-    return this.#failures.size > 0;
-  }
-
   /** Takes the replies of commands, the first of which is at `start`. */
   follow(commands: readonly IORedisCommand[], start: number): Promise<unknown> {
-    return Promise.all(
-      commands.map((command, i) =>
-        command.promise.then(
-          (reply) => this.#succeed(start + i, reply),
-          (error) => this.#fail(start + i, error as Error),
-        )
-      ),
+    const settled = commands.map(({ promise }, i) =>
+      promise.then((reply) => {
+        this.replies[start + i] = reply;
+        this.#commands[start + i] = undefined;
+      }, (error: Error) => {
+        if (!isReplyError(error)) this.#isCut = true;
+        this.#commands[start + i] = undefined;
+        this.#failures.set(start + i, { error, delivery: deliveryOf(error) });
+      })
     );
+    return Promise.all(settled);
   }
 
   /** The commands from `start` on were not sent. */
@@ -202,17 +202,6 @@ class Outcome {
       const failure = this.#failures.get(i);
       return failure === undefined ? { ok: true, value } : { ok: false, ...failure };
     });
-  }
-
-  #succeed(i: number, reply: unknown): void {
-    this.replies[i] = reply;
-    this.#commands[i] = undefined;
-  }
-
-  #fail(i: number, error: Error): void {
-    this.#commands[i] = undefined;
-    if (!isReplyError(error)) this.#isCut = true;
-    this.#failures.set(i, { error, delivery: deliveryOf(error) });
   }
 }
 

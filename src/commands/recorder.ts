@@ -25,16 +25,6 @@ export interface BatchParts {
   readonly observer: OperationObserver | undefined;
 }
 
-/** What of the library's pipeline is replaced on the one that records. */
-interface Replaceable {
-  sendCommand(command: IORedisCommand): unknown;
-  exec(): never;
-  execBuffer(): never;
-  multi(): never;
-  /** What its `length` counts. */
-  _queue: readonly IORedisCommand[];
-}
-
 /** What may be recorded: within MULTI a blocking command does not block. */
 const ALLOWED: Readonly<Record<string, readonly CommandClass[]>> = {
   pipeline: ["read", "write"],
@@ -128,17 +118,17 @@ export class Recorder {
     const refuse = (name: string, advice: string) => (): never => {
       throw this.refusal(name, advice);
     };
-    const replaced: Replaceable = {
-      sendCommand: (command) => {
+    return Object.assign(chain, {
+      sendCommand: (command: IORedisCommand) => {
         this.#record(command);
         return chain;
       },
       exec: refuse("exec", this.#sent),
       execBuffer: refuse("exec", this.#sent),
       multi: refuse("multi", "use manager.transaction()"),
+      // What its `length` counts.
       _queue: this.commands,
-    };
-    return Object.assign(chain, replaced as unknown as IORedisPipeline);
+    });
   }
 
   #makeTyped(client: Redis): IORedis {

@@ -61,7 +61,7 @@ export interface TransactionTarget {
   readonly asking?: boolean;
 }
 
-/** What a cluster knows of the keys of a transaction. */
+/** Places a transaction in a cluster. */
 export interface ClusterPlacement {
   /** The slot of all keys, the watched ones given without their prefix; throws a
    * `CommandRefusedError` if they are in several. */
@@ -265,14 +265,9 @@ async function execute(
   commands: readonly IORedisCommand[],
 ): Promise<unknown[] | null> {
   const end = observer?.batch(commands, "MULTI");
-  try {
-    const replies = await send(config.name, lease, commands);
-    end?.();
-    return replies;
-  } catch (error) {
-    end?.(error);
-    throw error;
-  }
+  const replies = send(config.name, lease, commands);
+  if (end !== undefined) replies.then(() => end(), end);
+  return await replies;
 }
 
 async function send(

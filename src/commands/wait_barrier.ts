@@ -6,7 +6,7 @@ import { WAITS } from "../resilience/command_table.ts";
 
 /**
  * Channel of the message that goes before a WAIT. A user's ACL has to allow it, and
- * whoever subscribes to every channel sees it.
+ * subscribers of all channels see it.
  */
 export const WAIT_CHANNEL = "mooring:wait";
 
@@ -23,7 +23,7 @@ export function waitsForWrites({ tracking }: TrackedCommand): boolean {
 
 /**
  * Makes a WAIT that follows on the same connection cover all writes that the server has
- * run by then, whoever made them.
+ * run by then, on whatever connection.
  *
  * A WAIT waits for the replication offset that its own connection has reached. Up to Redis
  * 7.2 and Valkey 8.0 every command moves that offset to the server's; on Redis 8 and Valkey

@@ -81,7 +81,7 @@ export function makeBlocking(
   });
 }
 
-/** What a cluster knows of the keys of a transaction: all must be in one slot. */
+/** Places the transactions of a database in a cluster: all keys must be in one slot. */
 export function placeInCluster(
   { config, servers, statistics }: SharedParts,
 ): ClusterPlacement {
@@ -146,7 +146,7 @@ export async function leaseForTransaction(
     redis: loan.redis,
     send: (command) => loan.send(command),
     release: () => {
-      // It may be somebody else's by now.
+      // Another caller may have the connection by now.
       if (isOver) return;
       isOver = true;
       for (const how of uncounted) how();

@@ -203,7 +203,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * Closes the process-wide manager, if there is one.
    *
    * @param options How long commands may take to finish.
-   * @returns What was cut.
+   * @returns How many commands were cut.
    */
   static closeShared(options: CloseOptions = {}): Promise<CloseReport> {
     return sharedManager?.closeAll(options) ?? Promise.resolve({ cutCommands: 0 });
@@ -316,13 +316,13 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
-   * Sends commands together and tells what became of each.
+   * Sends commands together, and gives the outcome of each.
    *
    * @param database Name or number of the database.
    * @param fill Called with the pipeline; what it adds is sent when it returns, and
    * nothing is sent if it throws.
    * @param options `settle: true`.
-   * @returns What became of each command, in order.
+   * @returns The outcome of each command, in order.
    * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
    */
   pipeline(
@@ -331,15 +331,15 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
     options: PipelineOptions & { settle: true },
   ): Promise<BatchResult[]>;
   /**
-   * Sends commands together and gives their replies. They run in order; commands of
-   * other callers may come in between. Any number will do: they go out in chunks of
-   * 1,000 commands or 1 MiB, two of which are under way at most.
+   * Sends commands together, and gives their replies. They run in order; commands of other
+   * callers may run in between. Any number of commands is sent, in chunks of 1,000 commands or
+   * 1 MiB, of which two are in flight at most.
    *
    * @param database Name or number of the database.
    * @param fill Called with the pipeline; what it adds is sent when it returns, and
    * nothing is sent if it throws. Its second argument has the same commands, typed: a
    * callback that returns an array of what they give gets a tuple of those replies.
-   * @param options `settle: true` gives what became of each instead of throwing.
+   * @param options `settle: true` gives the outcome of each instead of throwing.
    * @returns The replies, in order.
    * @throws {PipelineError} If a command failed; it carries every reply and error.
    * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
@@ -358,10 +358,10 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
-   * Runs commands at once and all together (MULTI, EXEC) on a connection of their own;
-   * again, after a short random wait, while a watched key changes in between. Where the
-   * server says "not now" (READONLY, TRYAGAIN, LOADING …) and has applied nothing, it is
-   * tried again as a whole until `commandTimeoutMs` after the call.
+   * Runs commands in one transaction (MULTI, EXEC) on a connection of its own; again, after a
+   * random wait of up to 200 ms, while a watched key changes in between. A transaction that
+   * the server refuses for now (READONLY, TRYAGAIN, LOADING …), so that nothing was applied, is
+   * retried as a whole until `commandTimeoutMs` after the call.
    *
    * @param database Name or number of the database.
    * @param fill Reads what it needs from its second argument and adds commands to its
@@ -472,9 +472,9 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
-   * Connects every database, and waits for all of them, also where one has failed.
+   * Connects every database, and waits for all of them, even if one has failed.
    *
-   * @param options `signal` ends the wait; `settle: true` gives what became of each database
+   * @param options `signal` ends the wait; `settle: true` gives the outcome of each database
    * instead of throwing.
    * @returns For each database `undefined`; with `settle: true` the error that kept it from
    * connecting, where there was one.
@@ -518,8 +518,8 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
-   * What commands and connections of all databases did: commands in the window, which is
-   * since the start or since the last reset; connections since the start.
+   * The numbers of all databases: commands in the window, which is since the start or since
+   * the last reset; connections since the start.
    *
    * @param options `reset: true` ends the window with this snapshot and begins a new one;
    * nothing is lost or counted twice in between. Text metrics know no window.
@@ -553,7 +553,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
-   * All numbers as text metrics for Prometheus, in the text exposition format 0.0.4:
+   * All numbers as metrics for Prometheus, in the text exposition format 0.0.4:
    * every name begins with `mooring_redis_`, every line has the labels `database` and `db`.
    * Counters are since the start.
    *
@@ -629,7 +629,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
-   * How well the databases serve, as far as is known without asking.
+   * The health of all databases, as far as is known without asking a server.
    *
    * @returns A frozen snapshot.
    */
@@ -638,10 +638,10 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
-   * Asks every database now.
+   * Checks every database now.
    *
    * @param options `signal` ends the wait: the call rejects with its reason.
-   * @returns How well they serve.
+   * @returns Their health.
    * @throws {ManagerClosedError} If the manager has been closed.
    */
   async healthCheck(options: { signal?: AbortSignal } = {}): Promise<HealthStatus> {
@@ -692,7 +692,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * Calling it again gives the same report.
    *
    * @param options How long commands may take to finish.
-   * @returns What was cut.
+   * @returns How many commands were cut.
    * @throws {RangeError} If `drainMs` is negative or not a number; nothing is closed then.
    */
   closeAll(options: CloseOptions = {}): Promise<CloseReport> {
@@ -714,10 +714,10 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
-   * Listens to what happens; nothing depends on anybody listening.
+   * Adds a listener to one kind of event; see {@linkcode ManagerEventMap}.
    *
    * @param type Name of the event.
-   * @param listener Called with the event; its `detail` tells what happened.
+   * @param listener Called with the event; its `detail` says what happened.
    * @param options As for every `EventTarget`.
    */
   addEventListener<K extends keyof ManagerEventMap>(
@@ -729,7 +729,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
-   * Stops listening.
+   * Removes a listener.
    *
    * @param type Name of the event.
    * @param listener The listener.

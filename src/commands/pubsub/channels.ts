@@ -1,7 +1,7 @@
 import type { Subscription } from "./subscription.ts";
 import type { Target } from "./types.ts";
 
-/** A channel, pattern or shard channel that somebody subscribes to. */
+/** A channel, pattern or shard channel that has subscribers. */
 export interface Channel {
   /** What it is. */
   readonly target: Target;

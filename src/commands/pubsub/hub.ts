@@ -73,8 +73,8 @@ const UNDO = {
  *   └──── last channel gone ────┴── from any
  * ```
  *
- * After a loss everything is subscribed to again. Whoever was subscribed before gets a gap,
- * as messages that were published meanwhile are gone.
+ * After a loss everything is subscribed to again. Earlier subscribers get a gap, as
+ * messages that were published meanwhile are gone.
  */
 export class SubscriptionHub {
   readonly #options: HubOptions;
@@ -202,7 +202,7 @@ export class SubscriptionHub {
     );
   }
 
-  /** Ends what the state at hand has, and begins another. */
+  /** Releases what the current state holds, and enters another. */
   #transition(next: State): void {
     const last = this.#state;
     this.#state = next;

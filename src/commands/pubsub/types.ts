@@ -29,7 +29,7 @@ export interface SubscriptionGap {
   readonly reason: "reconnected" | "overflow";
   /** How many messages were dropped; unknown, and left out, after a lost connection. */
   readonly lost?: number;
-  /** How long nobody was subscribed, in milliseconds, after a lost connection. */
+  /** How long the subscription was interrupted, in milliseconds, after a lost connection. */
   readonly downMs?: number;
 }
 
