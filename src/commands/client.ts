@@ -45,7 +45,7 @@ export interface CommandRoute {
 /** The settings of a database that its client uses. */
 type ClientConfig = Pick<RedisConfig, "name" | "db" | "keyPrefix" | "decodeResponses">;
 
-/** The library wants a way to connect; a client has none, its manager has. */
+/** Refuses to connect: other clients that are made with this one's options, too. */
 class NoConnector {
   connect(): Promise<never> {
     return Promise.reject(new Error("a managed client opens no connection of its own"));

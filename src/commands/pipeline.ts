@@ -131,14 +131,10 @@ function endOfChunk(commands: readonly IORedisCommand[], start: number): number 
   const most = Math.min(commands.length, start + CHUNK_COMMANDS);
   let length = 0;
   let end = start;
-  while (end < most && length < CHUNK_LENGTH) length += lengthOf(commands[end++]!);
+  for (; end < most && length < CHUNK_LENGTH; end++) {
+    for (const arg of commands[end]!.args) length += (arg as string).length ?? 0;
+  }
   return end;
-}
-
-function lengthOf({ args }: IORedisCommand): number {
-  let length = 0;
-  for (const arg of args) length += (arg as string | Uint8Array).length ?? 0;
-  return length;
 }
 
 /** What became of each command so far. */
@@ -148,17 +144,13 @@ class Outcome {
   /** Those that are not answered: an answered one is let go, its arguments with it. */
   readonly #commands: (IORedisCommand | undefined)[];
   readonly #failures = new Map<number, { error: Error; delivery: Delivery }>();
-  #isCut = false;
+  /** Whether the connection failed: what has not been sent must not be any more. */
+  isCut = false;
 
   constructor(database: string, commands: (IORedisCommand | undefined)[]) {
     this.#database = database;
     this.#commands = commands;
     this.replies = new Array(commands.length);
-  }
-
-  /** Whether the connection failed: what has not been sent must not be any more. */
-  get isCut(): boolean {
-    return this.#isCut;
   }
 
   /** The error of the first command that failed. */
@@ -175,7 +167,7 @@ class Outcome {
         this.replies[start + i] = reply;
         this.#commands[start + i] = undefined;
       }, (error: Error) => {
-        if (!isReplyError(error)) this.#isCut = true;
+        if (!isReplyError(error)) this.isCut = true;
         this.#commands[start + i] = undefined;
         this.#failures.set(start + i, { error, delivery: deliveryOf(error) });
       })

@@ -216,9 +216,8 @@ export class TransactionRetry {
 
   /** Waits before the next try. */
   pause(delayMs: number): Promise<void> {
-    const { signal } = this.#wait;
     // Not a timer of the clock: those let the process end, and a caller waits for this.
-    return delay(delayMs, signal === undefined ? {} : { signal });
+    return delay(delayMs, { signal: this.#wait.signal });
   }
 }
 

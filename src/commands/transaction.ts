@@ -105,7 +105,12 @@ export async function runTransaction(
   const { client, cluster } = parts;
   const { watch = [], maxAttempts = MAX_ATTEMPTS, signal } = options;
   const isWatching = watch.length > 0;
-  checkAttempts(maxAttempts);
+  if (!(Number.isInteger(maxAttempts) && maxAttempts >= 1)) {
+    throw new RangeError(
+      `Cannot try the transaction as maxAttempts must be an integer of 1 or more: ` +
+        `current value is ${maxAttempts}`,
+    );
+  }
   signal?.throwIfAborted();
   const retry = new TransactionRetry(parts, options);
   const send = (command: IORedisCommand) =>
@@ -317,12 +322,4 @@ function refusalOf(
     return { ok: false, error, delivery: isAborted ? "never-sent" : "rejected" };
   });
   return new TransactionError(database, results.some(({ ok }) => ok), results, cause);
-}
-
-function checkAttempts(maxAttempts: number): void {
-  if (Number.isInteger(maxAttempts) && maxAttempts >= 1) return;
-  throw new RangeError(
-    `Cannot try the transaction as maxAttempts must be an integer of 1 or more: ` +
-      `current value is ${maxAttempts}`,
-  );
 }
