@@ -91,7 +91,7 @@ Deno.test("BlockingCommands.failed() releases after an error reply, destroys aft
   assertEquals(told, [wrong, LOST]);
 });
 
-Deno.test("BlockingCommands.failed() tries again on another lease where that is judged right", async () => {
+Deno.test("BlockingCommands.failed() retries on another lease where the policy says so", async () => {
   let retries = 0;
   const { blocking, log, told } = stage({
     decide: () => ({ retry: ++retries === 1, delayMs: 0, reresolve: true }),
@@ -105,7 +105,7 @@ Deno.test("BlockingCommands.failed() tries again on another lease where that is 
   assertEquals(told, [LOST]);
 });
 
-Deno.test("BlockingCommands.run() tells what kept it from a lease", async () => {
+Deno.test("BlockingCommands.run() rejects with what kept it from a lease", async () => {
   const error = new Error("none is free");
   const { blocking, told } = stage({ acquire: () => Promise.reject(error) });
   await run(blocking);
@@ -134,7 +134,7 @@ Deno.test("BlockingCommands.run() gives a lease back that the command must not b
 
 const UNBLOCKED = new ReplyError("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
-Deno.test("BlockingCommands.close() unblocks what waits, and tells that the manager is closed", async () => {
+Deno.test("BlockingCommands.close() unblocks what waits, and rejects as the manager is closed", async () => {
   const { blocking, log, told } = stage();
   const command = await run(blocking);
   const closed = blocking.close(1000);
@@ -165,7 +165,7 @@ Deno.test("BlockingCommands.close() destroys where the server cannot be asked, a
   }
 });
 
-Deno.test("BlockingCommands.abort() tells the reply that came all the same, and holds the lease until UNBLOCK is answered", async () => {
+Deno.test("BlockingCommands.abort() resolves with a reply that came nevertheless, and holds the lease until UNBLOCK is answered", async () => {
   const answer = Promise.withResolvers<boolean>();
   const { blocking, log } = stage({ unblock: () => answer.promise });
   const command = await run(blocking);
@@ -179,7 +179,7 @@ Deno.test("BlockingCommands.abort() tells the reply that came all the same, and 
   assertEquals(log, ["send 1", "replied", "release 1"]);
 });
 
-Deno.test("BlockingCommands.abort() tells the reason where nothing was taken, and goes on asking until the server has seen the command", async () => {
+Deno.test("BlockingCommands.abort() rejects with the reason where nothing was taken, and repeats UNBLOCK until the server has seen the command", async () => {
   let asked = 0;
   const { blocking, clock, log, told } = stage({
     unblock: () => Promise.resolve(++asked === 3),
@@ -194,7 +194,7 @@ Deno.test("BlockingCommands.abort() tells the reason where nothing was taken, an
   assertEquals([told, log], [[reason], ["send 1", "release 1"]]);
 });
 
-Deno.test("BlockingCommands.abort() is ambiguous where the server's word does not come in a second", async () => {
+Deno.test("BlockingCommands.abort() is ambiguous where the server does not answer in a second", async () => {
   const { blocking, clock, log, told } = stage();
   const command = await run(blocking);
   const reason = new Error("enough");
@@ -209,7 +209,7 @@ Deno.test("BlockingCommands.abort() is ambiguous where the server's word does no
   assertEquals([blocking.size, clock.pending], [0, 0]);
 });
 
-Deno.test("BlockingCommands.abort() of one that waits for a lease is told at once, and ends the wait", async () => {
+Deno.test("BlockingCommands.abort() of one that waits for a lease rejects at once, and ends the wait", async () => {
   let waiting: AbortSignal | undefined;
   const { blocking, log, told } = stage({
     acquire: (_command, signal) => {
@@ -244,7 +244,7 @@ Deno.test("BlockingCommands.run() keeps its caller's deadline from the call on, 
   }
 });
 
-Deno.test("BlockingCommands.run() is ambiguous where no word comes within 100 ms of its caller's deadline", async () => {
+Deno.test("BlockingCommands.run() is ambiguous where no answer comes within 100 ms of its caller's deadline", async () => {
   const { blocking, clock, log, told } = stage();
   const command = track(new Command("blpop", ["q", "0"]), OTHER, 1000);
   command.promise.catch(() => {});

@@ -110,7 +110,7 @@ Deno.test("RetryPolicy.decide() counts what the budget alone refuses, and asks i
   assertEquals(refused, 2);
 });
 
-Deno.test("RetryPolicy.decide() tells what an error says of the server", () => {
+Deno.test("RetryPolicy.decide() reports what an error says of the server", () => {
   const policy = policyWith(new FakeClock());
   const say = (text: string) => {
     const { reresolve, notReady } = policy.decide(

@@ -116,7 +116,7 @@ for (const [what, error, delayMs] of CASES) {
   });
 }
 
-Deno.test("TransactionRetry tries again what the table of reply errors says, and nothing else", () => {
+Deno.test("TransactionRetry retries what the table of reply errors says, and nothing else", () => {
   for (const { action, code } of REPLY_ERRORS.values()) {
     const { retry } = retryWith(new FakeClock());
     const delayMs = retry.delayAfter(refused([DROPPED, failed(says(`${code} because`))]));

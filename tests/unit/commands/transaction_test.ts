@@ -145,7 +145,7 @@ function loadingFirst(at: string, sent: IORedisCommand[]) {
 }
 
 for (const at of ["multi", "set", "exec"]) {
-  Deno.test(`runTransaction() tries it again where ${at} meets "not now", with the same commands`, async () => {
+  Deno.test(`runTransaction() retries where ${at} is refused for now, with the same commands`, async () => {
     const log: string[] = [];
     const sent: IORedisCommand[] = [];
     let runs = 0;
@@ -164,7 +164,7 @@ for (const at of ["multi", "set", "exec"]) {
   });
 }
 
-Deno.test('runTransaction() reads afresh where it watches, and where its reads meet "not now"', async () => {
+Deno.test("runTransaction() reads again where it watches, and where its reads are refused for now", async () => {
   const log: string[] = [];
   const sent: IORedisCommand[] = [];
   const answer = loadingFirst("get", sent);
@@ -184,7 +184,7 @@ Deno.test('runTransaction() reads afresh where it watches, and where its reads m
   assertEquals(log, ["watch", "retried", "forget", "release", "watch", "release"]);
 });
 
-Deno.test("runTransaction() tells at once what its callback has of another server", async () => {
+Deno.test("runTransaction() rejects at once with an error that its callback has of another server", async () => {
   const log: string[] = [];
   const parts = partsWith(new FakeClock(), log, () => Promise.resolve("QUEUED"));
   const error = new ReplyError(LOADING);

@@ -109,7 +109,7 @@ Deno.test("HealthEndpoint does not wait for a database that does not answer", as
   assertEquals([main.checks, cache.checks], [1, 2]);
 });
 
-Deno.test("HealthEndpoint asks only the databases that are named, and knows the others not", async () => {
+Deno.test("HealthEndpoint checks only the databases that are named, and refuses unknown ones", async () => {
   const { main, cache, ask } = setup();
   cache.answer.resolve(true);
   const one = await ask("/readyz?database=cache");
