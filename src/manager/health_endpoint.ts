@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { PROMETHEUS_CONTENT_TYPE } from "../observability/prometheus_text.ts";
-import type { DatabaseHealth } from "../observability/types.ts";
+import type { Servers } from "../servers/servers.ts";
 
 /** How long a database may take to answer a readiness probe, in milliseconds: an
  * orchestrator gives the whole request 1 s by default. */
@@ -9,10 +9,7 @@ const ANSWER_WITHIN_MS = 800;
 /** A database, as far as readiness goes. */
 export interface Probed {
   readonly name: string;
-  /** How well it serves, as far as is known. */
-  health(): DatabaseHealth;
-  /** Asks its server now, and gives whether it serves. */
-  check(): Promise<boolean>;
+  readonly servers: Pick<Servers, "check" | "health">;
 }
 
 /** The manager that the endpoint reports on. */
@@ -90,7 +87,7 @@ export class HealthEndpoint {
 
   async #readinessOf(database: Probed) {
     const serves = await this.#checkInTime(database);
-    const { state, reason, since } = database.health();
+    const { state, reason, since } = database.servers.health();
     if (serves === true || state !== "healthy") {
       return { ready: serves === true, state, reason, since };
     }
@@ -113,7 +110,7 @@ export class HealthEndpoint {
 
   #check(database: Probed): Promise<boolean> {
     const { name } = database;
-    const check = this.#checks.get(name) ?? database.check()
+    const check = this.#checks.get(name) ?? database.servers.check()
       .catch(() => false)
       .finally(() => this.#checks.delete(name));
     this.#checks.set(name, check);

@@ -159,12 +159,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
     this.#endpoint = new HealthEndpoint({
       isClosed: () => this.isClosed,
       uptimeSeconds: () => this.#uptimeSeconds,
-      databases: () =>
-        this.#databases.all.map(({ name, servers }) => ({
-          name,
-          health: () => servers.health(),
-          check: () => servers.check(),
-        })),
+      databases: () => this.#databases.all,
       metrics: () => this.toPrometheus(),
     }, clock);
     this.#telemetry = makeTelemetry(telemetry, (message) => {

@@ -8,6 +8,7 @@ class FakeDatabase implements Probed {
   answer = Promise.withResolvers<boolean>();
   state: DatabaseHealth["state"] = "healthy";
   reason = "connected";
+  readonly servers = this;
 
   constructor(readonly name: string) {}
 
