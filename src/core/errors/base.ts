@@ -123,16 +123,6 @@ export class RedisManagerError extends Error {
 /**
  * What a command has taken in words, for messages.
  *
- * @example Usage
- * ```ts
- * import { describeSpent } from "@mooring/redis";
- * import { assertEquals } from "@std/assert";
- *
- * const spent = { attempts: 2, elapsed: { waitingMs: 12, answeringMs: 288 } };
- * assertEquals(describeSpent(spent), " (2 attempts, waiting 12 ms, answering 288 ms)");
- * assertEquals(describeSpent({}), "");
- * ```
- *
  * @param spent What it has taken.
  * @returns Text in brackets, with a space before it; empty if nothing is known.
  */
