@@ -142,18 +142,15 @@ export async function runTransaction(
         if (lease === undefined) throw error;
         redirect = redirectOf(cluster, error as Error, lease.endpoint);
         // A read of the callback's in another slot is redirected by its own client.
-        const isFollowed = redirect !== undefined && redirect.slot === slot &&
-          redirects++ < MAX_REDIRECTS;
-        const delayMs = isFollowed ? 0 : retry.delayAfter(error);
+        if (redirect?.slot !== slot || redirects === MAX_REDIRECTS) redirect = undefined;
+        redirects = redirect === undefined ? 0 : redirects + 1;
+        const delayMs = redirect === undefined ? retry.delayAfter(error) : 0;
         if (delayMs === undefined) throw error;
         lease.forget?.();
         // Others may have it meanwhile, and it may lead to the wrong server.
         lease.release();
         lease = undefined;
-        if (isFollowed) continue;
-        redirect = undefined;
-        redirects = 0;
-        await retry.pause(delayMs);
+        if (redirect === undefined) await retry.pause(delayMs);
         continue;
       }
       if (attempt === maxAttempts) {
