@@ -32,7 +32,6 @@ const LAYERS: readonly (readonly string[])[] = [
   ["connection"],
   ["pool", "commands", "topology", "health"],
   ["servers"],
-  ["database"],
   ["manager"],
 ];
 

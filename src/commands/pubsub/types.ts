@@ -20,19 +20,20 @@ export interface SubscriptionMessage<M = string> {
   readonly message: M;
 }
 
-/** Messages may be missing, or are. */
+/** Messages may be missing, or were dropped. */
 export interface SubscriptionGap {
   /** What kind of item it is. */
   readonly kind: "gap";
-  /** The connection was lost and is there again, or the consumer was too slow. */
+  /** `reconnected`: the connection was lost and is there again. `overflow`: the consumer was
+   * too slow. */
   readonly reason: "reconnected" | "overflow";
   /** How many messages were dropped; unknown, and left out, after a lost connection. */
   readonly lost?: number;
-  /** How long nobody was subscribed, in milliseconds, after a lost connection. */
+  /** How long the subscription was interrupted, in milliseconds, after a lost connection. */
   readonly downMs?: number;
 }
 
-/** What a subscription gives, in order. */
+/** What iterating a subscription gives, in order. */
 export type SubscriptionItem<M = string> = SubscriptionMessage<M> | SubscriptionGap;
 
 /**
@@ -44,7 +45,7 @@ export type MessageHandler<M = string> = (
   pattern?: string,
 ) => unknown;
 
-/** How a subscription goes. */
+/** Options of a subscription: how much may wait for a slow consumer, and what happens to more. */
 export interface SubscribeOptions {
   /** Most messages that wait for a slow consumer, 1 or more. Default 1,000. */
   maxQueued?: number;
@@ -66,24 +67,16 @@ export interface SubscribeOptions {
   binary?: boolean;
 }
 
-/** What Redis calls the three kinds of subscription. */
-export type SubscriptionKind = "subscribe" | "psubscribe" | "ssubscribe";
-
 /** One thing to subscribe to. */
 export interface Target {
-  /** Its kind. */
-  readonly kind: SubscriptionKind;
+  /** The command that subscribes to it. */
+  readonly kind: "subscribe" | "psubscribe" | "ssubscribe";
   /** Name or pattern, as the caller gave it. */
   readonly name: string;
 }
 
-/**
- * Lists what to subscribe to, each once.
- *
- * @param targets What the caller gave.
- * @returns One entry each.
- * @throws {TypeError} If there is nothing to subscribe to, or a name is no string.
- */
+/** Lists what to subscribe to, each once; throws a `TypeError` if that is nothing, or a name
+ * is no string. */
 export function listTargets(targets: SubscriptionTargets): Target[] {
   const named = isList(targets) ? { channels: targets } : targets;
   const { channels = [], patterns = [], shards = [] } = named;

@@ -1,35 +1,34 @@
-import { OverloadedError } from "../core/errors/mod.ts";
-import { Backlog } from "./subscription_backlog.ts";
+import { OverloadedError } from "../../core/errors/pool.ts";
 import type {
   MessageHandler,
   SubscribeOptions,
   SubscriptionGap,
   SubscriptionItem,
-} from "./subscription_types.ts";
+} from "./types.ts";
 
-/** What a subscription needs of the hub that feeds it. */
+/**
+ * What a subscription needs of the hub that feeds it.
+ *
+ * @internal
+ */
 export interface SubscriptionParts<M> {
   /** Name of the database. */
   readonly database: string;
   /** Takes the messages; without it they are iterated. */
   readonly handler: MessageHandler<M> | undefined;
-  /** How it goes. */
+  /** The caller's options. */
   readonly options: SubscribeOptions;
   /** Turns a message into what the consumer wants. */
   readonly decode: (message: Uint8Array) => M;
-  /** Takes the interest back. */
+  /** Unsubscribes from the hub. */
   readonly leave: () => Promise<void>;
-  /** Told of what was dropped, when the consumer gets to it. */
+  /** Called with a gap for dropped messages, when the consumer gets to it. */
   readonly dropped: (gap: SubscriptionGap) => void;
-  /** Told of what the handler threw. */
+  /** Called with what the handler threw. */
   readonly handlerFailed: (error: unknown, channel: string) => void;
 }
 
-/** Somebody who waits for the next item. */
-interface Taker<M> {
-  resolve(result: IteratorResult<SubscriptionItem<M>, undefined>): void;
-  reject(error: Error): void;
-}
+type Next<M> = IteratorResult<SubscriptionItem<M>, undefined>;
 
 type State =
   | { readonly name: "open" }
@@ -41,10 +40,10 @@ const MAX_QUEUED = 1000;
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 
 /**
- * An interest in channels, until it is given up. With a handler, messages go there, one
+ * A subscription to channels, until it is ended. With a handler, messages go there, one
  * at a time; without one, it is iterated: `for await (const item of subscription)` gives
  * messages, and gaps where some may be missing. Iterating ends when it is unsubscribed, or
- * the manager is closed and what waited has been given.
+ * the manager is closed and the messages that waited have been given.
  *
  * @example Usage
  * ```ts
@@ -69,20 +68,19 @@ export class Subscription<M = string>
   readonly #backlog: Backlog<M>;
   readonly #ended = Promise.withResolvers<Error | undefined>();
   #state: State = { name: "open" };
-  #takers: Taker<M>[] = [];
-  /** Whether the handler is at work. */
-  #busy = false;
+  /** Callers of the iterator that wait for the next item. */
+  #waiting: PromiseWithResolvers<Next<M>>[] = [];
+  /** Whether the handler is running. */
+  #isBusy = false;
 
   /**
-   * Made by the manager; use {@linkcode RedisConnectionManager.subscribe}.
+   * Made by {@linkcode RedisConnectionManager.subscribe}.
    *
-   * @param parts What it needs of the hub that feeds it.
-   * @throws {RangeError} If a limit is no integer of 1 or more.
+   * @internal
    */
   constructor(parts: SubscriptionParts<M>) {
-    const { maxQueued = MAX_QUEUED, maxQueuedBytes = MAX_QUEUED_BYTES } = parts.options;
     this.#parts = parts;
-    this.#backlog = new Backlog({ maxQueued, maxQueuedBytes });
+    this.#backlog = new Backlog(parts.options);
   }
 
   /** Whether it is over. */
@@ -109,8 +107,8 @@ export class Subscription<M = string>
   }
 
   /**
-   * Gives the interest up; the last one to do so closes the connection. What waits is
-   * dropped, and counted in `dropped`. Calling it again does nothing.
+   * Ends the subscription; the last one of a database closes their connection. Messages that
+   * wait are dropped, and counted in `dropped`. Calling it again does nothing.
    */
   async unsubscribe(): Promise<void> {
     if (this.#state.name === "ended") return;
@@ -118,7 +116,7 @@ export class Subscription<M = string>
     await this.#parts.leave();
   }
 
-  /** Gives the interest up. */
+  /** Ends the subscription. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.unsubscribe();
   }
@@ -143,11 +141,9 @@ export class Subscription<M = string>
   }
 
   /**
-   * Takes a message; for the hub.
+   * Takes a message of the hub.
    *
-   * @param message The message.
-   * @param channel Its channel.
-   * @param pattern The pattern that it came by.
+   * @internal
    */
   deliver(message: Uint8Array, channel: string, pattern?: string): void {
     if (this.#state.name === "ended") return;
@@ -168,18 +164,18 @@ export class Subscription<M = string>
   }
 
   /**
-   * Takes a gap; for the hub.
+   * Takes a gap of the hub.
    *
-   * @param gap The gap.
+   * @internal
    */
   deliverGap(gap: SubscriptionGap): void {
     if (this.#state.name === "open") this.#take(gap, 0);
   }
 
   /**
-   * Ends it because of an error; for the hub.
+   * Ends it because of an error of the hub.
    *
-   * @param error Why.
+   * @internal
    */
   fail(error: Error): void {
     if (this.#state.name === "ended") return;
@@ -187,7 +183,11 @@ export class Subscription<M = string>
     void this.#parts.leave();
   }
 
-  /** Ends it because the manager was closed; for the hub. */
+  /**
+   * Ends it because the manager was closed.
+   *
+   * @internal
+   */
   close(): void {
     // An iterator still gives what waits; a handler is called no more.
     const keeps = this.#parts.handler === undefined;
@@ -197,11 +197,10 @@ export class Subscription<M = string>
   #take(item: SubscriptionItem<M>, bytes: number): void {
     this.#backlog.push(item, bytes);
     if (this.#parts.handler !== undefined) {
-      if (!this.#busy) void this.#handle(this.#parts.handler);
+      if (!this.#isBusy) void this.#handle(this.#parts.handler);
       return;
     }
-    const taker = this.#takers.shift();
-    if (taker !== undefined) taker.resolve({ done: false, value: this.#shift()! });
+    this.#waiting.shift()?.resolve({ done: false, value: this.#shift()! });
   }
 
   #shift(): SubscriptionItem<M> | undefined {
@@ -210,9 +209,9 @@ export class Subscription<M = string>
     return item;
   }
 
-  /** Hands items to the handler until none waits; at once, unless it gives a promise. */
+  /** Hands items to the handler until none waits; synchronously, unless it gives a promise. */
   async #handle(handler: MessageHandler<M>): Promise<void> {
-    this.#busy = true;
+    this.#isBusy = true;
     for (let item = this.#shift(); item !== undefined; item = this.#shift()) {
       const channel = item.kind === "message" ? item.channel : "";
       try {
@@ -224,10 +223,10 @@ export class Subscription<M = string>
         this.#parts.handlerFailed(error, channel);
       }
     }
-    this.#busy = false;
+    this.#isBusy = false;
   }
 
-  #next(): Promise<IteratorResult<SubscriptionItem<M>, undefined>> {
+  #next(): Promise<Next<M>> {
     const item = this.#shift();
     if (item !== undefined) return Promise.resolve({ done: false, value: item });
     if (this.#state.name === "ended") {
@@ -237,19 +236,129 @@ export class Subscription<M = string>
       if (error !== undefined) return Promise.reject(error);
       return Promise.resolve({ done: true, value: undefined });
     }
-    return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }));
+    const next = Promise.withResolvers<Next<M>>();
+    this.#waiting.push(next);
+    return next.promise;
   }
 
   #end(error: Error | undefined, keepsBacklog = false): void {
     if (!keepsBacklog) this.#backlog.clear();
-    const [first, ...others] = this.#takers;
-    this.#takers = [];
+    const [first, ...others] = this.#waiting.splice(0);
     this.#state = { name: "ended", error: first === undefined ? error : undefined };
     if (error === undefined) first?.resolve({ done: true, value: undefined });
     else first?.reject(error);
-    for (const taker of others) taker.resolve({ done: true, value: undefined });
+    for (const next of others) next.resolve({ done: true, value: undefined });
     this.#ended.resolve(error);
   }
+}
+
+interface Entry<M> {
+  readonly item: SubscriptionItem<M>;
+  readonly bytes: number;
+}
+
+/**
+ * The items that wait for a slow consumer, bounded by count and bytes. Dropped items are
+ * replaced by a gap before the item that comes after them.
+ */
+export class Backlog<M> {
+  readonly #maxQueued: number;
+  readonly #maxQueuedBytes: number;
+  #entries: Entry<M>[] = [];
+  #head = 0;
+  #bytes = 0;
+  /** Messages dropped since the last item was taken; `undefined` if nothing was. */
+  #lost: number | undefined;
+  #dropped = 0;
+
+  constructor(options: SubscribeOptions) {
+    const { maxQueued = MAX_QUEUED, maxQueuedBytes = MAX_QUEUED_BYTES } = options;
+    checkLimit("maxQueued", maxQueued);
+    checkLimit("maxQueuedBytes", maxQueuedBytes);
+    this.#maxQueued = maxQueued;
+    this.#maxQueuedBytes = maxQueuedBytes;
+  }
+
+  /** Items that wait. */
+  get size(): number {
+    return this.#entries.length - this.#head;
+  }
+
+  /** Bytes of the messages that wait. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Messages dropped so far. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** The limit for which an item of this size would have others dropped; `undefined` if
+   * there is room for it. */
+  excess(bytes: number): { what: string; current: number; limit: number } | undefined {
+    const { size } = this;
+    if (size === 0) return undefined;
+    if (size >= this.#maxQueued) {
+      return { what: "messages", current: size, limit: this.#maxQueued };
+    }
+    const current = this.#bytes + bytes;
+    const limit = this.#maxQueuedBytes;
+    return current > limit ? { what: "bytes of messages", current, limit } : undefined;
+  }
+
+  /** Adds an item, and drops the oldest ones that it leaves no room for. */
+  push(item: SubscriptionItem<M>, bytes: number): void {
+    while (this.excess(bytes) !== undefined) this.#drop();
+    this.#entries.push({ item, bytes });
+    this.#bytes += bytes;
+  }
+
+  /** Takes the oldest item, or a gap in place of those that were dropped before it;
+   * `undefined` if nothing waits. */
+  shift(): SubscriptionItem<M> | undefined {
+    if (this.#lost !== undefined) {
+      const gap: SubscriptionGap = { kind: "gap", reason: "overflow", lost: this.#lost };
+      this.#lost = undefined;
+      return gap;
+    }
+    return this.#take()?.item;
+  }
+
+  /** Drops all that waits, and counts it as dropped. */
+  clear(): void {
+    const left = this.#entries.slice(this.#head);
+    this.#dropped += left.filter(({ item }) => item.kind === "message").length;
+    this.#entries = [];
+    this.#head = this.#bytes = 0;
+    this.#lost = undefined;
+  }
+
+  #drop(): void {
+    // A gap that is dropped becomes part of the one that is reported in its place.
+    const count = this.#take()!.item.kind === "message" ? 1 : 0;
+    this.#lost = (this.#lost ?? 0) + count;
+    this.#dropped += count;
+  }
+
+  #take(): Entry<M> | undefined {
+    const entry = this.#entries[this.#head];
+    if (entry === undefined) return undefined;
+    this.#head++;
+    this.#bytes -= entry.bytes;
+    if (this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+    return entry;
+  }
+}
+
+function checkLimit(name: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1) return;
+  throw new RangeError(
+    `Cannot subscribe as ${name} must be an integer of 1 or more: current value is ${value}`,
+  );
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

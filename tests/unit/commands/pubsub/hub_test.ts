@@ -1,10 +1,20 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ReplyError } from "ioredis";
-import { SubscriptionHub } from "../../../src/commands/subscription_hub.ts";
-import type { SubscriberLease } from "../../../src/commands/subscription_hub.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import {
+  type SubscriberLease,
+  SubscriptionHub,
+} from "../../../../src/commands/pubsub/hub.ts";
+import { FakeClock } from "../../../support/fake_clock.ts";
 
 const decode = (message: Uint8Array) => message;
+
+const CONFIG = {
+  name: "main",
+  keyPrefix: "",
+  acquireTimeoutMs: 400,
+  commandTimeoutMs: 600,
+  healthCheckIntervalMs: 0,
+};
 
 /** A hub whose server refuses every channel; told of each refusal as it happens. */
 function refusingHub(refused: () => void) {
@@ -23,11 +33,8 @@ function refusingHub(refused: () => void) {
     destroy: () => {},
   } as unknown as SubscriberLease;
   const hub = new SubscriptionHub({
-    database: "main",
-    keyPrefix: "",
+    config: CONFIG,
     acquire: () => Promise.resolve(lease),
-    confirmTimeoutMs: 8000,
-    heartbeat: { intervalMs: 0, timeoutMs: 0 },
     emit: () => {},
     clock: new FakeClock(),
   });
@@ -61,8 +68,7 @@ Deno.test("SubscriptionHub.subscribe() waits no longer than its limit, however o
   const clock = new FakeClock();
   let opened = 0;
   const hub = new SubscriptionHub({
-    database: "main",
-    keyPrefix: "",
+    config: CONFIG,
     acquire: () => {
       opened++;
       let ended = () => {};
@@ -79,8 +85,6 @@ Deno.test("SubscriptionHub.subscribe() waits no longer than its limit, however o
         { connection, send, destroy: () => {} } as unknown as SubscriberLease,
       );
     },
-    confirmTimeoutMs: 1000,
-    heartbeat: { intervalMs: 0, timeoutMs: 0 },
     emit: () => {},
     clock,
   });

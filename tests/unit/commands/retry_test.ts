@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { RetryJudge, type RetryPolicy } from "../../../src/commands/retry_judge.ts";
+import { RetryPolicy, type RetrySettings } from "../../../src/commands/retry.ts";
 import type { TrackedCommand } from "../../../src/connection/tracked.ts";
 import {
   CommandTimeoutError,
@@ -8,20 +8,21 @@ import {
   ProtocolError,
 } from "../../../src/core/errors/mod.ts";
 import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
-import { ReplyError } from "ioredis";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { ReplyError } from "ioredis";
 
-function judgeWith(clock: FakeClock, policy: Partial<RetryPolicy> = {}): RetryJudge {
+function policyWith(
+  clock: FakeClock,
+  settings: Partial<RetrySettings> = {},
+): RetryPolicy {
   const budget = new RetryBudget({ clock, ratio: 0, minPerSecond: 10 });
-  return new RetryJudge({
-    maxRetries: 3,
-    retryDelayMs: 50,
-    retryOnTimeout: true,
-    retryWrites: false,
+  return new RetryPolicy({
+    config: { maxRetries: 3, retryDelayMs: 50, retryOnTimeout: true, retryWrites: false },
     budget,
-    refused: () => {},
-    ...policy,
-  }, clock);
+    statistics: { retryRefused: () => {} },
+    clock,
+    ...settings,
+  });
 }
 
 function command(kind: "read" | "write", changes: object = {}): TrackedCommand {
@@ -74,42 +75,45 @@ const CASES: [string, TrackedCommand, Error, Delivery, boolean][] = [
 ];
 
 for (const [what, tracked, error, delivery, retry] of CASES) {
-  Deno.test(`RetryJudge.judge() ${retry ? "tries" : "does not try"} again: ${what}`, () => {
+  Deno.test(`RetryPolicy.decide() ${retry ? "retries" : "does not retry"}: ${what}`, () => {
     assertEquals(
-      judgeWith(new FakeClock()).judge(tracked, error, delivery).retry,
+      policyWith(new FakeClock()).decide(tracked, error, delivery).retry,
       retry,
     );
   });
 }
 
-Deno.test("RetryJudge.judge() waits 200 ms at most for a server that is loading", () => {
-  const judge = judgeWith(new FakeClock());
+Deno.test("RetryPolicy.decide() waits 200 ms at most for a server that is loading", () => {
+  const policy = policyWith(new FakeClock());
   const error = new ReplyError("LOADING Redis is loading the dataset in memory");
   const delays = [1, 2, 3, 9].map((attempts) =>
-    judge.judge(command("read", { attempts }), error, "rejected").delayMs
+    policy.decide(command("read", { attempts }), error, "rejected").delayMs
   );
   assertEquals(delays, [100, 100, 200, 200]);
 });
 
-Deno.test("RetryJudge.judge() counts what the budget alone refuses, and asks it for nothing else", () => {
+Deno.test("RetryPolicy.decide() counts what the budget alone refuses, and asks it for nothing else", () => {
   const clock = new FakeClock();
   let refused = 0;
   const budget = new RetryBudget({ clock, ratio: 0, minPerSecond: 0.2 });
-  const judge = judgeWith(clock, { budget, refused: () => refused++ });
-  const lostRead = () => judge.judge(command("read"), lost("ambiguous"), "ambiguous");
-  const never = judge.judge(command("write"), lost("ambiguous"), "ambiguous");
+  const policy = policyWith(clock, {
+    budget,
+    statistics: { retryRefused: () => void refused++ },
+  });
+  const lostRead = () => policy.decide(command("read"), lost("ambiguous"), "ambiguous");
+  const never = policy.decide(command("write"), lost("ambiguous"), "ambiguous");
   assertEquals([never.retry, refused, budget.balance], [false, 0, 2]);
   assertEquals([lostRead().retry, lostRead().retry, refused], [true, true, 0]);
   assertEquals([lostRead().retry, lostRead().retry, refused], [false, false, 2]);
   const loading = new ReplyError("LOADING Redis is loading the dataset in memory");
-  assertEquals(judge.judge(command("read"), loading, "rejected").retry, true);
+  assertEquals(policy.decide(command("read"), loading, "rejected").retry, true);
   assertEquals(refused, 2);
 });
 
-Deno.test("RetryJudge.judge() tells what an error says of the server", () => {
-  const judge = judgeWith(new FakeClock());
+Deno.test("RetryPolicy.decide() reports what an error says of the server", () => {
+  const policy = policyWith(new FakeClock());
   const say = (text: string) => {
-    const { reresolve, notReady } = judge.judge(
+    const { reresolve, notReady } = policy.decide(
       command("write"),
       new ReplyError(text),
       "rejected",
@@ -124,10 +128,10 @@ Deno.test("RetryJudge.judge() tells what an error says of the server", () => {
   assertEquals(say("ERR unknown command"), [false, false]);
 });
 
-Deno.test("RetryJudge.judge() lets a deadline win", async () => {
+Deno.test("RetryPolicy.decide() lets a deadline win", async () => {
   const clock = new FakeClock();
-  const judge = judgeWith(clock);
+  const policy = policyWith(clock);
   await clock.advance(990);
   const error = new ReplyError("LOADING Redis is loading the dataset in memory");
-  assertEquals(judge.judge(command("read"), error, "rejected").retry, false);
+  assertEquals(policy.decide(command("read"), error, "rejected").retry, false);
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { Backlog } from "../../../src/commands/subscription_backlog.ts";
-import type { SubscriptionItem } from "../../../src/commands/subscription_types.ts";
+import { Backlog } from "../../../../src/commands/pubsub/subscription.ts";
+import type { SubscriptionItem } from "../../../../src/commands/pubsub/types.ts";
 
 function message(text: string): SubscriptionItem {
   return { kind: "message", channel: "c", message: text };
@@ -26,7 +26,7 @@ Deno.test("Backlog.shift() gives items in order, however many came and went", ()
   assertEquals([backlog.size, backlog.bytes, backlog.dropped], [0, 0, 0]);
 });
 
-Deno.test("Backlog.push() drops the oldest by count, and tells of it once", () => {
+Deno.test("Backlog.push() drops the oldest by count, and reports it once", () => {
   const backlog = new Backlog<string>({ maxQueued: 3, maxQueuedBytes: 1000 });
   for (const text of ["1", "2", "3", "4", "5"]) backlog.push(message(text), 1);
   assertEquals([backlog.size, backlog.dropped], [3, 2]);
@@ -44,7 +44,7 @@ Deno.test("Backlog.push() drops the oldest by bytes; one that is too large waits
   assertEquals(drain(backlog), ["overflow 3", "large"]);
 });
 
-Deno.test("Backlog.push() tells of a gap that it drops, and counts no message for it", () => {
+Deno.test("Backlog.push() reports a gap that it drops, and counts no message for it", () => {
   const backlog = new Backlog<string>({ maxQueued: 1, maxQueuedBytes: 10 });
   backlog.push({ kind: "gap", reason: "reconnected", downMs: 5 }, 0);
   backlog.push(message("1"), 1);
@@ -52,7 +52,7 @@ Deno.test("Backlog.push() tells of a gap that it drops, and counts no message fo
   assertEquals(drain(backlog), ["overflow 0", "1"]);
 });
 
-Deno.test("Backlog.excess() tells the limit for which something would be dropped", () => {
+Deno.test("Backlog.excess() gives the limit for which something would be dropped", () => {
   const backlog = new Backlog<string>({ maxQueued: 2, maxQueuedBytes: 10 });
   assertEquals(backlog.excess(1000), undefined);
   backlog.push(message("1"), 6);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { HealthEndpoint, type Probed } from "../../../src/manager/http_response.ts";
+import { HealthEndpoint, type Probed } from "../../../src/manager/health_endpoint.ts";
 import type { DatabaseHealth } from "../../../src/observability/types.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -8,6 +8,7 @@ class FakeDatabase implements Probed {
   answer = Promise.withResolvers<boolean>();
   state: DatabaseHealth["state"] = "healthy";
   reason = "connected";
+  readonly servers = this;
 
   constructor(readonly name: string) {}
 
@@ -109,7 +110,7 @@ Deno.test("HealthEndpoint does not wait for a database that does not answer", as
   assertEquals([main.checks, cache.checks], [1, 2]);
 });
 
-Deno.test("HealthEndpoint asks only the databases that are named, and knows the others not", async () => {
+Deno.test("HealthEndpoint checks only the databases that are named, and refuses unknown ones", async () => {
   const { main, cache, ask } = setup();
   cache.answer.resolve(true);
   const one = await ask("/readyz?database=cache");

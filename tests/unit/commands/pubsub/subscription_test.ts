@@ -4,12 +4,12 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { Interests } from "../../../src/commands/subscription_interest.ts";
+import { Channels } from "../../../../src/commands/pubsub/channels.ts";
 import {
   Subscription,
   type SubscriptionParts,
-} from "../../../src/commands/subscription.ts";
-import { listTargets } from "../../../src/commands/subscription_types.ts";
+} from "../../../../src/commands/pubsub/subscription.ts";
+import { listTargets } from "../../../../src/commands/pubsub/types.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -144,20 +144,20 @@ Deno.test("listTargets() lists each target once, and refuses none at all", () =>
   assertThrows(() => listTargets({ patterns: [] }), TypeError);
 });
 
-Deno.test("Interests counts who is interested; the last one to go ends an interest", () => {
-  const interests = new Interests("p:");
+Deno.test("Channels counts the subscribers of each channel; the last one to leave ends it", () => {
+  const channels = new Channels("p:");
   const [one, two] = [make().subscription, make().subscription] as Subscription<
     unknown
   >[];
   const a = { kind: "subscribe", name: "a" } as const;
   const s = { kind: "ssubscribe", name: "s" } as const;
-  const interest = interests.add(a, one!);
-  assertStrictEquals(interests.add(a, two!), interest);
-  assertEquals(interests.add(s, two!).wire, "p:s");
-  assertEquals([interests.size, interests.subscriptions.length], [2, 2]);
-  assertEquals(interests.find("subscribe", "a")?.subscriptions.size, 2);
-  assertEquals(interests.find("psubscribe", "a"), undefined);
-  assertEquals(interests.remove(one!), []);
-  assertEquals(interests.remove(two!).map(({ wire }) => wire), ["a", "p:s"]);
-  assertEquals([interests.size, interests.remove(two!)], [0, []]);
+  const channel = channels.add(a, one!);
+  assertStrictEquals(channels.add(a, two!), channel);
+  assertEquals(channels.add(s, two!).wire, "p:s");
+  assertEquals([channels.size, channels.subscriptions.length], [2, 2]);
+  assertEquals(channels.find("subscribe", "a")?.subscriptions.size, 2);
+  assertEquals(channels.find("psubscribe", "a"), undefined);
+  assertEquals(channels.remove(one!), []);
+  assertEquals(channels.remove(two!).map(({ wire }) => wire), ["a", "p:s"]);
+  assertEquals([channels.size, channels.remove(two!)], [0, []]);
 });
