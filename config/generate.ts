@@ -6,9 +6,9 @@
  * @module
  */
 
-import { configJsonSchema } from "../src/config/schema/json_schema.ts";
+import { configJsonSchema } from "../src/config/json_schema.ts";
 import { breakerMarkdown, repliesMarkdown } from "./failure_tables.ts";
-import { settingsMarkdown } from "../src/config/schema/markdown.ts";
+import { settingsMarkdown } from "./settings_table.ts";
 
 /** The README's tables, by the name in their markers. */
 const TABLES: Readonly<Record<string, () => string>> = {

@@ -1,9 +1,6 @@
-import { isDenoPresent } from "./sources/host.ts";
 import { ConfigError } from "../core/errors/config.ts";
-import { displayPath } from "./sources/files.ts";
-import { yamlDefault } from "./schema/default_text.ts";
-import type { Setting } from "./schema/setting.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "./schema/settings.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS, yamlDefault } from "./settings.ts";
+import { displayPath, isDenoPresent } from "./sources/files.ts";
 
 /** What a starter file begins with. */
 const HEAD = `# Redis databases. Durations are seconds. A value may name a variable of the
@@ -42,28 +39,23 @@ export function starterYaml(): string {
     if (setting.key === "aliasOf" || setting.key === "description") continue;
     if (setting.kind.type === "function") continue;
     const [first, member] = setting.yaml.split(".") as [string, string?];
+    const value = yamlDefault(setting) || "null";
     lines.push(`# ${setting.description}`);
-    if (member === undefined) {
-      lines.push(`# ${setting.yaml}: ${starterValue(setting)}`, "");
-      continue;
+    if (member === undefined) lines.push(`# ${first}: ${value}`, "");
+    else {
+      if (first !== group) lines.push(`# ${first}:`);
+      group = first;
+      lines.push(`#   ${member}: ${value}`, "");
     }
-    if (first !== group) lines.push(`# ${first}:`);
-    group = first;
-    lines.push(`#   ${member}: ${starterValue(setting)}`, "");
   }
   return `${lines.join("\n").trimEnd()}\n`;
 }
 
-function starterValue(setting: Setting): string {
-  return setting.default === undefined ? "null" : yamlDefault(setting);
-}
-
 /**
- * Writes a commented starter file, with the directory that it is in. A file that exists
- * is never touched.
+ * Writes a commented starter file, and creates its directory. A file that exists is
+ * never touched.
  *
- * @param path Where.
- * @returns Whether it was written; `false` when there is a file already.
+ * @returns Whether it was written; `false` if there is a file already.
  * @throws {ConfigError} If it cannot be written.
  */
 export async function writeStarter(path: string | URL): Promise<boolean> {

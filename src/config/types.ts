@@ -28,9 +28,9 @@ export interface NodeAddress {
   readonly port: number;
 }
 
-/** TLS of one database. */
+/** TLS of one database, or of its sentinels. */
 export interface TlsConfig {
-  /** Whether TLS is spoken. Default `false`, `true` for a `rediss://` URL. */
+  /** Whether TLS is used. Default `false`, `true` for a `rediss://` URL. */
   readonly enabled: boolean;
   /** File of the certificate authorities that are trusted, PEM. */
   readonly caFile?: string;
@@ -41,22 +41,6 @@ export interface TlsConfig {
   /** Name that the server's certificate must carry; the host by default. */
   readonly serverName?: string;
   /** Whether the server's certificate is verified. Default `true`. */
-  readonly verify: boolean;
-}
-
-/** TLS of the sentinels: said apart from that of the database. */
-export interface SentinelTlsConfig {
-  /** Whether TLS is spoken. Default `false`. */
-  readonly enabled: boolean;
-  /** File of the certificate authorities that are trusted, PEM. */
-  readonly caFile?: string;
-  /** File of the client certificate, PEM. */
-  readonly certFile?: string;
-  /** File of the client certificate's key, PEM. */
-  readonly keyFile?: string;
-  /** Name that a sentinel's certificate must carry; its host by default. */
-  readonly serverName?: string;
-  /** Whether the sentinels' certificates are verified. Default `true`. */
   readonly verify: boolean;
 }
 
@@ -110,8 +94,8 @@ export interface RetryBudgetConfig {
 }
 
 /**
- * The resolved, frozen configuration of one database: what the seed calls
- * `RedisConfig`. Durations are milliseconds.
+ * The resolved, frozen configuration of one database: what the Python
+ * original calls `RedisConfig`. Durations are milliseconds.
  */
 export interface RedisConfig {
   /** The database's name. */
@@ -137,7 +121,7 @@ export interface RedisConfig {
   /** Password of the sentinels, masked wherever it is printed. */
   readonly sentinelPassword?: Secret;
   /** TLS of the sentinels. */
-  readonly sentinelTls: SentinelTlsConfig;
+  readonly sentinelTls: TlsConfig;
   /** Database number. Default: that of {@linkcode RedisDatabase}, else 0. */
   readonly db: number;
   /** ACL user. */
@@ -170,7 +154,7 @@ export interface RedisConfig {
   readonly socketKeepaliveOptions: KeepaliveConfig;
   /** Time between health checks and of the idle heartbeat. Default 30,000; 0 = off. */
   readonly healthCheckIntervalMs: number;
-  /** Whether reading commands are tried again after a lost connection. Default `true`. */
+  /** Whether reading commands are retried after a lost connection. Default `true`. */
   readonly retryOnTimeout: boolean;
   /** Most retries of one command. Default 3. */
   readonly maxRetries: number;
@@ -213,37 +197,41 @@ export interface RedisConfig {
   readonly decodeResponses: boolean;
 }
 
-/** Makes every property, at every depth, optional and writable. */
-export type DeepPartial<T> = T extends readonly (infer U)[] ? readonly U[]
-  : T extends object ? { -readonly [K in keyof T]?: DeepPartial<T[K]> | undefined }
-  : T;
-
 /** Settings of one database as a user gives them in code; all optional. */
 export type RedisConfigOptions =
-  & DeepPartial<
-    Omit<
-      RedisConfig,
-      | "name"
-      | "nodes"
-      | "password"
-      | "resolve"
-      | "sentinelPassword"
-      | "sentinelTls"
-      | "tls"
-    >
-  >
+  & {
+    -readonly [
+      K in Exclude<
+        keyof RedisConfig,
+        | "name"
+        | "nodes"
+        | "password"
+        | "resolve"
+        | "sentinelPassword"
+        | "sentinelTls"
+        | "tls"
+      >
+    ]?:
+      | (RedisConfig[K] extends object
+        ? { -readonly [M in keyof RedisConfig[K]]?: RedisConfig[K][M] | undefined }
+        : RedisConfig[K])
+      | undefined;
+  }
   & {
     /** Sentinels, or nodes of a cluster: `{ host, port }` or `"host:port"` each. */
     nodes?: readonly (NodeAddress | string)[] | null;
     /** Finds the addresses of the host, for each attempt to connect. */
     resolve?: HostResolver | null;
     /** TLS; `true` is short for `{ enabled: true }`. */
-    tls?: boolean | DeepPartial<TlsConfig> | null;
+    tls?:
+      | boolean
+      | { -readonly [M in keyof TlsConfig]?: TlsConfig[M] | undefined }
+      | null;
     /** TLS to the sentinels; `true` is short for `{ enabled: true }`. */
-    sentinelTls?: boolean | DeepPartial<SentinelTlsConfig> | null;
-    /** Password of the sentinels, or a function asked for each connection to one. */
+    sentinelTls?: RedisConfigOptions["tls"];
+    /** Password of the sentinels, or a function called for each connection to one. */
     sentinelPassword?: string | SecretProvider | Secret | null;
-    /** Password, or a function asked for each new connection, and before the expiry that
+    /** Password, or a function called for each new connection, and before the expiry that
      * it gives. */
     password?: string | SecretProvider | Secret | null;
     /** `redis://`, `rediss://` or `unix://` URL in place of host, port, user, db. */
@@ -266,7 +254,7 @@ export type ManagerOptions =
     maxConnections?: number;
     /** Most connections of all databases together; no limit by default. */
     maxTotalConnections?: number;
-    /** `error` (default) throws; `main` gives the database called main, as the seed did. */
+    /** `error` (default) throws; `main` gives the database called main, as the Python original did. */
     unknownDatabase?: UnknownDatabasePolicy;
     /** Milliseconds between rounds of the idle cleanup. Default 60,000; 0 = off. */
     cleanupIntervalMs?: number;
@@ -304,7 +292,7 @@ export interface ManagerConfig {
   readonly maxTotalConnections?: number;
   /** Milliseconds between rounds of the idle cleanup; 0 = off. */
   readonly cleanupIntervalMs: number;
-  /** What is allowed but probably not meant, in words. */
+  /** Settings that are allowed but probably mistakes, in words. */
   readonly warnings: readonly string[];
   /** Where a value came from. */
   origin(path: string): string | undefined;
@@ -318,7 +306,7 @@ export interface ManagerConfig {
    *
    * @param name The database's name.
    * @param options Its settings; they win over every source.
-   * @param onWarning Told what is allowed but probably not meant.
+   * @param onWarning Called with each setting that is allowed but probably a mistake.
    * @returns The resolved, frozen settings.
    * @throws {ConfigError} If anything is wrong, with all that is wrong.
    */

@@ -1,10 +1,6 @@
-import {
-  ConfigError,
-  configJsonSchema,
-  type ExplainedValue,
-  RedisConfigLoader,
-  starterYaml,
-} from "../../../mod.ts";
+import { ConfigError, type ExplainedValue, RedisConfigLoader } from "../../../mod.ts";
+import { configJsonSchema } from "../../config/json_schema.ts";
+import { starterYaml } from "../../config/starter.ts";
 import { CliExit, ExitCode } from "../exit.ts";
 import type { CliIo } from "../io.ts";
 import { loadConfig } from "../load.ts";

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { parse } from "@std/yaml/parse";
 import { Ajv } from "npm:ajv@^8.17.1";
-import { configJsonSchema, starterYaml } from "../../../src/config/mod.ts";
 import { schemaText } from "../../../config/generate.ts";
+import { configJsonSchema } from "../../../src/config/json_schema.ts";
+import { starterYaml } from "../../../src/config/starter.ts";
 import { configOf, FOURTEEN, problemsOf } from "./support.ts";
 
 const CONFIG_DIR = new URL("../../../config/", import.meta.url);

@@ -1,13 +1,12 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
-  ConfigError,
-  DnsServiceRegistry,
-  HttpServiceRegistry,
   RedisConfigLoader,
   type ServiceAnswer,
   type ServiceRegistry,
 } from "../../../src/config/mod.ts";
-import { chooseRecord } from "../../../src/config/registry/dns.ts";
+import { chooseRecord, DnsServiceRegistry } from "../../../src/config/registry/dns.ts";
+import { HttpServiceRegistry } from "../../../src/config/registry/http.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 import { onlyProblem, reveal } from "./support.ts";
 
 const BASE = { yamlText: "databases: {main: }", env: {} };

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { BEGIN, END, withTable } from "../../../config/generate.ts";
-import { isAllowed } from "../../../src/config/schema/check.ts";
-import { settingsMarkdown } from "../../../src/config/schema/markdown.ts";
-import type { Setting } from "../../../src/config/schema/setting.ts";
+import { settingsMarkdown } from "../../../config/settings_table.ts";
+import { isAllowed } from "../../../src/config/kinds.ts";
 import {
   DATABASE_SETTINGS,
   MANAGER_SETTINGS,
-} from "../../../src/config/schema/settings.ts";
+  type Setting,
+} from "../../../src/config/settings.ts";
 import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
 import { configOf } from "./support.ts";
 
@@ -30,7 +30,7 @@ function propertiesOf(source: string, name: string) {
 /** Interfaces whose settings are written as a group. */
 const GROUPS: Record<string, string> = {
   tls: "TlsConfig",
-  sentinelTls: "SentinelTlsConfig",
+  sentinelTls: "TlsConfig",
   socketKeepaliveOptions: "KeepaliveConfig",
   connectRetry: "ConnectRetryConfig",
   retryBudget: "RetryBudgetConfig",

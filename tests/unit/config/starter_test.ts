@@ -1,9 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ConfigError, RedisConfigLoader, starterYaml } from "../../../src/config/mod.ts";
-import {
-  DATABASE_SETTINGS,
-  MANAGER_SETTINGS,
-} from "../../../src/config/schema/settings.ts";
+import { RedisConfigLoader } from "../../../src/config/mod.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "../../../src/config/settings.ts";
+import { starterYaml } from "../../../src/config/starter.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 import { configOf } from "./support.ts";
 
 Deno.test("starterYaml() loads without a warning", () => {

@@ -1,10 +1,10 @@
 import process from "node:process";
 import { assertEquals } from "@std/assert";
-import { locateYaml } from "../../../src/config/yaml/locate.ts";
+import { locateYaml } from "../../../src/config/sources/yaml_positions.ts";
 
 /** Where an entry's key and value stand, as `line:column line:column`. */
 function at(text: string, ...path: string[]): string | undefined {
-  const entry = locateYaml(text).entries.get(path);
+  const entry = locateYaml(text).get(path);
   if (entry === undefined) return undefined;
   const { key, value } = entry;
   return `${key.line}:${key.column} ${value.line}:${value.column}`;
@@ -55,7 +55,8 @@ Deno.test("locateYaml() is not misled by what scalars hold", () => {
     "h: it's # a 'comment",
     "i: ok",
   ].join("\n");
-  const { entries, tab } = locateYaml(text);
+  const entries = locateYaml(text);
+  const { tab } = entries;
   const keys = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
   const found = keys.filter((key) => entries.get([key]) !== undefined);
   assertEquals(found, ["a", "e", "f", "g", "h", "i"]);
@@ -66,7 +67,8 @@ Deno.test("locateYaml() is not misled by what scalars hold", () => {
 
 Deno.test("locateYaml() skips anchors, tags and document marks", () => {
   const text = "%YAML 1.2\n--- # start\na: &x !!str 1\nb: *x\nc: &y\n  d: 2\n...\n";
-  const { entries, second } = locateYaml(text);
+  const entries = locateYaml(text);
+  const { second } = entries;
   assertEquals(at(text, "a"), "3:1 3:13");
   assertEquals(at(text, "b"), "4:1 4:4");
   assertEquals(at(text, "c", "d"), "6:3 6:6");
@@ -82,15 +84,15 @@ Deno.test("locateYaml() finds the first tab that indents a line", () => {
 });
 
 Deno.test("locateYaml() finds the first key that is given twice", () => {
-  const { duplicate } = locateYaml("a:\n  b: 1\n  c: 2\n  b: 3\n").entries;
+  const { duplicate } = locateYaml("a:\n  b: 1\n  c: 2\n  b: 3\n");
   assertEquals(duplicate, { position: { line: 4, column: 3 }, path: ["a", "b"] });
-  const flow = locateYaml("a: {b: 1, b: 2}").entries.duplicate;
+  const flow = locateYaml("a: {b: 1, b: 2}").duplicate;
   assertEquals(flow, { position: { line: 1, column: 11 }, path: ["a", "b"] });
-  assertEquals(locateYaml("a: {b: 1}\nc: {b: 1}\n").entries.duplicate, undefined);
+  assertEquals(locateYaml("a: {b: 1}\nc: {b: 1}\n").duplicate, undefined);
 });
 
 Deno.test("locateYaml() tells quoted values from plain ones", () => {
-  const { entries } = locateYaml("a: 'null'\nb: null\nc: [\"~\", ~]\nd:\n  'null'\n");
+  const entries = locateYaml("a: 'null'\nb: null\nc: [\"~\", ~]\nd:\n  'null'\n");
   const quoted = [["a"], ["b"], ["c", "0"], ["c", "1"], ["d"]].map((path) =>
     entries.get(path)?.quoted
   );

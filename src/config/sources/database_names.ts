@@ -1,18 +1,76 @@
+import { RedisDatabase } from "../../core/databases.ts";
 import { readEndpointUrl } from "../endpoint_url.ts";
-import type { Layer } from "../layer.ts";
-import type { Origin } from "../origin.ts";
-import { isDatabaseName } from "../schema/check.ts";
-import { keyName } from "../schema/found.ts";
-import { knownNames } from "../resolve/effective.ts";
-import type { EnvReader } from "./env_reader.ts";
-import { variableOrigin } from "./read_variable.ts";
+import { isDatabaseName } from "../kinds.ts";
+import { DEFAULT_ORIGIN, Layer, type Origin } from "../layer.ts";
+import { keyName } from "../messages.ts";
+import { addDatabaseVariables, type EnvReader, variableOrigin } from "./environment.ts";
 
-/** Largest number that a variable nobody listed may give: above it stand ports and times. */
+/** The number of a name of `RedisDatabase`, in small letters, if it is one of the 18. */
+export function numberOf(name: string): number | undefined {
+  const key = name.toUpperCase();
+  if (name !== name.toLowerCase() || !Object.hasOwn(RedisDatabase, key)) return undefined;
+  const value: unknown = RedisDatabase[key as keyof typeof RedisDatabase];
+  return typeof value === "number" ? value : undefined;
+}
+
+/** The 18 names of `RedisDatabase`, in small letters. */
+export function knownNames(): string[] {
+  return Object.keys(RedisDatabase).map((key) => key.toLowerCase())
+    .filter((name) => numberOf(name) !== undefined);
+}
+
+/** The 18 databases; those that share a number by design are aliases. */
+function defaultDatabases(): Layer {
+  const layer = new Layer("default");
+  const owners = new Map<number, string>();
+  for (const name of knownNames()) {
+    const values = layer.database(name, DEFAULT_ORIGIN);
+    const db = numberOf(name)!;
+    const owner = owners.get(db);
+    if (owner === undefined) owners.set(db, name);
+    else values.set("aliasOf", { value: owner, origin: DEFAULT_ORIGIN });
+  }
+  return layer;
+}
+
+/**
+ * The databases of a configuration, with the place that names each: those that a file or
+ * code names, or, if neither names any, the 18 of `RedisDatabase`, whose layer is added to
+ * the layers; and those that the environment names. The environment's layer gets the
+ * variables of each of them.
+ */
+export function declaredDatabases(
+  layers: Layer[],
+  env: EnvReader | undefined,
+): Map<string, Origin> {
+  const declared = new Map<string, Origin>();
+  const declare = (names: Iterable<[string, Origin]>): void => {
+    for (const [name, origin] of names) {
+      if (!declared.has(name)) declared.set(name, origin);
+    }
+  };
+  // Lowest priority first: the order of the file is kept.
+  for (const layer of layers.toReversed()) declare(layer.declared);
+  const isNamed = declared.size > 0;
+  if (!isNamed) {
+    const defaults = defaultDatabases();
+    layers.push(defaults);
+    declare(defaults.declared);
+  }
+  const environment = layers.find(({ source }) => source === "environment");
+  if (environment !== undefined && env !== undefined) {
+    declare(databasesOfEnvironment(env, environment, !isNamed));
+    addDatabaseVariables(environment, env, declared.keys());
+  }
+  return declared;
+}
+
+/** Largest number that an unlisted variable may give: above it are ports and times. */
 const MAX_FOUND_DB = 1023;
 
 /**
- * Words that tell of a server, of the way to it or of a setting, not of what a database
- * holds: platforms and images use them in variables of their own.
+ * Words for a server, the way to it or a setting, not for the contents of a database:
+ * platforms and images use them in variables of their own.
  */
 const FOREIGN_WORDS: ReadonlySet<string> = new Set(
   [
@@ -52,15 +110,12 @@ interface Candidate {
 
 /**
  * Databases that the environment itself names: those listed in `REDIS_DATABASES`, and,
- * when the variables were given as an object, those with a `REDIS_<NAME>_URL` or a
- * number in `REDIS_DB_<NAME>`. Platforms, images and other programs use such names for
- * things of their own: what may be theirs names no database, and a warning says how it
+ * if the variables were given as an object, those with a `REDIS_<NAME>_URL` or a number
+ * in `REDIS_DB_<NAME>`. Platforms, images and other programs use such names for things of
+ * their own: a variable that may be theirs names no database, and a warning says how it
  * could.
  *
- * @param env The variables.
- * @param layer The environment's layer; gets the problems and warnings.
  * @param discover Whether names are looked for beside the list.
- * @returns The names with where they come from.
  */
 export function databasesOfEnvironment(
   env: EnvReader,
@@ -77,7 +132,7 @@ export function databasesOfEnvironment(
     if (isForeign(env, candidate)) {
       if (!mayBeMeant(env, candidate)) continue;
       ignored.set(candidate.name, [...ignored.get(candidate.name) ?? [], variable]);
-    } else names.set(candidate.name, variableOrigin(variable, layer.source));
+    } else names.set(candidate.name, variableOrigin(layer, variable));
   }
   for (const [name, variables] of ignored) {
     layer.warnings.push(
@@ -91,7 +146,7 @@ export function databasesOfEnvironment(
 function listedDatabases(env: EnvReader, layer: Layer): Map<string, Origin> {
   const names = new Map<string, Origin>();
   const listed = env.get("REDIS_DATABASES") ?? "";
-  const origin = variableOrigin("REDIS_DATABASES", layer.source);
+  const origin = variableOrigin(layer, "REDIS_DATABASES");
   for (const name of listed.split(",").map((name) => name.trim())) {
     if (name === "") continue;
     if (/^[0-9]+$/.test(name)) {

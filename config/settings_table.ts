@@ -1,7 +1,10 @@
-import { allowedText } from "./kinds.ts";
-import { yamlDefault } from "./default_text.ts";
-import type { Setting } from "./setting.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "./settings.ts";
+import { allowedText } from "../src/config/kinds.ts";
+import {
+  DATABASE_SETTINGS,
+  MANAGER_SETTINGS,
+  type Setting,
+  yamlDefault,
+} from "../src/config/settings.ts";
 
 /**
  * The table of settings for people, in Markdown.

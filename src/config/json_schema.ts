@@ -1,8 +1,12 @@
 import { allowedText, BOOLEAN, type SettingKind } from "./kinds.ts";
 import { isGroup, type SettingGroup, type SettingNames, settingNames } from "./names.ts";
-import type { Setting } from "./setting.ts";
-import { DATABASES_KEYS, LEGACY_KEYS, TEMPLATE_PREFIX } from "./settings.ts";
-import { yamlDefault } from "./default_text.ts";
+import {
+  DATABASES_KEYS,
+  LEGACY_KEYS,
+  type Setting,
+  TEMPLATE_PREFIX,
+  yamlDefault,
+} from "./settings.ts";
 
 /** A JSON Schema, or a part of one. */
 export type JsonSchema = { [key: string]: unknown };
@@ -14,8 +18,8 @@ const NAME_PATTERN =
   "^(?!(__proto__|constructor|prototype)$)[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$";
 
 /**
- * The JSON Schema (draft 07) of the YAML file, out of the table of settings: for editors,
- * and for checks without this package.
+ * The JSON Schema (draft 07) of the YAML file for editors, and for
+ * checks without this package. It is generated from the table of settings.
  *
  * @returns The schema, a plain object.
  *
@@ -66,14 +70,15 @@ function rootProperties(): JsonSchema {
 
 function databaseSchema(): JsonSchema {
   const names = settingNames("yaml", "database");
-  const properties = [...names].map(([name, entry]) =>
-    [name, entrySchema(name, entry)] as const
-  );
+  return { ...mappingOf(names), allOf: exclusions(names) };
+}
+
+function mappingOf(names: SettingNames): JsonSchema {
+  const properties = [...names].map(([name, entry]) => [name, entrySchema(name, entry)]);
   return {
     type: ["object", "null"],
     additionalProperties: false,
     properties: Object.fromEntries(properties),
-    allOf: exclusions(names),
   };
 }
 
@@ -95,19 +100,10 @@ function entrySchema(name: string, entry: Setting | SettingGroup): JsonSchema {
   return isGroup(entry) ? groupSchema(entry) : settingSchema(name, entry);
 }
 
-function groupSchema(group: SettingGroup): JsonSchema {
-  const members = [...group.members].map(([name, setting]) =>
-    [name, settingSchema(name, setting)] as const
-  );
-  const mapping: JsonSchema = {
-    type: ["object", "null"],
-    additionalProperties: false,
-    properties: Object.fromEntries(members),
-  };
+function groupSchema({ members }: SettingGroup): JsonSchema {
+  const mapping = mappingOf(members);
   // `tls: true` is short for the group's own switch.
-  return group.members.has("enabled")
-    ? { anyOf: [mapping, ...kindSchemas(BOOLEAN)] }
-    : mapping;
+  return members.has("enabled") ? { anyOf: [mapping, ...kindSchemas(BOOLEAN)] } : mapping;
 }
 
 /** None or one of these keys with a value. */
@@ -140,7 +136,7 @@ function settingSchema(name: string, setting: Setting): JsonSchema {
   return schema;
 }
 
-/** Numbers and truths may stand in quotes, or come out of a variable. */
+/** Numbers and booleans may be in quotes, or come out of a variable. */
 function kindSchemas(kind: SettingKind): JsonSchema[] {
   switch (kind.type) {
     case "integer":
@@ -177,7 +173,6 @@ function kindSchemas(kind: SettingKind): JsonSchema[] {
     case "nodes":
       return [{ type: "array", maxItems: 1000, items: NODE }];
     case "function":
-      // Its name is known to code alone.
       return [];
   }
 }

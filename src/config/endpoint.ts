@@ -1,5 +1,42 @@
-import type { ManagerConfig, RedisConfig } from "./types.ts";
-import { endpointOf } from "./resolve/endpoint.ts";
+import type { ManagerConfig, RedisConfig, SharedDatabase } from "./types.ts";
+
+/**
+ * Where a database is, in words: equal for databases on the same server.
+ *
+ * @returns Text such as `localhost:6379`, `unix:/run/redis.sock`,
+ * `sentinel mymaster at a:26379,b:26379` or `cluster a:7000,b:7000`.
+ */
+export function endpointOf(config: RedisConfig): string {
+  const nodes = config.nodes.map(hostPort).sort().join(",");
+  if (config.mode === "sentinel") return `sentinel ${config.sentinelName} at ${nodes}`;
+  if (config.mode === "cluster") return `cluster ${nodes}`;
+  return config.unixSocket === undefined ? hostPort(config) : `unix:${config.unixSocket}`;
+}
+
+function hostPort({ host, port }: { host: string; port: number }): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether a host is this machine, so that nothing passes a network. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/\.$/, "");
+  return name === "localhost" || name.endsWith(".localhost") || name === "::1" ||
+    name === "0:0:0:0:0:0:0:1" || /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
+}
+
+/** Names that share one number on one endpoint without saying so by `alias_of`. */
+export function findShared(databases: Iterable<RedisConfig>): SharedDatabase[] {
+  const places = Map.groupBy(databases, (config) => `${config.db} ${endpointOf(config)}`);
+  return [...places.values()].flatMap((there) => {
+    const names = there.map(({ name }) => name);
+    // An alias of another one there does not count.
+    const owners = there.filter(({ aliasOf }) =>
+      aliasOf === undefined || !names.includes(aliasOf)
+    );
+    if (owners.length < 2) return [];
+    return [{ db: there[0]!.db, endpoint: endpointOf(there[0]!), names }];
+  });
+}
 
 /**
  * How many connections a configuration may open to each server at most.

@@ -1,41 +1,31 @@
 import { Layer } from "../layer.ts";
-import type { Origin } from "../origin.ts";
-import { MAX_YAML_LENGTH } from "../yaml/parse.ts";
-import type { EnvReader } from "./env_reader.ts";
+import type { EnvReader } from "./environment.ts";
 import {
   displayPath,
+  fetchSmallFile,
   type FileResult,
+  isDenoPresent,
   readSmallFile,
   readSmallFileSync,
 } from "./files.ts";
-import { isDenoPresent } from "./host.ts";
-import { fetchSmallFile } from "./remote_file.ts";
-import { readYaml } from "./yaml.ts";
+import { MAX_YAML_LENGTH, readYaml } from "./yaml.ts";
 
-/** Which YAML is meant. */
-export interface YamlChoice {
-  /** The file. */
+/** Which YAML is read: a file, a text, or what the search path has. */
+interface YamlChoice {
   readonly yamlPath?: string | URL;
-  /** The text, in place of a file. */
   readonly yamlText?: string;
 }
 
-/** Most bytes of a file: a character takes at most four. */
+/** A character takes at most four bytes. */
 const MAX_BYTES = MAX_YAML_LENGTH * 4;
-/** What the text is called that no file holds. */
-const TEXT_LABEL = "yaml text";
 /** Where containers have the file. */
 const CONTAINER_PATH = "/app/config/redis-databases.yaml";
 /** Where it is below the working directory, or below a base directory. */
 const RELATIVE_PATH = "config/redis-databases.yaml";
 
 /**
- * Reads the YAML that is meant: the text, the file, or the first file of the search
- * path that there is.
- *
- * @param choice Which YAML is meant.
- * @param env What `${NAME}` and the search path's variables stand for.
- * @returns The layer; empty when there is no file.
+ * The layer of the YAML text, the YAML file, or the first file of the search path that
+ * exists; empty if there is none.
  */
 export async function findYaml(choice: YamlChoice, env: EnvReader): Promise<Layer> {
   const { yamlPath, yamlText } = choice;
@@ -47,31 +37,22 @@ export async function findYaml(choice: YamlChoice, env: EnvReader): Promise<Laye
   return layerOf(result, displayPath(url ?? yamlPath), env);
 }
 
-/**
- * The same as {@linkcode findYaml} without waiting: no file behind `http:`.
- *
- * @param choice Which YAML is meant.
- * @param env What `${NAME}` and the search path's variables stand for.
- * @returns The layer; empty when there is no file.
- */
+/** The same as {@linkcode findYaml} without waiting: no file behind `http:`. */
 export function findYamlSync(choice: YamlChoice, env: EnvReader): Layer {
   const { yamlPath, yamlText } = choice;
   if (yamlText !== undefined || yamlPath === undefined) return findLocal(choice, env);
   const url = remoteUrl(yamlPath);
+  const message = "it has to be fetched; use RedisConfigLoader.load()";
   const result: FileResult = url === undefined
     ? readSmallFileSync(localPath(yamlPath), MAX_BYTES)
-    : {
-      kind: "unreadable",
-      message: "it has to be fetched; use RedisConfigLoader.load()",
-    };
+    : { kind: "unreadable", message };
   return layerOf(result, displayPath(url ?? yamlPath), env);
 }
 
 function remoteUrl(path: string | URL): URL | undefined {
-  const url = typeof path === "string" && !/^https?:/i.test(path)
-    ? undefined
-    : URL.parse(String(path));
-  return url === null || url === undefined || url.protocol === "file:" ? undefined : url;
+  if (typeof path === "string" && !/^https?:/i.test(path)) return undefined;
+  const url = URL.parse(String(path));
+  return url === null || url.protocol === "file:" ? undefined : url;
 }
 
 /** A `file:` URL as text is a URL all the same. */
@@ -86,11 +67,11 @@ function findLocal({ yamlPath, yamlText }: YamlChoice, env: EnvReader): Layer {
   if (yamlPath !== undefined) {
     return refused("yamlPath", "yamlPath and yamlText are both given; leave one out");
   }
-  if (typeof yamlText === "string") return readYaml(yamlText, TEXT_LABEL, env);
+  if (typeof yamlText === "string") return readYaml(yamlText, "yaml text", env);
   return refused("yamlText", `found a ${typeof yamlText}, allowed: a text`);
 }
 
-/** What was found where a file was asked for by name. */
+/** The layer of a file that was asked for by name. */
 function layerOf(result: FileResult, label: string, env: EnvReader): Layer {
   if (result.kind === "text") return readYaml(result.text, label, env);
   const reason = result.kind === "missing" ? "the file does not exist" : result.message;
@@ -99,16 +80,13 @@ function layerOf(result: FileResult, label: string, env: EnvReader): Layer {
 
 function refused(label: string, message: string): Layer {
   const layer = new Layer("yaml");
-  const origin: Origin = { source: "yaml", label };
-  layer.refuseAll(origin, "", message);
+  layer.refuseAll({ source: "yaml", label }, "", message);
   return layer;
 }
 
 /**
- * The files that are looked for when none is named.
- *
- * @param env `REDIS_CONFIG_PATH`, `MOORING_BASE_DIR`, `AUTOBOT_BASE_DIR`.
- * @returns The paths, first the one that wins.
+ * The paths of the file if none is given, the one that wins first, by the variables
+ * `REDIS_CONFIG_PATH`, `MOORING_BASE_DIR` and `AUTOBOT_BASE_DIR`.
  */
 export function searchPath(env: EnvReader): string[] {
   const paths: string[] = [];
@@ -129,7 +107,7 @@ function searchYaml(env: EnvReader): Layer {
   const warnings: string[] = [];
   let layer: Layer | undefined;
   for (const path of searchPath(env)) {
-    // Looking must not ask the user five times: only what is granted is looked at.
+    // A search must not prompt the user five times: only granted paths are read.
     if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") {
       denied.push(path);
       continue;
@@ -145,10 +123,8 @@ function searchYaml(env: EnvReader): Layer {
   }
   if (denied.length > 0) {
     warnings.push(
-      `no configuration was looked for in ${
-        denied.join(", ")
-      }: reading is not allowed; ` +
-        `run with --allow-read=${denied.join(",")}`,
+      `no configuration was looked for in ${denied.join(", ")}: reading is not ` +
+        `allowed; run with --allow-read=${denied.join(",")}`,
     );
   }
   layer ??= new Layer("yaml");
