@@ -6,7 +6,7 @@
  * @module
  */
 
-import { configJsonSchema } from "../src/config/json_schema.ts";
+import { makeJsonSchema } from "./json_schema.ts";
 import { breakerMarkdown, repliesMarkdown } from "./failure_tables.ts";
 import { settingsMarkdown } from "./settings_table.ts";
 
@@ -31,7 +31,7 @@ const README_FILE = new URL("../README.md", import.meta.url);
  * @returns JSON with a final line break.
  */
 export function schemaText(): string {
-  return `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
+  return `${JSON.stringify(makeJsonSchema(), null, 2)}\n`;
 }
 
 function beginOf(name: string): string {

@@ -127,8 +127,9 @@ export function isAllowed(kind: SettingKind, value: unknown): boolean {
     case "nodes":
       return Array.isArray(value);
     case "boolean":
+      return typeof value === "boolean";
     case "function":
-      return typeof value === kind.type;
+      return typeof value === "function";
   }
 }
 

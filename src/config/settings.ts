@@ -31,23 +31,25 @@ export interface Setting {
   readonly endpoint: boolean;
 }
 
-/** A row of the table: a member that is always there in `C` must have a default. */
-type RowOf<C, K extends keyof C> =
-  & {
-    readonly kind: SettingKind<NonNullable<C[K]>>;
-    readonly description: string;
-    /** Path in YAML where it is not the key in snake_case without its unit. */
-    readonly yaml?: string;
-    readonly aliases?: readonly string[];
-  }
-  & (undefined extends C[K] ? { readonly default?: undefined }
-    : { readonly default: C[K] });
+/** A row of the table. */
+interface Row<T = unknown, D = T | undefined> {
+  readonly kind: SettingKind<T>;
+  readonly default: D;
+  readonly description: string;
+  /** Path in YAML where it is not the key in snake_case without its unit. */
+  readonly yaml?: string;
+  readonly aliases?: readonly string[];
+}
 
 type Leaf = string | number | boolean | readonly unknown[] | Secret | HostResolver;
 
-/** A row for each member of a configuration, and a group for each object in it. */
+/**
+ * A row for each member of a configuration, and a group for each object in it. A member
+ * that is always there must have a default, another one has none.
+ */
 type TableOf<C> = {
-  readonly [K in keyof C]-?: [NonNullable<C[K]>] extends [Leaf] ? RowOf<C, K>
+  readonly [K in keyof C]-?: [NonNullable<C[K]>] extends [Leaf]
+    ? Row<NonNullable<C[K]>, undefined extends C[K] ? undefined : C[K]>
     : TableOf<C[K]>;
 };
 
@@ -64,91 +66,89 @@ type ManagerTable = TableOf<
 const MAX_DB = 2_147_483_647;
 const MAX_CONNECTIONS = 100_000;
 
+/** A setting with a default. */
+function setting<T>(
+  kind: SettingKind<T>,
+  value: NoInfer<T>,
+  description: string,
+  names: Pick<Row, "yaml" | "aliases"> = {},
+): Row<T, T> {
+  return { kind, default: value, description, ...names };
+}
+
+/** A setting without a default. */
+function optional<T>(kind: SettingKind<T>, description: string): Row<T, undefined> {
+  return { kind, default: undefined, description };
+}
+
 function tlsSettings(peer: string, enabled: string): TableOf<TlsConfig> {
   return {
-    enabled: { kind: BOOLEAN, default: false, description: enabled },
-    caFile: {
-      kind: text("path"),
-      description: `File of the certificate authorities trusted for the ${peer}, PEM.`,
-    },
-    certFile: {
-      kind: text("path"),
-      description: `File of the client certificate for the ${peer}, PEM.`,
-    },
-    keyFile: {
-      kind: text("path"),
-      description: `File of the key of the client certificate for the ${peer}, PEM.`,
-    },
-    serverName: {
-      kind: text("host", 253),
-      description: `Name that the ${peer}'s certificate must carry; its host by default.`,
-    },
-    verify: {
-      kind: BOOLEAN,
-      default: true,
-      description: `Whether the ${peer}'s certificate is verified.`,
-    },
+    enabled: setting(BOOLEAN, false, enabled),
+    caFile: optional(
+      text("path"),
+      `File of the certificate authorities trusted for the ${peer}, PEM.`,
+    ),
+    certFile: optional(
+      text("path"),
+      `File of the client certificate for the ${peer}, PEM.`,
+    ),
+    keyFile: optional(
+      text("path"),
+      `File of the key of the client certificate for the ${peer}, PEM.`,
+    ),
+    serverName: optional(
+      text("host", 253),
+      `Name that the ${peer}'s certificate must carry; its host by default.`,
+    ),
+    verify: setting(BOOLEAN, true, `Whether the ${peer}'s certificate is verified.`),
   };
 }
 
 /** Where the server is, and how to get in. */
 const ENDPOINT = {
-  mode: {
-    kind: choice("standalone", "sentinel", "cluster"),
-    default: "standalone",
-    description: "How the server is found.",
-  },
-  url: {
-    kind: URL_KIND,
-    description:
-      "Host, port, user, password and number in one; options of this table in its query.",
-  },
-  host: {
-    kind: text("host", 253),
-    default: "localhost",
-    description: "Host name or address.",
-  },
-  port: { kind: integer(1, 65_535), default: 6379, description: "TCP port." },
-  resolve: {
-    kind: { type: "function" },
-    description: "Finds the addresses of host; called for each attempt to connect.",
-  },
-  unixSocket: {
-    kind: text("path"),
-    description: "Path of a Unix socket, in place of host and port.",
-  },
-  nodes: {
-    kind: NODES,
-    default: Object.freeze([]),
-    description: "Sentinels, or nodes of a cluster.",
-  },
-  sentinelName: {
-    kind: text("word", 256),
-    description: "Name of the primary as the sentinels know it.",
-  },
-  sentinelUsername: {
-    kind: text("word", 1024),
-    description: "ACL user of the sentinels, which have users of their own.",
-  },
-  sentinelPassword: {
-    kind: SECRET,
-    description: "Password of the sentinels; in code also a function.",
-  },
-  db: {
-    kind: integer(0, MAX_DB),
-    default: 0,
-    description:
-      "Database number; a name of RedisDatabase has its own by default, others 0.",
-  },
-  username: { kind: text("word", 1024), description: "ACL user." },
-  password: {
-    kind: SECRET,
-    description: "Password; in code also a function, called for each new connection.",
-  },
-  passwordFile: {
-    kind: text("path"),
-    description: "File that holds the password; read again for each new connection.",
-  },
+  mode: setting(
+    choice("standalone", "sentinel", "cluster"),
+    "standalone",
+    "How the server is found.",
+  ),
+  url: optional(
+    URL_KIND,
+    "Host, port, user, password and number in one; options of this table in its query.",
+  ),
+  host: setting(text("host", 253), "localhost", "Host name or address."),
+  port: setting(integer(1, 65_535), 6379, "TCP port."),
+  resolve: optional(
+    { type: "function" },
+    "Finds the addresses of host; called for each attempt to connect.",
+  ),
+  unixSocket: optional(text("path"), "Path of a Unix socket, in place of host and port."),
+  nodes: setting(NODES, Object.freeze([]), "Sentinels, or nodes of a cluster."),
+  sentinelName: optional(
+    text("word", 256),
+    "Name of the primary as the sentinels know it.",
+  ),
+  sentinelUsername: optional(
+    text("word", 1024),
+    "ACL user of the sentinels, which have users of their own.",
+  ),
+  sentinelPassword: optional(
+    SECRET,
+    "Password of the sentinels; in code also a function.",
+  ),
+  db: setting(
+    integer(0, MAX_DB),
+    0,
+    "Database number; a name of RedisDatabase has its own by default, others 0.",
+  ),
+  username: optional(text("word", 1024), "ACL user."),
+  password: optional(
+    SECRET,
+    "Password; in code also a function, called for each new connection.",
+  ),
+  passwordFile: optional(
+    text("path"),
+    "File that holds the password; read again for each new connection.",
+  ),
   tls: tlsSettings(
     "server",
     "Whether TLS is used; tls: true is short for it, a rediss:// URL enables it too.",
@@ -161,252 +161,199 @@ const ENDPOINT = {
 
 /** Sizes, times, retries and what else a database may set. */
 const BEHAVIOR: Omit<DatabaseTable, keyof typeof ENDPOINT> = {
-  keyPrefix: {
-    kind: text("any", 1024),
-    default: "",
-    description: "Prefix of each key.",
-  },
-  maxConnections: {
-    kind: integer(1, MAX_CONNECTIONS),
-    default: 20,
-    description:
-      "Most connections, lanes and leases together; in a cluster of each node.",
-  },
-  minConnections: {
-    kind: integer(0, MAX_CONNECTIONS),
-    default: 0,
-    description: "Connections for leases kept ready, once one has opened.",
-  },
-  maxLanes: {
-    kind: integer(1, 1000),
-    default: 1,
-    description: "Most shared connections.",
-  },
-  maxWaiting: {
-    kind: integer(0, 10_000_000),
-    default: 10_000,
-    description: "Most callers that wait for a connection; more are refused at once.",
-  },
-  commandTimeoutMs: {
+  keyPrefix: setting(text("any", 1024), "", "Prefix of each key."),
+  maxConnections: setting(
+    integer(1, MAX_CONNECTIONS),
+    20,
+    "Most connections, lanes and leases together; in a cluster of each node.",
+  ),
+  minConnections: setting(
+    integer(0, MAX_CONNECTIONS),
+    0,
+    "Connections for leases kept ready, once one has opened.",
+  ),
+  maxLanes: setting(integer(1, 1000), 1, "Most shared connections."),
+  maxWaiting: setting(
+    integer(0, 10_000_000),
+    10_000,
+    "Most callers that wait for a connection; more are refused at once.",
+  ),
+  commandTimeoutMs: setting(duration(1), 5000, "Deadline of a command.", {
     yaml: "socket_timeout",
     aliases: ["timeout", "timeout_seconds"],
-    kind: duration(1),
-    default: 5000,
-    description: "Deadline of a command.",
-  },
-  connectTimeoutMs: {
+  }),
+  connectTimeoutMs: setting(duration(1), 5000, "Deadline of one attempt to connect.", {
     yaml: "socket_connect_timeout",
-    kind: duration(1),
-    default: 5000,
-    description: "Deadline of one attempt to connect.",
-  },
-  acquireTimeoutMs: {
-    kind: duration(1),
-    default: 3000,
-    description: "Deadline of the wait for a connection.",
-  },
-  idleTimeoutMs: {
-    kind: duration(1),
-    default: 300_000,
-    description: "Idle connections are closed after this.",
-  },
-  maxLifetimeMs: {
-    kind: duration(0),
-    default: 1_800_000,
-    description: "Connections are replaced after this, with jitter; 0 = never.",
-  },
-  loadingTimeoutMs: {
-    kind: duration(1),
-    default: 60_000,
-    description: "Longest wait for a server that loads its data.",
-  },
-  leakDetectionThresholdMs: {
-    kind: duration(0),
-    default: 0,
-    description: "Leases held longer are reported with the stack; 0 = off.",
-  },
-  healthCheckIntervalMs: {
-    kind: duration(0),
-    default: 30_000,
-    description:
-      "Interval of the idle heartbeat, and longest between health checks; 0 = off.",
-  },
-  socketKeepalive: {
-    kind: BOOLEAN,
-    default: true,
-    description: "Whether TCP keepalive is set.",
-  },
+  }),
+  acquireTimeoutMs: setting(duration(1), 3000, "Deadline of the wait for a connection."),
+  idleTimeoutMs: setting(duration(1), 300_000, "Idle connections are closed after this."),
+  maxLifetimeMs: setting(
+    duration(0),
+    1_800_000,
+    "Connections are replaced after this, with jitter; 0 = never.",
+  ),
+  loadingTimeoutMs: setting(
+    duration(1),
+    60_000,
+    "Longest wait for a server that loads its data.",
+  ),
+  leakDetectionThresholdMs: setting(
+    duration(0),
+    0,
+    "Leases held longer are reported with the stack; 0 = off.",
+  ),
+  healthCheckIntervalMs: setting(
+    duration(0),
+    30_000,
+    "Interval of the idle heartbeat, and longest between health checks; 0 = off.",
+  ),
+  socketKeepalive: setting(BOOLEAN, true, "Whether TCP keepalive is set."),
   socketKeepaliveOptions: {
-    idleMs: {
-      kind: duration(1000, 32_767_000),
-      default: 600_000,
-      description: "Silence before the first keepalive probe.",
-    },
-    intervalMs: {
-      kind: duration(1000, 32_767_000),
-      default: 60_000,
-      description: "Time between keepalive probes.",
-    },
-    count: {
-      kind: integer(1, 127),
-      default: 5,
-      description: "Unanswered keepalive probes before the socket is closed.",
-    },
+    idleMs: setting(
+      duration(1000, 32_767_000),
+      600_000,
+      "Silence before the first keepalive probe.",
+    ),
+    intervalMs: setting(
+      duration(1000, 32_767_000),
+      60_000,
+      "Time between keepalive probes.",
+    ),
+    count: setting(
+      integer(1, 127),
+      5,
+      "Unanswered keepalive probes before the socket is closed.",
+    ),
   },
-  retryOnTimeout: {
-    kind: BOOLEAN,
-    default: true,
-    description: "Whether reading commands are retried after a lost connection.",
-  },
-  maxRetries: {
+  retryOnTimeout: setting(
+    BOOLEAN,
+    true,
+    "Whether reading commands are retried after a lost connection.",
+  ),
+  maxRetries: setting(integer(0, 1000), 3, "Most retries of one command.", {
     aliases: ["retry_attempts"],
-    kind: integer(0, 1000),
-    default: 3,
-    description: "Most retries of one command.",
-  },
-  retryDelayMs: {
-    kind: duration(0),
-    default: 50,
-    description: "First wait before a command's retry.",
-  },
-  retryWrites: {
-    kind: BOOLEAN,
-    default: false,
-    description: "Whether ambiguous writes are sent again, and may run twice.",
-  },
+  }),
+  retryDelayMs: setting(duration(0), 50, "First wait before a command's retry."),
+  retryWrites: setting(
+    BOOLEAN,
+    false,
+    "Whether ambiguous writes are sent again, and may run twice.",
+  ),
   retryBudget: {
-    ratio: {
-      kind: number(0, 10),
-      default: 0.2,
-      description: "Retries for each command, as a share.",
-    },
-    minPerSecond: {
-      kind: number(0, 1_000_000),
-      default: 10,
-      description: "Retries a second that are always allowed.",
-    },
+    ratio: setting(number(0, 10), 0.2, "Retries for each command, as a share."),
+    minPerSecond: setting(
+      number(0, 1_000_000),
+      10,
+      "Retries a second that are always allowed.",
+    ),
   },
   connectRetry: {
-    attempts: {
-      kind: integer(1, 1000),
-      default: 5,
-      description:
-        "Most attempts of one call that opens a connection, such as initializeAll().",
-    },
-    minMs: {
-      kind: duration(0),
-      default: 2000,
-      description: "Wait before the second attempt to connect.",
-    },
-    maxMs: {
-      kind: duration(0),
-      default: 30_000,
-      description: "Longest wait between attempts to connect.",
-    },
-    multiplier: {
-      kind: number(1, 100),
-      default: 2,
-      description: "Factor by which the wait between attempts to connect grows.",
-    },
-    jitter: {
-      kind: number(0, 1),
-      default: 1,
-      description: "Share of the wait between attempts to connect that is random.",
-    },
+    attempts: setting(
+      integer(1, 1000),
+      5,
+      "Most attempts of one call that opens a connection, such as initializeAll().",
+    ),
+    minMs: setting(duration(0), 2000, "Wait before the second attempt to connect."),
+    maxMs: setting(duration(0), 30_000, "Longest wait between attempts to connect."),
+    multiplier: setting(
+      number(1, 100),
+      2,
+      "Factor by which the wait between attempts to connect grows.",
+    ),
+    jitter: setting(
+      number(0, 1),
+      1,
+      "Share of the wait between attempts to connect that is random.",
+    ),
   },
-  circuitBreakerThreshold: {
-    kind: integer(1, 1_000_000),
-    default: 5,
-    description: "Failures in a row that open the breaker.",
-  },
-  circuitBreakerTimeoutMs: {
-    kind: duration(1),
-    default: 60_000,
-    description: "How long a server that hangs is left alone while the breaker is open.",
-  },
+  circuitBreakerThreshold: setting(
+    integer(1, 1_000_000),
+    5,
+    "Failures in a row that open the breaker.",
+  ),
+  circuitBreakerTimeoutMs: setting(
+    duration(1),
+    60_000,
+    "How long a server that hangs is left alone while the breaker is open.",
+  ),
   replyLimits: {
-    maxDepth: {
-      kind: integer(8, 1024),
-      default: 128,
-      description: "Most aggregates inside each other in a reply.",
-    },
-    maxAggregateElements: {
-      kind: integer(64, 2 ** 30),
-      default: 8_388_608,
-      description: "Most elements of one aggregate in a reply.",
-    },
-    maxReplyElements: {
-      kind: integer(64, 2 ** 30),
-      default: 8_388_608,
-      description: "Most elements of one reply altogether.",
-    },
-    maxBulkBytes: {
-      kind: integer(65_536, 2 ** 40),
-      default: 536_870_912,
-      description: "Most bytes of one string in a reply.",
-    },
-    maxReplyBytes: {
-      kind: integer(65_536, 2 ** 50),
-      default: 2_147_483_648,
-      description: "Most bytes of one reply.",
-    },
-    maxLineBytes: {
-      kind: integer(1024, 2 ** 29 - 64),
-      default: 16_777_216,
-      description: "Most bytes of a line, an error and a map's key in a reply.",
-    },
+    maxDepth: setting(
+      integer(8, 1024),
+      128,
+      "Most aggregates inside each other in a reply.",
+    ),
+    maxAggregateElements: setting(
+      integer(64, 2 ** 30),
+      8_388_608,
+      "Most elements of one aggregate in a reply.",
+    ),
+    maxReplyElements: setting(
+      integer(64, 2 ** 30),
+      8_388_608,
+      "Most elements of one reply altogether.",
+    ),
+    maxBulkBytes: setting(
+      integer(65_536, 2 ** 40),
+      536_870_912,
+      "Most bytes of one string in a reply.",
+    ),
+    maxReplyBytes: setting(
+      integer(65_536, 2 ** 50),
+      2_147_483_648,
+      "Most bytes of one reply.",
+    ),
+    maxLineBytes: setting(
+      integer(1024, 2 ** 29 - 64),
+      16_777_216,
+      "Most bytes of a line, an error and a map's key in a reply.",
+    ),
   },
-  transport: {
-    kind: choice("node", "deno"),
-    default: "node",
-    description: "Which socket of the runtime is used.",
-  },
-  protocol: {
-    kind: choice("auto", 2, 3),
-    default: "auto",
-    description: "Version of the protocol (RESP); auto is 3 where the server knows it.",
-  },
-  replyMapping: {
-    kind: choice("legacy", "resp3"),
-    default: "legacy",
-    description: "Shape of replies: as RESP2 gives them, or maps, doubles and booleans.",
-  },
-  clientName: {
-    kind: text("visible", 256),
-    description:
-      "Name of the connections in CLIENT LIST; mooring:DATABASE:PURPOSE by default.",
-  },
-  decodeResponses: {
-    kind: BOOLEAN,
-    default: true,
-    description: "Whether replies are strings; false gives Buffers.",
-  },
-  aliasOf: {
-    kind: text("database"),
-    description:
-      "Database whose endpoint and number this one takes over, sharing on purpose.",
-  },
-  description: {
-    kind: text("any"),
-    description: "What the database holds, in words.",
-  },
+  transport: setting(
+    choice("node", "deno"),
+    "node",
+    "Which socket of the runtime is used.",
+  ),
+  protocol: setting(
+    choice("auto", 2, 3),
+    "auto",
+    "Version of the protocol (RESP); auto is 3 where the server knows it.",
+  ),
+  replyMapping: setting(
+    choice("legacy", "resp3"),
+    "legacy",
+    "Shape of replies: as RESP2 gives them, or maps, doubles and booleans.",
+  ),
+  clientName: optional(
+    text("visible", 256),
+    "Name of the connections in CLIENT LIST; mooring:DATABASE:PURPOSE by default.",
+  ),
+  decodeResponses: setting(
+    BOOLEAN,
+    true,
+    "Whether replies are strings; false gives Buffers.",
+  ),
+  aliasOf: optional(
+    text("database"),
+    "Database whose endpoint and number this one takes over, sharing on purpose.",
+  ),
+  description: optional(text("any"), "What the database holds, in words."),
 };
 
 const MANAGER: ManagerTable = {
-  unknownDatabase: {
-    kind: choice("error", "main"),
-    default: "error",
-    description: "What happens when an unknown database is asked for.",
-  },
-  maxTotalConnections: {
-    kind: integer(1, 10_000_000),
-    description: "Most connections of all databases together; no limit by default.",
-  },
-  cleanupIntervalMs: {
-    kind: duration(0),
-    default: 60_000,
-    description: "Time between rounds of the idle cleanup; 0 = off.",
-  },
+  unknownDatabase: setting(
+    choice("error", "main"),
+    "error",
+    "What happens when an unknown database is asked for.",
+  ),
+  maxTotalConnections: optional(
+    integer(1, 10_000_000),
+    "Most connections of all databases together; no limit by default.",
+  ),
+  cleanupIntervalMs: setting(
+    duration(0),
+    60_000,
+    "Time between rounds of the idle cleanup; 0 = off.",
+  ),
 };
 
 /** The name in YAML of a path in code: `connectRetry.minMs` is `connect_retry.min`. */
@@ -422,8 +369,6 @@ export function yamlDefault({ default: value, kind }: Setting): string {
     ? JSON.stringify(value)
     : String(value);
 }
-
-type Row = RowOf<Record<string, unknown>, string>;
 
 function settingsOf(table: object, endpoint: boolean, prefix = ""): Setting[] {
   return Object.entries(table).flatMap(([name, entry]: [string, Row | object]) => {

@@ -1,6 +1,5 @@
 import { ConfigError, type ExplainedValue, RedisConfigLoader } from "../../../mod.ts";
-import { configJsonSchema } from "../../config/json_schema.ts";
-import { starterYaml } from "../../config/starter.ts";
+import { configJsonSchema, starterYaml } from "../../config/main.ts";
 import { CliExit, ExitCode } from "../exit.ts";
 import type { CliIo } from "../io.ts";
 import { loadConfig } from "../load.ts";

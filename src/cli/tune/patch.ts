@@ -1,5 +1,5 @@
 import { type ManagerConfig, RedisConfigLoader } from "../../../mod.ts";
-import { editSettings } from "../../config/edit_settings.ts";
+import { editSettings } from "../../config/main.ts";
 import type { Advice } from "./report_types.ts";
 
 /** The changes among the advice, by their names in YAML. */
