@@ -3,10 +3,8 @@ import { ConfigError } from "../core/errors/config.ts";
 import { isGroup, settingNames } from "./names.ts";
 import { DATABASES_KEYS } from "./settings.ts";
 import {
-  closingQuote,
-  type EntryPosition,
   locateYaml,
-  type Position,
+  type YamlEntry,
   type YamlPositions,
 } from "./sources/yaml_positions.ts";
 
@@ -139,146 +137,90 @@ function isOnlyChange(
   });
 }
 
+/** Sets one value in the mapping at a path. */
 function setValue(
   text: string,
   path: readonly string[],
   key: string,
   value: string,
 ): string {
-  const editor = new Editor(text, path);
-  return editor.replace(key, value) ?? editor.insert(`${key}: ${value}`);
+  const entries = locateYaml(text);
+  const name = path.join(".");
+  const mapping = path.length === 0 ? entries.root : entries.get(path);
+  if (path.length > 0 && mapping === undefined) {
+    throw new YamlEditError(`there is no ${name}`);
+  }
+  const known = entries.get([...path, key]);
+  if (known !== undefined) return replaceValue(text, known, value, name);
+  const entry = `${key}: ${value}`;
+  if (mapping !== undefined && text[mapping.value] === "{") {
+    const inner = text.slice(mapping.value + 1, mapping.end - 1).trimEnd();
+    const isFirst = inner === "" || inner.endsWith(",");
+    const end = mapping.value + 1 + inner.length;
+    return splice(text, end, end, isFirst ? ` ${entry}` : `, ${entry}`);
+  }
+  if (mapping !== undefined && !isBelow(mapping)) {
+    throw new YamlEditError(`${name} is not a mapping of its own`);
+  }
+  return insertLine(text, entries, entries.childrenOf(path), mapping, entry);
 }
 
-/** Edits one mapping of a text. */
-class Editor {
-  readonly #text: string;
-  readonly #name: string;
-  readonly #path: readonly string[];
-  readonly #entries: YamlPositions;
-  /** The entry whose value the mapping is; the root has none. */
-  readonly #mapping: EntryPosition | undefined;
-  /** Where the lines start; the first behind a byte order mark. */
-  readonly #lineStarts: readonly number[];
-  /** Index of the brace that opens the mapping, if it is in flow style. */
-  readonly #brace: number | undefined;
-
-  constructor(text: string, path: readonly string[]) {
-    this.#text = text;
-    this.#name = path.join(".");
-    this.#path = path;
-    this.#entries = locateYaml(text);
-    this.#mapping = this.#entries.get(path);
-    this.#lineStarts = [
-      text.startsWith(BOM) ? 1 : 0,
-      ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1),
-    ];
-    if (path.length > 0 && this.#mapping === undefined) {
-      throw new YamlEditError(`there is no ${this.#name}`);
+function replaceValue(
+  text: string,
+  entry: YamlEntry,
+  value: string,
+  name: string,
+): string {
+  if (isBelow(entry)) {
+    // A key without a value.
+    const colon = text.indexOf(":", entry.key);
+    if (colon < 0 || colon > lineEnd(text, entry.key)) {
+      throw new YamlEditError("a key has no colon");
     }
-    const start = this.#mapping === undefined
-      ? text.search(/[^\uFEFF\s]/)
-      : this.#indexOf(this.#mapping.value);
-    if (text[start] === "{") this.#brace = start;
+    return splice(text, colon + 1, colon + 1, ` ${value}`);
   }
+  if ("*&!|>{[".includes(text[entry.value]!)) {
+    throw new YamlEditError(`${name} holds something else than a scalar`);
+  }
+  return splice(text, entry.value, entry.end, value);
+}
 
-  /** The text with another value of a key; `undefined` if it has no such key. */
-  replace(key: string, value: string): string | undefined {
-    const entry = this.#entries.get([...this.#path, key]);
-    if (entry === undefined) return undefined;
-    const start = this.#indexOf(entry.value);
-    if (isBelow(entry)) {
-      // A key without a value.
-      const colon = this.#text.indexOf(":", start);
-      const line = this.#text.slice(start).search(/\n|$/) + start;
-      if (colon < 0 || colon > line) throw new YamlEditError("a key has no colon");
-      return this.#splice(colon + 1, colon + 1, ` ${value}`);
-    }
-    if ("*&!|>{[".includes(this.#text[start]!)) {
-      throw new YamlEditError(`${this.#name} holds something else than a scalar`);
-    }
-    return this.#splice(start, this.#scalarEnd(start), value);
-  }
-
-  /** The text with one more entry. */
-  insert(entry: string): string {
-    if (this.#brace !== undefined) return this.#insertFlow(this.#brace, entry);
-    const mapping = this.#mapping;
-    if (mapping !== undefined && !isBelow(mapping)) {
-      const start = this.#text[this.#indexOf(mapping.value)];
-      if (start !== "&" && start !== "!") {
-        throw new YamlEditError(`${this.#name} is not a mapping of its own`);
-      }
-    }
-    const children = this.#entries.childrenOf(this.#path);
-    const ownIndent = mapping === undefined ? 0 : mapping.key.column - 1 + INDENT;
-    const indent = children[0] === undefined ? ownIndent : children[0].key.column - 1;
-    const at = this.#lineAfter(children, indent) ??
-      (mapping === undefined ? this.#lineStarts[0]! : this.#nextLine(mapping));
-    const eol = this.#text.includes("\r\n") ? "\r\n" : "\n";
-    const line = `${" ".repeat(indent)}${entry}`;
-    // The last line may have no end.
-    const isOpen = at > 0 && !["\n", BOM].includes(this.#text[at - 1]!);
-    return this.#splice(at, at, isOpen ? `${eol}${line}` : `${line}${eol}`);
-  }
-
-  /** The line behind the last entry whose value is on the line of its key alone. */
-  #lineAfter(children: readonly EntryPosition[], indent: number): number | undefined {
-    const last = children.findLast((child) => {
-      const next = this.#text.slice(this.#nextLine(child));
-      const deeper = /^( *)[^\s#]/.exec(next)?.[1] ?? "";
-      return !isBelow(child) && deeper.length <= indent;
-    });
-    return last && this.#nextLine(last);
-  }
-
-  #insertFlow(open: number, entry: string): string {
-    const close = closingBrace(this.#text, open);
-    if (close === undefined) throw new YamlEditError("a brace is not closed");
-    const inner = this.#text.slice(open + 1, close).trimEnd();
-    const end = open + 1 + inner.length;
-    const isFirst = inner === "" || inner.endsWith(",");
-    return this.#splice(end, end, isFirst ? ` ${entry}` : `, ${entry}`);
-  }
-
-  #scalarEnd(start: number): number {
-    if (/["']/.test(this.#text[start]!)) {
-      const close = closingQuote(this.#text, start);
-      if (close === undefined) throw new YamlEditError("a quote is not closed");
-      return close + 1;
-    }
-    const end = this.#brace === undefined ? /[\r\n]|\s#|$/ : /[\r\n,[\]{}]|\s#|$/;
-    const rest = this.#text.slice(start);
-    return start + rest.slice(0, rest.search(end)).trimEnd().length;
-  }
-
-  #indexOf({ line, column }: Position): number {
-    return this.#lineStarts[line - 1]! + column - 1;
-  }
-
-  #nextLine({ key }: EntryPosition): number {
-    return this.#lineStarts[key.line] ?? this.#text.length;
-  }
-
-  #splice(start: number, end: number, put: string): string {
-    return this.#text.slice(0, start) + put + this.#text.slice(end);
-  }
+/** Adds a line to a mapping in block style. */
+function insertLine(
+  text: string,
+  entries: YamlPositions,
+  children: readonly YamlEntry[],
+  mapping: YamlEntry | undefined,
+  entry: string,
+): string {
+  const [first] = children;
+  const columnOf = ({ key }: YamlEntry) => entries.position(key).column - 1;
+  const ownIndent = mapping === undefined ? 0 : columnOf(mapping) + INDENT;
+  const indent = first === undefined ? ownIndent : columnOf(first);
+  const nextLine = ({ key }: YamlEntry) => Math.min(lineEnd(text, key) + 1, text.length);
+  // Behind the last entry whose value is on the line of its key alone.
+  const last = children.findLast((child) => {
+    const deeper = /^( *)[^\s#]/.exec(text.slice(nextLine(child)))?.[1] ?? "";
+    return !isBelow(child) && deeper.length <= indent;
+  }) ?? mapping;
+  const at = last === undefined ? (text.startsWith(BOM) ? 1 : 0) : nextLine(last);
+  const eol = text.includes("\r\n") ? "\r\n" : "\n";
+  const line = `${" ".repeat(indent)}${entry}`;
+  // The last line may have no end.
+  const isOpen = at > 0 && !["\n", BOM].includes(text[at - 1]!);
+  return splice(text, at, at, isOpen ? `${eol}${line}` : `${line}${eol}`);
 }
 
 /** Whether a value is on later lines than its key, or there is none. */
-function isBelow({ key, value }: EntryPosition): boolean {
-  return key.line === value.line && key.column === value.column;
+function isBelow({ key, value }: YamlEntry): boolean {
+  return key === value;
 }
 
-/** Index of the bracket that closes the one at an index. */
-function closingBrace(text: string, open: number): number | undefined {
-  let depth = 0;
-  for (let at = open; at < text.length; at++) {
-    const char = text[at]!;
-    if (char === '"' || char === "'") at = closingQuote(text, at) ?? text.length;
-    else if (char === "#" && /\s/.test(text[at - 1] ?? "")) {
-      at += text.slice(at).search(/\n|$/);
-    } else if (char === "{" || char === "[") depth++;
-    else if ((char === "}" || char === "]") && --depth === 0) return at;
-  }
-  return undefined;
+function lineEnd(text: string, at: number): number {
+  const end = text.indexOf("\n", at);
+  return end < 0 ? text.length : end;
+}
+
+function splice(text: string, start: number, end: number, put: string): string {
+  return text.slice(0, start) + put + text.slice(end);
 }

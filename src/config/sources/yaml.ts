@@ -31,13 +31,14 @@ export function readYaml(text: string, label: string, env: EnvReader): Layer {
   const positions = locateYaml(text);
   const { tab, tooDeep } = positions;
   if (tab !== undefined) {
-    const path = positions.pathAt(tab.line - 1);
-    refuse("a tab indents the line, allowed: spaces only", tab, path);
+    const at = positions.position(tab);
+    const path = positions.pathAt(at.line - 1);
+    refuse("a tab indents the line, allowed: spaces only", at, path);
     return layer;
   }
   if (tooDeep !== undefined) {
     const message = `lists and mappings are nested deeper than ${MAX_DEPTH}`;
-    refuse(message, tooDeep.position, tooDeep.path);
+    refuse(message, positions.position(tooDeep.at), tooDeep.path);
     return layer;
   }
   let document: unknown;
@@ -53,7 +54,7 @@ export function readYaml(text: string, label: string, env: EnvReader): Layer {
       readDocument(readingOf(layer, origin, positions, env), document);
     } catch (error) {
       if (!(error instanceof BudgetError)) throw error;
-      refuse(error.message, positions.find(error.path)?.key, error.path);
+      refuse(error.message, positions.find(error.path), error.path);
     }
   }
   return layer;
@@ -71,10 +72,11 @@ function explainSyntax(
     return refuse("lists and mappings are nested too deeply to be read");
   }
   if (second !== undefined) {
-    return refuse("a second document starts, allowed: one", second);
+    return refuse("a second document starts, allowed: one", positions.position(second));
   }
   if (duplicate !== undefined) {
-    return refuse("this key is given twice", duplicate.position, duplicate.path);
+    const at = positions.position(duplicate.at);
+    return refuse("this key is given twice", at, duplicate.path);
   }
   const at = errorPosition(error);
   if (at === undefined) return refuse("this is not valid YAML");
@@ -107,7 +109,7 @@ function readingOf(
   const budget = { left: MAX_ENTRIES };
   const origin: Reading["origin"] = (path, part) => ({
     ...file,
-    ...positions.find(path)?.[part],
+    ...positions.find(path, part),
   });
   return {
     dialect: "yaml",
@@ -121,7 +123,7 @@ function readingOf(
     },
     expand: (value, { path }, key) => {
       if (typeof value !== "string") return value ?? undefined;
-      if (NULLS.has(value) && positions.find(path)?.quoted !== true) return undefined;
+      if (NULLS.has(value) && !positions.isQuoted(path)) return undefined;
       if (!value.includes("${")) return value;
       const expanded = expandVariables(value, env);
       if (expanded.problem !== undefined) {

@@ -6,19 +6,21 @@ export interface Position {
   readonly column: number;
 }
 
-/** Where one entry of a YAML mapping or list is. */
-export interface EntryPosition {
-  readonly key: Position;
-  /** Its value; if the value is a block on later lines, its key. */
-  readonly value: Position;
+/** Where one entry of a YAML mapping or list is: indexes into the text. */
+export interface YamlEntry {
+  readonly key: number;
+  /** Its value; if it has none, or a block on later lines, its key. */
+  readonly value: number;
+  /** The end of a value on the line of its key, or of one in quotes or brackets. */
+  end: number;
   /** Whether the value is in quotes, so that `'null'` is a text. */
   readonly quoted: boolean;
 }
 
-/** A path of keys and list indexes, and where it is. */
-interface PathPosition {
+/** A place and the path of the entry there. */
+interface Place {
   readonly path: readonly string[];
-  readonly position: Position;
+  readonly at: number;
 }
 
 /** Deepest nesting whose positions are kept; no setting is deeper than 5. */
@@ -27,21 +29,50 @@ export const MAX_DEPTH = 32;
 /** Where the entries of a YAML text are, by their path of keys and list indexes. */
 export class YamlPositions {
   /** The first tab that indents a line: YAML forbids it, parsers differ on it. */
-  tab?: Position;
+  tab?: number;
   /** Where a second document starts; it is not looked into. */
-  second?: Position;
+  second?: number;
   /** The first place that is nested deeper than positions are kept. */
-  tooDeep?: PathPosition;
+  tooDeep?: Place;
   /** The first key that its mapping has already. */
-  duplicate?: PathPosition;
-  readonly #entries = new Map<string, EntryPosition>();
+  duplicate?: Place;
+  /** The whole document, if it is a flow mapping. */
+  root?: YamlEntry;
+  readonly #entries = new Map<string, YamlEntry>();
+  readonly #lineStarts: number[];
 
-  get(path: readonly string[]): EntryPosition | undefined {
+  /** Expects the text and the length of the byte order mark before it. */
+  constructor(text: string, start: number) {
+    this.#lineStarts = [start, ...Array.from(text.matchAll(/\n/g), (m) => m.index + 1)];
+  }
+
+  /** Line and column of an index. */
+  position(at: number): Position {
+    let [low, high] = [0, this.#lineStarts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (this.#lineStarts[middle]! <= at) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: at - this.#lineStarts[low]! + 1 };
+  }
+
+  get(path: readonly string[]): YamlEntry | undefined {
     return this.#entries.get(path.join("\0"));
   }
 
   /** The position of an entry, or of the nearest entry around it. */
-  find(path: readonly string[]): EntryPosition | undefined {
+  find(path: readonly string[], part: "key" | "value" = "key"): Position | undefined {
+    const found = this.#nearest(path);
+    return found && this.position(found[part]);
+  }
+
+  /** Whether the value of an entry is in quotes. */
+  isQuoted(path: readonly string[]): boolean {
+    return this.#nearest(path)?.quoted === true;
+  }
+
+  #nearest(path: readonly string[]): YamlEntry | undefined {
     for (let length = path.length; length > 0; length--) {
       const found = this.get(path.slice(0, length));
       if (found !== undefined) return found;
@@ -49,28 +80,27 @@ export class YamlPositions {
     return undefined;
   }
 
-  set(path: readonly string[], entry: EntryPosition): void {
+  set(path: readonly string[], entry: YamlEntry): YamlEntry {
     if (path.length <= MAX_DEPTH) this.#entries.set(path.join("\0"), entry);
+    return entry;
   }
 
   /** The entries of a mapping or list, in their order. */
-  childrenOf(path: readonly string[]): EntryPosition[] {
+  childrenOf(path: readonly string[]): YamlEntry[] {
     const prefix = path.map((key) => `${key}\0`).join("");
     return [...this.#entries].filter(([key]) =>
       key.startsWith(prefix) && !key.slice(prefix.length).includes("\0")
     ).map(([, entry]) => entry);
   }
 
-  /** The path of the last entry that starts at or before a line. */
-  pathAt(line: number): readonly string[] | undefined {
-    let best: string | undefined;
-    let bestLine = 0;
+  /** The path of the last entry that starts at or before the end of a line. */
+  pathAt(line: number): readonly string[] {
+    const end = this.#lineStarts[line] ?? Infinity;
+    let last: Place = { path: [], at: 0 };
     for (const [path, { key }] of this.#entries) {
-      if (key.line > line || key.line < bestLine) continue;
-      best = path;
-      bestLine = key.line;
+      if (key < end && key >= last.at) last = { path: path.split("\0"), at: key };
     }
-    return best?.split("\0");
+    return last.path;
   }
 }
 
@@ -83,64 +113,60 @@ export class YamlPositions {
  * not understand (such as keys marked by `?`) has no position of its own.
  */
 export function locateYaml(text: string): YamlPositions {
-  return new Locator(text.replace(/^\uFEFF/, "")).run();
+  return new Locator(text).run();
 }
 
 /** A collection that is open. */
 interface Frame {
   readonly kind: "map" | "list";
   readonly path: readonly string[];
-  /** Column of its entries, from 0; unused in flow style. */
+  /** Column of its entries, from 0, in block style. */
   readonly indent: number;
   /** Path of the entry that is being read. */
   child: readonly string[];
   index: number;
   /** In a flow mapping: whether the next scalar is a key. */
   atKey: boolean;
+  /** The entry whose value a flow collection is. */
+  readonly entry?: YamlEntry;
 }
 
-function newFrame(kind: Frame["kind"], path: readonly string[], indent = 0): Frame {
-  return { kind, path, indent, child: path, index: 0, atKey: kind === "map" };
+function newFrame(
+  kind: Frame["kind"],
+  path: readonly string[],
+  indent: number,
+  entry?: YamlEntry,
+): Frame {
+  return { kind, path, indent, child: path, index: 0, atKey: kind === "map", entry };
 }
 
-const isBreak = (char?: string): boolean => char === "\n" || char === "\r";
-const isQuote = (char?: string): boolean => char === '"' || char === "'";
-/** Whether a character ends a word: white space, or the end of the text. */
-const isSeparator = (char?: string): boolean =>
-  char === undefined || char === " " || char === "\t" || isBreak(char);
-/** Whether a character ends a plain scalar inside a flow collection. */
-const isIndicator = (char?: string): boolean =>
-  char !== undefined && ",[]{}".includes(char);
-
-/** Where a quoted scalar that starts at `start` closes before `end`, if it does. */
-export function closingQuote(
-  text: string,
-  start: number,
-  end: number = text.length,
-): number | undefined {
-  const quote = text[start];
-  for (let at = start + 1; at < end; at++) {
-    if (quote === '"' && text[at] === "\\") at++;
-    else if (text[at] === quote) {
-      if (quote === "'" && text[at + 1] === "'") at++;
-      else return at;
-    }
-  }
-  return undefined;
-}
+const BLANKS = /[ \t]*/y;
+const ANCHORS_AND_TAGS = /(?:[&!][^ \t\r\n]*[ \t]*)*/y;
+/** A quoted scalar; to the end of the text if it is not closed. */
+const QUOTED = /"(?:\\[^]|[^"\\])*"?|'(?:''|[^'])*'?/y;
+const QUOTED_KEY = /("(?:\\.|[^"\\\n])*"|'(?:''|[^'\n])*') *:(?=[ \t\r\n]|$)/y;
+const PLAIN_KEY =
+  /(?![{[?|>#"'])((?:[^\n:#]|:(?![ \t\r\n]|$)|(?<![ \t\r\n])#)*):(?=[ \t\r\n]|$)/y;
+const DASH = /-(?=[ \t\r\n]|$)/y;
+const DOCUMENT_MARK = /(?:---|\.\.\.)(?=[ \t\r\n]|$)/y;
+/** At least one character, or a stray one would be read for ever. */
+const FLOW_SCALAR = /[^](?:[^,[\]{}\r\n:#]|:(?![ \t\r\n,[\]{}]|$)|(?<![ \t\r\n])#)*/y;
+/** What a plain scalar in block style has on its first line. */
+const REST_OF_LINE = /(?:[^\r\n \t]|[ \t]+(?![ \t\r\n#]|$))*/y;
 
 class Locator {
   readonly #text: string;
-  readonly #found = new YamlPositions();
+  readonly #found: YamlPositions;
   /** The open block collections; the lines at their column are their entries. */
   readonly #frames: Frame[] = [];
-  #at = 0;
-  #line = 1;
-  #lineStart = 0;
+  #at: number;
+  #lineStart: number;
   #begun = false;
 
   constructor(text: string) {
     this.#text = text;
+    this.#at = this.#lineStart = text.startsWith("\uFEFF") ? 1 : 0;
+    this.#found = new YamlPositions(text, this.#at);
   }
 
   run(): YamlPositions {
@@ -152,71 +178,45 @@ class Locator {
     return this.#at >= this.#text.length;
   }
 
-  get #column(): number {
-    return this.#at - this.#lineStart;
+  get #char(): string {
+    return this.#text[this.#at] ?? "";
   }
 
-  get #lineEnd(): number {
-    const end = this.#text.indexOf("\n", this.#at);
-    return end < 0 ? this.#text.length : end;
+  get #isAtQuote(): boolean {
+    return this.#char === '"' || this.#char === "'";
   }
 
   /** Whether nothing but a comment is left on the line. */
   get #isAtLineEnd(): boolean {
-    const char = this.#peek();
-    return char === undefined || char === "#" || isBreak(char);
+    return "#\r\n".includes(this.#char);
   }
 
-  #position(): Position {
-    return { line: this.#line, column: this.#column + 1 };
-  }
-
-  #peek(offset = 0): string | undefined {
-    return this.#text[this.#at + offset];
-  }
-
-  #skip(chars: string): void {
-    while (!this.#isDone && chars.includes(this.#peek()!)) this.#at++;
+  /** Reads what a sticky pattern matches. */
+  #match(pattern: RegExp): RegExpExecArray | null {
+    pattern.lastIndex = this.#at;
+    const match = pattern.exec(this.#text);
+    if (match !== null) this.#at = pattern.lastIndex;
+    return match;
   }
 
   #nextLine(): void {
-    this.#at = Math.min(this.#lineEnd + 1, this.#text.length);
-    this.#line++;
-    this.#lineStart = this.#at;
-  }
-
-  /** Skips a quoted scalar, over several lines; to the end of the text if unclosed. */
-  #skipQuoted(): void {
-    const close = closingQuote(this.#text, this.#at) ?? this.#text.length - 1;
-    for (; this.#at <= close; this.#at++) {
-      if (this.#peek() !== "\n") continue;
-      this.#line++;
-      this.#lineStart = this.#at + 1;
-    }
-  }
-
-  /** Skips anchors and tags. */
-  #skipProperties(): void {
-    while (this.#peek() === "&" || this.#peek() === "!") {
-      while (!isSeparator(this.#peek())) this.#at++;
-      this.#skip(" \t");
-    }
+    const end = this.#text.indexOf("\n", this.#at);
+    this.#at = this.#lineStart = end < 0 ? this.#text.length : end + 1;
   }
 
   /** Reads a line that starts an entry, with all lines of its value. */
   #readLine(): void {
-    this.#skip(" ");
-    const indent = this.#column;
-    const tab = this.#peek() === "\t" ? this.#position() : undefined;
-    this.#skip(" \t");
+    this.#match(/ */y);
+    const indent = this.#at - this.#lineStart;
+    const tab = this.#char === "\t" ? this.#at : undefined;
+    this.#match(BLANKS);
     if (this.#isAtLineEnd) return this.#nextLine();
     this.#found.tab ??= tab;
-    if (indent === 0 && this.#peek() === "%") return this.#nextLine();
-    const mark = this.#text.slice(this.#at, this.#at + 3);
-    if (indent === 0 && /^(---|\.\.\.)$/.test(mark) && isSeparator(this.#peek(3))) {
-      if (this.#begun) this.#found.second = this.#position();
-      this.#at += 3;
-      this.#skip(" \t");
+    if (indent === 0 && this.#char === "%") return this.#nextLine();
+    const start = this.#at;
+    if (indent === 0 && this.#match(DOCUMENT_MARK)) {
+      if (this.#begun) this.#found.second = start;
+      this.#match(BLANKS);
       if (this.#isAtLineEnd) return this.#nextLine();
     }
     this.#begun = true;
@@ -226,158 +226,130 @@ class Locator {
   /** Reads list items, an entry, or a scalar in block style. */
   #readBlock(indent: number): void {
     let column = indent;
-    for (let depth = 0; this.#isAtDash(); depth++) {
+    for (let depth = 0;; depth++) {
+      const dash = this.#at;
+      if (!this.#match(DASH)) break;
       if (depth === MAX_DEPTH) {
-        this.#noteTooDeep(this.#openPath());
-        break;
+        this.#found.tooDeep ??= { path: this.#openPath, at: dash };
+        return this.#nextLine();
       }
       const frame = this.#frameAt("list", column);
       frame.child = [...frame.path, String(frame.index++)];
-      const dash = this.#position();
-      this.#at++;
-      this.#skip(" \t");
+      this.#match(BLANKS);
       this.#found.set(frame.child, this.#entryHere(dash));
       if (this.#isAtLineEnd) return this.#nextLine();
-      column = this.#column;
+      column = this.#at - this.#lineStart;
     }
-    this.#skipProperties();
-    const start = this.#position();
+    this.#match(ANCHORS_AND_TAGS);
+    const start = this.#at;
     const key = this.#readKey();
     if (key === undefined) {
-      const path = this.#openPath();
+      const path = this.#openPath;
       const known = this.#found.get(path);
-      if (known !== undefined) this.#found.set(path, this.#entryHere(known.key));
-      return this.#readValue(path, this.#frames.at(-1)?.indent ?? -1);
+      const entry = this.#entryHere(known?.key ?? start);
+      if (known !== undefined) this.#found.set(path, entry);
+      else if (this.#char === "{") this.#found.root ??= entry;
+      return this.#readValue(path, entry, this.#frames.at(-1)?.indent ?? -1);
     }
     const frame = this.#frameAt("map", column);
     frame.child = [...frame.path, key];
-    this.#skip(" \t");
-    this.#skipProperties();
-    this.#addKey(frame.child, this.#entryHere(start));
+    this.#match(BLANKS);
+    this.#match(ANCHORS_AND_TAGS);
+    const entry = this.#addKey(frame.child, this.#entryHere(start));
     if (this.#isAtLineEnd) return this.#nextLine();
-    this.#readValue(frame.child, column);
+    this.#readValue(frame.child, entry, column);
   }
 
   /** The entry whose value starts here, or on later lines. */
-  #entryHere(key: Position): EntryPosition {
-    const value = this.#isAtLineEnd ? key : this.#position();
-    return { key, value, quoted: isQuote(this.#peek()) };
+  #entryHere(key: number): YamlEntry {
+    const value = this.#isAtLineEnd ? key : this.#at;
+    return { key, value, end: value, quoted: this.#isAtQuote };
   }
 
-  #addKey(path: readonly string[], entry: EntryPosition): void {
-    if (this.#found.get(path) !== undefined) {
-      this.#found.duplicate ??= { path, position: entry.key };
-    }
-    this.#found.set(path, entry);
-  }
-
-  #noteTooDeep(path: readonly string[]): void {
-    this.#found.tooDeep ??= { path, position: this.#position() };
+  #addKey(path: readonly string[], entry: YamlEntry): YamlEntry {
+    if (this.#found.get(path)) this.#found.duplicate ??= { path, at: entry.key };
+    return this.#found.set(path, entry);
   }
 
   /** The block collection at a column; those that end before it are closed. */
-  #frameAt(kind: Frame["kind"], column: number): Frame {
-    for (let top = this.#frames.at(-1); top !== undefined; top = this.#frames.at(-1)) {
-      // A list may be at the column of the key that it belongs to.
-      const isEnded = top.indent > column ||
-        (top.indent === column && top.kind === "list" && kind === "map");
-      if (!isEnded) break;
-      this.#frames.pop();
-    }
+  #frameAt(kind: Frame["kind"], indent: number): Frame {
+    // A list may be at the column of the key that it belongs to.
+    const isEnded = (top: Frame) =>
+      top.indent > indent ||
+      (top.indent === indent && top.kind === "list" && kind === "map");
+    while (this.#frames.length > 0 && isEnded(this.#frames.at(-1)!)) this.#frames.pop();
     const top = this.#frames.at(-1);
-    if (top?.indent === column && top.kind === kind) return top;
-    const frame = newFrame(kind, this.#openPath(), column);
+    if (top?.indent === indent && top.kind === kind) return top;
+    const frame = newFrame(kind, this.#openPath, indent);
     if (this.#frames.length < MAX_DEPTH) this.#frames.push(frame);
-    else this.#noteTooDeep(frame.path);
+    else this.#found.tooDeep ??= { path: frame.path, at: this.#at };
     return frame;
   }
 
   /** Path of the entry whose value the next deeper collection is. */
-  #openPath(): readonly string[] {
+  get #openPath(): readonly string[] {
     return this.#frames.at(-1)?.child ?? [];
   }
 
   /** Reads the value that starts here, in a collection with this indentation. */
-  #readValue(path: readonly string[], indent: number): void {
-    const first = this.#peek();
-    if (isQuote(first) || first === "{" || first === "[") {
-      if (isQuote(first)) this.#skipQuoted();
-      else this.#readFlow(path);
-      return this.#nextLine();
-    }
-    const isPlain = first !== "|" && first !== ">";
+  #readValue(path: readonly string[], entry: YamlEntry, indent: number): void {
+    const isPlain = this.#char !== "|" && this.#char !== ">";
+    const isClosed = this.#match(QUOTED) !== null || this.#readFlow(path, entry);
+    if (!isClosed && isPlain) this.#match(REST_OF_LINE);
+    entry.end = this.#at;
     // A comment ends a plain scalar.
-    const ends = isPlain && /\s#/.test(this.#text.slice(this.#at, this.#lineEnd));
+    this.#match(BLANKS);
+    const isEnded = isClosed || (isPlain && this.#char === "#");
     this.#nextLine();
-    if (!ends) this.#skipDeeperLines(indent, isPlain);
+    if (!isEnded) this.#skipDeeperLines(indent, isPlain);
   }
 
   /** Skips lines that are blank or deeper than `indent`: the rest of a scalar. */
   #skipDeeperLines(indent: number, isPlain: boolean): void {
     while (!this.#isDone) {
-      let spaces = 0;
-      while (this.#peek(spaces) === " ") spaces++;
-      let content = spaces;
-      while (this.#peek(content) === " " || this.#peek(content) === "\t") content++;
-      const first = this.#peek(content);
-      const isBlank = first === undefined || isBreak(first);
-      if (!isBlank && (spaces <= indent || (isPlain && first === "#"))) return;
+      const [, spaces, first] = this.#match(/( *)[ \t]*([^\r\n]?)/y)!;
+      const isBlank = first === "";
+      if (!isBlank && (spaces!.length <= indent || (isPlain && first === "#"))) {
+        this.#at = this.#lineStart;
+        return;
+      }
       this.#nextLine();
     }
   }
 
   /** Reads a key and its colon; nothing is read if there is none. */
   #readKey(): string | undefined {
-    const [text, start, end] = [this.#text, this.#at, this.#lineEnd];
-    if (isQuote(text[start])) {
-      const close = closingQuote(text, start, end);
-      if (close === undefined) return undefined;
-      let colon = close + 1;
-      while (text[colon] === " ") colon++;
-      if (text[colon] !== ":" || !isSeparator(text[colon + 1])) return undefined;
-      this.#at = colon + 1;
-      return text.slice(start + 1, close);
-    }
-    if (text[start] === undefined || "{[?|>#".includes(text[start])) return undefined;
-    for (let at = start; at < end; at++) {
-      if (text[at] === "#" && isSeparator(text[at - 1])) return undefined;
-      if (text[at] === ":" && isSeparator(text[at + 1])) {
-        this.#at = at + 1;
-        return text.slice(start, at).trimEnd();
-      }
-    }
-    return undefined;
-  }
-
-  #isAtDash(): boolean {
-    return this.#peek() === "-" && isSeparator(this.#peek(1));
+    const quoted = this.#match(QUOTED_KEY)?.[1];
+    return quoted?.slice(1, -1) ?? this.#match(PLAIN_KEY)?.[1]!.trimEnd();
   }
 
   /** Reads a flow collection, `{…}` or `[…]`, over as many lines as it takes. */
-  #readFlow(path: readonly string[]): void {
+  #readFlow(path: readonly string[], entry: YamlEntry): boolean {
+    if (this.#char !== "{" && this.#char !== "[") return false;
     const frames: Frame[] = [];
     let depth = 0;
     while (!this.#isDone) {
-      const char = this.#peek()!;
-      if (isBreak(char)) this.#nextLine();
-      else if (char === " " || char === "\t") this.#at++;
-      else if (char === "#") this.#at = this.#lineEnd;
+      const char: string = this.#char;
+      if (" \t\r\n".includes(char)) this.#at++;
+      else if (char === "#") this.#match(/[^\n]*/y);
       else if (char === "{" || char === "[") {
         depth++;
         const top = frames.at(-1);
-        const child = top === undefined ? path : this.#noteFlowValue(top);
+        const value = top === undefined ? entry : this.#noteFlowValue(top);
+        const child = top?.child ?? path;
         // Beyond the depth that is kept, the contents count as the last kept one's.
         if (frames.length < MAX_DEPTH) {
-          frames.push(newFrame(char === "{" ? "map" : "list", child));
-        } else this.#noteTooDeep(child);
+          frames.push(newFrame(char === "{" ? "map" : "list", child, 0, value));
+        } else this.#found.tooDeep ??= { path: child, at: this.#at };
         this.#at++;
       } else if (char === "}" || char === "]") {
         this.#at++;
         depth--;
-        if (depth <= 0) return;
-        if (depth < frames.length) frames.length = depth;
+        if (depth < frames.length) frames.pop()!.entry!.end = this.#at;
+        if (depth <= 0) break;
       } else this.#readFlowToken(frames.at(-1)!, char);
     }
+    return true;
   }
 
   #readFlowToken(frame: Frame, char: string): void {
@@ -389,43 +361,34 @@ class Locator {
       this.#at++;
       frame.atKey = false;
     } else if (char === "&" || char === "!") {
-      this.#skipProperties();
+      this.#match(ANCHORS_AND_TAGS);
     } else if (frame.atKey) {
-      const start = this.#position();
+      const key = this.#at;
       frame.child = [...frame.path, this.#readFlowScalar()];
-      this.#addKey(frame.child, { key: start, value: start, quoted: false });
+      this.#addKey(frame.child, { key, value: key, end: key, quoted: false });
       frame.atKey = false;
     } else {
-      this.#noteFlowValue(frame);
-      this.#readFlowScalar();
+      const entry = this.#noteFlowValue(frame);
+      const length = this.#readFlowScalar().length;
+      entry.end = entry.quoted ? this.#at : entry.value + length;
     }
   }
 
-  /** Notes where the value that starts here is, and gives its path. */
-  #noteFlowValue(frame: Frame): readonly string[] {
-    const value = this.#position();
+  /** Notes where the value of the entry that is being read is. */
+  #noteFlowValue(frame: Frame): YamlEntry {
     if (frame.kind === "list") frame.child = [...frame.path, String(frame.index)];
     const known = frame.kind === "map" ? this.#found.get(frame.child)?.key : undefined;
-    const quoted = isQuote(this.#peek());
-    this.#found.set(frame.child, { key: known ?? value, value, quoted });
-    return frame.child;
+    const [value, quoted] = [this.#at, this.#isAtQuote];
+    return this.#found.set(frame.child, {
+      key: known ?? value,
+      value,
+      end: value,
+      quoted,
+    });
   }
 
   #readFlowScalar(): string {
-    const start = this.#at;
-    if (isQuote(this.#peek())) {
-      this.#skipQuoted();
-      return this.#text.slice(start + 1, this.#at - 1);
-    }
-    // At least one character, or a stray one would be read for ever.
-    this.#at++;
-    while (!this.#isDone) {
-      const [char, next] = [this.#peek()!, this.#peek(1)];
-      if (isIndicator(char) || isBreak(char)) break;
-      if (char === ":" && (isSeparator(next) || isIndicator(next))) break;
-      if (char === "#" && isSeparator(this.#peek(-1))) break;
-      this.#at++;
-    }
-    return this.#text.slice(start, this.#at).trim();
+    const quoted = this.#match(QUOTED)?.[0];
+    return quoted?.slice(1, -1) ?? this.#match(FLOW_SCALAR)![0].trim();
   }
 }
