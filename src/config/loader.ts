@@ -11,7 +11,7 @@ import {
   readEnvironment,
   readTimeouts,
 } from "./sources/environment.ts";
-import { findYaml, findYamlSync } from "./sources/find_yaml.ts";
+import { findYaml, findYamlSync } from "./sources/yaml.ts";
 import {
   askRegistry,
   askRegistrySync,

@@ -5,7 +5,7 @@
  * @module
  */
 
-export { checkMaxClients, connectionDemand } from "./endpoint.ts";
+export { checkMaxClients, connectionDemand } from "./resolve/checks.ts";
 export { type LoadOptions, type PartialConfig, RedisConfigLoader } from "./loader.ts";
 export { isManagerConfig } from "./resolve/manager_config.ts";
 export type { EnvSource } from "./sources/environment.ts";

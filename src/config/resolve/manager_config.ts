@@ -4,7 +4,6 @@ import {
   UnknownDatabaseError,
 } from "../../core/errors/config.ts";
 import { Secret } from "../../core/secret.ts";
-import { findShared } from "../endpoint.ts";
 import {
   type Effective,
   type EffectiveValues,
@@ -26,7 +25,7 @@ import type {
   SharedDatabase,
   UnknownDatabasePolicy,
 } from "../types.ts";
-import { checkAlias, databaseWarnings } from "./checks.ts";
+import { checkAlias, databaseWarnings, findShared } from "./checks.ts";
 import { checkTlsFiles } from "./credential_files.ts";
 import { buildDatabase, type BuiltDatabase, findManagerValue } from "./database.ts";
 

@@ -320,7 +320,7 @@ class Locator {
   /** Reads a key and its colon; nothing is read if there is none. */
   #readKey(): string | undefined {
     const quoted = this.#match(QUOTED_KEY)?.[1];
-    return quoted?.slice(1, -1) ?? this.#match(PLAIN_KEY)?.[1]!.trimEnd();
+    return quoted?.slice(1, -1) ?? this.#match(PLAIN_KEY)?.[1]?.trimEnd();
   }
 
   /** Reads a flow collection, `{…}` or `[…]`, over as many lines as it takes. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { EnvReader } from "../../../src/config/sources/environment.ts";
-import { searchPath } from "../../../src/config/sources/find_yaml.ts";
+import { searchPath } from "../../../src/config/sources/yaml.ts";
 import { ConfigError } from "../../../src/core/errors/config.ts";
 import { errorOf, onlyProblem, PEM, reveal, TempDir } from "./support.ts";
 
