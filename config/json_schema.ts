@@ -1,3 +1,4 @@
+import { describeSettings } from "./descriptions.ts";
 import type { JsonSchema } from "../src/config/json_schema.ts";
 import { allowedText, BOOLEAN, type SettingKind } from "../src/config/kinds.ts";
 import {
@@ -13,6 +14,8 @@ import {
   TEMPLATE_PREFIX,
   yamlDefault,
 } from "../src/config/settings.ts";
+
+const DESCRIPTIONS = describeSettings();
 
 /** A text that has a variable in it. */
 const VARIABLE: JsonSchema = { type: "string", pattern: "\\$\\{" };
@@ -114,7 +117,7 @@ function settingSchema(name: string, setting: Setting): JsonSchema {
   const allowed = allowedText(setting.kind, "yaml");
   const schema: JsonSchema = {
     description: name === leaf
-      ? `${setting.description} Allowed: ${allowed}.`
+      ? `${DESCRIPTIONS.get(setting.key)} Allowed: ${allowed}.`
       : `Another name of ${setting.yaml}.`,
     anyOf: [...kindSchemas(setting.kind), { type: "null" }],
   };

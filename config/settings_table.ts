@@ -1,3 +1,4 @@
+import { describeSettings } from "./descriptions.ts";
 import { allowedText } from "../src/config/kinds.ts";
 import {
   DATABASE_SETTINGS,
@@ -25,6 +26,7 @@ export function settingsMarkdown(): string {
   ].join("\n");
 }
 
+const DESCRIPTIONS = describeSettings();
 const HEAD = ["YAML", "code", "allowed", "default", "meaning"];
 
 /** A table whose columns are as wide as the formatter makes them. */
@@ -48,7 +50,7 @@ function cellsOf(setting: Setting): string[] {
     `\`${setting.key}\``,
     allowedText(setting.kind, "yaml"),
     setting.default === undefined ? "" : `\`${yamlDefault(setting)}\``,
-    setting.description,
+    DESCRIPTIONS.get(setting.key) ?? "",
   ];
   return cells.map((cell) => cell.replaceAll("|", "\\|"));
 }

@@ -30,15 +30,18 @@ export interface NodeAddress {
 
 /** TLS of one database, or of its sentinels. */
 export interface TlsConfig {
-  /** Whether TLS is used. Default `false`, `true` for a `rediss://` URL. */
+  /**
+   * Whether TLS is used; in YAML `tls: true` is short for it. Default `false`, `true` for
+   * a `rediss://` URL.
+   */
   readonly enabled: boolean;
-  /** File of the certificate authorities that are trusted, PEM. */
+  /** File of the trusted certificate authorities, PEM. */
   readonly caFile?: string;
   /** File of the client certificate, PEM. */
   readonly certFile?: string;
   /** File of the client certificate's key, PEM. */
   readonly keyFile?: string;
-  /** Name that the server's certificate must carry; the host by default. */
+  /** Name that the server's certificate must carry; its host by default. */
   readonly serverName?: string;
   /** Whether the server's certificate is verified. Default `true`. */
   readonly verify: boolean;
@@ -46,42 +49,48 @@ export interface TlsConfig {
 
 /** TCP keepalive of one database's sockets. */
 export interface KeepaliveConfig {
-  /** Milliseconds of silence before the first probe. Default 600,000. */
+  /** Silence before the first keepalive probe. Default 600,000. */
   readonly idleMs: number;
-  /** Milliseconds between probes. Default 60,000. */
+  /** Time between keepalive probes. Default 60,000. */
   readonly intervalMs: number;
-  /** Unanswered probes before the socket is dead. Default 5. */
+  /** Unanswered keepalive probes before the socket is closed. Default 5. */
   readonly count: number;
 }
 
 /** How the opening of connections is tried again. */
 export interface ConnectRetryConfig {
-  /** Most attempts of one call that opens a connection. Default 5. */
+  /**
+   * Most attempts of one call that opens a connection, such as `initializeAll()`. Default
+   * 5.
+   */
   readonly attempts: number;
-  /** Milliseconds before the second attempt. Default 2,000. */
+  /** Wait before the second attempt to connect. Default 2,000. */
   readonly minMs: number;
-  /** Most milliseconds between attempts. Default 30,000. */
+  /** Longest wait between attempts to connect. Default 30,000. */
   readonly maxMs: number;
-  /** What the wait grows by each time. Default 2. */
+  /** Factor by which the wait between attempts to connect grows. Default 2. */
   readonly multiplier: number;
-  /** Share of the wait that is random, 0 to 1. Default 1. */
+  /** Share of the wait between attempts to connect that is random. Default 1. */
   readonly jitter: number;
 }
 
 /** How much a server may make this process hold for one reply; what is beyond it ends the
  * connection with a `ProtocolError`, before memory is taken for it. */
 export interface ReplyLimitsConfig {
-  /** Most aggregates inside each other. Default 128. */
+  /** Most aggregates inside each other in a reply. Default 128. */
   readonly maxDepth: number;
-  /** Most elements of one aggregate; a map's pairs count twice. Default 8,388,608. */
+  /**
+   * Most elements of one aggregate in a reply; a map's pairs count twice. Default
+   * 8,388,608.
+   */
   readonly maxAggregateElements: number;
-  /** Most elements of one reply, at all depths together. Default 8,388,608. */
+  /** Most elements of one reply altogether. Default 8,388,608. */
   readonly maxReplyElements: number;
-  /** Most bytes of one bulk string. Default 536,870,912. */
+  /** Most bytes of one string in a reply. Default 536,870,912. */
   readonly maxBulkBytes: number;
-  /** Most bytes of one reply on the wire. Default 2,147,483,648. */
+  /** Most bytes of one reply. Default 2,147,483,648. */
   readonly maxReplyBytes: number;
-  /** Most bytes of a line, of an error and of a map's key. Default 16,777,216. */
+  /** Most bytes of a line, an error and a map's key in a reply. Default 16,777,216. */
   readonly maxLineBytes: number;
 }
 
@@ -100,15 +109,18 @@ export interface RetryBudgetConfig {
 export interface RedisConfig {
   /** The database's name. */
   readonly name: string;
-  /** What it holds, in words. */
+  /** What the database holds, in words. */
   readonly description?: string;
-  /** How its server is found. Default `standalone`. */
+  /** How the server is found. Default `standalone`. */
   readonly mode: TopologyMode;
   /** Host name or address. Default `localhost`. */
   readonly host: string;
   /** TCP port. Default 6379. */
   readonly port: number;
-  /** Finds the addresses of the host; the runtime does without it. In mode `standalone`. */
+  /**
+   * Finds the addresses of host; called for each attempt to connect. In mode `standalone`
+   * alone; the runtime does it by default.
+   */
   readonly resolve?: HostResolver;
   /** Path of a Unix socket, in place of host and port. */
   readonly unixSocket?: string;
@@ -116,19 +128,27 @@ export interface RedisConfig {
   readonly nodes: readonly NodeAddress[];
   /** Name of the primary as the sentinels know it. */
   readonly sentinelName?: string;
-  /** ACL user of the sentinels. */
+  /** ACL user of the sentinels, which have users of their own. */
   readonly sentinelUsername?: string;
-  /** Password of the sentinels, masked wherever it is printed. */
+  /**
+   * Password of the sentinels; in code also a function. Masked wherever it is printed.
+   */
   readonly sentinelPassword?: Secret;
   /** TLS of the sentinels. */
   readonly sentinelTls: TlsConfig;
-  /** Database number. Default: that of {@linkcode RedisDatabase}, else 0. */
+  /**
+   * Database number; a name of {@linkcode RedisDatabase} has its own by default, others
+   * 0.
+   */
   readonly db: number;
   /** ACL user. */
   readonly username?: string;
-  /** Password, masked wherever it is printed. */
+  /**
+   * Password; in code also a function, called for each new connection. Masked wherever it
+   * is printed.
+   */
   readonly password?: Secret;
-  /** What is put before each key. Default: nothing. */
+  /** Prefix of each key; none by default. */
   readonly keyPrefix: string;
   /** TLS. */
   readonly tls: TlsConfig;
@@ -146,13 +166,16 @@ export interface RedisConfig {
   readonly acquireTimeoutMs: number;
   /** Idle connections are closed after this. Default 300,000. */
   readonly idleTimeoutMs: number;
-  /** Connections are replaced after this, with jitter. Default 1,800,000; 0 = never. */
+  /** Connections are replaced after this, with jitter; 0 = never. Default 1,800,000. */
   readonly maxLifetimeMs: number;
   /** Whether TCP keepalive is set. Default `true`. */
   readonly socketKeepalive: boolean;
   /** TCP keepalive's times. */
   readonly socketKeepaliveOptions: KeepaliveConfig;
-  /** Time between health checks and of the idle heartbeat. Default 30,000; 0 = off. */
+  /**
+   * Interval of the idle heartbeat, and longest between health checks; 0 = off. Default
+   * 30,000.
+   */
   readonly healthCheckIntervalMs: number;
   /** Whether reading commands are retried after a lost connection. Default `true`. */
   readonly retryOnTimeout: boolean;
@@ -166,7 +189,9 @@ export interface RedisConfig {
   readonly loadingTimeoutMs: number;
   /** Consecutive failures that open the breaker. Default 5. */
   readonly circuitBreakerThreshold: number;
-  /** How long the breaker stays open. Default 60,000. */
+  /**
+   * How long a server that hangs is left alone while the breaker is open. Default 60,000.
+   */
   readonly circuitBreakerTimeoutMs: number;
   /** How many retries may be added to the load. */
   readonly retryBudget: RetryBudgetConfig;
@@ -176,22 +201,31 @@ export interface RedisConfig {
   readonly retryWrites: boolean;
   /** Which socket of the runtime is used. Default `node`. */
   readonly transport: TransportKind;
-  /** Version of the protocol (RESP) that is spoken. With `auto`, the default, it is 3 where
-   * the server knows it, and else 2, as with proxies that do not know `HELLO`. With 3, a
-   * server that does not know it is refused. */
+  /**
+   * Version of the protocol (RESP); auto is 3 where the server knows it. With `auto`, the
+   * default, it is else 2, as with proxies that do not know `HELLO`. With 3, a server
+   * that does not know it is refused.
+   */
   readonly protocol: "auto" | 2 | 3;
-  /** Shape of replies. `legacy`, the default: what it was before RESP3, whatever is spoken.
-   * `resp3`: maps are objects, doubles numbers and booleans booleans, as ioredis gives
-   * them; where the server speaks RESP2 alone, there is nothing to be mapped. */
+  /**
+   * Shape of replies: as RESP2 gives them, or maps, doubles and booleans. `legacy`, the
+   * default: what it was before RESP3, whatever is spoken. `resp3`: maps are objects,
+   * doubles numbers and booleans booleans, as ioredis gives them; a server that speaks
+   * RESP2 alone has nothing to be mapped.
+   */
   readonly replyMapping: "legacy" | "resp3";
-  /** Name of the connections in `CLIENT LIST`, of ASCII characters without spaces. Default
-   * `mooring:DATABASE:PURPOSE`, where the purpose is `lane` or `lease`. */
+  /**
+   * Name of the connections in `CLIENT LIST`; `mooring:DATABASE:PURPOSE` by default.
+   * ASCII characters without spaces; the purpose is `lane` or `lease`.
+   */
   readonly clientName?: string;
-  /** Name of the database that this one shares its number with on purpose. */
+  /** Database whose endpoint and number this one takes over, sharing on purpose. */
   readonly aliasOf?: string;
-  /** Leases held longer are reported with the stack. Default 0 = off. */
+  /** Leases held longer are reported with the stack; 0 = off. Default 0. */
   readonly leakDetectionThresholdMs: number;
-  /** Most callers that wait for a connection. Default 10,000. */
+  /**
+   * Most callers that wait for a connection; more are refused at once. Default 10,000.
+   */
   readonly maxWaiting: number;
   /** Whether replies are strings; `false` gives Buffers. Default `true`. */
   readonly decodeResponses: boolean;
@@ -234,9 +268,12 @@ export type RedisConfigOptions =
     /** Password, or a function called for each new connection, and before the expiry that
      * it gives. */
     password?: string | SecretProvider | Secret | null;
-    /** `redis://`, `rediss://` or `unix://` URL in place of host, port, user, db. */
+    /**
+     * Host, port, user, password and number in one; options of this table in its query. A
+     * `redis://`, `rediss://` or `unix://` URL.
+     */
     url?: string;
-    /** File that holds the password. */
+    /** File that holds the password; read again for each new connection. */
     passwordFile?: string;
   };
 
@@ -286,11 +323,11 @@ export interface ExplainedValue {
 export interface ManagerConfig {
   /** The databases by name; frozen. */
   readonly databases: Readonly<Record<string, RedisConfig>>;
-  /** What happens when an unknown database is asked for. */
+  /** What happens when an unknown database is asked for. Default `error`. */
   readonly unknownDatabase: UnknownDatabasePolicy;
-  /** Most connections of all databases together, if limited. */
+  /** Most connections of all databases together; no limit by default. */
   readonly maxTotalConnections?: number;
-  /** Milliseconds between rounds of the idle cleanup; 0 = off. */
+  /** Time between rounds of the idle cleanup; 0 = off. Default 60,000. */
   readonly cleanupIntervalMs: number;
   /** Settings that are allowed but probably mistakes, in words. */
   readonly warnings: readonly string[];
