@@ -18,13 +18,13 @@ export interface EditSettingsOptions {
 
 /**
  * Sets settings in a YAML text; everything else stays byte for byte: comments, order,
- * quotes, line ends. A setting that stands there under another of its names keeps it.
+ * quotes, line ends. A setting that is written under another of its names keeps it.
  *
  * @param text The YAML of a configuration.
  * @param settings The values by their names in YAML, such as `max_connections`; durations
  * in seconds.
  * @param options Which database.
- * @returns The text with the values; that they are allowed is for the loader to say.
+ * @returns The text with the values; whether they are allowed is checked by the loader.
  * @throws {ConfigError} If there is no such setting or database in the text, or it cannot
  * be set without changing something else too, such as what an alias repeats.
  *
@@ -72,7 +72,7 @@ export function editSettings(
   try {
     return editYaml(text, path, values);
   } catch (error) {
-    // What the parser says may quote a password.
+    // The parser's message may quote a password.
     const message = error instanceof YamlEditError ? error.message : "it cannot be read";
     throw refuse(path.join("."), `Cannot set the values in this text: ${message}`);
   }

@@ -32,7 +32,7 @@ export interface LoadOptions {
   yamlText?: string;
   /** The environment: an object or a function; the process' own by default. */
   env?: EnvSource;
-  /** Is asked where Redis lives, for what environment and YAML do not say. */
+  /** Looks up where Redis is, for what environment and YAML do not give. */
   registry?: ServiceRegistry;
   /** Milliseconds to wait for the registry, from 1. Default 3,000. */
   registryTimeoutMs?: number;
@@ -43,7 +43,7 @@ export interface LoadOptions {
 /**
  * Loads the configuration of a manager out of its sources. From the highest priority to
  * the lowest: overrides in code, environment, YAML, service registry, central timeouts,
- * defaults. Inside one source, what is said of a database goes before what is said of
+ * defaults. Inside one source, the settings of a database have priority over those for
  * all.
  *
  * When neither code nor YAML names a database there are the 18 of `RedisDatabase`.
@@ -130,11 +130,11 @@ export class RedisConfigLoader {
   }
 
   /**
-   * What a YAML text says, alone.
+   * The settings of a YAML text alone.
    *
    * @param text The YAML.
    * @param origin What it is known by, such as its path.
-   * @param env What `${NAME}` stands for; the process' environment by default.
+   * @param env The variables for `${NAME}`; the process' environment by default.
    * @returns Its settings with their origins.
    * @throws {ConfigError} If anything in it is wrong.
    *
@@ -159,7 +159,7 @@ export class RedisConfigLoader {
   }
 
   /**
-   * What the environment says, alone.
+   * The settings of the environment alone.
    *
    * @param env The variables; the process' environment by default.
    * @param databases Databases whose own variables are looked for; by default the names
@@ -187,7 +187,7 @@ export class RedisConfigLoader {
   }
 
   /**
-   * What a service registry says, alone.
+   * The settings of a service registry alone.
    *
    * @param registry The registry.
    * @param timeoutMs Milliseconds to wait, from 1. Default 3,000.
@@ -214,7 +214,7 @@ export class RedisConfigLoader {
   }
 
   /**
-   * What the seed's central timeout variables say, alone.
+   * The central timeout variables of the Python original alone.
    *
    * @param env The variables; the process' environment by default.
    * @returns Its settings with their origins.

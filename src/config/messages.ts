@@ -87,9 +87,9 @@ export function problemAt(
   };
 }
 
-/** Longest duration that nobody questions. */
+/** Longest duration without a warning. */
 const USUAL_MS = 1_000_000;
-/** A duration of more than so many defaults is questioned. */
+/** A duration of more than so many defaults gets a warning. */
 const MAX_DEFAULTS = 200;
 /** Stands for the default of what is off by default. */
 const TYPICAL_MS = 60_000;

@@ -16,7 +16,7 @@ export interface SettingGroup {
 /** What a key at one level may name. */
 export type SettingNames = ReadonlyMap<string, Setting | SettingGroup>;
 
-/** Whether a name stands for a group. */
+/** Whether a name is that of a group. */
 export function isGroup(entry: Setting | SettingGroup): entry is SettingGroup {
   return "members" in entry;
 }

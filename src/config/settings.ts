@@ -211,8 +211,8 @@ export const PER_DATABASE_ONLY: ReadonlySet<string> = new Set(["aliasOf", "descr
 
 /** Root keys of files written for the Python original that have no effect, and why. */
 export const LEGACY_KEYS: ReadonlyMap<string, string> = new Map([
-  ["log_commands", "commands are never logged; OpenTelemetry spans tell them"],
-  ["log_level", "the level is the injected logger's own business"],
+  ["log_commands", "commands are never logged; OpenTelemetry spans show them"],
+  ["log_level", "the level is a setting of the injected logger"],
 ]);
 
 /** Prefix of root keys that hold templates for anchors, as in a Compose file. */

@@ -287,7 +287,7 @@ export type ManagerOptions =
   & {
     /** The databases by name. */
     databases?: Record<string, RedisConfigOptions>;
-    /** Most connections of each database that does not say. */
+    /** Most connections of each database that has no own setting. */
     maxConnections?: number;
     /** Most connections of all databases together; no limit by default. */
     maxTotalConnections?: number;

@@ -42,7 +42,7 @@ export function assembleConfig(
 ): ManagerConfig {
   const layers = [...sources];
   if (layers.some(({ isUnreadable }) => isUnreadable)) {
-    // Other problems would be about a configuration that nobody wrote.
+    // Other problems would be about an incomplete configuration.
     throw new ConfigError(layers.flatMap(({ problems }) => problems));
   }
   const declared = declaredDatabases(layers, env);

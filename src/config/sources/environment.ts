@@ -146,7 +146,7 @@ export function readTimeouts(env: EnvReader): Layer {
   return layer;
 }
 
-/** The part of a variable's name that stands for a database. */
+/** A database in the name of a variable. */
 function envNameOf(database: string): string {
   return database.toUpperCase().replace(/[^A-Z0-9]/g, "_");
 }

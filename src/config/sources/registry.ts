@@ -27,7 +27,7 @@ export interface ServiceRequest {
 
 /**
  * Knows where services live. Configuration asks it for `redis`; what it answers is used
- * for what neither code, environment nor YAML say.
+ * for settings that neither code, environment nor YAML give.
  *
  * @example Usage
  * ```ts
