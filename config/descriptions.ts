@@ -1,11 +1,12 @@
 /**
- * What the settings mean, out of the doc comments of `src/config/types.ts`: the only place
- * where that is written.
+ * What the settings mean, out of the doc comments of the types of configurations: the only
+ * place where that is written.
  *
  * @module
  */
 
-const TYPES = new URL("../src/config/types.ts", import.meta.url);
+/** The files of the types. */
+const TYPES = ["settings.ts", "types.ts"];
 
 /** A member of an interface. */
 export interface Property {
@@ -17,13 +18,13 @@ export interface Property {
 }
 
 /** The members of an interface, or of a type that is made of object types. */
-export function propertiesOf(source: string, name: string): Property[] {
+function propertiesOf(source: string, name: string): Property[] {
   const declared = new RegExp(
     `^export (?:interface|type) ${name}\\b[^]*?^(?:\\}|  \\};)$`,
     "m",
   );
   const body = declared.exec(source)?.[0];
-  if (body === undefined) throw new Error(`Cannot find ${name} in types.ts`);
+  if (body === undefined) throw new Error(`Cannot find ${name} in ${TYPES}`);
   const property = /\/\*\*([^]*?)\*\/\s*(?:readonly )?(\w+)(\?)?: ([^;]+);/g;
   return [...body.matchAll(property)].map(([, comment, key, optional, type]) => ({
     comment: comment!.replace(/\s*\*\s*/g, " ").trim(),
@@ -34,7 +35,10 @@ export function propertiesOf(source: string, name: string): Property[] {
 }
 
 /** The members by their path in code, those of groups one by one. */
-export function settingProperties(source: string): Property[] {
+export function settingProperties(): Property[] {
+  const source = TYPES.map((name) =>
+    Deno.readTextFileSync(new URL(`../src/config/${name}`, import.meta.url))
+  ).join("\n");
   const members = ["RedisConfig", "RedisConfigOptions", "ManagerConfig"]
     .flatMap((name) => propertiesOf(source, name));
   return members.flatMap((one) =>
@@ -52,9 +56,8 @@ export function settingProperties(source: string): Property[] {
  * plain text.
  */
 export function describeSettings(): Map<string, string> {
-  const source = Deno.readTextFileSync(TYPES);
   return new Map(
-    settingProperties(source).toReversed().map(({ key, comment }) => {
+    settingProperties().toReversed().map(({ key, comment }) => {
       const plain = comment.replace(/\{@linkcode (\w+)\}/g, "$1").replaceAll("`", "");
       return [key, /^.*?\.(?= |$)/.exec(plain)?.[0] ?? plain];
     }),

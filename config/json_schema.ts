@@ -1,19 +1,17 @@
-import { describeSettings } from "./descriptions.ts";
 import type { JsonSchema } from "../src/config/json_schema.ts";
 import { allowedText, BOOLEAN, type SettingKind } from "../src/config/kinds.ts";
 import {
+  DATABASES_KEYS,
   isGroup,
+  LEGACY_KEYS,
+  type Setting,
   type SettingGroup,
   type SettingNames,
   settingNames,
-} from "../src/config/names.ts";
-import {
-  DATABASES_KEYS,
-  LEGACY_KEYS,
-  type Setting,
   TEMPLATE_PREFIX,
   yamlDefault,
-} from "../src/config/settings.ts";
+} from "../src/config/names.ts";
+import { describeSettings } from "./descriptions.ts";
 
 const DESCRIPTIONS = describeSettings();
 

@@ -1,11 +1,11 @@
-import { describeSettings } from "./descriptions.ts";
 import { allowedText } from "../src/config/kinds.ts";
 import {
   DATABASE_SETTINGS,
   MANAGER_SETTINGS,
   type Setting,
   yamlDefault,
-} from "../src/config/settings.ts";
+} from "../src/config/names.ts";
+import { describeSettings } from "./descriptions.ts";
 
 /**
  * The table of settings for people, in Markdown.

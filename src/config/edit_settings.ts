@@ -1,7 +1,6 @@
 import { parse } from "@std/yaml/parse";
 import { ConfigError } from "../core/errors/config.ts";
-import { isGroup, settingNames } from "./names.ts";
-import { DATABASES_KEYS } from "./settings.ts";
+import { DATABASES_KEYS, isGroup, settingNames } from "./names.ts";
 import {
   locateYaml,
   type YamlEntry,

@@ -6,8 +6,7 @@ import {
   type Layer,
   type Origin,
 } from "./layer.ts";
-import { writtenName } from "./names.ts";
-import type { Setting } from "./settings.ts";
+import { type Setting, writtenName } from "./names.ts";
 
 /** Longest piece of a value that an error quotes. */
 const MAX_QUOTE = 40;

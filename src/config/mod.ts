@@ -15,4 +15,17 @@ export type {
   ServiceRegistry,
   ServiceRequest,
 } from "./sources/registry.ts";
+export type {
+  ConnectRetryConfig,
+  HostResolver,
+  KeepaliveConfig,
+  NodeAddress,
+  RedisConfig,
+  ReplyLimitsConfig,
+  RetryBudgetConfig,
+  TlsConfig,
+  TopologyMode,
+  TransportKind,
+  UnknownDatabasePolicy,
+} from "./settings.ts";
 export type * from "./types.ts";

@@ -1,12 +1,68 @@
-import { type Dialect, isDatabaseName } from "./kinds.ts";
-import {
-  DATABASE_SETTINGS,
-  DATABASES_KEYS,
-  MANAGER_SETTINGS,
-  PER_DATABASE_ONLY,
-  type Setting,
-  yamlName,
-} from "./settings.ts";
+import { type Dialect, isDatabaseName, type SettingKind } from "./kinds.ts";
+import { BEHAVIOR, ENDPOINT, MANAGER, type Row } from "./settings.ts";
+
+/** One setting: its names, range and default. */
+export interface Setting {
+  /** Path in code, such as `connectRetry.minMs`. */
+  readonly key: string;
+  /** Path in YAML, such as `connect_retry.min`. */
+  readonly yaml: string;
+  /** Other names in YAML. */
+  readonly aliases: readonly string[];
+  /** What it may hold. */
+  readonly kind: SettingKind;
+  /** Its default in code (durations in ms); `undefined` if there is none. */
+  readonly default: unknown;
+  /** Whether it belongs to the endpoint, which an alias takes over. */
+  readonly endpoint: boolean;
+}
+
+/** The name in YAML of a path in code: `connectRetry.minMs` is `connect_retry.min`. */
+export function yamlName(key: string): string {
+  return key.replace(/Ms$/, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** A default as YAML writes it, durations in seconds; empty if there is none. */
+export function yamlDefault({ default: value, kind }: Setting): string {
+  if (value === undefined) return "";
+  if (kind.type === "duration") return String(Number(value) / 1000);
+  return typeof value === "object" || value === ""
+    ? JSON.stringify(value)
+    : String(value);
+}
+
+function settingsOf(table: object, endpoint: boolean, prefix = ""): Setting[] {
+  return Object.entries(table).flatMap(([name, entry]: [string, Row | object]) => {
+    const key = `${prefix}${name}`;
+    if (!("kind" in entry)) return settingsOf(entry, endpoint, `${key}.`);
+    const { yaml = yamlName(key), aliases = [], kind } = entry;
+    return [{ key, yaml, aliases, kind, default: entry.default, endpoint }];
+  });
+}
+
+/** Settings of a database; at the root they are the defaults of every database. */
+export const DATABASE_SETTINGS: readonly Setting[] = [
+  ...settingsOf(ENDPOINT, true),
+  ...settingsOf(BEHAVIOR, false),
+];
+
+/** Settings of the manager: at the root only. */
+export const MANAGER_SETTINGS: readonly Setting[] = settingsOf(MANAGER, false);
+
+/** Settings of one database only, never defaults of all. */
+export const PER_DATABASE_ONLY: ReadonlySet<string> = new Set(["aliasOf", "description"]);
+
+/** Root keys of files written for the Python original that have no effect, and why. */
+export const LEGACY_KEYS: ReadonlyMap<string, string> = new Map([
+  ["log_commands", "commands are never logged; OpenTelemetry spans show them"],
+  ["log_level", "the level is a setting of the injected logger"],
+]);
+
+/** Prefix of root keys that hold templates for anchors, as in a Compose file. */
+export const TEMPLATE_PREFIX = "x-";
+
+/** The two names of the map of databases in YAML. */
+export const DATABASES_KEYS: readonly string[] = ["redis_databases", "databases"];
 
 /** Settings that are written as a mapping of their own, such as `tls`, by name. */
 export interface SettingGroup {

@@ -2,14 +2,13 @@ import { Secret } from "../core/secret.ts";
 import { isDatabaseName } from "./kinds.ts";
 import { formatOrigin, Layer, type Origin, type SourceName } from "./layer.ts";
 import { foundShape, keyName } from "./messages.ts";
-import { settingNames } from "./names.ts";
+import { DATABASES_KEYS, LEGACY_KEYS, settingNames, TEMPLATE_PREFIX } from "./names.ts";
 import {
   type Entry,
   type Reading,
   readSettings,
   refuseUnknown,
 } from "./read_settings.ts";
-import { DATABASES_KEYS, LEGACY_KEYS, TEMPLATE_PREFIX } from "./settings.ts";
 
 /** Reads a whole configuration: the settings at the root and the map of databases. */
 export function readDocument(reading: Reading, value: unknown): void {

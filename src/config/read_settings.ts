@@ -1,18 +1,18 @@
 import { nearest } from "../core/nearest.ts";
 import { Secret, type SecretProvider } from "../core/secret.ts";
 import { readEndpointUrl } from "./endpoint_url.ts";
-import type { Layer, Origin, ValueMap } from "./layer.ts";
 import { allowedText, type Dialect, fromCode, fromText } from "./kinds.ts";
+import type { Layer, Origin, ValueMap } from "./layer.ts";
 import { foundShape, foundText, keyName, quote, warnIfMilliseconds } from "./messages.ts";
 import {
   isGroup,
+  type Setting,
   type SettingNames,
   settingOf,
   translatedName,
   writtenName,
 } from "./names.ts";
-import type { Setting } from "./settings.ts";
-import type { NodeAddress } from "./types.ts";
+import type { NodeAddress } from "./settings.ts";
 
 /** An entry of a mapping. */
 export interface Entry {

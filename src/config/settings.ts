@@ -11,26 +11,243 @@ import {
   URL_KIND,
 } from "./kinds.ts";
 import type { Secret } from "../core/secret.ts";
-import type { HostResolver, ManagerConfig, RedisConfig, TlsConfig } from "./types.ts";
 
-/** One setting: its names, range and default. */
-export interface Setting {
-  /** Path in code, such as `connectRetry.minMs`. */
-  readonly key: string;
-  /** Path in YAML, such as `connect_retry.min`. */
-  readonly yaml: string;
-  /** Other names in YAML. */
-  readonly aliases: readonly string[];
-  /** What it may hold. */
-  readonly kind: SettingKind;
-  /** Its default in code (durations in ms); `undefined` if there is none. */
-  readonly default: unknown;
-  /** Whether it belongs to the endpoint, which an alias takes over. */
-  readonly endpoint: boolean;
+/** How a database's server is found. */
+export type TopologyMode = "standalone" | "sentinel" | "cluster";
+
+/** Which socket of the runtime carries the commands. */
+export type TransportKind = "node" | "deno";
+
+/**
+ * Finds the addresses of a host name, in place of the runtime's own look-up. It is asked
+ * for each attempt to connect; what it throws fails the attempt, which is tried again as
+ * `connectRetry` says.
+ *
+ * @param host The configured host.
+ * @param signal Aborted when the attempt is given up.
+ * @returns One address or several, which are then tried in turn.
+ */
+export type HostResolver = (
+  host: string,
+  signal: AbortSignal,
+) => string | readonly string[] | Promise<string | readonly string[]>;
+
+/** One server of a sentinel or cluster setup. */
+export interface NodeAddress {
+  /** Host name or address. */
+  readonly host: string;
+  /** TCP port, 1 to 65535. */
+  readonly port: number;
 }
 
+/** TLS of one database, or of its sentinels. */
+export interface TlsConfig {
+  /**
+   * Whether TLS is used; in YAML `tls: true` is short for it. Default `false`, `true` for
+   * a `rediss://` URL.
+   */
+  readonly enabled: boolean;
+  /** File of the trusted certificate authorities, PEM. */
+  readonly caFile?: string;
+  /** File of the client certificate, PEM. */
+  readonly certFile?: string;
+  /** File of the client certificate's key, PEM. */
+  readonly keyFile?: string;
+  /** Name that the server's certificate must carry; its host by default. */
+  readonly serverName?: string;
+  /** Whether the server's certificate is verified. Default `true`. */
+  readonly verify: boolean;
+}
+
+/** TCP keepalive of one database's sockets. */
+export interface KeepaliveConfig {
+  /** Silence before the first keepalive probe. Default 600,000. */
+  readonly idleMs: number;
+  /** Time between keepalive probes. Default 60,000. */
+  readonly intervalMs: number;
+  /** Unanswered keepalive probes before the socket is closed. Default 5. */
+  readonly count: number;
+}
+
+/** How the opening of connections is tried again. */
+export interface ConnectRetryConfig {
+  /**
+   * Most attempts of one call that opens a connection, such as `initializeAll()`. Default
+   * 5.
+   */
+  readonly attempts: number;
+  /** Wait before the second attempt to connect. Default 2,000. */
+  readonly minMs: number;
+  /** Longest wait between attempts to connect. Default 30,000. */
+  readonly maxMs: number;
+  /** Factor by which the wait between attempts to connect grows. Default 2. */
+  readonly multiplier: number;
+  /** Share of the wait between attempts to connect that is random. Default 1. */
+  readonly jitter: number;
+}
+
+/** How much a server may make this process hold for one reply; what is beyond it ends the
+ * connection with a `ProtocolError`, before memory is taken for it. */
+export interface ReplyLimitsConfig {
+  /** Most aggregates inside each other in a reply. Default 128. */
+  readonly maxDepth: number;
+  /**
+   * Most elements of one aggregate in a reply; a map's pairs count twice. Default
+   * 8,388,608.
+   */
+  readonly maxAggregateElements: number;
+  /** Most elements of one reply altogether. Default 8,388,608. */
+  readonly maxReplyElements: number;
+  /** Most bytes of one string in a reply. Default 536,870,912. */
+  readonly maxBulkBytes: number;
+  /** Most bytes of one reply. Default 2,147,483,648. */
+  readonly maxReplyBytes: number;
+  /** Most bytes of a line, an error and a map's key in a reply. Default 16,777,216. */
+  readonly maxLineBytes: number;
+}
+
+/** How many retries a database's commands may add to its load. */
+export interface RetryBudgetConfig {
+  /** Retries for each command, as a share. Default 0.2. */
+  readonly ratio: number;
+  /** Retries a second that are always allowed. Default 10. */
+  readonly minPerSecond: number;
+}
+
+/**
+ * The resolved, frozen configuration of one database: what the Python
+ * original calls `RedisConfig`. Durations are milliseconds.
+ */
+export interface RedisConfig {
+  /** The database's name. */
+  readonly name: string;
+  /** What the database holds, in words. */
+  readonly description?: string;
+  /** How the server is found. Default `standalone`. */
+  readonly mode: TopologyMode;
+  /** Host name or address. Default `localhost`. */
+  readonly host: string;
+  /** TCP port. Default 6379. */
+  readonly port: number;
+  /**
+   * Finds the addresses of host; called for each attempt to connect. In mode `standalone`
+   * alone; the runtime does it by default.
+   */
+  readonly resolve?: HostResolver;
+  /** Path of a Unix socket, in place of host and port. */
+  readonly unixSocket?: string;
+  /** Sentinels, or nodes of a cluster. */
+  readonly nodes: readonly NodeAddress[];
+  /** Name of the primary as the sentinels know it. */
+  readonly sentinelName?: string;
+  /** ACL user of the sentinels, which have users of their own. */
+  readonly sentinelUsername?: string;
+  /**
+   * Password of the sentinels; in code also a function. Masked wherever it is printed.
+   */
+  readonly sentinelPassword?: Secret;
+  /** TLS of the sentinels. */
+  readonly sentinelTls: TlsConfig;
+  /**
+   * Database number; a name of {@linkcode RedisDatabase} has its own by default, others
+   * 0.
+   */
+  readonly db: number;
+  /** ACL user. */
+  readonly username?: string;
+  /**
+   * Password; in code also a function, called for each new connection. Masked wherever it
+   * is printed.
+   */
+  readonly password?: Secret;
+  /** Prefix of each key; none by default. */
+  readonly keyPrefix: string;
+  /** TLS. */
+  readonly tls: TlsConfig;
+  /** Most connections, lanes and leases together; in a cluster of each node. Default 20. */
+  readonly maxConnections: number;
+  /** Connections for leases kept ready, once one has opened. Default 0. */
+  readonly minConnections: number;
+  /** Most shared connections. Default 1. */
+  readonly maxLanes: number;
+  /** Deadline of a command. Default 5,000. */
+  readonly commandTimeoutMs: number;
+  /** Deadline of one attempt to connect. Default 5,000. */
+  readonly connectTimeoutMs: number;
+  /** Deadline of the wait for a connection. Default 3,000. */
+  readonly acquireTimeoutMs: number;
+  /** Idle connections are closed after this. Default 300,000. */
+  readonly idleTimeoutMs: number;
+  /** Connections are replaced after this, with jitter; 0 = never. Default 1,800,000. */
+  readonly maxLifetimeMs: number;
+  /** Whether TCP keepalive is set. Default `true`. */
+  readonly socketKeepalive: boolean;
+  /** TCP keepalive's times. */
+  readonly socketKeepaliveOptions: KeepaliveConfig;
+  /**
+   * Interval of the idle heartbeat, and longest between health checks; 0 = off. Default
+   * 30,000.
+   */
+  readonly healthCheckIntervalMs: number;
+  /** Whether reading commands are retried after a lost connection. Default `true`. */
+  readonly retryOnTimeout: boolean;
+  /** Most retries of one command. Default 3. */
+  readonly maxRetries: number;
+  /** First wait before a command's retry. Default 50. */
+  readonly retryDelayMs: number;
+  /** How the opening of connections is tried again. */
+  readonly connectRetry: ConnectRetryConfig;
+  /** Longest wait for a server that loads its data. Default 60,000. */
+  readonly loadingTimeoutMs: number;
+  /** Consecutive failures that open the breaker. Default 5. */
+  readonly circuitBreakerThreshold: number;
+  /**
+   * How long a server that hangs is left alone while the breaker is open. Default 60,000.
+   */
+  readonly circuitBreakerTimeoutMs: number;
+  /** How many retries may be added to the load. */
+  readonly retryBudget: RetryBudgetConfig;
+  /** How much a server may make this process hold for one reply. */
+  readonly replyLimits: ReplyLimitsConfig;
+  /** Whether ambiguous writes are sent again, and may run twice. Default `false`. */
+  readonly retryWrites: boolean;
+  /** Which socket of the runtime is used. Default `node`. */
+  readonly transport: TransportKind;
+  /**
+   * Version of the protocol (RESP); auto is 3 where the server knows it. With `auto`, the
+   * default, it is else 2, as with proxies that do not know `HELLO`. With 3, a server
+   * that does not know it is refused.
+   */
+  readonly protocol: "auto" | 2 | 3;
+  /**
+   * Shape of replies: as RESP2 gives them, or maps, doubles and booleans. `legacy`, the
+   * default: what it was before RESP3, whatever is spoken. `resp3`: maps are objects,
+   * doubles numbers and booleans booleans, as ioredis gives them; a server that speaks
+   * RESP2 alone has nothing to be mapped.
+   */
+  readonly replyMapping: "legacy" | "resp3";
+  /**
+   * Name of the connections in `CLIENT LIST`; `mooring:DATABASE:PURPOSE` by default.
+   * ASCII characters without spaces; the purpose is `lane` or `lease`.
+   */
+  readonly clientName?: string;
+  /** Database whose endpoint and number this one takes over, sharing on purpose. */
+  readonly aliasOf?: string;
+  /** Leases held longer are reported with the stack; 0 = off. Default 0. */
+  readonly leakDetectionThresholdMs: number;
+  /**
+   * Most callers that wait for a connection; more are refused at once. Default 10,000.
+   */
+  readonly maxWaiting: number;
+  /** Whether replies are strings; `false` gives Buffers. Default `true`. */
+  readonly decodeResponses: boolean;
+}
+
+/** What happens when a database is asked for that the configuration does not have. */
+export type UnknownDatabasePolicy = "error" | "main";
+
 /** A row of the table. */
-interface Row<T = unknown, D = T | undefined> {
+export interface Row<T = unknown, D = T | undefined> {
   readonly kind: SettingKind<T>;
   readonly default: D;
   /** Path in YAML where it is not the key in snake_case without its unit. */
@@ -53,10 +270,6 @@ type TableOf<C> = {
 /** The settings of a database: those of its configuration, and two that set others. */
 type DatabaseTable = TableOf<
   Omit<RedisConfig, "name"> & { readonly url?: string; readonly passwordFile?: string }
->;
-
-type ManagerTable = TableOf<
-  Pick<ManagerConfig, "unknownDatabase" | "maxTotalConnections" | "cleanupIntervalMs">
 >;
 
 /** Largest database number; the server decides which exist. */
@@ -87,7 +300,7 @@ const TLS: TableOf<TlsConfig> = {
 };
 
 /** Where the server is, and how to get in. */
-const ENDPOINT = {
+export const ENDPOINT = {
   mode: setting(choice("standalone", "sentinel", "cluster"), "standalone"),
   url: optional(URL_KIND),
   host: setting(text("host", 253), "localhost"),
@@ -107,7 +320,7 @@ const ENDPOINT = {
 } satisfies Partial<DatabaseTable>;
 
 /** Sizes, times, retries and what else a database may set. */
-const BEHAVIOR: Omit<DatabaseTable, keyof typeof ENDPOINT> = {
+export const BEHAVIOR: Omit<DatabaseTable, keyof typeof ENDPOINT> = {
   keyPrefix: setting(text("any", 1024), ""),
   maxConnections: setting(integer(1, MAX_CONNECTIONS), 20),
   minConnections: setting(integer(0, MAX_CONNECTIONS), 0),
@@ -168,55 +381,13 @@ const BEHAVIOR: Omit<DatabaseTable, keyof typeof ENDPOINT> = {
   description: optional(text("any")),
 };
 
-const MANAGER: ManagerTable = {
+/** Settings of the manager: at the root only. */
+export const MANAGER: TableOf<{
+  unknownDatabase: UnknownDatabasePolicy;
+  maxTotalConnections?: number;
+  cleanupIntervalMs: number;
+}> = {
   unknownDatabase: setting(choice("error", "main"), "error"),
   maxTotalConnections: optional(integer(1, 10_000_000)),
   cleanupIntervalMs: setting(duration(0), 60_000),
 };
-
-/** The name in YAML of a path in code: `connectRetry.minMs` is `connect_retry.min`. */
-export function yamlName(key: string): string {
-  return key.replace(/Ms$/, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-/** A default as YAML writes it, durations in seconds; empty if there is none. */
-export function yamlDefault({ default: value, kind }: Setting): string {
-  if (value === undefined) return "";
-  if (kind.type === "duration") return String(Number(value) / 1000);
-  return typeof value === "object" || value === ""
-    ? JSON.stringify(value)
-    : String(value);
-}
-
-function settingsOf(table: object, endpoint: boolean, prefix = ""): Setting[] {
-  return Object.entries(table).flatMap(([name, entry]: [string, Row | object]) => {
-    const key = `${prefix}${name}`;
-    if (!("kind" in entry)) return settingsOf(entry, endpoint, `${key}.`);
-    const { yaml = yamlName(key), aliases = [], kind } = entry;
-    return [{ key, yaml, aliases, kind, default: entry.default, endpoint }];
-  });
-}
-
-/** Settings of a database; at the root they are the defaults of every database. */
-export const DATABASE_SETTINGS: readonly Setting[] = [
-  ...settingsOf(ENDPOINT, true),
-  ...settingsOf(BEHAVIOR, false),
-];
-
-/** Settings of the manager: at the root only. */
-export const MANAGER_SETTINGS: readonly Setting[] = settingsOf(MANAGER, false);
-
-/** Settings of one database only, never defaults of all. */
-export const PER_DATABASE_ONLY: ReadonlySet<string> = new Set(["aliasOf", "description"]);
-
-/** Root keys of files written for the Python original that have no effect, and why. */
-export const LEGACY_KEYS: ReadonlyMap<string, string> = new Map([
-  ["log_commands", "commands are never logged; OpenTelemetry spans show them"],
-  ["log_level", "the level is a setting of the injected logger"],
-]);
-
-/** Prefix of root keys that hold templates for anchors, as in a Compose file. */
-export const TEMPLATE_PREFIX = "x-";
-
-/** The two names of the map of databases in YAML. */
-export const DATABASES_KEYS: readonly string[] = ["redis_databases", "databases"];

@@ -5,7 +5,7 @@ import {
   MANAGER_SETTINGS,
   type Setting,
   yamlDefault,
-} from "./settings.ts";
+} from "./names.ts";
 import { displayPath, isDenoPresent } from "./sources/files.ts";
 
 /** What a starter file begins with. */

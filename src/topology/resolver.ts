@@ -1,5 +1,5 @@
 import { isAllowed, text } from "../config/kinds.ts";
-import type { HostResolver } from "../config/types.ts";
+import type { HostResolver } from "../config/settings.ts";
 import type { Endpoint } from "../transport/channel.ts";
 
 const ADDRESS = text("host", 253);

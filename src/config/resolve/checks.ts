@@ -6,7 +6,8 @@ import {
   type Origin,
 } from "../layer.ts";
 import { type Wording, wordingOf } from "../messages.ts";
-import type { ManagerConfig, RedisConfig, SharedDatabase } from "../types.ts";
+import type { RedisConfig } from "../settings.ts";
+import type { ManagerConfig, SharedDatabase } from "../types.ts";
 
 /** Reports a problem with a setting at an origin. */
 export type Refuse = (origin: Origin, key: string, message: string) => void;

@@ -8,13 +8,13 @@ import {
   type Origin,
 } from "../layer.ts";
 import { problemAt, wordingOf } from "../messages.ts";
+import type { RedisConfig } from "../settings.ts";
 import {
   type FileResult,
   isDenoPresent,
   readSmallFile,
   readSmallFileSync,
 } from "../sources/files.ts";
-import type { RedisConfig } from "../types.ts";
 
 const MAX_PASSWORD_BYTES = 65_536;
 

@@ -12,10 +12,10 @@ import {
   type ValueMap,
 } from "../layer.ts";
 import { problemAt, wordingOf } from "../messages.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "../settings.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "../names.ts";
+import type { RedisConfig } from "../settings.ts";
 import { numberOf } from "../sources/database_names.ts";
 import { warnIfReadableByOthers } from "../sources/files.ts";
-import type { RedisConfig } from "../types.ts";
 import { checkDatabase, type Overruled, type Refuse } from "./checks.ts";
 import { passwordFromFile } from "./credential_files.ts";
 

@@ -13,17 +13,16 @@ import {
   type Origin,
 } from "../layer.ts";
 import { problemAt, wordingOf } from "../messages.ts";
+import { MANAGER_SETTINGS } from "../names.ts";
 import { readDatabaseOptions } from "../read_document.ts";
-import { MANAGER_SETTINGS } from "../settings.ts";
+import type { RedisConfig, UnknownDatabasePolicy } from "../settings.ts";
 import { declaredDatabases } from "../sources/database_names.ts";
 import { addDatabaseVariables, type EnvReader } from "../sources/environment.ts";
 import type {
   ExplainedValue,
   ManagerConfig,
-  RedisConfig,
   RedisConfigOptions,
   SharedDatabase,
-  UnknownDatabasePolicy,
 } from "../types.ts";
 import { checkAlias, databaseWarnings, findShared } from "./checks.ts";
 import { checkTlsFiles } from "./credential_files.ts";

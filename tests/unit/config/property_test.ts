@@ -7,7 +7,7 @@ import {
   MANAGER_SETTINGS,
   PER_DATABASE_ONLY,
   type Setting,
-} from "../../../src/config/settings.ts";
+} from "../../../src/config/names.ts";
 import { Random } from "./random.ts";
 import { configOf } from "./support.ts";
 

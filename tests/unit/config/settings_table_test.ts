@@ -12,15 +12,14 @@ import {
   DATABASE_SETTINGS,
   MANAGER_SETTINGS,
   type Setting,
-} from "../../../src/config/settings.ts";
+} from "../../../src/config/names.ts";
 import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
 import { configOf } from "./support.ts";
 
-const TYPES = new URL("../../../src/config/types.ts", import.meta.url);
 const ALL = [...DATABASE_SETTINGS, ...MANAGER_SETTINGS];
 
-Deno.test("the comments of types.ts describe every setting, with its default", async () => {
-  const members = settingProperties(await Deno.readTextFile(TYPES));
+Deno.test("the comments of the types describe every setting, with its default", () => {
+  const members = settingProperties();
   for (const setting of ALL) {
     const property = members.find(({ key }) => key === setting.key);
     assert(property !== undefined, setting.key);
@@ -39,9 +38,10 @@ function checkDocumentedDefault({ key, default: value }: Setting, comment: strin
   assertEquals(said, String(value), `${key}: ${comment}`);
 }
 
-Deno.test("the comments of types.ts name the defaults of the table", async () => {
-  const source = await Deno.readTextFile(TYPES);
-  const named = [...source.matchAll(/Default:? `?[\d\w]/g)].length;
+Deno.test("the comments of the types name the defaults of the table", () => {
+  const named =
+    settingProperties().filter(({ comment }) => /Default:? `?[\d\w]/.test(comment))
+      .length;
   assert(named > 30, `${named} defaults are named`);
 });
 

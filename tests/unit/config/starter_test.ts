@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describeSettings } from "../../../config/descriptions.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "../../../src/config/settings.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "../../../src/config/names.ts";
 import { starterYaml } from "../../../src/config/starter.ts";
 import { ConfigError } from "../../../src/core/errors/config.ts";
 import { configOf } from "./support.ts";
