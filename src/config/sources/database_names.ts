@@ -101,13 +101,6 @@ const FOREIGN_WORDS: ReadonlySet<string> = new Set(
 const SERVICE_LINK =
   /_SERVICE_(HOST|PORT)(_|$)|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_|$)|$)|_ENV_/;
 
-/** A variable that may name a database. */
-interface Candidate {
-  readonly variable: string;
-  readonly name: string;
-  readonly isUrl: boolean;
-}
-
 /**
  * Databases that the environment itself names: those listed in `REDIS_DATABASES`, and,
  * if the variables were given as an object, those with a `REDIS_<NAME>_URL` or a number
@@ -127,12 +120,15 @@ export function databasesOfEnvironment(
   const known = new Set([...knownNames(), ...names.keys()]);
   const ignored = new Map<string, string[]>();
   for (const variable of env.names()) {
-    const candidate = candidateOf(env, variable);
-    if (candidate === undefined || known.has(candidate.name)) continue;
-    if (isForeign(env, candidate)) {
-      if (!mayBeMeant(env, candidate)) continue;
-      ignored.set(candidate.name, [...ignored.get(candidate.name) ?? [], variable]);
-    } else names.set(candidate.name, variableOrigin(layer, variable));
+    if (SERVICE_LINK.test(variable)) continue;
+    const value = env.get(variable) ?? "";
+    const name = databaseNameIn(variable, value);
+    if (name === undefined || known.has(name)) continue;
+    const main = env.get("REDIS_URL");
+    if (!isForeign(name, value, main)) names.set(name, variableOrigin(layer, variable));
+    else if (value !== main) {
+      ignored.set(name, [...ignored.get(name) ?? [], variable]);
+    }
   }
   for (const [name, variables] of ignored) {
     layer.warnings.push(
@@ -149,7 +145,7 @@ function listedDatabases(env: EnvReader, layer: Layer): Map<string, Origin> {
   const origin = variableOrigin(layer, "REDIS_DATABASES");
   for (const name of listed.split(",").map((name) => name.trim())) {
     if (name === "") continue;
-    if (/^[0-9]+$/.test(name)) {
+    if (isNumber(name)) {
       // Images of the server take the count of their databases under this name.
       layer.warnings.push(
         `env REDIS_DATABASES holds the number ${keyName(name)}, allowed: names of ` +
@@ -161,43 +157,41 @@ function listedDatabases(env: EnvReader, layer: Layer): Map<string, Origin> {
   return names;
 }
 
-function candidateOf(env: EnvReader, variable: string): Candidate | undefined {
-  const value = env.get(variable) ?? "";
-  const isUrl = !/^[0-9]+$/.test(value);
-  const pattern = isUrl ? /^REDIS_([A-Z0-9_]+)_URL$/ : /^REDIS_DB_([A-Z0-9_]+)$/;
-  const name = pattern.exec(variable)?.[1]?.toLowerCase();
+const isNumber = (text: string): boolean => /^[0-9]+$/.test(text);
+
+/** The database that a variable names if it is a URL, or a number. */
+function databaseNameIn(variable: string, value: string): string | undefined {
+  const pattern = isNumber(value)
+    ? /^REDIS_DB_([A-Z0-9_]+)$/
+    : /^REDIS_([A-Z0-9_]+)_URL$/;
+  const name = pattern.exec(variable)?.[1]?.toLowerCase() ?? "";
   // `REDIS_DB_1` counts databases.
-  if (name === undefined || !isDatabaseName(name) || /^[0-9_]+$/.test(name)) {
-    return undefined;
-  }
-  return isUrl && !readEndpointUrl(value).ok ? undefined : { variable, name, isUrl };
-}
-
-/** Whether a variable is probably not about a database. */
-function isForeign(env: EnvReader, candidate: Candidate): boolean {
-  const { variable, name, isUrl } = candidate;
-  if (SERVICE_LINK.test(variable)) return true;
-  const words = name.split("_").map((word) => word.replace(/[0-9]+$/, ""));
-  if (words.some((word) => FOREIGN_WORDS.has(word))) return true;
-  return isUrl ? isMainServer(env, variable) : Number(env.get(variable)) > MAX_FOUND_DB;
-}
-
-/** Whether a warning is due: somebody could mean a database by it. */
-function mayBeMeant(env: EnvReader, { variable }: Candidate): boolean {
-  return !SERVICE_LINK.test(variable) && env.get(variable) !== env.get("REDIS_URL");
+  if (!isDatabaseName(name) || /^[0-9_]+$/.test(name)) return undefined;
+  return isNumber(value) || readEndpointUrl(value).ok ? name : undefined;
 }
 
 /**
- * Whether a URL is another way to the very database of `REDIS_URL`: the same password, or
- * the same host and port, and the same number.
+ * Whether a variable is probably not about a database.
+ *
+ * @param main The value of `REDIS_URL`.
  */
-function isMainServer(env: EnvReader, variable: string): boolean {
-  const [main, other] = [env.get("REDIS_URL"), env.get(variable)].map((text) => {
-    const url = readEndpointUrl(text ?? "");
-    return url.ok ? url.values : new Map<string, unknown>();
-  });
-  const same = (key: string): boolean => main!.get(key) === other!.get(key);
-  if ((main!.get("db") ?? 0) !== (other!.get("db") ?? 0)) return false;
-  const isSamePlace = main!.has("host") && same("host") && same("port");
-  return isSamePlace || (main!.has("password") && same("password"));
+function isForeign(name: string, value: string, main = ""): boolean {
+  const words = name.split("_").map((word) => word.replace(/[0-9]+$/, ""));
+  if (words.some((word) => FOREIGN_WORDS.has(word))) return true;
+  return isNumber(value) ? Number(value) > MAX_FOUND_DB : isSameServer(main, value);
+}
+
+/**
+ * Whether two URLs are ways to the same database: the same password, or the same host and
+ * port, and the same number.
+ */
+function isSameServer(main: string, other: string): boolean {
+  const valuesOf = (text: string): ReadonlyMap<string, unknown> => {
+    const url = readEndpointUrl(text);
+    return url.ok ? url.values : new Map();
+  };
+  const [a, b] = [valuesOf(main), valuesOf(other)];
+  const isSame = (key: string): boolean => a.has(key) && a.get(key) === b.get(key);
+  if ((a.get("db") ?? 0) !== (b.get("db") ?? 0)) return false;
+  return (isSame("host") && isSame("port")) || isSame("password");
 }
