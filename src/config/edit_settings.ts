@@ -97,7 +97,7 @@ function editYaml(
     edited = setValue(edited, path, key, value);
   }
   const after = parse(edited, { schema: "failsafe" });
-  if (!isOnlyChange(before, after, { path, values, left: MAX_NODES })) {
+  if (!isOnlyChange(before, after, path, values)) {
     throw new YamlEditError("more than the values would change");
   }
   return edited;
@@ -113,27 +113,31 @@ const MAX_NODES = 50_000;
 function isOnlyChange(
   before: unknown,
   after: unknown,
-  change: {
-    path: readonly string[] | undefined;
-    readonly values: Readonly<Record<string, string>>;
-    left: number;
-  },
+  path: readonly string[],
+  values: Readonly<Record<string, string>>,
 ): boolean {
-  const { path, values } = change;
-  if (--change.left < 0) throw new RangeError(`more than ${MAX_NODES} nodes`);
-  const isTarget = path?.length === 0;
-  if (!isTarget && (typeof before !== "object" || before === null)) {
-    return before === after && path === undefined;
-  }
-  if (typeof after !== "object" || after === null) return false;
-  if (Array.isArray(before) !== Array.isArray(after)) return false;
-  const [old, now] = [before ?? {}, after].map((one) => new Map(Object.entries(one)));
-  const keys = new Set([...old!.keys(), ...(isTarget ? Object.keys(values) : [])]);
-  return keys.size === now!.size && [...keys].every((key) => {
-    if (isTarget && Object.hasOwn(values, key)) return now!.get(key) === values[key];
-    change.path = path?.[0] === key ? path.slice(1) : undefined;
-    return now!.has(key) && isOnlyChange(old!.get(key), now!.get(key), change);
-  });
+  let left = MAX_NODES;
+  const compare = (old: unknown, now: unknown, rest?: readonly string[]): boolean => {
+    if (--left < 0) throw new RangeError(`more than ${MAX_NODES} nodes`);
+    const isTarget = rest?.length === 0;
+    if (!isTarget && (typeof old !== "object" || old === null)) {
+      return rest === undefined && old === now;
+    }
+    if (typeof now !== "object" || Array.isArray(old) !== Array.isArray(now)) {
+      return false;
+    }
+    const [was, is] = [old, now].map((one) => new Map(Object.entries(one ?? {})));
+    const keys = new Set([...was!.keys(), ...(isTarget ? Object.keys(values) : [])]);
+    return keys.size === is!.size &&
+      [...keys].every((key) =>
+        isTarget && Object.hasOwn(values, key) ? is!.get(key) === values[key] : compare(
+          was!.get(key),
+          is!.get(key),
+          rest?.[0] === key ? rest.slice(1) : undefined,
+        )
+      );
+  };
+  return compare(before, after, path);
 }
 
 /** Sets one value in the mapping at a path. */
