@@ -98,8 +98,8 @@ export function buildDatabase(
     secretFiles.push(config.tls.keyFile);
   }
   const warnings = [
-    ...checkDatabase(config, values, refuse),
     ...secretFiles.flatMap((path) => warnIfReadableByOthers(path) ?? []),
+    ...checkDatabase(config, values, refuse),
   ];
   const overruled = GUARDED.flatMap((key) => findOverruled(key, candidates.get(key)));
   return { config: deepFreeze(config), values, problems, warnings, overruled };
