@@ -10,7 +10,6 @@ export { type LoadOptions, type PartialConfig, RedisConfigLoader } from "./loade
 export { isManagerConfig } from "./resolve/manager_config.ts";
 export type { EnvSource } from "./sources/environment.ts";
 export type {
-  ServiceAnswer,
   ServiceConfig,
   ServiceRegistry,
   ServiceRequest,
@@ -24,8 +23,6 @@ export type {
   ReplyLimitsConfig,
   RetryBudgetConfig,
   TlsConfig,
-  TopologyMode,
-  TransportKind,
   UnknownDatabasePolicy,
 } from "./settings.ts";
 export type * from "./types.ts";

@@ -12,12 +12,6 @@ import {
 } from "./kinds.ts";
 import type { Secret } from "../core/secret.ts";
 
-/** How a database's server is found. */
-export type TopologyMode = "standalone" | "sentinel" | "cluster";
-
-/** Which socket of the runtime carries the commands. */
-export type TransportKind = "node" | "deno";
-
 /**
  * Finds the addresses of a host name, in place of the runtime's own look-up. It is asked
  * for each attempt to connect; what it throws fails the attempt, which is tried again as
@@ -124,7 +118,7 @@ export interface RedisConfig {
   /** What the database holds, in words. */
   readonly description?: string;
   /** How the server is found. Default `standalone`. */
-  readonly mode: TopologyMode;
+  readonly mode: "standalone" | "sentinel" | "cluster";
   /** Host name or address. Default `localhost`. */
   readonly host: string;
   /** TCP port. Default 6379. */
@@ -212,7 +206,7 @@ export interface RedisConfig {
   /** Whether ambiguous writes are sent again, and may run twice. Default `false`. */
   readonly retryWrites: boolean;
   /** Which socket of the runtime is used. Default `node`. */
-  readonly transport: TransportKind;
+  readonly transport: "node" | "deno";
   /**
    * Version of the protocol (RESP); auto is 3 where the server knows it. With `auto`, the
    * default, it is else 2, as with proxies that do not know `HELLO`. With 3, a server

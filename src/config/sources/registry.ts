@@ -16,8 +16,8 @@ export interface ServiceConfig {
   readonly password?: string;
 }
 
-/** What a registry answers: nothing when it does not know the service. */
-export type ServiceAnswer = ServiceConfig | undefined | null;
+/** The answer of a registry: nothing if it does not know the service. */
+type ServiceAnswer = ServiceConfig | undefined | null;
 
 /** How a registry is asked. */
 export interface ServiceRequest {
@@ -50,12 +50,12 @@ export interface ServiceRegistry {
    *
    * @param name The service's name.
    * @param request How it is asked.
-   * @returns Where the service lives, at once or later.
+   * @returns Where the service is, at once or later; nothing if it is not known.
    */
   getServiceConfig(
     name: string,
     request?: ServiceRequest,
-  ): ServiceAnswer | Promise<ServiceAnswer>;
+  ): ServiceConfig | undefined | null | Promise<ServiceConfig | undefined | null>;
 }
 
 /** The service that configuration asks for. */

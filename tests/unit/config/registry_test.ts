@@ -1,9 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  RedisConfigLoader,
-  type ServiceAnswer,
-  type ServiceRegistry,
-} from "../../../src/config/mod.ts";
+import { RedisConfigLoader, type ServiceRegistry } from "../../../src/config/mod.ts";
 import { chooseRecord, DnsServiceRegistry } from "../../../src/config/registry/dns.ts";
 import { HttpServiceRegistry } from "../../../src/config/registry/http.ts";
 import { ConfigError } from "../../../src/core/errors/config.ts";
@@ -15,7 +11,7 @@ const BASE = { yamlText: "databases: {main: }", env: {} };
 function answering(answer: () => unknown, label?: string): ServiceRegistry {
   return {
     ...(label === undefined ? {} : { label }),
-    getServiceConfig: () => answer() as ServiceAnswer | Promise<ServiceAnswer>,
+    getServiceConfig: () => answer() as ReturnType<ServiceRegistry["getServiceConfig"]>,
   };
 }
 
