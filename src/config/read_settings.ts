@@ -131,26 +131,36 @@ function readSetting(
     : reading.expand(entry.value, entry, label);
   if (raw === undefined || raw === null) return;
   const origin = reading.origin(entry.path, "value");
-  const { kind } = setting;
   if (into.has(setting.key)) {
     return refuse(reading, entry, label, "given twice, by two of its names");
   }
-  if (kind.type === "nodes") {
+  if (setting.kind.type === "nodes") {
     const nodes = readNodes(reading, entry, label);
     if (nodes !== undefined) into.set(setting.key, { value: nodes, origin });
     return;
   }
-  const value = readScalar(reading.dialect, setting, raw);
+  setScalar(reading, setting, raw, into, origin, label);
+}
+
+/** Sets one value, or reports why it is not allowed. */
+export function setScalar(
+  { dialect, layer }: Pick<Reading, "dialect" | "layer">,
+  setting: Setting,
+  raw: unknown,
+  into: ValueMap,
+  origin: Origin,
+  label: string,
+): void {
+  const { key, kind } = setting;
+  const value = readScalar(dialect, setting, raw);
   if (value === undefined) {
     const found = kind.type === "secret" ? describeSecret(raw) : foundText(raw);
-    const allowed = allowedText(kind, reading.dialect);
-    return refuse(reading, entry, label, `found ${found}, allowed: ${allowed}`);
+    const allowed = allowedText(kind, dialect);
+    return layer.refuse(origin, label, `found ${found}, allowed: ${allowed}`);
   }
-  if (kind.type !== "secret") into.set(setting.key, { value, origin });
-  else if (value !== "") into.set(setting.key, { value: asSecret(value), origin });
-  if (reading.dialect === "yaml") {
-    warnIfMilliseconds(reading.layer, setting, value, origin, label);
-  }
+  if (kind.type !== "secret") into.set(key, { value, origin });
+  else if (value !== "") into.set(key, { value: asSecret(value), origin });
+  if (dialect === "yaml") warnIfMilliseconds(layer, setting, value, origin, label);
 }
 
 function readScalar(dialect: Dialect, setting: Setting, raw: unknown): unknown {

@@ -1,10 +1,7 @@
-import { Secret } from "../../core/secret.ts";
 import { readEndpointUrl } from "../endpoint_url.ts";
-import { allowedText, fromText } from "../kinds.ts";
 import { Layer, type Origin, type ValueMap } from "../layer.ts";
-import { foundText, warnIfMilliseconds } from "../messages.ts";
-import { settingOf, writtenName } from "../names.ts";
-import { setFromUrl } from "../read_settings.ts";
+import { settingOf } from "../names.ts";
+import { setFromUrl, setScalar } from "../read_settings.ts";
 import { isDenoPresent } from "./files.ts";
 
 /** Where environment variables come from: an object, or a function that reads one. */
@@ -228,26 +225,20 @@ function readVariable(
     );
     return false;
   }
-  const origin = variableOrigin(layer, name);
   const setting = settingOf(key);
-  const { kind } = setting;
-  const label = writtenName(key, "yaml");
-  const value = fromText(kind, kind.type === "boolean" ? shellBoolean(raw) : raw);
-  if (value === undefined) {
-    const message = `found ${foundText(raw)}, allowed: ${allowedText(kind, "yaml")}`;
-    layer.refuse(origin, `${prefix}${label}`, message);
-    return true;
-  }
-  into.set(key, {
-    value: kind.type === "secret" ? new Secret(String(value)) : value,
-    origin,
-  });
-  warnIfMilliseconds(layer, setting, value, origin, label);
+  setScalar(
+    { dialect: "yaml", layer },
+    setting,
+    setting.kind.type === "boolean" ? shellBoolean(raw) : raw,
+    into,
+    variableOrigin(layer, name),
+    `${prefix}${setting.yaml}`,
+  );
   return true;
 }
 
 /** Shells write booleans in more ways than YAML. */
 function shellBoolean(raw: string): string {
-  const lower = raw.toLowerCase();
-  return lower === "1" ? "true" : lower === "0" ? "false" : lower;
+  if (/^(1|true)$/i.test(raw)) return "true";
+  return /^(0|false)$/i.test(raw) ? "false" : raw;
 }
