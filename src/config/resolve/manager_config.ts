@@ -54,41 +54,50 @@ export function assembleConfig(
     if (found !== undefined) manager.set(setting.key, found);
   }
   const built = [...databases.values()];
-  const files = checkTlsFiles(built, layers);
-  const problems = [
-    ...layers.flatMap(({ problems }) => problems),
-    ...uniqueProblems(built),
-    ...built.flatMap((one) =>
-      aliasProblems(one, databases.get(one.config.aliasOf ?? "")?.config, layers)
-    ),
-    ...totalProblems(built, manager.get("maxTotalConnections")),
-    ...files.problems,
-  ];
-  if (problems.length > 0) throw new ConfigError(problems);
+  const fileWarnings = checkBuilt(
+    built,
+    layers,
+    (name) => databases.get(name)?.config,
+    totalProblems(built, manager.get("maxTotalConnections")),
+  );
   const warnings = [
     ...layers.flatMap(({ warnings }) => warnings),
     ...(env?.warnings() ?? []),
-    ...files.warnings,
+    ...fileWarnings,
     ...databaseWarnings(built, declared),
   ];
   return new ResolvedManagerConfig({ layers, env, manager, built, declared, warnings });
 }
 
-/** A problem with a value for all databases is reported once. */
-function uniqueProblems(built: readonly BuiltDatabase[]): Iterable<ConfigProblem> {
-  const problems = built.flatMap(({ problems }) => problems);
-  return Map.groupBy(problems, ({ origin, message }) => `${origin}\0${message}`)
-    .values().map(([first]) => first!);
-}
-
-function aliasProblems(
-  { config, values }: BuiltDatabase,
-  target: RedisConfig | undefined,
+/**
+ * Checks resolved databases, and gives the warnings about their files.
+ *
+ * @param find Finds the target of an alias.
+ * @throws {ConfigError} If anything is wrong, with everything that is wrong.
+ */
+function checkBuilt(
+  built: readonly BuiltDatabase[],
   layers: readonly Layer[],
-): ConfigProblem[] {
-  const found = checkAlias(config, values, target);
-  if (found === undefined) return [];
-  return [problemAt(layers, config.name, "aliasOf", found.origin, found.message)];
+  find: (name: string) => RedisConfig | undefined,
+  more: readonly ConfigProblem[] = [],
+): string[] {
+  const files = checkTlsFiles(built, layers);
+  const own = built.flatMap(({ problems }) => problems);
+  // A problem with a value for all databases is reported once.
+  const unique = Map.groupBy(own, ({ origin, message }) => `${origin}\0${message}`);
+  const problems = [
+    ...layers.flatMap(({ problems }) => problems),
+    ...unique.values().map(([first]) => first!),
+    ...built.flatMap(({ config, values }) => {
+      const found = checkAlias(config, values, find(config.aliasOf ?? ""));
+      if (found === undefined) return [];
+      return problemAt(layers, config.name, "aliasOf", found.origin, found.message);
+    }),
+    ...more,
+    ...files.problems,
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return files.warnings;
 }
 
 function totalProblems(
@@ -190,18 +199,10 @@ class ResolvedManagerConfig implements ManagerConfig {
     const layers = [readDatabaseOptions(name, options), ...this.#layersWith(name)];
     const names = new Set([...Object.keys(this.databases), name]);
     const built = buildDatabase(layers, name, names);
-    const { config } = built;
-    const files = checkTlsFiles([built], layers);
-    const problems = [
-      ...layers.flatMap(({ problems }) => problems),
-      ...built.problems,
-      ...aliasProblems(built, this.databases[config.aliasOf ?? ""], layers),
-      ...files.problems,
-    ];
-    if (problems.length > 0) throw new ConfigError(problems);
-    for (const warning of files.warnings) onWarning?.(warning);
+    const warnings = checkBuilt([built], layers, (target) => this.databases[target]);
+    for (const warning of warnings) onWarning?.(warning);
     for (const warning of built.warnings) onWarning?.(`database ${name}: ${warning}`);
-    return config;
+    return built.config;
   }
 
   /** The sources, and before the environment its variables for a new database. */
