@@ -6,9 +6,9 @@
  * @module
  */
 
-import { configJsonSchema } from "../src/config/schema/json_schema.ts";
+import { makeJsonSchema } from "./json_schema.ts";
 import { breakerMarkdown, repliesMarkdown } from "./failure_tables.ts";
-import { settingsMarkdown } from "../src/config/schema/markdown.ts";
+import { settingsMarkdown } from "./settings_table.ts";
 
 /** The README's tables, by the name in their markers. */
 const TABLES: Readonly<Record<string, () => string>> = {
@@ -31,7 +31,7 @@ const README_FILE = new URL("../README.md", import.meta.url);
  * @returns JSON with a final line break.
  */
 export function schemaText(): string {
-  return `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
+  return `${JSON.stringify(makeJsonSchema(), null, 2)}\n`;
 }
 
 function beginOf(name: string): string {

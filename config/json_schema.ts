@@ -1,11 +1,19 @@
-import { allowedText, BOOLEAN, type SettingKind } from "./kinds.ts";
-import { isGroup, type SettingGroup, type SettingNames, settingNames } from "./names.ts";
-import type { Setting } from "./setting.ts";
-import { DATABASES_KEYS, LEGACY_KEYS, TEMPLATE_PREFIX } from "./settings.ts";
-import { yamlDefault } from "./default_text.ts";
+import type { JsonSchema } from "../src/config/json_schema.ts";
+import { allowedText, BOOLEAN, type SettingKind } from "../src/config/kinds.ts";
+import {
+  DATABASES_KEYS,
+  isGroup,
+  LEGACY_KEYS,
+  type Setting,
+  type SettingGroup,
+  type SettingNames,
+  settingNames,
+  TEMPLATE_PREFIX,
+  yamlDefault,
+} from "../src/config/names.ts";
+import { describeSettings } from "./descriptions.ts";
 
-/** A JSON Schema, or a part of one. */
-export type JsonSchema = { [key: string]: unknown };
+const DESCRIPTIONS = describeSettings();
 
 /** A text that has a variable in it. */
 const VARIABLE: JsonSchema = { type: "string", pattern: "\\$\\{" };
@@ -13,21 +21,8 @@ const VARIABLE: JsonSchema = { type: "string", pattern: "\\$\\{" };
 const NAME_PATTERN =
   "^(?!(__proto__|constructor|prototype)$)[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$";
 
-/**
- * The JSON Schema (draft 07) of the YAML file, out of the table of settings: for editors,
- * and for checks without this package.
- *
- * @returns The schema, a plain object.
- *
- * @example Usage
- * ```ts
- * import { configJsonSchema } from "@mooring/redis/config";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(configJsonSchema().type, ["object", "null"]);
- * ```
- */
-export function configJsonSchema(): JsonSchema {
+/** The JSON Schema of the YAML file, out of the table of settings. */
+export function makeJsonSchema(): JsonSchema {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Redis databases of @mooring/redis",
@@ -66,14 +61,15 @@ function rootProperties(): JsonSchema {
 
 function databaseSchema(): JsonSchema {
   const names = settingNames("yaml", "database");
-  const properties = [...names].map(([name, entry]) =>
-    [name, entrySchema(name, entry)] as const
-  );
+  return { ...mappingOf(names), allOf: exclusions(names) };
+}
+
+function mappingOf(names: SettingNames): JsonSchema {
+  const properties = [...names].map(([name, entry]) => [name, entrySchema(name, entry)]);
   return {
     type: ["object", "null"],
     additionalProperties: false,
     properties: Object.fromEntries(properties),
-    allOf: exclusions(names),
   };
 }
 
@@ -95,19 +91,10 @@ function entrySchema(name: string, entry: Setting | SettingGroup): JsonSchema {
   return isGroup(entry) ? groupSchema(entry) : settingSchema(name, entry);
 }
 
-function groupSchema(group: SettingGroup): JsonSchema {
-  const members = [...group.members].map(([name, setting]) =>
-    [name, settingSchema(name, setting)] as const
-  );
-  const mapping: JsonSchema = {
-    type: ["object", "null"],
-    additionalProperties: false,
-    properties: Object.fromEntries(members),
-  };
+function groupSchema({ members }: SettingGroup): JsonSchema {
+  const mapping = mappingOf(members);
   // `tls: true` is short for the group's own switch.
-  return group.members.has("enabled")
-    ? { anyOf: [mapping, ...kindSchemas(BOOLEAN)] }
-    : mapping;
+  return members.has("enabled") ? { anyOf: [mapping, ...kindSchemas(BOOLEAN)] } : mapping;
 }
 
 /** None or one of these keys with a value. */
@@ -128,7 +115,7 @@ function settingSchema(name: string, setting: Setting): JsonSchema {
   const allowed = allowedText(setting.kind, "yaml");
   const schema: JsonSchema = {
     description: name === leaf
-      ? `${setting.description} Allowed: ${allowed}.`
+      ? `${DESCRIPTIONS.get(setting.key)} Allowed: ${allowed}.`
       : `Another name of ${setting.yaml}.`,
     anyOf: [...kindSchemas(setting.kind), { type: "null" }],
   };
@@ -140,7 +127,7 @@ function settingSchema(name: string, setting: Setting): JsonSchema {
   return schema;
 }
 
-/** Numbers and truths may stand in quotes, or come out of a variable. */
+/** Numbers and booleans may be in quotes, or come out of a variable. */
 function kindSchemas(kind: SettingKind): JsonSchema[] {
   switch (kind.type) {
     case "integer":
@@ -177,7 +164,6 @@ function kindSchemas(kind: SettingKind): JsonSchema[] {
     case "nodes":
       return [{ type: "array", maxItems: 1000, items: NODE }];
     case "function":
-      // Its name is known to code alone.
       return [];
   }
 }

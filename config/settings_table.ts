@@ -1,7 +1,12 @@
-import { allowedText } from "./kinds.ts";
-import { yamlDefault } from "./default_text.ts";
-import type { Setting } from "./setting.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "./settings.ts";
+import { allowedText } from "../src/config/kinds.ts";
+import {
+  DATABASE_SETTINGS,
+  MANAGER_SETTINGS,
+  type Setting,
+  yamlDefault,
+} from "../src/config/names.ts";
+import { describeSettings } from "./descriptions.ts";
+import { table } from "./failure_tables.ts";
 
 /**
  * The table of settings for people, in Markdown.
@@ -13,28 +18,17 @@ export function settingsMarkdown(): string {
     "Settings of a database. At the root of the file they are the defaults of every database,",
     "except `alias_of` and `description`.",
     "",
-    ...table(DATABASE_SETTINGS),
+    table([HEAD, ...DATABASE_SETTINGS.map(cellsOf)]),
     "",
     "Settings of the manager, at the root only:",
     "",
-    ...table(MANAGER_SETTINGS),
+    table([HEAD, ...MANAGER_SETTINGS.map(cellsOf)]),
     "",
   ].join("\n");
 }
 
+const DESCRIPTIONS = describeSettings();
 const HEAD = ["YAML", "code", "allowed", "default", "meaning"];
-
-/** A table whose columns are as wide as the formatter makes them. */
-function table(settings: readonly Setting[]): string[] {
-  const rows = [HEAD, ...settings.map(cellsOf)];
-  const widths = HEAD.map((_, column) =>
-    Math.max(...rows.map((cells) => cells[column]!.length))
-  );
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
-  const [head, ...body] = rows.map(line);
-  return [head!, line(widths.map((width) => "-".repeat(width))), ...body];
-}
 
 function cellsOf(setting: Setting): string[] {
   const names = setting.kind.type === "function"
@@ -45,7 +39,7 @@ function cellsOf(setting: Setting): string[] {
     `\`${setting.key}\``,
     allowedText(setting.kind, "yaml"),
     setting.default === undefined ? "" : `\`${yamlDefault(setting)}\``,
-    setting.description,
+    DESCRIPTIONS.get(setting.key) ?? "",
   ];
   return cells.map((cell) => cell.replaceAll("|", "\\|"));
 }
