@@ -38,9 +38,7 @@ export {
 } from "./src/manager/shared.ts";
 
 export {
-  configJsonSchema,
   connectionDemand,
-  editSettings,
   type ExplainedValue,
   type LoadOptions,
   type ManagerConfig,
@@ -49,7 +47,6 @@ export {
   RedisConfigLoader,
   type RedisConfigOptions,
   type ServiceRegistry,
-  starterYaml,
 } from "./src/config/mod.ts";
 export { RedisDatabase } from "./src/core/databases.ts";
 export type { Credentials } from "./src/core/credentials.ts";
