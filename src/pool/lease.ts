@@ -1,19 +1,12 @@
+import type { Clock } from "../core/clock.ts";
 import { LeaseReleasedError } from "../core/errors/mod.ts";
-import type { Leased } from "./slot.ts";
-import type { Pooled } from "./types.ts";
-
-/** What a lease needs of its pool. */
-export interface LeaseOwner<C extends Pooled> {
-  /** Name of the database. */
-  readonly database: string;
-  /** Takes a connection back; `reusable` is whether the next caller may have it. */
-  takeBack(lease: Lease<C>, grant: Leased<C>, reusable: boolean): void;
-}
+import type { EvictionReason, LeakReport, Pooled } from "./types.ts";
+import { type CallSite, DeadlineQueue, type Expiring } from "./wait_queue.ts";
 
 /**
  * A connection that one caller has alone, until it is released.
  *
- * Keep the lease for as long as the connection is used: a lease that is collected is
+ * Keep the lease for as long as the connection is used: a lease that is garbage collected is
  * reported as a leak, and its connection is destroyed.
  *
  * @example Usage
@@ -23,19 +16,15 @@ export interface LeaseOwner<C extends Pooled> {
  * ```
  */
 export class Lease<C extends Pooled> implements Disposable, AsyncDisposable {
-  readonly #owner: LeaseOwner<C>;
-  /** What was granted, until it is given back. */
-  #grant: Leased<C> | undefined;
+  readonly #database: string;
+  readonly #end: (reusable: boolean) => void;
+  #connection: C | undefined;
 
-  /**
-   * Made by the pool.
-   *
-   * @param owner The pool.
-   * @param grant What is granted.
-   */
-  constructor(owner: LeaseOwner<C>, grant: Leased<C>) {
-    this.#owner = owner;
-    this.#grant = grant;
+  /** Made by the pool; `end` takes the connection back. */
+  constructor(database: string, connection: C, end: (reusable: boolean) => void) {
+    this.#database = database;
+    this.#connection = connection;
+    this.#end = end;
   }
 
   /**
@@ -44,15 +33,13 @@ export class Lease<C extends Pooled> implements Disposable, AsyncDisposable {
    * @throws {LeaseReleasedError} If the lease has been released.
    */
   get connection(): C {
-    if (this.#grant === undefined) {
-      throw new LeaseReleasedError(this.#owner.database, "use");
-    }
-    return this.#grant.connection;
+    if (this.#connection !== undefined) return this.#connection;
+    throw new LeaseReleasedError(this.#database, "use");
   }
 
   /** Whether it has been released. */
   get released(): boolean {
-    return this.#grant === undefined;
+    return this.#connection === undefined;
   }
 
   /**
@@ -61,21 +48,21 @@ export class Lease<C extends Pooled> implements Disposable, AsyncDisposable {
    * @throws {LeaseReleasedError} If the lease has been released.
    */
   release(): void {
-    this.#end("release", true);
+    this.#giveBack("release", true);
   }
 
   /**
-   * Gives the connection back as one that nobody is to have any more.
+   * Gives the connection back to be closed.
    *
    * @throws {LeaseReleasedError} If the lease has been released.
    */
   destroy(): void {
-    this.#end("destroy", false);
+    this.#giveBack("destroy", false);
   }
 
   /** Gives the connection back, unless that was done before. */
   [Symbol.dispose](): void {
-    if (this.#grant !== undefined) this.release();
+    if (!this.released) this.release();
   }
 
   /** Gives the connection back, unless that was done before; does not wait for anything. */
@@ -84,10 +71,166 @@ export class Lease<C extends Pooled> implements Disposable, AsyncDisposable {
     return Promise.resolve();
   }
 
-  #end(verb: string, reusable: boolean): void {
-    const grant = this.#grant;
-    if (grant === undefined) throw new LeaseReleasedError(this.#owner.database, verb);
-    this.#grant = undefined;
-    this.#owner.takeBack(this, grant, reusable);
+  #giveBack(verb: string, reusable: boolean): void {
+    if (this.released) throw new LeaseReleasedError(this.#database, verb);
+    this.#connection = undefined;
+    this.#end(reusable);
   }
+}
+
+/**
+ * The place of a lane under the pool's limit, until it is released or its connection ends.
+ *
+ * @example Usage
+ * ```ts ignore
+ * const lane = await pool.openLane(signal);
+ * lane.onWanted(() => drain().then(() => lane.release()));
+ * ```
+ */
+export class LaneHandle<C extends Pooled> {
+  /** The connection. */
+  readonly connection: C;
+  /** When it should be replaced, on the monotonic clock; infinite for never. The pool itself
+   * does not end an open lane before the pool is closed. */
+  readonly expiresAt: number;
+  readonly #end: (reason: EvictionReason, words?: string) => void;
+  #wanted = false;
+  #onWanted: (() => void) | undefined;
+
+  /** Made by the pool; `end` ends the connection, if it has not ended, and frees its place. */
+  constructor(
+    connection: C,
+    expiresAt: number,
+    end: (reason: EvictionReason, words?: string) => void,
+  ) {
+    this.connection = connection;
+    this.expiresAt = expiresAt;
+    this.#end = end;
+  }
+
+  /**
+   * Whether a caller waits for a lease that only this lane's place can give: only in a pool
+   * of one connection, where lane and leases take turns.
+   */
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
+  /**
+   * Calls back once when the place is wanted; at once if it is. The owner finishes what is in
+   * flight, releases the lane, and may request the next one right away: it gets it after one
+   * lease.
+   */
+  onWanted(fn: () => void): void {
+    if (this.#wanted) fn();
+    else this.#onWanted = fn;
+  }
+
+  /** Notifies the owner that the place is wanted; called by the pool. */
+  requestRelease(): void {
+    this.#wanted = true;
+    this.#onWanted?.();
+  }
+
+  /** Ends the connection and frees its place; does nothing once it has ended. */
+  release(reason: EvictionReason = "lane_released", words?: string): void {
+    this.#end(reason, words);
+  }
+}
+
+/** What was granted to a lease. It has no reference to the lease, which must stay collectable. */
+export interface Grant extends Expiring {
+  /** When it was granted, on the monotonic clock. */
+  readonly since: number;
+  /** The connection. */
+  readonly connection: Pooled;
+  /** Where it was acquired, if leak detection is on. */
+  readonly site: CallSite | undefined;
+}
+
+/** What a {@linkcode LeakDetector} needs. */
+export interface LeakDetectorOptions<G extends Grant> {
+  /** Time. */
+  readonly clock: Clock;
+  /** How long a lease may be held, in milliseconds; 0 = off, which also takes no stacks. */
+  readonly thresholdMs: number;
+  /** Called once for each lease that is held for too long, or was collected. */
+  readonly report: (report: LeakReport) => void;
+  /** Reclaims the connection of a lease that was garbage collected. */
+  readonly reclaim: (grant: G) => void;
+}
+
+/** Finds leases that are held for too long, and those that were lost without a release. */
+export class LeakDetector<G extends Grant> {
+  readonly #options: LeakDetectorOptions<G>;
+  readonly #registry: FinalizationRegistry<G>;
+  readonly #deadlines: DeadlineQueue<G>;
+
+  constructor(options: LeakDetectorOptions<G>) {
+    this.#options = options;
+    this.#registry = new FinalizationRegistry((grant) => this.#collected(grant));
+    this.#deadlines = new DeadlineQueue(options.clock, (grants, now) => {
+      for (const grant of grants) options.report(describeLeak(grant, now, false));
+    });
+  }
+
+  /** Captures where `caller` was called, if detection is on. */
+  siteOf(caller: (...args: never[]) => unknown): CallSite | undefined {
+    if (this.#options.thresholdMs === 0) return undefined;
+    const site: CallSite = {};
+    Error.captureStackTrace(site, caller);
+    return site;
+  }
+
+  /** When a lease that is granted now will have been held for too long. */
+  deadlineFrom(now: number): number {
+    return now + (this.#options.thresholdMs || Infinity);
+  }
+
+  /** Watches a lease. */
+  watch(lease: object, grant: G): void {
+    this.#registry.register(lease, grant, grant);
+    this.#deadlines.push(grant);
+  }
+
+  /** Ends the watch of a lease that was released; `leased` others are held. */
+  unwatch(grant: G, leased: number): void {
+    this.#registry.unregister(grant);
+    this.#deadlines.compact(leased);
+  }
+
+  /** Stops to look for leases that are held for too long. */
+  stop(): void {
+    this.#deadlines.clear();
+  }
+
+  #collected(grant: G): void {
+    // The connection may have ended before.
+    if (grant.settled) return;
+    this.#options.report(describeLeak(grant, this.#options.clock.now(), true));
+    this.#options.reclaim(grant);
+  }
+}
+
+function describeLeak(grant: Grant, now: number, collected: boolean): LeakReport {
+  const stack = stackOf(grant);
+  return {
+    collected,
+    heldMs: now - grant.since,
+    connectionId: grant.connection.id,
+    ...(stack === undefined ? {} : { stack }),
+  };
+}
+
+/** Who holds a lease, in words; `undefined` if it is unknown where it was acquired. */
+export function describeHolder(grant: Grant, now: number): string | undefined {
+  const stack = stackOf(grant);
+  if (stack === undefined) return undefined;
+  const heldMs = Math.round(now - grant.since);
+  return `the oldest lease has been held for ${heldMs} ms, acquired\n${stack}`;
+}
+
+/** The lines of a stack that say where a call was made. */
+function stackOf({ site }: Grant): string | undefined {
+  return site?.stack?.split("\n").slice(1).map((line) => line.trim()).join("\n");
 }

@@ -1,106 +1,363 @@
-import { AbortWatch } from "./abort_watch.ts";
-import { DeadlineHeap } from "./deadline_heap.ts";
-import { LinkedQueue } from "./linked_queue.ts";
-import { Waiter, type WaiterOptions } from "./waiter.ts";
+import type { Clock, Timer } from "../core/clock.ts";
+
+/** A member of a {@linkcode LinkedList}; it is in one list at a time. */
+export interface Linked<T> {
+  /** The member before it; set by the list alone. */
+  previous: T | undefined;
+  /** The member after it; set by the list alone. */
+  next: T | undefined;
+}
 
 /**
- * Callers that wait for the same thing, in the order in which they came. Each leaves in
- * O(1), whether it is served, fails, is aborted or expires.
+ * A doubly linked list whose members carry the links: any of them is removed in O(1), and
+ * nothing is allocated. The caller knows which list a member is in: removing it from another
+ * one breaks both.
+ */
+export class LinkedList<T extends Linked<T>> implements Iterable<T> {
+  #head: T | undefined;
+  #tail: T | undefined;
+  #length = 0;
+
+  /** The member that was added first. */
+  get head(): T | undefined {
+    return this.#head;
+  }
+
+  /** The member that was added last. */
+  get tail(): T | undefined {
+    return this.#tail;
+  }
+
+  /** Number of members. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds a member, which is in no list, at the tail. */
+  push(member: T): void {
+    const tail = this.#tail;
+    member.previous = tail;
+    if (tail === undefined) this.#head = member;
+    else tail.next = member;
+    this.#tail = member;
+    this.#length++;
+  }
+
+  /** Removes a member of this list, wherever it is. */
+  remove(member: T): void {
+    const { previous, next } = member;
+    if (previous === undefined) this.#head = next;
+    else previous.next = next;
+    if (next === undefined) this.#tail = previous;
+    else next.previous = previous;
+    member.previous = undefined;
+    member.next = undefined;
+    this.#length--;
+  }
+
+  /** From head to tail; the current member may be removed during the iteration. */
+  *[Symbol.iterator](): Iterator<T> {
+    for (let member = this.#head; member !== undefined;) {
+      const { next } = member;
+      yield member;
+      member = next;
+    }
+  }
+}
+
+/** An entry of a {@linkcode DeadlineQueue}. */
+export interface Expiring {
+  /** When it expires, on the monotonic clock; infinite for never. */
+  readonly deadline: number;
+  /** Whether it no longer waits, so that it must not expire. */
+  readonly settled: boolean;
+}
+
+/** A {@linkcode DeadlineQueue} with fewer entries than this is never compacted. */
+const SMALL = 64;
+
+/**
+ * Calls back when deadlines pass: one timer, set for the earliest deadline of a binary heap.
+ *
+ * An entry that is settled stays in the heap until its deadline comes up or
+ * {@linkcode DeadlineQueue.compact} removes it: to settle an entry costs O(1), and to remove
+ * the timer each time would cost more than one that finds nothing to do.
+ */
+export class DeadlineQueue<T extends Expiring> {
+  readonly #clock: Clock;
+  readonly #expired: (entries: T[], now: number) => void;
+  #heap: T[] = [];
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+  /** Counts the calls of `clear`, so that a timer that has already fired is ignored. */
+  #generation = 0;
+
+  /** `expired` gets the entries whose deadline has passed, the earliest first. */
+  constructor(clock: Clock, expired: (entries: T[], now: number) => void) {
+    this.#clock = clock;
+    this.#expired = expired;
+  }
+
+  /** Number of entries, settled ones included. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** Adds an entry, unless it never expires. */
+  push(entry: T): void {
+    if (entry.deadline === Infinity) return;
+    this.#heap.push(entry);
+    this.#siftUp(this.#heap.length - 1);
+    this.#setTimer(entry.deadline);
+  }
+
+  /** Removes settled entries once they are more than half; `waiting` is the number of others. */
+  compact(waiting: number): void {
+    if (this.#heap.length < Math.max(SMALL, 2 * waiting)) return;
+    // A sorted array is a heap.
+    this.#heap = this.#heap.filter((entry) => !entry.settled)
+      .sort((a, b) => a.deadline - b.deadline);
+  }
+
+  /** Removes all entries. */
+  clear(): void {
+    this.#heap = [];
+    this.#timer?.cancel();
+    this.#timerAt = Infinity;
+    this.#generation++;
+  }
+
+  #setTimer(at: number): void {
+    if (at >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    const generation = this.#generation;
+    // Rounded up: a timer that fires a fraction of a millisecond early finds nothing expired.
+    const delay = Math.ceil(at - this.#clock.now());
+    this.#timer = this.#clock.setTimer(() => {
+      this.#timerAt = Infinity;
+      // After a process was frozen or busy, timers fire before its sockets are read. What
+      // has arrived is read before deadlines are judged.
+      this.#clock.afterPoll(() => {
+        if (generation === this.#generation) this.#expire();
+      });
+    }, delay);
+  }
+
+  #expire(): void {
+    const now = this.#clock.now();
+    const due: T[] = [];
+    let first = this.#heap[0];
+    for (; first !== undefined; first = this.#heap[0]) {
+      if (!first.settled && first.deadline > now) break;
+      if (!first.settled) due.push(first);
+      this.#pop();
+    }
+    if (due.length > 0) this.#expired(due, now);
+    if (this.#heap.length > 0) this.#setTimer(this.#heap[0]!.deadline);
+  }
+
+  #pop(): void {
+    const last = this.#heap.pop()!;
+    if (this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#siftDown();
+  }
+
+  #siftUp(index: number): void {
+    const heap = this.#heap;
+    const entry = heap[index]!;
+    while (index > 0) {
+      const parent = (index - 1) >>> 1;
+      if (heap[parent]!.deadline <= entry.deadline) break;
+      heap[index] = heap[parent]!;
+      index = parent;
+    }
+    heap[index] = entry;
+  }
+
+  #siftDown(): void {
+    const heap = this.#heap;
+    const entry = heap[0]!;
+    let index = 0;
+    for (let child = 1; child < heap.length; child = 2 * index + 1) {
+      const right = heap[child + 1];
+      if (right !== undefined && right.deadline < heap[child]!.deadline) child++;
+      if (heap[child]!.deadline >= entry.deadline) break;
+      heap[index] = heap[child]!;
+      index = child;
+    }
+    heap[index] = entry;
+  }
+}
+
+/** Where a call was made: an object with a captured stack, formatted when it is read. */
+export interface CallSite {
+  /** The stack. */
+  readonly stack?: string;
+}
+
+/** The two ends of a promise, without the promise. */
+type Ends<T> = Pick<PromiseWithResolvers<T>, "resolve" | "reject">;
+
+/** How a caller waits. */
+export interface WaitOptions {
+  /** When the wait began, on the monotonic clock. */
+  readonly startedAt: number;
+  /** Longest wait, in milliseconds. Default: no limit. */
+  readonly timeoutMs?: number;
+  /** Ends the wait; it has not aborted yet. */
+  readonly signal?: AbortSignal | undefined;
+  /** Where the call was made, if leak detection is on. */
+  readonly site?: CallSite | undefined;
+}
+
+/** A caller in a {@linkcode WaitQueue}. */
+export class Waiter<T> implements Linked<Waiter<T>>, Expiring {
+  previous: Waiter<T> | undefined;
+  next: Waiter<T> | undefined;
+  readonly startedAt: number;
+  readonly timeoutMs: number;
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+  readonly site: CallSite | undefined;
+  /** Aborts the opening of the connection that was begun for this caller. */
+  opening: AbortController | undefined;
+  settled = false;
+  /** Without the promise, and only until it settles: it would keep a lost lease alive. */
+  #ends: Ends<T> | undefined;
+
+  constructor(options: WaitOptions, { resolve, reject }: Ends<T>) {
+    this.startedAt = options.startedAt;
+    this.timeoutMs = options.timeoutMs ?? Infinity;
+    this.deadline = this.startedAt + this.timeoutMs;
+    this.signal = options.signal;
+    this.site = options.site;
+    this.#ends = { resolve, reject };
+  }
+
+  /** Settles the promise of the caller; called by the queue alone. */
+  settle(how: (ends: Ends<T>) => void): void {
+    this.settled = true;
+    if (this.#ends !== undefined) how(this.#ends);
+    this.#ends = undefined;
+  }
+}
+
+/** What a {@linkcode WaitQueue} needs. */
+export interface WaitQueueOptions<T> {
+  /** Time. */
+  readonly clock: Clock;
+  /** Makes the error of a waiter whose time is up and which is still in the queue. */
+  readonly timeoutError?: (waiter: Waiter<T>, now: number) => unknown;
+  /** Called after a waiter has left because its signal aborted. */
+  readonly aborted?: (waiter: Waiter<T>) => void;
+}
+
+/**
+ * Callers that wait for the same thing, first come, first served. A caller leaves in O(1)
+ * when it is served, fails, is aborted or expires. There is one listener per signal: ten
+ * thousand waiters on the signal that stops a service cost no more each than one.
  */
 export class WaitQueue<T> implements Iterable<Waiter<T>> {
-  readonly #waiters = new LinkedQueue<Waiter<T>>();
-  readonly #deadlines: DeadlineHeap<Waiter<T>>;
-  readonly #signals: AbortWatch<Waiter<T>>;
+  readonly #options: WaitQueueOptions<T>;
+  readonly #waiters = new LinkedList<Waiter<T>>();
+  readonly #deadlines: DeadlineQueue<Waiter<T>>;
+  readonly #signals = new Map<
+    AbortSignal,
+    { readonly waiters: Set<Waiter<T>>; readonly listener: () => void }
+  >();
 
-  /**
-   * Makes an empty queue.
-   *
-   * @param aborted Told of each waiter whose signal ended the wait, after it has left.
-   * @param deadlines Where the deadlines are kept. Default: a heap of its own.
-   */
-  constructor(
-    aborted: (waiter: Waiter<T>) => void,
-    deadlines: DeadlineHeap<Waiter<T>> = new DeadlineHeap(),
-  ) {
-    this.#deadlines = deadlines;
-    this.#signals = new AbortWatch((waiter, reason) => {
-      this.fail(waiter, reason);
-      aborted(waiter);
+  constructor(options: WaitQueueOptions<T>) {
+    this.#options = options;
+    this.#deadlines = new DeadlineQueue(options.clock, (waiters, now) => {
+      for (const waiter of waiters) {
+        this.fail(waiter, options.timeoutError?.(waiter, now));
+      }
     });
   }
 
-  /** Who came first. */
+  /** The caller that came first. */
   get head(): Waiter<T> | undefined {
     return this.#waiters.head;
   }
 
-  /** How many wait. */
+  /** Number of callers that wait. */
   get length(): number {
     return this.#waiters.length;
   }
 
-  /** When the first of them will have waited for too long; infinite if none ever will. */
-  get nextDeadline(): number {
-    return this.#deadlines.first?.deadline ?? Infinity;
+  /** Number of deadlines that are kept. */
+  get deadlines(): number {
+    return this.#deadlines.size;
   }
 
-  /** In the order in which they came. */
+  /** In the order in which the callers came. */
   [Symbol.iterator](): Iterator<Waiter<T>> {
     return this.#waiters[Symbol.iterator]();
   }
 
-  /**
-   * Lets a caller wait.
-   *
-   * @param options Since when, how long, and what ends it.
-   * @returns What the caller gets: settled when the wait ends.
-   */
-  add(options: WaiterOptions): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const waiter = new Waiter<T>(options, { resolve, reject });
+  /** Adds a caller; the promise settles when its wait ends. */
+  add(options: WaitOptions): Promise<T> {
+    const ends = Promise.withResolvers<T>();
+    const waiter = new Waiter<T>(options, ends);
     this.#waiters.push(waiter);
-    if (waiter.timeoutMs < Infinity) this.#deadlines.push(waiter);
-    if (waiter.signal !== undefined) this.#signals.add(waiter.signal, waiter);
-    return promise;
+    this.#deadlines.push(waiter);
+    if (waiter.signal !== undefined) this.#listen(waiter.signal, waiter);
+    return ends.promise;
   }
 
-  /**
-   * Ends a wait well.
-   *
-   * @param waiter The waiter; it is in the queue.
-   * @param value What it waited for.
-   */
+  /** Resolves a waiter of this queue. */
   serve(waiter: Waiter<T>, value: T): void {
-    waiter.resolve(value);
-    this.#leave(waiter);
+    waiter.settle(({ resolve }) => resolve(value));
+    this.#remove(waiter);
   }
 
-  /**
-   * Ends a wait badly.
-   *
-   * @param waiter The waiter; it is in the queue.
-   * @param error Why.
-   */
+  /** Rejects a waiter of this queue. */
   fail(waiter: Waiter<T>, error: unknown): void {
-    waiter.reject(error);
-    this.#leave(waiter);
+    waiter.settle(({ reject }) => reject(error));
+    this.#remove(waiter);
   }
 
-  /**
-   * The next one that has waited for too long; it is still in the queue, and has to be
-   * failed.
-   *
-   * @param now The time, on the monotonic clock.
-   * @returns The waiter, if there is one.
-   */
-  expired(now: number): Waiter<T> | undefined {
-    const { first } = this.#deadlines;
-    return first !== undefined && first.deadline <= now ? first : undefined;
+  /** Resolves all waiters. */
+  serveAll(value: T): void {
+    for (const waiter of this) this.serve(waiter, value);
+    this.#deadlines.clear();
   }
 
-  #leave(waiter: Waiter<T>): void {
+  /** Rejects all waiters, each with an error of its own. */
+  failAll(makeError: () => unknown): void {
+    for (const waiter of this) this.fail(waiter, makeError());
+    this.#deadlines.clear();
+  }
+
+  #remove(waiter: Waiter<T>): void {
     this.#waiters.remove(waiter);
-    if (waiter.timeoutMs < Infinity) this.#deadlines.noteSettled();
-    if (waiter.signal !== undefined) this.#signals.remove(waiter.signal, waiter);
+    this.#deadlines.compact(this.#waiters.length);
+    if (waiter.signal !== undefined) this.#unlisten(waiter.signal, waiter);
+  }
+
+  #listen(signal: AbortSignal, waiter: Waiter<T>): void {
+    const watched = this.#signals.get(signal);
+    if (watched !== undefined) return void watched.waiters.add(waiter);
+    const waiters = new Set([waiter]);
+    const listener = () => {
+      this.#signals.delete(signal);
+      for (const aborted of waiters) {
+        this.fail(aborted, signal.reason);
+        this.#options.aborted?.(aborted);
+      }
+    };
+    this.#signals.set(signal, { waiters, listener });
+    signal.addEventListener("abort", listener, { once: true });
+  }
+
+  #unlisten(signal: AbortSignal, waiter: Waiter<T>): void {
+    const watched = this.#signals.get(signal);
+    if (watched === undefined) return;
+    watched.waiters.delete(waiter);
+    if (watched.waiters.size > 0) return;
+    this.#signals.delete(signal);
+    signal.removeEventListener("abort", watched.listener);
   }
 }

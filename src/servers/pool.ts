@@ -1,11 +1,11 @@
-import type { Clock } from "../core/clock.ts";
-import type { Emit } from "../core/events.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Opener } from "../connection/opener.ts";
 import { Session, type SessionOptions } from "../connection/session.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Emit } from "../core/events.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
-import type { ConnectionBudget } from "../pool/budget.ts";
+import type { ConnectionBudget } from "../pool/connection_budget.ts";
 import { Pool } from "../pool/pool.ts";
 import type {
   EndReason,
@@ -123,7 +123,6 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
       maxLifetimeMs: config.maxLifetimeMs,
       validateAfterMs: VALIDATE_AFTER_MS,
       leakDetectionThresholdMs: config.leakDetectionThresholdMs,
-      ...(budget === undefined ? {} : { budget }),
     },
     {
       create: open,
@@ -135,6 +134,7 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
     },
     clock,
     makeHooks(parts),
+    budget,
   );
 }
 

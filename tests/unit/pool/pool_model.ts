@@ -1,5 +1,5 @@
 import type { EvictionReason, PoolOptions, Purpose } from "../../../src/pool/types.ts";
-import type { Outcome } from "./pool_hands.ts";
+import type { Outcome } from "./pool_callers.ts";
 
 type Place =
   & {
