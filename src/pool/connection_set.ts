@@ -8,8 +8,6 @@ import {
   type Leased,
   type Order,
   PoolEntry,
-  type Recycling,
-  type Validating,
 } from "./pool_entry.ts";
 import type { EvictionReason, Pooled, PoolParts, Purpose } from "./types.ts";
 import type { Waiter } from "./wait_queue.ts";
@@ -114,12 +112,9 @@ export class ConnectionSet<C extends Pooled> implements BudgetMember {
   /** Checks whether an idle connection works; if it does, it becomes idle again. */
   validate({ entry, connection }: Idle<C>): void {
     const abort = new AbortController();
-    const state: Validating<C> = { name: "validating", connection, abort };
-    entry.transition(state);
-    Promise.try(() => this.#parts.driver.validate(connection, abort.signal)).then(
-      (works) => this.#checked(entry, state, works, "invalid"),
-      () => this.#checked(entry, state, false, "invalid"),
-    );
+    entry.transition({ name: "validating", connection, abort });
+    const check = () => this.#parts.driver.validate(connection, abort.signal);
+    this.#settle(entry, connection, "invalid", Promise.try(check));
   }
 
   /** Makes a released connection idle again, or ends it. */
@@ -131,12 +126,8 @@ export class ConnectionSet<C extends Pooled> implements BudgetMember {
     if (typeof clean === "boolean") {
       return this.#reuse(entry, connection, clean, "unclean", now);
     }
-    const state: Recycling<C> = { name: "recycling", connection };
-    entry.transition(state);
-    clean.then(
-      (works) => this.#checked(entry, state, works, "unclean"),
-      () => this.#checked(entry, state, false, "unclean"),
-    );
+    entry.transition({ name: "recycling", connection });
+    this.#settle(entry, connection, "unclean", clean);
   }
 
   /**
@@ -242,16 +233,20 @@ export class ConnectionSet<C extends Pooled> implements BudgetMember {
     }
   }
 
-  /** The outcome of a check or reset, which is ignored if the connection has ended. */
-  #checked(
+  /** Awaits a check or a reset, whose outcome is ignored if the connection ends before. */
+  #settle(
     entry: PoolEntry<C>,
-    state: Validating<C> | Recycling<C>,
-    works: boolean,
+    connection: C,
     reason: "invalid" | "unclean",
+    answer: Promise<boolean>,
   ): void {
-    if (entry.state !== state) return;
-    if (state.name === "validating") entry.suspect &&= !works;
-    this.#reuse(entry, state.connection, works, reason, this.#parts.clock.now());
+    const { state } = entry;
+    const done = (works: boolean) => {
+      if (entry.state !== state) return;
+      if (state.name === "validating") entry.suspect &&= !works;
+      this.#reuse(entry, connection, works, reason, this.#parts.clock.now());
+    };
+    answer.then(done, () => done(false));
   }
 
   #reuse(

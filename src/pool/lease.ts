@@ -11,11 +11,12 @@ import { type CallSite, DeadlineQueue, type Expiring } from "./wait_queue.ts";
  *
  * @example Usage
  * ```ts ignore
- * await using lease = await pool.acquire({ timeoutMs: 3000 });
+ * const lease = await pool.acquire({ timeoutMs: 3000 });
  * lease.connection.send("WATCH", "key");
+ * lease.release();
  * ```
  */
-export class Lease<C extends Pooled> implements Disposable, AsyncDisposable {
+export class Lease<C extends Pooled> {
   readonly #database: string;
   readonly #end: (reusable: boolean) => void;
   #connection: C | undefined;
@@ -58,17 +59,6 @@ export class Lease<C extends Pooled> implements Disposable, AsyncDisposable {
    */
   destroy(): void {
     this.#giveBack("destroy", false);
-  }
-
-  /** Gives the connection back, unless that was done before. */
-  [Symbol.dispose](): void {
-    if (!this.released) this.release();
-  }
-
-  /** Gives the connection back, unless that was done before; does not wait for anything. */
-  [Symbol.asyncDispose](): Promise<void> {
-    this[Symbol.dispose]();
-    return Promise.resolve();
   }
 
   #giveBack(verb: string, reusable: boolean): void {

@@ -40,13 +40,13 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     this.connections = new ConnectionSet(parts, budget, this);
     this.#leases = new WaitQueue({
       clock,
-      timeoutError: (waiter, now) => this.#timeoutError(waiter, now),
+      timeoutError: (timeoutMs, now) => this.#timeoutError(timeoutMs, now),
       aborted: () => void counters.cancelled++,
     });
     this.#lanes = new WaitQueue({
       clock,
       aborted: (waiter) => {
-        waiter.opening?.abort(waiter.signal?.reason);
+        waiter.opening?.abort(waiter.options.signal?.reason);
         this.#retry();
       },
     });
@@ -243,7 +243,8 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
         return true;
       case "grant": {
         const waiter = this.#leases.head!;
-        const lease = this.#grant(idle!, now, waiter.startedAt, waiter.site);
+        const { startedAt, site } = waiter.options;
+        const lease = this.#grant(idle!, now, startedAt, site);
         this.#leases.serve(waiter, lease);
         return true;
       }
@@ -340,10 +341,7 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     return true;
   }
 
-  #timeoutError(
-    { timeoutMs }: Waiter<Lease<C>>,
-    now: number,
-  ): AcquireTimeoutError {
+  #timeoutError(timeoutMs: number, now: number): AcquireTimeoutError {
     const { counters, driver, options: { database } } = this.#parts;
     counters.acquireTimeouts++;
     const oldest = this.connections.entries.leased.head?.state;

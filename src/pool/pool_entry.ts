@@ -23,13 +23,6 @@ export interface Idle<C extends Pooled> {
   readonly since: number;
 }
 
-/** Was idle for long; is being checked. */
-export interface Validating<C> {
-  readonly name: "validating";
-  readonly connection: C;
-  readonly abort: AbortController;
-}
-
 /** Held by one caller. */
 export class Leased<C extends Pooled> implements Grant {
   readonly name = "leased";
@@ -59,33 +52,23 @@ export class Leased<C extends Pooled> implements Grant {
   }
 }
 
-/** Was released; is being reset. */
-export interface Recycling<C> {
-  readonly name: "recycling";
-  readonly connection: C;
-}
-
-/** Shared. */
-export interface InLane<C extends Pooled> {
-  readonly name: "lane";
-  readonly connection: C;
-  readonly handle: LaneHandle<C>;
-}
-
-/** Gone. */
-export interface Closed {
-  readonly name: "closed";
-}
-
 /** States of a connection. */
 export type EntryState<C extends Pooled> =
   | Connecting<C>
   | Idle<C>
-  | Validating<C>
   | Leased<C>
-  | Recycling<C>
-  | InLane<C>
-  | Closed;
+  /** Was idle for long; is being checked. */
+  | {
+    readonly name: "validating";
+    readonly connection: C;
+    readonly abort: AbortController;
+  }
+  /** Was released; is being reset. */
+  | { readonly name: "recycling"; readonly connection: C }
+  /** Shared. */
+  | { readonly name: "lane"; readonly connection: C; readonly handle: LaneHandle<C> }
+  /** Gone. */
+  | { readonly name: "closed" };
 
 /**
  * One connection's place under the limit, from before it is opened until it is gone.

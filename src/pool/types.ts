@@ -1,3 +1,4 @@
+import type { RedisConfig } from "../config/mod.ts";
 import type { Clock } from "../core/clock.ts";
 import type { ConnectError, PoolNumbers } from "../core/errors/mod.ts";
 
@@ -97,29 +98,25 @@ export interface PoolDriver<C extends Pooled> {
   unreachable?(): ConnectError | undefined;
 }
 
-/** The settings of a pool, resolved and validated: none has a default here. */
-export interface PoolOptions {
+/** The settings of a pool, resolved and validated. */
+export interface PoolOptions extends
+  Pick<
+    RedisConfig,
+    | "acquireTimeoutMs"
+    | "idleTimeoutMs"
+    | "leakDetectionThresholdMs"
+    | "maxConnections"
+    | "maxLifetimeMs"
+    | "maxWaiting"
+    | "minConnections"
+  > {
   /** Name of the database, for messages. */
   readonly database: string;
-  /** Most connections, whatever they are for; at least 1. */
-  readonly maxConnections: number;
-  /** Connections kept ready from the first one that opens on, idle and leased together. */
-  readonly minConnections: number;
   /** Most connections being opened for leases at the same time; at least 1. */
   readonly maxConnecting: number;
-  /** Longest wait of an acquire, in milliseconds; may be `Infinity`. */
-  readonly acquireTimeoutMs: number;
-  /** Most callers that wait for a lease. */
-  readonly maxWaiting: number;
-  /** Idle connections are closed after this, in milliseconds; 0 = never. */
-  readonly idleTimeoutMs: number;
-  /** Connections are replaced at this age, in milliseconds; 0 = never. */
-  readonly maxLifetimeMs: number;
   /** Idle for longer than this, in milliseconds, a connection is validated before it is
    * leased; `Infinity` = never. */
   readonly validateAfterMs: number;
-  /** Leases held for longer than this, in milliseconds, are reported; 0 = off. */
-  readonly leakDetectionThresholdMs: number;
   /** A number from 0 up to 1, for the jitter of lifetimes. Default `Math.random`. */
   readonly random?: () => number;
 }
@@ -195,10 +192,4 @@ export interface PoolParts<C extends Pooled> {
   readonly hooks: PoolHooks<C>;
   /** Counts events. */
   readonly counters: PoolCounters;
-}
-
-/** What closing a pool did. */
-export interface PoolCloseResult {
-  /** Connections that were in use when the time was up. */
-  readonly cut: number;
 }

@@ -77,16 +77,17 @@ export interface Expiring {
 const SMALL = 64;
 
 /**
- * Calls back when deadlines pass: one timer, set for the earliest deadline of a binary heap.
+ * Calls back when deadlines pass: one timer, set for the earliest of a sorted list. Most
+ * deadlines are later than all others, and go to its end.
  *
- * An entry that is settled stays in the heap until its deadline comes up or
+ * An entry that is settled stays in the list until its deadline comes up or
  * {@linkcode DeadlineQueue.compact} removes it: to settle an entry costs O(1), and to remove
  * the timer each time would cost more than one that finds nothing to do.
  */
 export class DeadlineQueue<T extends Expiring> {
   readonly #clock: Clock;
   readonly #expired: (entries: T[], now: number) => void;
-  #heap: T[] = [];
+  #entries: T[] = [];
   #timer: Timer | undefined;
   #timerAt = Infinity;
   /** Counts the calls of `clear`, so that a timer that has already fired is ignored. */
@@ -100,31 +101,42 @@ export class DeadlineQueue<T extends Expiring> {
 
   /** Number of entries, settled ones included. */
   get size(): number {
-    return this.#heap.length;
+    return this.#entries.length;
   }
 
   /** Adds an entry, unless it never expires. */
   push(entry: T): void {
-    if (entry.deadline === Infinity) return;
-    this.#heap.push(entry);
-    this.#siftUp(this.#heap.length - 1);
-    this.#setTimer(entry.deadline);
+    const { deadline } = entry;
+    if (deadline === Infinity) return;
+    const last = this.#entries.at(-1);
+    if (last === undefined || last.deadline <= deadline) this.#entries.push(entry);
+    else this.#entries.splice(this.#endOf(deadline), 0, entry);
+    this.#setTimer(deadline);
   }
 
   /** Removes settled entries once they are more than half; `waiting` is the number of others. */
   compact(waiting: number): void {
-    if (this.#heap.length < Math.max(SMALL, 2 * waiting)) return;
-    // A sorted array is a heap.
-    this.#heap = this.#heap.filter((entry) => !entry.settled)
-      .sort((a, b) => a.deadline - b.deadline);
+    if (this.#entries.length < Math.max(SMALL, 2 * waiting)) return;
+    this.#entries = this.#entries.filter((entry) => !entry.settled);
   }
 
   /** Removes all entries. */
   clear(): void {
-    this.#heap = [];
+    this.#entries = [];
     this.#timer?.cancel();
     this.#timerAt = Infinity;
     this.#generation++;
+  }
+
+  /** The index behind the entries that expire at a time or before. */
+  #endOf(deadline: number): number {
+    let low = 0;
+    for (let high = this.#entries.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (this.#entries[middle]!.deadline <= deadline) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #setTimer(at: number): void {
@@ -146,49 +158,15 @@ export class DeadlineQueue<T extends Expiring> {
 
   #expire(): void {
     const now = this.#clock.now();
-    const due: T[] = [];
-    let first = this.#heap[0];
-    for (; first !== undefined; first = this.#heap[0]) {
-      if (!first.settled && first.deadline > now) break;
-      if (!first.settled) due.push(first);
-      this.#pop();
-    }
+    const due = this.#entries.splice(0, this.#endOf(now)).filter(isWaiting);
     if (due.length > 0) this.#expired(due, now);
-    if (this.#heap.length > 0) this.#setTimer(this.#heap[0]!.deadline);
+    const next = this.#entries.find(isWaiting);
+    if (next !== undefined) this.#setTimer(next.deadline);
   }
+}
 
-  #pop(): void {
-    const last = this.#heap.pop()!;
-    if (this.#heap.length === 0) return;
-    this.#heap[0] = last;
-    this.#siftDown();
-  }
-
-  #siftUp(index: number): void {
-    const heap = this.#heap;
-    const entry = heap[index]!;
-    while (index > 0) {
-      const parent = (index - 1) >>> 1;
-      if (heap[parent]!.deadline <= entry.deadline) break;
-      heap[index] = heap[parent]!;
-      index = parent;
-    }
-    heap[index] = entry;
-  }
-
-  #siftDown(): void {
-    const heap = this.#heap;
-    const entry = heap[0]!;
-    let index = 0;
-    for (let child = 1; child < heap.length; child = 2 * index + 1) {
-      const right = heap[child + 1];
-      if (right !== undefined && right.deadline < heap[child]!.deadline) child++;
-      if (heap[child]!.deadline >= entry.deadline) break;
-      heap[index] = heap[child]!;
-      index = child;
-    }
-    heap[index] = entry;
-  }
+function isWaiting({ settled }: Expiring): boolean {
+  return !settled;
 }
 
 /** Where a call was made: an object with a captured stack, formatted when it is read. */
@@ -216,31 +194,28 @@ export interface WaitOptions {
 export class Waiter<T> implements Linked<Waiter<T>>, Expiring {
   previous: Waiter<T> | undefined;
   next: Waiter<T> | undefined;
-  readonly startedAt: number;
-  readonly timeoutMs: number;
+  readonly options: WaitOptions;
   readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
-  readonly site: CallSite | undefined;
   /** Aborts the opening of the connection that was begun for this caller. */
   opening: AbortController | undefined;
-  settled = false;
   /** Without the promise, and only until it settles: it would keep a lost lease alive. */
   #ends: Ends<T> | undefined;
 
   constructor(options: WaitOptions, { resolve, reject }: Ends<T>) {
-    this.startedAt = options.startedAt;
-    this.timeoutMs = options.timeoutMs ?? Infinity;
-    this.deadline = this.startedAt + this.timeoutMs;
-    this.signal = options.signal;
-    this.site = options.site;
+    this.options = options;
+    this.deadline = options.startedAt + (options.timeoutMs ?? Infinity);
     this.#ends = { resolve, reject };
   }
 
-  /** Settles the promise of the caller; called by the queue alone. */
-  settle(how: (ends: Ends<T>) => void): void {
-    this.settled = true;
-    if (this.#ends !== undefined) how(this.#ends);
+  get settled(): boolean {
+    return this.#ends === undefined;
+  }
+
+  /** Gives the ends of the caller's promise, once; called by the queue alone. */
+  take(): Ends<T> | undefined {
+    const ends = this.#ends;
     this.#ends = undefined;
+    return ends;
   }
 }
 
@@ -248,8 +223,8 @@ export class Waiter<T> implements Linked<Waiter<T>>, Expiring {
 export interface WaitQueueOptions<T> {
   /** Time. */
   readonly clock: Clock;
-  /** Makes the error of a waiter whose time is up and which is still in the queue. */
-  readonly timeoutError?: (waiter: Waiter<T>, now: number) => unknown;
+  /** Makes the error of a caller whose time is up and who is still in the queue. */
+  readonly timeoutError?: (timeoutMs: number, now: number) => unknown;
   /** Called after a waiter has left because its signal aborted. */
   readonly aborted?: (waiter: Waiter<T>) => void;
 }
@@ -272,7 +247,8 @@ export class WaitQueue<T> implements Iterable<Waiter<T>> {
     this.#options = options;
     this.#deadlines = new DeadlineQueue(options.clock, (waiters, now) => {
       for (const waiter of waiters) {
-        this.fail(waiter, options.timeoutError?.(waiter, now));
+        const { timeoutMs = Infinity } = waiter.options;
+        this.fail(waiter, options.timeoutError?.(timeoutMs, now));
       }
     });
   }
@@ -303,19 +279,19 @@ export class WaitQueue<T> implements Iterable<Waiter<T>> {
     const waiter = new Waiter<T>(options, ends);
     this.#waiters.push(waiter);
     this.#deadlines.push(waiter);
-    if (waiter.signal !== undefined) this.#listen(waiter.signal, waiter);
+    if (options.signal !== undefined) this.#listen(options.signal, waiter);
     return ends.promise;
   }
 
   /** Resolves a waiter of this queue. */
   serve(waiter: Waiter<T>, value: T): void {
-    waiter.settle(({ resolve }) => resolve(value));
+    waiter.take()?.resolve(value);
     this.#remove(waiter);
   }
 
   /** Rejects a waiter of this queue. */
   fail(waiter: Waiter<T>, error: unknown): void {
-    waiter.settle(({ reject }) => reject(error));
+    waiter.take()?.reject(error);
     this.#remove(waiter);
   }
 
@@ -334,7 +310,8 @@ export class WaitQueue<T> implements Iterable<Waiter<T>> {
   #remove(waiter: Waiter<T>): void {
     this.#waiters.remove(waiter);
     this.#deadlines.compact(this.#waiters.length);
-    if (waiter.signal !== undefined) this.#unlisten(waiter.signal, waiter);
+    const { signal } = waiter.options;
+    if (signal !== undefined) this.#unlisten(signal, waiter);
   }
 
   #listen(signal: AbortSignal, waiter: Waiter<T>): void {

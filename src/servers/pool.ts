@@ -113,16 +113,10 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
   };
   return new Pool<PooledConnection>(
     {
+      ...config,
       database: config.name,
-      maxConnections: config.maxConnections,
-      minConnections: config.minConnections,
       maxConnecting: MAX_CONNECTING,
-      acquireTimeoutMs: config.acquireTimeoutMs,
-      maxWaiting: config.maxWaiting,
-      idleTimeoutMs: config.idleTimeoutMs,
-      maxLifetimeMs: config.maxLifetimeMs,
       validateAfterMs: VALIDATE_AFTER_MS,
-      leakDetectionThresholdMs: config.leakDetectionThresholdMs,
     },
     {
       create: open,

@@ -252,7 +252,7 @@ export class ServerConnections {
    */
   async lend(options: AcquireOptions = {}): Promise<Loan> {
     const { commandTimeoutMs: timeoutMs } = this.#context.config;
-    const passed = (ms: number) => this.lanes.passed(ms);
+    const passed = (ms: number) => this.lanes.flush(ms);
     const writes = this.#place.isNode ? undefined : { timeoutMs, passed };
     return new Loan(await this.acquire(options), this.#ours, writes);
   }
@@ -295,7 +295,7 @@ export class ServerConnections {
     // Commands that wait for a lane still get one; leases have what is left of the time.
     const cutOnLanes = await this.lanes.close(drainMs);
     const leftMs = Math.max(0, deadline - clock.now());
-    const { cut } = await this.#pool.close({ drainMs: leftMs });
+    const cut = await this.#pool.close(leftMs);
     // Last: those who still got a connection had to be told where.
     this.#location.close();
     this.#endKeepalive?.();

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { SATURATED_IN_FLIGHT } from "../../../src/pool/lane_choice.ts";
-import { LaneGrowth } from "../../../src/pool/lane_growth.ts";
+import { LaneGrowth, SATURATED_IN_FLIGHT } from "../../../src/pool/lane_choice.ts";
 
 /** Ticks after which another lane is wanted, of ticks with these loads. */
 function wantedAt(loads: readonly number[], mayOpen = true): number[] {

@@ -22,31 +22,6 @@ function note(ended: string[], name: string, call: Promise<Lease<FakeConnection>
   );
 }
 
-Deno.test("Pool refuses settings that it cannot work with", () => {
-  for (
-    const wrong of [
-      { maxConnections: 0 },
-      { maxConnections: 1.5 },
-      { maxConnecting: 0 },
-      { minConnections: -1 },
-      { maxWaiting: NaN },
-      { acquireTimeoutMs: -1 },
-      { idleTimeoutMs: NaN },
-    ]
-  ) {
-    const [name, value] = Object.entries(wrong)[0]!;
-    let error: unknown;
-    try {
-      setUp(wrong);
-    } catch (caught) {
-      error = caught;
-    }
-    assertInstanceOf(error, RangeError);
-    assert(error.message.includes(`${name} must be`), error.message);
-    assert(error.message.includes(`current value is ${value}`), error.message);
-  }
-});
-
 Deno.test("Pool opens nothing before it is asked", async () => {
   const { pool, driver, clock } = setUp({ minConnections: 2 }, MANUAL);
   pool.reap();
@@ -610,7 +585,7 @@ Deno.test("Pool.acquire() costs the same for each of many callers, few or many",
       clock,
     );
     await Promise.all(Array.from({ length: callers }, async () => {
-      await using _lease = await pool.acquire();
+      (await pool.acquire()).release();
     }));
     assertEquals(pool.statistics().acquires, callers);
     assertEquals(driver.live.size, 10);

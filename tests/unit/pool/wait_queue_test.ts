@@ -77,7 +77,7 @@ Deno.test("WaitQueue keeps the order, whoever leaves", async () => {
 Deno.test("WaitQueue fails callers who have waited for too long, the earliest first", async () => {
   const failed: string[] = [];
   const { clock, queue } = makeQueue({
-    timeoutError: ({ timeoutMs }, now) => {
+    timeoutError: (timeoutMs, now) => {
       failed.push(`${timeoutMs} at ${now}, of ${queue.length}`);
       return new TypeError(`late by ${timeoutMs}`);
     },
@@ -171,7 +171,7 @@ Deno.test("WaitQueue keeps no deadlines of callers who have left, but for as man
 function looksDuring(waiters: Waiter<void>[], act: () => void): number {
   let looks = 0;
   for (const waiter of waiters) {
-    for (const key of ["previous", "next", "deadline", "settled"] as const) {
+    for (const key of ["previous", "next", "deadline", "options"] as const) {
       let value: unknown = waiter[key];
       Object.defineProperty(waiter, key, {
         get: () => (looks++, value),
