@@ -111,10 +111,9 @@ export class ConnectionSet<C extends Pooled> implements BudgetMember {
 
   /** Checks whether an idle connection works; if it does, it becomes idle again. */
   validate({ entry, connection }: Idle<C>): void {
-    const abort = new AbortController();
-    entry.transition({ name: "validating", connection, abort });
-    const check = () => this.#parts.driver.validate(connection, abort.signal);
-    this.#settle(entry, connection, "invalid", Promise.try(check));
+    entry.transition({ name: "validating", connection });
+    const check = Promise.try(() => this.#parts.driver.validate(connection));
+    this.#settle(entry, connection, "invalid", check);
   }
 
   /** Makes a released connection idle again, or ends it. */
@@ -138,12 +137,9 @@ export class ConnectionSet<C extends Pooled> implements BudgetMember {
     const { state } = entry;
     if (state.name === "closed") return;
     this.#close(entry, reason);
-    if (state.name === "connecting" || state.name === "validating") {
+    if (state.name === "connecting") {
       state.abort.abort(new ManagerClosedError(this.#parts.options.database));
-    }
-    if (state.name !== "connecting") {
-      this.#parts.driver.destroy(state.connection, reason, words);
-    }
+    } else this.#parts.driver.destroy(state.connection, reason, words);
     this.#freePlace();
   }
 
@@ -215,7 +211,6 @@ export class ConnectionSet<C extends Pooled> implements BudgetMember {
     const { state } = entry;
     if (state.name === "closed") return;
     this.#close(entry, "ended");
-    if (state.name === "validating") state.abort.abort();
     if (state.name === "connecting") {
       const { database } = this.#parts.options;
       const error = new ConnectionLostError(database, "connect", "never-sent", reason);

@@ -1,25 +1,29 @@
 /** Which lane a command goes to, and how many lanes are needed. */
+import type { Connection } from "../connection/connection.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import type { EvictionReason } from "./types.ts";
 
-/** What the choice among lanes needs of a connection. */
-export interface LaneLoad {
-  /** Whether it can take commands. */
-  readonly isOpen: boolean;
-  /** Commands sent and not answered. */
-  readonly inFlight: number;
-  /** Its stream. */
-  readonly stream: {
-    /** Bytes that the kernel has not taken. */
-    readonly bufferedBytes: number;
+/** What lanes need of a connection. */
+export type LaneConnection =
+  & Pick<Connection, "awaited" | "inFlight" | "isOpen" | "send">
+  & {
+    onEnd(fn: () => void): void;
+    readonly stream: Pick<
+      Connection["stream"],
+      "bufferedBytes" | "congested" | "maxBufferedBytes" | "tick"
+    >;
   };
-}
 
-/** A lane to choose. */
-export interface LaneChoice<C extends LaneLoad = LaneLoad> {
+/** A shared connection under the pool's limit. */
+export interface Lane<C extends LaneConnection = Connection> {
   /** The connection. */
   readonly connection: C;
+  /** When it should be replaced, on the monotonic clock; infinite for never. */
+  readonly expiresAt: number;
   /** The last large command that was sent on it, until it is known to be answered. */
   large?: TrackedCommand | undefined;
+  /** Ends the connection and frees its place: why in words, and what it is counted as. */
+  release(reason: string, counted: EvictionReason): void;
 }
 
 /** Commands in flight at which a lane counts as saturated. */
@@ -39,7 +43,7 @@ const BUSY_LOAD = SATURATED_IN_FLIGHT / 2;
  * How busy a lane is, from 0: commands in flight, and unsent bytes on the same scale. At
  * {@linkcode SATURATED_IN_FLIGHT} it is saturated.
  */
-export function loadOf(connection: LaneLoad): number {
+export function loadOf(connection: LaneConnection): number {
   const bytes = connection.stream.bufferedBytes;
   const scaled = bytes === 0 ? 0 : bytes * (SATURATED_IN_FLIGHT / SATURATED_BYTES);
   return connection.inFlight + scaled;
@@ -55,7 +59,7 @@ export function isLarge({ args }: Pick<TrackedCommand, "args">): boolean {
 }
 
 /** Whether a large command is in flight on a lane. */
-function carriesLarge(lane: LaneChoice): boolean {
+function carriesLarge(lane: Lane<LaneConnection>): boolean {
   const { large } = lane;
   if (large === undefined) return false;
   const { connection, settled } = large.tracking;
@@ -70,11 +74,11 @@ function carriesLarge(lane: LaneChoice): boolean {
  * together on as few lanes as there were, and small ones keep away from these, so that nothing
  * waits behind a large payload as long as there is a lane without one.
  */
-export function chooseLane<L extends LaneChoice>(
-  lanes: readonly L[],
+export function chooseLane<C extends LaneConnection>(
+  lanes: readonly Lane<C>[],
   large: boolean,
-): L | undefined {
-  let best: L | undefined;
+): Lane<C> | undefined {
+  let best: Lane<C> | undefined;
   let bestFits = false;
   for (const lane of lanes) {
     if (!lane.connection.isOpen) continue;

@@ -5,6 +5,7 @@ import {
   ManagerClosedError,
   OverloadedError,
 } from "../core/errors/mod.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import { CommandQueue, waitTimeoutError } from "./command_queue.ts";
@@ -12,9 +13,9 @@ import {
   areAllNeeded,
   chooseLane,
   isLarge,
-  type LaneChoice,
+  type Lane,
+  type LaneConnection,
   LaneGrowth,
-  type LaneLoad,
   loadOf,
 } from "./lane_choice.ts";
 import {
@@ -26,46 +27,12 @@ import {
 import type { EvictionReason } from "./types.ts";
 import { WaitQueue } from "./wait_queue.ts";
 
-/** What lanes need of a connection. */
-export interface LaneConnection extends LaneLoad {
-  /** Its stream. */
-  readonly stream: LaneLoad["stream"] & {
-    /** Whether so much is unsent that no more should be written. */
-    readonly congested: boolean;
-    /** The number of unsent bytes that counts as congestion. */
-    readonly maxBufferedBytes: number;
-    /** Number of the current tick of writes. */
-    readonly tick: number;
-  };
-  /** Commands in flight whose callers have not abandoned them. */
-  readonly awaited: number;
-  /** Sends a command. */
-  send(command: TrackedCommand): void;
-  /** Calls back once when it has ended. */
-  onEnd(fn: () => void): void;
-}
-
-/** A shared connection under the pool's limit. */
-export interface Lane<C extends LaneConnection = Connection> extends LaneChoice<C> {
-  /** When it should be replaced, on the monotonic clock; infinite for never. */
-  readonly expiresAt: number;
-  /** Ends the connection and frees its place: why in words, and what it is counted as. */
-  release(reason: string, counted: EvictionReason): void;
-}
-
 /** What a set of lanes needs. */
-export interface LaneSetOptions<C extends LaneConnection = Connection> {
+export interface LaneSetOptions<C extends LaneConnection = Connection>
+  extends
+    Pick<RedisConfig, "commandTimeoutMs" | "idleTimeoutMs" | "maxLanes" | "maxWaiting"> {
   /** Name of the database. */
   readonly database: string;
-  /** Most lanes. */
-  readonly maxLanes: number;
-  /** Most commands that wait for a lane. */
-  readonly maxWaiting: number;
-  /** Lanes that have been more than needed for this long are ended one by one, in
-   * milliseconds; 0 = never. */
-  readonly idleTimeoutMs: number;
-  /** Deadline of a {@linkcode TransactionProbe}, in milliseconds. */
-  readonly commandTimeoutMs: number;
   /** Why no connection can be opened at the moment, if that is known: the cause of the errors
    * of commands that waited in vain. */
   readonly unreachable?: () => ConnectError | undefined;

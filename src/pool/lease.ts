@@ -138,35 +138,38 @@ export interface Grant extends Expiring {
   readonly site: CallSite | undefined;
 }
 
-/** What a {@linkcode LeakDetector} needs. */
-export interface LeakDetectorOptions<G extends Grant> {
-  /** Time. */
-  readonly clock: Clock;
-  /** How long a lease may be held, in milliseconds; 0 = off, which also takes no stacks. */
-  readonly thresholdMs: number;
-  /** Called once for each lease that is held for too long, or was collected. */
-  readonly report: (report: LeakReport) => void;
-  /** Reclaims the connection of a lease that was garbage collected. */
-  readonly reclaim: (grant: G) => void;
-}
-
 /** Finds leases that are held for too long, and those that were lost without a release. */
 export class LeakDetector<G extends Grant> {
-  readonly #options: LeakDetectorOptions<G>;
+  readonly #thresholdMs: number;
   readonly #registry: FinalizationRegistry<G>;
   readonly #deadlines: DeadlineQueue<G>;
 
-  constructor(options: LeakDetectorOptions<G>) {
-    this.#options = options;
-    this.#registry = new FinalizationRegistry((grant) => this.#collected(grant));
-    this.#deadlines = new DeadlineQueue(options.clock, (grants, now) => {
-      for (const grant of grants) options.report(describeLeak(grant, now, false));
+  /**
+   * Calls `report` once for each lease that is held longer than `thresholdMs` or was garbage
+   * collected, and `reclaim` for the latter. With 0, it looks for the latter only, and takes
+   * no stacks.
+   */
+  constructor(
+    clock: Clock,
+    thresholdMs: number,
+    report: (report: LeakReport) => void,
+    reclaim: (grant: G) => void,
+  ) {
+    this.#thresholdMs = thresholdMs;
+    this.#registry = new FinalizationRegistry((grant) => {
+      // The connection may have ended before.
+      if (grant.settled) return;
+      report(describeLeak(grant, clock.now(), true));
+      reclaim(grant);
+    });
+    this.#deadlines = new DeadlineQueue(clock, (grants, now) => {
+      for (const grant of grants) report(describeLeak(grant, now, false));
     });
   }
 
   /** Captures where `caller` was called, if detection is on. */
   siteOf(caller: (...args: never[]) => unknown): CallSite | undefined {
-    if (this.#options.thresholdMs === 0) return undefined;
+    if (this.#thresholdMs === 0) return undefined;
     const site: CallSite = {};
     Error.captureStackTrace(site, caller);
     return site;
@@ -174,7 +177,7 @@ export class LeakDetector<G extends Grant> {
 
   /** When a lease that is granted now will have been held for too long. */
   deadlineFrom(now: number): number {
-    return now + (this.#options.thresholdMs || Infinity);
+    return now + (this.#thresholdMs || Infinity);
   }
 
   /** Watches a lease. */
@@ -193,23 +196,12 @@ export class LeakDetector<G extends Grant> {
   stop(): void {
     this.#deadlines.clear();
   }
-
-  #collected(grant: G): void {
-    // The connection may have ended before.
-    if (grant.settled) return;
-    this.#options.report(describeLeak(grant, this.#options.clock.now(), true));
-    this.#options.reclaim(grant);
-  }
 }
 
 function describeLeak(grant: Grant, now: number, collected: boolean): LeakReport {
-  const stack = stackOf(grant);
-  return {
-    collected,
-    heldMs: now - grant.since,
-    connectionId: grant.connection.id,
-    ...(stack === undefined ? {} : { stack }),
-  };
+  const { connection, since } = grant;
+  const heldMs = now - since;
+  return { collected, heldMs, connectionId: connection.id, stack: stackOf(grant) };
 }
 
 /** Who holds a lease, in words; `undefined` if it is unknown where it was acquired. */

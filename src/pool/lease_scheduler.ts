@@ -25,8 +25,7 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
   readonly #emptied: () => void;
   /** Who had the last turn, in vain or not: in a pool of one, the others come next. */
   #lastTurn: Purpose = "lease";
-  /** Nothing is kept ready before the first use. */
-  #state: "unused" | "open" | "closed" = "unused";
+  #isClosed = false;
   #isWorking = false;
 
   /** `emptied` is called when the last connection is gone after `close`. */
@@ -35,13 +34,12 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     budget: ConnectionBudget | undefined,
     emptied: () => void,
   ) {
-    const { clock, counters, hooks, options } = this.#parts = parts;
+    const { clock, hooks, options } = this.#parts = parts;
     this.#emptied = emptied;
     this.connections = new ConnectionSet(parts, budget, this);
     this.#leases = new WaitQueue({
       clock,
       timeoutError: (timeoutMs, now) => this.#timeoutError(timeoutMs, now),
-      aborted: () => void counters.cancelled++,
     });
     this.#lanes = new WaitQueue({
       clock,
@@ -50,17 +48,17 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
         this.#retry();
       },
     });
-    this.#leaks = new LeakDetector({
+    this.#leaks = new LeakDetector(
       clock,
-      thresholdMs: options.leakDetectionThresholdMs,
-      report: (report) => hooks.leak?.(report),
-      reclaim: ({ entry }) => this.connections.end(entry, "leaked"),
-    });
+      options.leakDetectionThresholdMs,
+      (report) => hooks.leak?.(report),
+      ({ entry }) => this.connections.end(entry, "leaked"),
+    );
   }
 
   /** Whether `close` was called. */
   get isClosed(): boolean {
-    return this.#state === "closed";
+    return this.#isClosed;
   }
 
   /** The pool at this instant. */
@@ -90,7 +88,6 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     signal: AbortSignal | undefined,
     caller: (...args: never[]) => unknown,
   ): Promise<Lease<C>> {
-    this.#use();
     const now = this.#parts.clock.now();
     const site = this.#leaks.siteOf(caller);
     const waiting = this.#leases.length;
@@ -98,9 +95,8 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     if (idle !== undefined && !this.#isStale(idle, now)) {
       return Promise.resolve(this.#grant(idle, now, now, site));
     }
-    const { counters, driver, options: { database, maxWaiting } } = this.#parts;
+    const { driver, options: { database, maxWaiting } } = this.#parts;
     if (waiting >= maxWaiting) {
-      counters.refused++;
       const what = "callers that wait for a lease";
       const cause = driver.unreachable?.();
       return Promise.reject(
@@ -114,7 +110,6 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
 
   /** Opens a lane. */
   lane(signal: AbortSignal): Promise<LaneHandle<C>> {
-    this.#use();
     const now = this.#parts.clock.now();
     const promise = this.#lanes.add({ startedAt: now, signal });
     this.#work(now);
@@ -123,8 +118,7 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
 
   /** Opens connections ahead of callers until there are `minConnections`, within the limits. */
   fill(): number {
-    if (this.isClosed) return 0;
-    this.#use();
+    if (this.#isClosed) return 0;
     const { maxConnections: max, maxConnecting, minConnections } = this.#parts.options;
     const { entries: { connecting, forLanes, forLeases } } = this.connections;
     const room = roomForLeases({
@@ -143,17 +137,18 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
 
   /** Ends connections that are too old or idle for too long, and replaces them if needed. */
   reap(): number {
-    if (this.isClosed) return 0;
+    if (this.#isClosed) return 0;
     const { clock, counters } = this.#parts;
     counters.lastCleanup = clock.wallNow();
     const evicted = this.connections.reap(clock.now());
-    if (this.#state === "open") this.fill();
+    // Nothing is kept ready before the first use.
+    if (counters.created > 0) this.fill();
     return evicted;
   }
 
   /** Fails all callers that wait, and serves none from now on. */
   close(): void {
-    this.#state = "closed";
+    this.#isClosed = true;
     const makeError = () => new ManagerClosedError(this.#parts.options.database);
     this.#leases.failAll(makeError);
     this.#lanes.failAll(makeError);
@@ -163,7 +158,7 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
   /** Called by the connections. */
   changed(now: number): void {
     this.#work(now);
-    if (this.isClosed && this.connections.entries.total === 0) this.#emptied();
+    if (this.#isClosed && this.connections.entries.total === 0) this.#emptied();
   }
 
   /** Called by the connections. */
@@ -192,12 +187,7 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     const victim = waiter === undefined || waiter.settled ? this.#leases.head : waiter;
     const { coming } = this.connections.entries;
     if (victim === undefined || this.#leases.length <= coming) return;
-    this.#parts.counters.acquireFailures++;
     this.#leases.fail(victim, error);
-  }
-
-  #use(): void {
-    if (this.#state === "unused") this.#state = "open";
   }
 
   #retry(): void {
@@ -207,7 +197,7 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
   /** Does all that can be done now. */
   #work(now: number): void {
     // What an action causes is handled by the loop that the action belongs to.
-    if (this.#isWorking || this.isClosed || !this.#isAwaited) return;
+    if (this.#isWorking || this.#isClosed || !this.#isAwaited) return;
     this.#isWorking = true;
     const refused = new Set<Purpose>();
     try {
@@ -306,7 +296,7 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     requestedAt: number,
     site: CallSite | undefined,
   ): Lease<C> {
-    const { counters, hooks, options } = this.#parts;
+    const { hooks, options } = this.#parts;
     const grant = new Leased(idle, now, this.#leaks.deadlineFrom(now), site);
     idle.entry.transition(grant);
     this.#lastTurn = "lease";
@@ -316,7 +306,6 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
       (reusable) => this.#takeBack(grant, reusable),
     );
     this.#leaks.watch(lease, grant);
-    counters.acquires++;
     hooks.acquired?.(now - requestedAt);
     return lease;
   }
@@ -328,7 +317,7 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     hooks.released?.(now - grant.since);
     // The connection may have ended while it was held.
     if (grant.settled) return;
-    if (this.isClosed) this.connections.end(grant.entry, "closed");
+    if (this.#isClosed) this.connections.end(grant.entry, "closed");
     else if (!reusable) this.connections.end(grant.entry, "discarded");
     else this.connections.recycle(grant, now);
   }

@@ -58,11 +58,7 @@ export type EntryState<C extends Pooled> =
   | Idle<C>
   | Leased<C>
   /** Was idle for long; is being checked. */
-  | {
-    readonly name: "validating";
-    readonly connection: C;
-    readonly abort: AbortController;
-  }
+  | { readonly name: "validating"; readonly connection: C }
   /** Was released; is being reset. */
   | { readonly name: "recycling"; readonly connection: C }
   /** Shared. */

@@ -87,7 +87,7 @@ export interface PoolDriver<C extends Pooled> {
    * Checks whether a connection that was idle for a while still works, within a deadline of
    * the driver's own. A connection for which it gives `false` is destroyed.
    */
-  validate(connection: C, signal: AbortSignal): Promise<boolean>;
+  validate(connection: C): Promise<boolean>;
   /**
    * Ends a connection that the pool gives up; never called for one that ended by itself. Must
    * not throw. `words` says why, where the reason alone does not.
@@ -131,7 +131,7 @@ export interface LeakReport {
   /** Id of its connection. */
   readonly connectionId: number;
   /** Where it was acquired, if leak detection is on. */
-  readonly stack?: string;
+  readonly stack: string | undefined;
 }
 
 /** Observes pool events; must not throw. */
@@ -166,16 +166,8 @@ export class PoolCounters {
   readonly evictions: Record<EvictionReason, number> = Object.fromEntries(
     EVICTION_REASONS.map((reason) => [reason, 0]),
   ) as Record<EvictionReason, number>;
-  /** Leases granted. */
-  acquires = 0;
   /** Acquires that timed out. */
   acquireTimeouts = 0;
-  /** Acquires that were aborted by their signal. */
-  cancelled = 0;
-  /** Acquires refused at once because too many were waiting. */
-  refused = 0;
-  /** Acquires that failed because no connection could be opened. */
-  acquireFailures = 0;
   /** When idle connections were last checked, in milliseconds since the Unix epoch. */
   lastCleanup: number | null = null;
 }

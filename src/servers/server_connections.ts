@@ -14,7 +14,8 @@ import type {
 } from "../observability/database_statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { ConnectionBudget } from "../pool/connection_budget.ts";
-import { type Lane, LaneSet } from "../pool/lanes.ts";
+import type { Lane } from "../pool/lane_choice.ts";
+import { LaneSet } from "../pool/lanes.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts";
@@ -149,12 +150,9 @@ export class ServerConnections {
     this.#opener = this.#makeOpener();
     this.#pool = this.#makePool();
     this.lanes = new LaneSet({
+      ...config,
       database: config.name,
-      maxLanes: config.maxLanes,
-      maxWaiting: config.maxWaiting,
-      commandTimeoutMs: config.commandTimeoutMs,
       clock,
-      idleTimeoutMs: config.idleTimeoutMs,
       open: (signal) => this.#openLane(signal),
       unreachable: () => this.unreachable,
     });

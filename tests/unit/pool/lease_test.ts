@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LeaseReleasedError } from "../../../src/core/errors/mod.ts";
 import { Lease } from "../../../src/pool/lease.ts";
 import { setUp } from "./setup.ts";

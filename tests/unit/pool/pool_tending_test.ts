@@ -275,12 +275,10 @@ Deno.test("Pool.close() ends what is being validated and cleaned, and drops the 
   driver.answers.recycle = () => undefined;
   two.release();
   assertEquals([pool.numbers().validating, pool.numbers().recycling], [1, 1]);
-  const { signal } = driver.validating[0]!;
   await Promise.all([
     assertRejects(() => call, ManagerClosedError),
     pool.close(1000),
   ]);
-  assert(signal!.aborted);
   driver.validating[0]!.answer(true);
   driver.recycling[0]!.answer(true);
   await drainMicrotasks();
