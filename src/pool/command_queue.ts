@@ -1,14 +1,10 @@
 import type { Clock } from "../core/clock.ts";
 import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
 import { CommandTimeoutError, type ConnectError } from "../core/errors/mod.ts";
-import { DeadlineQueue, type Expiring } from "./wait_queue.ts";
+import { DeadlineQueue, type Expiring, firstIndex } from "./wait_queue.ts";
 
 /** Least time between two searches for abandoned commands, in milliseconds. */
 const PRUNE_EVERY_MS = 100;
-
-interface WaitingCommand extends Expiring {
-  readonly command: TrackedCommand;
-}
 
 /**
  * Commands that wait for a connection, in order. A command whose deadline passes is removed
@@ -16,7 +12,7 @@ interface WaitingCommand extends Expiring {
  */
 export class CommandQueue {
   readonly #clock: Clock;
-  readonly #deadlines: DeadlineQueue<WaitingCommand>;
+  readonly #deadlines: DeadlineQueue<Expiring & { readonly command: TrackedCommand }>;
   #commands: TrackedCommand[] = [];
   #prunedAt = -Infinity;
 
@@ -65,10 +61,10 @@ export class CommandQueue {
     const now = this.#clock.now();
     for (const command of commands) {
       const { tracking } = command;
-      if (!tracking.waited && tracking.attempts === 0) tracking.startedAt = now;
+      if (!tracking.waited && isUnsent(command)) tracking.startedAt = now;
       tracking.waited = true;
-      if (tracking.attempts === 0) this.#commands.push(command);
-      else this.#commands.splice(this.#firstNeverSent(), 0, command);
+      if (isUnsent(command)) this.#commands.push(command);
+      else this.#commands.splice(firstIndex(this.#commands, isUnsent), 0, command);
       this.#watch(command);
     }
   }
@@ -86,17 +82,10 @@ export class CommandQueue {
     // An abandoned command stays until its deadline, too.
     this.#deadlines.push({ command, deadline: startedAt + timeoutMs, settled: false });
   }
+}
 
-  /** The index of the first command that was never sent. */
-  #firstNeverSent(): number {
-    let low = 0;
-    for (let high = this.#commands.length; low < high;) {
-      const middle = (low + high) >> 1;
-      if (this.#commands[middle]!.tracking.attempts === 0) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
+function isUnsent({ tracking }: TrackedCommand): boolean {
+  return tracking.attempts === 0;
 }
 
 /** The error of a command whose deadline passed while it waited, perhaps because of `cause`. */

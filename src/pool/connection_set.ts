@@ -12,14 +12,14 @@ import {
 import type { EvictionReason, Pooled, PoolParts, Purpose } from "./types.ts";
 import type { Waiter } from "./wait_queue.ts";
 
-/** Who uses the connections of a set; called when the set is in a consistent state. */
+/** Uses the connections of a set; called when the set is in a consistent state. */
 export interface ConnectionListener<C extends Pooled> {
   /** A connection is idle now, or one is gone and its place is free. */
   changed(now: number): void;
   /** A lane is open. */
   laneOpened(handle: LaneHandle<C>, waiter: Waiter<LaneHandle<C>>): void;
   /** A connection was opened, and is idle or in a lane by now: more can be opened. */
-  opened(): void;
+  fill(): void;
   /** A connection could not be opened; its place comes free next. */
   openFailed(state: Connecting<C>, error: unknown): void;
 }
@@ -53,18 +53,18 @@ export class ConnectionSet<C extends Pooled> implements BudgetMember {
     budget?.join(this);
   }
 
-  /** Idle connections; asked by the budget. */
+  /** Idle connections, for the budget. */
   get idle(): number {
     return this.entries.idle.length;
   }
 
-  /** When the longest idle connection became idle; asked by the budget. */
+  /** When the longest idle connection became idle, for the budget. */
   get idleSince(): number {
     const state = this.entries.idle.head?.state;
     return state?.name === "idle" ? state.since : Infinity;
   }
 
-  /** Places to keep for the first lane; asked by the budget. */
+  /** Places to keep for the first lane, for the budget. */
   reserve(taking?: Purpose, evicted: boolean = false): number {
     const { entries, idle } = this;
     if (this.#parts.options.maxConnections > 1) {
@@ -191,7 +191,7 @@ export class ConnectionSet<C extends Pooled> implements BudgetMember {
       if (state.waiter.settled) handle.release("unwanted");
       else this.#listener.laneOpened(handle, state.waiter);
     }
-    this.#listener.opened();
+    this.#listener.fill();
   }
 
   #lifetimeMs(): number {

@@ -1,13 +1,10 @@
 /** Commands of our own on lanes, which find out how the server answers. */
 import { Command, isReplyError } from "../connection/driver.ts";
-import {
-  type CommandOwner,
-  settleFailed,
-  track,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
 import { endsTransaction, isMulti } from "../connection/transaction_gate.ts";
 import { Unheard } from "../connection/unheard.ts";
+
+const OWNER = new Unheard();
 
 /** Sends a command behind those that were sent before it by the same function. */
 export type Send = (command: TrackedCommand) => void;
@@ -20,27 +17,16 @@ export async function flushBarrier(
   sends: readonly Send[],
   timeoutMs: number,
 ): Promise<boolean> {
-  const answered = await Promise.all(sends.map((send) => ping(send, timeoutMs)));
+  const answered = await Promise.all(sends.map((send) => isAnswered(send, timeoutMs)));
   return answered.every((each) => each);
 }
 
-function ping(send: Send, timeoutMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const owner: CommandOwner = {
-      replied: () => resolve(true),
-      failed: (command, error, delivery) => {
-        // An error reply is an answer, too.
-        resolve(delivery === "rejected");
-        settleFailed(command, error);
-      },
-    };
-    const command = track(new Command("ping"), owner, timeoutMs);
-    command.promise.catch(() => {});
-    send(command);
-  });
+async function isAnswered(send: Send, timeoutMs: number): Promise<boolean> {
+  const command = OWNER.track(new Command("ping"), timeoutMs);
+  send(command);
+  // An error reply is an answer, too.
+  return await command.promise.then(() => true, isReplyError);
 }
-
-const OWNER = new Unheard();
 
 /**
  * Finds out whether a server lets transactions begin, by an empty one. Behind a MULTI that is

@@ -382,8 +382,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     this.#isProbing = true;
     const outcome = await this.#probe.run((command) => lane.connection.send(command));
     // A command that fails at once would fail again until the sockets have been read.
-    const isOver = this.#state === "closed";
-    if (outcome === "unanswered" && !isOver) await this.#pause(POLL_MS);
+    if (outcome === "unanswered" && this.#state !== "closed") await this.#pause(POLL_MS);
     this.#isProbing = false;
     if (typeof outcome === "object") {
       const text = "the server let a transaction begin and not end";

@@ -78,23 +78,20 @@ export class Lease<C extends Pooled> {
  * ```
  */
 export class LaneHandle<C extends Pooled> {
-  /** The connection. */
-  readonly connection: C;
-  /** When it should be replaced, on the monotonic clock; infinite for never. The pool itself
-   * does not end an open lane before the pool is closed. */
-  readonly expiresAt: number;
   readonly #end: (reason: EvictionReason, words?: string) => void;
   #wanted = false;
   #onWanted: (() => void) | undefined;
 
-  /** Made by the pool; `end` ends the connection, if it has not ended, and frees its place. */
+  /**
+   * Made by the pool. The connection should be replaced at `expiresAt`, on the monotonic clock:
+   * the pool itself does not end an open lane before the pool is closed. `end` ends the
+   * connection, if it has not ended, and frees its place.
+   */
   constructor(
-    connection: C,
-    expiresAt: number,
+    readonly connection: C,
+    readonly expiresAt: number,
     end: (reason: EvictionReason, words?: string) => void,
   ) {
-    this.connection = connection;
-    this.expiresAt = expiresAt;
     this.#end = end;
   }
 

@@ -7,7 +7,7 @@ import type { ConnectionBudget } from "./connection_budget.ts";
 import { type ConnectionListener, ConnectionSet } from "./connection_set.ts";
 import { describeHolder, type LaneHandle, LeakDetector, Lease } from "./lease.ts";
 import { nextAction, type PoolState, roomForLeases } from "./next_action.ts";
-import { type Connecting, type Idle, Leased } from "./pool_entry.ts";
+import { type Connecting, type Idle, Leased, type Order } from "./pool_entry.ts";
 import type { Pooled, PoolGauges, PoolParts, Purpose } from "./types.ts";
 import { type CallSite, type Waiter, WaitQueue } from "./wait_queue.ts";
 
@@ -135,17 +135,6 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     return opened;
   }
 
-  /** Ends connections that are too old or idle for too long, and replaces them if needed. */
-  reap(): number {
-    if (this.#isClosed) return 0;
-    const { clock, counters } = this.#parts;
-    counters.lastCleanup = clock.wallNow();
-    const evicted = this.connections.reap(clock.now());
-    // Nothing is kept ready before the first use.
-    if (counters.created > 0) this.fill();
-    return evicted;
-  }
-
   /** Fails all callers that wait, and serves none from now on. */
   close(): void {
     this.#isClosed = true;
@@ -166,11 +155,6 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     this.#lastTurn = "lane";
     this.#lanes.serve(waiter, handle);
     this.#retry();
-  }
-
-  /** Called by the connections. */
-  opened(): void {
-    this.fill();
   }
 
   /**
@@ -215,16 +199,12 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
   #act(now: number, refused: Set<Purpose>): boolean {
     const idle = this.#nextIdle(now);
     switch (nextAction(this.#poolState(now, idle, refused))) {
-      case "open_lane": {
-        const waiter = firstUnopened(this.#lanes)!;
-        if (!this.connections.open({ purpose: "lane", waiter })) refused.add("lane");
+      case "open_lane":
+        this.#open({ purpose: "lane", waiter: firstUnopened(this.#lanes)! }, refused);
         return true;
-      }
-      case "open_lease": {
-        const waiter = firstUnopened(this.#leases);
-        if (!this.connections.open({ purpose: "lease", waiter })) refused.add("lease");
+      case "open_lease":
+        this.#open({ purpose: "lease", waiter: firstUnopened(this.#leases) }, refused);
         return true;
-      }
       case "make_room":
         this.connections.evictIdle("made_room");
         return true;
@@ -243,6 +223,10 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
       case "rest":
         return false;
     }
+  }
+
+  #open(order: Order<C>, refused: Set<Purpose>): void {
+    if (!this.connections.open(order)) refused.add(order.purpose);
   }
 
   #poolState(
@@ -297,14 +281,13 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     site: CallSite | undefined,
   ): Lease<C> {
     const { hooks, options } = this.#parts;
-    const grant = new Leased(idle, now, this.#leaks.deadlineFrom(now), site);
-    idle.entry.transition(grant);
+    const { entry, connection } = idle;
+    const deadline = this.#leaks.deadlineFrom(now);
+    const grant = new Leased(entry, connection, now, deadline, site);
+    entry.transition(grant);
     this.#lastTurn = "lease";
-    const lease = new Lease(
-      options.database,
-      idle.connection,
-      (reusable) => this.#takeBack(grant, reusable),
-    );
+    const end = (reusable: boolean) => this.#takeBack(grant, reusable);
+    const lease = new Lease(options.database, connection, end);
     this.#leaks.watch(lease, grant);
     hooks.acquired?.(now - requestedAt);
     return lease;

@@ -107,7 +107,12 @@ export class Pool<C extends Pooled> {
 
   /** The open connections, in a new list. */
   connections(): OpenConnection<C>[] {
-    return this.#entries.open();
+    return this.#entries.all().flatMap(({ state }) =>
+      state.name === "connecting" || state.name === "closed" ? [] : [{
+        purpose: state.name === "lane" ? "lane" : "lease",
+        connection: state.connection,
+      }]
+    );
   }
 
   /** What the pool has done so far; a snapshot. */
@@ -124,7 +129,13 @@ export class Pool<C extends Pooled> {
    * @returns How many were ended.
    */
   reap(): number {
-    return this.#scheduler.reap();
+    const { clock, counters } = this.#parts;
+    if (this.#scheduler.isClosed) return 0;
+    counters.lastCleanup = clock.wallNow();
+    const ended = this.#scheduler.connections.reap(clock.now());
+    // Nothing is kept ready before the first use.
+    if (counters.created > 0) this.fill();
+    return ended;
   }
 
   /**

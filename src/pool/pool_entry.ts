@@ -1,5 +1,5 @@
 import type { Grant, LaneHandle, Lease } from "./lease.ts";
-import type { OpenConnection, Pooled } from "./types.ts";
+import type { Pooled } from "./types.ts";
 import { type CallSite, type Linked, LinkedList, type Waiter } from "./wait_queue.ts";
 
 /** Who requested a connection, and what for. */
@@ -8,7 +8,7 @@ export type Order<C extends Pooled> =
   /** Without a waiter it is opened ahead. */
   | { readonly purpose: "lease"; readonly waiter: Waiter<Lease<C>> | undefined };
 
-/** Is being opened; who requested it may have left since. */
+/** Is being opened; its caller may have left since. */
 export type Connecting<C extends Pooled> = Order<C> & {
   readonly name: "connecting";
   readonly since: number;
@@ -23,28 +23,17 @@ export interface Idle<C extends Pooled> {
   readonly since: number;
 }
 
-/** Held by one caller. */
+/** Held by one caller, until `deadline` at the latest, or it is reported. */
 export class Leased<C extends Pooled> implements Grant {
   readonly name = "leased";
-  readonly entry: PoolEntry<C>;
-  readonly connection: C;
-  readonly since: number;
-  /** When it will have been held for too long. */
-  readonly deadline: number;
-  readonly site: CallSite | undefined;
 
   constructor(
-    { entry, connection }: Idle<C>,
-    since: number,
-    deadline: number,
-    site: CallSite | undefined,
-  ) {
-    this.entry = entry;
-    this.connection = connection;
-    this.since = since;
-    this.deadline = deadline;
-    this.site = site;
-  }
+    readonly entry: PoolEntry<C>,
+    readonly connection: C,
+    readonly since: number,
+    readonly deadline: number,
+    readonly site: CallSite | undefined,
+  ) {}
 
   /** Whether it was released, or its connection has ended. */
   get settled(): boolean {
@@ -152,16 +141,6 @@ export class EntryLists<C extends Pooled> {
   /** Connections that become idle soon unless they fail. */
   get coming(): number {
     return this.connecting.length + this.validating.length + this.recycling.length;
-  }
-
-  /** The open connections, in a new list. */
-  open(): OpenConnection<C>[] {
-    return this.all().flatMap(({ state }) =>
-      state.name === "connecting" || state.name === "closed" ? [] : [{
-        purpose: state.name === "lane" ? "lane" : "lease",
-        connection: state.connection,
-      }]
-    );
   }
 
   /** Every entry, in a new list. */

@@ -129,14 +129,8 @@ export class DeadlineQueue<T extends Expiring> {
   }
 
   /** The index behind the entries that expire at a time or before. */
-  #endOf(deadline: number): number {
-    let low = 0;
-    for (let high = this.#entries.length; low < high;) {
-      const middle = (low + high) >>> 1;
-      if (this.#entries[middle]!.deadline <= deadline) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  #endOf(time: number): number {
+    return firstIndex(this.#entries, ({ deadline }) => deadline > time);
   }
 
   #setTimer(at: number): void {
@@ -169,6 +163,20 @@ function isWaiting({ settled }: Expiring): boolean {
   return !settled;
 }
 
+/**
+ * The index of the first item that has a property, by binary search: all items behind it have
+ * the property, too. The length if none has it.
+ */
+export function firstIndex<T>(items: readonly T[], has: (item: T) => boolean): number {
+  let low = 0;
+  for (let high = items.length; low < high;) {
+    const middle = (low + high) >>> 1;
+    if (has(items[middle]!)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 /** Where a call was made: an object with a captured stack, formatted when it is read. */
 export interface CallSite {
   /** The stack. */
@@ -194,15 +202,13 @@ export interface WaitOptions {
 export class Waiter<T> implements Linked<Waiter<T>>, Expiring {
   previous: Waiter<T> | undefined;
   next: Waiter<T> | undefined;
-  readonly options: WaitOptions;
   readonly deadline: number;
   /** Aborts the opening of the connection that was begun for this caller. */
   opening: AbortController | undefined;
   /** Without the promise, and only until it settles: it would keep a lost lease alive. */
   #ends: Ends<T> | undefined;
 
-  constructor(options: WaitOptions, { resolve, reject }: Ends<T>) {
-    this.options = options;
+  constructor(readonly options: WaitOptions, { resolve, reject }: Ends<T>) {
     this.deadline = options.startedAt + (options.timeoutMs ?? Infinity);
     this.#ends = { resolve, reject };
   }
@@ -238,10 +244,16 @@ export class WaitQueue<T> implements Iterable<Waiter<T>> {
   readonly #options: WaitQueueOptions<T>;
   readonly #waiters = new LinkedList<Waiter<T>>();
   readonly #deadlines: DeadlineQueue<Waiter<T>>;
-  readonly #signals = new Map<
-    AbortSignal,
-    { readonly waiters: Set<Waiter<T>>; readonly listener: () => void }
-  >();
+  readonly #signals = new Map<AbortSignal, Set<Waiter<T>>>();
+  readonly #onAbort = ({ target }: Event): void => {
+    const signal = target as AbortSignal;
+    const waiters = this.#signals.get(signal)!;
+    this.#signals.delete(signal);
+    for (const waiter of waiters) {
+      this.fail(waiter, signal.reason);
+      this.#options.aborted?.(waiter);
+    }
+  };
 
   constructor(options: WaitQueueOptions<T>) {
     this.#options = options;
@@ -315,26 +327,18 @@ export class WaitQueue<T> implements Iterable<Waiter<T>> {
   }
 
   #listen(signal: AbortSignal, waiter: Waiter<T>): void {
-    const watched = this.#signals.get(signal);
-    if (watched !== undefined) return void watched.waiters.add(waiter);
-    const waiters = new Set([waiter]);
-    const listener = () => {
-      this.#signals.delete(signal);
-      for (const aborted of waiters) {
-        this.fail(aborted, signal.reason);
-        this.#options.aborted?.(aborted);
-      }
-    };
-    this.#signals.set(signal, { waiters, listener });
-    signal.addEventListener("abort", listener, { once: true });
+    const waiters = this.#signals.get(signal);
+    if (waiters !== undefined) return void waiters.add(waiter);
+    this.#signals.set(signal, new Set([waiter]));
+    signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   #unlisten(signal: AbortSignal, waiter: Waiter<T>): void {
-    const watched = this.#signals.get(signal);
-    if (watched === undefined) return;
-    watched.waiters.delete(waiter);
-    if (watched.waiters.size > 0) return;
+    const waiters = this.#signals.get(signal);
+    if (waiters === undefined) return;
+    waiters.delete(waiter);
+    if (waiters.size > 0) return;
     this.#signals.delete(signal);
-    signal.removeEventListener("abort", watched.listener);
+    signal.removeEventListener("abort", this.#onAbort);
   }
 }

@@ -1,19 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { areAllNeeded } from "../../../src/pool/lane_choice.ts";
 import { LaneBench } from "./lane_support.ts";
-
-Deno.test("areAllNeeded() says so from the load on that would make one lane less busy", () => {
-  for (
-    const [lanes, leastLoad, needed] of [
-      [2, 63, false],
-      [2, 64, true],
-      [3, 85, false],
-      [3, 86, true],
-      [8, 111, false],
-      [8, 112, true],
-    ] as const
-  ) assertEquals(areAllNeeded(lanes, leastLoad), needed, `${lanes} at ${leastLoad}`);
-});
 
 /** Looks for a surplus every minute, as the reaper does. */
 async function minutes(bench: LaneBench, count: number, each = () => {}) {
