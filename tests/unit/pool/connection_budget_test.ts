@@ -204,7 +204,7 @@ Deno.test("ConnectionBudget serves pools in turn", async () => {
   assertEquals(order, [0, 0, 1, 2, 0, 0]);
 });
 
-Deno.test("ConnectionBudget opens ahead only what nobody else wants", async () => {
+Deno.test("ConnectionBudget opens ahead only into places that no other pool waits for", async () => {
   const shared = new Shared(4, [{ minConnections: 3 }, { minConnections: 3 }]);
   for (const callers of shared.callers) callers.openLane();
   await shared.check();
@@ -232,7 +232,7 @@ Deno.test("ConnectionBudget gives the places of a closed pool to the others", as
   assertEquals([shared.budget.used, shared.budget.starving], [0, false]);
 });
 
-Deno.test("ConnectionBudget holds in 20,000 random steps of three pools, nobody starves", async () => {
+Deno.test("ConnectionBudget holds in 20,000 random steps of three pools, and none starves", async () => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = seededRandom(seed);
     const max = 3 + random.below(6);

@@ -3,7 +3,7 @@ import type { ConnectionBudget } from "../../../src/pool/connection_budget.ts";
 import type { Pool } from "../../../src/pool/pool.ts";
 import type { Pooled } from "../../../src/pool/types.ts";
 
-/** What somebody else than the pool knows. */
+/** The state of the pool as seen from outside. */
 export interface Truth {
   /** Connections that are really open. */
   readonly open?: number;

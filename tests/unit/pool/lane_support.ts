@@ -11,7 +11,7 @@ import type { Lane, LaneConnection } from "../../../src/pool/lane_choice.ts";
 import { LaneSet } from "../../../src/pool/lanes.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
-/** A connection that answers when it is told to. */
+/** A connection that answers when the test says so. */
 export class FakeConnection implements LaneConnection {
   readonly sent: TrackedCommand[] = [];
   readonly stream = {

@@ -22,8 +22,8 @@ const QUIET: PoolState = {
 };
 
 const CASES: [what: string, now: Partial<PoolState>, step: Action][] = [
-  ["nobody waits", {}, "rest"],
-  ["nobody waits, whatever is idle", { idle: 3, forLeases: 3 }, "rest"],
+  ["no caller waits", {}, "rest"],
+  ["no caller waits, whatever is idle", { idle: 3, forLeases: 3 }, "rest"],
   ["a caller waits, one is idle", { leasesWaiting: 1, idle: 1, forLeases: 1 }, "grant"],
   [
     "a caller waits, one is idle and stale",

@@ -231,7 +231,7 @@ Deno.test("Pool.acquire() opens one connection for each caller, up to maxConnect
   checkInvariants(pool, { open: 1, opening: 3, waiting: 4 });
 });
 
-Deno.test("Pool.acquire() fails who it could not open a connection for, and nobody else", async () => {
+Deno.test("Pool.acquire() fails the caller whose connection could not be opened, and no other", async () => {
   const { pool, driver } = setUp({ maxConnections: 3 }, MANUAL);
   const ended: string[] = [];
   for (const name of ["a", "b", "c"]) note(ended, name, pool.acquire());
@@ -252,7 +252,7 @@ Deno.test("Pool.acquire() fails who it could not open a connection for, and nobo
   checkInvariants(pool, { open: 1, opening: 0, waiting: 0 });
 });
 
-Deno.test("Pool.acquire() fails nobody when enough is on the way for all", async () => {
+Deno.test("Pool.acquire() fails no caller when enough connections for all are coming", async () => {
   const { pool, driver } = setUp({ maxConnections: 4, minConnections: 2 }, MANUAL);
   pool.fill();
   assertEquals(driver.creating.length, 2);

@@ -9,7 +9,7 @@ import { setUp } from "./setup.ts";
 const MANUAL = { recycle: () => true };
 const FOREVER = new AbortController().signal;
 
-Deno.test("Pool.reap() evicts what nobody wanted, and says how many and when", async () => {
+Deno.test("Pool.reap() ends connections that were idle for too long, and counts them", async () => {
   const { pool, driver, clock } = setUp({ maxConnections: 9, idleTimeoutMs: 300_000 });
   assertEquals(pool.statistics().lastCleanup, null);
   const leases = await Promise.all([1, 2, 3].map(() => pool.acquire()));

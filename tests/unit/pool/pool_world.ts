@@ -13,7 +13,7 @@ import { PoolModel } from "./pool_model.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { BASIC } from "./setup.ts";
 
-/** A connection, of which it can be told whether it works. */
+/** A connection that says whether it works. */
 export interface WorldConnection extends Pooled {
   /** Whether it has not ended. */
   readonly alive: boolean;
@@ -69,7 +69,7 @@ class CreateError extends Error {
   override readonly name = "CreateError";
 }
 
-/** A pool of random settings beside its model, both told the same. */
+/** A pool of random settings and its model; both get the same calls. */
 export class PoolWorld<C extends WorldConnection> {
   readonly random: Random;
   readonly clock: FakeClock = new FakeClock();
@@ -79,7 +79,7 @@ export class PoolWorld<C extends WorldConnection> {
   readonly model: PoolModel;
   /** What was done, for the message of a failure. */
   readonly steps: string[] = [];
-  /** What the driver had been asked and told before the last look. */
+  /** What the driver had received at the last comparison. */
   #seen = { validating: new Set<C>(), destroyed: 0, asked: 0 };
   readonly #created: string[] = [];
   /** How often the pool said that it granted a lease, and that one was released. */

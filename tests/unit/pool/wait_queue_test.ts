@@ -139,7 +139,7 @@ Deno.test("WaitQueue ends all waits of a signal that aborts, and no others", asy
   assertEquals(await calls[3], 4);
 });
 
-Deno.test("WaitQueue puts one listener on a signal, and none when nobody is left", () => {
+Deno.test("WaitQueue puts one listener on a signal, and none when no caller is left", () => {
   const { queue } = makeQueue<number>();
   const { signal } = new AbortController();
   const calls: string[] = [];
