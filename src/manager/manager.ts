@@ -1,3 +1,18 @@
+import { type Clock, systemClock, type Timer } from "../core/clock.ts";
+import {
+  type BatchResult,
+  ConfigError,
+  InitializationError,
+  ManagerClosedError,
+} from "../core/errors/mod.ts";
+import type { ManagerEventMap } from "../core/events.ts";
+import { CapacityCheck } from "./capacity.ts";
+import type {
+  ManagerConfig,
+  ManagerOptions,
+  RedisConfig,
+  RedisConfigOptions,
+} from "../config/mod.ts";
 import type { RedisClient } from "../commands/client.ts";
 import type {
   PipelineFill,
@@ -11,21 +26,17 @@ import type {
   SubscriptionTargets,
 } from "../commands/subscription_types.ts";
 import type { TransactionFill, TransactionOptions } from "../commands/transaction.ts";
-import type {
-  ManagerConfig,
-  ManagerOptions,
-  RedisConfig,
-  RedisConfigOptions,
-} from "../config/mod.ts";
-import { type Clock, systemClock, type Timer } from "../core/clock.ts";
-import {
-  type BatchResult,
-  ConfigError,
-  InitializationError,
-  ManagerClosedError,
-} from "../core/errors/mod.ts";
-import type { ManagerEventMap } from "../core/events.ts";
 import { Database } from "../database/database.ts";
+import { DatabaseDirectory } from "./directory.ts";
+import { HealthEndpoint } from "./http_response.ts";
+import type { AcquireOptions, ConnectionLease } from "../servers/lease.ts";
+import {
+  type CloseOptions,
+  type CloseReport,
+  type ManagerExtras,
+  resolveOptions,
+} from "./options.ts";
+import { type DatabaseName, NamedDatabases } from "./named_databases.ts";
 import { EventLog } from "../observability/event_log.ts";
 import type { Logger } from "../observability/logger.ts";
 import { renderPrometheus } from "../observability/prometheus.ts";
@@ -38,17 +49,6 @@ import type {
   PoolStatistics,
 } from "../observability/types.ts";
 import { ConnectionBudget } from "../pool/connection_budget.ts";
-import type { AcquireOptions, ConnectionLease } from "../servers/lease.ts";
-import { CapacityCheck } from "./capacity.ts";
-import { DatabaseDirectory } from "./directory.ts";
-import { HealthEndpoint } from "./http_response.ts";
-import { type DatabaseName, NamedDatabases } from "./named_databases.ts";
-import {
-  type CloseOptions,
-  type CloseReport,
-  type ManagerExtras,
-  resolveOptions,
-} from "./options.ts";
 import { describeDatabase, summarizeHealth, summarizeStatistics } from "./summaries.ts";
 
 /** Listens to one kind of event. */

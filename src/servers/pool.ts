@@ -1,9 +1,9 @@
+import type { Clock } from "../core/clock.ts";
+import type { Emit } from "../core/events.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Opener } from "../connection/opener.ts";
 import { Session, type SessionOptions } from "../connection/session.ts";
-import type { Clock } from "../core/clock.ts";
-import type { Emit } from "../core/events.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { ConnectionBudget } from "../pool/connection_budget.ts";
 import { Pool } from "../pool/pool.ts";

@@ -1,13 +1,21 @@
-import { RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
-import type { RedisConfig } from "../config/mod.ts";
-import type { Connection } from "../connection/connection.ts";
-import type { CredentialRenewal } from "../connection/credential_renewal.ts";
-import type { Command } from "../connection/driver.ts";
-import type { Opener } from "../connection/opener.ts";
 import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import type { CircuitOpenError, ConnectError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { Command } from "../connection/driver.ts";
+import type { CredentialRenewal } from "../connection/credential_renewal.ts";
+import type { Opener } from "../connection/opener.ts";
+import { RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
+import { ConnectionRegister } from "./connection_register.ts";
+import type { DatabaseLocation } from "./location.ts";
+import { HealthRecord } from "./health_record.ts";
+import { makeCredentialRenewal } from "./credentials.ts";
+import { makeOpener } from "./parts.ts";
+import { makePool, type PooledConnection } from "./pool.ts";
+import type { AcquireOptions } from "./lease.ts";
+import { Loan } from "./loan.ts";
 import type {
   ConnectionCounts,
   DatabaseStatistics,
@@ -25,14 +33,6 @@ import { readPrimaryRedirect } from "../topology/standalone.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import { keepLibrary } from "../transport/keepalive_ffi.ts";
 import { BreakerGuard } from "./breaker_guard.ts";
-import { ConnectionRegister } from "./connection_register.ts";
-import { makeCredentialRenewal } from "./credentials.ts";
-import { HealthRecord } from "./health_record.ts";
-import type { AcquireOptions } from "./lease.ts";
-import { Loan } from "./loan.ts";
-import type { DatabaseLocation } from "./location.ts";
-import { makeOpener } from "./parts.ts";
-import { makePool, type PooledConnection } from "./pool.ts";
 import { ServerProbe } from "./server_probe.ts";
 
 /** What the servers of a database have in common. */
