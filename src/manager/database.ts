@@ -1,7 +1,3 @@
-import type { Clock } from "../core/clock.ts";
-import { CommandRefusedError } from "../core/errors/mod.ts";
-import type { ConnectionDetail, Emit } from "../core/events.ts";
-import type { RedisConfig } from "../config/mod.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
 import { type CommandSink, Dispatcher } from "../commands/dispatcher.ts";
@@ -24,19 +20,23 @@ import {
   type TransactionFill,
   type TransactionOptions,
 } from "../commands/transaction.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Command } from "../connection/driver.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
+import type { Clock } from "../core/clock.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import type { ConnectionDetail, Emit } from "../core/events.ts";
 import { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { Telemetry } from "../observability/telemetry/telemetry.ts";
-import type { ConnectionBudget } from "../pool/budget.ts";
+import type { ConnectionBudget } from "../pool/connection_budget.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
 import { ClusterServers } from "../servers/cluster_servers.ts";
-import { KeyedSink } from "../servers/keyed_sink.ts";
 import { KeyFinder } from "../servers/key_finder.ts";
 import { KeyPlacer } from "../servers/key_placer.ts";
+import { KeyedSink } from "../servers/keyed_sink.ts";
 import { type AcquireOptions, ConnectionLease } from "../servers/lease.ts";
 import { sessionOf } from "../servers/loan.ts";
 import { locate } from "../servers/location.ts";

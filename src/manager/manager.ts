@@ -39,7 +39,7 @@ import type {
   ManagerStats,
   PoolStatistics,
 } from "../observability/types.ts";
-import { ConnectionBudget } from "../pool/budget.ts";
+import { ConnectionBudget } from "../pool/connection_budget.ts";
 import type { AcquireOptions, ConnectionLease } from "../servers/lease.ts";
 import { CapacityCheck } from "./capacity.ts";
 import { CompatMethods, type DatabaseName } from "./compat.ts";

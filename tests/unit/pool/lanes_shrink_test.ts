@@ -1,27 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { areAllNeeded, hasSurplus } from "../../../src/pool/lane_surplus.ts";
 import { LaneBench } from "./lane_support.ts";
-
-Deno.test("areAllNeeded() says so from the load on that would make one lane less busy", () => {
-  for (
-    const [lanes, leastLoad, needed] of [
-      [2, 63, false],
-      [2, 64, true],
-      [3, 85, false],
-      [3, 86, true],
-      [8, 111, false],
-      [8, 112, true],
-    ] as const
-  ) assertEquals(areAllNeeded(lanes, leastLoad), needed, `${lanes} at ${leastLoad}`);
-});
-
-Deno.test("hasSurplus() waits for all of the idle timeout, and keeps the last lane", () => {
-  const use = { lanes: 2, neededAt: 100, idleTimeoutMs: 1000 };
-  assertEquals(hasSurplus(use, 1099), false);
-  assertEquals(hasSurplus(use, 1100), true);
-  assertEquals(hasSurplus({ ...use, lanes: 1 }, 1e9), false);
-  assertEquals(hasSurplus({ ...use, idleTimeoutMs: 0 }, 1e9), false);
-});
 
 /** Looks for a surplus every minute, as the reaper does. */
 async function minutes(bench: LaneBench, count: number, each = () => {}) {
@@ -102,4 +80,18 @@ Deno.test("LaneSet.shrink() lets what is in flight be answered first", async () 
   two!.inFlight = 0;
   await bench.clock.advance(10);
   assertEquals([one!.isOpen, two!.isOpen], [true, false]);
+});
+
+Deno.test("LaneSet.shrink() waits for all of the idle timeout, and for ever without one", async () => {
+  for (const idleTimeoutMs of [1000, 0]) {
+    const bench = new LaneBench({ maxLanes: 2, idleTimeoutMs });
+    await bench.grow(2);
+    assertEquals(bench.lanes.shrink(), 0);
+    await bench.clock.advance(999);
+    assertEquals(bench.lanes.shrink(), 0);
+    await bench.clock.advance(1);
+    assertEquals(bench.lanes.shrink(), idleTimeoutMs === 0 ? 0 : 1);
+    await bench.clock.advance(1e9);
+    assertEquals(bench.lanes.shrink(), 0);
+  }
 });

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import {
-  nextStep,
+  type Action,
+  nextAction,
+  type PoolState,
   roomForLeases,
-  type Situation,
-  type Step,
-} from "../../../src/pool/next_step.ts";
+} from "../../../src/pool/next_action.ts";
 
-const QUIET: Situation = {
+const QUIET: PoolState = {
   max: 4,
   forLanes: 1,
   forLeases: 0,
@@ -21,9 +21,9 @@ const QUIET: Situation = {
   refused: new Set(),
 };
 
-const CASES: [what: string, now: Partial<Situation>, step: Step][] = [
-  ["nobody waits", {}, "rest"],
-  ["nobody waits, whatever is idle", { idle: 3, forLeases: 3 }, "rest"],
+const CASES: [what: string, now: Partial<PoolState>, step: Action][] = [
+  ["no caller waits", {}, "rest"],
+  ["no caller waits, whatever is idle", { idle: 3, forLeases: 3 }, "rest"],
   ["a caller waits, one is idle", { leasesWaiting: 1, idle: 1, forLeases: 1 }, "grant"],
   [
     "a caller waits, one is idle and stale",
@@ -106,7 +106,7 @@ const CASES: [what: string, now: Partial<Situation>, step: Step][] = [
   [
     "one place, the lane has it, a caller waits",
     { max: 1, leasesWaiting: 1 },
-    "ask_lane",
+    "request_lane",
   ],
   [
     "one place, free, both wait, the lane had it",
@@ -139,8 +139,8 @@ const CASES: [what: string, now: Partial<Situation>, step: Step][] = [
 ];
 
 for (const [what, now, step] of CASES) {
-  Deno.test(`nextStep() is ${step} when ${what}`, () => {
-    assertEquals(nextStep({ ...QUIET, ...now }), step);
+  Deno.test(`nextAction() is ${step} when ${what}`, () => {
+    assertEquals(nextAction({ ...QUIET, ...now }), step);
   });
 }
 

@@ -1,70 +1,58 @@
 import type { Purpose } from "./types.ts";
 
-/** A pool, as the budget sees it. */
+/** A pool that uses a {@linkcode ConnectionBudget}. */
 export interface BudgetMember {
-  /** Idle connections, which it could do without. */
+  /** Number of its idle connections, which can be evicted. */
   readonly idle: number;
   /** When its longest idle connection became idle; infinite if it has none. */
   readonly idleSince: number;
   /**
-   * Places that are to be kept for its first lane, 0 or 1.
-   *
-   * @param taking What it would have taken a place for before.
-   * @param evicted Whether its idle connections would have gone before.
+   * Places to keep for its first lane, 0 or 1: as if it had taken a place for `taking`, and as
+   * if its idle connections were `evicted`.
    */
   reserve(taking?: Purpose, evicted?: boolean): number;
   /** Evicts its longest idle connection, which gives a place back. */
   evictIdle(): void;
-  /** A place came free since it was refused one: it tries again. */
+  /** Called when there may be a place, after it was refused one. */
   retry(): void;
 }
 
 /**
- * One limit over the connections of several pools: asked before each is opened, told
- * when each is gone.
+ * One limit over the connections of several pools, which take a place before each connection
+ * is opened and give it back when the connection is gone.
  *
- * Where none is free, the connection of any pool that has been idle for longest has to
- * go. Where none is idle, the pools that were refused try again in turn, those that need
- * a lane before those that need a lease. One place a pool is kept for its first lane, as
- * far as the limit allows: leases of one database never stop another from serving. The
- * limit should be larger than the number of pools, or lanes may leave no lease a place.
+ * Where no place is free, the connection of any pool that has been idle for longest is
+ * evicted. Where none is idle, the pools that were refused try again in turn, those that need
+ * a lane before those that need a lease. One place per pool is kept for its first lane, as far
+ * as the limit allows: leases of one database never stop another from serving. The limit
+ * should be larger than the number of pools, or lanes may leave no place for leases.
  *
  * @example Usage
  * ```ts ignore
  * const budget = new ConnectionBudget(100);
- * const cache = new Pool({ ...options, budget }, driver, clock);
- * const jobs = new Pool({ ...options, budget }, driver, clock);
+ * const cache = new Pool(cacheOptions, driver, clock, {}, budget);
+ * const jobs = new Pool(jobOptions, driver, clock, {}, budget);
  * ```
  */
 export class ConnectionBudget {
   /** Most connections of all members together. */
   readonly max: number;
   readonly #members = new Set<BudgetMember>();
-  /** Who was refused, the first one first. A member is in one of them at most once. */
+  /** Members that were refused, the first one first; a member is in one set at most. */
   readonly #refused: Record<Purpose, Set<BudgetMember>> = {
     lane: new Set(),
     lease: new Set(),
   };
   #used = 0;
-  /** Whether places that come free are looked after already. */
+  /** Whether `#settle` is already running. */
   #settling = false;
 
-  /**
-   * Makes a budget that nobody uses yet.
-   *
-   * @param max Most connections of all members together; at least 1.
-   * @throws {RangeError} If `max` is not a whole number of 1 or more.
-   */
+  /** Limits all members together to `max` connections, a whole number of 1 or more. */
   constructor(max: number) {
-    if (!Number.isSafeInteger(max) || max < 1) {
-      throw new RangeError(
-        `Cannot make a budget as max must be a whole number of 1 or more: current value is ${max}`,
-      );
-    }
     this.max = max;
   }
 
-  /** Connections that its members have, those being opened included. */
+  /** Connections of all members, those being opened included. */
   get used(): number {
     return this.#used;
   }
@@ -74,35 +62,23 @@ export class ConnectionBudget {
     return this.#refused.lane.size + this.#refused.lease.size > 0;
   }
 
-  /**
-   * Lets a pool use it.
-   *
-   * @param member The pool.
-   */
+  /** Adds a pool. */
   join(member: BudgetMember): void {
     this.#members.add(member);
   }
 
-  /**
-   * The pool does not use it any more; it has given all its places back.
-   *
-   * @param member The pool.
-   */
+  /** Removes a pool, which has given all its places back. */
   leave(member: BudgetMember): void {
     this.#members.delete(member);
     this.#refused.lane.delete(member);
     this.#refused.lease.delete(member);
-    // What was kept for its lane can be used by the others.
+    // The place that was kept for its lane is free for the others.
     this.#settle();
   }
 
   /**
-   * Takes a place, which `give` gives back, and evicts an idle connection for it if it
-   * has to. Who is refused is told when it is worth trying again.
-   *
-   * @param member Who.
-   * @param purpose What for.
-   * @returns Whether there is one.
+   * Takes a place, which `give` gives back, and evicts an idle connection for it if it has to.
+   * Gives `false` if there is none; the member's `retry` is called when there may be one.
    */
   take(member: BudgetMember, purpose: Purpose): boolean {
     if (this.#makeRoom(member, purpose)) {
@@ -113,26 +89,20 @@ export class ConnectionBudget {
     return false;
   }
 
-  /**
-   * Takes a place only if one is free and nobody else wants it: for connections that
-   * are opened ahead.
-   *
-   * @param member Who.
-   * @returns Whether there is one.
-   */
+  /** Takes a place if one is free and no member waits for it: to open connections ahead. */
   takeSpare(member: BudgetMember): boolean {
     if (this.starving || this.#missing(member, "lease") > 0) return false;
     this.#used++;
     return true;
   }
 
-  /** A connection is gone. */
+  /** Gives a place back: a connection is gone. */
   give(): void {
     this.#used--;
     this.#settle();
   }
 
-  /** Something became idle that others may want more. */
+  /** A connection became idle that other members may need. */
   offer(): void {
     if (this.starving) this.#settle();
   }
@@ -164,7 +134,7 @@ export class ConnectionBudget {
       victim.evictIdle();
       victim = this.#longestIdle();
     }
-    // Who made way, or waits for longer, may have had a use for the place.
+    // An evicted member, or one that waits for longer, may have taken the place.
     return this.#missing(member, purpose) <= 0;
   }
 
@@ -176,7 +146,7 @@ export class ConnectionBudget {
     return longest;
   }
 
-  /** Lets those try again who were refused and would not be now, in turn. */
+  /** Members that were refused and would not be refused now try again, in turn. */
   #settle(): void {
     if (this.#settling) return;
     this.#settling = true;
@@ -189,7 +159,7 @@ export class ConnectionBudget {
 
   #retry(purpose: Purpose): void {
     const refused = this.#refused[purpose];
-    // Who is refused again comes last, and is not asked again this time.
+    // A member that is refused again goes to the end, and does not try again this time.
     for (const member of [...refused]) {
       if (this.#missing(member, purpose, true) > 0) continue;
       refused.delete(member);

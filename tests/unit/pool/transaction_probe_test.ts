@@ -8,7 +8,7 @@ import {
 } from "../../../src/core/errors/mod.ts";
 import { type FakeConnection, LaneBench } from "./lane_support.ts";
 
-const TRIAL = ["multi", "exec"];
+const PROBE = ["multi", "exec"];
 const CHAIN = ["multi", "incr", "exec"];
 
 /** Lanes with one open, and what was called on them: `a`, a transaction, and `b`. */
@@ -39,7 +39,7 @@ async function answer(
 
 Deno.test("LaneSet holds the first transaction, and what comes behind it, until an empty one has run", async () => {
   const { bench, connection } = await begin();
-  assertEquals(connection.names, ["first", "a", ...TRIAL]);
+  assertEquals(connection.names, ["first", "a", ...PROBE]);
   assertEquals(bench.lanes.waiting, 4);
   bench.submit("c");
   await answer(bench, connection, "a", "OK", []);
@@ -55,13 +55,13 @@ Deno.test("LaneSet tries again after a transaction was refused, and where all la
   await answer(bench, connection, "a", "OK", []);
   bench.lanes.transactionRefused();
   chain(bench);
-  assertEquals(connection.names.slice(8), TRIAL);
+  assertEquals(connection.names.slice(8), PROBE);
   connection.answer(4);
   await answer(bench, connection, "OK", []);
   bench.lanes.replaceAll("another server");
   chain(bench);
   const next = await bench.open();
-  assertEquals(next.names, TRIAL);
+  assertEquals(next.names, PROBE);
 });
 
 Deno.test("LaneSet sends nothing of a transaction that the server refuses, and all the rest in order", async () => {
@@ -107,7 +107,7 @@ Deno.test("LaneSet keeps the deadlines of what it holds: it never runs", async (
   }
   // What comes before the answer would become a part of the empty transaction.
   bench.submit("late");
-  assertEquals(connection.names, ["first", "a", ...TRIAL]);
+  assertEquals(connection.names, ["first", "a", ...PROBE]);
   await answer(bench, connection, "a", "OK", []);
   assertEquals(connection.names.slice(4), ["late"]);
 });
@@ -143,7 +143,7 @@ Deno.test("LaneSet lets nothing overtake on a lane that opens while an empty tra
   bench.submit("b");
   const second = await bench.open();
   bench.submit("c");
-  assertEquals([connection!.names.slice(before), second.names], [TRIAL, []]);
+  assertEquals([connection!.names.slice(before), second.names], [PROBE, []]);
   connection!.inFlight = 2;
   await answer(bench, connection!, "OK", []);
   const sent = [...connection!.names.slice(before + 2), ...second.names];
@@ -162,7 +162,7 @@ Deno.test("LaneSet tries on the next lane when the first is lost, and what was s
   }
   await bench.clock.advance(20);
   const next = await bench.open();
-  assertEquals(next.names, TRIAL);
+  assertEquals(next.names, PROBE);
   await answer(bench, next, "OK", []);
   assertEquals(next.names.slice(2), ["a", ...CHAIN, "b"]);
   assertEquals(bench.failures, []);
@@ -175,7 +175,7 @@ Deno.test("LaneSet.close() lets what it holds finish within the drain, and fails
     if (isAnswered) await answer(bench, connection, "a", "OK", []);
     if (isAnswered) connection.answer();
     await bench.clock.advance(500);
-    assertEquals(await closing, isAnswered ? 0 : 5 + TRIAL.length);
+    assertEquals(await closing, isAnswered ? 0 : 5 + PROBE.length);
     assertEquals(
       bench.failures.map((
         { name, error },

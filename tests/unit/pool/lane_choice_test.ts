@@ -1,6 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { SATURATED_IN_FLIGHT } from "../../../src/pool/lane_choice.ts";
-import { LaneGrowth } from "../../../src/pool/lane_growth.ts";
+import {
+  areAllNeeded,
+  LaneGrowth,
+  SATURATED_IN_FLIGHT,
+} from "../../../src/pool/lane_choice.ts";
 
 /** Ticks after which another lane is wanted, of ticks with these loads. */
 function wantedAt(loads: readonly number[], mayOpen = true): number[] {
@@ -40,4 +43,17 @@ Deno.test("LaneGrowth.wantsLane() counts a tick once, and at any time in it", ()
   }
   assertEquals(growth.wantsLane(7, 0, true), false);
   assertEquals(growth.wantsLane(7, BUSY, true), true);
+});
+
+Deno.test("areAllNeeded() says so from the load on that would make one lane less busy", () => {
+  for (
+    const [lanes, leastLoad, needed] of [
+      [2, 63, false],
+      [2, 64, true],
+      [3, 85, false],
+      [3, 86, true],
+      [8, 111, false],
+      [8, 112, true],
+    ] as const
+  ) assertEquals(areAllNeeded(lanes, leastLoad), needed, `${lanes} at ${leastLoad}`);
 });

@@ -1,6 +1,5 @@
-import type { Lease } from "../../../src/pool/lease.ts";
+import type { LaneHandle, Lease } from "../../../src/pool/lease.ts";
 import type { Pool } from "../../../src/pool/pool.ts";
-import type { LaneSlot } from "../../../src/pool/shared_slot.ts";
 import type { Pooled } from "../../../src/pool/types.ts";
 
 /** How a call ended: the connection it got, or the name of its error. */
@@ -28,9 +27,9 @@ export interface Held<T> {
  * The callers of a pool, whatever it stands on: they keep what they get, and write down
  * how each call ends, in the order in which it does.
  */
-export class PoolHands<C extends Pooled> {
+export class PoolCallers<C extends Pooled> {
   readonly leases: Held<Lease<C>>[] = [];
-  readonly lanes: Held<LaneSlot<C>>[] = [];
+  readonly lanes: Held<LaneHandle<C>>[] = [];
   readonly pending: Map<number, Pending> = new Map();
   /** Ids of the lanes that were asked to make way, in order. */
   readonly asked: number[] = [];
@@ -84,7 +83,7 @@ export class PoolHands<C extends Pooled> {
   }
 
   /** Lets go of a lane. */
-  closeLane(held: Held<LaneSlot<C>>): void {
+  closeLane(held: Held<LaneHandle<C>>): void {
     this.lanes.splice(this.lanes.indexOf(held), 1);
     held.item.release();
   }
