@@ -30,7 +30,11 @@ export type { Clock, Timer } from "./src/core/clock.ts";
 
 export * from "./src/config/mod.ts";
 
-export type * from "./src/connection/library_types.ts";
+export type {
+  IORedis,
+  IORedisCommand,
+  IORedisPipeline,
+} from "./src/connection/ioredis.ts";
 export {
   isMooringError,
   type MooringError,

@@ -1,8 +1,7 @@
-import { Command } from "../connection/driver.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
-import { Unheard } from "../connection/unheard.ts";
+import { Command } from "../connection/ioredis.ts";
+import { FireAndForget, type PendingCommand } from "../connection/pending_command.ts";
 
-const ASKING = new Unheard();
+const ASKING = new FireAndForget();
 
 /**
  * Makes the command that lets the next one run on a cluster's node which does not serve its
@@ -11,7 +10,7 @@ const ASKING = new Unheard();
  * @param timeoutMs Its deadline, in milliseconds.
  * @returns The command, tracked; its outcome is nobody's business.
  */
-export function makeAsking(timeoutMs: number): TrackedCommand {
+export function makeAsking(timeoutMs: number): PendingCommand {
   return ASKING.track(new Command("asking"), timeoutMs);
 }
 
@@ -21,6 +20,6 @@ export function makeAsking(timeoutMs: number): TrackedCommand {
  * @param command The command.
  * @returns `true` if it is.
  */
-export function isAsking(command: TrackedCommand): boolean {
+export function isAsking(command: PendingCommand): boolean {
   return command.tracking.owner === ASKING;
 }

@@ -1,4 +1,4 @@
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 
 /**
  * The first command of a batch that may not run on a shared connection. MULTI and EXEC
@@ -9,9 +9,9 @@ import type { TrackedCommand } from "../connection/tracked.ts";
  * @returns The command, or `undefined` if all may run.
  */
 export function unfitForBatch(
-  batch: readonly TrackedCommand[],
-): TrackedCommand | undefined {
-  let multi: TrackedCommand | undefined;
+  batch: readonly PendingCommand[],
+): PendingCommand | undefined {
+  let multi: PendingCommand | undefined;
   for (const command of batch) {
     const { info } = command.tracking;
     if (info!.name === "multi") {

@@ -1,4 +1,10 @@
 import { delay } from "@std/async/delay";
+import { isReplyError } from "../connection/ioredis.ts";
+import {
+  type CommandOwner,
+  noteUncertain,
+  type PendingCommand,
+} from "../connection/pending_command.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import {
   CommandAbortedError,
@@ -7,12 +13,6 @@ import {
   type Delivery,
   ManagerClosedError,
 } from "../core/errors/mod.ts";
-import { isReplyError } from "../connection/driver.ts";
-import {
-  type CommandOwner,
-  noteUncertain,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
 import type { Verdict } from "./retry_judge.ts";
 import type { ScopedCommand } from "./with.ts";
 
@@ -23,9 +23,9 @@ export interface BlockingLease {
   readonly clientId: number | null | undefined;
   /** Does what has to be done before the command is sent, where that takes time; rejects
    * if it must not be sent. */
-  prepare?(command: TrackedCommand): Promise<void> | undefined;
+  prepare?(command: PendingCommand): Promise<void> | undefined;
   /** Sends the command. */
-  send(command: TrackedCommand): void;
+  send(command: PendingCommand): void;
   /** Gives the connection back. */
   release(): void;
   /** Gives it back as one that nobody is to have any more; the server notices. */
@@ -37,10 +37,10 @@ export interface BlockingOptions {
   /** Name of the database. */
   readonly database: string;
   /** Deadline of a command once it was sent, in milliseconds: its own timeout and more. */
-  readonly timeoutOf: (command: TrackedCommand) => number;
+  readonly timeoutOf: (command: PendingCommand) => number;
   /** Leases a connection; the signal ends the wait for it. */
   readonly acquire: (
-    command: TrackedCommand,
+    command: PendingCommand,
     signal: AbortSignal,
   ) => Promise<BlockingLease>;
   /** Asks the server, over another connection, to end what the connection of this number
@@ -53,14 +53,14 @@ export interface BlockingOptions {
   ) => Promise<boolean | undefined>;
   /** Decides whether a command that failed is tried again. */
   readonly judge: (
-    command: TrackedCommand,
+    command: PendingCommand,
     error: Error,
     delivery: Delivery,
   ) => Pick<Verdict, "retry" | "delayMs" | "reresolve">;
   /** A command got its reply: counts it. */
-  readonly replied: (command: TrackedCommand, reply: unknown) => void;
+  readonly replied: (command: PendingCommand, reply: unknown) => void;
   /** A command failed for good: counts it and tells the caller. */
-  readonly told: (command: TrackedCommand, error: Error) => void;
+  readonly told: (command: PendingCommand, error: Error) => void;
   /** The connections lead to a server that cannot serve: find it anew. */
   readonly reresolve: (reason: string) => void;
   /** Time. */
@@ -110,7 +110,7 @@ interface Run {
  */
 export class BlockingCommands implements CommandOwner {
   readonly #options: BlockingOptions;
-  readonly #runs = new Map<TrackedCommand, Run>();
+  readonly #runs = new Map<PendingCommand, Run>();
   #closed = false;
 
   /**
@@ -132,7 +132,7 @@ export class BlockingCommands implements CommandOwner {
    *
    * @param command The command, not sent yet.
    */
-  run(command: TrackedCommand): void {
+  run(command: PendingCommand): void {
     const { clock, timeoutOf } = this.#options;
     const { timeoutMs = Infinity } = (command as ScopedCommand).call ?? {};
     // It fails here from now on: tried again on a lane it would hold everybody up. A
@@ -167,7 +167,7 @@ export class BlockingCommands implements CommandOwner {
    * @param reason The signal's reason: what the caller is told if nothing was taken.
    * @returns Whether it is one of these, and its caller will be told.
    */
-  abort(command: TrackedCommand, reason: unknown): boolean {
+  abort(command: PendingCommand, reason: unknown): boolean {
     const run = this.#runs.get(command);
     if (run === undefined) return false;
     const { clock, database } = this.#options;
@@ -199,7 +199,7 @@ export class BlockingCommands implements CommandOwner {
    * @param command The command.
    * @param reply Its reply.
    */
-  replied(command: TrackedCommand, reply: unknown): void {
+  replied(command: PendingCommand, reply: unknown): void {
     const run = this.#end(command);
     if (run !== undefined) this.#letGo(run, true);
     this.#options.replied(command, reply);
@@ -212,7 +212,7 @@ export class BlockingCommands implements CommandOwner {
    * @param error Why.
    * @param delivery What is known of it.
    */
-  failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
+  failed(command: PendingCommand, error: Error, delivery: Delivery): void {
     const run = this.#runs.get(command);
     if (run === undefined) return;
     this.#letGo(run, isReplyError(error));
@@ -227,7 +227,7 @@ export class BlockingCommands implements CommandOwner {
     this.#attemptLater(command, run, verdict.delayMs);
   }
 
-  async #attempt(command: TrackedCommand, run: Run): Promise<void> {
+  async #attempt(command: PendingCommand, run: Run): Promise<void> {
     const { database } = this.#options;
     try {
       if (this.#closed) throw new ManagerClosedError(database);
@@ -244,7 +244,7 @@ export class BlockingCommands implements CommandOwner {
   }
 
   /** Leases a connection that the command may be sent on. */
-  async #acquire(command: TrackedCommand, run: Run): Promise<BlockingLease> {
+  async #acquire(command: PendingCommand, run: Run): Promise<BlockingLease> {
     const { signal } = run.giveUp;
     for (let lost = 0;; lost++) {
       const lease = await this.#options.acquire(command, signal);
@@ -261,7 +261,7 @@ export class BlockingCommands implements CommandOwner {
     }
   }
 
-  #attemptLater(command: TrackedCommand, run: Run, delayMs: number): void {
+  #attemptLater(command: PendingCommand, run: Run, delayMs: number): void {
     // What waits for its next attempt keeps its first deadline.
     command.tracking.waited = true;
     const { signal } = run.giveUp;
@@ -269,7 +269,7 @@ export class BlockingCommands implements CommandOwner {
     delay(delayMs, { signal }).then(() => this.#attempt(command, run), () => {});
   }
 
-  #expire(command: TrackedCommand, timeoutMs: number): void {
+  #expire(command: PendingCommand, timeoutMs: number): void {
     const { database } = this.#options;
     const late = (delivery: Delivery) =>
       new CommandTimeoutError(database, command.name, timeoutMs, delivery);
@@ -281,7 +281,7 @@ export class BlockingCommands implements CommandOwner {
   }
 
   /** Cuts a command short, on the server too, unless that is being done. */
-  async #cancel(command: TrackedCommand, cut: Cut, withinMs: number): Promise<void> {
+  async #cancel(command: PendingCommand, cut: Cut, withinMs: number): Promise<void> {
     const run = this.#runs.get(command);
     if (run?.cut !== undefined) return await run.over.promise;
     if (run === undefined) return;
@@ -333,14 +333,14 @@ export class BlockingCommands implements CommandOwner {
   }
 
   /** Takes the command off the list of those that are not settled. */
-  #end(command: TrackedCommand): Run | undefined {
+  #end(command: PendingCommand): Run | undefined {
     const run = this.#runs.get(command);
     run?.timer?.cancel();
     this.#runs.delete(command);
     return run;
   }
 
-  #tell(command: TrackedCommand, error: Error): void {
+  #tell(command: PendingCommand, error: Error): void {
     this.#end(command);
     command.tracking.probe?.cancel();
     this.#options.told(command, error);

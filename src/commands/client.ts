@@ -1,7 +1,11 @@
-import { CommandRefusedError } from "../core/errors/mod.ts";
 import { defineCommandMethods } from "../connection/command_methods.ts";
-import { Redis, type RedisOptions } from "../connection/driver.ts";
-import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
+import {
+  type IORedis,
+  type IORedisCommand,
+  Redis,
+  type RedisOptions,
+} from "../connection/ioredis.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
 import { type CallOptions, scopeRoute } from "./with.ts";
 
 /** What a client passes its commands to. */

@@ -1,4 +1,15 @@
 import { delay } from "@std/async/delay";
+import type { CommandConnection } from "../connection/pending_command.ts";
+import { type Command, isReplyError } from "../connection/ioredis.ts";
+import {
+  type CommandOwner,
+  noteUncertain,
+  type PendingCommand,
+  settleFailed,
+  spentOn,
+  track,
+} from "../connection/pending_command.ts";
+import { endsTransaction } from "../connection/transaction_gate.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   CommandAbortedError,
@@ -9,23 +20,12 @@ import {
   ManagerClosedError,
   ProtocolError,
 } from "../core/errors/mod.ts";
-import type { Connection } from "../connection/connection.ts";
-import { type Command, isReplyError } from "../connection/driver.ts";
-import {
-  type CommandOwner,
-  noteUncertain,
-  settleFailed,
-  spentOn,
-  track,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
-import { endsTransaction } from "../connection/transaction_gate.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import { unfitForBatch } from "./batch.ts";
-import type { ScopedCommand } from "./with.ts";
 import { RetryJudge, type RetryPolicy, type Verdict } from "./retry_judge.ts";
+import type { ScopedCommand } from "./with.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
  * server is: a failover takes its time, and each look at it costs a connection. */
@@ -34,9 +34,9 @@ export const RERESOLVE_AFTER_MS = 250;
 /** Where ordinary commands go: the pool's lanes. */
 export interface CommandSink {
   /** Sends one command or lets it wait. */
-  submit(command: TrackedCommand): void;
+  submit(command: PendingCommand): void;
   /** Sends commands with nothing in between, all or none. */
-  submitBatch(commands: readonly TrackedCommand[]): void;
+  submitBatch(commands: readonly PendingCommand[]): void;
   /** A command got its reply or failed for good. */
   commandFinished(): void;
 }
@@ -61,19 +61,19 @@ export interface DispatcherOptions {
   /** The error for callers while it is open. */
   readonly openError: () => Error;
   /** Runs a blocking command on a connection of its own. */
-  readonly runBlocking: (command: TrackedCommand) => void;
+  readonly runBlocking: (command: PendingCommand) => void;
   /** Cuts a blocking command short, and tells its caller what came of it; `false` if none
    * such is running. */
-  readonly abortBlocking: (command: TrackedCommand, reason: unknown) => boolean;
+  readonly abortBlocking: (command: PendingCommand, reason: unknown) => boolean;
   /** Sends a command to where an error reply says that it belongs; `false` if the error
    * says no such thing. Without it, such an error is told to the caller. */
-  readonly redirect?: (command: TrackedCommand, error: Error) => boolean;
+  readonly redirect?: (command: PendingCommand, error: Error) => boolean;
   /** The connections lead to a server that cannot serve: find it anew. */
   readonly reresolve: (reason: string) => void;
   /** A server says that it does not serve yet. */
-  readonly notReady: (connection: Connection) => void;
+  readonly notReady: (connection: CommandConnection) => void;
   /** A server refused a transaction although it had let others run. */
-  readonly transactionRefused: (connection: Connection) => void;
+  readonly transactionRefused: (connection: CommandConnection) => void;
   /** Who counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
@@ -160,7 +160,7 @@ export class Dispatcher implements CommandOwner {
     else for (const command of open) this.failed(command, refusal, "never-sent");
   }
 
-  #refusalOfBatch(batch: readonly TrackedCommand[]): Error | undefined {
+  #refusalOfBatch(batch: readonly PendingCommand[]): Error | undefined {
     const { database } = this.#options;
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
@@ -177,7 +177,7 @@ export class Dispatcher implements CommandOwner {
    * @param command The command.
    * @param reply Its reply.
    */
-  replied(command: TrackedCommand, reply: unknown): void {
+  replied(command: PendingCommand, reply: unknown): void {
     const { info, probe } = command.tracking;
     this.#statistics.succeeded++;
     if (info !== undefined && info.isNilMiss) {
@@ -195,7 +195,7 @@ export class Dispatcher implements CommandOwner {
    * @param error Why.
    * @param delivery What is known of it.
    */
-  failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
+  failed(command: PendingCommand, error: Error, delivery: Delivery): void {
     // Its caller gave it up while it waited.
     if (command.tracking.settled) return;
     if (this.#options.redirect?.(command, error)) return;
@@ -224,13 +224,13 @@ export class Dispatcher implements CommandOwner {
    * @param error Why.
    * @param isCounted Whether it is counted now. Default: `true`.
    */
-  leaseFailed(command: TrackedCommand, error: Error, isCounted: boolean = true): void {
+  leaseFailed(command: PendingCommand, error: Error, isCounted: boolean = true): void {
     this.#notePlace(command, this.#judge.judge(command, error, "rejected"), error);
     if (isCounted) this.#statistics.commandFailed(asError(error));
     settleFailed(command, error);
   }
 
-  #track(command: Command): TrackedCommand {
+  #track(command: Command): PendingCommand {
     const { call } = command as ScopedCommand;
     const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
     if (call === undefined) return tracked;
@@ -240,7 +240,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** Tells the caller as soon as the signal says so; what is settled is never sent. */
-  #watch(command: TrackedCommand, signal: AbortSignal): void {
+  #watch(command: PendingCommand, signal: AbortSignal): void {
     const abort = () => {
       const { tracking } = command;
       if (tracking.settled) return;
@@ -259,7 +259,7 @@ export class Dispatcher implements CommandOwner {
 
   /** What is told of a command that was given up: the reason itself, if nothing is lost
    * with its reply. */
-  #abortedError(command: TrackedCommand, reason: unknown): unknown {
+  #abortedError(command: PendingCommand, reason: unknown): unknown {
     const { connection, info, underWay } = command.tracking;
     if (!underWay || info?.isRead === true) return reason;
     const { clock, database } = this.#options;
@@ -268,7 +268,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** Acts on what an error says of the server rather than of the command. */
-  #notePlace(command: TrackedCommand, verdict: Verdict, error: Error): void {
+  #notePlace(command: PendingCommand, verdict: Verdict, error: Error): void {
     const { connection } = command.tracking;
     if (connection === undefined) return;
     if (verdict.notReady) this.#options.notReady(connection);
@@ -279,7 +279,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** A server that let transactions run refuses one: it is asked anew before the next. */
-  #noteTransaction({ tracking }: TrackedCommand, error: Error): void {
+  #noteTransaction({ tracking }: PendingCommand, error: Error): void {
     const { connection, info } = tracking;
     if (connection === undefined) return;
     if (info?.name === "multi") this.#options.transactionRefused(connection);
@@ -289,7 +289,7 @@ export class Dispatcher implements CommandOwner {
     connection.abandon({ kind: "closed", text: "the server did not end a transaction" });
   }
 
-  #resubmitLater(command: TrackedCommand, delayMs: number): void {
+  #resubmitLater(command: PendingCommand, delayMs: number): void {
     // What waits for its next attempt keeps its first deadline.
     command.tracking.waited = true;
     // No timer of the clock's: those let the process end, and a caller waits for this.
@@ -301,7 +301,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** Why a command may not be sent now; lets one pass as a probe where that is due. */
-  #admit(command: TrackedCommand): Error | undefined {
+  #admit(command: PendingCommand): Error | undefined {
     if (this.#closed) return new ManagerClosedError(this.#options.database);
     if (this.#breaker.allows()) return undefined;
     const probe = this.#breaker.tryProbe();
@@ -310,7 +310,7 @@ export class Dispatcher implements CommandOwner {
     return undefined;
   }
 
-  #refusalOf(command: TrackedCommand): Error {
+  #refusalOf(command: PendingCommand): Error {
     const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
     return new CommandRefusedError(this.#options.database, command.name, advice);
   }

@@ -1,4 +1,11 @@
 import {
+  type IORedis,
+  type IORedisCommand,
+  type IORedisPipeline,
+  isReplyError,
+  type Redis,
+} from "../connection/ioredis.ts";
+import {
   type BatchResult,
   CommandRefusedError,
   ConnectionLostError,
@@ -6,12 +13,6 @@ import {
   PipelineError,
   RedisManagerError,
 } from "../core/errors/mod.ts";
-import { isReplyError, type Redis } from "../connection/driver.ts";
-import type {
-  IORedis,
-  IORedisCommand,
-  IORedisPipeline,
-} from "../connection/library_types.ts";
 import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 import { PIPELINE, Recorder } from "./pipeline_recorder.ts";

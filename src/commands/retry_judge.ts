@@ -1,7 +1,7 @@
+import { isReplyError } from "../connection/ioredis.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConnectionLostError, type Delivery, ProtocolError } from "../core/errors/mod.ts";
-import { isReplyError } from "../connection/driver.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import { decideRetry } from "../resilience/delivery.ts";
 import { classifyReplyError, type ReplyErrorRule } from "../resilience/reply_errors.ts";
@@ -50,7 +50,7 @@ const TOLD: Verdict = Object.freeze({
 /** How often and since when something is tried. */
 type Tried =
   & Pick<
-    TrackedCommand["tracking"],
+    PendingCommand["tracking"],
     "attempts" | "retryWrites" | "startedAt" | "timeoutMs"
   >
   & { readonly info: Pick<CommandInfo, "class" | "isRead"> | undefined };
@@ -82,7 +82,7 @@ export class RetryJudge {
    * @param delivery What is known of it.
    * @returns The verdict.
    */
-  judge(command: TrackedCommand, error: Error, delivery: Delivery): Verdict {
+  judge(command: PendingCommand, error: Error, delivery: Delivery): Verdict {
     const { info } = command.tracking;
     // A command of a transaction means nothing by itself.
     const isLone = info !== undefined && !command.inTransaction && info.name !== "exec";

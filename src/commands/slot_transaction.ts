@@ -1,5 +1,9 @@
-import { Command, isReplyError, type Redis } from "../connection/driver.ts";
-import type { IORedisCommand } from "../connection/library_types.ts";
+import {
+  Command,
+  type IORedisCommand,
+  isReplyError,
+  type Redis,
+} from "../connection/ioredis.ts";
 import { TransactionConflictError, TransactionError } from "../core/errors/mod.ts";
 import {
   checkAttempts,

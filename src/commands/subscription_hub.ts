@@ -1,11 +1,10 @@
 import { delay } from "@std/async/delay";
+import type { Connection } from "../connection/connection.ts";
+import { Command, type IORedisCommand, isReplyError } from "../connection/ioredis.ts";
+import { type HeartbeatTimes, startHeartbeat } from "../connection/liveness.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandTimeoutError, ManagerClosedError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
-import type { Connection } from "../connection/connection.ts";
-import { Command, isReplyError } from "../connection/driver.ts";
-import { type HeartbeatTimes, keepBeating } from "../connection/heartbeat.ts";
-import type { IORedisCommand } from "../connection/library_types.ts";
 import { reconnectDelayMs } from "../resilience/backoff.ts";
 import { Subscription } from "./subscription.ts";
 import { type Interest, Interests } from "./subscription_interest.ts";
@@ -247,7 +246,7 @@ export class SubscriptionHub {
       this.#deliver("ssubscribe", channel, channel, message);
     });
     const { clock, heartbeat } = this.#options;
-    if (heartbeat.intervalMs > 0) keepBeating(connection, heartbeat, clock);
+    if (heartbeat.intervalMs > 0) startHeartbeat(connection, heartbeat, clock);
     connection.onEnd(() => this.#lost(lease));
     void this.#askForAll(lease);
   }

@@ -1,17 +1,19 @@
 import type { Buffer } from "node:buffer";
+import {
+  Command,
+  type IORedis,
+  type IORedisCommand,
+  type IORedisPipeline,
+  isReplyError,
+  type Redis,
+} from "../connection/ioredis.ts";
+import { describeReplyError } from "../connection/reply_error.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   type BatchResult,
   TransactionConflictError,
   TransactionError,
 } from "../core/errors/mod.ts";
-import { Command, isReplyError, type Redis } from "../connection/driver.ts";
-import { describeReplyError } from "../connection/reply_error.ts";
-import type {
-  IORedis,
-  IORedisCommand,
-  IORedisPipeline,
-} from "../connection/library_types.ts";
 import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";

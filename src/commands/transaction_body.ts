@@ -1,6 +1,6 @@
+import type { IORedis, IORedisCommand } from "../connection/ioredis.ts";
+import { copyCommand } from "../connection/managed_command.ts";
 import { CommandRefusedError, LeaseReleasedError } from "../core/errors/mod.ts";
-import { copyCommand } from "../connection/command_copy.ts";
-import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
 import type { CommandClass } from "../resilience/command_class.ts";
 import { Recorder, TRANSACTION } from "./pipeline_recorder.ts";
 import type {

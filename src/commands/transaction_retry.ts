@@ -1,7 +1,7 @@
 import { delay } from "@std/async/delay";
+import { isReplyError } from "../connection/ioredis.ts";
 import type { Clock } from "../core/clock.ts";
 import { TransactionError } from "../core/errors/mod.ts";
-import { isReplyError } from "../connection/driver.ts";
 import type { RetryJudge } from "./retry_judge.ts";
 
 /** How a database's transactions are tried again. */

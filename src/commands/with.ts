@@ -1,4 +1,4 @@
-import type { IORedisCommand } from "../connection/library_types.ts";
+import type { IORedisCommand } from "../connection/ioredis.ts";
 
 /** What may be set for single calls. */
 export interface CallOptions {

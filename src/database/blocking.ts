@@ -1,9 +1,9 @@
-import type { Clock } from "../core/clock.ts";
-import type { RedisConfig } from "../config/mod.ts";
 import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
 import type { Dispatcher } from "../commands/dispatcher.ts";
 import { RetryJudge, type RetryPolicy } from "../commands/retry_judge.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
+import type { Clock } from "../core/clock.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { ServerConnections } from "../servers/server_connections.ts";
 import type { Servers } from "../servers/servers.ts";
@@ -21,7 +21,7 @@ export interface DatabaseBlockingParts {
   /** How they are tried again. */
   readonly retry: RetryPolicy;
   /** Deadline of a command once it was sent, in milliseconds. */
-  readonly timeoutOf: (command: TrackedCommand) => number;
+  readonly timeoutOf: (command: PendingCommand) => number;
   /** Time. */
   readonly clock: Clock;
 }
@@ -41,7 +41,7 @@ export function makeBlocking(parts: DatabaseBlockingParts): BlockingCommands {
   /** Whose connections they are on. */
   const lenders = new WeakMap<BlockingLease, ServerConnections>();
   const acquire = async (
-    command: TrackedCommand,
+    command: PendingCommand,
     signal: AbortSignal,
   ): Promise<BlockingLease> => {
     const { asking, ...target } = servers.targetOf(command);

@@ -1,4 +1,4 @@
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 
 /** What is asked of a connection to choose among lanes. */
 export interface LaneLoad {
@@ -18,7 +18,7 @@ export interface LaneChoice<C extends LaneLoad = LaneLoad> {
   /** The connection. */
   readonly connection: C;
   /** The last large command that was sent on it, as long as it is of interest. */
-  large?: TrackedCommand | undefined;
+  large?: PendingCommand | undefined;
 }
 
 /** Commands in flight at which a lane counts as saturated. */
@@ -46,7 +46,7 @@ export function loadOf(connection: LaneLoad): number {
  * @param command The command.
  * @returns `true` from 64 KiB of arguments on.
  */
-export function isLarge({ args }: Pick<TrackedCommand, "args">): boolean {
+export function isLarge({ args }: Pick<PendingCommand, "args">): boolean {
   let bytes = 0;
   for (const arg of args) {
     if (typeof arg === "string" || arg instanceof Uint8Array) bytes += arg.length;

@@ -1,13 +1,13 @@
-import { Command } from "../connection/driver.ts";
+import { Command } from "../connection/ioredis.ts";
 import {
   type CommandOwner,
+  type PendingCommand,
   settleFailed,
   track,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
+} from "../connection/pending_command.ts";
 
 /** Where commands can be sent: in order, each way for itself. */
-export type Way = (command: TrackedCommand) => void;
+export type Way = (command: PendingCommand) => void;
 
 /**
  * Finds out when all that was sent before, on several ways, has been answered: behind it

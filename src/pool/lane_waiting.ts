@@ -1,5 +1,5 @@
+import { type PendingCommand, spentOn } from "../connection/pending_command.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
 import { CommandTimeoutError, type ConnectError } from "../core/errors/mod.ts";
 
 /** Least time between two searches for what was given up, in milliseconds. */
@@ -11,8 +11,8 @@ const SORT_OUT_EVERY_MS = 100;
  */
 export class WaitingCommands {
   readonly #clock: Clock;
-  readonly #expired: (command: TrackedCommand) => void;
-  #commands: TrackedCommand[] = [];
+  readonly #expired: (command: PendingCommand) => void;
+  #commands: PendingCommand[] = [];
   #sortedOutAt = -Infinity;
   #timer: Timer | undefined;
   #timerAt = Infinity;
@@ -23,7 +23,7 @@ export class WaitingCommands {
    * @param clock Time.
    * @param expired Told of each command that was taken out.
    */
-  constructor(clock: Clock, expired: (command: TrackedCommand) => void) {
+  constructor(clock: Clock, expired: (command: PendingCommand) => void) {
     this.#clock = clock;
     this.#expired = expired;
   }
@@ -66,7 +66,7 @@ export class WaitingCommands {
    *
    * @param commands The commands.
    */
-  add(commands: readonly TrackedCommand[]): void {
+  add(commands: readonly PendingCommand[]): void {
     const now = this.#clock.now();
     for (const command of commands) {
       const { tracking } = command;
@@ -83,7 +83,7 @@ export class WaitingCommands {
    *
    * @returns The commands, in order.
    */
-  takeAll(): TrackedCommand[] {
+  takeAll(): PendingCommand[] {
     const commands = this.#commands;
     this.#commands = [];
     this.#timer?.cancel();
@@ -113,7 +113,7 @@ export class WaitingCommands {
   #expire(): void {
     this.#timerAt = Infinity;
     const now = this.#clock.now();
-    const isDue = ({ tracking }: TrackedCommand) =>
+    const isDue = ({ tracking }: PendingCommand) =>
       tracking.startedAt + tracking.timeoutMs <= now;
     const due = this.#commands.filter(isDue);
     this.#commands = this.#commands.filter((command) => !isDue(command));
@@ -134,7 +134,7 @@ export class WaitingCommands {
  * @returns The error.
  */
 export function waitedInVain(
-  command: TrackedCommand,
+  command: PendingCommand,
   database: string,
   now: number,
   cause: ConnectError | undefined,

@@ -1,11 +1,12 @@
+import type { Connection } from "../connection/connection.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
+import { isMulti } from "../connection/transaction_gate.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   type ConnectError,
   ManagerClosedError,
   OverloadedError,
 } from "../core/errors/mod.ts";
-import type { Connection } from "../connection/connection.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
 import {
   chooseLane,
   isLarge,
@@ -18,7 +19,6 @@ import { passFence, type Way } from "./lane_fence.ts";
 import { LaneGrowth } from "./lane_growth.ts";
 import { areAllNeeded, hasSurplus } from "./lane_surplus.ts";
 import { waitedInVain, WaitingCommands } from "./lane_waiting.ts";
-import { isMulti } from "../connection/transaction_gate.ts";
 import { TransactionTrial } from "./transaction_trial.ts";
 import type { EvictionReason } from "./types.ts";
 
@@ -36,7 +36,7 @@ export interface LaneConnection extends LaneLoad {
   /** Commands in flight whose callers wait for them. */
   readonly awaited: number;
   /** Sends a command. */
-  send(command: TrackedCommand): void;
+  send(command: PendingCommand): void;
   /** Calls back once when it has ended. */
   onEnd(fn: () => void): void;
 }
@@ -157,7 +157,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
    *
    * @param command The command.
    */
-  submit(command: TrackedCommand): void {
+  submit(command: PendingCommand): void {
     const lanes = this.#lanes;
     const large = lanes.length > 1 && isLarge(command);
     const lane = this.#pick(large);
@@ -174,7 +174,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
    *
    * @param commands The commands.
    */
-  submitBatch(commands: readonly TrackedCommand[]): void {
+  submitBatch(commands: readonly PendingCommand[]): void {
     const large = this.#lanes.length > 1 ? commands.findLast(isLarge) : undefined;
     const lane = this.#pick(large !== undefined);
     if (lane === undefined) return this.#wait(commands);
@@ -348,7 +348,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
    *
    * @returns The commands, in order.
    */
-  takeWaiting(): TrackedCommand[] {
+  takeWaiting(): PendingCommand[] {
     return this.#waiting.takeAll();
   }
 
@@ -380,7 +380,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     return !lane.stream.congested && lane.inFlight + count <= MAX_IN_FLIGHT;
   }
 
-  #refuse(commands: readonly TrackedCommand[], { connection }: Lane<C>): void {
+  #refuse(commands: readonly PendingCommand[], { connection }: Lane<C>): void {
     const { stream, inFlight } = connection;
     const { database } = this.#options;
     this.#failAll(
@@ -396,7 +396,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     );
   }
 
-  #wait(commands: readonly TrackedCommand[]): void {
+  #wait(commands: readonly PendingCommand[]): void {
     const { database, maxWaiting } = this.#options;
     if (this.#state.name === "closed") {
       this.#failAll(commands, new ManagerClosedError(database));
@@ -418,7 +418,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     }
   }
 
-  #withdraw(command: TrackedCommand): void {
+  #withdraw(command: PendingCommand): void {
     const { clock, database, unreachable } = this.#options;
     this.#failAll(
       [command],
@@ -427,7 +427,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     this.commandFinished();
   }
 
-  #failAll(commands: readonly TrackedCommand[], error: Error): void {
+  #failAll(commands: readonly PendingCommand[], error: Error): void {
     for (const command of commands) {
       command.tracking.owner.failed(command, error, "never-sent");
     }
@@ -533,7 +533,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
 }
 
 /** The commands from each MULTI to its EXEC or DISCARD. */
-function transactionsOf(commands: readonly TrackedCommand[]): TrackedCommand[] {
+function transactionsOf(commands: readonly PendingCommand[]): PendingCommand[] {
   let isWithin = false;
   return commands.filter(({ name }) => {
     const wasWithin = isWithin;

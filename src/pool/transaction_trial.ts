@@ -1,7 +1,6 @@
-import { Command, isReplyError } from "../connection/driver.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import { Command, isReplyError } from "../connection/ioredis.ts";
+import { FireAndForget, type PendingCommand } from "../connection/pending_command.ts";
 import { endsTransaction, isMulti } from "../connection/transaction_gate.ts";
-import { Unheard } from "../connection/unheard.ts";
 
 /** What a trial found out. */
 export type TrialOutcome =
@@ -18,7 +17,7 @@ export type TrialOutcome =
   /** The connection was lost, or the time was up. */
   | { readonly kind: "unanswered" };
 
-const OURS = new Unheard();
+const OURS = new FireAndForget();
 
 /**
  * Finds out whether a server lets transactions begin, by an empty one. Behind a MULTI that
@@ -45,7 +44,7 @@ export class TransactionTrial {
    * @param commands The commands.
    * @returns `true` if there is a transaction among them, and no trial has passed.
    */
-  isDue(commands: readonly TrackedCommand[]): boolean {
+  isDue(commands: readonly PendingCommand[]): boolean {
     return !this.#hasPassed && commands.some(({ name }) => isMulti(name));
   }
 
@@ -60,7 +59,7 @@ export class TransactionTrial {
    * @param send Sends a command; both go the same way.
    * @returns What it found out.
    */
-  async run(send: (command: TrackedCommand) => void): Promise<TrialOutcome> {
+  async run(send: (command: PendingCommand) => void): Promise<TrialOutcome> {
     const commands = ["multi", "exec"].map((name) =>
       OURS.track(new Command(name), this.#timeoutMs)
     );

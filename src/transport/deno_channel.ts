@@ -6,12 +6,21 @@ import type {
   ChannelHandlers,
   ChannelOptions,
   Endpoint,
+  TlsMaterial,
 } from "./channel.ts";
-import type { AppliedKeepalive } from "./keepalive.ts";
-import { kernelKeepaliveEnded, setKernelKeepalive } from "./keepalive_ffi.ts";
-import { ReadingTurn } from "./reading_turn.ts";
-import type { TlsMaterial } from "./tls.ts";
-import { UNTOLD_TLS } from "./tls_session.ts";
+import { ReadBudget } from "./fair_reading.ts";
+import {
+  type AppliedKeepalive,
+  kernelKeepaliveEnded,
+  setKernelKeepalive,
+} from "./keepalive.ts";
+
+/** Deno reports nothing about the TLS session of its own sockets. */
+const UNKNOWN_TLS: TlsSession = Object.freeze({
+  protocol: null,
+  cipher: null,
+  expiresAt: null,
+});
 
 /** Bytes read at once. */
 const READ_SIZE = 64 * 1024;
@@ -87,7 +96,7 @@ class DenoChannel implements ByteChannel {
   }
 
   async #read(handlers: ChannelHandlers): Promise<void> {
-    const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
+    const turn = new ReadBudget(systemClock, handlers, this.tls !== null);
     // The client library's parser decodes text with methods of Buffer.
     const bytes = Buffer.allocUnsafeSlow(READ_SIZE);
     try {
@@ -271,6 +280,6 @@ export async function openDenoChannel(
     conn.close();
     options.signal.throwIfAborted();
   }
-  const tls = options.tls === undefined ? null : UNTOLD_TLS;
+  const tls = options.tls === undefined ? null : UNKNOWN_TLS;
   return new DenoChannel(conn, tuneByKernel(conn, tier, options), tls);
 }

@@ -1,20 +1,20 @@
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { connect as connectTcp, type Socket } from "node:net";
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { systemClock } from "../core/clock.ts";
-import { type AppliedKeepalive, applyKeepalive } from "./keepalive.ts";
+import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type {
   ByteChannel,
   ChannelHandlers,
   ChannelOptions,
   Endpoint,
 } from "./channel.ts";
-import { kernelKeepaliveEnded } from "./keepalive_ffi.ts";
-import { PacedReading } from "./paced_reading.ts";
-import { giveReadMemory, takeReadMemory } from "./read_memory.ts";
-import { ReadingTurn } from "./reading_turn.ts";
-import { describeNodeTls } from "./tls_session.ts";
+import { FairReader, ReadBudget } from "./fair_reading.ts";
+import {
+  type AppliedKeepalive,
+  applyKeepalive,
+  kernelKeepaliveEnded,
+} from "./keepalive.ts";
 
 /** Who a socket belongs to: first its opening, then its channel. */
 interface SocketOwner {
@@ -90,7 +90,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
   readonly lendsChunks: boolean;
   readonly #socket: Socket;
   #handlers: ChannelHandlers | undefined;
-  #reading: PacedReading | undefined;
+  #reading: FairReader | undefined;
   #error: Error | undefined;
   #isKept: boolean;
 
@@ -122,9 +122,9 @@ class NodeChannel implements ByteChannel, SocketOwner {
 
   start(handlers: ChannelHandlers): void {
     const socket = this.#socket;
-    const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
+    const turn = new ReadBudget(systemClock, handlers, this.tls !== null);
     this.#handlers = handlers;
-    this.#reading = new PacedReading(socket, turn);
+    this.#reading = new FairReader(socket, turn);
     socket.on("data", onData);
     socket.on("end", onEnd);
     if (socket.destroyed) queueMicrotask(() => this.closed());
@@ -259,4 +259,67 @@ function makeChannel(
     ? { tier: "heartbeat", kernel: null } as const
     : applyKeepalive(socket, options.keepalive);
   return new NodeChannel(socket, keepalive, tls);
+}
+
+/** Bytes that a plain socket reads at once. */
+export const READ_BYTES = 64 * 1024;
+/** Sockets whose memory is allocated together. */
+const SLOTS = 32;
+
+/** Memory that no socket reads into. */
+const free: Buffer[] = [];
+
+/**
+ * Takes memory that one socket reads into. No other socket has it until it is given back:
+ * `node:net` promises to leave the bytes of one socket alone until its callback returns,
+ * and promises nothing for memory that several sockets read into.
+ *
+ * So much is allocated at once that the system gives it page by page, as it is written to:
+ * an idle connection takes one page of it.
+ *
+ * @returns {@linkcode READ_BYTES} of memory.
+ */
+export function takeReadMemory(): Buffer {
+  if (free.length === 0) {
+    const slab = Buffer.allocUnsafeSlow(SLOTS * READ_BYTES);
+    // The first is taken first: those at the end may never be touched.
+    for (let end = slab.length; end > 0; end -= READ_BYTES) {
+      free.push(slab.subarray(end - READ_BYTES, end));
+    }
+  }
+  return free.pop()!;
+}
+
+/**
+ * Gives memory back for the next socket.
+ *
+ * @param memory What a socket took that is closed now.
+ */
+export function giveReadMemory(memory: Buffer): void {
+  free.push(memory);
+}
+
+/** What the runtime tells, where it does. */
+function ask<T>(call: () => T | null | undefined): T | null {
+  try {
+    return call() ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * What node:tls tells of a socket.
+ *
+ * @param socket The socket; its handshake is over.
+ * @returns A frozen description.
+ */
+function describeNodeTls(socket: TLSSocket): TlsSession {
+  const validTo = ask(() => socket.getPeerCertificate().valid_to);
+  const expiresAt = validTo === null ? NaN : Date.parse(validTo);
+  return Object.freeze({
+    protocol: ask(() => socket.getProtocol()),
+    cipher: ask(() => socket.getCipher().standardName ?? socket.getCipher().name),
+    expiresAt: Number.isNaN(expiresAt) ? null : new Date(expiresAt).toISOString(),
+  });
 }

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { OpenReply } from "./reply_types.ts";
 
 /** Shortest reply that gets memory of its own: below it joining pieces costs little. */
 const MIN_BYTES = 16 * 1024;
@@ -14,14 +15,6 @@ const MAX_REUSED_BYTES = 2 * 1024 * 1024;
 /** Memory that was used and is free; of the whole process, as most replies come whole
  * before another one begins. */
 let spare: Buffer | undefined;
-
-/** How much of a reply is there. */
-export interface OpenReply {
-  /** Its bytes so far. */
-  readonly seen: number;
-  /** Its bytes that are to come. */
-  readonly missing: number;
-}
 
 /**
  * Collects the pieces of one large reply in memory of its own size, so that each byte is

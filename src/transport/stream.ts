@@ -2,7 +2,8 @@ import { EventEmitter } from "node:events";
 import { Buffer } from "node:buffer";
 import type { ByteChannel, ChannelHandlers } from "./channel.ts";
 import { type EndOfTick, WriteCoalescer } from "./coalescer.ts";
-import { type OpenReply, ReplyAssembly } from "./reply_assembly.ts";
+import { ReplyAssembly } from "./reply_assembly.ts";
+import type { OpenReply } from "./reply_types.ts";
 
 /** Unsent bytes at which a stream takes no more commands until it has drained. */
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ReplyGuard } from "../../../src/transport/reply_guard.ts";
-import type { ReplyViolation } from "../../../src/transport/reply_violation.ts";
+import type { ReplyViolation } from "../../../src/transport/reply_types.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { encodeCommand } from "../../support/resp_parser.ts";
 

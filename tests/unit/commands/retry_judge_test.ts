@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { RetryJudge, type RetryPolicy } from "../../../src/commands/retry_judge.ts";
-import type { TrackedCommand } from "../../../src/connection/tracked.ts";
+import type { PendingCommand } from "../../../src/connection/pending_command.ts";
 import {
   CommandTimeoutError,
   ConnectionLostError,
@@ -8,8 +8,8 @@ import {
   ProtocolError,
 } from "../../../src/core/errors/mod.ts";
 import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
-import { ReplyError } from "ioredis";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { ReplyError } from "ioredis";
 
 function judgeWith(clock: FakeClock, policy: Partial<RetryPolicy> = {}): RetryJudge {
   const budget = new RetryBudget({ clock, ratio: 0, minPerSecond: 10 });
@@ -24,15 +24,15 @@ function judgeWith(clock: FakeClock, policy: Partial<RetryPolicy> = {}): RetryJu
   }, clock);
 }
 
-function command(kind: "read" | "write", changes: object = {}): TrackedCommand {
+function command(kind: "read" | "write", changes: object = {}): PendingCommand {
   const info = { name: kind, class: kind, isRead: kind === "read", isScript: false };
   const tracking = { info, attempts: 1, startedAt: 0, timeoutMs: 1000, ...changes };
-  return { inTransaction: false, tracking } as unknown as TrackedCommand;
+  return { inTransaction: false, tracking } as unknown as PendingCommand;
 }
 
 const lost = (delivery: Delivery) => new ConnectionLostError("main", "x", delivery, "r");
 
-const CASES: [string, TrackedCommand, Error, Delivery, boolean][] = [
+const CASES: [string, PendingCommand, Error, Delivery, boolean][] = [
   ["a lost read", command("read"), lost("ambiguous"), "ambiguous", true],
   ["a lost write", command("write"), lost("ambiguous"), "ambiguous", false],
   ["a write that was not sent", command("write"), lost("never-sent"), "never-sent", true],

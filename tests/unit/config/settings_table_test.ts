@@ -7,7 +7,7 @@ import {
   DATABASE_SETTINGS,
   MANAGER_SETTINGS,
 } from "../../../src/config/schema/settings.ts";
-import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
+import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
 import { configOf } from "./support.ts";
 
 const TYPES = new URL("../../../src/config/types.ts", import.meta.url);

@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";
-import { copyCommand } from "../../../src/connection/command_copy.ts";
-import { isPlaced, placeKeys } from "../../../src/connection/command_keys.ts";
-import type { Command } from "../../../src/connection/driver.ts";
-import { ManagedCommand } from "../../../src/connection/managed_command.ts";
+import { isPlaced, placeKeys } from "../../../src/connection/command_arguments.ts";
+import type { Command } from "../../../src/connection/ioredis.ts";
+import { copyCommand, ManagedCommand } from "../../../src/connection/managed_command.ts";
 
 const made = (name: string, args: unknown[], keyPrefix = "p:") =>
   new ManagedCommand(name, args, { replyEncoding: "utf8", keyPrefix }) as unknown as

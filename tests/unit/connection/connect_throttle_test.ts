@@ -44,7 +44,7 @@ Deno.test("ConnectThrottle.pass() lets all through while the server is reached",
 Deno.test("ConnectThrottle.pass() makes one attempt at a time after a failure, and lets all through once one succeeds", async () => {
   const clock = new FakeClock();
   let reached = 0;
-  const throttle = new ConnectThrottle({ clock, reached: () => void reached++ });
+  const throttle = new ConnectThrottle({ clock, onReached: () => void reached++ });
   await sicken(throttle);
   assertEquals([throttle.isUnreachable, throttle.isTrying], [true, false]);
   await clock.advance(1000);
@@ -65,7 +65,7 @@ Deno.test("ConnectThrottle.pass() makes one attempt at a time after a failure, a
 /** When attempts that all fail begin, in milliseconds after the first. */
 async function startsOfFailures(
   forMs: number,
-  options: { random: number; mostMs?: number; isAnswer?: () => boolean },
+  options: { random: number; maxMs?: number; isAnswer?: () => boolean },
 ): Promise<number[]> {
   const clock = new SimClock();
   const { random, ...others } = options;
@@ -106,7 +106,7 @@ Deno.test("ConnectThrottle.pass() keeps distances that grow with the outage", as
 });
 
 Deno.test("ConnectThrottle.pass() keeps no longer distances than it may, and none that grow if the server answers", async () => {
-  const quick = await startsOfFailures(60_000, { random: 0, mostMs: 300 });
+  const quick = await startsOfFailures(60_000, { random: 0, maxMs: 300 });
   assertEquals(quick.at(-1)! - quick.at(-2)!, 300);
   const refused = await startsOfFailures(60_000, { random: 0, isAnswer: () => true });
   assertEquals(refused.at(-1)! - refused.at(-2)!, 200);

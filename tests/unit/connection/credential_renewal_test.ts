@@ -1,12 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import type { GivenCredentials } from "../../../src/core/credentials.ts";
-import type { Answer } from "../../../src/connection/connection.ts";
 import {
   CredentialRenewal,
   type Interruptible,
+  nextTryAt,
   type RenewableConnection,
+  renewalTime,
 } from "../../../src/connection/credential_renewal.ts";
-import { nextTryAt, renewalTime } from "../../../src/connection/credential_schedule.ts";
+import type { QueryResult } from "../../../src/connection/pending_command.ts";
+import type { GivenCredentials } from "../../../src/core/credentials.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const REFUSED = { error: new Error("WRONGPASS invalid username-password pair") };
@@ -14,11 +15,11 @@ const REFUSED = { error: new Error("WRONGPASS invalid username-password pair") }
 class FakeConnection implements RenewableConnection {
   isOpen = true;
   when: Interruptible = "now";
-  answer: Answer | undefined = { reply: "OK" };
+  answer: QueryResult | undefined = { reply: "OK" };
   readonly sent: string[] = [];
   readonly #ends: (() => void)[] = [];
 
-  query(_ms: number, ...words: string[]): Promise<Answer | undefined> {
+  query(_ms: number, ...words: string[]): Promise<QueryResult | undefined> {
     this.sent.push(words.join(" "));
     return Promise.resolve(this.answer);
   }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { DeadlineWatch } from "../../../src/connection/deadline_watch.ts";
+import { DeadlineWatch } from "../../../src/connection/liveness.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 function watchOn(clock: FakeClock, judge: () => number) {
@@ -11,7 +11,7 @@ function watchOn(clock: FakeClock, judge: () => number) {
     get bytesReceived() {
       return socket.bytes;
     },
-    judgeDeadlines: judge,
+    checkDeadlines: judge,
   });
   return { socket, watch };
 }
@@ -56,7 +56,7 @@ Deno.test("DeadlineWatch reads what has piled up before it judges, for a bounded
     get bytesReceived() {
       return bytes++;
     },
-    judgeDeadlines: () => {
+    checkDeadlines: () => {
       judgedAt = clock.now() - startedAt;
       return Infinity;
     },

@@ -1,8 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { CutAtHello, CutUnheard, shakeHands } from "../../../src/connection/handshake.ts";
+import {
+  ClosedAtHello,
+  ClosedBeforeReply,
+} from "../../../src/connection/connect_failure.ts";
+import { shakeHands } from "../../../src/connection/handshake.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { ByteChannel, ChannelHandlers } from "../../../src/transport/channel.ts";
-import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
+import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
 
 /** A channel whose server says something to the first command, and closes. */
 class Closer implements ByteChannel {
@@ -55,8 +59,8 @@ function countedSignal() {
 
 for (
   const [how, word, kind] of [
-    ["closes", "", CutUnheard],
-    ["refuses HELLO and closes", "-ERR unknown command\r\n", CutAtHello],
+    ["closes", "", ClosedBeforeReply],
+    ["refuses HELLO and closes", "-ERR unknown command\r\n", ClosedAtHello],
   ] as const
 ) {
   // The attempt may go on without HELLO, and its connection live for long: a listener

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { InFlightLog } from "../../../src/connection/in_flight_log.ts";
+import { InFlightLog } from "../../../src/connection/in_flight.ts";
 
 /** Settles and tells which send times were met. */
 function settle(log: InFlightLog, count: number): [number, number][] {

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Command } from "ioredis";
 import { ManagedCommand } from "../../../src/connection/managed_command.ts";
-import { type CommandOwner, track } from "../../../src/connection/tracked.ts";
+import { type CommandOwner, track } from "../../../src/connection/pending_command.ts";
 import { isWritable } from "../../../src/core/writable.ts";
 
 const TEXT = { replyEncoding: "utf8", keyPrefix: undefined } as const;

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { decodeLarge } from "../../../src/connection/reply_decoding.ts";
+import { decodeLarge } from "../../../src/connection/pending_command.ts";
 import { Random } from "../../support/random.ts";
 
 const TEXT = { replyEncoding: "utf8" };

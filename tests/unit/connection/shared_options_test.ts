@@ -1,5 +1,5 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { shareOptions } from "../../../src/connection/shared_options.ts";
+import { shareOptions } from "../../../src/connection/driver.ts";
 
 Deno.test("shareOptions() gives one object for clients that are alike", () => {
   const siblings = {};

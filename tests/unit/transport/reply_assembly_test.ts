@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { ReplyCheck } from "../../../src/connection/reply_check.ts";
 import type { ByteChannel, ChannelHandlers } from "../../../src/transport/channel.ts";
 import { ReplyAssembly } from "../../../src/transport/reply_assembly.ts";
+import { ReplyGuard } from "../../../src/transport/reply_guard.ts";
 import { ConnectionStream } from "../../../src/transport/stream.ts";
 import { Random } from "../../support/random.ts";
 
@@ -34,7 +34,7 @@ function deliver(
   onPiece: (piece: Buffer) => void = () => {},
 ): Buffer[] {
   const channel = new GivenChannel(lends);
-  const replies = new ReplyCheck();
+  const replies = new ReplyGuard();
   const stream = new ConnectionStream(channel, {
     inspect: (chunk) => {
       replies.inspect(chunk);

@@ -1,4 +1,91 @@
+import { Buffer } from "node:buffer";
 import type { Clock } from "../core/clock.ts";
+
+/** Bytes that are dealt with before the time is looked at: more than a read of a plain
+ * socket brings. */
+const SLICE_BYTES = 128 * 1024;
+
+/** A socket that can be kept from bringing more. */
+export interface Pausable {
+  /** Brings nothing for now. */
+  pause(): unknown;
+  /** Goes on. */
+  resume(): unknown;
+}
+
+/**
+ * Deals with the chunks of a socket in turns, and lets the socket rest in between. What it
+ * brings at once may be too much for one turn: TLS of some runtimes collects megabytes
+ * while the socket rests. So large chunks are cut, and the rest is held back.
+ */
+export class FairReader {
+  readonly #socket: Pausable;
+  readonly #turn: ReadBudget;
+  /** Unset where nothing is held back. */
+  #held: Uint8Array[] | undefined;
+  #state: "reading" | "resting" | "over" = "reading";
+
+  /**
+   * Begins to read.
+   *
+   * @param socket The socket.
+   * @param turn Deals with the chunks, and says when others have theirs.
+   */
+  constructor(socket: Pausable, turn: ReadBudget) {
+    this.#socket = socket;
+    this.#turn = turn;
+  }
+
+  /**
+   * Takes a chunk that the socket has brought.
+   *
+   * @param chunk The chunk.
+   */
+  take(chunk: Uint8Array): void {
+    if (this.#state === "reading" && chunk.byteLength <= SLICE_BYTES) {
+      const over = this.#turn.take(chunk);
+      if (over !== undefined) this.#rest(over);
+      return;
+    }
+    const held = this.#held ??= [];
+    for (let at = 0; at < chunk.byteLength; at += SLICE_BYTES) {
+      // A copy: the bytes may be lent.
+      held.push(Buffer.from(chunk.subarray(at, at + SLICE_BYTES)));
+    }
+    if (this.#state === "reading") this.#deal();
+  }
+
+  /** The socket has closed: deals with what is held back, as nothing comes after it. */
+  end(): void {
+    this.#state = "over";
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const slice of held) void this.#turn.take(slice);
+  }
+
+  #deal(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const [i, slice] of held.entries()) {
+      const over = this.#turn.take(slice);
+      if (over === undefined) continue;
+      this.#held = held.slice(i + 1);
+      return this.#rest(over);
+    }
+  }
+
+  #rest(over: Promise<void>): void {
+    this.#state = "resting";
+    this.#socket.pause();
+    void over.then(() => {
+      if (this.#state !== "resting") return;
+      this.#state = "reading";
+      this.#deal();
+      // It may have to rest again.
+      if ((this.#state as string) === "reading") this.#socket.resume();
+    });
+  }
+}
 
 /** What a read brings that has filled its buffer: more is waiting. */
 const FULL_BYTES = 64 * 1024;
@@ -22,14 +109,8 @@ export interface ChunkReceiver {
  * Small chunks cost a comparison, large ones a look at the clock, and the first of them a
  * timer that tells when the loop has gone round by itself. The replies to hundreds of small
  * commands may come without a pause as well, but do not fill a buffer.
- *
- * @example Usage
- * ```ts ignore
- * const turn = new ReadingTurn(systemClock, { data: (chunk) => parse(chunk) }, false);
- * await turn.take(chunk);
- * ```
  */
-export class ReadingTurn {
+export class ReadBudget {
   readonly #clock: Clock;
   readonly #receiver: ChunkReceiver;
   /** What a read brings at least after which more is waiting. */
