@@ -1,6 +1,7 @@
 import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { retry, RetryError } from "@std/async/retry";
+import type { RedisConfig } from "../config/mod.ts";
 import { AuthError, ConnectError, RedisManagerError } from "../core/errors/mod.ts";
 import { FAILURE_KINDS, type FailureKind } from "../resilience/failure_kinds.ts";
 import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
@@ -28,20 +29,6 @@ import { type LoadingProgress, waitUntilReady, whyNotServing } from "./readiness
 /** What a connection is for: a shared lane, or a lease. Part of its name in CLIENT LIST. */
 type Purpose = "lane" | "lease";
 
-/** How the opening of connections is retried. */
-interface ConnectRetryPolicy {
-  /** Number of attempts. */
-  readonly attempts: number;
-  /** Milliseconds before the second attempt. */
-  readonly minMs: number;
-  /** Most milliseconds between attempts. */
-  readonly maxMs: number;
-  /** Growth of the delay. */
-  readonly multiplier: number;
-  /** Random share of the delay, 0 to 1. */
-  readonly jitter: number;
-}
-
 /** What the connections of a database are opened with. */
 export interface ConnectorOptions extends HandshakeOptions {
   /** Deadline of one attempt, in milliseconds. */
@@ -52,7 +39,8 @@ export interface ConnectorOptions extends HandshakeOptions {
   readonly clientName?: string;
   /** Silence on a lane after which a PING is sent, in milliseconds; 0 = never. */
   readonly heartbeatMs: number;
-  readonly retry: ConnectRetryPolicy;
+  /** How the opening of connections is retried. */
+  readonly retry: RedisConfig["connectRetry"];
   /** What is connected to, for messages as long as no address is known. */
   readonly where?: string;
   /** Resolves the server's address; called for each attempt. Several addresses are tried in

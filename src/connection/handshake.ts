@@ -1,6 +1,6 @@
 import info from "ioredis/package.json" with { type: "json" };
+import type { RedisConfig } from "../config/mod.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Secret } from "../core/secret.ts";
 import { VERSION } from "../core/version.ts";
 import {
   type ByteChannel,
@@ -26,33 +26,20 @@ import {
 } from "./ioredis.ts";
 import { detectProtocol } from "./protocol_detection.ts";
 
-/** Protocol version: `auto` is 3 where the server supports it. */
-type ProtocolChoice = "auto" | 2 | 3;
-
-/**
- * Types of RESP3 replies: `legacy` gives them as RESP2 would, `resp3` gives maps as objects,
- * doubles as numbers and booleans as booleans.
- */
-type ReplyMapping = "legacy" | "resp3";
-
 /** What a client is connected with. */
-export interface ClientOptions {
+export interface ClientOptions extends Pick<RedisConfig, "db" | "keyPrefix"> {
   /** The open stream that it uses; it never gets another. */
   readonly stream: ConnectionStream;
   /** Name in CLIENT LIST; empty for none. */
   readonly connectionName: string;
-  /** Database number. */
-  readonly db: number;
-  /** Prefix of all keys. */
-  readonly keyPrefix: string;
   /** ACL user. */
   readonly username?: string | undefined;
   /** Password. */
   readonly password?: string | undefined;
-  /** Protocol version. Default `auto`. */
-  readonly protocol?: ProtocolChoice | undefined;
-  /** Types of RESP3 replies. Default `legacy`. */
-  readonly replyMapping?: ReplyMapping | undefined;
+  /** Protocol version: `auto`, the default, is 3 where the server supports it. */
+  readonly protocol?: RedisConfig["protocol"] | undefined;
+  /** Types of RESP3 replies: `legacy`, the default, gives them as RESP2 would. */
+  readonly replyMapping?: RedisConfig["replyMapping"] | undefined;
   /** The same object for all clients whose options are mostly alike: they share one. */
   readonly siblings?: object;
   /**
@@ -244,25 +231,14 @@ function send(redis: Redis, name: string, args: (string | number)[]): Promise<un
 }
 
 /** What sockets and handshakes of one database need. */
-export interface HandshakeOptions {
+export interface HandshakeOptions
+  extends
+    Pick<RedisConfig, "db" | "keyPrefix" | "replyLimits">,
+    Partial<Pick<RedisConfig, "password" | "protocol" | "replyMapping" | "username">> {
   /** Name of the database. */
   readonly database: string;
-  /** Database number. */
-  readonly db: number;
-  /** ACL user. */
-  readonly username?: string;
-  /** Password; read for each handshake. */
-  readonly password?: Secret;
-  /** Protocol version. Default `auto`. */
-  readonly protocol?: ProtocolChoice;
-  /** Types of RESP3 replies. Default `legacy`. */
-  readonly replyMapping?: ReplyMapping;
-  /** Prefix of all keys, put there by ioredis. */
-  readonly keyPrefix: string;
   /** Silence, in milliseconds, after which a connection that owes replies is dead. */
   readonly silenceLimitMs: number;
-  /** Limits of one reply. */
-  readonly replyLimits: ReplyLimits;
   /** TCP keepalive. */
   readonly keepalive?: KeepaliveTimes;
   /** Reads certificates and keys; called for each attempt, so that renewed files are used. */
@@ -293,7 +269,7 @@ let lastId = 0;
 const MAX_HEAD_BYTES = 512;
 
 /** The options to open a channel to an endpoint. */
-export async function channelOptions(
+async function channelOptions(
   { keepalive, tls }: Pick<HandshakeOptions, "keepalive" | "tls">,
   endpoint: Endpoint,
   signal: AbortSignal,
@@ -369,7 +345,7 @@ export async function shakeHands(
   endpoint: Endpoint,
   name: string,
   signal: AbortSignal,
-  protocol: ProtocolChoice = options.protocol ?? "auto",
+  protocol: RedisConfig["protocol"] = options.protocol ?? "auto",
 ): Promise<Link> {
   const { database, db, keyPrefix, replyMapping } = options;
   const credentials = await options.password?.credentials();

@@ -95,7 +95,7 @@ const INSPECTION_MS = 1000;
 const INSPECT_EVERY_MS = 1000;
 
 /** What was found out about a server whose connections end without a reply. */
-export interface Inspection {
+interface Inspection {
   readonly at: number;
   /** Why attempts fail, if the server says so. */
   readonly reason: Promise<Error | undefined>;

@@ -1,4 +1,10 @@
 import { Buffer } from "node:buffer";
+import { concat } from "./coalescer.ts";
+import {
+  type AppliedKeepalive,
+  applyKeepalive,
+  kernelKeepaliveEnded,
+} from "./keepalive.ts";
 import { systemClock } from "../core/clock.ts";
 import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type {
@@ -9,11 +15,6 @@ import type {
   TlsMaterial,
 } from "./channel.ts";
 import { ReadBudget } from "./fair_reading.ts";
-import {
-  type AppliedKeepalive,
-  kernelKeepaliveEnded,
-  setKernelKeepalive,
-} from "./keepalive.ts";
 
 /** Deno reports nothing about the TLS session of its own sockets. */
 const UNKNOWN_TLS: TlsSession = Object.freeze({
@@ -22,7 +23,7 @@ const UNKNOWN_TLS: TlsSession = Object.freeze({
   expiresAt: null,
 });
 
-/** Bytes read at once. */
+/** Bytes of one read. */
 const READ_SIZE = 64 * 1024;
 
 const encoder = new TextEncoder();
@@ -35,7 +36,7 @@ const READS_OUTLIVE_CLOSE = Deno.version.deno === "2.8.3";
 
 type Conn = Deno.TcpConn | Deno.TlsConn | Deno.UnixConn;
 
-/** A channel over the runtime's own sockets, for those who ask for it: no node:net. */
+/** A channel over the sockets of Deno, for `transport: deno`. */
 class DenoChannel implements ByteChannel {
   readonly lendsChunks = true;
   readonly keepalive: KeepaliveTier;
@@ -59,8 +60,7 @@ class DenoChannel implements ByteChannel {
     this.keepalive = tier;
     this.kernelKeepalive = kernel;
     this.tls = tls;
-    const { localAddr } = conn;
-    this.localPort = localAddr.transport === "tcp" ? localAddr.port : 0;
+    this.localPort = portOf(conn.localAddr) ?? 0;
   }
 
   get bufferedBytes(): number {
@@ -130,18 +130,11 @@ class DenoChannel implements ByteChannel {
     }
   }
 
-  /** All that waits as one write, so that a slow socket costs few system calls. */
+  /** Joins what is queued into one write, so that a slow socket needs few system calls. */
   #takeQueued(): Uint8Array {
     const queue = this.#queue;
     this.#queue = [];
-    if (queue.length === 1) return queue[0]!;
-    const joined = new Uint8Array(queue.reduce((sum, part) => sum + part.byteLength, 0));
-    let offset = 0;
-    for (const part of queue) {
-      joined.set(part, offset);
-      offset += part.byteLength;
-    }
-    return joined;
+    return queue.length === 1 ? queue[0]! : concat(queue);
   }
 
   #finish(error: Error | undefined): void {
@@ -160,7 +153,11 @@ class DenoChannel implements ByteChannel {
   }
 }
 
-/** Has the server end the pending read; one that hangs does not keep the process alive. */
+function portOf(address: Deno.Addr): number | undefined {
+  return address.transport === "tcp" ? address.port : undefined;
+}
+
+/** Lets the server end the pending read; a server that hangs does not keep the process alive. */
 function endReads(conn: Conn): void {
   conn.closeWrite().catch(() => {}); // The server has closed it already.
   conn.unref();
@@ -168,7 +165,7 @@ function endReads(conn: Conn): void {
 
 type TcpEndpoint = Extract<Endpoint, { kind: "tcp" }>;
 
-/** A socket that is open, and what keepalive the runtime gave it. */
+/** An open socket, and the keepalive that the runtime has set. */
 type Dialled = readonly [conn: Conn, tier: KeepaliveTier];
 
 async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialled> {
@@ -187,7 +184,7 @@ async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialle
   return [conn, tune(conn, options)];
 }
 
-/** What the runtime's TLS has no option for is refused, never left out. */
+/** Options that TLS of Deno does not have are refused, not ignored. */
 async function dialTls(
   { host, port }: TcpEndpoint,
   tls: TlsMaterial,
@@ -236,7 +233,7 @@ function unsupported(what: string): TypeError {
   return new TypeError(`Cannot ${what} with transport "deno": use transport "node"`);
 }
 
-/** Sets TCP_NODELAY and keepalive, as far as the runtime has a call for it. */
+/** Sets TCP_NODELAY and keepalive, as far as Deno can. */
 function tune(
   conn: Deno.TcpConn | Deno.TlsConn,
   { keepalive }: ChannelOptions,
@@ -247,27 +244,9 @@ function tune(
   return "on";
 }
 
-/** Sets what the runtime has no call for; last, as it is to be told of the socket's end. */
-function tuneByKernel(
-  { localAddr, remoteAddr }: Conn,
-  tier: KeepaliveTier,
-  { keepalive }: ChannelOptions,
-): AppliedKeepalive {
-  if (keepalive === undefined) return { tier, kernel: null };
-  if (localAddr.transport !== "tcp" || remoteAddr.transport !== "tcp") {
-    return { tier, kernel: null };
-  }
-  const ends = { localPort: localAddr.port, remotePort: remoteAddr.port };
-  const kernel = setKernelKeepalive(ends, keepalive);
-  return { tier: kernel === null ? tier : "full", kernel };
-}
-
 /**
- * Opens a channel over the runtime's own sockets.
+ * Opens a channel over the sockets of Deno.
  *
- * @param endpoint Where to connect.
- * @param options TLS, keepalive, signal.
- * @returns The open channel.
  * @throws {Error} The socket's error, or the signal's reason.
  */
 export async function openDenoChannel(
@@ -281,5 +260,8 @@ export async function openDenoChannel(
     options.signal.throwIfAborted();
   }
   const tls = options.tls === undefined ? null : UNKNOWN_TLS;
-  return new DenoChannel(conn, tuneByKernel(conn, tier, options), tls);
+  const ends = { localPort: portOf(conn.localAddr), remotePort: portOf(conn.remoteAddr) };
+  // Last: from here on the channel must release the C library when the socket closes.
+  const keepalive = applyKeepalive(ends, options.keepalive, tier);
+  return new DenoChannel(conn, keepalive, tls);
 }

@@ -1,143 +1,45 @@
 import { Buffer } from "node:buffer";
 import type { Clock } from "../core/clock.ts";
+import type { ChannelHandlers } from "./channel.ts";
 
-/** Bytes that are dealt with before the time is looked at: more than a read of a plain
- * socket brings. */
-const SLICE_BYTES = 128 * 1024;
-
-/** A socket that can be kept from bringing more. */
-export interface Pausable {
-  /** Brings nothing for now. */
-  pause(): unknown;
-  /** Goes on. */
-  resume(): unknown;
-}
-
-/**
- * Deals with the chunks of a socket in turns, and lets the socket rest in between. What it
- * brings at once may be too much for one turn: TLS of some runtimes collects megabytes
- * while the socket rests. So large chunks are cut, and the rest is held back.
- */
-export class FairReader {
-  readonly #socket: Pausable;
-  readonly #turn: ReadBudget;
-  /** Unset where nothing is held back. */
-  #held: Uint8Array[] | undefined;
-  #state: "reading" | "resting" | "over" = "reading";
-
-  /**
-   * Begins to read.
-   *
-   * @param socket The socket.
-   * @param turn Deals with the chunks, and says when others have theirs.
-   */
-  constructor(socket: Pausable, turn: ReadBudget) {
-    this.#socket = socket;
-    this.#turn = turn;
-  }
-
-  /**
-   * Takes a chunk that the socket has brought.
-   *
-   * @param chunk The chunk.
-   */
-  take(chunk: Uint8Array): void {
-    if (this.#state === "reading" && chunk.byteLength <= SLICE_BYTES) {
-      const over = this.#turn.take(chunk);
-      if (over !== undefined) this.#rest(over);
-      return;
-    }
-    const held = this.#held ??= [];
-    for (let at = 0; at < chunk.byteLength; at += SLICE_BYTES) {
-      // A copy: the bytes may be lent.
-      held.push(Buffer.from(chunk.subarray(at, at + SLICE_BYTES)));
-    }
-    if (this.#state === "reading") this.#deal();
-  }
-
-  /** The socket has closed: deals with what is held back, as nothing comes after it. */
-  end(): void {
-    this.#state = "over";
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const slice of held) void this.#turn.take(slice);
-  }
-
-  #deal(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const [i, slice] of held.entries()) {
-      const over = this.#turn.take(slice);
-      if (over === undefined) continue;
-      this.#held = held.slice(i + 1);
-      return this.#rest(over);
-    }
-  }
-
-  #rest(over: Promise<void>): void {
-    this.#state = "resting";
-    this.#socket.pause();
-    void over.then(() => {
-      if (this.#state !== "resting") return;
-      this.#state = "reading";
-      this.#deal();
-      // It may have to rest again.
-      if ((this.#state as string) === "reading") this.#socket.resume();
-    });
-  }
-}
-
-/** What a read brings that has filled its buffer: more is waiting. */
+/** Bytes of a read that has filled its buffer: more is waiting. */
 const FULL_BYTES = 64 * 1024;
-/** What a read brings at least while much is coming; what a full record of TLS brings. */
+/** Least bytes of a large read; also the bytes of a full TLS record. */
 const LARGE_BYTES = 16 * 1024;
-/** Longest time that one socket is read while nothing else is, in milliseconds. */
+/** Longest time that one socket is read while no other is, in milliseconds. */
 const MAX_TURN_MS = 60;
 
-/** What deals with the chunks of a socket. */
-export interface ChunkReceiver {
-  /** Bytes came. */
-  data(chunk: Uint8Array): void;
-}
-
 /**
- * When one socket has been read for long enough. The runtime reads on in a socket that
- * has more without a look at the others: beside a reply of a million elements no other
- * socket was read before that was whole. So whoever reads takes its chunks from here, and
- * stops where it is told to, until the event loop has gone round.
+ * Limits how long one socket is read without a pause. The runtime reads a socket that has
+ * more without a look at the others: beside a reply of a million elements no other socket
+ * was read before that reply was complete. So the reader passes its chunks here, and waits,
+ * where it is asked to, until the event loop has gone round.
  *
- * Small chunks cost a comparison, large ones a look at the clock, and the first of them a
- * timer that tells when the loop has gone round by itself. The replies to hundreds of small
+ * Small chunks cost a comparison, large ones a clock read, and the first of them a timer
+ * that tells when the loop has gone round by itself. The replies to hundreds of small
  * commands may come without a pause as well, but do not fill a buffer.
  */
 export class ReadBudget {
   readonly #clock: Clock;
-  readonly #receiver: ChunkReceiver;
-  /** What a read brings at least after which more is waiting. */
+  readonly #receiver: Pick<ChannelHandlers, "data">;
   readonly #fullBytes: number;
-  /** When the first large chunk came since others last had their turn; unset before it. */
+  /** When the first large chunk was read since others last had their turn. */
   #since: number | undefined;
 
   /**
-   * Begins with nothing read.
-   *
-   * @param clock Time.
-   * @param receiver What deals with each chunk.
-   * @param isSecure Whether the socket speaks TLS, which brings no more than a record at
-   * once.
+   * @param isSecure Whether the socket uses TLS, where a read returns a record at most.
    */
-  constructor(clock: Clock, receiver: ChunkReceiver, isSecure: boolean) {
+  constructor(
+    clock: Clock,
+    receiver: Pick<ChannelHandlers, "data">,
+    isSecure: boolean,
+  ) {
     this.#clock = clock;
     this.#receiver = receiver;
     this.#fullBytes = isSecure ? LARGE_BYTES : FULL_BYTES;
   }
 
-  /**
-   * Deals with a chunk that was read.
-   *
-   * @param chunk The chunk.
-   * @returns What to wait for before the next one is read; mostly nothing.
-   */
+  /** Passes a chunk on. Returns what to wait for before the next read; mostly nothing. */
   take(chunk: Uint8Array): Promise<void> | undefined {
     if (chunk.byteLength < LARGE_BYTES) {
       this.#receiver.data(chunk);
@@ -154,7 +56,77 @@ export class ReadBudget {
     this.#receiver.data(chunk);
     if (chunk.byteLength < this.#fullBytes) return undefined;
     if (this.#clock.now() - since < MAX_TURN_MS) return undefined;
-    // Not a timer that lets the process end: a socket that is not read lets it, too.
+    // This timer lets the process end; so does a socket that is not read.
     return new Promise((resolve) => this.#clock.afterPoll(resolve));
   }
 }
+
+/** Bytes that are processed between two looks at the time: more than a read of a plain
+ * socket returns. */
+const SLICE_BYTES = 128 * 1024;
+
+/**
+ * Passes the chunks of a node:net socket to a {@linkcode ReadBudget}, and pauses the socket
+ * while others have their turn. TLS of some runtimes collects megabytes while the socket is
+ * paused, so large chunks are cut into slices, and the rest is held back.
+ */
+export class FairReader {
+  readonly #socket: { pause(): unknown; resume(): unknown };
+  readonly #budget: ReadBudget;
+  /** Slices that are held back. */
+  #held: Uint8Array[] = NOTHING;
+  #state: "reading" | "paused" | "over" = "reading";
+
+  constructor(socket: { pause(): unknown; resume(): unknown }, budget: ReadBudget) {
+    this.#socket = socket;
+    this.#budget = budget;
+  }
+
+  /** Takes a chunk that the socket has read. */
+  take(chunk: Uint8Array): void {
+    if (this.#state === "reading" && chunk.byteLength <= SLICE_BYTES) {
+      const turn = this.#budget.take(chunk);
+      if (turn !== undefined) this.#pause(turn);
+      return;
+    }
+    if (this.#held === NOTHING) this.#held = [];
+    for (let at = 0; at < chunk.byteLength; at += SLICE_BYTES) {
+      // A copy: the memory of the chunk may be reused.
+      this.#held.push(Buffer.from(chunk.subarray(at, at + SLICE_BYTES)));
+    }
+    if (this.#state === "reading") this.#deliver();
+  }
+
+  /** The socket has closed: delivers what is held back. */
+  end(): void {
+    this.#state = "over";
+    for (const slice of this.#held) void this.#budget.take(slice);
+    this.#held = NOTHING;
+  }
+
+  #deliver(): void {
+    const held = this.#held;
+    this.#held = NOTHING;
+    for (const [i, slice] of held.entries()) {
+      const turn = this.#budget.take(slice);
+      if (turn === undefined) continue;
+      this.#held = held.slice(i + 1);
+      return this.#pause(turn);
+    }
+  }
+
+  #pause(turn: Promise<void>): void {
+    this.#state = "paused";
+    this.#socket.pause();
+    void turn.then(() => {
+      if (this.#state !== "paused") return;
+      this.#state = "reading";
+      this.#deliver();
+      // It may be paused again.
+      if ((this.#state as string) === "reading") this.#socket.resume();
+    });
+  }
+}
+
+/** Shared by all readers that hold nothing back; never added to. */
+const NOTHING: Uint8Array[] = [];

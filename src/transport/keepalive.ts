@@ -19,7 +19,7 @@ const SYMBOLS = {
 } as const;
 
 /** The ports of a socket's two ends; absent where it has none. */
-export interface SocketEnds {
+interface SocketEnds {
   /** Port of this end. */
   readonly localPort?: number;
   /** Port of the other end. */
@@ -32,11 +32,12 @@ type Libc = Library["symbols"];
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOL_SOCKET = 1;
-const SO_KEEPALIVE = 9;
 const IPPROTO_TCP = 6;
-const TCP_KEEPIDLE = 4;
-const TCP_KEEPINTVL = 5;
-const TCP_KEEPCNT = 6;
+/** Levels and names: SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT. */
+const OPTIONS = [[SOL_SOCKET, 9], [IPPROTO_TCP, 4], [IPPROTO_TCP, 5], [
+  IPPROTO_TCP,
+  6,
+]] as const;
 /** Room for a sockaddr_in6, 28 bytes. */
 const SOCKADDR_ROOM = 32;
 /** Descriptors looked at; a process with more gets the runtime's keepalive only. */
@@ -45,15 +46,15 @@ const MAX_DESCRIPTOR = 4096;
 const MAX_GAP = 512;
 
 /**
- * The C library, while somebody uses it: a socket that it has set is open, or one that was
- * will be opened again. To open it takes most of a millisecond, and the engine keeps what it
- * makes of a library's functions, for the first thousand of them: 600 bytes each.
+ * The C library while it is used: a socket that it has set is open, or will be opened
+ * again. Opening it takes most of a millisecond, and V8 keeps 600 bytes of it each time, for
+ * the first thousand times.
  */
 let library: Library | undefined;
-/** Sockets that were set and have not closed, and who keeps it beside them. */
+/** Number of open sockets that were set, and of other users. */
 let users = 0;
 
-/** Opens the C library; `undefined` where that is not granted or not there. */
+/** Opens the C library; `undefined` where it is not permitted or does not exist. */
 function openLibc(): Library | undefined {
   try {
     return Deno.build.os === "linux" &&
@@ -93,15 +94,14 @@ function findDescriptor(lib: Libc, localPort: number, remotePort: number): numbe
 }
 
 /**
- * Sets SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT of the socket of this
- * process that has the given ports, and asks the kernel what they are then.
+ * Sets keepalive of the socket of this process that has the given ports, and reads the
+ * values back from the kernel.
  *
- * @param ends Its two ends; looked at only where the kernel can be asked.
  * @param times The times; the kernel takes whole seconds, at least 1.
- * @returns What the kernel says when all four were set, else `null`. Unless it is `null`,
- * {@linkcode kernelKeepaliveEnded} has to be told when the socket has closed.
+ * @returns The kernel's values if all four were set, else `null`. Unless it is `null`, call
+ * {@linkcode kernelKeepaliveEnded} when the socket has closed.
  */
-export function setKernelKeepalive(
+function setKernelKeepalive(
   ends: SocketEnds,
   times: KeepaliveTimes,
 ): KernelKeepalive | null {
@@ -116,17 +116,17 @@ export function setKernelKeepalive(
   }
 }
 
-/** A socket that was set has closed; to be told once of each. */
+/** A socket whose keepalive was set has closed; to be called once for each. */
 export function kernelKeepaliveEnded(): void {
   users--;
   closeUnused();
 }
 
 /**
- * Keeps the C library open when no socket is, for who opens sockets again and again: when
- * all connections are cut, it would be closed, and opened for the next one.
+ * Keeps the C library open while no socket is: without this it would be closed when all
+ * connections are lost, and opened for the next one.
  *
- * @returns Ends it; to be called once.
+ * @returns Ends that; to be called once.
  */
 export function keepLibrary(): () => void {
   users++;
@@ -146,61 +146,46 @@ function setByPorts(
 ): KernelKeepalive | null {
   if (localPort === undefined || remotePort === undefined) return null;
   const fd = findDescriptor(lib, localPort, remotePort);
-  return fd >= 0 && setTimes(lib, fd, times) ? readTimes(lib, fd) : null;
-}
-
-function setTimes(lib: Libc, fd: number, times: KeepaliveTimes): boolean {
   const seconds = (ms: number) => Math.max(1, Math.round(ms / 1000));
-  const set = (level: number, option: number, value: number) =>
-    lib.setsockopt(fd, level, option, new Int32Array([value]), 4) === 0;
-  return set(SOL_SOCKET, SO_KEEPALIVE, 1) &&
-    set(IPPROTO_TCP, TCP_KEEPIDLE, seconds(times.idleMs)) &&
-    set(IPPROTO_TCP, TCP_KEEPINTVL, seconds(times.intervalMs)) &&
-    set(IPPROTO_TCP, TCP_KEEPCNT, times.count);
+  const wanted = [1, seconds(times.idleMs), seconds(times.intervalMs), times.count];
+  const areSet = fd >= 0 &&
+    OPTIONS.every(([level, option], i) =>
+      lib.setsockopt(fd, level, option, new Int32Array([wanted[i]!]), 4) === 0
+    );
+  return areSet ? readTimes(lib, fd) : null;
 }
 
 function readTimes(lib: Libc, fd: number): KernelKeepalive | null {
   const value = new Int32Array(1);
   const length = new Uint32Array(1);
-  let hasFailed = false;
-  const get = (level: number, option: number) => {
+  const found: number[] = [];
+  for (const [level, option] of OPTIONS) {
     length[0] = value.byteLength;
-    hasFailed ||= lib.getsockopt(fd, level, option, value, length) !== 0;
-    return value[0]!;
-  };
-  const read = {
-    isOn: get(SOL_SOCKET, SO_KEEPALIVE) !== 0,
-    idleSeconds: get(IPPROTO_TCP, TCP_KEEPIDLE),
-    intervalSeconds: get(IPPROTO_TCP, TCP_KEEPINTVL),
-    count: get(IPPROTO_TCP, TCP_KEEPCNT),
-  };
-  return hasFailed ? null : Object.freeze(read);
+    if (lib.getsockopt(fd, level, option, value, length) !== 0) return null;
+    found.push(value[0]!);
+  }
+  const [isOn, idleSeconds, intervalSeconds, count] = found as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return Object.freeze({ isOn: isOn !== 0, idleSeconds, intervalSeconds, count });
 }
 
-/** What of a node:net socket is needed here. */
-export interface KeepaliveSocket extends SocketEnds {
-  setKeepAlive(enable: boolean, initialDelayMs: number): unknown;
-}
-
-/** What keepalive a socket got, and what the kernel says of it if it could be asked. */
+/** Keepalive of a socket, and the values read back from the kernel. */
 export interface AppliedKeepalive {
-  /** What it got. */
   readonly tier: KeepaliveTier;
-  /** The kernel's values; `null` where it could not be asked. */
+  /** The kernel's values; `null` where they could not be read. */
   readonly kernel: KernelKeepalive | null;
 }
 
-/** Deno version from which node:net surely sets SO_KEEPALIVE and the idle time: 2.8.0
- * was seen not to, 2.8.3 and later to do so. */
+/** Deno version from which node:net sets SO_KEEPALIVE and the idle time: 2.8.0 was seen not
+ * to, 2.8.3 and later to do so. */
 const NODE_NET_SINCE = [2, 8, 3] as const;
 
-/**
- * Whether this runtime's node:net sets SO_KEEPALIVE: earlier ones took the call and
- * did nothing.
- *
- * @param version Version of Deno, such as `2.9.6`.
- * @returns `true` if `socket.setKeepAlive` works.
- */
+/** Whether `socket.setKeepAlive` of a Deno version such as `2.9.6` works: earlier ones
+ * accepted the call and did nothing. */
 export function nodeNetSetsKeepalive(version: string): boolean {
   const parts = version.split(".").map((part) => Number.parseInt(part));
   const differs = NODE_NET_SINCE.findIndex((since, i) => parts[i] !== since);
@@ -208,20 +193,17 @@ export function nodeNetSetsKeepalive(version: string): boolean {
 }
 
 /**
- * Sets TCP keepalive as far as runtime and permissions allow: all three times by
- * `setsockopt` where `--allow-ffi` is granted on Linux, else the runtime's own call.
+ * Sets the three times of TCP keepalive by `setsockopt` where `--allow-ffi` is granted on
+ * Linux.
  *
- * @param socket The socket.
- * @param times The times to set.
- * @returns What the socket got.
+ * @param times The times; `undefined` for no keepalive.
+ * @param fallback What the runtime's own call has set.
  */
 export function applyKeepalive(
-  socket: KeepaliveSocket,
-  times: KeepaliveTimes,
+  ends: SocketEnds,
+  times: KeepaliveTimes | undefined,
+  fallback: KeepaliveTier,
 ): AppliedKeepalive {
-  socket.setKeepAlive(true, times.idleMs);
-  const kernel = setKernelKeepalive(socket, times);
-  if (kernel !== null) return { tier: "full", kernel };
-  const tier = nodeNetSetsKeepalive(Deno.version.deno) ? "idle" : "heartbeat";
-  return { tier, kernel };
+  const kernel = times === undefined ? null : setKernelKeepalive(ends, times);
+  return { tier: kernel === null ? fallback : "full", kernel };
 }

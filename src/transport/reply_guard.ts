@@ -108,7 +108,7 @@ export class ReplyGuard {
   #phase: number = Phase.TYPE;
   #type = 0;
   readonly #line: ReplyLine;
-  #content: LineContent = "right";
+  #content: LineContent = "valid";
   #textBytes = 0;
   #bodyLeft = 0;
 
@@ -117,7 +117,7 @@ export class ReplyGuard {
   /** Made for the first push frame: most connections never get one. */
   #push = NO_PUSH;
   #inPush = false;
-  /** Whether the next byte tells if an element of a push frame is nil. */
+  /** Whether the next byte shows if an element of a push frame is nil. */
   #isUndecided = false;
 
   /** Bytes of the connection before the current chunk. */
@@ -312,17 +312,17 @@ export class ReplyGuard {
     }
   }
 
-  /** Judges an element of a push frame as far as its type byte tells what it is. */
+  /** Checks an element of a push frame as far as its type byte tells what it is. */
   #beginPushElement(type: number, i: number): void {
     this.#isUndecided = type === Type.BULK ||
       (type === Type.ARRAY && !this.#push.isNaming);
     if (this.#isUndecided) return;
-    // The name itself is judged when all of it is there.
+    // The name itself is checked when all of it is there.
     if (this.#push.isNaming && type === Type.STATUS) return;
     this.#addToPush(SHAPE_OF_TYPE.get(type) ?? "other", i);
   }
 
-  /** Judges an element of a push frame by the first byte of its length or count. */
+  /** Checks an element of a push frame by the first byte of its length or count. */
   #decidePushElement(byte: number, i: number): void {
     this.#isUndecided = false;
     if (byte === Byte.MINUS) this.#addToPush("nil", i);
@@ -369,7 +369,7 @@ export class ReplyGuard {
     return chunk.length;
   }
 
-  /** Judges a line at its CR: the parser acts on it then, not at its LF. */
+  /** Checks a line at its CR: the parser acts on it then, not at its LF. */
   #checkLine(i: number): void {
     const line = LINE_OF_TYPE[this.#type];
     this.#content = this.#line.finish();
@@ -409,7 +409,7 @@ export class ReplyGuard {
     } else this.#fitsReply(i + 2 + length);
   }
 
-  /** Goes on behind a line that was right; `i` is the index of its LF. */
+  /** Goes on behind a valid line; `i` is the index of its LF. */
   #endLine(i: number): void {
     const line = LINE_OF_TYPE[this.#type];
     const hasContent = line === Line.COUNT || line === Line.BULK_LENGTH;

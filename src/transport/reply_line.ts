@@ -19,13 +19,12 @@ const DOUBLE_START =
 /** The forms in which doubles come. */
 const DOUBLE = /^[+-]?(?:\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|inf|nan)$/;
 
-/** What a complete line turned out to be. */
+/** Result of reading a line. */
 export type LineContent =
-  /** What its type promises; a length or count stands in {@linkcode ReplyLine.value}. */
-  | "right"
+  /** Valid; a length or count is in {@linkcode ReplyLine.value}. */
+  | "valid"
   /** RESP2's null: `$-1` or `*-1`. */
   | "nil"
-  /** Neither. */
   | "malformed";
 
 /**
@@ -38,49 +37,32 @@ export class ReplyLine {
   #isShort = false;
   #isNumber = false;
   #short = "";
-  #value = 0;
+  /** The number of the digits; exact up to 15 of them. */
+  value = 0;
   /** Digits of a number, bytes of a short line. */
   #length = 0;
   #sign = 0;
 
-  /**
-   * Makes a reader.
-   *
-   * @param maxBigNumberDigits Most digits of a big number.
-   */
+  /** `maxBigNumberDigits` limits a big number. */
   constructor(maxBigNumberDigits: number) {
     this.#maxDigits = maxBigNumberDigits;
   }
 
-  /** The number that the digits say; exact up to 15 of them. */
-  get value(): number {
-    return this.#value;
-  }
-
-  /**
-   * Begins a line.
-   *
-   * @param type Its type byte.
-   */
+  /** Begins the line of a frame. */
   begin(type: number): void {
     this.#type = type;
     this.#isShort = LINE_OF_TYPE[type] === Line.SHORT;
     this.#isNumber = LINE_OF_TYPE[type] === Line.NUMBER;
     this.#short = "";
-    this.#value = this.#length = this.#sign = 0;
+    this.value = this.#length = this.#sign = 0;
   }
 
-  /**
-   * Takes a byte. Whatever the parser would trip over is refused here, at the byte, and
-   * not when the line ends: the parser does not wait for that either.
-   *
-   * @param byte The byte.
-   * @returns Whether it may stand there.
-   */
+  /** Adds a byte. Returns `false` if it is invalid there: the parser does not wait for the
+   * end of the line either. */
   add(byte: number): boolean {
     if (this.#isShort) return this.#addShort(byte);
     if (byte >= Byte.ZERO && byte < Byte.ZERO + 10) {
-      this.#value = this.#value * 10 + byte - Byte.ZERO;
+      this.value = this.value * 10 + byte - Byte.ZERO;
       if (this.#sign === Byte.MINUS && !this.#isNumber) return this.#isNil();
       return ++this.#length <= this.#mostDigits();
     }
@@ -90,20 +72,16 @@ export class ReplyLine {
     return byte === Byte.MINUS && (this.#type === Type.BULK || this.#type === Type.ARRAY);
   }
 
-  /**
-   * Judges the line when its end has come.
-   *
-   * @returns What it is.
-   */
+  /** Ends the line. */
   finish(): LineContent {
-    if (this.#isShort) return this.#isShortLine() ? "right" : "malformed";
+    if (this.#isShort) return this.#isShortLine() ? "valid" : "malformed";
     if (this.#length === 0) return "malformed";
-    return this.#sign === 0 || this.#isNumber ? "right" : "nil";
+    return this.#sign === 0 || this.#isNumber ? "valid" : "nil";
   }
 
-  /** Takes the only digit that a negative length or count may have: `-1` is null. */
+  /** Whether a negative length or count is `-1`, which is null. */
   #isNil(): boolean {
-    return ++this.#length === 1 && this.#value === 1;
+    return ++this.#length === 1 && this.value === 1;
   }
 
   #mostDigits(): number {
@@ -139,14 +117,13 @@ const MAX_FAST_DIGITS = 16;
 export const HEADER_ROOM = MAX_FAST_DIGITS + 4;
 
 /**
- * Steps over one plain frame that lies whole in a chunk: a bulk string, an integer, a
- * null or `+OK`. The hot path of the reply guard.
+ * Skips one plain frame that is complete in a chunk: a bulk string, an integer, a null or
+ * `+OK`. Hot path.
  *
  * @param chunk The chunk; at least {@linkcode HEADER_ROOM} bytes from `start` on.
  * @param start Index of the frame's type byte.
- * @param maxBulk Longest bulk string that is stepped over.
- * @returns Index of the byte behind the frame; 0 if it is no such frame, is not whole, or
- * has something wrong with it.
+ * @param maxBulk Longest bulk string that is skipped.
+ * @returns Index behind the frame; 0 if it is another frame, incomplete, or invalid.
  */
 export function skipCompleteFrame(
   chunk: Uint8Array,
