@@ -10,8 +10,6 @@ const DISTRUST_MS = 1000;
 interface ConnectThrottleOptions {
   /** Upper limit of the delay between two attempts, in milliseconds. */
   readonly maxMs?: number;
-  /** Called when the server is reached after an attempt had failed. */
-  readonly onReached?: () => void;
   /** Whether a failed attempt was answered, such as by a refusal of the credentials: then
    * the delay does not grow. Default: none was. */
   readonly isAnswer?: (error: unknown) => boolean;
@@ -28,17 +26,15 @@ interface Outage {
   readonly isUnreachable: boolean;
   /** When the next attempt may begin. */
   readonly nextAt: number;
-  /** Ends the waits for it. */
-  readonly over: AbortController;
 }
 
 /** Connections in a row that were closed before anything was answered on them. */
 interface ClosedEarly {
-  /** When the first one was cut. */
+  /** When the first one was closed. */
   readonly since: number;
   /** Least time between the starts of two attempts, in milliseconds. */
   readonly delayMs: number;
-  /** When the server is trusted again if none is cut. */
+  /** When the server counts as reached again, if no other is closed. */
   readonly until: number;
 }
 
@@ -56,9 +52,15 @@ export class ConnectThrottle {
   #lastStart = -Infinity;
   #queue: Promise<void> = Promise.resolve();
   #queued = 0;
+  #reached = new AbortController();
 
   constructor(options: ConnectThrottleOptions) {
     this.#options = options;
+  }
+
+  /** Aborted when the server is next reached after an attempt has failed. */
+  get reached(): AbortSignal {
+    return this.#reached.signal;
   }
 
   /** Whether the last attempt failed without an answer. */
@@ -121,24 +123,19 @@ export class ConnectThrottle {
       signal.throwIfAborted();
       const waitMs = this.#waitMs();
       if (waitMs <= 0) return;
-      const over = this.#outage?.over.signal;
-      const within = over === undefined ? signal : AbortSignal.any([signal, over]);
+      const within = AbortSignal.any([signal, this.reached]);
       try {
-        // Not a timer of the clock's: somebody waits for this, the process must live on.
+        // Timers of the clock let the process end; a caller waits for this one.
         await delay(Math.ceil(waitMs), { signal: within });
       } catch {
-        // Given up, or the server was reached: both are looked at anew.
+        // Aborted, or the server was reached: both are checked again.
       }
     }
   }
 
   #isTrusted(): boolean {
-    if (
-      this.#closedEarly !== undefined &&
-      this.#closedEarly.until <= this.#options.clock.now()
-    ) {
-      this.#closedEarly = undefined;
-    }
+    const { until = Infinity } = this.#closedEarly ?? {};
+    if (until <= this.#options.clock.now()) this.#closedEarly = undefined;
     return this.#outage === undefined && this.#closedEarly === undefined;
   }
 
@@ -160,7 +157,7 @@ export class ConnectThrottle {
       this.#end();
       return made;
     } catch (error) {
-      // What was given up says nothing of the server.
+      // An aborted attempt says nothing about the server.
       if (!signal.aborted) this.#failed(error, startedAt);
       throw error;
     }
@@ -175,15 +172,14 @@ export class ConnectThrottle {
       since,
       isUnreachable,
       nextAt: startedAt + this.#delay(clock.now() - since),
-      over: last?.over ?? new AbortController(),
     };
   }
 
   #end(): void {
-    const outage = this.#outage;
-    if (outage === undefined) return;
+    if (this.#outage === undefined) return;
     this.#outage = undefined;
-    outage.over.abort();
-    this.#options.onReached?.();
+    const reached = this.#reached;
+    this.#reached = new AbortController();
+    reached.abort();
   }
 }

@@ -68,9 +68,6 @@ const WITHOUT_HELLO_MS = 60_000;
 /** Pause before the address is resolved again, after a wrong server, in milliseconds. */
 const WRONG_SERVER_PAUSE_MS = 100;
 
-/** The address has changed, or the server was reached: what waits starts again. */
-class StartAgain extends Error {}
-
 /** A server that was connected to. */
 interface Reached {
   readonly link: Link;
@@ -93,8 +90,6 @@ export class Connector {
   #endpoint: string;
   /** Ends attempts, and the waits for them, when the address has changed. */
   #round = new AbortController();
-  /** Ends only the waits: the server was reached. */
-  #pause = new AbortController();
   /** The connection that a probe opened, for the next lane. */
   #probed: Connection | undefined;
   /** Whether the server was ever reached at its present address. */
@@ -110,11 +105,6 @@ export class Connector {
     this.#throttle = new ConnectThrottle({
       maxMs: retry.maxMs,
       isAnswer: (error) => FAILURE_KINDS[failureKind(error)].counts === "never",
-      onReached: () => {
-        const last = this.#pause;
-        this.#pause = new AbortController();
-        last.abort(new StartAgain("the server was reached"));
-      },
       clock,
     });
     this.#endpoint = where;
@@ -138,7 +128,7 @@ export class Connector {
     this.dropProbed();
     this.#throttle.reset();
     this.#wasReached = false;
-    last.abort(new StartAgain("the server is another one now"));
+    last.abort(new Error("the server is another one now"));
   }
 
   /** A working connection was lost; `hadAnswered` tells whether anything was answered on
@@ -193,7 +183,7 @@ export class Connector {
     const causes: Error[] = [];
     while (true) {
       const round = AbortSignal.any([signal, this.#round.signal]);
-      const wait = AbortSignal.any([round, this.#pause.signal]);
+      const wait = AbortSignal.any([round, this.#throttle.reached]);
       try {
         return await this.#retry(purpose, causes, round, wait);
       } catch (error) {

@@ -27,11 +27,7 @@ const IRREVERSIBLE: ReadonlySet<string> = new Set([
 ]);
 
 /** Also irreversible, but the connection still serves its present holder. */
-const SUBSCRIBES: ReadonlySet<string> = new Set([
-  "psubscribe",
-  "ssubscribe",
-  "subscribe",
-]);
+const SUBSCRIBES = /^[ps]?subscribe$/;
 
 /** Commands that make a change which another command undoes. */
 const MAKES: ReadonlyMap<string, Change> = new Map([
@@ -126,7 +122,7 @@ export class DirtyState {
     if (change !== undefined) {
       if (this.#changes === CLEAN) this.#changes = new Map();
       this.#changes.set(change, at);
-    } else if (SUBSCRIBES.has(lower)) this.#isSubscribed = true;
+    } else if (SUBSCRIBES.test(lower)) this.#isSubscribed = true;
     else if (IRREVERSIBLE.has(lower)) this.isPoisoned = true;
     // SCRIPT DEBUG takes the whole connection over.
     else if (lower === "script" && subcommand() === "debug") this.isPoisoned = true;

@@ -108,16 +108,10 @@ export interface PendingCommand extends Command {
   readonly command: Command;
 }
 
-/** The methods of a command by which it is settled. */
-interface Settleable {
-  readonly name: string;
-  resolve(reply: unknown): void;
-  reject(error: Error): void;
-  tracking?: CommandTracking;
-  succeed?(reply: unknown): void;
-  fail?(error: Error): void;
-  command?: unknown;
-}
+/** A command of ioredis that may be tracked. */
+type Trackable =
+  & Pick<Command, "name" | "reject" | "resolve">
+  & { -readonly [K in "command" | "fail" | "succeed" | "tracking"]?: PendingCommand[K] };
 
 /**
  * Notes that a command was answered.
@@ -188,7 +182,7 @@ export function track(
   owner: CommandOwner,
   timeoutMs: number,
 ): PendingCommand {
-  const open = command as unknown as Settleable;
+  const open = command as Trackable;
   const tracking = new CommandTracking(owner, timeoutMs);
   open.tracking = tracking;
   if (open.succeed === undefined) {
@@ -199,12 +193,12 @@ export function track(
 }
 
 /** Replaces what settles a command that ioredis made. */
-function takeOver(command: Settleable): void {
+function takeOver(command: Trackable): void {
   command.succeed = command.resolve;
   command.fail = command.reject;
-  if (command.command === undefined) command.command = command;
-  command.resolve = onReply as unknown as Settleable["resolve"];
-  command.reject = onFailure as unknown as Settleable["reject"];
+  command.command ??= command as PendingCommand;
+  command.resolve = onReply;
+  command.reject = onFailure;
 }
 
 /**

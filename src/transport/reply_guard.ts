@@ -65,14 +65,7 @@ const NO_PUSH = new PushFrame();
 const VERBATIM_PREFIX = 4;
 
 /** Commands that are answered by one confirmation for each channel, not by a reply. */
-const SUBSCRIBING: ReadonlySet<string> = new Set([
-  "subscribe",
-  "psubscribe",
-  "ssubscribe",
-  "unsubscribe",
-  "punsubscribe",
-  "sunsubscribe",
-]);
+const SUBSCRIBING = /^[ps]?(?:un)?subscribe$/;
 
 /** The server sent an invalid reply, or one that no command waits for. */
 export class InvalidReplyError extends Error {}
@@ -187,7 +180,7 @@ export class ReplyGuard {
     if (lower === "monitor") {
       this.#expected = Infinity;
       this.mode = "monitor";
-    } else if (SUBSCRIBING.has(lower)) {
+    } else if (SUBSCRIBING.test(lower)) {
       if (protocol !== 3) this.mode = "resp2-subscriber";
       // Without arguments UNSUBSCRIBE confirms every subscribed channel.
       this.#expectedConfirmations += args.length === 0 ? Infinity : args.length;
@@ -304,11 +297,8 @@ export class ReplyGuard {
       this.#frame = "message";
     } else this.#frame = "reply";
     if (!isAllowed(this.mode, type)) {
-      this.#refuse(
-        "type",
-        `${describeByte(type)} on a connection in ${this.mode} mode`,
-        i,
-      );
+      const found = describeByte(type);
+      this.#refuse("type", `${found} on a connection in ${this.mode} mode`, i);
     }
   }
 
@@ -337,11 +327,8 @@ export class ReplyGuard {
     if (this.#isNaming()) this.#push.addName(chunk, i, end);
     this.#textBytes += end - i;
     if (this.#textBytes > this.#limits.maxLineBytes) {
-      this.#refuse(
-        "line-length",
-        `a line of more than ${this.#limits.maxLineBytes} bytes`,
-        i,
-      );
+      const limit = this.#limits.maxLineBytes;
+      this.#refuse("line-length", `a line of more than ${limit} bytes`, i);
     } else if (cr !== -1) {
       this.#phase = Phase.LINE_FEED;
       if (this.#isNaming()) this.#addToPush("string", cr);
@@ -393,15 +380,12 @@ export class ReplyGuard {
     const { maxBulkBytes, maxLineBytes } = this.#limits;
     const isText = this.#type === Type.BLOB_ERROR || this.#nesting.isAtMapKey;
     if (length > maxBulkBytes) {
-      this.#refuse(
-        "bulk",
-        `a bulk string of ${length} bytes, the limit is ${maxBulkBytes}`,
-        i,
-      );
+      this.#overLimit("bulk", `a bulk string of ${length} bytes`, maxBulkBytes, i);
     } else if (isText && length > maxLineBytes) {
-      this.#refuse(
+      this.#overLimit(
         "line-length",
-        `an error or key of ${length} bytes, the limit is ${maxLineBytes}`,
+        `an error or key of ${length} bytes`,
+        maxLineBytes,
         i,
       );
     } else if (this.#type === Type.VERBATIM && length < VERBATIM_PREFIX) {
@@ -491,9 +475,10 @@ export class ReplyGuard {
     const { maxReplyBytes } = this.#limits;
     const bytes = this.#position + next - this.#replyStart;
     if (bytes <= maxReplyBytes) return true;
-    this.#refuse(
+    this.#overLimit(
       "reply-bytes",
-      `a reply of ${bytes} bytes or more, the limit is ${maxReplyBytes}`,
+      `a reply of ${bytes} bytes or more`,
+      maxReplyBytes,
       next,
     );
     return false;
@@ -501,6 +486,10 @@ export class ReplyGuard {
 
   #refuseIf(refusal: ReplyRefusal | undefined, i: number): void {
     if (refusal !== undefined) this.#refuse(refusal.rule, refusal.reason, i);
+  }
+
+  #overLimit(rule: ReplyRule, what: string, limit: number, i: number): void {
+    this.#refuse(rule, `${what}, the limit is ${limit}`, i);
   }
 
   #refuse(rule: ReplyRule, text: string, i: number): void {

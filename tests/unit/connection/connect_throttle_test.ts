@@ -44,7 +44,8 @@ Deno.test("ConnectThrottle.pass() lets all through while the server is reached",
 Deno.test("ConnectThrottle.pass() makes one attempt at a time after a failure, and lets all through once one succeeds", async () => {
   const clock = new FakeClock();
   let reached = 0;
-  const throttle = new ConnectThrottle({ clock, onReached: () => void reached++ });
+  const throttle = new ConnectThrottle({ clock });
+  throttle.reached.addEventListener("abort", () => reached++);
   await sicken(throttle);
   assertEquals([throttle.isUnreachable, throttle.isTrying], [true, false]);
   await clock.advance(1000);
