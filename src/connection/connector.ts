@@ -21,7 +21,7 @@ import {
 } from "./connect_failure.ts";
 import { ConnectThrottle } from "./connect_throttle.ts";
 import type { Connection } from "./connection.ts";
-import { type HandshakeOptions, type Link, shakeHands } from "./handshake.ts";
+import { type HandshakeOptions, type Link, performHandshake } from "./handshake.ts";
 import { startHeartbeat } from "./liveness.ts";
 import { isTlsMismatch, ServerInspector } from "./protocol_detection.ts";
 import { type LoadingProgress, waitUntilReady, whyNotServing } from "./readiness.ts";
@@ -360,7 +360,7 @@ export class Connector {
     };
     const silence = tls && clock.setTimer(onSilence, INSPECT_SILENCE_MS);
     try {
-      return await shakeHands(this.#options, endpoint, name, within, version);
+      return await performHandshake(this.#options, endpoint, name, within, version);
     } catch (error) {
       within.throwIfAborted();
       const isAtHello = error instanceof ClosedAtHello;
@@ -391,7 +391,7 @@ export class Connector {
     signal: AbortSignal,
   ): Promise<Link | undefined> {
     try {
-      const link = await shakeHands(this.#options, endpoint, name, signal, 2);
+      const link = await performHandshake(this.#options, endpoint, name, signal, 2);
       this.#withoutHelloUntil = this.#options.clock.now() + WITHOUT_HELLO_MS;
       return link;
     } catch {

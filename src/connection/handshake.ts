@@ -340,7 +340,7 @@ class HandshakeMonitor implements StreamHooks {
  * @throws {ClosedBeforeReply} If the server closed before it sent anything.
  * @throws {Error} What the server answered, or the socket's error.
  */
-export async function shakeHands(
+export async function performHandshake(
   options: HandshakeOptions,
   endpoint: Endpoint,
   name: string,

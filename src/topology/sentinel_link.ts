@@ -1,7 +1,7 @@
 import { deadline } from "@std/async/deadline";
 import { explainConnectFailure, isAuthFailure } from "../connection/connect_failure.ts";
 import type { Connection } from "../connection/connection.ts";
-import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
+import { type HandshakeOptions, performHandshake } from "../connection/handshake.ts";
 import { Command } from "../connection/ioredis.ts";
 import { type QueryResult, track } from "../connection/pending_command.ts";
 import {
@@ -83,7 +83,7 @@ export class SentinelLink {
     const name = `mooring:${options.database}:sentinel`;
     try {
       const endpoint = { kind: "tcp", ...address } as const;
-      const opening = shakeHands(options, endpoint, name, within);
+      const opening = performHandshake(options, endpoint, name, within);
       const link = await deadline(opening, timeoutMs, { signal });
       return new SentinelLink(link.connect(), timeoutMs, signal);
     } catch (error) {

@@ -198,7 +198,7 @@ async function dialTls(
     const conn = await Deno.connect({ hostname: host, port, signal });
     const tier = tune(conn, options);
     const secured = await Deno.startTls(conn, { hostname: serverName, ...caCerts });
-    return [await shakeHands(secured, signal), tier];
+    return [await completeHandshake(secured, signal), tier];
   }
   // Deno.startTls, which can tell the name from the host, takes no client certificate.
   if (serverName !== host) {
@@ -207,10 +207,10 @@ async function dialTls(
     );
   }
   const secured = await Deno.connectTls({ hostname: host, port, cert, key, ...caCerts });
-  return [await shakeHands(secured, signal), tune(secured, options)];
+  return [await completeHandshake(secured, signal), tune(secured, options)];
 }
 
-async function shakeHands(
+async function completeHandshake(
   conn: Deno.TlsConn,
   signal: AbortSignal,
 ): Promise<Deno.TlsConn> {

@@ -98,7 +98,7 @@ Deno.test("ReplyGuard.scan() passes and counts whatever a real server answers", 
   }
 });
 
-Deno.test("ReplyGuard.scan() tells a real server's push frames apart", async () => {
+Deno.test("ReplyGuard.scan() distinguishes the push frames of a real server", async () => {
   await using server = await RedisServer.start({
     config: { "enable-debug-command": "local" },
   });

@@ -43,7 +43,7 @@ for (const [kind, openChannel] of KINDS) {
     assertEquals([stream.writable, stream.destroyed], [false, true]);
   });
 
-  Deno.test(`client over a ${kind} channel is refused with the numbers when the server does not read`, async () => {
+  Deno.test(`client over a ${kind} channel is refused with the sizes when the server does not read`, async () => {
     await using server = await RedisServer.start();
     await using relay = await Relay.start({ to: server });
     const { host, port } = relay;

@@ -10,7 +10,7 @@ const LETTERS = ["a", "Z", "0", " ", "\r\n", "$", "\0", "\x7f", "\x80", "Ã©", "â
 /** Halves of a pair, which no UTF-8 has: three bytes each, of what stands for them. */
 const LONE = ["\ud83d", "\ude00"];
 
-Deno.test("commandText() writes what the library writes, for any text", () => {
+Deno.test("commandText() equals the text of ioredis, for any arguments", () => {
   let seed = 20261125;
   const below = (n: number) => {
     seed = (seed * 1103515245 + 12345) % 2 ** 31;
@@ -43,7 +43,7 @@ Deno.test("commandText() writes any number of arguments and any name", () => {
   }
 });
 
-Deno.test("commandText() writes names that are too many to be kept", () => {
+Deno.test("commandText() writes more names than are cached", () => {
   for (let i = 0; i < 3000; i++) {
     assertEquals(commandText(`name${i}`, ["k"]), libraryText(`name${i}`, ["k"]));
   }

@@ -4,7 +4,7 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
 import { waitFor } from "../../support/wait.ts";
 
-Deno.test("Connector begins anew when it is redirected, while it waits and later", async () => {
+Deno.test("Connector starts again when it is redirected, while it waits and later", async () => {
   let attempts = 0;
   const opener = new Connector({
     database: "main",

@@ -38,7 +38,7 @@ class FakeConnection implements HeartbeatTarget {
   }
 }
 
-Deno.test("startHeartbeat() asks after each interval of silence", async () => {
+Deno.test("startHeartbeat() sends a PING after each interval of silence", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
   startHeartbeat(connection, TIMES, clock);
@@ -46,7 +46,7 @@ Deno.test("startHeartbeat() asks after each interval of silence", async () => {
   assertEquals(connection.asked, [1000, 2000, 3000]);
 });
 
-Deno.test("startHeartbeat() does not ask while bytes come, nor with commands in flight", async () => {
+Deno.test("startHeartbeat() sends no PING while bytes are received, nor with commands in flight", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
   startHeartbeat(connection, TIMES, clock);
@@ -59,7 +59,7 @@ Deno.test("startHeartbeat() does not ask while bytes come, nor with commands in 
   assertEquals([connection.asked, connection.closed], [[], []]);
 });
 
-Deno.test("startHeartbeat() ends a connection that does not answer, and itself", async () => {
+Deno.test("startHeartbeat() closes a connection that does not answer, and stops", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
   connection.alive = false;
@@ -69,7 +69,7 @@ Deno.test("startHeartbeat() ends a connection that does not answer, and itself",
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("row 39: startHeartbeat() does not notice that the wall clock is set", async () => {
+Deno.test("startHeartbeat() ignores changes of the wall clock", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
   startHeartbeat(connection, TIMES, clock);
@@ -80,7 +80,7 @@ Deno.test("row 39: startHeartbeat() does not notice that the wall clock is set",
   assertEquals(connection.asked, [1000, 2000]);
 });
 
-Deno.test("startHeartbeat() asks once after a freeze, however long it was", async () => {
+Deno.test("startHeartbeat() sends one PING after a freeze of any length", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
   startHeartbeat(connection, TIMES, clock);

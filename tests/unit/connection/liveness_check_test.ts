@@ -7,13 +7,13 @@ function command(kind: string, settled = false): PendingCommand {
   return { tracking: { info: { class: kind }, settled } } as unknown as PendingCommand;
 }
 
-Deno.test("IdleDetector.needsCheck() says yes after a second of silence", () => {
+Deno.test("IdleDetector.needsCheck() is true after a second of silence", () => {
   const watch = new IdleDetector(new FakeClock());
   assertEquals(watch.needsCheck(999, 0), false);
   assertEquals(watch.needsCheck(1000, 0), true);
 });
 
-Deno.test("IdleDetector.needsCheck() says yes once when the wall clock jumps, either way", async () => {
+Deno.test("IdleDetector.needsCheck() is true once when the wall clock jumps, either way", async () => {
   const clock = new FakeClock();
   const watch = new IdleDetector(clock);
   await clock.advance(500);
@@ -26,7 +26,7 @@ Deno.test("IdleDetector.needsCheck() says yes once when the wall clock jumps, ei
   }
 });
 
-Deno.test("LivenessCheck.admits() passes reads until the first other command, then nothing", () => {
+Deno.test("LivenessCheck.admits() admits reads until the first other command, then nothing", () => {
   const doubt = new LivenessCheck(new FakeClock(), 100, () => {});
   const [read, write, late] = [command("read"), command("write"), command("read")];
   assertEquals([read, write, late].map((each) => doubt.admits(each)), [
@@ -37,19 +37,19 @@ Deno.test("LivenessCheck.admits() passes reads until the first other command, th
   assertEquals(doubt.end(), [write, late]);
 });
 
-Deno.test("LivenessCheck.admits() holds back what may block, though it reads", () => {
+Deno.test("LivenessCheck.admits() holds back a blocking command, even if it reads", () => {
   const doubt = new LivenessCheck(new FakeClock(), 100, () => {});
   assertEquals(doubt.admits(command("blocking")), false);
   doubt.end();
 });
 
-Deno.test("LivenessCheck.end() gives no command that has been settled", () => {
+Deno.test("LivenessCheck.end() returns no settled command", () => {
   const doubt = new LivenessCheck(new FakeClock(), 100, () => {});
   doubt.admits(command("write", true));
   assertEquals([doubt.held.length, doubt.end().length], [1, 0]);
 });
 
-Deno.test("LivenessCheck reports death once when its time is over, and not after end()", async () => {
+Deno.test("LivenessCheck reports a dead connection once when its time is over, and not after end()", async () => {
   const clock = new FakeClock();
   let deaths = 0;
   new LivenessCheck(clock, 100, () => deaths++);

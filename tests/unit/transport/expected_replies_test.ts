@@ -16,7 +16,7 @@ function refuses(replies: ReplyGuard, text: string, reason: string): void {
   assertThrows(() => replies.inspect(encoder.encode(text)), InvalidReplyError, reason);
 }
 
-Deno.test("ReplyGuard.inspect() lets as many replies pass as are owed", () => {
+Deno.test("ReplyGuard.inspect() passes as many replies as are expected", () => {
   const replies = check(3);
   replies.inspect(encoder.encode("+OK\r\n:1\r\n$3\r\nab"));
   replies.inspect(encoder.encode("c\r\n"));
@@ -28,7 +28,7 @@ Deno.test("ReplyGuard.inspect() refuses a surplus reply at its first byte", () =
   refuses(check(1), "+OK\r\n$", "no command is owed");
 });
 
-Deno.test("ReplyGuard.inspect() refuses what is no reply, owed or not", () => {
+Deno.test("ReplyGuard.inspect() refuses what is no reply, expected or not", () => {
   refuses(check(1), "@", "unknown type");
 });
 
@@ -41,19 +41,19 @@ Deno.test("ReplyGuard.inspect() refuses a confirmation unless one was asked for"
   refuses(replies, CONFIRMATION, "no SUBSCRIBE");
 });
 
-Deno.test("ReplyGuard.inspect() takes pushed messages that nobody waits for", () => {
+Deno.test("ReplyGuard.inspect() passes unsolicited push messages", () => {
   const message = ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n";
   check(0).inspect(encoder.encode(message));
 });
 
-Deno.test("ReplyGuard.inspect() takes any number of lines after MONITOR", () => {
+Deno.test("ReplyGuard.inspect() passes any number of lines after MONITOR", () => {
   const replies = check(0);
   replies.expectReply();
   replies.noteCommand("monitor", [], 3);
   replies.inspect(encoder.encode("+OK\r\n+one\r\n+two\r\n"));
 });
 
-Deno.test("ReplyGuard.noteCommand() knows messages of RESP2 from replies", () => {
+Deno.test("ReplyGuard.noteCommand() tells messages of RESP2 from replies", () => {
   const replies = check(0);
   replies.expectReply();
   replies.noteCommand("subscribe", ["c"], 2);

@@ -29,7 +29,7 @@ function bytes(kib: number, first = 0): Uint8Array {
   return new Uint8Array(kib * KIB).map((_, i) => first + Math.floor(i / SLICE));
 }
 
-Deno.test("FairReader.take() deals with a chunk at once where it takes no long time", () => {
+Deno.test("FairReader.take() delivers a chunk at once if that takes no long time", () => {
   const { log, reading } = setUp(1);
   reading.take(bytes(3));
   reading.take(bytes(128, 1));
@@ -47,7 +47,7 @@ Deno.test("FairReader.take() cuts a large chunk, and lets others have their turn
   assertEquals(log.slice(3), ["128", "128", "pause", "88", "3", "resume"]);
 });
 
-Deno.test("FairReader.end() deals with the rest of a socket that has closed, once", async () => {
+Deno.test("FairReader.end() delivers the rest of a closed socket, once", async () => {
   const { clock, log, reading } = setUp(60);
   reading.take(bytes(384));
   assertEquals(log, ["128", "pause"]);

@@ -16,7 +16,7 @@ function setUp(costMs: number, isSecure = false) {
   return { clock, turn, dealt: () => dealt };
 }
 
-Deno.test("ReadBudget.take() stops a socket that has been read for 60 ms while nothing else was", async () => {
+Deno.test("ReadBudget.take() pauses a socket that was read for 60 ms while no other was", async () => {
   const { turn, dealt } = setUp(4);
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 14; i++) assertEquals(turn.take(FULL), undefined);
@@ -27,7 +27,7 @@ Deno.test("ReadBudget.take() stops a socket that has been read for 60 ms while n
   assertEquals(dealt(), 45);
 });
 
-Deno.test("ReadBudget.take() stops nobody between whose chunks the event loop goes round", async () => {
+Deno.test("ReadBudget.take() pauses no socket between whose chunks the event loop goes round", async () => {
   const { turn, dealt } = setUp(59);
   for (let i = 0; i < 100; i++) {
     assertEquals(turn.take(FULL), undefined);
@@ -36,7 +36,7 @@ Deno.test("ReadBudget.take() stops nobody between whose chunks the event loop go
   assertEquals(dealt(), 100);
 });
 
-Deno.test("ReadBudget.take() never stops after a chunk that has not filled the buffer", () => {
+Deno.test("ReadBudget.take() never pauses after a chunk that has not filled the buffer", () => {
   const { turn, dealt } = setUp(100);
   const part = FULL.subarray(1);
   for (let i = 0; i < 10; i++) assertEquals(turn.take(part), undefined);
@@ -52,7 +52,7 @@ Deno.test("ReadBudget.take() counts large chunks between full ones", () => {
   assertEquals(turn.take(FULL) instanceof Promise, true);
 });
 
-Deno.test("ReadBudget.take() lets a socket go on only when the event loop went round", async () => {
+Deno.test("ReadBudget.take() continues only when the event loop went round", async () => {
   const clock = new FakeClock();
   const looked: (() => void)[] = [];
   clock.afterPoll = (fn) => void looked.push(fn);
@@ -66,7 +66,7 @@ Deno.test("ReadBudget.take() lets a socket go on only when the event loop went r
   assertEquals(goesOn, true);
 });
 
-Deno.test("ReadBudget.take() stops after a full record of TLS as after a full buffer", async () => {
+Deno.test("ReadBudget.take() pauses after a full TLS record as after a full buffer", async () => {
   const { turn } = setUp(20, true);
   const record = FULL.subarray(0, 16 * 1024);
   const part = record.subarray(1);

@@ -183,7 +183,7 @@ const HOSTILE: readonly (readonly [string, ReplyRule])[] = [
   ["*1\r\n".repeat(129), "depth"],
 ];
 
-Deno.test("ReplyGuard.scan() refuses what the parser stumbles over", () => {
+Deno.test("ReplyGuard.scan() refuses what would break the parser", () => {
   for (const [text, rule] of HOSTILE) {
     for (const pieces of [[bytes(text)], each(bytes(text)), [bytes(`+OK\r\n${text}`)]]) {
       const outcome = run(pieces);
@@ -192,7 +192,7 @@ Deno.test("ReplyGuard.scan() refuses what the parser stumbles over", () => {
   }
 });
 
-Deno.test("ReplyGuard.scan() says where and what, and stays refused", () => {
+Deno.test("ReplyGuard.scan() reports position and reason, and refuses all that follows", () => {
   const guard = new ReplyGuard();
   assertEquals(guard.scan(bytes("+OK\r\n")), 1);
   const found = guard.scan(bytes("+OK\r\n|1\r\n"));
@@ -219,7 +219,7 @@ Deno.test("ReplyGuard.scan() passes a 1,000,000-element array and a 512 MiB bulk
   assert(!guard.isPartial);
 });
 
-Deno.test("ReplyGuard.scan() holds each limit exactly", () => {
+Deno.test("ReplyGuard.scan() enforces each limit exactly", () => {
   const at = (limits: Partial<ReplyLimits>, text: string) =>
     [[bytes(text)], each(bytes(text))].map((pieces) => run(pieces, limits).rule);
   const nested = (n: number) => "*1\r\n".repeat(n) + ":1\r\n";
@@ -268,7 +268,7 @@ Deno.test("ReplyGuard.scan() refuses a line or reply that never ends", () => {
   assertEquals(endless.rule, "reply-bytes");
 });
 
-Deno.test("ReplyGuard in RESP2 pub/sub takes arrays for messages", () => {
+Deno.test("ReplyGuard in RESP2 pub/sub reads arrays as messages", () => {
   const text =
     `*3\r\n$9\r\nsubscribe\r\n${NEWS}:1\r\n*3\r\n$7\r\nmessage\r\n${NEWS}$2\r\nhi\r\n` +
     "*2\r\n$4\r\npong\r\n$0\r\n\r\n-ERR x\r\n";
@@ -289,7 +289,7 @@ Deno.test("ReplyGuard in RESP2 pub/sub takes arrays for messages", () => {
   }
 });
 
-Deno.test("ReplyGuard while monitoring takes status lines only", () => {
+Deno.test("ReplyGuard in monitor mode accepts status lines only", () => {
   const text = '+OK\r\n+1700000000.1 [0 127.0.0.1:1] "ping"\r\n-ERR x\r\n';
   assertEquals(run([bytes(text)], {}, "monitor").replies, 3);
   for (const bad of ["_\r\n", "$-1\r\n", ":1\r\n", "*0\r\n"]) {
@@ -297,7 +297,7 @@ Deno.test("ReplyGuard while monitoring takes status lines only", () => {
   }
 });
 
-Deno.test("ReplyGuard.scan() gives the same wherever the bytes are cut", () => {
+Deno.test("ReplyGuard.scan() has the same result wherever the bytes are cut", () => {
   const maker = new StreamMaker(seeded(4));
   for (let n = 0; n < 3000; n++) {
     const all = bytes(n % 2 === 0 ? maker.valid() : maker.mutated());
@@ -388,7 +388,7 @@ class Library {
   }
 }
 
-Deno.test("the parser takes whatever ReplyGuard.scan() passes, and counts the same", () => {
+Deno.test("the parser accepts whatever ReplyGuard.scan() passes, and counts the same", () => {
   const maker = new StreamMaker(seeded(28));
   const limits = { maxReplyElements: 10_000, maxBulkBytes: 1_000_000 };
   let passed = 0;
@@ -424,7 +424,7 @@ Deno.test("the parser takes whatever ReplyGuard.scan() passes, and counts the sa
   assert(refused > 3000, `only ${refused} streams were refused`);
 });
 
-Deno.test("the parser takes every byte up to the one that ReplyGuard.scan() refuses", () => {
+Deno.test("the parser accepts every byte up to the one that ReplyGuard.scan() refuses", () => {
   for (const [text, rule] of HOSTILE) {
     for (const replyMapping of ["legacy", "resp3"] as const) {
       const guard = new ReplyGuard();
@@ -441,7 +441,7 @@ Deno.test("the parser takes every byte up to the one that ReplyGuard.scan() refu
   }
 });
 
-Deno.test("the parser takes what ReplyGuard.scan() passes in its other modes", () => {
+Deno.test("the parser accepts what ReplyGuard.scan() passes in its other modes", () => {
   const maker = new StreamMaker(seeded(2));
   const limits = { maxReplyElements: 10_000 };
   const passed = { "resp2-subscriber": 0, monitor: 0 };
