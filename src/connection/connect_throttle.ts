@@ -108,7 +108,7 @@ export class ConnectThrottle {
     try {
       await before;
       await this.#turn(signal);
-      // Where the server was reached meanwhile, nobody waits for this attempt.
+      // If the server was reached meanwhile, the next attempt need not wait for this one.
       if (this.#isTrusted()) resolve();
       return await this.#make(attempt, signal);
     } finally {

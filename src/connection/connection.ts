@@ -37,19 +37,10 @@ export interface ConnectionObserver {
   troubled(kind: ConnectionFault): void;
 }
 
-/** What a connection is made of. */
-interface ConnectionParts {
-  /** Unique in the process. */
-  readonly id: number;
+/** What the connections of a database have in common. */
+export interface ConnectionOptions {
   /** Name of the database. */
   readonly database: string;
-  /** Its endpoint, formatted. */
-  readonly endpoint: string;
-  /** Its client, ready. */
-  readonly redis: Redis;
-  readonly stream: ConnectionStream;
-  /** Checks the replies, and counts those that are expected. */
-  readonly replies: ReplyGuard;
   /** Silence, in milliseconds, after which a connection that owes replies is dead. */
   readonly silenceLimitMs: number;
   readonly clock: Clock;
@@ -74,6 +65,8 @@ const OPEN: State = Object.freeze({ name: "open" });
 /** Shared by all connections without blocking commands. */
 const NO_BLOCKING: readonly number[] = Object.freeze([]);
 
+let lastId = 0;
+
 type EndListener = (reason: CloseReason, connection: Connection) => void;
 
 /** Shared by all connections without listeners. */
@@ -91,8 +84,10 @@ const NO_LISTENERS: readonly EndListener[] = [];
  * coalescer still held are never-sent, the others ambiguous.
  */
 export class Connection implements StreamHooks, DeadlineTarget, CommandConnection {
-  readonly id: number;
+  /** Unique in the process. */
+  readonly id: number = ++lastId;
   readonly database: string;
+  /** Its endpoint, formatted. */
   readonly endpoint: string;
   readonly redis: Redis;
   readonly stream: ConnectionStream;
@@ -126,20 +121,30 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
   /** Set while the connection may be dead: until bytes are received. */
   #check: LivenessCheck | undefined;
 
-  constructor(parts: ConnectionParts) {
-    this.id = parts.id;
-    this.database = parts.database;
-    this.endpoint = parts.endpoint;
-    this.redis = parts.redis;
-    this.stream = parts.stream;
-    this.#replies = parts.replies;
-    this.#replies.startCounting();
-    this.#idle = new IdleDetector(parts.clock);
-    this.#clock = parts.clock;
-    this.#observer = parts.observer;
-    this.#silenceLimitMs = parts.silenceLimitMs;
-    this.createdAt = this.lastReceivedAt = this.#lastReplyAt = parts.clock.now();
-    this.#deadlines = new DeadlineWatch(parts.clock, this);
+  /**
+   * Makes a connection of an open stream and a client that is ready.
+   *
+   * @param replies Checks the replies of the stream.
+   */
+  constructor(
+    { clock, database, observer, silenceLimitMs }: ConnectionOptions,
+    endpoint: string,
+    redis: Redis,
+    stream: ConnectionStream,
+    replies: ReplyGuard,
+  ) {
+    this.database = database;
+    this.endpoint = endpoint;
+    this.redis = redis;
+    this.stream = stream;
+    this.#replies = replies;
+    replies.startCounting();
+    this.#idle = new IdleDetector(clock);
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#silenceLimitMs = silenceLimitMs;
+    this.createdAt = this.lastReceivedAt = this.#lastReplyAt = clock.now();
+    this.#deadlines = new DeadlineWatch(clock, this);
   }
 
   /** Whether it can take commands. */

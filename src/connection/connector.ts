@@ -350,10 +350,10 @@ export class Connector {
     this.#endpoint = describeEndpoint(endpoint);
     const { clock, protocol = "auto", tls } = this.#options;
     const version = clock.now() < this.#withoutHelloUntil ? 2 : protocol;
-    const stop = new AbortController();
-    const within = AbortSignal.any([signal, stop.signal]);
     // A server without TLS may wait for the end of what it takes for a command: the attempt
     // is over if it answers without TLS.
+    const stop = new AbortController();
+    const within = tls === undefined ? signal : AbortSignal.any([signal, stop.signal]);
     const onSilence = async () => {
       const reason = await this.#inspector.inspect(endpoint).reason;
       if (reason !== undefined) stop.abort(reason);

@@ -40,7 +40,7 @@ interface Held {
   readonly failures: number;
 }
 
-/** The provider's last answer, until it is asked again. */
+/** The provider's last answer, until it is called again. */
 interface Fresh {
   readonly credentials: GivenCredentials;
   readonly dueAt: number;

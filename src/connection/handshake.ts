@@ -1,6 +1,5 @@
 import info from "ioredis/package.json" with { type: "json" };
 import type { RedisConfig } from "../config/mod.ts";
-import type { Clock } from "../core/clock.ts";
 import { VERSION } from "../core/version.ts";
 import {
   type ByteChannel,
@@ -14,7 +13,7 @@ import {
 import { InvalidReplyError, ReplyGuard } from "../transport/reply_guard.ts";
 import type { ReplyLimits } from "../transport/reply_types.ts";
 import { ConnectionStream, type StreamHooks } from "../transport/stream.ts";
-import { Connection, type ConnectionObserver } from "./connection.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { ClosedAtHello, ClosedBeforeReply, HandshakeRefused } from "./connect_failure.ts";
 import { openClient, shareOptions, writeCommand } from "./driver.ts";
 import {
@@ -233,12 +232,9 @@ function send(redis: Redis, name: string, args: (string | number)[]): Promise<un
 /** What sockets and handshakes of one database need. */
 export interface HandshakeOptions
   extends
+    ConnectionOptions,
     Pick<RedisConfig, "db" | "keyPrefix" | "replyLimits">,
     Partial<Pick<RedisConfig, "password" | "protocol" | "replyMapping" | "username">> {
-  /** Name of the database. */
-  readonly database: string;
-  /** Silence, in milliseconds, after which a connection that owes replies is dead. */
-  readonly silenceLimitMs: number;
   /** TCP keepalive. */
   readonly keepalive?: KeepaliveTimes;
   /** Reads certificates and keys; called for each attempt, so that renewed files are used. */
@@ -248,9 +244,6 @@ export interface HandshakeOptions
   readonly expiring?: (connection: Connection, expiresAt: number) => void;
   /** Opens a socket. */
   readonly openChannel: OpenChannel;
-  readonly clock: Clock;
-  /** Observes the connections. */
-  readonly observer: ConnectionObserver;
 }
 
 /** A client that is connected and authenticated; the server may still be loading. */
@@ -264,7 +257,6 @@ export interface Link {
   connect(): Connection;
 }
 
-let lastId = 0;
 /** Most bytes of the first reply that are kept. */
 const MAX_HEAD_BYTES = 512;
 
@@ -347,7 +339,7 @@ export async function performHandshake(
   signal: AbortSignal,
   protocol: RedisConfig["protocol"] = options.protocol ?? "auto",
 ): Promise<Link> {
-  const { database, db, keyPrefix, replyMapping } = options;
+  const { db, keyPrefix, replyMapping } = options;
   const credentials = await options.password?.credentials();
   const channel = await options.openChannel(
     endpoint,
@@ -387,18 +379,8 @@ export async function performHandshake(
     ended.throwIfAborted();
     // From here on the connection is its owner's to end.
     signal.removeEventListener("abort", abort);
-    const { silenceLimitMs, clock, observer } = options;
-    const connection = new Connection({
-      id: ++lastId,
-      database,
-      endpoint: describeEndpoint(endpoint),
-      redis,
-      stream,
-      replies,
-      silenceLimitMs,
-      clock,
-      observer,
-    });
+    const where = describeEndpoint(endpoint);
+    const connection = new Connection(options, where, redis, stream, replies);
     stream.handTo(connection);
     const { expiresAt = Infinity } = credentials ?? {};
     if (expiresAt < Infinity) options.expiring?.(connection, expiresAt);

@@ -258,7 +258,7 @@ export function settleFailed(command: PendingCommand, error: Error): void {
     // The promise follows this one from now on; `fail` informs the other listeners.
     const outcome = rejectAtCaller(reported);
     errorsInDelivery++;
-    // No listener of the promise: V8 finds who awaits it only where he is alone.
+    // No listener of the promise: V8 finds who awaits it only where there is one listener.
     void afterTurns(() => errorsInDelivery--);
     if (command.adopt === undefined) command.succeed(outcome);
     else command.adopt(outcome);
@@ -274,9 +274,9 @@ function isOfOneCommand(error: Error | undefined): boolean {
 }
 
 /**
- * Gives an error the stack of who awaits the command: where it is made, in the parser or
+ * Sets the stack of an error to that of the code that awaits the command: where it is made, in the parser or
  * in a timer, the stack has no caller. It costs nothing for commands that succeed: V8 finds
- * who awaits by the promises. Where nobody does, or others listen too (a signal is watched,
+ * that code by the promises. Where nothing awaits, or others listen too (a signal is watched,
  * a blocking command's connection), the stack is empty.
  */
 async function rejectAtCaller(error: Error): Promise<never> {

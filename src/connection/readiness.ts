@@ -35,7 +35,7 @@ interface ReadinessOptions {
 /** Shortest and longest time between two looks at a loading server. */
 const POLL_MIN_MS = 50;
 const POLL_MAX_MS = 200;
-/** Share of the server's own estimate after which it is looked at again. */
+/** Share of the server's own estimate after which it is asked again. */
 const ETA_SHARE = 0.5;
 /** The part of that time that is left to `retry`; the rest is paced by the estimate. */
 const RETRY_GAP_MS = 10;
@@ -128,7 +128,7 @@ export async function whyNotServing(
   } catch (error) {
     const kind = codeOf(error);
     if (NOT_READY.has(kind)) return kind;
-    // A user who may not PING, and a proxy that does not know it, is served all the same.
+    // Other commands work for a user who may not PING, and at a proxy that does not know it.
     if (isReplyError(error) && kind !== "NOAUTH") return undefined;
     throw error;
   }

@@ -55,7 +55,7 @@ export class Session implements ClientHandler, ConnectionUser {
   clientId: number | null | undefined;
   #identified = false;
 
-  /** Takes over what a connection's client sends; nobody else may send on it. */
+  /** Takes over what a connection's client sends; no other object may send on it. */
   constructor(connection: Connection, options: SessionOptions) {
     this.connection = connection;
     this.#options = options;
@@ -223,7 +223,7 @@ export class Session implements ClientHandler, ConnectionUser {
     const { owner, resetTimeoutMs } = this.#options;
     const { redis, inFlight } = this.connection;
     const command = new Command("monitor", [], { replyEncoding: "utf8" });
-    // Before anything is awaited: nobody else is to get the connection meanwhile.
+    // Before anything is awaited: no other holder may get the connection meanwhile.
     this.poison();
     // Only status lines are understood from then on: other replies must come before.
     if (inFlight > 0) await this.connection.ask(resetTimeoutMs, "ping");

@@ -97,7 +97,7 @@ class DenoChannel implements ByteChannel {
 
   async #read(handlers: ChannelHandlers): Promise<void> {
     const turn = new ReadBudget(systemClock, handlers, this.tls !== null);
-    // The client library's parser decodes text with methods of Buffer.
+    // The parser of ioredis decodes text with methods of Buffer.
     const bytes = Buffer.allocUnsafeSlow(READ_SIZE);
     try {
       while (this.#state !== "closed") {

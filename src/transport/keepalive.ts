@@ -40,7 +40,7 @@ const OPTIONS = [[SOL_SOCKET, 9], [IPPROTO_TCP, 4], [IPPROTO_TCP, 5], [
 ]] as const;
 /** Room for a sockaddr_in6, 28 bytes. */
 const SOCKADDR_ROOM = 32;
-/** Descriptors looked at; a process with more gets the runtime's keepalive only. */
+/** Descriptors that are tried; a process with more gets the runtime's keepalive only. */
 const MAX_DESCRIPTOR = 4096;
 /** Closed descriptors in a row after which the rest is taken to be closed too. */
 const MAX_GAP = 512;

@@ -28,7 +28,7 @@ const UNSUBSCRIBED: PushForm = {
 };
 
 /**
- * The frames whose elements the client library reads without a check that they exist. A
+ * The frames whose elements ioredis reads without a check that they exist. A
  * missing element, or one of another type, would be an uncaught exception.
  */
 const FORMS: ReadonlyMap<string, PushForm> = new Map([

@@ -71,7 +71,7 @@ const SUBSCRIBING = /^[ps]?(?:un)?subscribe$/;
 export class InvalidReplyError extends Error {}
 
 /**
- * Checks every chunk that a server sends before the client library's parser reads it.
+ * Checks every chunk that a server sends before the parser of ioredis reads it.
  * Refuses what would crash that parser, shift its replies, or exhaust the heap, and a reply
  * that no command waits for: it would settle another command.
  *
@@ -243,7 +243,7 @@ export class ReplyGuard {
     return i;
   }
 
-  /** Reads on in a frame of any kind, at least one byte; gives the next index. */
+  /** Reads on in a frame of any kind, at least one byte; returns the next index. */
   #scanPart(chunk: Uint8Array, i: number): number {
     switch (this.#phase) {
       case Phase.TYPE:
@@ -504,6 +504,6 @@ function isAllowed(mode: ReplyMode, type: number): boolean {
   if (mode === "monitor") {
     return LINE_OF_TYPE[type] === Line.TEXT || type === Type.PUSH;
   }
-  // To the client library these are arrays too, but RESP2 does not have them.
+  // To ioredis these are arrays too, but RESP2 does not have them.
   return mode === "replies" || (type !== Type.SET && type !== Type.MAP);
 }

@@ -1,6 +1,6 @@
 /** Bytes of the protocol (RESP2 and RESP3) that the reply guard looks at. */
 
-/** First bytes of the frames that the client library's parser knows. */
+/** First bytes of the frames that the parser of ioredis supports. */
 export const Type = {
   STATUS: 0x2b, // +
   ERROR: 0x2d, // -
@@ -78,7 +78,7 @@ export type ReplyRule =
   | "line"
   /** A line or bulk string that does not end in CR LF. */
   | "line-end"
-  /** A push frame, or RESP2 message, that the client library would stumble over. */
+  /** A push frame, or RESP2 message, that would break the parser of ioredis. */
   | "push"
   /** A map whose key is an aggregate. */
   | "map-key"

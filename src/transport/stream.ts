@@ -140,7 +140,7 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
     this.#error ??= error;
     this.#unsentAtEnd ??= this.#coalescer.drop();
     this.channel.destroy();
-    // Not left to the channel: who destroys a stream finds nothing in flight afterwards.
+    // Does not wait for the channel: after destroy() nothing is in flight.
     queueMicrotask(() => this.close(undefined));
   }
 
