@@ -45,8 +45,8 @@ class DenoChannel implements ByteChannel {
   readonly localPort: number;
   readonly #conn: Conn;
   #queue: Uint8Array[] = [];
-  #bufferedBytes = 0;
-  #bytesWritten = 0;
+  bufferedBytes = 0;
+  bytesWritten = 0;
   #writing = false;
   #state: "open" | "ending" | "closed" = "open";
   #handlers: ChannelHandlers | undefined;
@@ -63,14 +63,6 @@ class DenoChannel implements ByteChannel {
     this.localPort = portOf(conn.localAddr) ?? 0;
   }
 
-  get bufferedBytes(): number {
-    return this.#bufferedBytes;
-  }
-
-  get bytesWritten(): number {
-    return this.#bytesWritten;
-  }
-
   start(handlers: ChannelHandlers): void {
     this.#handlers = handlers;
     this.#read(handlers);
@@ -80,8 +72,8 @@ class DenoChannel implements ByteChannel {
     if (this.#state !== "open") return;
     const bytes = typeof data === "string" ? encoder.encode(data) : data;
     this.#queue.push(bytes);
-    this.#bufferedBytes += bytes.byteLength;
-    this.#bytesWritten += bytes.byteLength;
+    this.bufferedBytes += bytes.byteLength;
+    this.bytesWritten += bytes.byteLength;
     if (!this.#writing) this.#drainQueue();
   }
 
@@ -96,15 +88,15 @@ class DenoChannel implements ByteChannel {
   }
 
   async #read(handlers: ChannelHandlers): Promise<void> {
-    const turn = new ReadBudget(systemClock, handlers, this.tls !== null);
+    const budget = new ReadBudget(systemClock, handlers, this.tls !== null);
     // The parser of ioredis decodes text with methods of Buffer.
     const bytes = Buffer.allocUnsafeSlow(READ_SIZE);
     try {
       while (this.#state !== "closed") {
         const count = await this.#conn.read(bytes);
         if (count === null) break;
-        const over = turn.take(bytes.subarray(0, count));
-        if (over !== undefined) await over;
+        const turn = budget.take(bytes.subarray(0, count));
+        if (turn !== undefined) await turn;
       }
       this.#finish(undefined);
     } catch (error) {
@@ -116,11 +108,13 @@ class DenoChannel implements ByteChannel {
     this.#writing = true;
     try {
       while (this.#queue.length > 0) {
-        const bytes = this.#takeQueued();
+        // One write, so that a slow socket needs few system calls.
+        const bytes = this.#queue.length === 1 ? this.#queue[0]! : concat(this.#queue);
+        this.#queue = [];
         for (let sent = 0; sent < bytes.byteLength;) {
           sent += await this.#conn.write(bytes.subarray(sent));
         }
-        this.#bufferedBytes -= bytes.byteLength;
+        this.bufferedBytes -= bytes.byteLength;
       }
       this.#writing = false;
       if (this.#state === "ending") this.destroy();
@@ -130,19 +124,16 @@ class DenoChannel implements ByteChannel {
     }
   }
 
-  /** Joins what is queued into one write, so that a slow socket needs few system calls. */
-  #takeQueued(): Uint8Array {
-    const queue = this.#queue;
-    this.#queue = [];
-    return queue.length === 1 ? queue[0]! : concat(queue);
-  }
-
   #finish(error: Error | undefined): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#queue = [];
     try {
-      if (READS_OUTLIVE_CLOSE && this.tls === null) endReads(this.#conn);
+      if (READS_OUTLIVE_CLOSE && this.tls === null) {
+        // The server ends the read; one that hangs does not keep the process alive.
+        this.#conn.closeWrite().catch(() => {});
+        this.#conn.unref();
+      }
       this.#conn.close();
     } catch {
       // Closed by the runtime already.
@@ -156,14 +147,6 @@ class DenoChannel implements ByteChannel {
 function portOf(address: Deno.Addr): number | undefined {
   return address.transport === "tcp" ? address.port : undefined;
 }
-
-/** Lets the server end the pending read; a server that hangs does not keep the process alive. */
-function endReads(conn: Conn): void {
-  conn.closeWrite().catch(() => {}); // The server has closed it already.
-  conn.unref();
-}
-
-type TcpEndpoint = Extract<Endpoint, { kind: "tcp" }>;
 
 /** An open socket, and the keepalive that the runtime has set. */
 type Dialled = readonly [conn: Conn, tier: KeepaliveTier];
@@ -186,7 +169,7 @@ async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialle
 
 /** Options that TLS of Deno does not have are refused, not ignored. */
 async function dialTls(
-  { host, port }: TcpEndpoint,
+  { host, port }: Extract<Endpoint, { kind: "tcp" }>,
   tls: TlsMaterial,
   options: ChannelOptions,
 ): Promise<Dialled> {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { connect as connectTcp, type Socket } from "node:net";
-import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { systemClock } from "../core/clock.ts";
 import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type {
@@ -119,9 +119,9 @@ class NodeChannel implements ByteChannel, SocketOwner {
 
   start(handlers: ChannelHandlers): void {
     const socket = this.#socket;
-    const turn = new ReadBudget(systemClock, handlers, this.tls !== null);
+    const budget = new ReadBudget(systemClock, handlers, this.tls !== null);
     this.#handlers = handlers;
-    this.#reader = new FairReader(socket, turn);
+    this.#reader = new FairReader(socket, budget);
     socket.on("data", onData);
     socket.on("end", onEnd);
     if (socket.destroyed) queueMicrotask(() => this.closed());
@@ -166,25 +166,6 @@ class NodeChannel implements ByteChannel, SocketOwner {
   }
 }
 
-function tlsOptions(
-  host: string | undefined,
-  options: ChannelOptions,
-): ConnectionOptions {
-  const { ca, cert, key, serverName, verify } = options.tls!;
-  const isName = host !== undefined && !isAddress(host);
-  return {
-    ca,
-    cert,
-    key,
-    servername: serverName ?? (isName ? host : ""),
-    rejectUnauthorized: verify,
-  };
-}
-
-function isAddress(host: string): boolean {
-  return host.includes(":") || /^\d+(\.\d+){3}$/.test(host);
-}
-
 function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
   const target = endpoint.kind === "unix"
     ? { path: endpoint.path }
@@ -198,8 +179,11 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
     // Otherwise it reads as soon as it is open, before there is a channel.
     return socket.pause();
   }
-  const host = endpoint.kind === "tcp" ? endpoint.host : undefined;
-  return connectTls({ ...target, ...tlsOptions(host, options) });
+  const { ca, cert, key, serverName, verify } = options.tls;
+  const host = endpoint.kind === "tcp" ? endpoint.host : "";
+  const isAddress = host.includes(":") || /^\d+(\.\d+){3}$/.test(host);
+  const servername = serverName ?? (isAddress ? "" : host);
+  return connectTls({ ...target, ca, cert, key, servername, rejectUnauthorized: verify });
 }
 
 /**
