@@ -68,11 +68,9 @@ const WITHOUT_HELLO_MS = 60_000;
 /** Pause before the address is resolved again, after a wrong server, in milliseconds. */
 const WRONG_SERVER_PAUSE_MS = 100;
 
-/** A server that was connected to. */
+/** A server that was connected to, and why it is not ready, such as `LOADING`. */
 interface Reached {
   readonly link: Link;
-  readonly endpoint: Endpoint;
-  /** Why it is not ready, such as `LOADING`; `undefined` if it is. */
   readonly refusal: string | undefined;
 }
 
@@ -335,13 +333,13 @@ export class Connector {
     signal: AbortSignal,
   ): Promise<Reached> {
     const link = await this.#connect(endpoint, name, signal);
-    await this.#confirm(link, endpoint);
+    await this.#confirm(link);
     const refusal = await whyNotServing(() => link.redis.ping());
     if (refusal === undefined) await link.complete();
-    return { link, endpoint, refusal };
+    return { link, refusal };
   }
 
-  async #confirm({ redis }: Link, endpoint: Endpoint): Promise<void> {
+  async #confirm({ endpoint, redis }: Link): Promise<void> {
     await this.#options.confirm?.(endpoint, (command) => redis.call(command));
   }
 
@@ -401,7 +399,7 @@ export class Connector {
   }
 
   async #awaitReady(
-    { link, endpoint, refusal }: Reached,
+    { link, refusal }: Reached,
     signal: AbortSignal,
     underWay: AttemptUnderWay,
   ): Promise<void> {
@@ -419,7 +417,7 @@ export class Connector {
       signal: AbortSignal.any([signal, link.ended]),
     });
     // It may have lost its role meanwhile.
-    const completing = link.complete().then(() => this.#confirm(link, endpoint));
+    const completing = link.complete().then(() => this.#confirm(link));
     await deadline(completing, connectTimeoutMs, { signal });
   }
 }

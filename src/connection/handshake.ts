@@ -3,7 +3,6 @@ import type { RedisConfig } from "../config/mod.ts";
 import { VERSION } from "../core/version.ts";
 import {
   type ByteChannel,
-  type ChannelOptions,
   describeEndpoint,
   type Endpoint,
   type KeepaliveTimes,
@@ -248,6 +247,7 @@ export interface HandshakeOptions
 
 /** A client that is connected and authenticated; the server may still be loading. */
 export interface Link {
+  readonly endpoint: Endpoint;
   readonly redis: Redis;
   /** Aborted when its socket is gone. */
   readonly ended: AbortSignal;
@@ -260,19 +260,8 @@ export interface Link {
 /** Most bytes of the first reply that are kept. */
 const MAX_HEAD_BYTES = 512;
 
-/** The options to open a channel to an endpoint. */
-async function channelOptions(
-  { keepalive, tls }: Pick<HandshakeOptions, "keepalive" | "tls">,
-  endpoint: Endpoint,
-  signal: AbortSignal,
-): Promise<ChannelOptions> {
-  if (tls === undefined) return { signal, keepalive };
-  const material = await tls();
-  // The certificate is for the host name, whichever address was found for it.
-  const name = endpoint.kind === "tcp" ? endpoint.serverName : undefined;
-  const serverName = material.serverName ?? name;
-  return { signal, keepalive, tls: { ...material, serverName } };
-}
+/** First byte of an error reply. */
+const MINUS = 0x2d;
 
 /** Observes the stream until the handshake is over, to explain its failure. */
 class HandshakeMonitor implements StreamHooks {
@@ -290,9 +279,11 @@ class HandshakeMonitor implements StreamHooks {
   }
 
   inspect(chunk: Uint8Array): void {
-    const head = chunk.slice(0, MAX_HEAD_BYTES);
-    this.#head ??= head;
-    this.#errorReply ??= /^-([^\r\n]+)/.exec(new TextDecoder().decode(head))?.[1];
+    this.#head ??= chunk.slice(0, MAX_HEAD_BYTES);
+    if (chunk[0] === MINUS && this.#errorReply === undefined) {
+      const text = new TextDecoder().decode(chunk.subarray(1, MAX_HEAD_BYTES));
+      this.#errorReply = /^[^\r\n]+/.exec(text)?.[0];
+    }
     this.replies.inspect(chunk);
   }
 
@@ -341,10 +332,15 @@ export async function performHandshake(
 ): Promise<Link> {
   const { db, keyPrefix, replyMapping } = options;
   const credentials = await options.password?.credentials();
-  const channel = await options.openChannel(
-    endpoint,
-    await channelOptions(options, endpoint, signal),
-  );
+  const tls = await options.tls?.();
+  // The certificate is for the host name, whichever address was found for it.
+  const hostName = endpoint.kind === "tcp" ? endpoint.serverName : undefined;
+  const serverName = tls?.serverName ?? hostName;
+  const channel = await options.openChannel(endpoint, {
+    signal,
+    keepalive: options.keepalive,
+    tls: tls && { ...tls, serverName },
+  });
   const monitor = new HandshakeMonitor(channel, options.replyLimits);
   const { ended, replies, stream } = monitor;
   const abort = () => stream.destroy();
@@ -389,5 +385,5 @@ export async function performHandshake(
   const complete = async () => {
     await Promise.all(postponed.splice(0).map((resend) => resend()));
   };
-  return { redis, ended, complete, connect };
+  return { redis, endpoint, ended, complete, connect };
 }
