@@ -245,6 +245,7 @@ export async function openDenoChannel(
   const tls = options.tls === undefined ? null : UNKNOWN_TLS;
   const ends = { localPort: portOf(conn.localAddr), remotePort: portOf(conn.remoteAddr) };
   // Last: from here on the channel must release the C library when the socket closes.
-  const keepalive = applyKeepalive(ends, options.keepalive, tier);
+  const times = endpoint.kind === "unix" ? undefined : options.keepalive;
+  const keepalive = applyKeepalive(ends, times, tier);
   return new DenoChannel(conn, keepalive, tls);
 }

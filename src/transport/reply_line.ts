@@ -106,10 +106,10 @@ export class ReplyLine {
   }
 }
 
-/** Most digits of a length that are read here: what they say stays a small integer. */
+/** Most digits of a length that is read on the fast path: it stays a small integer. */
 const MAX_FAST_LENGTH_DIGITS = 9;
 
-/** Most digits of an integer that are read here; a time in microseconds has 16. */
+/** Most digits of an integer on the fast path; a time in microseconds has 16. */
 const MAX_FAST_DIGITS = 16;
 
 /** Bytes that must be left in a chunk for a header to be read without looking for its
