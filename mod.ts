@@ -73,7 +73,7 @@ export type {
   IORedis,
   IORedisCommand,
   IORedisPipeline,
-} from "./src/connection/library_types.ts";
+} from "./src/connection/ioredis.ts";
 
 export {
   AcquireTimeoutError,

@@ -1,4 +1,4 @@
-import type { Connection } from "../connection/connection.ts";
+import type { CommandConnection } from "../connection/pending_command.ts";
 import { type LoadingProgress, waitUntilReady } from "../connection/readiness.ts";
 import type { Clock } from "../core/clock.ts";
 
@@ -41,7 +41,7 @@ export class LoadingWatch {
    *
    * @param connection A connection to it.
    */
-  async notice(connection: Connection): Promise<void> {
+  async notice(connection: CommandConnection): Promise<void> {
     if (this.#watching) return;
     this.#watching = true;
     const { database, timeoutMs, answerTimeoutMs, progress, clock } = this.#options;
@@ -68,7 +68,7 @@ export class LoadingWatch {
 
 /** The reply, or the error reply as an exception. */
 async function ask(
-  connection: Connection,
+  connection: CommandConnection,
   timeoutMs: number,
   name: string,
 ): Promise<unknown> {

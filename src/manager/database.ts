@@ -22,7 +22,7 @@ import {
 } from "../commands/transaction.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Command } from "../connection/driver.ts";
+import type { Command } from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";

@@ -7,7 +7,7 @@ import type {
   TransactionTarget,
 } from "../commands/transaction.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
@@ -42,11 +42,11 @@ const AT_ONCE = Object.freeze({ retry: true, delayMs: 0, reresolve: false });
  * that has its key. */
 export function makeBlocking(
   { clock, config, dispatcher, retryPolicy, servers, statistics }: SharedParts,
-  timeoutOf: (command: TrackedCommand) => number,
+  timeoutOf: (command: PendingCommand) => number,
 ): BlockingCommands {
   const serverOf = new WeakMap<BlockingLease, ServerConnections>();
   const acquire = async (
-    command: TrackedCommand,
+    command: PendingCommand,
     signal: AbortSignal,
   ): Promise<BlockingLease> => {
     const { asking, ...target } = servers.targetOf(command);

@@ -1,11 +1,11 @@
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import { CircuitOpenError, type ConnectError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
-import type { RedisConfig } from "../config/mod.ts";
-import { makeBreaker } from "./parts.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { BreakerChange, CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import { makeBreaker } from "./parts.ts";
 
 /** Least time that callers are told to wait, in milliseconds: an attempt may be under way. */
 const LEAST_RETRY_AFTER_MS = 50;
@@ -68,7 +68,7 @@ export class BreakerGuard {
    * @param command The command.
    * @returns `true` if it may.
    */
-  admits(command: TrackedCommand): boolean {
+  admits(command: PendingCommand): boolean {
     const { tracking } = command;
     if (this.breaker.allows() || tracking.probe !== undefined) return true;
     tracking.probe = this.breaker.tryProbe();
@@ -81,7 +81,7 @@ export class BreakerGuard {
    *
    * @param command The command.
    */
-  refuse(command: TrackedCommand): void {
+  refuse(command: PendingCommand): void {
     command.tracking.owner.failed(command, this.openError(), "never-sent");
   }
 

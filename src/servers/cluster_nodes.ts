@@ -1,12 +1,12 @@
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import { addressText, type ClusterAddress } from "../topology/slot_map.ts";
 import {
   ServerConnections,
   type ServerContext,
   type ServerNumbers,
 } from "./server_connections.ts";
 import { pastOf, sumConnections, sumNumbers } from "./server_sums.ts";
-import { addressText, type ClusterAddress } from "../topology/slot_map.ts";
 
 /** What the nodes of a cluster need. */
 export interface ClusterNodesParts {
@@ -93,7 +93,7 @@ export class ClusterNodes {
   keepOnly(
     serving: readonly ClusterAddress[],
     isComplete: boolean,
-  ): TrackedCommand[] {
+  ): PendingCommand[] {
     const names = new Set(serving.map(addressText));
     this.#byAddress = new Map(
       serving.map((address) => [address, this.#nodeFor(address)]),
@@ -168,7 +168,7 @@ export class ClusterNodes {
   }
 
   /** Drains and closes a node; gives the commands that waited for it. */
-  #retire(node: ServerConnections): TrackedCommand[] {
+  #retire(node: ServerConnections): PendingCommand[] {
     const waiting = node.lanes.takeWaiting();
     node.health.stop();
     const over = node.close(this.#parts.context.config.commandTimeoutMs);

@@ -1,7 +1,7 @@
 import { isAsking, makeAsking } from "../commands/asking.ts";
 import type { CommandSink } from "../commands/dispatcher.ts";
-import { isReplyError } from "../connection/driver.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import { isReplyError } from "../connection/ioredis.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   CommandRefusedError,
@@ -50,7 +50,7 @@ export class ClusterRouter implements CommandSink {
   readonly #options: ClusterRouterOptions;
   readonly #waiting: CommandQueue;
   /** Redirects that a command has followed; most have none. */
-  readonly #followed = new WeakMap<TrackedCommand, number>();
+  readonly #followed = new WeakMap<PendingCommand, number>();
   #turn = 0;
   #drained: (() => void) | undefined;
   #closed = false;
@@ -78,7 +78,7 @@ export class ClusterRouter implements CommandSink {
    *
    * @param command The command.
    */
-  submit(command: TrackedCommand): void {
+  submit(command: PendingCommand): void {
     const slot = commandSlot(command);
     const advice = slot === undefined ? oneNodeAdvice(command.name) : undefined;
     if (advice !== undefined) return this.#refuse([command], command.name, advice);
@@ -92,7 +92,7 @@ export class ClusterRouter implements CommandSink {
    *
    * @param commands The commands.
    */
-  submitBatch(commands: readonly TrackedCommand[]): void {
+  submitBatch(commands: readonly PendingCommand[]): void {
     const parts = partsOf(commands);
     for (const { commands: [command], crossSlot, slot } of parts) {
       if (crossSlot !== undefined) {
@@ -110,7 +110,7 @@ export class ClusterRouter implements CommandSink {
    *
    * @param commands The commands.
    */
-  resend(commands: readonly TrackedCommand[]): void {
+  resend(commands: readonly PendingCommand[]): void {
     const own = commands.filter((command) => !isAsking(command));
     if (own.length === 0) return;
     if (this.#options.directory.isKnown) this.#send(partsOf(own));
@@ -158,7 +158,7 @@ export class ClusterRouter implements CommandSink {
    * @param error The error.
    * @returns Whether it was sent; `false` if the error says no such thing, or not again.
    */
-  redirect(command: TrackedCommand, error: Error): boolean {
+  redirect(command: PendingCommand, error: Error): boolean {
     const redirect = this.follow(command, error);
     if (redirect === undefined) return false;
     const { tracking } = command;
@@ -181,7 +181,7 @@ export class ClusterRouter implements CommandSink {
    * @param error The error.
    * @returns The redirect; `undefined` if it is none, or is not followed.
    */
-  follow(command: TrackedCommand, error: Error): Redirect | undefined {
+  follow(command: PendingCommand, error: Error): Redirect | undefined {
     const { statistics, clock } = this.#options;
     const redirect = this.learn(command, error);
     const { info, startedAt, timeoutMs } = command.tracking;
@@ -205,7 +205,7 @@ export class ClusterRouter implements CommandSink {
    * @param error The error.
    * @returns The redirect, if it is one.
    */
-  learn(command: TrackedCommand, error: Error): Redirect | undefined {
+  learn(command: PendingCommand, error: Error): Redirect | undefined {
     const { connection } = command.tracking;
     if (connection === undefined || !isReplyError(error)) return undefined;
     const redirect = parseRedirect(error.message, hostOf(connection.endpoint));
@@ -239,8 +239,8 @@ export class ClusterRouter implements CommandSink {
   }
 
   /** Each part to its node; what goes to one node goes together. */
-  #send(parts: readonly BatchPart<TrackedCommand>[]): void {
-    const byNode = new Map<ServerConnections, TrackedCommand[]>();
+  #send(parts: readonly BatchPart<PendingCommand>[]): void {
+    const byNode = new Map<ServerConnections, PendingCommand[]>();
     for (const { commands, slot } of parts) {
       const [first] = byNode.keys();
       const node = slot === undefined && first !== undefined ? first : this.nodeOf(slot);
@@ -263,7 +263,7 @@ export class ClusterRouter implements CommandSink {
       nodes.find(({ breaker }) => breaker.allows()) ?? nodes[0]!;
   }
 
-  #wait(commands: readonly TrackedCommand[]): void {
+  #wait(commands: readonly PendingCommand[]): void {
     const { database, directory, maxWaiting } = this.#options;
     const { size } = this.#waiting;
     if (this.#closed) {
@@ -286,7 +286,7 @@ export class ClusterRouter implements CommandSink {
     directory.requestForWaiting();
   }
 
-  #withdraw(command: TrackedCommand): void {
+  #withdraw(command: PendingCommand): void {
     const { clock, database, unreachable } = this.#options;
     this.#failAll(
       [command],
@@ -295,7 +295,7 @@ export class ClusterRouter implements CommandSink {
     this.commandFinished();
   }
 
-  #refuse(commands: readonly TrackedCommand[], name: string, advice: string): void {
+  #refuse(commands: readonly PendingCommand[], name: string, advice: string): void {
     const { database } = this.#options;
     const where = name.toLowerCase() === "multi"
       ? "one node of the cluster"
@@ -303,7 +303,7 @@ export class ClusterRouter implements CommandSink {
     this.#failAll(commands, new CommandRefusedError(database, name, advice, where));
   }
 
-  #failAll(commands: readonly TrackedCommand[], error: Error): void {
+  #failAll(commands: readonly PendingCommand[], error: Error): void {
     for (const command of commands) {
       command.tracking.owner.failed(command, error, "never-sent");
     }

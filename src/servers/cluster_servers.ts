@@ -1,32 +1,32 @@
-import { ClusterHealth } from "./cluster_health.ts";
-import { ClusterNodes } from "./cluster_nodes.ts";
-import { ClusterRouter } from "./cluster_router.ts";
-import { type ClusterView, surveyCluster } from "./cluster_survey.ts";
 import type { CommandGate } from "../commands/dispatcher.ts";
-import type { Connection } from "../connection/connection.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { CommandConnection } from "../connection/pending_command.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Timer } from "../core/clock.ts";
 import {
   AcquireTimeoutError,
   ConnectError,
   ManagerClosedError,
 } from "../core/errors/mod.ts";
-import { backoffMs } from "../resilience/backoff.ts";
-import type { PooledConnection } from "./pool.ts";
-import type { OpenConnection } from "../pool/types.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
+import type { OpenConnection } from "../pool/types.ts";
+import { backoffMs } from "../resilience/backoff.ts";
+import { ClusterDirectory } from "../topology/cluster_directory.ts";
+import { commandSlot } from "../topology/command_slot.ts";
+import { SLOTS } from "../topology/key_slot.ts";
+import type { Redirect } from "../topology/redirect.ts";
+import { addressText } from "../topology/slot_map.ts";
+import { ClusterHealth } from "./cluster_health.ts";
+import { ClusterNodes } from "./cluster_nodes.ts";
+import { ClusterRouter } from "./cluster_router.ts";
+import { type ClusterView, surveyCluster } from "./cluster_survey.ts";
+import type { PooledConnection } from "./pool.ts";
 import type {
   ServerConnections,
   ServerContext,
   ServerNumbers,
 } from "./server_connections.ts";
 import type { LeaseTarget, LeaseWait, Servers } from "./servers.ts";
-import { ClusterDirectory } from "../topology/cluster_directory.ts";
-import { commandSlot } from "../topology/command_slot.ts";
-import { SLOTS } from "../topology/key_slot.ts";
-import type { Redirect } from "../topology/redirect.ts";
-import { addressText } from "../topology/slot_map.ts";
 
 /** Each node has its own circuit breaker: of the whole there is none. */
 const OPEN_GATE: CommandGate = {
@@ -49,7 +49,7 @@ export class ClusterServers implements Servers {
   readonly #directory: ClusterDirectory;
   readonly #nodes: ClusterNodes;
   /** Nodes that commands were redirected to which are not over. */
-  readonly #asked = new WeakMap<TrackedCommand, Redirect>();
+  readonly #asked = new WeakMap<PendingCommand, Redirect>();
   /** Why the cluster as a whole did not serve when it was asked last. */
   #failure: Error | undefined;
   /** How often it was found not to serve, in a row. */
@@ -112,7 +112,7 @@ export class ClusterServers implements Servers {
     return this.#serving[0]?.openError() ?? new ManagerClosedError(this.#name);
   }
 
-  redirect(command: TrackedCommand, error: Error): boolean {
+  redirect(command: PendingCommand, error: Error): boolean {
     return this.sink.redirect(command, error);
   }
 
@@ -120,18 +120,18 @@ export class ClusterServers implements Servers {
     if (kind === "moved") this.#directory.moved(slot, node);
   }
 
-  learn(command: TrackedCommand, error: Error): void {
+  learn(command: PendingCommand, error: Error): void {
     this.sink.learn(command, error);
   }
 
-  redirectLease(command: TrackedCommand, error: Error): LeaseTarget | undefined {
+  redirectLease(command: PendingCommand, error: Error): LeaseTarget | undefined {
     const redirect = this.sink.follow(command, error);
     if (redirect === undefined) return undefined;
     this.#asked.set(command, redirect);
     return { node: redirect.node };
   }
 
-  targetOf(command: TrackedCommand): LeaseTarget & { asking: boolean } {
+  targetOf(command: PendingCommand): LeaseTarget & { asking: boolean } {
     const redirect = this.#asked.get(command);
     // Only the next attempt goes there.
     this.#asked.delete(command);
@@ -177,11 +177,11 @@ export class ClusterServers implements Servers {
     this.#directory.request();
   }
 
-  notReady(connection: Connection): void {
+  notReady(connection: CommandConnection): void {
     this.#nodes.named(connection.endpoint)?.health.notReady(connection);
   }
 
-  transactionRefused(connection: Connection): void {
+  transactionRefused(connection: CommandConnection): void {
     this.#nodes.named(connection.endpoint)?.lanes.transactionRefused();
   }
 

@@ -1,4 +1,5 @@
-import type { CloseReason, Connection } from "../connection/connection.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { CloseReason } from "../connection/pending_command.ts";
 import type { Emit } from "../core/events.ts";
 import type { Traffic } from "../observability/traffic.ts";
 

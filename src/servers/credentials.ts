@@ -56,7 +56,7 @@ export function makeCredentialRenewal(
       parts.pool().evict(isIt, false, "max_lifetime");
       // If somebody has it, he keeps it: nobody has it after him.
       parts.pool().connections()
-        .find((open) => isIt(open.connection))?.connection.session?.spoil();
+        .find((open) => isIt(open.connection))?.connection.session?.poison();
     },
     warn: (message) => emit("warning", { database, message }),
     clock,

@@ -1,16 +1,17 @@
+import type { RedisConfig } from "../config/mod.ts";
+import type { CommandConnection } from "../connection/pending_command.ts";
+import type { QueryResult } from "../connection/pending_command.ts";
+import type { LoadingProgress } from "../connection/readiness.ts";
 import type { Clock } from "../core/clock.ts";
 import type { ConnectError } from "../core/errors/mod.ts";
 import { describeNoConnection } from "../core/errors/no_connection.ts";
 import type { Emit } from "../core/events.ts";
 import { ConnectionState } from "../core/states.ts";
-import type { RedisConfig } from "../config/mod.ts";
-import type { Answer, Connection } from "../connection/connection.ts";
-import type { LoadingProgress } from "../connection/readiness.ts";
+import { FailureWindow } from "../health/failure_window.ts";
 import { judgeHealth } from "../health/health.ts";
 import { LoadingWatch } from "../health/loading_watch.ts";
 import { HealthMonitor } from "../health/monitor.ts";
 import { RecoveryProbe } from "../health/recovery_probe.ts";
-import { FailureWindow } from "../health/failure_window.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import { maskSecrets } from "../observability/log_text.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
@@ -155,7 +156,7 @@ export class HealthRecord {
    *
    * @param connection The connection that it said so on.
    */
-  notReady(connection: Connection): void {
+  notReady(connection: CommandConnection): void {
     this.#loadingWatch.notice(connection);
   }
 
@@ -175,7 +176,7 @@ export class HealthRecord {
    * @param answer The answer.
    * @returns `true` if it does.
    */
-  serves(connection: Connection, answer: Answer): boolean {
+  serves(connection: CommandConnection, answer: QueryResult): boolean {
     if (!("error" in answer)) return true;
     const { code, rule } = classifyReplyError(answer.error.message);
     if (rule.kind !== "loading") return true;

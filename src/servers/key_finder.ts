@@ -1,6 +1,10 @@
 import { delay } from "@std/async/delay";
-import { Command, isReplyError } from "../connection/driver.ts";
-import { settleFailed, track, type TrackedCommand } from "../connection/tracked.ts";
+import { Command, isReplyError } from "../connection/ioredis.ts";
+import {
+  type PendingCommand,
+  settleFailed,
+  track,
+} from "../connection/pending_command.ts";
 import { ConnectionLostError } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import { FOREIGN_COMMANDS, type KeyPlaces } from "../resilience/foreign_commands.ts";
@@ -9,7 +13,7 @@ import { classifyReplyError } from "../resilience/reply_errors.ts";
 /** What a finder needs. */
 export interface KeyFinderOptions {
   /** Sends a question to any server of the database. */
-  readonly send: (question: TrackedCommand) => void;
+  readonly send: (question: PendingCommand) => void;
   /** How long an answer may take, in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -128,7 +132,7 @@ export class KeyFinder {
     const question = new Command("command", args as string[], { replyEncoding: "utf8" });
     const owner = {
       replied: () => {},
-      failed: (command: TrackedCommand, error: Error) => settleFailed(command, error),
+      failed: (command: PendingCommand, error: Error) => settleFailed(command, error),
     };
     const tracked = track(question, owner, this.#options.timeoutMs);
     tracked.promise.then(resolve, reject);

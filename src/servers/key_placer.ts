@@ -1,5 +1,5 @@
-import { isPlaced, placeKeys } from "../connection/command_keys.ts";
-import type { Command } from "../connection/driver.ts";
+import { isPlaced, placeKeys } from "../connection/command_arguments.ts";
+import type { Command } from "../connection/ioredis.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import type { KeyPlaces } from "../resilience/foreign_commands.ts";

@@ -1,5 +1,5 @@
 import type { CommandSink } from "../commands/dispatcher.ts";
-import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
+import { type PendingCommand, spentOn } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandTimeoutError, OverloadedError } from "../core/errors/mod.ts";
 import { CommandQueue } from "../pool/command_queue.ts";
@@ -30,7 +30,7 @@ export interface KeyedSinkOptions {
 export class KeyedSink implements CommandSink {
   readonly #options: KeyedSinkOptions;
   /** What waits, in order: commands that were submitted together are sent together. */
-  readonly #batches: (readonly TrackedCommand[])[] = [];
+  readonly #batches: (readonly PendingCommand[])[] = [];
   /** The same commands, for their deadlines. */
   readonly #waiting: CommandQueue;
 
@@ -57,7 +57,7 @@ export class KeyedSink implements CommandSink {
    *
    * @param command The command.
    */
-  submit(command: TrackedCommand): void {
+  submit(command: PendingCommand): void {
     // One that was sent before has its keys in place, and came before all that wait.
     if (this.#batches.length > 0 && command.tracking.attempts === 0) {
       return this.#wait([command]);
@@ -75,7 +75,7 @@ export class KeyedSink implements CommandSink {
    *
    * @param commands The commands.
    */
-  submitBatch(commands: readonly TrackedCommand[]): void {
+  submitBatch(commands: readonly PendingCommand[]): void {
     if (this.#batches.length > 0) return this.#wait(commands);
     const next = this.#tryPlace(commands);
     if (next === undefined) this.#options.sink.submitBatch(commands);
@@ -89,8 +89,8 @@ export class KeyedSink implements CommandSink {
 
   /** Puts keys in place; gives the first command that the server has to be asked for. */
   #tryPlace(
-    commands: readonly TrackedCommand[],
-  ): TrackedCommand | "refused" | undefined {
+    commands: readonly PendingCommand[],
+  ): PendingCommand | "refused" | undefined {
     const { placer } = this.#options;
     try {
       return commands.find((command) => {
@@ -103,7 +103,7 @@ export class KeyedSink implements CommandSink {
     }
   }
 
-  #wait(commands: readonly TrackedCommand[]): void {
+  #wait(commands: readonly PendingCommand[]): void {
     const { database, maxWaiting } = this.#options;
     if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
       const what = "commands that wait for the server to tell where keys are";
@@ -131,14 +131,14 @@ export class KeyedSink implements CommandSink {
     }
   }
 
-  #send(commands: readonly TrackedCommand[]): void {
+  #send(commands: readonly PendingCommand[]): void {
     const { sink } = this.#options;
     if (commands.length === 1) sink.submit(commands[0]!);
     else sink.submitBatch(commands);
   }
 
   /** Asks for the keys of a command; gives why it cannot be sent. */
-  async #ask(command: TrackedCommand): Promise<Error | undefined> {
+  async #ask(command: PendingCommand): Promise<Error | undefined> {
     const { finder, placer } = this.#options;
     try {
       await finder.ask(command.tracking.info!, command.args);
@@ -150,7 +150,7 @@ export class KeyedSink implements CommandSink {
     }
   }
 
-  #expire(command: TrackedCommand): void {
+  #expire(command: PendingCommand): void {
     const { clock, database } = this.#options;
     const { timeoutMs } = command.tracking;
     const spent = spentOn(command, clock.now());
@@ -167,7 +167,7 @@ export class KeyedSink implements CommandSink {
   }
 }
 
-function fail(commands: readonly TrackedCommand[], error: Error): void {
+function fail(commands: readonly PendingCommand[], error: Error): void {
   for (const command of commands) {
     if (!command.tracking.settled) {
       command.tracking.owner.failed(command, error, "never-sent");

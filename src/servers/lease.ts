@@ -1,7 +1,6 @@
+import { makeReleasedClient } from "../connection/driver.ts";
+import type { IORedis, RedisOptions } from "../connection/ioredis.ts";
 import { LeaseReleasedError } from "../core/errors/mod.ts";
-import type { RedisOptions } from "../connection/driver.ts";
-import type { IORedis } from "../connection/library_types.ts";
-import { makeReleasedClient } from "../connection/released_client.ts";
 
 /** How long an acquire may wait. */
 export interface AcquireOptions {

@@ -8,9 +8,9 @@ import {
   waitsForWrites,
 } from "../commands/wait_barrier.ts";
 import type { Connection } from "../connection/connection.ts";
-import { type Command, isReplyError, type Redis } from "../connection/driver.ts";
+import { type Command, isReplyError, type Redis } from "../connection/ioredis.ts";
+import type { CommandOwner, PendingCommand } from "../connection/pending_command.ts";
 import type { Session } from "../connection/session.ts";
-import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
 import { CommandRefusedError, CommandTimeoutError } from "../core/errors/mod.ts";
 import type { Lease } from "../pool/lease.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
@@ -117,9 +117,9 @@ export class Loan implements TransactionLease, SubscriberLease {
       get clientId() {
         return session.clientId;
       },
-      prepare: (command: TrackedCommand) =>
+      prepare: (command: PendingCommand) =>
         waitsForWrites(command) ? this.#passWrites(command) : undefined,
-      send: (command: TrackedCommand) => {
+      send: (command: PendingCommand) => {
         // Known by the time somebody wants the command to end.
         session.identify();
         if (asking) session.connection.send(makeAsking(command.tracking.timeoutMs));
@@ -131,7 +131,7 @@ export class Loan implements TransactionLease, SubscriberLease {
   }
 
   /** Waits for the writes that were sent before a WAIT, on whatever connections. */
-  async #passWrites({ name }: TrackedCommand): Promise<void> {
+  async #passWrites({ name }: PendingCommand): Promise<void> {
     const { database } = this.connection;
     const writes = this.#writes;
     if (writes === undefined) {
@@ -140,7 +140,7 @@ export class Loan implements TransactionLease, SubscriberLease {
     const { timeoutMs } = writes;
     try {
       if (!await writes.passed(timeoutMs)) throw this.#overdue(name, timeoutMs);
-      const send = (command: TrackedCommand) => this.connection.send(command);
+      const send = (command: PendingCommand) => this.connection.send(command);
       await passWaitBarrier(send, timeoutMs);
     } catch (error) {
       if (error instanceof CommandTimeoutError) throw this.#overdue(name, timeoutMs);

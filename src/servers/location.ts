@@ -1,16 +1,19 @@
-import type { Clock } from "../core/clock.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import type { OpenerOptions } from "../connection/opener.ts";
+import type { ConnectorOptions } from "../connection/connector.ts";
+import type { Clock } from "../core/clock.ts";
 import { resolveHost } from "../topology/resolver.ts";
 import { SentinelPrimary } from "../topology/sentinel.ts";
 import { standaloneEndpoint } from "../topology/standalone.ts";
-import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
+import {
+  describeEndpoint,
+  type Endpoint,
+  readTlsMaterial,
+} from "../transport/channel.ts";
 import { openDenoChannel } from "../transport/deno_channel.ts";
 import { openNodeChannel } from "../transport/node_channel.ts";
-import { readTlsMaterial } from "../transport/tls.ts";
 
 /** Where the connections of a database go, and who knows. */
-export interface DatabaseLocation extends Pick<OpenerOptions, "resolve" | "confirm"> {
+export interface DatabaseLocation extends Pick<ConnectorOptions, "resolve" | "confirm"> {
   /** What is connected to, in words, before an address is known. */
   readonly where: string;
   /** Where it is as far as is known, in words. */

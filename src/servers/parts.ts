@@ -1,26 +1,25 @@
-import type { Clock } from "../core/clock.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import { flagsOf } from "../connection/command_flags.ts";
+import { flagsOf } from "../connection/command_arguments.ts";
 import type { ConnectionObserver } from "../connection/connection.ts";
-import { Opener, type OpenerOptions } from "../connection/opener.ts";
+import { Connector, type ConnectorOptions } from "../connection/connector.ts";
+import type { Clock } from "../core/clock.ts";
 import {
   CircuitBreaker,
   type CircuitBreakerOptions,
 } from "../resilience/circuit_breaker.ts";
 import { CommandClassifier } from "../resilience/command_class.ts";
 import { RetryBudget } from "../resilience/retry_budget.ts";
-import type { OpenChannel } from "../transport/channel.ts";
+import { type OpenChannel, readTlsMaterial } from "../transport/channel.ts";
 import { openDenoChannel } from "../transport/deno_channel.ts";
 import { openNodeChannel } from "../transport/node_channel.ts";
-import { readTlsMaterial } from "../transport/tls.ts";
 
 /** What commands are, the same for every database. */
 export const classifier: CommandClassifier = new CommandClassifier(flagsOf);
 
 /** Where an opener connects to, and who is told what it does. */
 export type OpenerReports =
-  & Pick<OpenerOptions, "attemptFailed" | "attemptRepeated" | "loading" | "reached">
-  & Pick<OpenerOptions, "confirm" | "expiring" | "resolve" | "where">
+  & Pick<ConnectorOptions, "attemptFailed" | "attemptRepeated" | "loading" | "reached">
+  & Pick<ConnectorOptions, "confirm" | "expiring" | "resolve" | "where">
   & {
     readonly observer: ConnectionObserver;
     /** Opens byte channels in place of the transport that is configured. */
@@ -39,9 +38,9 @@ export function makeOpener(
   config: RedisConfig,
   clock: Clock,
   reports: OpenerReports,
-): Opener {
+): Connector {
   const { tls } = config;
-  return new Opener({
+  return new Connector({
     database: config.name,
     db: config.db,
     keyPrefix: config.keyPrefix,

@@ -1,9 +1,9 @@
-import type { Clock } from "../core/clock.ts";
-import type { Emit } from "../core/events.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Opener } from "../connection/opener.ts";
+import type { Connector } from "../connection/connector.ts";
 import { Session, type SessionOptions } from "../connection/session.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Emit } from "../core/events.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { ConnectionBudget } from "../pool/connection_budget.ts";
 import { Pool } from "../pool/pool.ts";
@@ -76,7 +76,7 @@ export interface DatabasePoolParts {
   /** The database. */
   readonly config: RedisConfig;
   /** Opens connections. */
-  readonly opener: Opener;
+  readonly opener: Connector;
   /** What the holders of leases may do, and who judges their commands. */
   readonly session: SessionOptions;
   /** Reports through OpenTelemetry, if anything does. */
@@ -124,7 +124,7 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
       validate: ({ connection }) => connection.ask(VALIDATE_TIMEOUT_MS, "ping"),
       destroy: ({ connection }, reason, words = MEANING[reason]) =>
         connection.close({ kind: "closed", text: words }),
-      unreachable: () => parts.opener.trouble.error,
+      unreachable: () => parts.opener.failures.error,
     },
     clock,
     makeHooks(parts),

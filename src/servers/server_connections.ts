@@ -1,21 +1,13 @@
-import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
+import { RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { Connector } from "../connection/connector.ts";
+import type { CredentialRenewal } from "../connection/credential_renewal.ts";
+import type { Command } from "../connection/ioredis.ts";
+import type { CommandOwner, PendingCommand } from "../connection/pending_command.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import type { CircuitOpenError, ConnectError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
-import type { RedisConfig } from "../config/mod.ts";
-import type { Connection } from "../connection/connection.ts";
-import type { Command } from "../connection/driver.ts";
-import type { CredentialRenewal } from "../connection/credential_renewal.ts";
-import type { Opener } from "../connection/opener.ts";
-import { RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
-import { ConnectionRegister } from "./connection_register.ts";
-import type { DatabaseLocation } from "./location.ts";
-import { HealthRecord } from "./health_record.ts";
-import { makeCredentialRenewal } from "./credentials.ts";
-import { makeOpener } from "./parts.ts";
-import { makePool, type PooledConnection } from "./pool.ts";
-import type { AcquireOptions } from "./lease.ts";
-import { Loan } from "./loan.ts";
 import type {
   ConnectionCounts,
   DatabaseStatistics,
@@ -31,8 +23,16 @@ import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
 import { readPrimaryRedirect } from "../topology/standalone.ts";
 import type { OpenChannel } from "../transport/channel.ts";
-import { keepLibrary } from "../transport/keepalive_ffi.ts";
+import { keepLibrary } from "../transport/keepalive.ts";
 import { BreakerGuard } from "./breaker_guard.ts";
+import { ConnectionRegister } from "./connection_register.ts";
+import { makeCredentialRenewal } from "./credentials.ts";
+import { HealthRecord } from "./health_record.ts";
+import type { AcquireOptions } from "./lease.ts";
+import { Loan } from "./loan.ts";
+import type { DatabaseLocation } from "./location.ts";
+import { makeOpener } from "./parts.ts";
+import { makePool, type PooledConnection } from "./pool.ts";
 import { ServerProbe } from "./server_probe.ts";
 
 /** What the servers of a database have in common. */
@@ -112,7 +112,7 @@ export class ServerConnections {
   readonly #guard: BreakerGuard;
   /** Only where a provider gives the password. */
   readonly #renewal: CredentialRenewal<Connection> | undefined;
-  readonly #opener: Opener;
+  readonly #opener: Connector;
   readonly #pool: Pool<PooledConnection>;
   readonly #emit: Emit;
   /** Ids of the leased connections that the database itself holds. */
@@ -169,7 +169,7 @@ export class ServerConnections {
 
   /** Why no connection to it can be opened at the moment, as far as is known. */
   get unreachable(): ConnectError | undefined {
-    return this.#opener.trouble.error;
+    return this.#opener.failures.error;
   }
 
   /** Where it is as far as is known, in words. */
@@ -183,7 +183,7 @@ export class ServerConnections {
    *
    * @param command The command.
    */
-  submit(command: TrackedCommand): void {
+  submit(command: PendingCommand): void {
     if (this.#guard.admits(command)) this.lanes.submit(command);
   }
 
@@ -192,7 +192,7 @@ export class ServerConnections {
    *
    * @param commands The commands.
    */
-  submitBatch(commands: readonly TrackedCommand[]): void {
+  submitBatch(commands: readonly PendingCommand[]): void {
     // The last one is the probe, if one is due: nobody hears how an ASKING before it went.
     if (this.#guard.admits(commands.at(-1)!)) return this.lanes.submitBatch(commands);
     for (const command of commands.slice(0, -1)) this.#guard.refuse(command);
@@ -384,7 +384,7 @@ export class ServerConnections {
     });
   }
 
-  #makeOpener(): Opener {
+  #makeOpener(): Connector {
     const { budget, clock, config, openChannel, statistics } = this.#context;
     const { confirm, resolve, where } = this.#location;
     return makeOpener(config, clock, {
@@ -494,7 +494,7 @@ export class ServerConnections {
     this.#pool.evict(leadsAway, false);
     // Who holds one keeps it for that moment; nobody gets it after him.
     for (const { connection } of this.#pool.connections()) {
-      if (leadsAway(connection)) connection.session?.spoil();
+      if (leadsAway(connection)) connection.session?.poison();
     }
     this.#graceTimer?.cancel();
     this.#graceTimer = clock.setTimer(

@@ -1,11 +1,11 @@
 import { abortable } from "@std/async/abortable";
-import type { Clock } from "../core/clock.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import type { Answer } from "../connection/connection.ts";
-import type { HealthRecord } from "./health_record.ts";
+import type { Connector } from "../connection/connector.ts";
+import type { QueryResult } from "../connection/pending_command.ts";
+import type { Clock } from "../core/clock.ts";
 import type { LaneSet } from "../pool/lanes.ts";
 import type { BreakerGuard } from "./breaker_guard.ts";
-import type { Opener } from "../connection/opener.ts";
+import type { HealthRecord } from "./health_record.ts";
 
 /** What a server probe needs. */
 export interface ServerProbeParts {
@@ -14,7 +14,7 @@ export interface ServerProbeParts {
   /** Where they are sent. */
   readonly lanes: LaneSet;
   /** Connects to it. */
-  readonly opener: Opener;
+  readonly opener: Connector;
   /** Whether they may be sent. */
   readonly guard: BreakerGuard;
   /** What is learned from the answers. */
@@ -84,7 +84,7 @@ export class ServerProbe {
     signal: AbortSignal,
     name: string,
     ...args: string[]
-  ): Promise<Answer | undefined> {
+  ): Promise<QueryResult | undefined> {
     const { config, guard, lanes } = this.#parts;
     const probe = guard.breaker.tryProbe();
     if (probe === undefined && !guard.mayConnect) throw guard.openError();
@@ -147,7 +147,7 @@ export class ServerProbe {
       // The pool has no place for a lane, or is being closed.
     } finally {
       timer.cancel();
-      opener.dropFound();
+      opener.dropProbed();
     }
   }
 

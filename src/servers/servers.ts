@@ -1,13 +1,13 @@
 import type { CommandGate, CommandSink } from "../commands/dispatcher.ts";
-import type { Connection } from "../connection/connection.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
-import type { PooledConnection } from "./pool.ts";
-import type { OpenConnection } from "../pool/types.ts";
-import type { AcquireOptions } from "./lease.ts";
+import type { CommandConnection } from "../connection/pending_command.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
+import type { OpenConnection } from "../pool/types.ts";
 import type { Redirect } from "../topology/redirect.ts";
 import type { ClusterAddress } from "../topology/slot_map.ts";
+import type { AcquireOptions } from "./lease.ts";
+import type { PooledConnection } from "./pool.ts";
 import type { ServerConnections, ServerNumbers } from "./server_connections.ts";
 
 /** Where a connection of its own is wanted: only a cluster has more than one place. */
@@ -32,16 +32,16 @@ export interface Servers {
   openError(): Error;
   /** Sends a command to where an error reply says that it belongs; `false` if the error
    * says no such thing. */
-  redirect?(command: TrackedCommand, error: Error): boolean;
+  redirect?(command: PendingCommand, error: Error): boolean;
   /** Notes a redirect that was followed elsewhere. */
   redirectTo?(redirect: Redirect): void;
   /** Notes what an error reply on a lease tells of where keys are. */
-  learn?(command: TrackedCommand, error: Error): void;
+  learn?(command: PendingCommand, error: Error): void;
   /** Where a command of a connection of its own belongs by an error reply; `undefined` if
    * the error says no such thing. */
-  redirectLease?(command: TrackedCommand, error: Error): LeaseTarget | undefined;
+  redirectLease?(command: PendingCommand, error: Error): LeaseTarget | undefined;
   /** Where a command of a connection of its own goes, and whether after ASKING. */
-  targetOf(command: TrackedCommand): LeaseTarget & { readonly asking: boolean };
+  targetOf(command: PendingCommand): LeaseTarget & { readonly asking: boolean };
   /**
    * Leases a connection.
    *
@@ -60,9 +60,9 @@ export interface Servers {
   /** The connections may lead to the wrong servers by now. */
   reresolve(reason: string): void;
   /** A server says that it does not serve yet. */
-  notReady(connection: Connection): void;
+  notReady(connection: CommandConnection): void;
   /** A server refused a transaction although it had let others run. */
-  transactionRefused(connection: Connection): void;
+  transactionRefused(connection: CommandConnection): void;
   /** Asks now; gives whether it serves. */
   check(signal?: AbortSignal): Promise<boolean>;
   /** Closes connections that have been idle, or have lived, for too long; gives how many. */

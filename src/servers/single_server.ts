@@ -1,12 +1,12 @@
 import type { CommandSink } from "../commands/dispatcher.ts";
-import type { Connection } from "../connection/connection.ts";
-import { isReplyError } from "../connection/driver.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
-import type { PooledConnection } from "./pool.ts";
-import type { OpenConnection } from "../pool/types.ts";
+import type { CommandConnection } from "../connection/pending_command.ts";
+import { isReplyError } from "../connection/ioredis.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
+import type { OpenConnection } from "../pool/types.ts";
 import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import type { PooledConnection } from "./pool.ts";
 import type { ServerConnections, ServerNumbers } from "./server_connections.ts";
 import type { LeaseTarget, LeaseWait, Servers } from "./servers.ts";
 
@@ -34,12 +34,12 @@ export class SingleServer implements Servers {
   }
 
   /** What is sent anew goes by the lanes, which lead to the new place by then. */
-  redirect(command: TrackedCommand, error: Error): boolean {
+  redirect(command: PendingCommand, error: Error): boolean {
     this.learn(command, error);
     return false;
   }
 
-  learn(_command: TrackedCommand, error: Error): void {
+  learn(_command: PendingCommand, error: Error): void {
     if (isReplyError(error)) this.#server.learn(error.message);
   }
 
@@ -63,7 +63,7 @@ export class SingleServer implements Servers {
     this.#server.replaceAll(reason);
   }
 
-  notReady(connection: Connection): void {
+  notReady(connection: CommandConnection): void {
     this.#server.health.notReady(connection);
   }
 

@@ -1,7 +1,7 @@
 import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { isAuthFailure } from "../connection/connect_failure.ts";
-import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
+import { type HandshakeOptions, performHandshake } from "../connection/handshake.ts";
 import { readRole } from "./sentinel_replies.ts";
 import { describeSentinel, type SentinelAddress } from "./sentinel_roster.ts";
 
@@ -87,7 +87,7 @@ export class PromotionWatch {
     const stop = new AbortController();
     const within = AbortSignal.any([over, stop.signal]);
     try {
-      const opening = shakeHands(handshake, endpoint, called, within);
+      const opening = performHandshake(handshake, endpoint, called, within);
       const { redis } = await deadline(opening, timeoutMs, { signal: over });
       for (let isFirst = true; this.#selected === name; isFirst = false) {
         const role = readRole(await deadline(redis.call("role"), timeoutMs));

@@ -1,7 +1,7 @@
+import { type Query, WrongServer } from "../connection/connect_failure.ts";
+import type { HandshakeOptions } from "../connection/handshake.ts";
 import type { Clock } from "../core/clock.ts";
 import { AuthError } from "../core/errors/mod.ts";
-import { type Asking, WrongServer } from "../connection/confirm.ts";
-import type { HandshakeOptions } from "../connection/handshake.ts";
 import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
 import { PromotionWatch } from "./promotion_watch.ts";
 import { SentinelEpochs } from "./sentinel_epochs.ts";
@@ -126,7 +126,7 @@ export class SentinelPrimary {
    * @param ask Asks it.
    * @throws {WrongServer} If it says that it is none.
    */
-  async confirm(endpoint: Endpoint, ask: Asking): Promise<void> {
+  async confirm(endpoint: Endpoint, ask: Query): Promise<void> {
     const role = readRole(await ask("role"));
     if (role === "master") return this.#isAt(endpoint);
     this.#roster.distrust();

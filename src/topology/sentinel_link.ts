@@ -1,9 +1,9 @@
 import { deadline } from "@std/async/deadline";
 import { explainConnectFailure, isAuthFailure } from "../connection/connect_failure.ts";
-import type { Answer, Connection } from "../connection/connection.ts";
-import { Command } from "../connection/driver.ts";
-import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
-import { track } from "../connection/tracked.ts";
+import type { Connection } from "../connection/connection.ts";
+import { type HandshakeOptions, performHandshake } from "../connection/handshake.ts";
+import { Command } from "../connection/ioredis.ts";
+import { type QueryResult, track } from "../connection/pending_command.ts";
 import {
   readEpoch,
   readPrimary,
@@ -83,7 +83,7 @@ export class SentinelLink {
     const name = `mooring:${options.database}:sentinel`;
     try {
       const endpoint = { kind: "tcp", ...address } as const;
-      const opening = shakeHands(options, endpoint, name, within);
+      const opening = performHandshake(options, endpoint, name, within);
       const link = await deadline(opening, timeoutMs, { signal });
       return new SentinelLink(link.connect(), timeoutMs, signal);
     } catch (error) {
@@ -172,7 +172,7 @@ export class SentinelLink {
     this.#connection.close({ kind: "closed", text: "the sentinel is not needed" });
   }
 
-  async #query(subcommand: string, name: string): Promise<Answer> {
+  async #query(subcommand: string, name: string): Promise<QueryResult> {
     const timeoutMs = this.#timeoutMs;
     const answer = await this.#connection.query(timeoutMs, "sentinel", subcommand, name);
     if (answer !== undefined) return answer;

@@ -1,5 +1,5 @@
+import { startHeartbeat } from "../connection/liveness.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import { keepBeating } from "../connection/heartbeat.ts";
 import { reconnectDelayMs } from "../resilience/backoff.ts";
 import type { SentinelLink } from "./sentinel_link.ts";
 import type { SentinelAddress } from "./sentinel_roster.ts";
@@ -95,7 +95,7 @@ export class SentinelWatch {
     const { clock, heartbeatMs: intervalMs, timeoutMs } = this.#options;
     const state: State = { name: "listening", link };
     this.#state = state;
-    keepBeating(link.connection, { intervalMs, timeoutMs }, clock);
+    startHeartbeat(link.connection, { intervalMs, timeoutMs }, clock);
     link.connection.onEnd(() => {
       if (this.#state === state) void this.#connect(0);
     });

@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { systemClock } from "../../../src/core/clock.ts";
 import { SentinelLink } from "../../../src/topology/sentinel_link.ts";
-import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
 import { openNodeChannel } from "../../../src/transport/node_channel.ts";
+import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
 import { Relay } from "../../support/relay.ts";
 import { SentinelTopology } from "../../support/sentinel_topology.ts";
 import { waitFor } from "../../support/wait.ts";

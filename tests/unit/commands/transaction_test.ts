@@ -4,8 +4,7 @@ import {
   runTransaction,
   type TransactionParts,
 } from "../../../src/commands/transaction.ts";
-import { Redis } from "../../../src/connection/driver.ts";
-import type { IORedisCommand } from "../../../src/connection/library_types.ts";
+import { type IORedisCommand, Redis } from "../../../src/connection/ioredis.ts";
 import { TransactionConflictError } from "../../../src/core/errors/mod.ts";
 import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
 import { classifier } from "../../../src/servers/parts.ts";

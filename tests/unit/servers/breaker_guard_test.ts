@@ -1,7 +1,7 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
-import { Command } from "../../../src/connection/driver.ts";
-import { settleFailed, track } from "../../../src/connection/tracked.ts";
+import { Command } from "../../../src/connection/ioredis.ts";
+import { settleFailed, track } from "../../../src/connection/pending_command.ts";
 import { CircuitOpenError } from "../../../src/core/errors/mod.ts";
 import type { BreakerDetail } from "../../../src/core/events.ts";
 import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";

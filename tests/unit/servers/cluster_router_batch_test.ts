@@ -1,10 +1,10 @@
 /** What the router of a cluster makes of batches. */
 import { assertEquals } from "@std/assert";
+import { Command } from "../../../src/connection/ioredis.ts";
+import { type PendingCommand, track } from "../../../src/connection/pending_command.ts";
+import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
 import { ClusterRouter } from "../../../src/servers/cluster_router.ts";
 import type { ServerConnections } from "../../../src/servers/server_connections.ts";
-import { Command } from "../../../src/connection/driver.ts";
-import { track, type TrackedCommand } from "../../../src/connection/tracked.ts";
-import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
 import { ClusterDirectory } from "../../../src/topology/cluster_directory.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -13,9 +13,9 @@ const MANY = 200_000;
 
 Deno.test("ClusterRouter.submitBatch() sends a batch to its node together, however large it is", async () => {
   const clock = new FakeClock();
-  const sent: TrackedCommand[] = [];
+  const sent: PendingCommand[] = [];
   const node = {
-    submitBatch: (commands: readonly TrackedCommand[]) => {
+    submitBatch: (commands: readonly PendingCommand[]) => {
       for (const command of commands) sent.push(command);
     },
   } as unknown as ServerConnections;

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { makeAsking } from "../../../src/commands/asking.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
-import { Command } from "../../../src/connection/driver.ts";
-import { settleFailed, track } from "../../../src/connection/tracked.ts";
+import { Command } from "../../../src/connection/ioredis.ts";
+import { settleFailed, track } from "../../../src/connection/pending_command.ts";
 import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
 import { makeBudget } from "../../../src/servers/parts.ts";
 import { ServerConnections } from "../../../src/servers/server_connections.ts";

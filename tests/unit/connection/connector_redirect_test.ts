@@ -1,12 +1,12 @@
 import { assertRejects } from "@std/assert";
-import { Opener } from "../../../src/connection/opener.ts";
+import { Connector } from "../../../src/connection/connector.ts";
 import { systemClock } from "../../../src/core/clock.ts";
-import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
+import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
 import { waitFor } from "../../support/wait.ts";
 
-Deno.test("Opener begins anew when it is redirected, while it waits and later", async () => {
+Deno.test("Connector starts again when it is redirected, while it waits and later", async () => {
   let attempts = 0;
-  const opener = new Opener({
+  const opener = new Connector({
     database: "main",
     db: 0,
     keyPrefix: "",

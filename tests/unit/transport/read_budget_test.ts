@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { ReadingTurn } from "../../../src/transport/reading_turn.ts";
+import { ReadBudget } from "../../../src/transport/fair_reading.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const FULL = new Uint8Array(64 * 1024);
@@ -12,11 +12,11 @@ function setUp(costMs: number, isSecure = false) {
     dealt++;
     clock.freeze(costMs);
   };
-  const turn = new ReadingTurn(clock, { data }, isSecure);
+  const turn = new ReadBudget(clock, { data }, isSecure);
   return { clock, turn, dealt: () => dealt };
 }
 
-Deno.test("ReadingTurn.take() stops a socket that has been read for 60 ms while nothing else was", async () => {
+Deno.test("ReadBudget.take() pauses a socket that was read for 60 ms while no other was", async () => {
   const { turn, dealt } = setUp(4);
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 14; i++) assertEquals(turn.take(FULL), undefined);
@@ -27,7 +27,7 @@ Deno.test("ReadingTurn.take() stops a socket that has been read for 60 ms while 
   assertEquals(dealt(), 45);
 });
 
-Deno.test("ReadingTurn.take() stops nobody between whose chunks the event loop goes round", async () => {
+Deno.test("ReadBudget.take() pauses no socket between whose chunks the event loop goes round", async () => {
   const { turn, dealt } = setUp(59);
   for (let i = 0; i < 100; i++) {
     assertEquals(turn.take(FULL), undefined);
@@ -36,14 +36,14 @@ Deno.test("ReadingTurn.take() stops nobody between whose chunks the event loop g
   assertEquals(dealt(), 100);
 });
 
-Deno.test("ReadingTurn.take() never stops after a chunk that has not filled the buffer", () => {
+Deno.test("ReadBudget.take() never pauses after a chunk that has not filled the buffer", () => {
   const { turn, dealt } = setUp(100);
   const part = FULL.subarray(1);
   for (let i = 0; i < 10; i++) assertEquals(turn.take(part), undefined);
   assertEquals(dealt(), 10);
 });
 
-Deno.test("ReadingTurn.take() counts large chunks between full ones", () => {
+Deno.test("ReadBudget.take() counts large chunks between full ones", () => {
   const { turn } = setUp(10);
   const part = FULL.subarray(0, 16 * 1024);
   for (let i = 0; i < 3; i++) {
@@ -52,11 +52,11 @@ Deno.test("ReadingTurn.take() counts large chunks between full ones", () => {
   assertEquals(turn.take(FULL) instanceof Promise, true);
 });
 
-Deno.test("ReadingTurn.take() lets a socket go on only when the event loop went round", async () => {
+Deno.test("ReadBudget.take() continues only when the event loop went round", async () => {
   const clock = new FakeClock();
   const looked: (() => void)[] = [];
   clock.afterPoll = (fn) => void looked.push(fn);
-  const turn = new ReadingTurn(clock, { data: () => clock.freeze(61) }, false);
+  const turn = new ReadBudget(clock, { data: () => clock.freeze(61) }, false);
   let goesOn = false;
   const over = turn.take(FULL)!.then(() => goesOn = true);
   await clock.advance(1000);
@@ -66,7 +66,7 @@ Deno.test("ReadingTurn.take() lets a socket go on only when the event loop went 
   assertEquals(goesOn, true);
 });
 
-Deno.test("ReadingTurn.take() stops after a full record of TLS as after a full buffer", async () => {
+Deno.test("ReadBudget.take() pauses after a full TLS record as after a full buffer", async () => {
   const { turn } = setUp(20, true);
   const record = FULL.subarray(0, 16 * 1024);
   const part = record.subarray(1);

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { PacedReading } from "../../../src/transport/paced_reading.ts";
-import { ReadingTurn } from "../../../src/transport/reading_turn.ts";
+import { FairReader, ReadBudget } from "../../../src/transport/fair_reading.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const KIB = 1024;
@@ -21,8 +20,8 @@ function setUp(costMs: number) {
     log.push(`${chunk.byteLength / KIB}`);
     clock.freeze(costMs);
   };
-  const turn = new ReadingTurn(clock, { data }, true);
-  return { clock, log, reading: new PacedReading(socket, turn) };
+  const turn = new ReadBudget(clock, { data }, true);
+  return { clock, log, reading: new FairReader(socket, turn) };
 }
 
 /** So many KiB, each slice of which is filled with its place. */
@@ -30,14 +29,14 @@ function bytes(kib: number, first = 0): Uint8Array {
   return new Uint8Array(kib * KIB).map((_, i) => first + Math.floor(i / SLICE));
 }
 
-Deno.test("PacedReading.take() deals with a chunk at once where it takes no long time", () => {
+Deno.test("FairReader.take() delivers a chunk at once if that takes no long time", () => {
   const { log, reading } = setUp(1);
   reading.take(bytes(3));
   reading.take(bytes(128, 1));
   assertEquals(log, ["3", "128"]);
 });
 
-Deno.test("PacedReading.take() cuts a large chunk, and lets others have their turn in between", async () => {
+Deno.test("FairReader.take() cuts a large chunk, and lets others have their turn in between", async () => {
   const { clock, log, reading } = setUp(30);
   reading.take(bytes(600));
   // Two slices are a turn.
@@ -48,7 +47,7 @@ Deno.test("PacedReading.take() cuts a large chunk, and lets others have their tu
   assertEquals(log.slice(3), ["128", "128", "pause", "88", "3", "resume"]);
 });
 
-Deno.test("PacedReading.end() deals with the rest of a socket that has closed, once", async () => {
+Deno.test("FairReader.end() delivers the rest of a closed socket, once", async () => {
   const { clock, log, reading } = setUp(60);
   reading.take(bytes(384));
   assertEquals(log, ["128", "pause"]);
