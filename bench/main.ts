@@ -15,7 +15,7 @@
 import { CommanderError } from "commander";
 import { CliExit, ExitCode } from "../src/cli/exit.ts";
 import { terminalIo } from "../src/cli/terminal.ts";
-import type { ExtraSection } from "../src/cli/tune/report/mod.ts";
+import type { ExtraSection } from "../src/cli/tune/report/page.ts";
 import { makeTuneCommand } from "../src/cli/tune/command.ts";
 import { ensureRedisServer } from "../tests/support/redis_binary.ts";
 import type { SuiteOptions } from "./suites.ts";

@@ -1,12 +1,8 @@
-import type { LineChart } from "../../src/cli/tune/report/chart_types.ts";
+import { type Chart, drawCharts } from "../../src/cli/tune/report/charts.ts";
 import { element, join, type Markup, text } from "../../src/cli/tune/report/markup.ts";
-import {
-  chartTable,
-  dataTable,
-  type ExtraSection,
-  lineChart,
-} from "../../src/cli/tune/report/mod.ts";
+import type { ExtraSection } from "../../src/cli/tune/report/page.ts";
 import { STYLE } from "../../src/cli/tune/report/style.ts";
+import { dataTable } from "../../src/cli/tune/report/table.ts";
 import { conclusions } from "./conclusions.ts";
 import type { SimulationReport, StormRow } from "./types.ts";
 
@@ -34,7 +30,7 @@ export function simulationSection(report: SimulationReport): ExtraSection {
         {},
         ...conclusions(report).map((words) => element("li", {}, text(words))),
       ),
-      ...charts.map((chart) => join([lineChart(chart), chartTable(chart)])),
+      drawCharts(charts),
       stormTable(
         `A restart, away for ${report.storms.awayMs / 1000} s`,
         report.storms.rows,
@@ -71,7 +67,7 @@ export function simulationPage(report: SimulationReport): string {
 `;
 }
 
-function queueChart({ queue }: SimulationReport): LineChart {
+function queueChart({ queue }: SimulationReport): Chart {
   const latencies = [...new Set(queue.rows.map(({ latencyMs }) => latencyMs))];
   return {
     id: "simulation-queue",
@@ -79,8 +75,8 @@ function queueChart({ queue }: SimulationReport): LineChart {
     description: `${queue.rate} leases a second of ${queue.trips} round trips; a line ` +
       "for each network latency, a bar from the least to the most of the seeds. Waits " +
       "below 0.001 ms stand at 0.001 ms.",
-    x: { title: "Pool size", unit: "leases", scale: { kind: "log", base: 2 } },
-    y: { title: "Mean wait", unit: "ms", scale: { kind: "log", base: 10 } },
+    x: { title: "Pool size", unit: "leases", log: 2 },
+    y: { title: "Mean wait", unit: "ms", log: 10 },
     colors: "order",
     series: latencies.map((latencyMs) => ({
       name: `${latencyMs} ms`,
@@ -97,15 +93,15 @@ function queueChart({ queue }: SimulationReport): LineChart {
 /** Lines of the chart: the others differ little from one of these. */
 const SHOWN = ["", "jitter", "breaker", "backoff"];
 
-function stormChart({ storms }: SimulationReport): LineChart {
+function stormChart({ storms }: SimulationReport): Chart {
   return {
     id: "simulation-storm",
     title: "Connects a second around a restart",
     description:
       `${storms.instances} instances of ${storms.rate} commands a second; the server ` +
       `goes away at 0 s and is back at ${storms.awayMs / 1000} s.`,
-    x: { title: "Time", unit: "s", scale: { kind: "linear" } },
-    y: { title: "Connects", unit: "per second", scale: { kind: "linear" } },
+    x: { title: "Time", unit: "s" },
+    y: { title: "Connects", unit: "per second" },
     series: storms.rows.filter(({ without }) => SHOWN.includes(without.join()))
       .map((row) => ({
         name: nameOf(row),
@@ -118,7 +114,7 @@ function nameOf({ without }: StormRow): string {
   return without.length === 0 ? "as shipped" : `without ${without.join(" and ")}`;
 }
 
-function scaleChart({ scale, seeds, storms }: SimulationReport): LineChart {
+function scaleChart({ scale, seeds, storms }: SimulationReport): Chart {
   const line = (name: string, figure: (row: typeof scale.rows[number]) => number) => ({
     name,
     points: scale.rows.map((row) => ({ x: row.instances, y: figure(row) })),
@@ -129,8 +125,8 @@ function scaleChart({ scale, seeds, storms }: SimulationReport): LineChart {
     description:
       `Away for ${storms.awayMs / 1000} s, ${scale.rate} command a second an instance; ` +
       `the worst of ${seeds.length} seeds.`,
-    x: { title: "Number", unit: "instances", scale: { kind: "log", base: 10 } },
-    y: { title: "Connects", unit: "per second", scale: { kind: "linear" } },
+    x: { title: "Number", unit: "instances", log: 10 },
+    y: { title: "Connects", unit: "per second" },
     series: [
       line("from the cut on", ({ worstSecond }) => worstSecond),
       line("after the return", ({ worstSecondBack }) => worstSecondBack),

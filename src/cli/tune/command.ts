@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from "commander";
 import type { CliIo } from "../io.ts";
 import { requirePermissions } from "../permissions.ts";
 import type { Contender } from "./contender.ts";
-import type { ExtraSection } from "./report/mod.ts";
+import type { ExtraSection } from "./report/page.ts";
 import { SWEEP_NAMES } from "./report_types.ts";
 import type { SweepName } from "./report_types.ts";
 

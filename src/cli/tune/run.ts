@@ -120,7 +120,7 @@ async function writeFiles(
     io.err(`The report as JSON: ${json}\n`);
   }
   if (page !== undefined) {
-    const { renderReport } = await import("./report/mod.ts");
+    const { renderReport } = await import("./report/page.ts");
     await Deno.writeTextFile(page, renderReport(report, await sections?.()));
     io.err(`The report: ${page}\n`);
   }

@@ -1,16 +1,7 @@
-import type { TuneReport } from "../report_types.ts";
+import type { Advice, TuneReport } from "../report_types.ts";
 import { element, join, jsonForScript, type Markup, text, trusted } from "./markup.ts";
 import { formatNumber } from "./number_style.ts";
-import type { Section } from "./section.ts";
-import { comparisonSection } from "./sections/comparison.ts";
-import { cpuSection } from "./sections/cpu.ts";
-import { latencySection } from "./sections/latency.ts";
-import { leasesSection } from "./sections/leases.ts";
-import { machineSection } from "./sections/machine.ts";
-import { mixesSection } from "./sections/mixes.ts";
-import { recommendationSection } from "./sections/recommendation.ts";
-import { throughputSection } from "./sections/throughput.ts";
-import { valuesSection } from "./sections/values.ts";
+import { measuredSections, sayClient, type Section, SUBJECTS } from "./sections.ts";
 import { STYLE } from "./style.ts";
 
 /** A section that somebody else has drawn. */
@@ -42,21 +33,15 @@ export function renderReport(
   sections: readonly ExtraSection[] = [],
 ): string {
   const all = [
-    recommendationSection(report),
-    throughputSection(report),
-    latencySection(report),
-    comparisonSection(report),
-    mixesSection(report),
-    leasesSection(report),
-    valuesSection(report),
-    cpuSection(report),
+    recommendation(report),
+    ...measuredSections(report),
     ...sections.map(({ title, html }, index): Section => ({
       id: `section-${index + 1}`,
       title,
       content: trusted(html),
     })),
-    machineSection(report),
-  ].filter((section) => section !== undefined);
+    machine(report),
+  ];
   return `<!doctype html>\n${
     element("html", { lang: "en" }, head(report), body(report, all))
   }\n`;
@@ -92,7 +77,7 @@ function body(report: TuneReport, sections: readonly Section[]): Markup {
       "footer",
       { class: "muted" },
       text(
-        "Measured by @mooring/redis: true of this server, this machine and this load.",
+        "Measured by @mooring/redis; valid for this server, this machine and this load.",
       ),
     ),
     element(
@@ -122,4 +107,94 @@ function written({ id, title, content }: Section): Markup {
     element("h2", { id: `${id}-heading` }, text(title)),
     content,
   );
+}
+
+function paragraph(words: string): Markup {
+  return element("p", {}, text(words));
+}
+
+function codeBlock(code: string): Markup {
+  return element("pre", { tabindex: 0 }, element("code", {}, text(code)));
+}
+
+/** What to write into the configuration, and why. */
+function recommendation(report: TuneReport): Section {
+  const { advice } = report;
+  const content = advice.length === 0
+    ? [paragraph("Too little was measured to recommend a setting.")]
+    : [
+      element("ul", { class: "cards" }, ...advice.map(card)),
+      paragraph("In redis-databases.yaml:"),
+      codeBlock(advice.map(({ key, value }) => `${key}: ${value}`).join("\n")),
+    ];
+  return {
+    id: "recommendation",
+    title: "Recommendation",
+    content: join([...failures(report), ...content]),
+  };
+}
+
+function card({ key, value, current, reason }: Advice): Markup {
+  const unit = key.endsWith("_timeout") ? " s" : "";
+  const before = value === current ? "unchanged" : `now ${formatNumber(current)}${unit}`;
+  const sentence = reason.slice(0, 1).toUpperCase() + reason.slice(1);
+  return element(
+    "li",
+    { "data-key": key },
+    element("code", {}, text(key)),
+    element(
+      "div",
+      { class: "value" },
+      text(`${formatNumber(value)}${unit}`),
+      element("small", {}, text(before)),
+    ),
+    paragraph(sentence.endsWith(".") ? sentence : `${sentence}.`),
+  );
+}
+
+/** Commands that failed count in no throughput and in no latency. */
+function failures({ points }: TuneReport): Markup[] {
+  const failed = points.filter(({ errors }) => errors > 0);
+  if (failed.length === 0) return [];
+  const errors = failed.reduce((sum, point) => sum + point.errors, 0);
+  const firsts = new Set(
+    failed.map(({ firstError, mix, subject }) =>
+      `${subject}, ${mix}: ${firstError ?? "no reason is known"}`
+    ),
+  );
+  const summary = `${formatNumber(errors)} commands failed, in ` +
+    `${formatNumber(failed.length)} of ${formatNumber(points.length)} measurements: ` +
+    "read those with care.";
+  const list = [...firsts].map((words) => element("li", {}, text(words)));
+  return [
+    element("div", { class: "warning" }, paragraph(summary), element("ul", {}, ...list)),
+  ];
+}
+
+/** Where it was measured, with which versions, and how to read the raw data. */
+function machine(report: TuneReport): Section {
+  const { clients, machine, points, server } = report;
+  const measured = SUBJECTS.filter((subject) => clients[subject] !== undefined);
+  const facts = {
+    Machine: `${machine.os}, ${machine.arch}, ${formatNumber(machine.cores)} cores`,
+    Runtime: `${machine.runtime}, V8 ${machine.v8}`,
+    Server: `version ${server.version} at ${server.endpoint}`,
+    "Started by": server.isThrowAway ? "this run, on this machine" : "others",
+    "I/O threads": formatNumber(server.ioThreads),
+    maxclients: formatNumber(server.maxClients),
+    Clients: measured.map((subject) => sayClient(report, subject)).join(", ") || "–",
+    Measurements: formatNumber(points.length),
+  };
+  const list = Object.entries(facts).map(([name, value]) =>
+    join([element("dt", {}, text(name)), element("dd", {}, text(value))])
+  );
+  return {
+    id: "machine",
+    title: "Machine and versions",
+    content: join([
+      element("dl", {}, ...list),
+      paragraph("The page holds the data of the JSON file; in the browser's console:"),
+      codeBlock('JSON.parse(document.getElementById("report-data").textContent)'),
+    ]),
+  };
 }

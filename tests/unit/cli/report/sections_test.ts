@@ -5,8 +5,7 @@ import {
   lineOf,
   p99Of,
   pointsOf,
-  valuesOf,
-} from "../../../../src/cli/tune/report/select.ts";
+} from "../../../../src/cli/tune/report/sections.ts";
 import { sampleReport } from "../../../support/tune_report.ts";
 
 const report = sampleReport();
@@ -51,8 +50,4 @@ Deno.test("p99Of() has the range of the rounds, and holds all rounds together in
     p99Of({ ...bare, p99Ms: { ...p99Ms!, low, high } });
   assertEquals(range(1, 3), { median: 2, low: 1, high: 3 });
   assertEquals(range(2.01, 3), { median: 2, low: 2, high: 3 });
-});
-
-Deno.test("valuesOf() names each value once, in ascending order", () => {
-  assertEquals(valuesOf(lanes.toReversed(), (point) => point.lanes), [1, 2, 4, 8]);
 });
