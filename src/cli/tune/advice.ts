@@ -1,8 +1,7 @@
 import { adviseAcquireTimeout, adviseSocketTimeout } from "./advice_timeouts.ts";
-import { findKnee } from "./knee.ts";
 import { fewestEnough } from "./plan.ts";
 import type { Advice, Point, TuneReport } from "./report_types.ts";
-import { isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
+import { findKnee, isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
 import { CONSUMERS } from "./work.ts";
 
 /** The settings as they are now; times in seconds. */

@@ -102,10 +102,7 @@ function spec(
 /**
  * What a sweep measures.
  *
- * @param sweep The sweep.
- * @param options What the plan is made from.
  * @param perSecondAtKnee What the open loop's rates are shares of.
- * @returns The combinations.
  */
 export function specsOf(
   sweep: SweepName,
@@ -176,6 +173,18 @@ export function refinedSpecs(points: readonly Point[]): Spec[] {
     return middle === one || middle === other ? [] : [middle];
   });
   return between.map(leaseSpec);
+}
+
+/** What is measured, for people: the same for the same combination. */
+export function describeSpec(spec: Spec): string {
+  const { concurrency, lanes, leases, mix, rate, subject, sweep, valueBytes } = spec;
+  return [
+    `${sweep}: ${subject} ${mix}`,
+    ...(subject === "mooring" ? [`${lanes} lanes`] : []),
+    ...(leases > 0 ? [`${leases} leases`] : []),
+    rate === undefined ? `${concurrency} callers` : `${rate} commands/s`,
+    `${valueBytes} B`,
+  ].join(", ");
 }
 
 /**

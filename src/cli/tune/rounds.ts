@@ -1,6 +1,6 @@
-import { Histogram } from "./histogram.ts";
+import { LatencyHistogram } from "../../observability/histogram.ts";
 import type { Effort, Spec } from "./plan.ts";
-import type { Point, Tail } from "./report_types.ts";
+import type { Percentiles, Point, Tail } from "./report_types.ts";
 import { isSettled, median, spreadOf } from "./statistics.ts";
 
 /** What one round of one combination came to. */
@@ -8,9 +8,9 @@ export interface Round {
   /** Commands a second. */
   readonly perSecond: number;
   /** Latency. */
-  readonly latency: Histogram;
+  readonly latency: LatencyHistogram;
   /** Waits for a lease. */
-  readonly wait: Histogram;
+  readonly wait: LatencyHistogram;
   /** CPU seconds of this process a second, if it can be seen. */
   readonly clientCpu: number | null;
   /** CPU seconds of the server a second, if it can be seen. */
@@ -23,14 +23,14 @@ export interface Round {
   readonly errors: number;
   /** What the first of them said. */
   readonly firstError?: string;
-  /** The most calls that were under way. */
-  readonly mostUnderWay: number;
+  /** The most calls that were pending at once. */
+  readonly mostPending: number;
 }
 
 /** Runs one round. */
 export type Measure = (spec: Spec, ms: number) => Promise<Round>;
 
-/** Told what is being measured, and how far it is: of what there may be at the most. */
+/** Called with how many steps of how many are done, and what is being measured. */
 export type OnProgress = (done: number, total: number, label: string) => void;
 
 /** What {@linkcode runRounds} needs. */
@@ -45,7 +45,7 @@ export interface RoundsOptions {
   readonly now: () => number;
   /** Ends it. */
   readonly signal?: AbortSignal;
-  /** Told after each round; `steps` also counts the rounds that are not needed. */
+  /** Called after each round; `steps` also counts the rounds that are not needed. */
   readonly onStep?: (steps: number, spec: Spec) => void;
 }
 
@@ -111,12 +111,8 @@ export async function runRounds(
 }
 
 function pointOf(spec: Spec, rounds: readonly Round[]): Point {
-  const latency = new Histogram();
-  const wait = new Histogram();
-  for (const round of rounds) {
-    latency.add(round.latency);
-    wait.add(round.wait);
-  }
+  const latency = merged(rounds.map((round) => round.latency));
+  const wait = merged(rounds.map((round) => round.wait));
   const figure = (read: (round: Round) => number) => rounds.map(read);
   const seen = (read: (round: Round) => number | null) => {
     const values = rounds.map(read).filter((value) => value !== null);
@@ -127,14 +123,14 @@ function pointOf(spec: Spec, rounds: readonly Round[]): Point {
     ...spec,
     concurrency: spec.rate === undefined
       ? spec.concurrency
-      : Math.max(...figure(({ mostUnderWay }) => mostUnderWay)),
+      : Math.max(...figure(({ mostPending }) => mostPending)),
     rounds: rounds.length,
     perSecond: spreadOf(figure(({ perSecond }) => perSecond)),
-    latencyMs: latency.percentiles(),
+    latencyMs: percentiles(latency),
     p99Ms: spreadOf(figure(({ latency }) => latency.quantile(0.99))),
     tailMs: tailOf(rounds.map(({ latency }) => latency)),
     ...(wait.count === 0 ? {} : {
-      waitMs: wait.percentiles(),
+      waitMs: percentiles(wait),
       waitTailMs: tailOf(rounds.map((round) => round.wait)),
     }),
     clientCpu: seen(({ clientCpu }) => clientCpu),
@@ -145,13 +141,24 @@ function pointOf(spec: Spec, rounds: readonly Round[]): Point {
       out: median(figure(({ bytesPerSecond }) => bytesPerSecond.out)),
     },
     errors: figure(({ errors }) => errors).reduce((sum, each) => sum + each, 0),
-    ...(firstError === undefined ? {} : { firstError }),
+    firstError,
   };
 }
 
-function tailOf(rounds: readonly Histogram[]): Tail {
+function merged(rounds: readonly LatencyHistogram[]): LatencyHistogram {
+  const all = new LatencyHistogram();
+  for (const round of rounds) all.merge(round);
+  return all;
+}
+
+function percentiles(histogram: LatencyHistogram): Percentiles {
+  const { maxMs, p50Ms, p99Ms } = histogram.snapshot();
+  return { p50: p50Ms, p99: p99Ms, p999: histogram.quantile(0.999), max: maxMs };
+}
+
+function tailOf(rounds: readonly LatencyHistogram[]): Tail {
   return {
     p999: spreadOf(rounds.map((round) => round.quantile(0.999))),
-    max: spreadOf(rounds.map(({ max }) => max)),
+    max: spreadOf(rounds.map((round) => round.snapshot().maxMs)),
   };
 }

@@ -86,7 +86,7 @@ function measureOn(server: Simulation, ms: number): Measure {
       connections,
       bytesPerSecond: { in: 0, out: 0 },
       errors: 0,
-      mostUnderWay: spec.concurrency,
+      mostPending: spec.concurrency,
     });
   };
 }
