@@ -40,35 +40,48 @@ const MIXES: readonly Mix[] = [
 ];
 const MEBIBYTE = 2 ** 20;
 
-const CALLERS: Axis = { title: "Concurrency", unit: "callers", log: 2 };
-const THROUGHPUT: Axis = { title: "Throughput", unit: "commands/s", format: "compact" };
-const LATENCY: Axis = { title: "Latency", unit: "ms", log: 10 };
-const P99: Axis = { ...LATENCY, title: "Latency, p99" };
-const RATE: Axis = { title: "Requested rate", unit: "commands/s", format: "compact" };
-const POOL_SIZE: Axis = { title: "Pool size", unit: "leases at the same time", log: 2 };
-const VALUE_SIZE: Axis = { title: "Value size", unit: "", log: 2, format: "bytes" };
-
 type Figure = (point: Point) => number | Spread | null | undefined;
-const callers = ({ concurrency }: Point) => concurrency;
-const perSecond = ({ perSecond }: Point) => perSecond;
+/** An axis, and what it reads of a point. */
+type Measured<T> = Axis & { readonly of: T };
 
-/** The points of a sweep, of one subject or of all. */
+const CALLERS: Measured<(point: Point) => number> = {
+  ...{ title: "Concurrency", unit: "callers", log: 2 },
+  of: ({ concurrency }) => concurrency,
+};
+const POOL_SIZE: typeof CALLERS = {
+  ...{ title: "Pool size", unit: "leases at the same time", log: 2 },
+  of: ({ leases }) => leases,
+};
+const VALUE_SIZE: typeof CALLERS = {
+  ...{ title: "Value size", unit: "", log: 2, format: "bytes" },
+  of: ({ valueBytes }) => valueBytes,
+};
+const RATE: typeof CALLERS = {
+  ...{ title: "Requested rate", unit: "commands/s", format: "compact" },
+  of: ({ rate = 0 }) => rate,
+};
+const THROUGHPUT: Measured<Figure> = {
+  ...{ title: "Throughput", unit: "commands/s", format: "compact" },
+  of: ({ perSecond }) => perSecond,
+};
+const LATENCY: Axis = { title: "Latency", unit: "ms", log: 10 };
+const P99: Measured<Figure> = { ...LATENCY, title: "Latency, p99", of: p99Of };
+const TRAFFIC: Measured<Figure> = {
+  ...{ title: "Traffic", unit: "MiB/s", log: 10 },
+  of: ({ bytesPerSecond }) => (bytesPerSecond.in + bytesPerSecond.out) / MEBIBYTE,
+};
+
+/** The points of a sweep, of one subject or of all: the largest part of them that agrees in
+ * what a chart holds fixed, so that a line has one point at each place. */
 export function pointsOf(
   report: TuneReport,
   sweep: Point["sweep"],
+  fixed: readonly (keyof Point)[],
   subject?: Subject,
 ): Point[] {
-  return report.points.filter((point) =>
+  const points = report.points.filter((point) =>
     point.sweep === sweep && (subject === undefined || point.subject === subject)
   );
-}
-
-/** The largest part of some points that agree in what a chart holds fixed: a line has one
- * point at each place. */
-export function agreeing(
-  points: readonly Point[],
-  fixed: readonly (keyof Point)[],
-): Point[] {
   const parts = Map.groupBy(points, (point) => fixed.map((key) => point[key]).join());
   return [...parts.values()].reduce(
     (most, part) => part.length > most.length ? part : most,
@@ -78,9 +91,11 @@ export function agreeing(
 
 /** The lanes to show where only one number of them fits: the recommended ones, else those
  * with the highest throughput. */
-export function chosenLanes(report: TuneReport): number | undefined {
-  const points = pointsOf(report, "lanes", "mooring");
-  const advised = report.advice.find(({ key }) => key === "max_lanes")?.value;
+export function chosenLanes(
+  points: readonly Point[],
+  { advice }: Pick<TuneReport, "advice">,
+): number | undefined {
+  const advised = advice.find(({ key }) => key === "max_lanes")?.value;
   if (points.some(({ lanes }) => lanes === advised)) return advised;
   return best(points)?.lanes;
 }
@@ -95,6 +110,7 @@ export function lineOf(
   points: readonly Point[],
   x: (point: Point) => number,
   figure: Figure,
+  look?: number,
 ): ChartSeries {
   const drawn = points.flatMap((point) => {
     const y = figure(point);
@@ -102,39 +118,46 @@ export function lineOf(
     if (typeof y === "number") return [{ x: x(point), y }];
     return [{ x: x(point), y: y.median, low: y.low, high: y.high }];
   });
-  return { name, points: drawn.sort((a, b) => a.x - b.x) };
+  return { name, look, points: drawn.sort((a, b) => a.x - b.x) };
 }
 
 /** A line for each number of lanes. */
-function linesByLanes(points: readonly Point[], figure: Figure): ChartSeries[] {
+function byLanes(points: readonly Point[], figure: Figure): ChartSeries[] {
   const groups = [...Map.groupBy(points, ({ lanes }) => lanes)].sort(([a], [b]) => a - b);
-  return groups.map(([lanes, of]) => lineOf(sayLanes(lanes), of, callers, figure));
+  return groups.map(([lanes, of]) => lineOf(sayLanes(lanes), of, CALLERS.of, figure));
+}
+
+/** A line, or the bars, for each subject. */
+function bySubject(
+  points: readonly Point[],
+  x: (point: Point) => number,
+  figure: Figure,
+): ChartSeries[] {
+  const lines = SUBJECTS.map((subject, look) => {
+    const measured = points.filter((point) => point.subject === subject);
+    return lineOf(subject, measured, x, figure, look);
+  });
+  return lines.filter(({ points }) => points.length > 0);
 }
 
 /** A line for each percentile, the tail ones with the range of the rounds. */
-function percentileLines(
+function byPercentile(
   points: readonly Point[],
   x: (point: Point) => number,
-  of: (point: Point) => Percentiles | undefined,
-  rounds: (point: Point) => { p99?: Spread; p999?: Spread },
+  of: (point: Point) => { all?: Percentiles; p50?: Spread; p99?: Spread; p999?: Spread } =
+    ({ latencyMs, p99Ms, tailMs }) => ({
+      all: latencyMs,
+      p99: p99Ms,
+      p999: tailMs?.p999,
+    }),
 ): ChartSeries[] {
   return (["p50", "p99", "p999"] as const).map((key) =>
     lineOf(key, points, x, (point) => {
-      const value = of(point)?.[key];
-      return value === undefined || key === "p50"
-        ? value
-        : withRange(value, rounds(point)[key]);
+      const { all, [key]: rounds } = of(point);
+      return all && withRange(all[key], rounds);
     })
   );
 }
-
-const latencyLines = (points: readonly Point[], x: (point: Point) => number) =>
-  percentileLines(
-    points,
-    x,
-    ({ latencyMs }) => latencyMs,
-    ({ p99Ms, tailMs }) => ({ p99: p99Ms, p999: tailMs?.p999 }),
-  );
 
 /** The p99 of all rounds together, with the range of the single rounds. */
 export function p99Of({ latencyMs, p99Ms }: Point): number | Spread {
@@ -165,103 +188,109 @@ export function sayClient({ clients }: TuneReport, subject: Subject): string {
 
 /** All sections with measurements, in the order of the page. */
 export function measuredSections(report: TuneReport): Section[] {
-  const lanes = agreeing(pointsOf(report, "lanes"), ["mix", "valueBytes"]);
-  const own = lanes.filter(({ subject }) => subject === "mooring");
-  const chosen = own.filter(({ lanes }) => lanes === chosenLanes(report));
-  const sections: Section[] = [
-    { id: "throughput", title: "Throughput", content: throughput(report, own) },
-    {
-      id: "latency",
-      title: "Latency",
-      content: drawCharts([...latency(own, chosen), ...openLoop(report)]),
-    },
-    {
-      id: "comparison",
-      title: "Side by side",
-      content: comparison(report, lanes, chosen),
-    },
-    { id: "mixes", title: "Command mixes", content: drawCharts(mixes(report)) },
-    { id: "pool", title: "Pool of leases", content: drawCharts(leases(report)) },
-    { id: "values", title: "Value sizes", content: drawCharts(valueSizes(report)) },
-    { id: "cpu", title: "CPU", content: drawCharts(cpu(chosen)) },
-  ];
-  return sections.filter(({ content }) => content !== "");
+  const all = pointsOf(report, "lanes", ["mix", "valueBytes"]);
+  const own = all.filter(({ subject }) => subject === "mooring");
+  const lanes = chosenLanes(own, report);
+  const chosen = own.filter((point) => point.lanes === lanes);
+  const section = (id: string, title: string, ...content: readonly Markup[]) => ({
+    id,
+    title,
+    content: join(content),
+  });
+  return [
+    section("throughput", "Throughput", ...throughput(report, own)),
+    section(
+      "latency",
+      "Latency",
+      drawCharts([...latency(own, chosen), ...openLoop(report)]),
+    ),
+    section("comparison", "Side by side", ...comparison(report, all, chosen)),
+    section("mixes", "Command mixes", drawCharts(mixes(report))),
+    section("pool", "Pool of leases", drawCharts(leases(report))),
+    section("values", "Value sizes", drawCharts(valueSizes(report))),
+    section("cpu", "CPU", drawCharts(cpu(chosen))),
+  ].filter(({ content }) => content !== "");
 }
 
-function throughput({ knees }: TuneReport, points: readonly Point[]): Markup {
+function throughput({ knees }: TuneReport, points: readonly Point[]): Markup[] {
   const top = best(points);
-  if (top === undefined) return text("");
+  if (top === undefined) return [];
   const said = knees.map(({ lanes, concurrency }) =>
     `${formatNumber(concurrency)} with ${sayLanes(lanes)}`
   );
   const rate = formatNumber(top.perSecond.median, "compact");
   const summary = `The highest throughput was ${rate} commands a second, with ` +
-    `${sayLanes(top.lanes)} and ${formatNumber(callers(top))} callers.` +
-    (said.length === 0 ? "" : ` Beyond the knee more callers bring little: ${said}.`);
-  const series = linesByLanes(points, perSecond).map((line) => {
+    `${sayLanes(top.lanes)} and ${formatNumber(top.concurrency)} callers.` +
+    (said.length === 0
+      ? ""
+      : ` Beyond the knee more callers bring little: ${said.join(", ")}.`);
+  const series = byLanes(points, THROUGHPUT.of).map((line) => {
     const knee = knees.find(({ lanes }) => sayLanes(lanes) === line.name)?.concurrency;
-    const points = line.points.map((point) =>
-      point.x === knee ? { ...point, mark: `knee: ${formatNumber(knee)}` } : point
-    );
-    return { ...line, points };
+    const mark = (x: number) => x === knee ? `knee: ${formatNumber(x)}` : undefined;
+    return {
+      ...line,
+      points: line.points.map((each) => ({ ...each, mark: mark(each.x) })),
+    };
   });
-  const chart: Chart = {
-    id: "throughput-by-lanes",
-    title: "Throughput against concurrency, for each number of lanes",
-    description: `${sayLoad(top)}. Each caller waits for its reply before it sends the ` +
-      "next command. A point is the median of the rounds; the broad bar behind it goes " +
-      "from the smallest to the largest.",
-    ...{ x: CALLERS, y: THROUGHPUT, series, colors: "order" },
-    markMeaning: "knee: beyond it more callers bring little",
-  };
-  return join([element("p", {}, text(summary)), drawCharts([chart])]);
+  return [
+    element("p", {}, text(summary)),
+    drawCharts([{
+      id: "throughput-by-lanes",
+      title: "Throughput against concurrency, for each number of lanes",
+      description:
+        `${sayLoad(top)}. Each caller waits for its reply before it sends the ` +
+        "next command. A point is the median of the rounds; the broad bar behind it goes " +
+        "from the smallest to the largest.",
+      ...{ x: CALLERS, y: THROUGHPUT, series, colors: "order" },
+      markMeaning: "knee: beyond it more callers bring little",
+    }]),
+  ];
 }
 
 function latency(points: readonly Point[], chosen: readonly Point[]): Chart[] {
   const [first] = chosen;
   if (first === undefined) return [];
-  const byLanes = linesByLanes(points, p99Of);
-  const percentiles: Chart = {
+  const charts: Chart[] = [{
     id: "latency-percentiles",
     title: `Latency percentiles with ${sayLanes(first.lanes)}`,
     description: `${sayLoad(first)}. From the moment a command was due until its reply.`,
-    ...{ x: CALLERS, y: LATENCY, series: latencyLines(chosen, callers), colors: "order" },
-  };
-  if (byLanes.length < 2) return [percentiles];
-  return [percentiles, {
+    ...{ x: CALLERS, y: LATENCY, colors: "order" },
+    series: byPercentile(chosen, CALLERS.of),
+  }, {
     id: "latency-by-lanes",
     title: "p99 latency, for each number of lanes",
     description:
       `${sayLoad(first)}. The broad bar behind a point goes from the smallest ` +
       "to the largest of the rounds.",
-    ...{ x: CALLERS, y: P99, series: byLanes, colors: "order" },
+    ...{ x: CALLERS, y: P99, series: byLanes(points, P99.of), colors: "order" },
   }];
+  return charts.filter(({ id, series }) =>
+    id !== "latency-by-lanes" || series.length > 1
+  );
 }
 
 /** The open loop: percentiles of mooring, then the p99 of all where others took part. */
 function openLoop(report: TuneReport): Chart[] {
-  const fixed = ["mix", "valueBytes", "lanes"] as const;
-  const asked = ({ rate = 0 }: Point) => rate;
-  const series = SUBJECTS.map((subject, look) => {
-    const points = agreeing(pointsOf(report, "rate", subject), fixed);
-    return { ...lineOf(subject, points, asked, p99Of), look, measured: points };
-  }).filter(({ measured }) => measured.length > 0);
-  const [own] = series;
-  if (own === undefined) return [];
-  const description = `${sayLoad(own.measured[0]!)}. Commands fall due at an even pace ` +
-    "whether or not earlier ones have their replies, so waiting that a slow reply causes " +
-    "to others is counted (coordinated omission).";
-  const percentiles: Chart = {
+  const points = SUBJECTS.flatMap((subject) =>
+    pointsOf(report, "rate", ["mix", "valueBytes", "lanes"], subject)
+  );
+  const [first] = points;
+  if (first === undefined) return [];
+  const own = points.filter(({ subject }) => subject === first.subject);
+  const description = `${sayLoad(first)}. Commands fall due at an even pace whether or ` +
+    "not earlier ones have their replies, so waiting that a slow reply causes to others " +
+    "is counted (coordinated omission).";
+  const charts: Chart[] = [{
     id: "latency-by-rate",
-    title: `Latency percentiles of ${own.name} at a fixed rate`,
+    title: `Latency percentiles of ${first.subject} at a fixed rate`,
     ...{ description, x: RATE, y: LATENCY, colors: "order" },
-    series: latencyLines(own.measured, asked),
-  };
-  if (series.length < 2) return [percentiles];
-  const title = "p99 latency at a fixed rate, side by side";
-  return [percentiles, {
-    ...{ id: "rate-side-by-side", title, description, x: RATE, y: P99, series },
+    series: byPercentile(own, RATE.of),
+  }, {
+    id: "rate-side-by-side",
+    title: "p99 latency at a fixed rate, side by side",
+    ...{ description, x: RATE, y: P99, series: bySubject(points, RATE.of, P99.of) },
   }];
+  return own.length === points.length ? charts.slice(0, 1) : charts;
 }
 
 /** Mooring with the chosen lanes, and with one, beside clients that have one connection. */
@@ -269,149 +298,126 @@ function comparison(
   report: TuneReport,
   points: readonly Point[],
   chosen: readonly Point[],
-): Markup {
-  const single = points.filter(({ lanes, subject }) =>
-    subject === "mooring" && lanes === 1 && lanes !== chosen[0]?.lanes
-  );
-  const own = [chosen, single].filter(({ length }) => length > 0)
-    .map((points, index) => ({
-      name: `mooring, ${sayLanes(points[0]!.lanes)}`,
-      look: index === 0 ? 0 : SUBJECTS.length,
-      points,
-    }));
-  const others = RIVALS.map((subject) => ({
+): Markup[] {
+  const [first] = chosen;
+  const others = RIVALS.map((subject, index) => ({
     name: sayClient(report, subject),
-    look: SUBJECTS.indexOf(subject),
+    look: index + 1,
     points: points.filter((point) => point.subject === subject),
   })).filter(({ points }) => points.length > 0);
-  const [first] = own;
-  if (others.length === 0 || first === undefined) return text("");
+  if (others.length === 0 || first === undefined) return [];
+  const name = `mooring, ${sayLanes(first.lanes)}`;
+  const single = points.filter(({ lanes, subject }) =>
+    subject === "mooring" && lanes === 1 && first.lanes !== 1
+  );
   const lines = (figure: Figure) =>
-    [...own, ...others].map(({ look, name, points }) => ({
-      ...lineOf(name, points, callers, figure),
-      look,
-    }));
-  const description = `${sayLoad(chosen[0]!)}, on the same server, in turn within each ` +
+    [
+      { name, look: 0, points: chosen },
+      { name: "mooring, 1 lane", look: SUBJECTS.length, points: single },
+      ...others,
+    ].filter(({ points }) => points.length > 0)
+      .map(({ look, name, points }) => lineOf(name, points, CALLERS.of, figure, look));
+  const description = `${sayLoad(first)}, on the same server, in turn within each ` +
     "round. The others use one connection.";
-  const common = { description, x: CALLERS };
-  const figures = drawCharts([{
-    ...{ ...common, id: "comparison-throughput", title: "Throughput side by side" },
-    ...{ y: THROUGHPUT, series: lines(perSecond) },
+  const charts = drawCharts([{
+    ...{ id: "comparison-throughput", title: "Throughput side by side", description },
+    ...{ x: CALLERS, y: THROUGHPUT, series: lines(THROUGHPUT.of) },
   }, {
-    ...{ ...common, id: "comparison-latency", title: "p99 latency side by side" },
-    ...{ y: P99, series: lines(p99Of) },
+    ...{ id: "comparison-latency", title: "p99 latency side by side", description },
+    ...{ x: CALLERS, y: P99, series: lines(P99.of) },
   }]);
-  const ratio = (point: Point, rival: readonly Point[]) => {
-    const other = rival.find((other) => callers(other) === callers(point));
-    return other ? point.perSecond.median / other.perSecond.median : null;
-  };
-  const ratios = dataTable({
+  const ratios = chosen.toSorted((a, b) => a.concurrency - b.concurrency).map((point) => [
+    point.concurrency,
+    ...others.map(({ points }) => {
+      const other = points.find(({ concurrency }) => concurrency === point.concurrency);
+      return other ? point.perSecond.median / other.perSecond.median : null;
+    }),
+  ]);
+  const table = dataTable({
     caption:
-      `Throughput of ${first.name}, divided by that of the other client: above 1 ` +
-      "it is higher",
+      `Throughput of ${name}, divided by that of the other client: above 1 it is ` +
+      "higher",
     columns: [
       { title: "Concurrency (callers)" },
       ...others.map(({ name }) => ({ title: name, format: "ratio" as const })),
     ],
-    rows: first.points.toSorted((a, b) => callers(a) - callers(b)).map((point) => [
-      callers(point),
-      ...others.map(({ points }) => ratio(point, points)),
-    ]),
+    rows: ratios,
   });
-  return join([figures, ratios]);
+  return [charts, table];
 }
 
 function mixes(report: TuneReport): Chart[] {
-  const points = agreeing(pointsOf(report, "mixes"), ["valueBytes", "concurrency"]);
+  const points = pointsOf(report, "mixes", ["valueBytes", "concurrency"]);
   const [first] = points;
   if (first === undefined) return [];
   const groups = MIXES.filter((mix) => points.some((point) => point.mix === mix));
   const place = ({ mix }: Point) => groups.indexOf(mix);
-  const series = (figure: Figure) =>
-    SUBJECTS.map((subject, look) => {
-      const measured = points.filter((point) => point.subject === subject);
-      return { ...lineOf(subject, measured, place, figure), look };
-    }).filter(({ points }) => points.length > 0);
-  const common = {
-    description: `${formatNumber(callers(first))} callers, values of ${
-      formatNumber(first.valueBytes, "bytes")
-    }.`,
-    ...{ x: { title: "Mix", unit: "" }, groups },
-  };
+  const description = `${formatNumber(first.concurrency)} callers, values of ` +
+    `${formatNumber(first.valueBytes, "bytes")}.`;
+  const common = { description, x: { title: "Mix", unit: "" }, groups };
   return [{
     ...{ ...common, id: "mixes-throughput", title: "Throughput of each mix of commands" },
-    ...{ y: THROUGHPUT, series: series(perSecond) },
+    ...{ y: THROUGHPUT, series: bySubject(points, place, THROUGHPUT.of) },
   }, {
     ...{ ...common, id: "mixes-latency", title: "p99 latency of each mix of commands" },
-    ...{ y: P99, series: series(p99Of) },
+    ...{ y: P99, series: bySubject(points, place, P99.of) },
   }];
 }
 
 function leases(report: TuneReport): Chart[] {
   const fixed = ["mix", "valueBytes", "concurrency"] as const;
-  const points = agreeing(pointsOf(report, "leases", "mooring"), fixed);
+  const points = pointsOf(report, "leases", fixed, "mooring");
   const [first] = points;
   if (first === undefined) return [];
-  const size = ({ leases }: Point) => leases;
-  const load = `${sayLoad(first)}; ${formatNumber(callers(first))} callers.`;
-  const waits = percentileLines(
-    points,
-    size,
-    ({ waitMs }) => waitMs,
-    ({ waitTailMs }) => ({ p999: waitTailMs?.p999 }),
-  );
+  const load = `${sayLoad(first)}; ${formatNumber(first.concurrency)} callers.`;
   return [{
     id: "pool-wait",
     title: "Wait for a lease against the size of the pool",
     description: `${load} A lease is a connection that one caller has alone, for WATCH ` +
       "and MULTI. A wait of 0 stands at the beginning of the axis.",
-    ...{ x: POOL_SIZE, y: { ...LATENCY, title: "Wait" }, series: waits, colors: "order" },
+    ...{ x: POOL_SIZE, y: { ...LATENCY, title: "Wait" }, colors: "order" },
+    series: byPercentile(points, POOL_SIZE.of, ({ waitMs, waitTailMs }) => ({
+      all: waitMs,
+      p999: waitTailMs?.p999,
+    })),
   }, {
     ...{ id: "pool-throughput", title: "Throughput against the size of the pool" },
     ...{ description: load, x: POOL_SIZE, y: THROUGHPUT },
-    series: [lineOf("mooring", points, size, perSecond)],
+    series: bySubject(points, POOL_SIZE.of, THROUGHPUT.of),
   }];
 }
 
 function valueSizes(report: TuneReport): Chart[] {
-  const fixed = ["mix", "lanes", "concurrency"] as const;
-  const measured = SUBJECTS.map((subject, look) => ({
-    ...{ subject, look },
-    points: agreeing(pointsOf(report, "values", subject), fixed),
-  })).filter(({ points }) => points.length > 0);
-  const first = measured[0]?.points[0];
+  const points = SUBJECTS.flatMap((subject) =>
+    pointsOf(report, "values", ["mix", "lanes", "concurrency"], subject)
+  );
+  const [first] = points;
   if (first === undefined) return [];
-  const series = (figure: Figure) =>
-    measured.map(({ look, points, subject }) => ({
-      ...lineOf(subject, points, ({ valueBytes }) => valueBytes, figure),
-      look,
-    }));
-  const load = `Load: ${first.mix}; ${formatNumber(callers(first))} callers.`;
+  const load = `Load: ${first.mix}; ${formatNumber(first.concurrency)} callers.`;
+  const lines = ({ of }: Measured<Figure>) => bySubject(points, VALUE_SIZE.of, of);
   return [{
     ...{ id: "values-throughput", title: "Throughput against the size of values" },
-    ...{ description: load, x: VALUE_SIZE, y: THROUGHPUT, series: series(perSecond) },
+    ...{ description: load, x: VALUE_SIZE, y: THROUGHPUT, series: lines(THROUGHPUT) },
   }, {
-    ...{ id: "values-bytes", title: "Bytes against the size of values", x: VALUE_SIZE },
+    ...{ id: "values-bytes", title: "Bytes against the size of values" },
     description: `${load} Both directions together, as the server counts them.`,
-    y: { title: "Traffic", unit: "MiB/s", log: 10 },
-    series: series(({ bytesPerSecond }) =>
-      (bytesPerSecond.in + bytesPerSecond.out) / MEBIBYTE
-    ),
+    ...{ x: VALUE_SIZE, y: TRAFFIC, series: lines(TRAFFIC) },
   }];
 }
 
 function cpu(points: readonly Point[]): Chart[] {
   const [first] = points;
   if (first === undefined) return [];
+  const lines = [
+    lineOf("client", points, CALLERS.of, ({ clientCpu }) => clientCpu),
+    lineOf("server", points, CALLERS.of, ({ serverCpu }) => serverCpu),
+  ];
   return [{
     id: "cpu-by-concurrency",
     title: `CPU with ${sayLanes(first.lanes)}`,
     description: `${sayLoad(first)}. 1 is one core all the time: a process with one ` +
       "thread that is there limits the throughput.",
     ...{ x: CALLERS, y: { title: "CPU", unit: "cores busy" } },
-    series: [
-      lineOf("client", points, callers, ({ clientCpu }) => clientCpu),
-      lineOf("server", points, callers, ({ serverCpu }) => serverCpu),
-    ].filter(({ points }) => points.length > 0),
+    series: lines.filter(({ points }) => points.length > 0),
   }];
 }

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
 import {
-  agreeing,
   chosenLanes,
   lineOf,
   p99Of,
@@ -9,20 +8,24 @@ import {
 import { sampleReport } from "../../../support/tune_report.ts";
 
 const report = sampleReport();
-const lanes = pointsOf(report, "lanes", "mooring");
+const FIXED = ["mix", "valueBytes"] as const;
+const lanes = pointsOf(report, "lanes", FIXED, "mooring");
 
-Deno.test("agreeing() keeps the largest part, so that no place of a line has two points", () => {
+Deno.test("pointsOf() keeps the largest part, so that no place of a line has two points", () => {
+  assertEquals(lanes.length, 44);
   const odd = lanes.slice(0, 3).map((point) => ({ ...point, valueBytes: 4096 }));
-  assertEquals(agreeing([...odd, ...lanes], ["mix", "valueBytes"]), lanes);
-  assertEquals(agreeing([], ["mix"]), []);
+  const mixed = { ...report, points: [...odd, ...report.points] };
+  assertEquals(pointsOf(mixed, "lanes", FIXED, "mooring"), lanes);
+  assertEquals(pointsOf(report, "lanes", FIXED).length, 66);
+  assertEquals(pointsOf({ ...report, points: [] }, "lanes", FIXED), []);
 });
 
 Deno.test("chosenLanes() takes the recommended ones if they were measured, else the best", () => {
-  assertEquals(chosenLanes(report), 4);
-  assertEquals(chosenLanes({ ...report, advice: [] }), 8);
+  assertEquals(chosenLanes(lanes, report), 4);
+  assertEquals(chosenLanes(lanes, { advice: [] }), 8);
   const unmeasured = report.advice.map((advice) => ({ ...advice, value: 5 }));
-  assertEquals(chosenLanes({ ...report, advice: unmeasured }), 8);
-  assertEquals(chosenLanes({ ...report, points: [] }), undefined);
+  assertEquals(chosenLanes(lanes, { advice: unmeasured }), 8);
+  assertEquals(chosenLanes([], report), undefined);
 });
 
 Deno.test("lineOf() goes up along its axis, with whiskers, and past what was not measured", () => {
@@ -33,12 +36,12 @@ Deno.test("lineOf() goes up along its axis, with whiskers, and past what was not
   const points = [three!, two!, one!];
   assertEquals(
     lineOf("cpu", points, ({ concurrency }) => concurrency, ({ clientCpu }) => clientCpu),
-    { name: "cpu", points: [{ x: 1, y: 0 }, { x: 4, y: 2 }] },
+    { name: "cpu", look: undefined, points: [{ x: 1, y: 0 }, { x: 4, y: 2 }] },
   );
   const { median, low, high } = one!.perSecond;
   assertEquals(
     lineOf("rate", [one!], ({ concurrency }) => concurrency, (point) => point.perSecond),
-    { name: "rate", points: [{ x: 1, y: median, low, high }] },
+    { name: "rate", look: undefined, points: [{ x: 1, y: median, low, high }] },
   );
 });
 
