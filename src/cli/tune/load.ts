@@ -51,7 +51,7 @@ export class LoadResult {
   /** Calls that failed. */
   errors = 0;
   /** Message of the first failure. */
-  firstError: string | undefined;
+  firstError?: string;
   /** The most calls that were pending at once. */
   mostPending = 0;
 

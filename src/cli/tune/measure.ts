@@ -1,7 +1,6 @@
 import process from "node:process";
-import type { RedisConfig } from "../../../mod.ts";
 import { LatencyHistogram } from "../../observability/histogram.ts";
-import type { Contender, ContenderClient } from "./contender.ts";
+import type { Contender, ContenderClient, OpenOptions } from "./contender.ts";
 import { hostClock, type Load, runClosedLoop, runOpenLoop } from "./load.ts";
 import type { Spec } from "./plan.ts";
 import type { Round } from "./rounds.ts";
@@ -9,9 +8,7 @@ import type { ServerView } from "./server_view.ts";
 import { type TuneKeys, workOf, writeValues } from "./work.ts";
 
 /** What a {@linkcode Bench} needs. */
-export interface BenchOptions {
-  /** The database to measure. */
-  readonly config: RedisConfig;
+export interface BenchOptions extends Pick<OpenOptions, "config"> {
   /** The clients that take part. */
   readonly contenders: readonly Contender[];
   /** The keys of the run. */

@@ -39,7 +39,7 @@ export async function runTuneCommand(
   }
   if (write) {
     await orExit(writePatch(config!, report.advice, target.database!, io.env));
-    const count = Object.keys(changesOf(report.advice)).length;
+    const count = changesOf(report.advice).length;
     io.err(`${count} ${count === 1 ? "setting" : "settings"} written to ${config}\n`);
   }
   if (before === undefined) return;

@@ -1,6 +1,5 @@
 import { type RedisConfig, RedisConfigLoader } from "../../../mod.ts";
 import { advise, type CurrentSettings, kneesOf } from "./advice.ts";
-import type { Contender } from "./contender.ts";
 import { Bench } from "./measure.ts";
 import {
   describeSpec,
@@ -10,35 +9,23 @@ import {
   type Spec,
   specsOf,
 } from "./plan.ts";
-import {
-  type Point,
-  SWEEP_NAMES,
-  type SweepName,
-  type TuneReport,
-} from "./report_types.ts";
-import { type Measure, type OnProgress, runRounds, stepsOf } from "./rounds.ts";
+import { type Point, SWEEP_NAMES, type TuneReport } from "./report_types.ts";
+import { type RoundsOptions, runRounds, stepsOf } from "./rounds.ts";
 import { ServerView, usageSigns } from "./server_view.ts";
 import type { Target } from "./target.ts";
 import { TuneKeys } from "./work.ts";
 
 /** What a run needs. */
-export interface RunOptions {
+export interface RunOptions
+  extends Pick<PlanOptions, "contenders" | "effort" | "only" | "rate"> {
   /** The server. */
   readonly target: Target;
-  /** How thorough. */
-  readonly effort: Effort;
-  /** The clients that take part; the manager is the first. */
-  readonly contenders: readonly Contender[];
   /** Whether a server is measured that appears to be in use. */
   readonly isAllowed: boolean;
   /** Ends the run. */
   readonly signal: AbortSignal;
-  /** Called with how far it is. */
-  readonly onProgress?: OnProgress;
-  /** Which sweeps; all by default. */
-  readonly only?: readonly SweepName[];
-  /** Commands a second of the open loop. */
-  readonly rate?: number;
+  /** Called with how many steps of how many are done, and what is being measured. */
+  readonly onProgress?: (done: number, total: number, label: string) => void;
 }
 
 /** The server appears to be in use. */
@@ -119,16 +106,11 @@ async function measureAll(options: RunOptions, view: ServerView): Promise<Point[
   }
 }
 
-/** How {@linkcode runSweeps} runs. */
-export interface SweepOptions {
-  /** Runs one round. */
-  readonly measure: Measure;
-  /** Milliseconds of monotonic time. */
-  readonly now: () => number;
-  /** Ends it. */
-  readonly signal?: AbortSignal;
-  /** Called with how far it is. */
-  readonly onProgress?: OnProgress;
+/** How sweeps are run. */
+export interface SweepOptions
+  extends
+    Pick<RoundsOptions, "measure" | "now" | "signal">,
+    Pick<RunOptions, "onProgress"> {
   /** Called between sweeps. */
   readonly afterSweep?: () => Promise<void>;
 }
