@@ -1,13 +1,14 @@
 import { type Chart, drawCharts } from "../../src/cli/tune/report/charts.ts";
-import { element, join, type Markup, text } from "../../src/cli/tune/report/markup.ts";
-import type { ExtraSection } from "../../src/cli/tune/report/page.ts";
-import { STYLE } from "../../src/cli/tune/report/style.ts";
+import { jsonForScript, type Markup, markup } from "../../src/cli/tune/report/markup.ts";
+import { type ExtraSection, renderPage } from "../../src/cli/tune/report/page.ts";
 import { dataTable } from "../../src/cli/tune/report/table.ts";
 import { conclusions } from "./conclusions.ts";
 import type { SimulationReport, StormRow } from "./types.ts";
 
 /** A wait of nothing has no place on a logarithmic axis. */
 const LEAST_WAIT_MS = 0.001;
+
+const TITLE = "Scale, by simulation";
 
 /**
  * The simulation as a section of the report's page.
@@ -16,35 +17,7 @@ const LEAST_WAIT_MS = 0.001;
  * @returns Heading and HTML.
  */
 export function simulationSection(report: SimulationReport): ExtraSection {
-  const charts = [queueChart(report), stormChart(report), scaleChart(report)];
-  return {
-    title: "Scale, by simulation",
-    html: join([
-      element(
-        "p",
-        {},
-        text("Nothing here was measured: the real code ran on fake time."),
-      ),
-      element(
-        "ul",
-        {},
-        ...conclusions(report).map((words) => element("li", {}, text(words))),
-      ),
-      drawCharts(charts),
-      stormTable(
-        `A restart, away for ${report.storms.awayMs / 1000} s`,
-        report.storms.rows,
-        RESTART_COLUMNS,
-      ),
-      stormTable(
-        `A server that hangs up at the first command, for ${report.hangUps.seconds} s`,
-        report.hangUps.rows,
-        HANG_UP_COLUMNS,
-      ),
-      loadTable(report),
-      clientTable(report),
-    ]),
-  };
+  return { title: TITLE, html: contentOf(report).toString() };
 }
 
 /**
@@ -54,17 +27,27 @@ export function simulationSection(report: SimulationReport): ExtraSection {
  * @returns The page, with the data in it.
  */
 export function simulationPage(report: SimulationReport): string {
-  const { title, html } = simulationSection(report);
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">
-<title>${title}</title><style>${STYLE}</style></head>
-<body><header><h1>${title}</h1></header><main><section>${html}</section></main>
-<script type="application/json" id="simulation-data">${
-    JSON.stringify(report).replaceAll("<", "\\u003c")
-  }</script></body></html>
-`;
+  return renderPage(
+    TITLE,
+    markup`<header><h1>${TITLE}</h1></header>
+<main><section>${contentOf(report)}</section></main>
+<script type="application/json" id="simulation-data">${jsonForScript(report)}</script>`,
+  );
+}
+
+function contentOf(report: SimulationReport): Markup {
+  const { hangUps, storms } = report;
+  const found = conclusions(report).map((words) => markup`<li>${words}</li>`);
+  const restart = `A restart, away for ${storms.awayMs / 1000} s`;
+  const hangUp = "A server that hangs up at the first command, for " +
+    `${hangUps.seconds} s`;
+  return markup`<p>Nothing here was measured: the real code ran on fake time.</p>
+<ul>${found}</ul>
+${drawCharts([queueChart(report), stormChart(report), scaleChart(report)])}
+${stormTable(restart, storms.rows, RESTART_COLUMNS)}
+${stormTable(hangUp, hangUps.rows, HANG_UP_COLUMNS)}
+${loadTable(report)}
+${clientTable(report)}`;
 }
 
 function queueChart({ queue }: SimulationReport): Chart {

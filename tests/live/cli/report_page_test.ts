@@ -272,7 +272,7 @@ browserTest("charts of further sections stand with the others", () =>
           name: "<1 ms>",
           points: [{ x: 1, y: 3 }, { x: 300, y: 512 }, { x: 10_000, y: 90 }],
         }],
-      }]),
+      }]).toString(),
     }],
   ));
 

@@ -9,7 +9,7 @@ import { BarChart, CustomChart, LineChart } from "echarts/charts";
 import { GridComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import { element, join, type Markup, text, trusted } from "./markup.ts";
+import { Markup, markup } from "./markup.ts";
 import { formatNumber, type NumberStyle, unshortened } from "./number_style.ts";
 import { seriesColor } from "./style.ts";
 import { dataTable } from "./table.ts";
@@ -106,7 +106,7 @@ const TEXT = "var(--text)";
 export function drawCharts(charts: readonly Chart[]): Markup {
   const drawn = charts.map(withoutGaps)
     .filter(({ series }) => series.some(({ points }) => points.length > 0));
-  return join(drawn.flatMap((chart) => [figure(chart), chartTable(chart)]));
+  return markup`${drawn.map((chart) => [figure(chart), chartTable(chart)])}`;
 }
 
 /** Without the values that have no place on an axis. */
@@ -119,20 +119,11 @@ function withoutGaps(chart: Chart): Chart {
 }
 
 function figure(chart: Chart): Markup {
-  const caption = element(
-    "figcaption",
-    {},
-    element("strong", {}, text(chart.title)),
-    element("span", {}, text(chart.description)),
-  );
   const drawings = LAYOUTS.map((layout) => drawing(chart, layout));
-  return element(
-    "figure",
-    { class: "chart", id: chart.id },
-    caption,
-    legend(chart),
-    element("div", { class: "canvas" }, ...drawings),
-  );
+  return markup`<figure class="chart" id="${chart.id}">
+<figcaption><strong>${chart.title}</strong><span>${chart.description}</span></figcaption>
+${legend(chart)}<div class="canvas">${drawings}</div></figure>
+`;
 }
 
 function colorOf(chart: Chart, index: number): string {
@@ -145,30 +136,22 @@ const shapeOf = ({ look }: ChartSeries, index: number) =>
 
 /** HTML, as a list wraps where the page is narrow. */
 function legend(chart: Chart): Markup {
-  const items = chart.series.map((series, index) => {
+  const swatches = chart.series.map((series, index): [string, Markup] => {
     const color = colorOf(chart, index);
+    const line = markup`<path d="M-14,0H14" stroke="${color}" stroke-width="2"/>`;
     const shape = chart.groups ? "M-8,-6H8V6H-8Z" : shapeOf(series, index);
-    const line = element("path", { d: "M-14,0H14", stroke: color, "stroke-width": 2 });
-    const pieces = [chart.groups ? text("") : line];
-    return [series.name, ...pieces, element("path", { d: shape, fill: color })] as const;
+    const point = markup`<path d="${shape}" fill="${color}"/>`;
+    return [series.name, chart.groups ? point : markup`${line}${point}`];
   });
-  const rim = { r: 6, fill: "none", stroke: TEXT, "stroke-width": 2 };
-  const all = chart.markMeaning === undefined
-    ? items
-    : [...items, [chart.markMeaning, element("circle", rim)] as const];
-  const box = { width: 30, height: 14, viewBox: "-15 -7 30 14", "aria-hidden": "true" };
-  return element(
-    "ul",
-    { class: "legend" },
-    ...all.map(([name, ...swatch]) =>
-      element(
-        "li",
-        {},
-        element("svg", box, ...swatch),
-        element("span", {}, text(name)),
-      )
-    ),
+  if (chart.markMeaning !== undefined) {
+    const rim = markup`<circle r="6" fill="none" stroke="${TEXT}" stroke-width="2"/>`;
+    swatches.push([chart.markMeaning, rim]);
+  }
+  const items = swatches.map(([name, swatch]) =>
+    markup`<li><svg width="30" height="14" viewBox="-15 -7 30 14" aria-hidden="true">\
+${swatch}</svg><span>${name}</span></li>`
   );
+  return markup`<ul class="legend">${items}</ul>`;
 }
 
 /** One drawing, named and described for those who do not see it. */
@@ -176,22 +159,12 @@ function drawing(chart: Chart, layout: Layout): Markup {
   const height = chart.groups
     ? chart.groups.length * (chart.series.length * (BAR + 3) + 18) + 56
     : layout.height;
-  const [title, description] = ["title", "desc"].map((part) =>
-    `${chart.id}-${layout.name}-${part}`
-  );
-  return element(
-    "svg",
-    {
-      class: layout.name,
-      viewBox: `0 0 ${layout.width} ${height}`,
-      role: "img",
-      "aria-labelledby": title,
-      "aria-describedby": description,
-    },
-    element("title", { id: title }, text(chart.title)),
-    element("desc", { id: description }, text(chart.description)),
-    content(chart, render(chart, layout, height)),
-  );
+  const id = `${chart.id}-${layout.name}`;
+  return markup`<svg class="${layout.name}" viewBox="0 0 ${layout.width} ${height}"
+role="img" aria-labelledby="${id}-title" aria-describedby="${id}-desc">
+<title id="${id}-title">${chart.title}</title>
+<desc id="${id}-desc">${chart.description}</desc>
+${content(chart, render(chart, layout, height))}</svg>`;
 }
 
 function render(chart: Chart, layout: Layout, height: number): string {
@@ -225,16 +198,15 @@ function content(chart: Chart, svg: string): Markup {
           ? series?.points.find(({ x }) => x === Number(at))
           : series?.points[Number(at)];
         if (series === undefined || point === undefined) return ">";
-        const { x, y, mark } = point;
-        const data = { series: series.name, x: chart.groups?.[x] ?? x, y, mark };
-        const attributes = Object.entries(data).map(([name, value]) =>
-          value === undefined ? "" : ` data-${name}="${text(value)}"`
-        );
-        const said = element("title", {}, text(describePoint(chart, series.name, point)));
-        return `${attributes.join("")}>${said}`;
+        const { mark, y } = point;
+        const x = chart.groups?.[point.x] ?? point.x;
+        const marked = mark === undefined ? "" : markup` data-mark="${mark}"`;
+        const said = describePoint(chart, series.name, point);
+        return markup` data-series="${series.name}" data-x="${x}" data-y="${y}"${marked}>\
+<title>${said}</title>`.toString();
       },
     );
-  return trusted(inner);
+  return new Markup(inner);
 }
 
 function describePoint(chart: Chart, name: string, point: ChartPoint): string {
@@ -407,10 +379,6 @@ function chartTable({ groups, series, title, x, y }: Chart): Markup {
       ...series.map(({ points }) => points.find(({ x }) => x === at)?.y ?? null),
     ]),
   });
-  return element(
-    "details",
-    {},
-    element("summary", {}, text(`Numbers: ${title}`)),
-    table,
-  );
+  return markup`<details><summary>Numbers: ${title}</summary>${table}</details>
+`;
 }

@@ -14,7 +14,7 @@ import type {
   TuneReport,
 } from "../report_types.ts";
 import { type Axis, type Chart, type ChartSeries, drawCharts } from "./charts.ts";
-import { element, join, type Markup, text } from "./markup.ts";
+import { type Markup, markup } from "./markup.ts";
 import { formatNumber } from "./number_style.ts";
 import { dataTable } from "./table.ts";
 
@@ -195,7 +195,7 @@ export function measuredSections(report: TuneReport): Section[] {
   const section = (id: string, title: string, ...content: readonly Markup[]) => ({
     id,
     title,
-    content: join(content),
+    content: markup`${content}`,
   });
   return [
     section("throughput", "Throughput", ...throughput(report, own)),
@@ -209,7 +209,7 @@ export function measuredSections(report: TuneReport): Section[] {
     section("pool", "Pool of leases", drawCharts(leases(report))),
     section("values", "Value sizes", drawCharts(valueSizes(report))),
     section("cpu", "CPU", drawCharts(cpu(chosen))),
-  ].filter(({ content }) => content !== "");
+  ].filter(({ content }) => !content.isEmpty);
 }
 
 function throughput({ knees }: TuneReport, points: readonly Point[]): Markup[] {
@@ -233,7 +233,7 @@ function throughput({ knees }: TuneReport, points: readonly Point[]): Markup[] {
     };
   });
   return [
-    element("p", {}, text(summary)),
+    markup`<p>${summary}</p>`,
     drawCharts([{
       id: "throughput-by-lanes",
       title: "Throughput against concurrency, for each number of lanes",

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Markup, trusted } from "./markup.ts";
+import { Markup } from "./markup.ts";
 
 /** Colours of one appearance. */
 export interface Palette {
@@ -203,7 +203,7 @@ tr{break-inside:avoid}
 `;
 
 /** The page's style: light, dark where that is preferred, light on paper. */
-export const STYLE: Markup = trusted(
+export const STYLE: Markup = new Markup(
   `:root{${customProperties(LIGHT)}}` +
     `@media screen and (prefers-color-scheme:dark){:root{${customProperties(DARK)}}}` +
     [LAYOUT, CARDS, CHARTS, TABLES, PAPER].join("").replaceAll("\n", ""),

@@ -1,4 +1,4 @@
-import { element, type Markup, text } from "./markup.ts";
+import { Markup, markup } from "./markup.ts";
 import { formatNumber, type NumberStyle } from "./number_style.ts";
 
 /** What {@linkcode dataTable} shows. */
@@ -15,36 +15,23 @@ export interface DataTable {
  * A table with a caption, and headings for its columns and rows.
  *
  * @param table What it holds.
- * @returns The table, as HTML, in an element that scrolls where the page is narrow.
+ * @returns The table, in an element that scrolls where the page is narrow.
  */
 export function dataTable({ caption, columns, rows }: DataTable): Markup {
-  const headings = columns.map(({ title }) =>
-    element("th", { scope: "col" }, text(title))
-  );
+  const head = columns.map(({ title }) => markup`<th scope="col">${title}</th>`);
   const body = rows.map((row) => {
     const cells = row.map((cell, index) => {
-      const content = text(sayCell(cell, columns[index]?.format));
-      const attributes = { class: typeof cell === "string" ? "words" : undefined };
+      const words = new Markup(typeof cell === "string" ? ' class="words"' : "");
+      const text = typeof cell === "number"
+        ? formatNumber(cell, columns[index]?.format)
+        : cell ?? "–";
       return index === 0
-        ? element("th", { scope: "row", ...attributes }, content)
-        : element("td", attributes, content);
+        ? markup`<th scope="row"${words}>${text}</th>`
+        : markup`<td${words}>${text}</td>`;
     });
-    return element("tr", {}, ...cells);
+    return markup`<tr>${cells}</tr>`;
   });
-  return element(
-    "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-    element(
-      "table",
-      {},
-      element("caption", {}, text(caption)),
-      element("thead", {}, element("tr", {}, ...headings)),
-      element("tbody", {}, ...body),
-    ),
-  );
-}
-
-function sayCell(cell: number | string | null, format?: NumberStyle): string {
-  if (cell === null) return "–";
-  return typeof cell === "string" ? cell : formatNumber(cell, format);
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
+<table><caption>${caption}</caption><thead><tr>${head}</tr></thead>
+<tbody>${body}</tbody></table></div>`;
 }

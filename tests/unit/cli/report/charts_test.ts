@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import {
   type Chart,
-  drawCharts,
+  drawCharts as draw,
   logRange,
 } from "../../../../src/cli/tune/report/charts.ts";
 import { seededRandom } from "../../pool/random.ts";
@@ -14,6 +14,8 @@ const CHART: Chart = {
   y: { title: "p99", unit: "ms", log: 10 },
   series: [{ name: "1 lane", points: [{ x: 1, y: 0.08 }, { x: 64, y: 0.7 }] }],
 };
+
+const drawCharts = (charts: readonly Chart[]) => draw(charts).toString();
 
 /** Place and value of each data item, as the drawings name them. */
 function itemsOf(html: string): string[][] {
