@@ -91,8 +91,8 @@ function makeProgram(io: CliIo): Command {
       getOutHasColors: () => io.useColor,
       getErrHasColors: () => io.useColor && io.isErrTerminal,
     });
-  program.addCommand(makeTuneCommand(io).copyInheritedSettings(program));
   addCommands(program, io);
+  program.addCommand(makeTuneCommand(io).copyInheritedSettings(program));
   return program;
 }
 

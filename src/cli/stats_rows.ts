@@ -4,7 +4,7 @@ const ESCAPES: Readonly<Record<string, string>> = { n: "\n", "\\": "\\", '"': '"
 const PREFIX = "mooring_redis_";
 
 /** A line of the text exposition format. */
-export interface MetricLine {
+interface MetricLine {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;

@@ -54,7 +54,7 @@ export class CliExit extends Error {
 }
 
 /** Functions that style text for a terminal. */
-export type Paint = Readonly<
+type Paint = Readonly<
   Record<"bold" | "dim" | "red" | "green" | "yellow", (text: string) => string>
 >;
 

@@ -3,7 +3,7 @@ import { explainLines } from "../config.ts";
 import { type CliIo, ExitCode, makePaint } from "../terminal.ts";
 
 /** How a check ended. */
-export type Status = "ok" | "warn" | "fail" | "skip";
+type Status = "ok" | "warn" | "fail" | "skip";
 
 /** The result of a check. */
 export interface Verdict {

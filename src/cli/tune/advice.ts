@@ -1,7 +1,7 @@
 import { adviseAcquireTimeout, adviseSocketTimeout } from "./advice_timeouts.ts";
 import { fewestEnough } from "./plan.ts";
 import type { Advice, Point, TuneReport } from "./report_types.ts";
-import { findKnee, isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
+import { fastest, findKnee, isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
 import { CONSUMERS } from "./work.ts";
 
 /** The settings as they are now; times in seconds. */
@@ -108,7 +108,7 @@ function choose(
 
 /** Why what the best size brought is no reason to change. */
 function whyNoMore(curve: readonly Point[], now: Point): string {
-  const best = mostOf(curve)!;
+  const best = fastest(curve)!;
   const gain = best.perSecond.median / now.perSecond.median - 1;
   const of = `the best of ${curve.length} sizes`;
   if (gain === 0) return `none of ${curve.length} sizes carried more`;
@@ -117,10 +117,6 @@ function whyNoMore(curve: readonly Point[], now: Point): string {
     `±${percent((high - low) / 2 / median)}`;
   return `${of} brought ${percent(gain)} more, which is within the noise: its rounds ` +
     `differ by ${noise(best)}, those of the present size by ${noise(now)}`;
-}
-
-function mostOf(points: readonly Point[]): Point | undefined {
-  return points.toSorted((a, b) => b.perSecond.median - a.perSecond.median)[0];
 }
 
 /**
@@ -138,7 +134,7 @@ export function advise(points: readonly Point[], basis: AdviceBasis): Advice[] {
   const mayLower = effort === "full";
   // For each number of lanes, the point with the highest throughput.
   const byLanes = Map.groupBy(pointsOf(points, "lanes"), ({ lanes }) => lanes);
-  const laneCurve = [...byLanes.values()].map((group) => mostOf(group)!)
+  const laneCurve = [...byLanes.values()].map((group) => fastest(group)!)
     .sort((a, b) => a.lanes - b.lanes);
   const lanes = choose(laneCurve, "lanes", maxLanes, 1, mayLower);
   const laneCount = lanes?.size ?? maxLanes;

@@ -11,7 +11,7 @@ const OF_LONGEST = 4;
 const WORTH = 0.5;
 
 /** A deadline as it is, and what it may become. */
-export interface Deadline {
+interface Deadline {
   /** Seconds, as they are now. */
   readonly current: number;
   /** The least that is recommended, in seconds: the default. A sweep sees neither a failover

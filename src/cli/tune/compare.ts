@@ -3,7 +3,7 @@ import { describeSpec } from "./plan.ts";
 import { isLarger } from "./statistics.ts";
 
 /** What became worse by more than the noise. */
-export interface Regression {
+interface Regression {
   /** What was measured, in words. */
   readonly what: string;
   /** The figure. */
@@ -15,7 +15,7 @@ export interface Regression {
 }
 
 /** What a comparison came to. */
-export interface Comparison {
+interface Comparison {
   /** How many combinations both runs have. */
   readonly compared: number;
   /** What became worse. */

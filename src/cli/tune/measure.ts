@@ -8,7 +8,7 @@ import type { ServerView } from "./server_view.ts";
 import { type TuneKeys, workOf, writeValues } from "./work.ts";
 
 /** What a {@linkcode Bench} needs. */
-export interface BenchOptions extends Pick<OpenOptions, "config"> {
+interface BenchOptions extends Pick<OpenOptions, "config"> {
   /** The clients that take part. */
   readonly contenders: readonly Contender[];
   /** The keys of the run. */

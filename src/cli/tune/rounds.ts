@@ -44,7 +44,7 @@ export function stepsOf({ rounds }: Pick<Effort, "rounds">): number {
 /**
  * Measures combinations in turn, round after round, each round beginning with another one,
  * so that what disturbs the machine disturbs all of them. One that is known well enough
- * (see `SETTLED`) is left out of the further rounds.
+ * (see `isSettled()`) is left out of the further rounds.
  *
  * @param specs The combinations.
  * @param options How.

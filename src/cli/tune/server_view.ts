@@ -41,7 +41,7 @@ export function usageSigns(facts: ServerFacts): string[] {
 }
 
 /** Counters of a server, which grow while it works. */
-export interface ServerSample {
+interface ServerSample {
   /** CPU seconds of the process; `null` if it does not tell. */
   readonly cpuSeconds: number | null;
   /** Bytes that it received. */

@@ -76,7 +76,7 @@ const START_MS = 10_000;
 const ATTEMPTS = 5;
 
 /** A server that is there for one run. */
-export interface ThrowAwayServer extends AsyncDisposable {
+interface ThrowAwayServer extends AsyncDisposable {
   /** Where it is. */
   readonly url: string;
 }

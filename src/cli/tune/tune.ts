@@ -3,7 +3,6 @@ import { advise, type CurrentSettings, kneesOf } from "./advice.ts";
 import { Bench } from "./measure.ts";
 import {
   describeSpec,
-  type Effort,
   type PlanOptions,
   refinedSpecs,
   type Spec,
@@ -16,7 +15,7 @@ import type { Target } from "./target.ts";
 import { TuneKeys } from "./work.ts";
 
 /** What a run needs. */
-export interface RunOptions
+interface RunOptions
   extends Pick<PlanOptions, "contenders" | "effort" | "only" | "rate"> {
   /** The server. */
   readonly target: Target;
@@ -107,7 +106,7 @@ async function measureAll(options: RunOptions, view: ServerView): Promise<Point[
 }
 
 /** How sweeps are run. */
-export interface SweepOptions
+interface SweepOptions
   extends
     Pick<RoundsOptions, "measure" | "now" | "signal">,
     Pick<RunOptions, "onProgress"> {

@@ -44,7 +44,7 @@ export class TuneKeys {
 }
 
 /** What callers do in a mix. */
-export interface Work {
+interface Work {
   /** One call. */
   readonly call: (n: number) => Promise<unknown>;
   /** Commands that a call stands for. */

@@ -29,7 +29,7 @@ export interface Axis {
 }
 
 /** One value. */
-export interface ChartPoint {
+interface ChartPoint {
   /** Place on the lower axis; in a chart of bars the index of the group. */
   readonly x: number;
   /** Height, or length of the bar. */

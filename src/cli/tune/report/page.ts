@@ -1,7 +1,8 @@
 import type { Advice, TuneReport } from "../report_types.ts";
 import { jsonForScript, Markup, markup } from "./markup.ts";
 import { formatNumber } from "./number_style.ts";
-import { measuredSections, sayClient, type Section, SUBJECTS } from "./sections.ts";
+import { measuredSections, sayClient, type Section } from "./sections.ts";
+import { SUBJECTS } from "./series.ts";
 import { STYLE } from "./style.ts";
 
 /** A section that a program adds. */

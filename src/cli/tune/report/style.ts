@@ -9,7 +9,7 @@
 import { Markup } from "./markup.ts";
 
 /** Colours of one appearance. */
-export interface Palette {
+interface Palette {
   /** Behind everything. */
   readonly page: string;
   /** Behind charts, tables and cards. */
@@ -80,7 +80,7 @@ export const DARK: Palette = {
  * @param palette The palette.
  * @returns Declarations, such as `--page:#fff;`.
  */
-export function customProperties(palette: Palette): string {
+function customProperties(palette: Palette): string {
   return Object.entries(palette).map(([name, value]: [string, string | string[]]) =>
     typeof value === "string"
       ? `--${name}:${value};`

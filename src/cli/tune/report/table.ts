@@ -2,7 +2,7 @@ import { Markup, markup } from "./markup.ts";
 import { formatNumber, type NumberStyle } from "./number_style.ts";
 
 /** What {@linkcode dataTable} shows. */
-export interface DataTable {
+interface DataTable {
   /** What the table holds. */
   readonly caption: string;
   /** Headings, with the unit where there is one, and how numbers are written. */

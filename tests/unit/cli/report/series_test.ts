@@ -4,7 +4,7 @@ import {
   lineOf,
   p99Of,
   pointsOf,
-} from "../../../../src/cli/tune/report/sections.ts";
+} from "../../../../src/cli/tune/report/series.ts";
 import { sampleReport } from "../../../support/tune_report.ts";
 
 const report = sampleReport();
