@@ -15,26 +15,19 @@ export interface Verdict {
   readonly advice?: string;
 }
 
+const verdict = (status: Status) => (message: string, advice?: string): Verdict => ({
+  ...{ status, message },
+  ...(advice === undefined ? {} : { advice }),
+});
+
 /** The check passed. */
-export const ok = (message: string): Verdict => ({ status: "ok", message });
+export const ok = verdict("ok");
 /** It was not checked, or there is nothing to check. */
-export const skip = (message: string, advice?: string): Verdict => ({
-  status: "skip",
-  message,
-  advice,
-});
-/** It works, and may be wrong. */
-export const warn = (message: string, advice: string): Verdict => ({
-  status: "warn",
-  message,
-  advice,
-});
-/** It does not work. */
-export const fail = (message: string, advice: string): Verdict => ({
-  status: "fail",
-  message,
-  advice,
-});
+export const skip = verdict("skip");
+/** It works, and may be wrong: the advice says what to do. */
+export const warn = verdict("warn");
+/** It does not work: the advice says what to do. */
+export const fail = verdict("fail");
 
 /** One line of the doctor. */
 export interface Finding extends Verdict {

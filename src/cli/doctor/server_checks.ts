@@ -1,6 +1,6 @@
 /**
- * The doctor's checks of a server that is connected: what it says of itself, what it does
- * with data, and how fast it answers. Nothing is written to it.
+ * The doctor's checks of a connected server: its kind, its limits, its persistence and
+ * replication, its latency. Nothing is written to it.
  *
  * @module
  */

@@ -14,13 +14,13 @@ interface Regression {
   readonly after: number;
 }
 
-/** What a comparison came to. */
+/** The result of a comparison. */
 interface Comparison {
   /** How many combinations both runs have. */
   readonly compared: number;
   /** What became worse. */
   readonly regressions: readonly Regression[];
-  /** Why the two may not be comparable, in words. */
+  /** Why the two may not be comparable. */
   readonly differences: readonly string[];
 }
 

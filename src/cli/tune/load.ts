@@ -40,7 +40,7 @@ const SAMPLE_FROM = 16;
 /** Most calls that an open loop has pending; those beyond are late, and counted so. */
 const MAX_PENDING = 50_000;
 
-/** What a load came to. */
+/** The result of a load. */
 export class LoadResult {
   /** Latency of the calls that were timed. */
   readonly latency = new LatencyHistogram();
@@ -63,12 +63,12 @@ export class LoadResult {
 }
 
 /**
- * A closed loop: callers that each wait for their reply before they go on. Its latency
- * leaves out what a stalled server kept from being sent: that is what the open loop is for.
+ * A closed loop: callers that each wait for a reply before they send the next call. Its
+ * latency leaves out the calls that a stalled server delayed: the open loop counts them.
  *
  * @param load The load.
  * @param callers How many callers.
- * @returns What it came to.
+ * @returns The result.
  */
 export async function runClosedLoop(load: Load, callers: number): Promise<LoadResult> {
   const { call, clock, durationMs, signal } = load;
@@ -110,7 +110,7 @@ export async function runClosedLoop(load: Load, callers: number): Promise<LoadRe
  *
  * @param load The load.
  * @param rate Calls a second.
- * @returns What it came to; it ends when all that were due are answered.
+ * @returns The result, when all calls that were due are answered.
  */
 export async function runOpenLoop(load: Load, rate: number): Promise<LoadResult> {
   const { call, clock, durationMs, signal } = load;

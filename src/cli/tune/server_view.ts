@@ -2,7 +2,7 @@ import type { RedisClient, RedisConfig, RedisConnectionManager } from "../../../
 import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
 import { managerFor } from "./contender.ts";
 
-/** What a server says of itself. */
+/** Facts about a server. */
 export interface ServerFacts {
   /** Version. */
   readonly version: string;
@@ -25,7 +25,7 @@ export interface ServerFacts {
 /**
  * Why a server appears to be in use.
  *
- * @param facts What it says of itself.
+ * @param facts Facts about it.
  * @returns The reasons; empty if it appears to be unused.
  */
 export function usageSigns(facts: ServerFacts): string[] {
@@ -59,7 +59,7 @@ const PER_COMMAND = 256;
 export class ServerView implements AsyncDisposable {
   readonly #manager: RedisConnectionManager;
 
-  /** Connects with the first question; the configuration says where the server is. */
+  /** Connects at the first call. */
   constructor(config: RedisConfig) {
     this.#manager = managerFor({ config, name: NAME, lanes: 1, leases: 0 });
   }

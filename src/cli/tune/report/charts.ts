@@ -154,7 +154,7 @@ ${swatch}</svg><span>${name}</span></li>`
   return markup`<ul class="legend">${items}</ul>`;
 }
 
-/** One drawing, named and described for those who do not see it. */
+/** One drawing, with a name and a description for screen readers. */
 function drawing(chart: Chart, layout: Layout): Markup {
   const height = chart.groups
     ? chart.groups.length * (chart.series.length * (BAR + 3) + 18) + 56

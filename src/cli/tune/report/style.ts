@@ -8,30 +8,9 @@
 
 import { Markup } from "./markup.ts";
 
-/** Colours of one appearance. */
-interface Palette {
-  /** Behind everything. */
-  readonly page: string;
-  /** Behind charts, tables and cards. */
-  readonly surface: string;
-  /** Text. */
-  readonly text: string;
-  /** Text of less weight, such as an axis' numbers. */
-  readonly muted: string;
-  /** Lines of axes, borders. */
-  readonly border: string;
-  /** Lines across a chart. */
-  readonly grid: string;
-  /** Links, and what stands out. */
-  readonly accent: string;
-  /** Lines of different kinds. */
-  readonly categories: readonly string[];
-  /** Lines that have an order, from the least to the most. */
-  readonly order: readonly string[];
-}
-
-/** For a light page, and for paper. */
-export const LIGHT: Palette = {
+/** For a light page, and for paper: `categories` are series of different kinds, `order` those
+ * from the least to the most. */
+export const LIGHT = {
   page: "#f5f7f9",
   surface: "#ffffff",
   text: "#17202a",
@@ -53,7 +32,7 @@ export const LIGHT: Palette = {
 };
 
 /** For a dark page. */
-export const DARK: Palette = {
+export const DARK: typeof LIGHT = {
   page: "#0f1419",
   surface: "#161b22",
   text: "#e6edf3",
@@ -80,7 +59,7 @@ export const DARK: Palette = {
  * @param palette The palette.
  * @returns Declarations, such as `--page:#fff;`.
  */
-function customProperties(palette: Palette): string {
+function customProperties(palette: typeof LIGHT): string {
   return Object.entries(palette).map(([name, value]: [string, string | string[]]) =>
     typeof value === "string"
       ? `--${name}:${value};`
