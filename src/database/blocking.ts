@@ -1,12 +1,12 @@
-import type { Clock } from "../core/clock.ts";
-import type { RedisConfig } from "../config/mod.ts";
 import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
 import type { Dispatcher } from "../commands/dispatcher.ts";
 import { RetryJudge, type RetryPolicy } from "../commands/retry_judge.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import type { Clock } from "../core/clock.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import type { ServerConnections } from "../servers/server_connections.ts";
-import type { Servers } from "../servers/servers.ts";
+import type { ServerConnections } from "../server/server.ts";
+import type { Servers } from "../server/topology.ts";
 
 /** What the blocking commands of a database work on. */
 export interface DatabaseBlockingParts {

@@ -1,11 +1,11 @@
+import { KeyFinder } from "../cluster/key_finder.ts";
+import { KeyPlacer } from "../cluster/key_placer.ts";
+import { KeyedSink } from "../cluster/keyed_sink.ts";
 import type { CommandSink } from "../commands/dispatcher.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Command } from "../connection/driver.ts";
 import type { Clock } from "../core/clock.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
-import { KeyedSink } from "../servers/keyed_sink.ts";
-import { KeyFinder } from "../servers/key_finder.ts";
-import { KeyPlacer } from "../servers/key_placer.ts";
 
 /** What the keys of a database's commands need. */
 export interface DatabaseKeysParts {

@@ -1,8 +1,8 @@
-import type { Clock } from "../core/clock.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import type { PooledConnection } from "../servers/pool.ts";
+import type { Clock } from "../core/clock.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import { LATENCY_BOUNDS_MS, type MetricsSource } from "../observability/prometheus.ts";
+import type { PoolReading } from "../observability/telemetry/instruments.ts";
 import type {
   ConnectionDetails,
   ConnectionMetrics,
@@ -10,9 +10,9 @@ import type {
   PoolStatistics,
   RedisStats,
 } from "../observability/types.ts";
-import type { PoolReading } from "../observability/telemetry/instruments.ts";
-import type { Servers } from "../servers/servers.ts";
 import type { OpenConnection } from "../pool/types.ts";
+import type { PooledConnection } from "../server/connections.ts";
+import type { Servers } from "../server/topology.ts";
 
 /** Where the numbers of a database come from. */
 export interface NumberSources {

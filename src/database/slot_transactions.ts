@@ -1,18 +1,18 @@
-import type { SlotTransactionParts } from "../commands/slot_transaction.ts";
+import { crossSlotText } from "../cluster/command_slot.ts";
+import { parseRedirect } from "../cluster/redirect.ts";
+import { hostOf } from "../cluster/slot_map.ts";
+import { findCrossSlot, keySlot } from "../cluster/slots.ts";
 import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
+import type { SlotTransactionParts } from "../commands/slot_transaction.ts";
 import type { TransactionLease, TransactionParts } from "../commands/transaction.ts";
-import type { Clock } from "../core/clock.ts";
-import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import type { Clock } from "../core/clock.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import type { Loan } from "../servers/loan.ts";
-import type { Servers } from "../servers/servers.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
-import { crossSlotText } from "../topology/command_slot.ts";
-import { findCrossSlot, keySlot } from "../topology/key_slot.ts";
-import { parseRedirect } from "../topology/redirect.ts";
-import { hostOf } from "../topology/slot_map.ts";
+import type { Loan } from "../server/loan.ts";
+import type { Servers } from "../server/topology.ts";
 
 /** The database that transactions run on. */
 export interface TransactionPlace {

@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { systemClock } from "../../../src/core/clock.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import type { Connection } from "../../../src/connection/connection.ts";
 import type { Opener } from "../../../src/connection/opener.ts";
 import { Session } from "../../../src/connection/session.ts";
 import { settleFailed } from "../../../src/connection/tracked.ts";
-import { locate } from "../../../src/servers/location.ts";
-import { makeOpener } from "../../../src/servers/parts.ts";
-import { PooledConnection } from "../../../src/servers/pool.ts";
+import { systemClock } from "../../../src/core/clock.ts";
 import type { EvictionReason, Purpose } from "../../../src/pool/types.ts";
+import { PooledConnection } from "../../../src/server/connections.ts";
+import { locate } from "../../../src/server/location.ts";
+import { makeOpener } from "../../../src/server/parts.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
 import type { RespClient } from "../../support/resp_client.ts";
 import type {

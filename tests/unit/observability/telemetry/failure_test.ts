@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
+import { crossSlotText } from "../../../../src/cluster/command_slot.ts";
+import { findCrossSlot } from "../../../../src/cluster/slots.ts";
 import {
   CommandRefusedError,
   CommandTimeoutError,
 } from "../../../../src/core/errors/mod.ts";
 import { describeFailure } from "../../../../src/observability/telemetry/failure.ts";
-import { crossSlotText } from "../../../../src/topology/command_slot.ts";
-import { findCrossSlot } from "../../../../src/topology/key_slot.ts";
 
 function reply(message: string): Error {
   const error = new Error(message);
