@@ -7,198 +7,212 @@ import {
   ConnectError,
   ManagerClosedError,
 } from "../core/errors/mod.ts";
+import type { Emit } from "../core/events.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { OpenConnection } from "../pool/types.ts";
 import { backoffMs } from "../resilience/backoff.ts";
-import type { PooledConnection } from "../server/connections.ts";
+import { HealthMonitor } from "../server/health.ts";
+import type { PooledConnection } from "../server/lease.ts";
+import type { Server } from "../server/server.ts";
 import type {
-  ServerConnections,
+  LeaseSource,
+  LeaseTarget,
+  LeaseWait,
   ServerContext,
-  ServerNumbers,
-} from "../server/server.ts";
-import type { LeaseTarget, LeaseWait, Servers } from "../server/topology.ts";
-import { ClusterHealth } from "./cluster_health.ts";
-import { type ClusterView, surveyCluster } from "./cluster_survey.ts";
-import { commandSlot } from "./command_slot.ts";
-import { ClusterNodes } from "./nodes.ts";
-import type { Redirect } from "./redirect.ts";
+  ServerStats,
+  Topology,
+} from "../server/topology.ts";
+import { discoverCluster } from "./discovery.ts";
+import { ClusterNodes, judgeCluster } from "./nodes.ts";
 import { ClusterRouter } from "./router.ts";
-import { addressText } from "./slot_map.ts";
-import { ClusterDirectory } from "./slot_map_cache.ts";
-import { SLOTS } from "./slots.ts";
+import { addressText, hostOf, parseRedirect, type Redirect } from "./slot_map.ts";
+import { SlotMapCache } from "./slot_map_cache.ts";
+import { commandSlot, SLOTS } from "./slots.ts";
 
-/** Each node has its own circuit breaker: of the whole there is none. */
-const OPEN_GATE: CommandGate = {
-  allows: () => true,
-  tryProbe: () => undefined,
-};
+/** Each node has its own circuit breaker: the cluster as a whole has none. */
+const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined };
 
-/** How often a cluster that does not serve is asked whether it does again. */
+/** How often a cluster that does not serve is asked again. */
 const LOOK_AGAIN = { minMs: 1000, maxMs: 5000 };
-/** A question to a node that takes all of its time is told by its own end, in
+/** A query to a node fails by its own deadline before the wait for the slot map ends, in
  * milliseconds. */
 const GRACE_MS = 100;
 
-/** The nodes of a database in a cluster, which come and go as the cluster changes. */
-export class ClusterServers implements Servers {
+/** A database in a cluster: its nodes come and go as the cluster changes. */
+export class Cluster implements Topology {
   readonly sink: ClusterRouter;
   readonly gate: CommandGate = OPEN_GATE;
   readonly #context: ServerContext;
-  readonly #health: ClusterHealth;
-  readonly #directory: ClusterDirectory;
+  readonly #monitor: HealthMonitor;
+  readonly #cache: SlotMapCache;
   readonly #nodes: ClusterNodes;
-  /** Nodes that commands were redirected to which are not over. */
-  readonly #asked = new WeakMap<TrackedCommand, Redirect>();
+  /** Redirects of commands on leases that their next attempt follows. */
+  readonly #redirects = new WeakMap<TrackedCommand, Redirect>();
   /** Why the cluster as a whole did not serve when it was asked last. */
   #failure: Error | undefined;
   /** How often it was found not to serve, in a row. */
   #failures = 0;
   #lookAgain: Timer | undefined;
-  /** Checks that wait until something is known of the cluster. */
-  readonly #checks = new Set<(error: Error) => void>();
+  /** Health checks that wait for the slot map. */
+  readonly #checks = new Set<AbortController>();
 
-  /**
-   * Opens nothing, and asks nobody yet.
-   *
-   * @param context What the nodes have in common.
-   */
+  /** Connects to nothing yet. */
   constructor(context: ServerContext) {
-    const { clock, config, statistics } = context;
-    const health = this.#health = new ClusterHealth({
+    const { clock, config } = context;
+    this.#monitor = new HealthMonitor({
       database: config.name,
-      nodes: () => this.#serving.map((node) => node.health.judge()),
-      failure: () => reasonOf(this.#failure),
-      seeds: config.nodes.map(addressText).join(", "),
-      lastError: () => statistics.lastError,
+      judge: () => this.#judge(),
       emit: context.emit,
       clock,
     });
-    this.#context = { ...context, emit: health.emit };
-    this.#nodes = new ClusterNodes({
-      context: this.#context,
-      troubled: () => {
-        this.#directory.request();
-        this.#nodeTroubled();
-      },
+    // Of the changes of health only those of the whole are reported.
+    const emit: Emit = (type, detail) => {
+      if (type !== "statechange") context.emit(type, detail);
+      this.#monitor.update();
+    };
+    this.#context = { ...context, emit };
+    this.#nodes = new ClusterNodes(this.#context, () => {
+      this.#cache.refresh();
+      this.#nodeTroubled();
     });
-    this.#directory = new ClusterDirectory({
-      ask: async (signal) => {
-        const view = await surveyCluster(this.#nodes, this.#context, signal);
-        if (!signal.aborted) this.#found(view);
-        return view.ranges;
+    this.#cache = new SlotMapCache({
+      load: async (signal) => {
+        const { down, ranges } = await discoverCluster(
+          this.#nodes,
+          this.#context,
+          signal,
+        );
+        if (!signal.aborted) this.#found(down);
+        return ranges;
       },
-      changed: () => this.#mapChanged(),
+      changed: ({ covered, primaries }) => {
+        this.sink.resend(this.#nodes.keepOnly(primaries, covered === SLOTS));
+        this.sink.mapLoaded();
+        this.#monitor.update();
+      },
       failed: (error) => {
-        // What is known goes on to hold: then the nodes' own health tells.
-        if (!this.#directory.isKnown) this.#notServing(error);
-        this.sink.unknown(error);
-        health.update();
+        // A map that is known stays in use: the nodes' own health counts then.
+        if (!this.#cache.isKnown) this.#notServing(error);
+        this.sink.mapFailed(error);
+        this.#monitor.update();
       },
       clock,
     });
-    this.sink = new ClusterRouter({
-      database: config.name,
-      maxWaiting: config.maxWaiting,
-      directory: this.#directory,
-      unreachable: () => this.#unreachable,
+    this.sink = new ClusterRouter(context, {
+      cache: this.#cache,
       nodeAt: (address) => this.#nodes.at(address),
-      statistics,
-      clock,
+      unreachable: () => this.#unreachable,
     });
   }
 
   openError(): Error {
-    return this.#serving[0]?.openError() ?? new ManagerClosedError(this.#name);
+    return this.#serving[0]?.openError() ?? this.#closedError();
   }
 
   redirect(command: TrackedCommand, error: Error): boolean {
     return this.sink.redirect(command, error);
   }
 
-  redirectTo({ kind, node, slot }: Redirect): void {
-    if (kind === "moved") this.#directory.moved(slot, node);
-  }
-
   learn(command: TrackedCommand, error: Error): void {
     this.sink.learn(command, error);
   }
 
-  redirectLease(command: TrackedCommand, error: Error): LeaseTarget | undefined {
+  redirectLease(command: TrackedCommand, error: Error): boolean {
     const redirect = this.sink.follow(command, error);
+    if (redirect !== undefined) this.#redirects.set(command, redirect);
+    return redirect !== undefined;
+  }
+
+  redirectTransaction(error: Error, endpoint: string) {
+    const redirect = parseRedirect(error.message, hostOf(endpoint));
     if (redirect === undefined) return undefined;
-    this.#asked.set(command, redirect);
-    return { node: redirect.node };
+    const { kind, node, slot } = redirect;
+    this.#context.statistics.redirected();
+    if (kind === "moved") this.#cache.moved(slot, node);
+    return { slot, node, asking: kind === "ask" };
   }
 
   targetOf(command: TrackedCommand): LeaseTarget & { asking: boolean } {
-    const redirect = this.#asked.get(command);
-    // Only the next attempt goes there.
-    this.#asked.delete(command);
-    if (redirect !== undefined) {
-      return { node: redirect.node, asking: redirect.kind === "ask" };
-    }
-    const slot = commandSlot(command);
-    return { asking: false, ...(slot === undefined ? {} : { slot }) };
+    const redirect = this.#redirects.get(command);
+    this.#redirects.delete(command);
+    return redirect === undefined
+      ? { asking: false, slot: commandSlot(command) }
+      : { asking: redirect.kind === "ask", node: redirect.node };
   }
 
   async lease<T>(
     target: LeaseTarget,
     wait: LeaseWait,
-    lease: (server: ServerConnections, wait: LeaseWait) => Promise<T>,
+    lease: (server: LeaseSource, wait: LeaseWait) => Promise<T>,
   ): Promise<T> {
-    const { clock, config } = this.#context;
-    const { signal, timeoutMs = config.acquireTimeoutMs } = wait;
+    const { clock, config: { acquireTimeoutMs, name } } = this.#context;
+    const { signal, timeoutMs = acquireTimeoutMs } = wait;
     const until = clock.now() + timeoutMs;
+    const leftMs = () => Math.max(0, until - clock.now());
+    const timedOut = () => {
+      const what = "nothing is known of the cluster yet";
+      const { gauges } = this.stats();
+      return new AcquireTimeoutError(name, timeoutMs, gauges, what, this.#unreachable);
+    };
     for (;;) {
-      await this.#known(timeoutMs, until, signal);
+      if (this.#nodes.isClosed) throw this.#closedError();
+      await this.#ready(new AbortController(), leftMs(), timedOut, signal);
       const server = this.#find(target);
-      const leftMs = Math.max(0, until - clock.now());
+      const ms = leftMs();
       try {
-        return await lease(server, { ...wait, timeoutMs: leftMs });
+        return await lease(server, { ...wait, timeoutMs: ms });
       } catch (error) {
-        if (!this.#hasLeft(error) || leftMs === 0) throw error;
+        if (!this.#wasRemoved(error) || ms === 0) throw error;
       }
     }
   }
 
   async whenReady(signal?: AbortSignal): Promise<void> {
     for (;;) {
-      await this.#directory.ready(signal);
+      await this.#cache.ready(signal);
       try {
         return await this.sink.nodeOf(undefined).whenReady(signal);
       } catch (error) {
-        if (!this.#hasLeft(error)) throw error;
+        if (!this.#wasRemoved(error)) throw error;
       }
     }
   }
 
   reresolve(): void {
-    this.#directory.request();
+    this.#cache.refresh();
   }
 
   notReady(connection: Connection): void {
-    this.#nodes.named(connection.endpoint)?.health.notReady(connection);
+    this.#nodes.named(connection.endpoint)?.notReady(connection);
   }
 
   transactionRefused(connection: Connection): void {
-    this.#nodes.named(connection.endpoint)?.lanes.transactionRefused();
+    this.#nodes.named(connection.endpoint)?.transactionRefused();
   }
 
+  /** Checks every node that serves slots. Waits for the slot map until each seed has been
+   * tried once, and no longer than one attempt to connect may take. */
   async check(signal?: AbortSignal): Promise<boolean> {
+    const { connectTimeoutMs } = this.#context.config;
+    const failed = () => new Error(`no node has answered within ${connectTimeoutMs} ms`);
+    const stop = new AbortController();
+    this.#checks.add(stop);
     try {
-      await this.#knownSoon(signal);
+      await this.#ready(stop, connectTimeoutMs + GRACE_MS, failed, signal);
     } catch {
       signal?.throwIfAborted();
       return false;
+    } finally {
+      this.#checks.delete(stop);
     }
-    const checks = this.#serving.map((node) => node.probe.check(signal));
+    const checks = this.#serving.map((node) => node.check(signal));
     const isServing = (await Promise.all(checks)).includes(true);
     return isServing && this.#failure === undefined;
   }
 
   reap(): number {
-    return this.#nodes.current.reduce((all, node) => all + node.reap(), 0);
+    return this.#nodes.current.reduce((sum, node) => sum + node.reap(), 0);
   }
 
   connections(): ConnectionCounts {
@@ -209,23 +223,23 @@ export class ClusterServers implements Servers {
     return this.#nodes.all.flatMap((node) => node.openConnections());
   }
 
-  numbers(): ServerNumbers {
-    const sum = this.#nodes.numbers();
-    return { ...sum, waiting: sum.waiting + this.sink.waiting };
+  stats(): ServerStats {
+    const stats = this.#nodes.stats();
+    return { ...stats, waiting: stats.waiting + this.sink.waiting };
   }
 
   health(): DatabaseHealth {
-    return this.#health.judge();
+    return this.#monitor.health();
   }
 
   resetBreakers(): void {
-    for (const node of this.#nodes.current) node.resetBreaker();
+    for (const node of this.#nodes.current) node.resetBreakers();
   }
 
   stopReporting(): void {
-    this.#health.stop();
+    this.#monitor.stop();
     this.#lookAgain?.cancel();
-    for (const node of this.#nodes.all) node.health.stop();
+    for (const node of this.#nodes.all) node.stopReporting();
   }
 
   async close(drainMs: number): Promise<number> {
@@ -233,28 +247,28 @@ export class ClusterServers implements Servers {
     const until = clock.now() + drainMs;
     const cutBefore = await this.sink.close(drainMs);
     const cut = this.#nodes.close(Math.max(0, until - clock.now()));
-    this.#directory.close(new ManagerClosedError(this.#name));
+    this.#cache.close(this.#closedError());
     return cutBefore + await cut;
   }
 
-  get #name(): string {
-    return this.#context.config.name;
+  #closedError(): ManagerClosedError {
+    return new ManagerClosedError(this.#context.config.name);
   }
 
-  /** Whether an error says that a node has left meanwhile: another one serves now. */
-  #hasLeft(error: unknown): boolean {
+  /** Whether an error says that a node was removed meanwhile: another one serves now. */
+  #wasRemoved(error: unknown): boolean {
     return error instanceof ManagerClosedError && !this.#nodes.isClosed;
   }
 
-  /** The nodes that are known to serve slots; those that are asked while none is. */
-  get #serving(): ServerConnections[] {
-    const { isKnown, map } = this.#directory;
+  /** The nodes that serve slots; those that are asked for the slots until a map is known. */
+  get #serving(): Server[] {
+    const { isKnown, map } = this.#cache;
     return isKnown
       ? map.primaries.map((address) => this.#nodes.at(address))
       : this.#nodes.current;
   }
 
-  #find({ node, slot }: LeaseTarget): ServerConnections {
+  #find({ node, slot }: LeaseTarget): Server {
     if (node === undefined) return this.sink.nodeOf(slot);
     // A node that is about to get its first slot is in no map.
     if (typeof node !== "string") return this.#nodes.at(node);
@@ -262,47 +276,30 @@ export class ClusterServers implements Servers {
     if (known !== undefined) return known;
     const allowed = this.#nodes.names.map((name) => `"${name}"`).join(", ");
     throw new RangeError(
-      `Cannot acquire a connection of database "${this.#name}" as node must be one of ` +
-        `the cluster's, ${allowed}: current value is "${node}"`,
+      `Cannot acquire a connection of database "${this.#context.config.name}" as node ` +
+        `must be one of the cluster's, ${allowed}: current value is "${node}"`,
     );
   }
 
-  /** Waits until something is known of the cluster, but not for longer than a lease may. */
-  async #known(
-    timeoutMs: number,
-    until: number,
+  /** Waits until a slot map is known, within a time. */
+  async #ready(
+    stop: AbortController,
+    withinMs: number,
+    timedOut: () => Error,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    if (this.#nodes.isClosed) throw new ManagerClosedError(this.#name);
-    if (this.#directory.isKnown) return;
+    if (this.#cache.isKnown) return;
     const { clock } = this.#context;
-    const stop = new AbortController();
-    const timer = clock.setTimer(
-      () => stop.abort(this.#timeoutError(timeoutMs)),
-      Math.max(0, until - clock.now()),
-    );
-    const within = signal === undefined
-      ? stop.signal
-      : AbortSignal.any([signal, stop.signal]);
+    const timer = clock.setTimer(() => stop.abort(timedOut()), withinMs);
+    const signals = signal === undefined ? [stop.signal] : [signal, stop.signal];
     try {
-      await this.#directory.ready(within);
+      await this.#cache.ready(AbortSignal.any(signals));
     } finally {
       timer.cancel();
     }
   }
 
-  #timeoutError(timeoutMs: number): AcquireTimeoutError {
-    const { gauges } = this.numbers();
-    return new AcquireTimeoutError(
-      this.#name,
-      timeoutMs,
-      gauges,
-      "nothing is known of the cluster yet",
-      this.#unreachable,
-    );
-  }
-
-  /** Why no node can be asked at the moment, as far as is known. */
+  /** Why no node can be reached at the moment, as far as is known. */
   get #unreachable(): ConnectError | undefined {
     for (const { unreachable } of this.#nodes.current) {
       if (unreachable !== undefined) return unreachable;
@@ -310,46 +307,24 @@ export class ClusterServers implements Servers {
     return this.#failure instanceof ConnectError ? this.#failure : undefined;
   }
 
-  /** Waits until something is known of the cluster: until each seed has been tried once,
-   * and no longer than one attempt to connect may take. */
-  async #knownSoon(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#directory.isKnown) return;
-    const { clock, config: { connectTimeoutMs } } = this.#context;
-    const { promise, reject } = Promise.withResolvers<never>();
-    const stop = new AbortController();
-    const given = signal === undefined ? [] : [signal];
-    const timer = clock.setTimer(
-      () => reject(new Error(`no node has answered within ${connectTimeoutMs} ms`)),
-      connectTimeoutMs + GRACE_MS,
-    );
-    this.#checks.add(reject);
-    try {
-      const ready = this.#directory.ready(AbortSignal.any([...given, stop.signal]));
-      await Promise.race([ready, promise]);
-    } finally {
-      timer.cancel();
-      this.#checks.delete(reject);
-      stop.abort();
-    }
-  }
-
-  /** An attempt to connect failed, or a connection was lost. */
+  /** An attempt to connect failed, or a connection was lost: ends the health checks once
+   * no seed can be reached. */
   #nodeTroubled(): void {
-    if (this.#checks.size === 0) return;
     const { current } = this.#nodes;
+    if (this.#checks.size === 0) return;
     if (current.length < this.#context.config.nodes.length) return;
     const reasons = current.map(({ unreachable }) => unreachable);
     if (reasons.includes(undefined)) return;
-    for (const fail of this.#checks) fail(reasons[0]!);
+    for (const stop of this.#checks) stop.abort(reasons[0]);
   }
 
-  /** A node has told of the cluster. */
-  #found({ down }: ClusterView): void {
+  /** A node has reported on the cluster. */
+  #found(down: string | undefined): void {
     if (down !== undefined) return this.#notServing(new Error(down));
     this.#failure = undefined;
     this.#failures = 0;
     this.#lookAgain?.cancel();
-    this.#health.update();
+    this.#monitor.update();
   }
 
   /** The cluster as a whole does not serve: asks again by itself, for the health. */
@@ -358,23 +333,23 @@ export class ClusterServers implements Servers {
     this.#failure = error;
     this.#failures++;
     this.#lookAgain?.cancel();
-    this.#health.update();
+    this.#monitor.update();
     if (healthCheckIntervalMs === 0 || this.#nodes.isClosed) return;
     const waitMs = backoffMs(this.#failures, LOOK_AGAIN, Math.random());
-    this.#lookAgain = clock.setTimer(() => this.#directory.request(), waitMs);
+    this.#lookAgain = clock.setTimer(() => this.#cache.refresh(), waitMs);
   }
 
-  /** Another map: nodes that are not in it any more go, and what waits goes on. */
-  #mapChanged(): void {
-    const { covered, primaries } = this.#directory.map;
-    const waiting = this.#nodes.keepOnly(primaries, covered === SLOTS);
-    this.sink.resend(waiting);
-    this.sink.known();
-    this.#health.update();
+  #judge(): Omit<DatabaseHealth, "since"> {
+    const { config, statistics } = this.#context;
+    const nodes = this.#serving.map((node) => node.health());
+    const failure = this.#failure;
+    const reason = failure instanceof ConnectError ? failure.reason : failure?.message;
+    const endpoints = nodes.map(({ endpoint }) => endpoint);
+    return {
+      ...judgeCluster(nodes, reason),
+      endpoint: endpoints.join(", ") || config.nodes.map(addressText).join(", "),
+      db: 0,
+      lastError: statistics.lastError,
+    };
   }
-}
-
-/** Why a cluster does not serve, in words for its health. */
-function reasonOf(error: Error | undefined): string | undefined {
-  return error instanceof ConnectError ? error.reason : error?.message;
 }

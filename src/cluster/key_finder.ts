@@ -6,16 +6,8 @@ import type { CommandInfo } from "../resilience/command_class.ts";
 import { FOREIGN_COMMANDS, type KeyPlaces } from "../resilience/foreign_commands.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
 
-/** What a finder needs. */
-export interface KeyFinderOptions {
-  /** Sends a question to any server of the database. */
-  readonly send: (question: TrackedCommand) => void;
-  /** How long an answer may take, in milliseconds. */
-  readonly timeoutMs: number;
-}
-
-/** Where keys are by the first, the last and the step, as `COMMAND INFO` has them. */
-interface Fixed {
+/** Where keys are by first, last and step, as `COMMAND INFO` has them. */
+interface FixedKeys {
   readonly first: number;
   /** Negative counts from the end. */
   readonly last: number;
@@ -23,43 +15,35 @@ interface Fixed {
 }
 
 /** How the keys of one command are found: at fixed places, or by its arguments. */
-type Rule = Fixed | "by arguments";
+type Rule = FixedKeys | "by arguments";
 
-/** Commands, and kinds of arguments, that are remembered at most. */
-const MAX_REMEMBERED = 1000;
-/** Questions that are asked again after a lost connection. */
+/** Most commands, and shapes of arguments, that are cached. */
+const MAX_CACHED = 1000;
+/** How often a query is sent again after a lost connection. */
 const MAX_LOST = 3;
 
-/** Nobody knows where the keys of a command are. */
-export class KeysUnknown extends Error {}
+/** The server does not tell where the keys of a command are. */
+export class UnknownKeysError extends Error {}
 
 /**
- * Finds the keys of commands that the client library does not know: by the table of
+ * Finds the keys of commands that ioredis does not know: by the table of
  * {@linkcode FOREIGN_COMMANDS}, and of the rest by asking the server, once for a command
- * whose keys are at fixed places (`COMMAND INFO`), and once for each kind of arguments of
+ * whose keys are at fixed places (`COMMAND INFO`), and once for each shape of arguments of
  * another one (`COMMAND GETKEYS`).
  */
 export class KeyFinder {
-  readonly #options: KeyFinderOptions;
+  /** Sends a command to any server of the database. */
+  readonly #send: (command: TrackedCommand) => void;
+  readonly #timeoutMs: number;
   readonly #rules = new Map<string, Rule>();
   readonly #shapes = new Map<string, KeyPlaces>();
 
-  /**
-   * Asks nobody yet.
-   *
-   * @param options What it needs.
-   */
-  constructor(options: KeyFinderOptions) {
-    this.#options = options;
+  constructor(send: (command: TrackedCommand) => void, timeoutMs: number) {
+    this.#send = send;
+    this.#timeoutMs = timeoutMs;
   }
 
-  /**
-   * Finds the keys of a call without asking.
-   *
-   * @param info The command.
-   * @param args Its arguments.
-   * @returns Where they are; `undefined` if the server has to be asked.
-   */
+  /** Finds the keys of a call; `undefined` if the server has to be asked first. */
   find(info: CommandInfo, args: readonly unknown[]): KeyPlaces | undefined {
     const [command = ""] = info.name.split("|");
     const listed = FOREIGN_COMMANDS.get(command)?.places(args);
@@ -72,21 +56,18 @@ export class KeyFinder {
   }
 
   /**
-   * Asks the server; {@linkcode find} knows afterwards.
+   * Asks the server, so that {@linkcode find} finds the keys.
    *
-   * @param info The command.
-   * @param args Its arguments.
-   * @throws {KeysUnknown} If the server does not know, or does not tell.
+   * @throws {UnknownKeysError} If the server does not tell.
    */
   async ask(info: CommandInfo, args: readonly unknown[]): Promise<void> {
     const [command = ""] = info.name.split("|");
     if (!this.#rules.has(command)) {
-      const reply = await this.#question(["INFO", command]);
-      remember(this.#rules, command, readRule(reply));
+      cache(this.#rules, command, readRule(await this.#query(["INFO", command])));
     }
     if (this.find(info, args) !== undefined) return;
     const { text, sample } = shapeOf(command, args);
-    remember(this.#shapes, text, await this.#places(command, sample));
+    cache(this.#shapes, text, await this.#places(command, sample));
   }
 
   async #places(
@@ -94,66 +75,49 @@ export class KeyFinder {
     sample: readonly (string | Uint8Array)[],
   ): Promise<KeyPlaces> {
     try {
-      const keys = await this.#question(["GETKEYS", command, ...sample]);
-      return placesOf(sample, keys);
+      return placesOf(sample, await this.#query(["GETKEYS", command, ...sample]));
     } catch (error) {
-      if (!(error instanceof KeysUnknown)) throw error;
       // A call with too few arguments is refused whatever its keys are.
-      if (/no key arguments|number of arguments/i.test(error.message)) {
-        return { keys: [] };
-      }
+      const hasNone = error instanceof UnknownKeysError &&
+        /no key arguments|number of arguments/i.test(error.message);
+      if (hasNone) return { keys: [] };
       throw error;
     }
   }
 
-  /** Asks `COMMAND …` until there is an answer. */
-  async #question(args: (string | Uint8Array)[]): Promise<unknown> {
-    for (let lost = 0, leftMs = this.#options.timeoutMs;;) {
+  /** Sends `COMMAND …`; again if the connection is lost, or the server says "not now". */
+  async #query(args: (string | Uint8Array)[]): Promise<unknown> {
+    const owner = { replied: () => {}, failed: settleFailed };
+    for (let lost = 0, leftMs = this.#timeoutMs;;) {
+      const command = new Command("command", args as string[], { replyEncoding: "utf8" });
+      const tracked = track(command, owner, this.#timeoutMs);
+      this.#send(tracked);
       try {
-        return await this.#send(args);
+        return await tracked.promise;
       } catch (error) {
         if (error instanceof ConnectionLostError && lost++ < MAX_LOST) continue;
         if (!isReplyError(error)) throw error;
         const { action, waitMs } = classifyReplyError(error.message).rule;
-        if (action !== "wait") throw new KeysUnknown(error.message);
+        if (action !== "wait") throw new UnknownKeysError(error.message);
         leftMs -= waitMs;
         if (leftMs <= 0) throw error;
         await delay(waitMs);
       }
     }
   }
-
-  #send(args: (string | Uint8Array)[]): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const question = new Command("command", args as string[], { replyEncoding: "utf8" });
-    const owner = {
-      replied: () => {},
-      failed: (command: TrackedCommand, error: Error) => settleFailed(command, error),
-    };
-    const tracked = track(question, owner, this.#options.timeoutMs);
-    tracked.promise.then(resolve, reject);
-    this.#options.send(tracked);
-    return promise;
-  }
 }
 
-function remember<V>(kept: Map<string, V>, key: string, value: V): void {
-  const oldest = kept.size < MAX_REMEMBERED ? undefined : kept.keys().next().value;
+function cache<V>(kept: Map<string, V>, key: string, value: V): void {
+  const oldest = kept.size < MAX_CACHED ? undefined : kept.keys().next().value;
   if (oldest !== undefined) kept.delete(oldest);
   kept.set(key, value);
 }
 
-/**
- * Reads the reply to `COMMAND INFO`.
- *
- * @param reply The reply.
- * @returns How the keys are found.
- * @throws {KeysUnknown} If the server does not know the command.
- */
+/** Reads the reply to `COMMAND INFO`. */
 function readRule(reply: unknown): Rule {
   const [entry] = Array.isArray(reply) ? reply : [];
   if (!Array.isArray(entry)) {
-    throw new KeysUnknown("the server does not know the command either");
+    throw new UnknownKeysError("the server does not know the command either");
   }
   const [, , flags, first, last, step, , , specs, subcommands] = entry;
   const isFixed = !listOf(flags).includes("movablekeys") &&
@@ -168,8 +132,8 @@ function listOf(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** The places by the server's numbers, in which the command itself is 0. */
-function fixedPlaces({ first, last, step }: Fixed, count: number): KeyPlaces {
+/** The places by the server's numbers, which count the command itself as 0. */
+function fixedPlaces({ first, last, step }: FixedKeys, count: number): KeyPlaces {
   const keys: number[] = [];
   if (first <= 0 || step <= 0) return { keys };
   const end = last < 0 ? count + last : last - 1;
@@ -177,14 +141,14 @@ function fixedPlaces({ first, last, step }: Fixed, count: number): KeyPlaces {
   return { keys };
 }
 
-/** What may be an option or a number, on which the places of others depend. */
+/** What may be an option or a number, which the places of keys may depend on. */
 const STRUCTURAL = /^(?:[A-Za-z][\w-]{0,31}|-?\d{1,10}|\W{1,2})$/;
 
 const decoder = new TextDecoder();
 
 /**
- * The kind of a call's arguments: two calls of one kind have their keys at the same
- * places. What may be an option or a number is a part of it; for all else stands a sign.
+ * The shape of a call: two calls of one shape have their keys at the same places. What may
+ * be an option or a number is part of it; a placeholder stands for everything else.
  */
 function shapeOf(command: string, args: readonly unknown[]) {
   const sample = args.map((arg, i) => {
@@ -194,25 +158,19 @@ function shapeOf(command: string, args: readonly unknown[]) {
   return { sample, text: JSON.stringify([command, ...sample]) };
 }
 
-/**
- * Finds the server's keys among the arguments.
- *
- * @param args The arguments.
- * @param reply The keys.
- * @returns Where they are.
- * @throws {KeysUnknown} If a key is equal to another argument.
- */
+/** Finds the keys that the server listed among the arguments. */
 function placesOf(args: readonly unknown[], reply: unknown): KeyPlaces {
   const wanted = listOf(reply).map(String);
   const keys: number[] = [];
   for (const key of new Set(wanted)) {
     const places = args.flatMap((arg, i) => arg === key ? [i] : []);
-    const count = wanted.filter((each) => each === key).length;
-    if (places.length !== count) {
-      throw new KeysUnknown(`the server calls "${key}" a key, which stands there twice`);
+    if (places.length !== wanted.filter((each) => each === key).length) {
+      throw new UnknownKeysError(
+        `the server calls "${key}" a key, which stands there twice`,
+      );
     }
     keys.push(...places);
   }
-  // The first one says the slot.
+  // The first one determines the slot.
   return { keys: keys.sort((a, b) => a - b) };
 }

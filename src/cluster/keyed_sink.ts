@@ -1,101 +1,125 @@
 import type { CommandSink } from "../commands/dispatcher.ts";
-import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
+import type { RedisConfig } from "../config/types.ts";
+import { classifier } from "../connection/command_flags.ts";
+import { isPlaced, placeKeys } from "../connection/command_keys.ts";
+import type { Command } from "../connection/driver.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
 import type { Clock } from "../core/clock.ts";
-import { CommandTimeoutError, OverloadedError } from "../core/errors/mod.ts";
-import { WaitingCommands } from "../pool/lane_waiting.ts";
-import { type KeyFinder, KeysUnknown } from "./key_finder.ts";
-import type { KeyPlacer } from "./key_placer.ts";
+import { CommandRefusedError, OverloadedError } from "../core/errors/mod.ts";
+import { waitedInVain, WaitingCommands } from "../pool/lane_waiting.ts";
+import type { CommandInfo } from "../resilience/command_class.ts";
+import { KeyFinder, UnknownKeysError } from "./key_finder.ts";
 
-/** What a keyed sink needs. */
-export interface KeyedSinkOptions {
-  /** Name of the database. */
-  readonly database: string;
-  /** Most commands that wait for an answer of the server. */
-  readonly maxWaiting: number;
-  /** Where commands go whose keys are in place. */
-  readonly sink: CommandSink;
-  /** Puts keys in place. */
-  readonly placer: KeyPlacer;
-  /** Asks the server where keys are. */
-  readonly finder: Pick<KeyFinder, "ask">;
-  /** Time. */
-  readonly clock: Clock;
-}
+const WITH_PREFIX =
+  "use a database without key_prefix for it, and write its keys in full";
+const IN_CLUSTER = "use a lease of manager.acquire(database, { key }) for it";
 
 /**
- * Stands before the sink of a database that has to know keys: one with a key prefix, or in
- * a cluster. While the server is asked for the keys of a command, all later ones wait
- * behind it, so that the order stays. A command whose keys nobody knows is refused.
+ * The sink of a database whose keys have to be known: one with a key prefix, or in a
+ * cluster. Puts the prefix before the keys of commands that ioredis does not know, and
+ * records the keys, which determine the node in a cluster. While the server is asked for
+ * the keys of a command, all later ones wait behind it, so that the order stays. A command
+ * whose keys cannot be found is refused.
  */
 export class KeyedSink implements CommandSink {
-  readonly #options: KeyedSinkOptions;
+  readonly #config: RedisConfig;
+  readonly #sink: CommandSink;
+  readonly #finder: KeyFinder;
   /** What waits, in order: commands that were submitted together are sent together. */
   readonly #batches: (readonly TrackedCommand[])[] = [];
   /** The same commands, for their deadlines. */
   readonly #waiting: WaitingCommands;
 
-  /**
-   * Sends nothing yet.
-   *
-   * @param options What it needs.
-   */
-  constructor(options: KeyedSinkOptions) {
-    this.#options = options;
+  /** @param sink Takes commands whose keys are in place. */
+  constructor(config: RedisConfig, sink: CommandSink, clock: Clock) {
+    this.#config = config;
+    this.#sink = sink;
+    this.#finder = new KeyFinder(
+      (command) => sink.submit(command),
+      config.commandTimeoutMs,
+    );
     this.#waiting = new WaitingCommands(
-      options.clock,
-      (command) => this.#expire(command),
+      clock,
+      (command) =>
+        fail([command], waitedInVain(command, config.name, clock.now(), undefined)),
     );
   }
 
-  /** Commands that wait for an answer of the server. */
-  get waiting(): number {
-    return this.#waiting.size;
+  /** The sink, if the keys of the database have to be known. */
+  static for(
+    config: RedisConfig,
+    sink: CommandSink,
+    clock: Clock,
+  ): KeyedSink | undefined {
+    const { keyPrefix, mode } = config;
+    if (keyPrefix === "" && mode !== "cluster") return undefined;
+    return new KeyedSink(config, sink, clock);
   }
 
-  /**
-   * Sends a command when its keys are known.
-   *
-   * @param command The command.
-   */
   submit(command: TrackedCommand): void {
     // One that was sent before has its keys in place, and came before all that wait.
     if (this.#batches.length > 0 && command.tracking.attempts === 0) {
       return this.#wait([command]);
     }
-    if (command.tracking.info?.keys === "library") {
-      return this.#options.sink.submit(command);
-    }
+    if (command.tracking.info?.keys === "library") return this.#sink.submit(command);
     const next = this.#tryPlace([command]);
-    if (next === undefined) this.#options.sink.submit(command);
+    if (next === undefined) this.#sink.submit(command);
     else if (next !== "refused") this.#wait([command]);
   }
 
-  /**
-   * Sends commands together when all their keys are known; none if one is refused.
-   *
-   * @param commands The commands.
-   */
+  /** Sends commands together; none if one is refused. */
   submitBatch(commands: readonly TrackedCommand[]): void {
     if (this.#batches.length > 0) return this.#wait(commands);
     const next = this.#tryPlace(commands);
-    if (next === undefined) this.#options.sink.submitBatch(commands);
+    if (next === undefined) this.#sink.submitBatch(commands);
     else if (next !== "refused") this.#wait(commands);
   }
 
-  /** A command was answered or failed for good. */
   commandFinished(): void {
-    this.#options.sink.commandFinished();
+    this.#sink.commandFinished();
   }
 
-  /** Puts keys in place; gives the first command that the server has to be asked for. */
+  /**
+   * Puts the keys of a command in place that does not go by the sink.
+   *
+   * @param where Where it was called, for messages.
+   * @throws {CommandRefusedError} If its keys are not known yet.
+   */
+  placeNow(command: Command, where: string): void {
+    if (this.#place(command, classifier.resolve(command.name, command.args))) return;
+    const how = ": call it on the client once, which asks the server, or";
+    throw this.#refusal(command, how, where);
+  }
+
+  /** Puts the keys of a command in place; `false` if the server has to be asked first. */
+  #place(command: Command, info: CommandInfo): boolean {
+    if (info.keys === "library" || isPlaced(command)) return true;
+    const { keyPrefix, name } = this.#config;
+    const places = this.#finder.find(info, command.args);
+    if (places === undefined) return false;
+    const { outside } = places;
+    if (outside !== undefined && keyPrefix !== "") {
+      throw new CommandRefusedError(name, command.name, outside, "the client");
+    }
+    placeKeys(command, places, keyPrefix);
+    return true;
+  }
+
+  #refusal(command: Command, how: string, where = "the client"): CommandRefusedError {
+    const { keyPrefix, name } = this.#config;
+    const advice = keyPrefix === "" ? IN_CLUSTER : WITH_PREFIX;
+    const text = `it is not known which of its arguments are keys${how} ${advice}`;
+    return new CommandRefusedError(name, command.name, text, where);
+  }
+
+  /** Puts keys in place; returns the first command that the server has to be asked for. */
   #tryPlace(
     commands: readonly TrackedCommand[],
   ): TrackedCommand | "refused" | undefined {
-    const { placer } = this.#options;
     try {
       return commands.find((command) => {
         const { info, settled } = command.tracking;
-        return info !== undefined && !settled && !placer.place(command, info);
+        return info !== undefined && !settled && !this.#place(command, info);
       });
     } catch (error) {
       fail(commands, error as Error);
@@ -104,11 +128,11 @@ export class KeyedSink implements CommandSink {
   }
 
   #wait(commands: readonly TrackedCommand[]): void {
-    const { database, maxWaiting } = this.#options;
+    const { maxWaiting, name } = this.#config;
     if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
       const what = "commands that wait for the server to tell where keys are";
       const { size } = this.#waiting;
-      return fail(commands, new OverloadedError(database, what, size, maxWaiting));
+      return fail(commands, new OverloadedError(name, what, size, maxWaiting));
     }
     this.#waiting.add(commands);
     if (this.#batches.push(commands) === 1) void this.#sendAll();
@@ -124,46 +148,23 @@ export class KeyedSink implements CommandSink {
       }
       this.#batches.shift();
       const open = batch.filter(({ tracking }) => !tracking.settled);
-      if (next === undefined && open.length > 0) this.#send(open);
-      // Nobody waits for those any more.
+      if (next === undefined && open.length === 1) this.#sink.submit(open[0]!);
+      else if (next === undefined && open.length > 1) this.#sink.submitBatch(open);
+      // The batch waits no more.
       const left = this.#waiting.takeAll();
       this.#waiting.add(left.filter((command) => !batch.includes(command)));
     }
   }
 
-  #send(commands: readonly TrackedCommand[]): void {
-    const { sink } = this.#options;
-    if (commands.length === 1) sink.submit(commands[0]!);
-    else sink.submitBatch(commands);
-  }
-
-  /** Asks for the keys of a command; gives why it cannot be sent. */
+  /** Asks for the keys of a command; returns why it cannot be sent. */
   async #ask(command: TrackedCommand): Promise<Error | undefined> {
-    const { finder, placer } = this.#options;
     try {
-      await finder.ask(command.tracking.info!, command.args);
+      await this.#finder.ask(command.tracking.info!, command.args);
       return undefined;
     } catch (error) {
-      if (!(error instanceof KeysUnknown)) return error as Error;
-      const why = `which of its arguments are keys (${error.message}):`;
-      return placer.refusal(command, why);
+      if (!(error instanceof UnknownKeysError)) return error as Error;
+      return this.#refusal(command, ` (${error.message}):`);
     }
-  }
-
-  #expire(command: TrackedCommand): void {
-    const { clock, database } = this.#options;
-    const { timeoutMs } = command.tracking;
-    const spent = spentOn(command, clock.now());
-    fail(
-      [command],
-      new CommandTimeoutError(
-        database,
-        command.name,
-        timeoutMs,
-        "never-sent",
-        spent,
-      ),
-    );
   }
 }
 

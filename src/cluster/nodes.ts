@@ -1,183 +1,222 @@
+import type { NodeAddress } from "../config/types.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import { ConnectionState } from "../core/states.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
-import {
-  ServerConnections,
-  type ServerContext,
-  type ServerNumbers,
-} from "../server/server.ts";
-import { pastOf, sumConnections, sumNumbers } from "../server/server_sums.ts";
-import { addressText, type ClusterAddress } from "./slot_map.ts";
-
-/** What the nodes of a cluster need. */
-export interface ClusterNodesParts {
-  /** What they have in common. */
-  readonly context: ServerContext;
-  /** A connection to one was lost, or could not be opened. */
-  readonly troubled: () => void;
-}
+import type { DatabaseHealth } from "../observability/types.ts";
+import { EVICTION_REASONS } from "../pool/types.ts";
+import { Server } from "../server/server.ts";
+import type { ServerContext, ServerStats } from "../server/topology.ts";
+import { addressText } from "./slot_map.ts";
 
 /**
- * The nodes of a cluster that there are connections for. They come when they are first
- * asked for, and go when they serve nothing any more: what is in flight on them is
- * answered first. Their numbers stay in the sum.
+ * The nodes of a cluster that are connected to. They are created when they are first asked
+ * for, and removed when they serve nothing any more: commands in flight on them are
+ * answered first. Their statistics stay in the totals.
  */
 export class ClusterNodes {
-  readonly #parts: ClusterNodesParts;
-  readonly #nodes = new Map<string, ServerConnections>();
-  /** The same by the map's own objects, for commands. */
-  #byAddress = new Map<ClusterAddress, ServerConnections>();
-  /** Nodes that serve no slots any more, and are being drained. */
-  readonly #leaving = new Map<ServerConnections, Promise<number>>();
-  #past = sumNumbers([]);
+  readonly #context: ServerContext;
+  readonly #troubled: () => void;
+  readonly #nodes = new Map<string, Server>();
+  /** The same by the slot map's own objects: looked up for each command. */
+  #byAddress = new Map<NodeAddress, Server>();
+  /** Nodes that were removed and are being drained. */
+  readonly #leaving = new Map<Server, Promise<number>>();
+  /** The totals of the nodes that are gone. */
+  #retired = NO_STATS;
   #openedBefore = 0;
   #isClosed = false;
 
-  /**
-   * Begins without any.
-   *
-   * @param parts What they need.
-   */
-  constructor(parts: ClusterNodesParts) {
-    this.#parts = parts;
+  /** @param troubled Called when a connection was lost, or could not be opened. */
+  constructor(context: ServerContext, troubled: () => void) {
+    this.#context = context;
+    this.#troubled = troubled;
   }
 
-  /** Whether they take no more commands. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** Those that may be asked. */
-  get current(): ServerConnections[] {
+  /** Those that are not being drained. */
+  get current(): Server[] {
     return [...this.#nodes.values()];
   }
 
-  /** The names of those, such as `10.0.0.7:7000`. */
+  /** Their names, such as `10.0.0.7:7000`. */
   get names(): string[] {
     return [...this.#nodes.keys()];
   }
 
   /** Every one that has connections. */
-  get all(): ServerConnections[] {
+  get all(): Server[] {
     return [...this.#nodes.values(), ...this.#leaving.keys()];
   }
 
-  /**
-   * The node at an address; it comes if it is not there.
-   *
-   * @param address The address.
-   * @returns The node.
-   */
-  at(address: ClusterAddress): ServerConnections {
-    return this.#byAddress.get(address) ?? this.#nodeFor(address);
+  /** The node at an address; created if there is none. */
+  at(address: NodeAddress): Server {
+    return this.#byAddress.get(address) ?? this.#nodeAt(address);
   }
 
-  /**
-   * The node of a name.
-   *
-   * @param name Name such as `10.0.0.7:7000`.
-   * @returns The node; `undefined` if there is none.
-   */
-  named(name: string): ServerConnections | undefined {
+  /** The node of a name such as `10.0.0.7:7000`, if there is one. */
+  named(name: string): Server | undefined {
     return this.#nodes.get(name);
   }
 
   /**
-   * Lets all go but these. While some slots are served by no node, no node goes: Redis 8
-   * names no slots of a primary that has failed, and `MOVED` leads to it all the same. Made
-   * anew at each look at the cluster, it would be tried as if it had never failed.
+   * Removes all nodes but those that serve. While some slots are served by no node, no node
+   * is removed: Redis 8 lists no slots for a primary that has failed, and `MOVED` leads to
+   * it all the same. Created anew after each refresh, it would be tried as if it had never
+   * failed.
    *
-   * @param serving The addresses of those that serve; they come if they are not there.
-   * @param isComplete Whether they serve every slot.
    * @returns The commands that waited for the others.
    */
-  keepOnly(
-    serving: readonly ClusterAddress[],
-    isComplete: boolean,
-  ): TrackedCommand[] {
+  keepOnly(serving: readonly NodeAddress[], isComplete: boolean): TrackedCommand[] {
     const names = new Set(serving.map(addressText));
-    this.#byAddress = new Map(
-      serving.map((address) => [address, this.#nodeFor(address)]),
-    );
+    this.#byAddress = new Map(serving.map((address) => [address, this.#nodeAt(address)]));
     const others = [...this.#nodes].filter(([name]) => !names.has(name));
     return others.flatMap(([name, node]) => {
-      if (!isComplete) return node.lanes.takeWaiting();
-      this.#nodes.delete(name);
-      return this.#retire(node);
+      const waiting = node.lanes.takeWaiting();
+      if (isComplete) this.#retire(name, node);
+      return waiting;
     });
   }
 
-  /** Connections opened so far, and open now. */
   connections(): ConnectionCounts {
-    const { opened, open } = sumConnections(this.all.map((node) => node.connections()));
-    return { opened: opened + this.#openedBefore, open };
+    const counts = this.all.map((node) => node.connections());
+    return {
+      opened: counts.reduce((sum, { opened }) => sum + opened, this.#openedBefore),
+      open: counts.reduce((sum, { open }) => sum + open, 0),
+    };
   }
 
-  /** What the connections are at, and have done. */
-  numbers(): ServerNumbers {
-    return sumNumbers([this.#past, ...this.all.map((node) => node.numbers())]);
+  stats(): ServerStats {
+    return sumStats([this.#retired, ...this.all.map((node) => node.stats())]);
   }
 
-  /**
-   * Takes no more commands, lets those there are finish, and closes every connection.
-   *
-   * @param drainMs How long they may take, in milliseconds.
-   * @returns How many commands were cut.
-   */
+  /** Closes every node within a time; returns how many commands were cut. */
   async close(drainMs: number): Promise<number> {
     this.#isClosed = true;
+    const { clock } = this.#context;
     const cut = await Promise.all([
       ...this.current.map((node) => node.close(drainMs)),
-      ...[...this.#leaving].map(([node, over]) => this.#endLeaving(node, over, drainMs)),
+      ...[...this.#leaving].map(async ([node, over]) => {
+        // One that is being drained already has no more time than the others.
+        const timer = clock.setTimer(() => node.cut(), drainMs);
+        const cut = await over;
+        timer.cancel();
+        return cut;
+      }),
     ]);
-    return cut.reduce((all, count) => all + count, 0);
+    return cut.reduce((sum, count) => sum + count, 0);
   }
 
-  /** A node that is being drained already has no more time than the others. */
-  async #endLeaving(
-    node: ServerConnections,
-    over: Promise<number>,
-    withinMs: number,
-  ): Promise<number> {
-    const { clock } = this.#parts.context;
-    const timer = clock.setTimer(() => node.cut(), withinMs);
-    const cut = await over;
-    timer.cancel();
-    return cut;
-  }
-
-  #nodeFor(address: ClusterAddress): ServerConnections {
+  #nodeAt(address: NodeAddress): Server {
     const name = addressText(address);
     const known = this.#nodes.get(name);
     if (known !== undefined) return known;
-    const endpoint = { kind: "tcp", ...address } as const;
-    const { context, troubled } = this.#parts;
-    const node = new ServerConnections(context, {
-      locate: () => ({
-        where: name,
-        current: () => name,
-        resolve: () => Promise.resolve(endpoint),
-        close: () => {},
-      }),
-      isNode: true,
-      troubled,
-    });
+    const node = new Server(this.#context, { address, troubled: this.#troubled });
     this.#nodes.set(name, node);
-    // What is redirected there finds it closed, like all others.
+    // Commands that are redirected there fail as elsewhere.
     if (this.#isClosed) void node.close(0);
     return node;
   }
 
-  /** Drains and closes a node; gives the commands that waited for it. */
-  #retire(node: ServerConnections): TrackedCommand[] {
-    const waiting = node.lanes.takeWaiting();
-    node.health.stop();
-    const over = node.close(this.#parts.context.config.commandTimeoutMs);
+  #retire(name: string, node: Server): void {
+    this.#nodes.delete(name);
+    node.stopReporting();
+    const over = node.close(this.#context.config.commandTimeoutMs);
     this.#leaving.set(node, over);
     void over.then(() => {
       this.#leaving.delete(node);
-      this.#past = sumNumbers([this.#past, pastOf(node.numbers())]);
+      const { counters } = node.stats();
+      this.#retired = sumStats([this.#retired, { ...NO_STATS, counters }]);
       this.#openedBefore += node.connections().opened;
     });
-    return waiting;
   }
+}
+
+const NO_STATS: ServerStats = {
+  gauges: {
+    total: 0,
+    lanes: 0,
+    inUse: 0,
+    idle: 0,
+    connecting: 0,
+    waiting: 0,
+    max: 0,
+    leased: 0,
+    recycling: 0,
+    validating: 0,
+    lanesWaiting: 0,
+  },
+  counters: {
+    created: 0,
+    acquireTimeouts: 0,
+    evictions: Object.fromEntries(
+      EVICTION_REASONS.map((reason) => [reason, 0]),
+    ) as ServerStats["counters"]["evictions"],
+    lastCleanup: null,
+  },
+  waiting: 0,
+  inFlight: 0,
+};
+
+function sumStats(all: readonly ServerStats[]): ServerStats {
+  const sum = (of: (stats: ServerStats) => number) =>
+    all.reduce((sum, each) => sum + of(each), 0);
+  /** Adds up the numbers of each name. */
+  const sumEach = <K extends string>(of: (stats: ServerStats) => Record<K, number>) =>
+    Object.fromEntries(
+      (Object.keys(of(NO_STATS)) as K[]).map((
+        name,
+      ) => [name, sum((each) => of(each)[name])]),
+    ) as Record<K, number>;
+  const cleanups = all.map(({ counters }) => counters.lastCleanup ?? -Infinity);
+  const lastCleanup = Math.max(...cleanups);
+  return {
+    gauges: sumEach(({ gauges }) => gauges),
+    counters: {
+      created: sum(({ counters }) => counters.created),
+      acquireTimeouts: sum(({ counters }) => counters.acquireTimeouts),
+      evictions: sumEach(({ counters }) => counters.evictions),
+      lastCleanup: lastCleanup === -Infinity ? null : lastCleanup,
+    },
+    waiting: sum(({ waiting }) => waiting),
+    inFlight: sum(({ inFlight }) => inFlight),
+  };
+}
+
+/** The worst comes first. */
+const BREAKER_STATES = ["open", "half_open", "closed"] as const;
+
+/**
+ * Judges how well a cluster serves by the health of the nodes that serve slots: it has
+ * failed if all have, and is degraded if some are not healthy.
+ *
+ * @param failure Why the cluster as a whole does not serve, whatever its nodes do.
+ */
+export function judgeCluster(
+  nodes: readonly DatabaseHealth[],
+  failure: string | undefined,
+): Pick<DatabaseHealth, "circuitBreaker" | "pingMs" | "reason" | "state"> {
+  const { DEGRADED, FAILED, HEALTHY } = ConnectionState;
+  const pings = nodes.map(({ pingMs }) => pingMs).filter((ms) => ms !== null);
+  const common = {
+    circuitBreaker:
+      BREAKER_STATES.find((state) =>
+        nodes.some(({ circuitBreaker }) => circuitBreaker === state)
+      ) ?? "closed",
+    pingMs: pings.length === 0 ? null : Math.max(...pings),
+  };
+  if (failure !== undefined) return { ...common, state: FAILED, reason: failure };
+  const unwell = nodes.filter(({ state }) => state !== HEALTHY);
+  if (unwell.length === 0) {
+    const node = nodes.find(({ reason }) => reason === "connected") ?? nodes[0];
+    return { ...common, state: HEALTHY, reason: node?.reason ?? "not connected yet" };
+  }
+  const reasons = unwell.map(({ endpoint, reason }) => `${endpoint}: ${reason}`);
+  return {
+    ...common,
+    state: nodes.every(({ state }) => state === FAILED) ? FAILED : DEGRADED,
+    reason: `${unwell.length} of ${nodes.length} nodes not well: ${reasons.join("; ")}`,
+  };
 }

@@ -1,62 +1,35 @@
+import type { NodeAddress } from "../config/types.ts";
 import { SLOTS } from "./slots.ts";
 
-/** One node of a cluster, by the address that clients are to use. */
-export interface ClusterAddress {
-  /** Host name or address. */
-  readonly host: string;
-  /** TCP port. */
-  readonly port: number;
-}
-
-/** A run of slots and the node that serves it. */
+/** A range of slots and the primary that serves it. */
 export interface SlotRange {
-  /** Its first slot. */
   readonly first: number;
-  /** Its last slot. */
+  /** Its last slot, included. */
   readonly last: number;
-  /** The primary that serves it. */
-  readonly node: ClusterAddress;
+  readonly node: NodeAddress;
 }
 
-/** What stands for "nobody" among the indexes of nodes. */
+/** The index that stands for no node. */
 const NOBODY = 0xffff;
 
-/**
- * Who serves which slot, as one node told it: a snapshot that never changes. A change of
- * one slot gives another map.
- *
- * @example Usage
- * ```ts
- * import { SlotMap } from "./slot_map.ts";
- * import { assertEquals } from "@std/assert";
- *
- * const [a, b] = [{ host: "a", port: 7000 }, { host: "b", port: 7000 }];
- * const map = SlotMap.of([{ first: 0, last: 16383, node: a }]).withOwner(5, b);
- * assertEquals([map.ownerOf(4), map.ownerOf(5)], [a, b]);
- * ```
- */
+/** Which primary serves each slot: an immutable snapshot. */
 export class SlotMap {
   /** The map of a cluster that nothing is known of. */
   static readonly empty: SlotMap = new SlotMap([], new Uint16Array(SLOTS).fill(NOBODY));
 
-  /** The nodes that serve a slot, each once, in the order in which they were named. */
-  readonly primaries: readonly ClusterAddress[];
+  /** The primaries that serve a slot, each once, in the order in which they were named. */
+  readonly primaries: readonly NodeAddress[];
   readonly #owners: Uint16Array;
 
-  private constructor(primaries: readonly ClusterAddress[], owners: Uint16Array) {
+  private constructor(primaries: readonly NodeAddress[], owners: Uint16Array) {
     this.primaries = Object.freeze(primaries);
     this.#owners = owners;
   }
 
-  /**
-   * Makes a map; of slots that are named twice the last word counts.
-   *
-   * @param ranges Who serves what.
-   * @returns The map.
-   */
+  /** Makes a map; of ranges that overlap the last one counts. */
   static of(ranges: readonly SlotRange[]): SlotMap {
     const owners = new Uint16Array(SLOTS).fill(NOBODY);
-    const nodes = new Map<string, { index: number; node: ClusterAddress }>();
+    const nodes = new Map<string, { index: number; node: NodeAddress }>();
     for (const { first, last, node } of ranges) {
       const key = addressText(node);
       const known = nodes.get(key) ?? { index: nodes.size, node };
@@ -66,34 +39,23 @@ export class SlotMap {
     return new SlotMap([...nodes.values()].map(({ node }) => node), owners);
   }
 
-  /** How many slots somebody serves, 0 to 16384. */
+  /** How many slots are served, 0 to 16384. */
   get covered(): number {
     let count = 0;
     for (const owner of this.#owners) if (owner !== NOBODY) count++;
     return count;
   }
 
-  /**
-   * Who serves a slot.
-   *
-   * @param slot The slot, 0 to 16383.
-   * @returns The primary; `undefined` if nobody is known to.
-   */
-  ownerOf(slot: number): ClusterAddress | undefined {
+  /** The primary of a slot; `undefined` if none is known. */
+  ownerOf(slot: number): NodeAddress | undefined {
     return this.primaries[this.#owners[slot]!];
   }
 
-  /**
-   * The same map, but for one slot: what a MOVED tells.
-   *
-   * @param slot The slot, 0 to 16383.
-   * @param node Who serves it.
-   * @returns Another map; this one if it says so already.
-   */
-  withOwner(slot: number, node: ClusterAddress): SlotMap {
-    const owner = this.ownerOf(slot);
-    if (owner !== undefined && addressText(owner) === addressText(node)) return this;
+  /** The map after a MOVED of one slot; this one if nothing changes. */
+  withOwner(slot: number, node: NodeAddress): SlotMap {
     const key = addressText(node);
+    const owner = this.ownerOf(slot);
+    if (owner !== undefined && addressText(owner) === key) return this;
     const known = this.primaries.findIndex((other) => addressText(other) === key);
     const owners = this.#owners.slice();
     owners[slot] = known === -1 ? this.primaries.length : known;
@@ -101,39 +63,41 @@ export class SlotMap {
   }
 }
 
-/**
- * An address in words: equal for equal addresses.
- *
- * @param address The address.
- * @returns Text such as `10.0.0.7:7000` or `[::1]:7000`.
- *
- * @example Usage
- * ```ts
- * import { addressText } from "./slot_map.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(addressText({ host: "::1", port: 7000 }), "[::1]:7000");
- * ```
- */
-export function addressText({ host, port }: ClusterAddress): string {
+/** Formats an address: `10.0.0.7:7000` or `[::1]:7000`. */
+export function addressText({ host, port }: NodeAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/**
- * The host of an address in words.
- *
- * @param text Text such as `10.0.0.7:7000` or `[::1]:7000`.
- * @returns The host, without brackets.
- *
- * @example Usage
- * ```ts
- * import { hostOf } from "./slot_map.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(["a:7000", "[::1]:7000"].map(hostOf), ["a", "::1"]);
- * ```
- */
+/** The host in a text such as `10.0.0.7:7000` or `[::1]:7000`, without brackets. */
 export function hostOf(text: string): string {
   const host = text.slice(0, text.lastIndexOf(":"));
   return host.startsWith("[") ? host.slice(1, -1) : host;
+}
+
+/** Where a node sends a command that it did not run. */
+export interface Redirect {
+  /** `moved`: for good. `ask`: this once, after ASKING. */
+  readonly kind: "moved" | "ask";
+  readonly slot: number;
+  readonly node: NodeAddress;
+}
+
+/** `MOVED 3999 127.0.0.1:6381`; the host may be empty, or an IPv6 address without
+ * brackets. */
+const REDIRECT = /^(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/;
+
+/**
+ * Reads the redirect out of an error reply; `undefined` if it is another error.
+ *
+ * @param askedHost The host that replied: meant if the redirect names none.
+ */
+export function parseRedirect(message: string, askedHost: string): Redirect | undefined {
+  const [, kind, slotText, host, portText] = REDIRECT.exec(message) ?? [];
+  const [slot, port] = [Number(slotText), Number(portText)];
+  if (kind === undefined || slot >= SLOTS || port < 1 || port > 65_535) return undefined;
+  return {
+    kind: kind === "MOVED" ? "moved" : "ask",
+    slot,
+    node: { host: host === "" || host === "?" ? askedHost : host!, port },
+  };
 }

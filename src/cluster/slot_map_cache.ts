@@ -1,92 +1,82 @@
 import { delay } from "@std/async/delay";
-import type { Clock } from "../core/clock.ts";
-import { RefreshGate } from "./refresh_gate.ts";
-import { type ClusterAddress, SlotMap, type SlotRange } from "./slot_map.ts";
+import type { NodeAddress } from "../config/types.ts";
+import type { Clock, Timer } from "../core/clock.ts";
+import { SlotMap, type SlotRange } from "./slot_map.ts";
 
-/** Least time from one question to the cluster to the next, in milliseconds. */
+/** Least time from the start of one load to the start of the next, in milliseconds. */
 const MIN_GAP_MS = 500;
 
-/** What a directory needs. */
-export interface ClusterDirectoryOptions {
-  /** Asks the cluster who serves what. */
-  readonly ask: (signal: AbortSignal) => Promise<readonly SlotRange[]>;
-  /** Told of each new map. */
+interface SlotMapCacheOptions {
+  /** Asks the cluster which node serves which slot. */
+  readonly load: (signal: AbortSignal) => Promise<readonly SlotRange[]>;
+  /** Called with each new map. */
   readonly changed: (map: SlotMap) => void;
-  /** Told when nobody has answered. */
+  /** Called when no node has answered. */
   readonly failed: (error: Error) => void;
-  /** Time. */
   readonly clock: Clock;
 }
 
 /**
- * Who serves which slot, as far as is known: asked of the cluster when first needed and
- * when something shows that it has changed, and corrected slot by slot by what nodes say
- * meanwhile.
+ * The slot map as far as it is known: loaded when it is first needed, and when something
+ * shows that it has changed; corrected slot by slot by MOVED replies meanwhile.
+ *
+ * There is one load at a time, and a least gap between two. What is requested while one is
+ * under way, whose answer may be out of date, is loaded once more after it.
  */
-export class ClusterDirectory {
-  readonly #options: ClusterDirectoryOptions;
-  readonly #gate: RefreshGate;
+export class SlotMapCache {
+  readonly #options: SlotMapCacheOptions;
   readonly #stop = new AbortController();
-  #isHeld = false;
   #map = SlotMap.empty;
+  #loadedAt = -Infinity;
+  #isLoading = false;
+  /** Whether a refresh was requested while one was loading. */
+  #isStale = false;
+  /** Starts the next load, after the gap. */
+  #timer: Timer | undefined;
+  #keepsProcess = false;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
-  /**
-   * Knows nothing, and asks nobody yet.
-   *
-   * @param options What it needs.
-   */
-  constructor(options: ClusterDirectoryOptions) {
+  /** Loads nothing yet. */
+  constructor(options: SlotMapCacheOptions) {
     this.#options = options;
-    this.#gate = new RefreshGate({
-      refresh: (signal) => this.#refresh(signal),
-      minGapMs: MIN_GAP_MS,
-      clock: options.clock,
-    });
   }
 
-  /** Who serves what. */
   get map(): SlotMap {
     return this.#map;
   }
 
-  /** Whether anything is known. */
+  /** Whether a map was loaded. */
   get isKnown(): boolean {
     return this.#map.primaries.length > 0;
   }
 
-  /** What is known may be out of date: asks the cluster, but not too often. */
-  request(): void {
-    this.#gate.request();
+  /** The map may be out of date: loads it again, but not too often. */
+  refresh(): void {
+    if (this.#isLoading) this.#isStale = true;
+    else if (this.#timer === undefined) this.#loadAfterGap();
   }
 
-  /** The same, for somebody who waits for it: the process stays alive until it is asked. */
-  requestForWaiting(): void {
-    this.request();
-    if (this.#isHeld) return;
-    this.#isHeld = true;
+  /** The same, for a caller who waits for it: keeps the process alive until it is asked. */
+  refreshForCaller(): void {
+    this.refresh();
+    if (this.#keepsProcess) return;
+    this.#keepsProcess = true;
     const { signal } = this.#stop;
-    // No timer of the clock's: those let the process end, and a caller waits for this.
-    delay(MIN_GAP_MS, { signal }).then(() => this.#isHeld = false, () => {});
+    // Timers of the clock let the process end.
+    delay(MIN_GAP_MS, { signal }).then(() => this.#keepsProcess = false, () => {});
+  }
+
+  /** A node replied that another one serves a slot now. */
+  moved(slot: number, node: NodeAddress): void {
+    this.#set(this.#map.withOwner(slot, node));
+    this.refresh();
   }
 
   /**
-   * A node says that another one serves a slot now.
+   * Waits until a map is known; loads it if none is.
    *
-   * @param slot The slot.
-   * @param node The node that it named.
-   */
-  moved(slot: number, node: ClusterAddress): void {
-    this.#become(this.#map.withOwner(slot, node));
-    this.request();
-  }
-
-  /**
-   * Waits until something is known; asks if nothing is.
-   *
-   * @param signal Ends the wait.
-   * @returns A promise that rejects with the signal's reason, when nobody answered, or
-   * when the directory is closed.
+   * @param signal Ends the wait; the promise rejects with its reason, if no node answers,
+   * or when the cache is closed.
    */
   async ready(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
@@ -96,7 +86,7 @@ export class ClusterDirectory {
     const abort = () => reject(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
     this.#waiters.push({ resolve, reject });
-    this.requestForWaiting();
+    this.refreshForCaller();
     try {
       await promise;
     } finally {
@@ -104,29 +94,42 @@ export class ClusterDirectory {
     }
   }
 
-  /**
-   * Asks no more, and fails those that wait or come later.
-   *
-   * @param reason What they are told.
-   */
+  /** Loads no more, and rejects those that wait, or come later, with a reason. */
   close(reason: Error): void {
-    this.#gate.close();
     this.#stop.abort(reason);
+    this.#timer?.cancel();
     for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
   }
 
-  async #refresh(signal: AbortSignal): Promise<void> {
+  #loadAfterGap(): void {
+    if (this.#stop.signal.aborted) return;
+    const { clock } = this.#options;
+    const leftMs = this.#loadedAt + MIN_GAP_MS - clock.now();
+    if (leftMs <= 0) void this.#load();
+    else this.#timer = clock.setTimer(() => void this.#load(), leftMs);
+  }
+
+  async #load(): Promise<void> {
+    const { clock, failed, load } = this.#options;
+    const { signal } = this.#stop;
+    this.#timer = undefined;
+    this.#isStale = false;
+    this.#isLoading = true;
+    this.#loadedAt = clock.now();
     try {
-      const ranges = await this.#options.ask(signal);
-      if (!signal.aborted) this.#become(SlotMap.of(ranges));
+      const ranges = await load(signal);
+      if (!signal.aborted) this.#set(SlotMap.of(ranges));
     } catch (error) {
       if (signal.aborted) return;
       for (const waiter of this.#waiters.splice(0)) waiter.reject(error as Error);
-      this.#options.failed(error as Error);
+      failed(error as Error);
+    } finally {
+      this.#isLoading = false;
     }
+    if (this.#isStale) this.#loadAfterGap();
   }
 
-  #become(map: SlotMap): void {
+  #set(map: SlotMap): void {
     if (map === this.#map) return;
     this.#map = map;
     for (const waiter of this.#waiters.splice(0)) waiter.resolve();

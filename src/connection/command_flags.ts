@@ -1,4 +1,5 @@
 import { exists, getKeyIndexes, hasFlag } from "@ioredis/commands";
+import { CommandClassifier } from "../resilience/command_class.ts";
 
 /** The flags of Redis that decide how a command is treated. */
 const FLAGS = ["readonly", "write", "blocking", "admin", "pubsub", "noscript"] as const;
@@ -26,3 +27,6 @@ export function libraryKeys(name: string, args: readonly unknown[]): readonly nu
     ? getKeyIndexes(name, args as string[]).flatMap((index) => index)
     : [];
 }
+
+/** Classifies commands, for every database. */
+export const classifier: CommandClassifier = new CommandClassifier(flagsOf);

@@ -5,15 +5,14 @@ import type { RedisConfig } from "../config/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import type { Clock } from "../core/clock.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import type { ServerConnections } from "../server/server.ts";
-import type { Servers } from "../server/topology.ts";
+import type { LeaseSource, Topology } from "../server/topology.ts";
 
 /** What the blocking commands of a database work on. */
 export interface DatabaseBlockingParts {
   /** The database. */
   readonly config: RedisConfig;
   /** Where its commands go. */
-  readonly servers: Servers;
+  readonly servers: Topology;
   /** Counts what becomes of them, and tells callers. */
   readonly dispatcher: Pick<Dispatcher, "leaseFailed" | "replied">;
   /** Counts what is tried again. */
@@ -39,7 +38,7 @@ export function makeBlocking(parts: DatabaseBlockingParts): BlockingCommands {
   const { clock, config, dispatcher, retry, servers, statistics, timeoutOf } = parts;
   const judge = new RetryJudge(retry, clock);
   /** Whose connections they are on. */
-  const lenders = new WeakMap<BlockingLease, ServerConnections>();
+  const lenders = new WeakMap<BlockingLease, LeaseSource>();
   const acquire = async (
     command: TrackedCommand,
     signal: AbortSignal,

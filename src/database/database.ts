@@ -1,4 +1,4 @@
-import { ClusterServers } from "../cluster/cluster.ts";
+import { Cluster } from "../cluster/cluster.ts";
 import { prefixedSlot } from "../cluster/slots.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
@@ -45,18 +45,25 @@ import type {
 } from "../observability/types.ts";
 import type { ConnectionBudget } from "../pool/budget.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
-import type { RetryBudget } from "../resilience/retry_budget.ts";
-import { type AcquireOptions, ConnectionLease } from "../server/lease.ts";
-import { type Loan, sessionOf } from "../server/loan.ts";
-import { locate } from "../server/location.ts";
-import { classifier, makeBudget } from "../server/parts.ts";
-import { ServerConnections, type ServerContext } from "../server/server.ts";
-import { SingleServer } from "../server/single_server.ts";
-import { standaloneEndpoint } from "../server/standalone.ts";
-import type { LeaseTarget, LeaseWait, Servers } from "../server/topology.ts";
+import { RetryBudget } from "../resilience/retry_budget.ts";
+import {
+  type AcquireOptions,
+  ConnectionLease,
+  type InternalLease,
+  sessionOf,
+} from "../server/lease.ts";
+import { standaloneEndpoint } from "../server/location.ts";
+import { classifier } from "../connection/command_flags.ts";
+import { Server } from "../server/server.ts";
+import type {
+  LeaseTarget,
+  LeaseWait,
+  ServerContext,
+  Topology,
+} from "../server/topology.ts";
 import { describeEndpoint, type OpenChannel } from "../transport/channel.ts";
 import { makeBlocking } from "./blocking.ts";
-import { type DatabaseKeys, makeKeys } from "./keys.ts";
+import { KeyedSink } from "../cluster/keyed_sink.ts";
 import { DatabaseNumbers } from "./numbers.ts";
 import {
   countAtEnd,
@@ -95,9 +102,9 @@ export class Database {
   readonly #numbers: DatabaseNumbers;
   readonly #budget: RetryBudget;
   readonly #telemetry: DatabaseTelemetry | undefined;
-  readonly #servers: Servers;
+  readonly #servers: Topology;
   /** Only where keys have to be known: with a key prefix, and in a cluster. */
-  readonly #keys: DatabaseKeys | undefined;
+  readonly #keys: KeyedSink | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #route: CommandRoute;
   readonly #blocking: BlockingCommands;
@@ -109,7 +116,7 @@ export class Database {
   readonly #leaseOwner: CommandOwner = {
     replied: (command, reply) => this.#dispatcher.replied(command, reply),
     failed: (command, error) => {
-      this.#servers.learn?.(command, error);
+      this.#servers.learn(command, error);
       this.#dispatcher.leaseFailed(command, error);
     },
   };
@@ -119,7 +126,7 @@ export class Database {
     this.config = config;
     this.#services = services;
     this.#statistics = new DatabaseStatistics(config.name, clock);
-    this.#budget = makeBudget(config, clock);
+    this.#budget = new RetryBudget({ clock, ...config.retryBudget });
     this.#numbers = new DatabaseNumbers({
       config,
       statistics: this.#statistics,
@@ -129,12 +136,7 @@ export class Database {
     });
     this.#telemetry = this.#makeTelemetry();
     this.#servers = this.#makeServers();
-    this.#keys = makeKeys({
-      config,
-      classifier,
-      sink: this.#servers.sink,
-      clock,
-    });
+    this.#keys = KeyedSink.for(config, this.#servers.sink, clock);
     const retry = this.#retryPolicy();
     this.#dispatcher = this.#makeDispatcher(retry);
     this.#blocking = makeBlocking({
@@ -322,7 +324,7 @@ export class Database {
     return this.#numbers.metrics();
   }
 
-  #makeServers(): Servers {
+  #makeServers(): Topology {
     const { budget, clock, openChannel, opened } = this.#services;
     const emit: Emit = (type, detail) => {
       if (type === "connection") this.#noteConnection(detail as ConnectionDetail);
@@ -345,10 +347,7 @@ export class Database {
       ...(openChannel === undefined ? {} : { openChannel }),
       clock,
     };
-    if (config.mode === "cluster") return new ClusterServers(context);
-    return new SingleServer(
-      new ServerConnections(context, { locate: (moved) => locate(config, clock, moved) }),
-    );
+    return config.mode === "cluster" ? new Cluster(context) : new Server(context);
   }
 
   /** The client says "ready" as long as a connection is open. */
@@ -395,14 +394,12 @@ export class Database {
       commandTimeoutMs: config.commandTimeoutMs,
       retry,
       classifier,
-      sink: this.#keys?.sink ?? servers.sink,
+      sink: this.#keys ?? servers.sink,
       breaker: servers.gate,
       openError: () => servers.openError(),
       runBlocking: (command) => this.#blocking.run(command),
       abortBlocking: (command, reason) => this.#blocking.abort(command, reason),
-      ...(servers.redirect === undefined ? {} : {
-        redirect: (command, error) => servers.redirect!(command, error),
-      }),
+      redirect: (command, error) => servers.redirect(command, error),
       reresolve: (reason) => servers.reresolve(reason),
       notReady: (connection) => servers.notReady(connection),
       transactionRefused: (connection) => servers.transactionRefused(connection),
@@ -487,7 +484,7 @@ export class Database {
     };
   }
 
-  #lend(target: LeaseTarget, wait: LeaseWait): Promise<Loan> {
+  #lend(target: LeaseTarget, wait: LeaseWait): Promise<InternalLease> {
     return this.#servers.lease(target, wait, (server, wait) => server.lend(wait));
   }
 }

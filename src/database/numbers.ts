@@ -11,8 +11,8 @@ import type {
   RedisStats,
 } from "../observability/types.ts";
 import type { OpenConnection } from "../pool/types.ts";
-import type { PooledConnection } from "../server/connections.ts";
-import type { Servers } from "../server/topology.ts";
+import type { PooledConnection } from "../server/lease.ts";
+import type { Topology } from "../server/topology.ts";
 
 /** Where the numbers of a database come from. */
 export interface NumberSources {
@@ -23,7 +23,7 @@ export interface NumberSources {
   /** How well it serves. */
   readonly health: () => DatabaseHealth;
   /** Its servers; asked for late, as they report to this one. */
-  readonly servers: () => Servers;
+  readonly servers: () => Topology;
   /** Time. */
   readonly clock: Clock;
 }
@@ -74,7 +74,7 @@ export class DatabaseNumbers {
    */
   pool(): PoolStatistics {
     const servers = this.#sources.servers();
-    const { counters, gauges, ...commands } = servers.numbers();
+    const { counters, gauges, ...commands } = servers.stats();
     const { total, lanes, inUse, idle, connecting, waiting, max } = gauges;
     const { created, acquireTimeouts, evictions, lastCleanup } = counters;
     return Object.freeze({
@@ -122,7 +122,7 @@ export class DatabaseNumbers {
    * @returns A snapshot.
    */
   poolReading(): PoolReading {
-    const { counters, gauges, ...commands } = this.#sources.servers().numbers();
+    const { counters, gauges, ...commands } = this.#sources.servers().stats();
     const { idle, inUse, lanes, max, waiting } = gauges;
     return {
       idle,

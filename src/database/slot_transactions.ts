@@ -1,7 +1,4 @@
-import { crossSlotText } from "../cluster/command_slot.ts";
-import { parseRedirect } from "../cluster/redirect.ts";
-import { hostOf } from "../cluster/slot_map.ts";
-import { findCrossSlot, keySlot } from "../cluster/slots.ts";
+import { describeCrossSlot, keySlot } from "../cluster/slots.ts";
 import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
 import type { SlotTransactionParts } from "../commands/slot_transaction.ts";
 import type { TransactionLease, TransactionParts } from "../commands/transaction.ts";
@@ -11,15 +8,15 @@ import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
-import type { Loan } from "../server/loan.ts";
-import type { Servers } from "../server/topology.ts";
+import type { InternalLease } from "../server/lease.ts";
+import type { Topology } from "../server/topology.ts";
 
 /** The database that transactions run on. */
 export interface TransactionPlace {
   /** The database. */
   readonly config: RedisConfig;
   /** Its servers. */
-  readonly servers: Servers;
+  readonly servers: Topology;
   /** Who counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
@@ -40,7 +37,7 @@ export function slotTransactionParts(
   parts: TransactionParts,
   database: TransactionPlace,
 ): SlotTransactionParts {
-  const { config, servers, statistics } = database;
+  const { config, servers } = database;
   const { keyPrefix, name } = config;
   return {
     ...parts,
@@ -49,9 +46,8 @@ export function slotTransactionParts(
         ...watch.map((key) => keyPrefix + key),
         ...commands.flatMap((command) => command.getKeys()),
       ];
-      const crossing = findCrossSlot(keys);
-      if (crossing !== undefined) {
-        const text = crossSlotText(crossing);
+      const text = describeCrossSlot(keys);
+      if (text !== undefined) {
         throw new CommandRefusedError(name, "multi", text, "one node of the cluster");
       }
       return keys.length === 0 ? undefined : keySlot(keys[0]!);
@@ -61,14 +57,7 @@ export function slotTransactionParts(
       const loan = await servers.lease(target, wait, (server, wait) => server.lend(wait));
       return countAtEnd(loan, database);
     },
-    redirected: (error, endpoint) => {
-      const redirect = parseRedirect(error.message, hostOf(endpoint));
-      if (redirect === undefined) return undefined;
-      statistics.redirected();
-      const { kind, node, slot } = redirect;
-      servers.redirectTo?.(redirect);
-      return { slot, node, asking: kind === "ask" };
-    },
+    redirected: (error, endpoint) => servers.redirectTransaction?.(error, endpoint),
   };
 }
 
@@ -82,7 +71,7 @@ export function slotTransactionParts(
  * @returns The connection, until it is given back.
  */
 export function countAtEnd(
-  loan: Loan,
+  loan: InternalLease,
   { clock, dispatcher, servers, statistics }: TransactionPlace,
 ): TransactionLease {
   let uncounted: (() => void)[] | undefined = [];

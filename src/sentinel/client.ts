@@ -1,59 +1,46 @@
 import { deadline } from "@std/async/deadline";
+import type { NodeAddress } from "../config/types.ts";
 import { explainConnectFailure, isAuthFailure } from "../connection/connect_failure.ts";
 import type { Answer, Connection } from "../connection/connection.ts";
 import { Command } from "../connection/driver.ts";
 import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
 import { track } from "../connection/tracked.ts";
-import { describeSentinel, type SentinelAddress } from "./sentinel_list.ts";
-import {
-  readEpoch,
-  readPrimary,
-  readReplica,
-  readSentinels,
-  readSwitch,
-} from "./sentinel_replies.ts";
+import { describeSentinel } from "./sentinel_list.ts";
 
-/** Why a sentinel was of no use. */
-export class SentinelFailure extends Error {
-  /** What kind of failure. */
-  readonly kind: "unreachable" | "denied" | "auth" | "unknown name" | "behind";
+/** Why a sentinel could not be used; the message leaves out its address. */
+export class SentinelError extends Error {
+  readonly kind: "unreachable" | "denied" | "auth" | "unknown name" | "stale";
 
-  /**
-   * Notes a failure.
-   *
-   * @param kind What kind.
-   * @param message In words, without the sentinel's address.
-   */
-  constructor(kind: SentinelFailure["kind"], message: string) {
+  constructor(kind: SentinelError["kind"], message: string) {
     super(message);
     this.kind = kind;
   }
 }
 
-/** Channel on which every sentinel says that it takes another server for the primary. */
+/** Every sentinel announces here that another server is the primary. */
 const SWITCHED = "+switch-master";
-/** Channel on which the sentinel that leads a failover says that it has seen the new primary
- * be one: a second or more before it sends the other. */
+/** The sentinel that leads a failover announces here that the replica has become the
+ * primary: a second or more before it announces the switch. */
 const PROMOTED = "+promoted-slave";
-/** Channel on which it says which replica it is about to promote. */
+/** It announces here which replica it is about to promote. */
 const SELECTED = "+selected-slave";
 
-/** What a sentinel tells of failovers. */
-export interface FailoverEvents {
+/** What a sentinel announces about failovers. */
+interface FailoverEvents {
   /** A replica is about to be promoted. */
-  readonly selected: (address: SentinelAddress) => void;
-  /** The primary is another server now. */
-  readonly switched: (address: SentinelAddress) => void;
+  readonly selected: (address: NodeAddress) => void;
+  /** Another server is the primary. */
+  readonly switched: (address: NodeAddress) => void;
 }
 
-/** A connection to one sentinel, over the same layers as every other. */
-export class SentinelLink {
-  readonly #connection: Connection;
+/** A connection to one sentinel. */
+export class SentinelClient {
+  readonly connection: Connection;
   readonly #timeoutMs: number;
   readonly #signal: AbortSignal;
 
   private constructor(connection: Connection, timeoutMs: number, signal: AbortSignal) {
-    this.#connection = connection;
+    this.connection = connection;
     this.#timeoutMs = timeoutMs;
     this.#signal = signal;
     const end = () => this.close();
@@ -65,19 +52,16 @@ export class SentinelLink {
   /**
    * Connects to a sentinel.
    *
-   * @param options Credentials, TLS and such of sentinels.
-   * @param address Where it listens.
-   * @param timeoutMs How long it may take, and each question afterwards, in milliseconds.
-   * @param signal Ends it, now or later.
-   * @returns The link; close it.
-   * @throws {SentinelFailure} If it cannot be spoken to.
+   * @param timeoutMs Deadline of connecting, and of each command afterwards.
+   * @param signal Closes the connection, now or later.
+   * @throws {SentinelError} If it cannot be connected to.
    */
   static async open(
     options: HandshakeOptions,
-    address: SentinelAddress,
+    address: NodeAddress,
     timeoutMs: number,
     signal: AbortSignal,
-  ): Promise<SentinelLink> {
+  ): Promise<SentinelClient> {
     const stop = new AbortController();
     const within = AbortSignal.any([signal, stop.signal]);
     const name = `mooring:${options.database}:sentinel`;
@@ -85,7 +69,7 @@ export class SentinelLink {
       const endpoint = { kind: "tcp", ...address } as const;
       const opening = shakeHands(options, endpoint, name, within);
       const link = await deadline(opening, timeoutMs, { signal });
-      return new SentinelLink(link.connect(), timeoutMs, signal);
+      return new SentinelClient(link.connect(), timeoutMs, signal);
     } catch (error) {
       stop.abort(error);
       signal.throwIfAborted();
@@ -93,34 +77,26 @@ export class SentinelLink {
       const explained = explainConnectFailure(error, timeoutMs, where);
       const isDenied = (explained as { code?: string }).code === "DENIED";
       const kind = isAuthFailure(error) ? "auth" : isDenied ? "denied" : "unreachable";
-      throw new SentinelFailure(kind, explained.message);
+      throw new SentinelError(kind, explained.message);
     }
   }
 
-  /** The connection. */
-  get connection(): Connection {
-    return this.#connection;
-  }
-
   /**
-   * Asks where the primary is.
+   * Asks for the address of the primary.
    *
-   * @param name What the sentinels call it.
-   * @returns Its address.
-   * @throws {SentinelFailure} If it does not answer, or does not know the name.
+   * @throws {SentinelError} If the sentinel does not answer, or does not know the name.
    */
-  async primary(name: string): Promise<SentinelAddress> {
-    const found = readPrimary(await this.#ask("get-master-addr-by-name", name));
+  async primary(name: string): Promise<NodeAddress> {
+    const found = readPrimary(await this.#call("get-master-addr-by-name", name));
     if (found !== undefined) return found;
-    throw new SentinelFailure("unknown name", `it knows no primary "${name}"`);
+    throw new SentinelError("unknown name", `it knows no primary "${name}"`);
   }
 
   /**
-   * Asks which failover it knows of: each has a greater number than the one before.
+   * Asks for the number of the last failover; `undefined` if the user may not ask, or the
+   * sentinel does not report it.
    *
-   * @param name What the sentinels call the primary.
-   * @returns The number; `undefined` if its user may not ask, or it does not tell.
-   * @throws {SentinelFailure} If it does not answer.
+   * @throws {SentinelError} If the sentinel does not answer.
    */
   async epoch(name: string): Promise<number | undefined> {
     const answer = await this.#query("master", name);
@@ -128,28 +104,21 @@ export class SentinelLink {
   }
 
   /**
-   * Asks which other sentinels watch the primary.
+   * Asks for the other sentinels of the primary.
    *
-   * @param name What the sentinels call it.
-   * @returns Their addresses.
-   * @throws {SentinelFailure} If it does not answer.
+   * @throws {SentinelError} If the sentinel does not answer.
    */
-  async others(name: string): Promise<SentinelAddress[]> {
-    return readSentinels(await this.#ask("sentinels", name));
+  async others(name: string): Promise<NodeAddress[]> {
+    return readSentinels(await this.#call("sentinels", name));
   }
 
   /**
-   * Listens to failovers from now on.
+   * Subscribes to the announcements about failovers of a primary.
    *
-   * @param name What the sentinels call the primary.
-   * @param events Told what the sentinel says.
-   * @throws {SentinelFailure} If it does not let itself be listened to.
+   * @throws {SentinelError} If the subscription fails.
    */
-  async listen(
-    name: string,
-    events: FailoverEvents,
-  ): Promise<void> {
-    this.#connection.redis.on("message", (channel: string, message: string) => {
+  async listen(name: string, events: FailoverEvents): Promise<void> {
+    this.connection.redis.on("message", (channel: string, message: string) => {
       const read = channel === SWITCHED ? readSwitch : readReplica;
       const address = read(message, name);
       if (address === undefined) return;
@@ -160,30 +129,96 @@ export class SentinelLink {
     const owner = {
       replied: () => resolve(),
       failed: (_command: unknown, error: Error) =>
-        reject(new SentinelFailure("unreachable", error.message)),
+        reject(new SentinelError("unreachable", error.message)),
     };
     const command = new Command("subscribe", [SWITCHED, PROMOTED, SELECTED]);
-    this.#connection.send(track(command, owner, this.#timeoutMs));
+    this.connection.send(track(command, owner, this.#timeoutMs));
     await promise;
   }
 
-  /** Ends it. */
   close(): void {
-    this.#connection.close({ kind: "closed", text: "the sentinel is not needed" });
+    this.connection.close({ kind: "closed", text: "the sentinel is not needed" });
   }
 
   async #query(subcommand: string, name: string): Promise<Answer> {
     const timeoutMs = this.#timeoutMs;
-    const answer = await this.#connection.query(timeoutMs, "sentinel", subcommand, name);
+    const answer = await this.connection.query(timeoutMs, "sentinel", subcommand, name);
     if (answer !== undefined) return answer;
     this.#signal.throwIfAborted();
-    throw new SentinelFailure("unreachable", `no answer within ${timeoutMs} ms`);
+    throw new SentinelError("unreachable", `no answer within ${timeoutMs} ms`);
   }
 
-  async #ask(subcommand: string, name: string): Promise<unknown> {
+  async #call(subcommand: string, name: string): Promise<unknown> {
     const answer = await this.#query(subcommand, name);
     if (!("error" in answer)) return answer.reply;
     const kind = isAuthFailure(answer.error) ? "auth" : "unreachable";
-    throw new SentinelFailure(kind, answer.error.message);
+    throw new SentinelError(kind, answer.error.message);
   }
+}
+
+const decoder = new TextDecoder();
+
+/** A bulk string of a reply as text; anything else as the empty text. */
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  return value instanceof Uint8Array ? decoder.decode(value) : "";
+}
+
+function addressOf(host: string, port: string): NodeAddress | undefined {
+  const number = /^[0-9]{1,5}$/.test(port) ? Number(port) : 0;
+  const isAddress = host !== "" && !/\s/.test(host) && number > 0 && number <= 65_535;
+  return isAddress ? { host, port: number } : undefined;
+}
+
+/** Reads a flat list of names and values. */
+function fieldsOf(list: readonly unknown[]): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (let i = 0; i + 1 < list.length; i += 2) {
+    fields.set(textOf(list[i]), textOf(list[i + 1]));
+  }
+  return fields;
+}
+
+/** Reads the reply to `SENTINEL GET-MASTER-ADDR-BY-NAME`; `undefined` if the sentinel does
+ * not know the name. */
+export function readPrimary(reply: unknown): NodeAddress | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  return addressOf(textOf(reply[0]), textOf(reply[1]));
+}
+
+/** Reads the addresses out of the reply to `SENTINEL SENTINELS`. */
+export function readSentinels(reply: unknown): NodeAddress[] {
+  if (!Array.isArray(reply)) return [];
+  return reply.flatMap((item) => {
+    if (!Array.isArray(item)) return [];
+    const fields = fieldsOf(item);
+    return addressOf(fields.get("ip") ?? "", fields.get("port") ?? "") ?? [];
+  });
+}
+
+/** Reads the `config-epoch` out of the reply to `SENTINEL MASTER`. */
+export function readEpoch(reply: unknown): number | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  const text = fieldsOf(reply).get("config-epoch") ?? "";
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Reads the new address out of a message on `+switch-master`: `NAME OLDHOST OLDPORT HOST
+ * PORT`; `undefined` if it is about another primary. */
+export function readSwitch(message: string, name: string): NodeAddress | undefined {
+  const [what, _oldHost, _oldPort, host = "", port = ""] = message.split(" ");
+  return what === name ? addressOf(host, port) : undefined;
+}
+
+/** Reads the address of the replica out of a message such as one on `+promoted-slave`:
+ * `slave NAME HOST PORT @ PRIMARY HOST PORT`; `undefined` if it is about another primary. */
+function readReplica(message: string, name: string): NodeAddress | undefined {
+  const [kind, , host = "", port = "", at, what] = message.split(" ");
+  const isMeant = kind === "slave" && at === "@" && what === name;
+  return isMeant ? addressOf(host, port) : undefined;
+}
+
+/** Reads the reply to `ROLE`: `master`, `slave`, `sentinel`, or the empty text. */
+export function readRole(reply: unknown): string {
+  return Array.isArray(reply) ? textOf(reply[0]) : "";
 }

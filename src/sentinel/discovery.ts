@@ -1,174 +1,180 @@
-import { type Asking, WrongServer } from "../connection/confirm.ts";
+import type { NodeAddress, RedisConfig } from "../config/types.ts";
+import { type Confirm, WrongServer } from "../connection/confirm.ts";
 import type { HandshakeOptions } from "../connection/handshake.ts";
 import type { Clock } from "../core/clock.ts";
 import { AuthError } from "../core/errors/mod.ts";
 import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
-import { SentinelFailure, SentinelLink } from "./client.ts";
-import { PromotionWatch } from "./promotion_watch.ts";
-import { SentinelEpochs } from "./sentinel_epochs.ts";
-import {
-  describeSentinel,
-  type SentinelAddress,
-  SentinelRoster,
-} from "./sentinel_list.ts";
-import { readRole } from "./sentinel_replies.ts";
-import { SentinelWatch } from "./watch.ts";
+import { openDenoChannel } from "../transport/deno_channel.ts";
+import { openNodeChannel } from "../transport/node_channel.ts";
+import { readTlsMaterial } from "../transport/tls.ts";
+import { readRole, SentinelClient, SentinelError } from "./client.ts";
+import { ConfigEpochs, describeSentinel, SentinelList } from "./sentinel_list.ts";
+import { PromotionWatch, SentinelWatch } from "./watch.ts";
 
-/** What the finding of a primary needs. */
-export interface SentinelOptions {
-  /** Name of the database. */
-  readonly database: string;
-  /** What the sentinels call the primary. */
-  readonly name: string;
-  /** The configured sentinels. */
-  readonly sentinels: readonly SentinelAddress[];
-  /** How a sentinel is connected to: its credentials, its TLS. */
-  readonly handshake: HandshakeOptions;
-  /** How a server of the database is connected to. */
-  readonly serverHandshake: HandshakeOptions;
-  /** Deadline of one attempt to connect the database, in milliseconds: the sentinels'
-   * answers and the server's share it. */
-  readonly connectTimeoutMs: number;
-  /** How often a silent sentinel is asked for a sign of life, in milliseconds. */
-  readonly heartbeatMs: number;
-  /** Told when the primary is another server than before. */
-  readonly moved: (from: string, to: string) => void;
-  /** Time. */
-  readonly clock: Clock;
-}
-
-/** A sentinel that has said where the primary is. */
-interface Reached {
-  readonly address: SentinelAddress;
-  readonly link: SentinelLink;
-  readonly primary: SentinelAddress;
-  /** Number of the failover that it knows of, if it tells. */
+/** What one sentinel answered. */
+interface Answered {
+  readonly address: NodeAddress;
+  readonly client: SentinelClient;
+  readonly primary: NodeAddress;
+  /** Number of the last failover, if the sentinel reports it. */
   readonly epoch: number | undefined;
 }
 
-/** How long an announcement counts more than what sentinels answer, in milliseconds. */
+/** How long an announcement takes precedence over answers, in milliseconds. */
 const ANNOUNCED_MS = 5000;
-/** Least time between two questions because of what a server answers, in milliseconds. */
+/** Least time between two looks at the sentinels because of error replies, in
+ * milliseconds. */
 const SUSPECT_GAP_MS = 500;
 /** Most sentinels that are listened to. */
 const MAX_WATCHED = 9;
 /** Longest time that one sentinel may take, in milliseconds. */
-const MAX_ASK_MS = 1000;
-/** How often a silent sentinel is asked at least, in milliseconds. */
+const MAX_QUERY_MS = 1000;
+/** Longest silence after which a sentinel is sent a PING, in milliseconds. */
 const MAX_HEARTBEAT_MS = 10_000;
 
 /**
- * Finds the primary that sentinels watch, and notices when it is another one. Opens
- * nothing until it is first asked.
+ * Finds the primary that sentinels monitor, and detects failovers. Connects to nothing
+ * until {@linkcode resolve} is called first.
  *
- * A sentinel may be behind: that a server is the primary counts when the server says so
- * itself, or when a sentinel announces a failover; and one that knows of fewer failovers
- * than were known before is not believed, unless most sentinels are like it.
+ * An answer of a sentinel may be out of date. A server counts as the primary when it says
+ * so itself, or when a sentinel announces a failover. A sentinel that knows fewer failovers
+ * than were reported before is ignored, unless most sentinels are like it.
  */
-export class SentinelPrimary {
-  readonly #options: SentinelOptions;
-  readonly #roster: SentinelRoster;
-  /** One for each sentinel: only the one that leads a failover tells of the promotion, and
-   * the others of their switch before it does. */
+export class SentinelDiscovery {
+  /** What is connected to while no primary is known, for messages. */
+  readonly where: string;
+  readonly #config: RedisConfig;
+  readonly #clock: Clock;
+  /** Called when another server has become the primary. */
+  readonly #moved: (from: string, to: string) => void;
+  /** What the sentinels call the primary. */
+  readonly #name: string;
+  /** How a sentinel is connected to. */
+  readonly #handshake: HandshakeOptions;
+  readonly #list: SentinelList;
+  /** One for each sentinel: only the one that leads a failover announces the promotion, and
+   * the others announce their switch before it does. */
   readonly #watches = new Map<string, SentinelWatch>();
   readonly #promotions: PromotionWatch;
-  readonly #epochs = new SentinelEpochs();
+  readonly #epochs = new ConfigEpochs();
   readonly #stop = new AbortController();
-  /** The question that is being asked; those who come meanwhile share its answer. */
-  #asking: Promise<Endpoint> | undefined;
+  /** The look at the sentinels that is under way: shared by all callers. */
+  #resolving: Promise<Endpoint> | undefined;
   #primary: string | undefined;
   #suspectedAt = -Infinity;
   /** What a sentinel announced a moment ago. */
   #announced: { readonly endpoint: Endpoint; readonly until: number } | undefined;
 
-  /**
-   * Makes a finder; opens nothing.
-   *
-   * @param options What it needs.
-   */
-  constructor(options: SentinelOptions) {
-    this.#options = options;
-    this.#roster = new SentinelRoster(options.sentinels);
+  constructor(
+    config: RedisConfig,
+    clock: Clock,
+    moved: (from: string, to: string) => void,
+  ) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#moved = moved;
+    // The configuration was checked: sentinel mode has a name.
+    this.#name = config.sentinelName!;
+    this.#list = new SentinelList(config.nodes);
+    const sentinels = config.nodes.map(describeSentinel).join(",");
+    this.where = `sentinel ${this.#name} at ${sentinels}`;
+    const { password, sentinelPassword, sentinelTls, sentinelUsername, tls, username } =
+      config;
+    const common = {
+      database: config.name,
+      db: 0,
+      keyPrefix: "",
+      silenceLimitMs: config.connectTimeoutMs,
+      replyLimits: config.replyLimits,
+      openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
+      clock,
+      // These connections say nothing about how the database serves.
+      observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
+      ...(config.socketKeepalive && { keepalive: config.socketKeepaliveOptions }),
+    };
+    this.#handshake = {
+      ...common,
+      username: sentinelUsername,
+      password: sentinelPassword,
+      ...(sentinelTls.enabled && { tls: () => readTlsMaterial(sentinelTls) }),
+    };
+    const { signal } = this.#stop;
     this.#promotions = new PromotionWatch({
-      handshake: options.serverHandshake,
-      timeoutMs: this.#askTimeoutMs,
+      handshake: {
+        ...common,
+        username,
+        password,
+        ...(tls.enabled && { tls: () => readTlsMaterial(tls) }),
+      },
+      timeoutMs: this.#queryTimeoutMs,
       promoted: (address) => this.#announce(address),
-      signal: this.#stop.signal,
+      signal,
     });
   }
 
-  /** Where the primary was found last, in words; `undefined` if never. */
-  get primary(): string | undefined {
-    return this.#primary;
-  }
+  /** The primary that was found last, or the sentinels if none was. */
+  readonly current = (): string => this.#primary ?? this.where;
 
   /**
-   * Asks the sentinels where the primary is, the one that answered last first.
+   * Asks the sentinels for the primary, the one that answered last first.
    *
-   * @returns Where it is.
    * @throws {AuthError} If every sentinel refused the credentials.
-   * @throws {Error} If none could say; names each one and what it said.
+   * @throws {Error} If no sentinel could name the primary; lists what each one answered.
    */
-  resolve(): Promise<Endpoint> {
+  readonly resolve = (): Promise<Endpoint> => {
     this.#watchAll();
     const announced = this.#announced;
-    if (announced !== undefined && this.#options.clock.now() < announced.until) {
+    if (announced !== undefined && this.#clock.now() < announced.until) {
       return Promise.resolve(announced.endpoint);
     }
-    this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
-    return this.#asking;
-  }
+    return this.#resolving ??= this.#query().finally(() => this.#resolving = undefined);
+  };
 
   /**
    * Asks a server whether it is the primary.
    *
-   * @param endpoint Where it is.
-   * @param ask Asks it.
-   * @throws {WrongServer} If it says that it is none.
+   * @throws {WrongServer} If it is not.
    */
-  async confirm(endpoint: Endpoint, ask: Asking): Promise<void> {
+  readonly confirm: Confirm = async (endpoint, ask) => {
     const role = readRole(await ask("role"));
-    if (role === "master") return this.#isAt(endpoint);
-    this.#roster.distrust();
+    if (role === "master") return this.#primaryIs(endpoint);
+    this.#list.demotePreferred();
     this.#announced = undefined;
     throw new WrongServer(
       `the sentinels call ${describeEndpoint(endpoint)} the primary ` +
-        `"${this.#options.name}", and it says that it is a ${nameOf(role)}`,
+        `"${this.#name}", and it says that it is a ${nameOf(role)}`,
     );
-  }
+  };
 
-  /** A server refuses writes as one may that was replaced: asks the sentinels, but not too
-   * often. */
-  suspect(): void {
-    const now = this.#options.clock.now();
+  /** A server may have been replaced as the primary, as it refuses writes: asks the
+   * sentinels, but not too often. */
+  readonly suspect = (): void => {
+    const now = this.#clock.now();
     if (now < this.#suspectedAt + SUSPECT_GAP_MS) return;
     this.#suspectedAt = now;
-    this.resolve().then((endpoint) => this.#isAt(endpoint), () => {});
-  }
+    this.resolve().then((endpoint) => this.#primaryIs(endpoint), () => {});
+  };
+
+  /** A server redirects to another one: the sentinels know where the primary is. */
+  readonly redirected = this.suspect;
 
   /** Ends the connections to sentinels, for good. */
-  close(): void {
+  readonly close = (): void => {
     this.#stop.abort(new Error("closed by the manager"));
     for (const watch of this.#watches.values()) watch.close();
-  }
+  };
 
   /** All sentinels in turn and the server itself fit into one attempt to connect. */
-  get #askTimeoutMs(): number {
-    const parts = this.#roster.inTurn().length + 1;
-    const share = Math.floor(this.#options.connectTimeoutMs / parts);
-    return Math.max(1, Math.min(MAX_ASK_MS, share));
+  get #queryTimeoutMs(): number {
+    const parts = this.#list.inOrder().length + 1;
+    const share = Math.floor(this.#config.connectTimeoutMs / parts);
+    return Math.max(1, Math.min(MAX_QUERY_MS, share));
   }
 
-  async #ask(): Promise<Endpoint> {
-    const { link, primary } = await this.#reach(this.#stop.signal);
-    link.close();
-    return { kind: "tcp", ...primary };
-  }
-
-  /** Listens to every sentinel that is known by now, and to no other. */
+  /** Listens to every sentinel that is known, and to no other. */
   #watchAll(): void {
     if (this.#stop.signal.aborted) return;
-    const known = this.#roster.inTurn().slice(0, MAX_WATCHED);
+    const known = this.#list.inOrder().slice(0, MAX_WATCHED);
     const names = new Set(known.map(describeSentinel));
     for (const [name, watch] of this.#watches) {
       if (names.has(name)) continue;
@@ -177,127 +183,121 @@ export class SentinelPrimary {
     }
     for (const address of known) {
       const name = describeSentinel(address);
-      if (this.#watches.has(name)) continue;
-      const watch = this.#makeWatch(address);
-      this.#watches.set(name, watch);
-      watch.start();
+      if (!this.#watches.has(name)) this.#watches.set(name, this.#watch(address));
     }
   }
 
-  #makeWatch(address: SentinelAddress): SentinelWatch {
-    const { clock, handshake, heartbeatMs, name } = this.#options;
-    const timeoutMs = this.#askTimeoutMs;
+  #watch(address: NodeAddress): SentinelWatch {
+    const timeoutMs = this.#queryTimeoutMs;
+    const { healthCheckIntervalMs } = this.#config;
     return new SentinelWatch({
-      name,
-      open: (signal) => SentinelLink.open(handshake, address, timeoutMs, signal),
+      name: this.#name,
+      open: (signal) => SentinelClient.open(this.#handshake, address, timeoutMs, signal),
       selected: (replica) => this.#promotions.selected(replica),
       switched: (primary, by) => this.#switched(primary, by),
       found: (primary, by) => void this.#found(primary, by),
-      heartbeatMs: heartbeatMs > 0
-        ? Math.min(heartbeatMs, MAX_HEARTBEAT_MS)
-        : MAX_HEARTBEAT_MS,
+      heartbeatMs: Math.min(healthCheckIntervalMs || Infinity, MAX_HEARTBEAT_MS),
       timeoutMs,
-      clock,
+      clock: this.#clock,
     });
   }
 
   /** A sentinel announces that the primary is another server now. */
-  #switched(address: SentinelAddress, by: SentinelLink): void {
+  #switched(address: NodeAddress, by: SentinelClient): void {
     this.#announce(address);
-    by.epoch(this.#options.name).then((epoch) => {
-      // It has heard late of a failover that is not the last one: the others know better.
-      if (this.#epochs.isBehind(epoch)) this.#announced = undefined;
-      this.#epochs.note(epoch);
+    by.epoch(this.#name).then((epoch) => {
+      // A late announcement of an older failover: the other sentinels know better.
+      if (this.#epochs.isStale(epoch)) this.#announced = undefined;
+      this.#epochs.record(epoch);
     }, () => {});
   }
 
-  /** The primary is another server now; the sentinels, or some, may not know it yet. */
-  #announce(address: SentinelAddress): void {
+  /** The primary is another server now; some sentinels may not know it yet. */
+  #announce(address: NodeAddress): void {
     const endpoint: Endpoint = { kind: "tcp", ...address };
-    const until = this.#options.clock.now() + ANNOUNCED_MS;
-    this.#announced = { endpoint, until };
-    this.#isAt(endpoint);
+    this.#announced = { endpoint, until: this.#clock.now() + ANNOUNCED_MS };
+    this.#primaryIs(endpoint);
   }
 
-  /** A sentinel that is listened to from now on takes a server for the primary. */
-  async #found(address: SentinelAddress, by: SentinelLink): Promise<void> {
-    const { clock, name } = this.#options;
-    const epoch = await by.epoch(name).catch(() => undefined);
-    // Within that time it may not have heard of what another one has announced.
-    const isOver = (this.#announced?.until ?? -Infinity) <= clock.now();
-    const isNews = !this.#epochs.isBehind(epoch) && isOver;
-    if (!isNews || this.#stop.signal.aborted) return;
-    this.#epochs.note(epoch);
-    // Until a server was found to be the primary there is nothing to lead away from.
-    if (this.#primary !== undefined) this.#isAt({ kind: "tcp", ...address });
+  /** The primary that a sentinel names when the subscription to it begins. */
+  async #found(address: NodeAddress, by: SentinelClient): Promise<void> {
+    const epoch = await by.epoch(this.#name).catch(() => undefined);
+    // Within that time it may not know yet what another one has announced.
+    const isOver = (this.#announced?.until ?? -Infinity) <= this.#clock.now();
+    const isStale = this.#epochs.isStale(epoch) || !isOver;
+    if (isStale || this.#stop.signal.aborted) return;
+    this.#epochs.record(epoch);
+    // Before a primary was found, no connection has to be moved.
+    if (this.#primary !== undefined) this.#primaryIs({ kind: "tcp", ...address });
   }
 
-  /** The first sentinel that can say where the primary is; the others are learned. */
-  async #reach(signal: AbortSignal): Promise<Reached> {
-    const timeoutMs = this.#askTimeoutMs;
-    const failures: [SentinelAddress, SentinelFailure][] = [];
-    const behind: Reached[] = [];
-    for (const address of this.#roster.inTurn()) {
-      try {
-        const reached = await this.#askAt(address, timeoutMs, signal);
-        if (!this.#epochs.isBehind(reached.epoch)) return this.#believe(reached, behind);
-        behind.push(reached);
-        failures.push([address, this.#epochs.failureOf(reached.epoch)]);
-      } catch (error) {
-        if (!(error instanceof SentinelFailure)) throw error;
-        failures.push([address, error]);
-      }
-    }
-    const latest = this.#epochs.latestOf(behind, this.#roster.inTurn().length);
-    if (latest !== undefined) {
-      this.#epochs.forget();
-      return this.#believe(latest, behind);
-    }
-    for (const { link } of behind) link.close();
-    throw this.#explain(failures);
-  }
-
-  async #askAt(
-    address: SentinelAddress,
-    timeoutMs: number,
-    signal: AbortSignal,
-  ): Promise<Reached> {
-    const { handshake, name } = this.#options;
-    const link = await SentinelLink.open(handshake, address, timeoutMs, signal);
+  /** Asks one sentinel after the other, until one names the primary. */
+  async #query(): Promise<Endpoint> {
+    const timeoutMs = this.#queryTimeoutMs;
+    const errors: [NodeAddress, SentinelError][] = [];
+    const stale: Answered[] = [];
     try {
-      // Before the primary: should it change in between, too little is known of it.
-      const epoch = await link.epoch(name);
-      const primary = await link.primary(name);
-      this.#roster.learn(address, await link.others(name));
+      for (const address of this.#list.inOrder()) {
+        try {
+          const answered = await this.#queryOne(address, timeoutMs);
+          if (!this.#epochs.isStale(answered.epoch)) return this.#accept(answered);
+          stale.push(answered);
+          const text = `it is behind: it knows of failover ${answered.epoch}, and ` +
+            `${this.#epochs.newest} was known before`;
+          errors.push([address, new SentinelError("stale", text)]);
+        } catch (error) {
+          if (!(error instanceof SentinelError)) throw error;
+          errors.push([address, error]);
+        }
+      }
+      const newest = this.#epochs.newestOf(stale, this.#list.inOrder().length);
+      if (newest === undefined) throw this.#explain(errors);
+      this.#epochs.reset();
+      return this.#accept(newest);
+    } finally {
+      for (const { client } of stale) client.close();
+    }
+  }
+
+  async #queryOne(address: NodeAddress, timeoutMs: number): Promise<Answered> {
+    const name = this.#name;
+    const { signal } = this.#stop;
+    const client = await SentinelClient.open(this.#handshake, address, timeoutMs, signal);
+    try {
+      // Before the primary: should it change in between, the epoch is too small, not too
+      // large.
+      const epoch = await client.epoch(name);
+      const primary = await client.primary(name);
+      this.#list.learn(address, await client.others(name));
       this.#watchAll();
-      return { address, epoch, link, primary };
+      return { address, epoch, client, primary };
     } catch (error) {
-      link.close();
+      client.close();
       throw error;
     }
   }
 
-  /** Takes one sentinel's word, and lets the others go. */
-  #believe(reached: Reached, others: readonly Reached[]): Reached {
-    for (const { link } of others) if (link !== reached.link) link.close();
-    this.#epochs.note(reached.epoch);
-    this.#roster.answered(reached.address);
-    return reached;
+  #accept({ address, client, epoch, primary }: Answered): Endpoint {
+    client.close();
+    this.#epochs.record(epoch);
+    this.#list.prefer(address);
+    return { kind: "tcp", ...primary };
   }
 
-  #explain(failures: readonly [SentinelAddress, SentinelFailure][]): Error {
-    const { database, name } = this.#options;
-    const said = failures.map(([address, { message }]) =>
+  #explain(errors: readonly [NodeAddress, SentinelError][]): Error {
+    const answers = errors.map(([address, { message }]) =>
       `${describeSentinel(address)}: ${message}`
     ).join("; ");
-    const all = (kind: SentinelFailure["kind"]) =>
-      failures.every(([, failure]) => failure.kind === kind);
+    const all = (kind: SentinelError["kind"]) =>
+      errors.every(([, error]) => error.kind === kind);
     if (all("auth")) {
-      const where = failures.map(([address]) => describeSentinel(address)).join(",");
-      return new AuthError(database, `its sentinels at ${where}`, said);
+      const where = errors.map(([address]) => describeSentinel(address)).join(",");
+      return new AuthError(this.#config.name, `its sentinels at ${where}`, answers);
     }
-    const error = new Error(`no sentinel could name the primary "${name}" (${said})`);
-    // What every one of them says is no matter of time.
+    const error = new Error(
+      `no sentinel could name the primary "${this.#name}" (${answers})`,
+    );
+    // What every sentinel answers will not change by waiting.
     const code = all("unknown name")
       ? "ENOPRIMARY"
       : all("denied")
@@ -306,15 +306,15 @@ export class SentinelPrimary {
     return code === undefined ? error : Object.assign(error, { code });
   }
 
-  #isAt(endpoint: Endpoint): void {
+  #primaryIs(endpoint: Endpoint): void {
     const from = this.#primary;
     const to = describeEndpoint(endpoint);
     this.#primary = to;
-    if (from !== undefined && from !== to) this.#options.moved(from, to);
+    if (from !== undefined && from !== to) this.#moved(from, to);
   }
 }
 
-/** The server's word for a replica is an old one. */
+/** The server still calls a replica a slave. */
 function nameOf(role: string): string {
   if (role === "slave") return "replica";
   return role === "" ? "server without a role" : role;

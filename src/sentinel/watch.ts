@@ -1,102 +1,95 @@
+import { deadline } from "@std/async/deadline";
+import { delay } from "@std/async/delay";
+import type { NodeAddress } from "../config/types.ts";
+import { isAuthFailure } from "../connection/connect_failure.ts";
+import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
 import { keepBeating } from "../connection/heartbeat.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import { reconnectDelayMs } from "../resilience/backoff.ts";
-import type { SentinelLink } from "./client.ts";
-import type { SentinelAddress } from "./sentinel_list.ts";
+import { readRole, type SentinelClient } from "./client.ts";
+import { describeSentinel } from "./sentinel_list.ts";
 
-/** What a watch needs. */
-export interface SentinelWatchOptions {
+interface SentinelWatchOptions {
   /** What the sentinels call the primary. */
   readonly name: string;
   /** Connects to the sentinel. */
-  readonly open: (signal: AbortSignal) => Promise<SentinelLink>;
-  /** Told where the primary is, and by whom, at each failover. */
-  readonly switched: (address: SentinelAddress, by: SentinelLink) => void;
-  /** Told which replica is about to be promoted. */
-  readonly selected: (address: SentinelAddress) => void;
-  /** Told where the sentinel takes the primary to be when it begins to listen: what
+  readonly open: (signal: AbortSignal) => Promise<SentinelClient>;
+  /** Called at each failover with the new primary, and the sentinel that announced it. */
+  readonly switched: (address: NodeAddress, by: SentinelClient) => void;
+  /** Called with the replica that is about to be promoted. */
+  readonly selected: (address: NodeAddress) => void;
+  /** Called with the primary that the sentinel names when the subscription begins: what
    * happened before is not announced again. */
-  readonly found: (address: SentinelAddress, by: SentinelLink) => void;
-  /** How often a silent sentinel is asked for a sign of life, in milliseconds. */
+  readonly found: (address: NodeAddress, by: SentinelClient) => void;
+  /** Silence after which the sentinel is sent a PING, in milliseconds. */
   readonly heartbeatMs: number;
   /** How long it may take to answer, in milliseconds. */
   readonly timeoutMs: number;
-  /** Time. */
   readonly clock: Clock;
 }
 
 type State =
-  | { readonly name: "idle" }
-  | { readonly name: "connecting"; readonly attempt: number }
-  | { readonly name: "listening"; readonly link: SentinelLink }
+  | { readonly name: "connecting" }
+  | { readonly name: "listening"; readonly client: SentinelClient }
   | { readonly name: "pausing"; readonly timer: Timer }
   | { readonly name: "closed" };
 
 /**
- * Listens to one sentinel for failovers, and connects to it again when it is gone.
+ * Listens to one sentinel for failovers, and reconnects when the connection is lost.
  *
  * ```
- * idle ── start() ──► connecting ──► listening ── lost ──► connecting
- *                        ▲ │ failed
- *                        └─┴── pausing
+ * connecting ──► listening ── lost ──► connecting
+ *    ▲ │ failed
+ *    └─┴── pausing
  * ```
  */
 export class SentinelWatch {
   readonly #options: SentinelWatchOptions;
   readonly #stop = new AbortController();
-  #state: State = { name: "idle" };
+  #state!: State;
 
-  /**
-   * Makes a watch; opens nothing.
-   *
-   * @param options What it needs.
-   */
+  /** Connects at once. */
   constructor(options: SentinelWatchOptions) {
     this.#options = options;
+    void this.#connect(0);
   }
 
-  /** Begins to listen, unless it has begun. */
-  start(): void {
-    if (this.#state.name === "idle") void this.#connect(0);
-  }
-
-  /** Ends for good. */
   close(): void {
     const last = this.#state;
     this.#state = { name: "closed" };
     this.#stop.abort();
-    if (last.name === "listening") last.link.close();
+    if (last.name === "listening") last.client.close();
     else if (last.name === "pausing") last.timer.cancel();
   }
 
   async #connect(attempt: number): Promise<void> {
-    const state: State = { name: "connecting", attempt };
+    const state: State = { name: "connecting" };
     this.#state = state;
     const { found, name, open, selected, switched } = this.#options;
-    let link: SentinelLink | undefined;
+    let client: SentinelClient | undefined;
     try {
-      const opened = link = await open(this.#stop.signal);
-      await link.listen(name, {
+      const opened = client = await open(this.#stop.signal);
+      await client.listen(name, {
         selected,
         switched: (address) => switched(address, opened),
       });
-      // What happened while nobody listened.
-      const address = await link.primary(name);
-      if (this.#state !== state) return link.close();
-      this.#listening(link);
-      found(address, link);
+      // A failover may have happened before the subscription.
+      const address = await client.primary(name);
+      if (this.#state !== state) return client.close();
+      this.#listening(client);
+      found(address, client);
     } catch {
-      link?.close();
+      client?.close();
       if (this.#state === state) this.#pause(attempt + 1);
     }
   }
 
-  #listening(link: SentinelLink): void {
+  #listening(client: SentinelClient): void {
     const { clock, heartbeatMs: intervalMs, timeoutMs } = this.#options;
-    const state: State = { name: "listening", link };
+    const state: State = { name: "listening", client };
     this.#state = state;
-    keepBeating(link.connection, { intervalMs, timeoutMs }, clock);
-    link.connection.onEnd(() => {
+    keepBeating(client.connection, { intervalMs, timeoutMs }, clock);
+    client.connection.onEnd(() => {
       if (this.#state === state) void this.#connect(0);
     });
   }
@@ -107,5 +100,93 @@ export class SentinelWatch {
       reconnectDelayMs(attempt, Math.random(), { maxMs: 5000 }),
     );
     this.#state = { name: "pausing", timer };
+  }
+}
+
+interface PromotionWatchOptions {
+  /** How a server of the database is connected to. */
+  readonly handshake: HandshakeOptions;
+  /** Deadline of connecting and of each command, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Called when the replica reports that it is a primary. */
+  readonly promoted: (address: NodeAddress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Time between two ROLE commands, in milliseconds. */
+const POLL_MS = 20;
+/** How long a promotion may take, in milliseconds: after that the sentinels have given it
+ * up, or announce it. */
+const MAX_PROMOTION_MS = 10_000;
+
+/**
+ * Asks the replica that the sentinels have selected for a failover whether it is a primary.
+ * The sentinels check once a second, and until they announce the switch, the old primary
+ * acknowledges writes which are lost.
+ *
+ * A connection that outlives the promotion shows a coordinated failover: there the old
+ * primary blocks writes, so that nothing is lost, and the sentinels end connections to the
+ * new one later. The announcement is waited for in that case.
+ *
+ * Follows one replica at a time; a selection that is announced again does not restart it.
+ */
+export class PromotionWatch {
+  readonly #options: PromotionWatchOptions;
+  #selected: string | undefined;
+
+  constructor(options: PromotionWatchOptions) {
+    this.#options = options;
+  }
+
+  /** A replica has been selected. */
+  selected(address: NodeAddress): void {
+    const name = describeSentinel(address);
+    if (this.#selected === name) return;
+    this.#selected = name;
+    void this.#follow(address, name).finally(() => {
+      if (this.#selected === name) this.#selected = undefined;
+    });
+  }
+
+  async #follow(address: NodeAddress, name: string): Promise<void> {
+    const { promoted, signal } = this.#options;
+    const over = AbortSignal.any([signal, AbortSignal.timeout(MAX_PROMOTION_MS)]);
+    while (this.#selected === name && !over.aborted) {
+      try {
+        // The promotion ends every connection to the replica: the next one shows it.
+        if (await this.#isPrimary(address, name, over)) return promoted(address);
+      } catch (error) {
+        // Retrying cannot help.
+        if (isAuthFailure(error)) return;
+        await delay(POLL_MS, { signal: over }).catch(() => {});
+      }
+    }
+  }
+
+  /** Asks over one connection, until the replica is a primary or another one is selected. */
+  async #isPrimary(
+    address: NodeAddress,
+    name: string,
+    over: AbortSignal,
+  ): Promise<boolean> {
+    const { handshake, timeoutMs } = this.#options;
+    const endpoint = { kind: "tcp", ...address } as const;
+    const clientName = `mooring:${handshake.database}:promotion`;
+    const stop = new AbortController();
+    const within = AbortSignal.any([over, stop.signal]);
+    try {
+      const opening = shakeHands(handshake, endpoint, clientName, within);
+      const { redis } = await deadline(opening, timeoutMs, { signal: over });
+      for (let isFirst = true; this.#selected === name; isFirst = false) {
+        const role = readRole(await deadline(redis.call("role"), timeoutMs));
+        if (role !== "master") await delay(POLL_MS, { signal: over });
+        else if (isFirst) return true;
+        else this.#selected = undefined;
+      }
+      return false;
+    } finally {
+      // Ends the connection, and an attempt that is under way.
+      stop.abort();
+    }
   }
 }

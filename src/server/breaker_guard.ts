@@ -1,73 +1,55 @@
+import type { Opener } from "../connection/opener.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
-import type { Clock } from "../core/clock.ts";
-import { CircuitOpenError, type ConnectError } from "../core/errors/mod.ts";
-import type { Emit } from "../core/events.ts";
-import type { RedisConfig } from "../config/mod.ts";
-import { makeBreaker } from "./parts.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import type { BreakerChange, CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import { CircuitOpenError } from "../core/errors/mod.ts";
+import { type BreakerChange, CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import type { ServerContext } from "./topology.ts";
 
-/** Least time that callers are told to wait, in milliseconds: an attempt may be under way. */
-const LEAST_RETRY_AFTER_MS = 50;
-
-/** What a breaker guard needs. */
-export interface BreakerGuardParts {
-  /** The database. */
-  readonly config: RedisConfig;
-  /** Names the server, where it is one of several. */
-  readonly nodeName: () => string | undefined;
-  /** Counts how often it opens. */
-  readonly statistics: DatabaseStatistics;
-  /** Milliseconds until a server that was not reached is tried again. */
-  readonly nextAttemptInMs: () => number;
-  /** Why no connection can be opened at the moment, as far as is known. */
-  readonly unreachable?: () => ConnectError | undefined;
-  /** Reports events. */
-  readonly emit: Emit;
-  /** Time. */
-  readonly clock: Clock;
-}
+/** Shortest wait that callers are given, in milliseconds: an attempt may be under way. */
+const MIN_RETRY_AFTER_MS = 50;
 
 /** Refuses commands to one server while its circuit breaker is open. */
 export class BreakerGuard {
-  /** The circuit breaker. */
   readonly breaker: CircuitBreaker;
-  readonly #parts: BreakerGuardParts;
+  readonly #context: Pick<ServerContext, "config" | "emit" | "statistics">;
+  readonly #opener: Pick<Opener, "nextAttemptInMs" | "trouble">;
+  /** Name of the server, if it is one of several. */
+  readonly #node: string | undefined;
   #lastTripReason = "";
-  /** Why it is being closed, where no probe did that. */
+  /** Why the breaker is being closed, if not by a probe. */
   #closing: string | undefined;
 
-  /**
-   * Begins closed: everything may pass.
-   *
-   * @param parts What it needs.
-   */
-  constructor(parts: BreakerGuardParts) {
-    this.#parts = parts;
-    const { clock, config } = parts;
-    this.breaker = makeBreaker(config, clock, (change) => this.#changed(change));
+  constructor(
+    context: Pick<ServerContext, "clock" | "config" | "emit" | "statistics">,
+    opener: Pick<Opener, "nextAttemptInMs" | "trouble">,
+    node?: string,
+  ) {
+    this.#context = context;
+    this.#opener = opener;
+    this.#node = node;
+    const { clock, config } = context;
+    this.breaker = new CircuitBreaker({
+      clock,
+      threshold: config.circuitBreakerThreshold,
+      attemptEveryMs: config.connectRetry.minMs,
+      cooldownMs: config.circuitBreakerTimeoutMs,
+      onChange: (change) => this.#changed(change),
+    });
   }
 
-  /** The error for callers while the circuit breaker is open. */
+  /** The error for callers while the breaker is open. */
   openError(): CircuitOpenError {
-    const { config, nextAttemptInMs } = this.#parts;
+    const { nextAttemptInMs, trouble } = this.#opener;
     const { isCuredByConnection, retryAfterMs } = this.breaker;
-    const nextMs = Math.max(LEAST_RETRY_AFTER_MS, nextAttemptInMs());
+    const nextMs = Math.max(MIN_RETRY_AFTER_MS, nextAttemptInMs);
     return new CircuitOpenError(
-      config.name,
+      this.#context.config.name,
       isCuredByConnection ? Math.min(retryAfterMs, nextMs) : retryAfterMs,
       this.#named(this.#lastTripReason),
-      this.#parts.unreachable?.(),
+      trouble.error,
     );
   }
 
-  /**
-   * Whether a command may be sent; lets one pass as a probe where that is due. A command
-   * that may not is told so.
-   *
-   * @param command The command.
-   * @returns `true` if it may.
-   */
+  /** Whether a command may be sent; makes it the probe if one is due, and fails it if not. */
   admits(command: TrackedCommand): boolean {
     const { tracking } = command;
     if (this.breaker.allows() || tracking.probe !== undefined) return true;
@@ -76,33 +58,25 @@ export class BreakerGuard {
     return tracking.probe !== undefined;
   }
 
-  /**
-   * Tells a command that the circuit breaker is open.
-   *
-   * @param command The command.
-   */
+  /** Fails a command as the breaker is open. */
   refuse(command: TrackedCommand): void {
     command.tracking.owner.failed(command, this.openError(), "never-sent");
   }
 
-  /** Whether connections may be opened to find out whether the server serves: not to one
-   * that hangs before the cooldown is over. */
+  /** Whether connections may be opened to find out whether the server serves: not before
+   * the cooldown is over if it accepts connections and does not answer. */
   get mayConnect(): boolean {
     return this.breaker.allows() || this.breaker.isCuredByConnection;
   }
 
-  /** A connection is ready: the server serves, if that is all that was wrong with it. */
+  /** A connection is ready: the server serves, if it was only unreachable. */
   connected(): void {
     this.#closing = "the server was reached";
     this.breaker.recordConnection();
     this.#closing = undefined;
   }
 
-  /**
-   * Closes the circuit breaker and forgets all failures.
-   *
-   * @param reason Why, in words.
-   */
+  /** Closes the breaker and forgets all failures. */
   reset(reason: string): void {
     this.#closing = reason;
     this.breaker.reset();
@@ -110,7 +84,7 @@ export class BreakerGuard {
   }
 
   #changed({ from, to, cause }: BreakerChange): void {
-    const { config, emit, statistics } = this.#parts;
+    const { config, emit, statistics } = this.#context;
     this.#lastTripReason = cause ?? this.#lastTripReason;
     if (from === "closed" && to === "open") statistics.tripped();
     const why = to === "closed"
@@ -120,7 +94,6 @@ export class BreakerGuard {
   }
 
   #named(reason: string): string {
-    const name = this.#parts.nodeName();
-    return name === undefined ? reason : `${reason} at ${name}`;
+    return this.#node === undefined ? reason : `${reason} at ${this.#node}`;
   }
 }

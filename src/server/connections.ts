@@ -1,30 +1,73 @@
-import type { Clock } from "../core/clock.ts";
-import type { Emit } from "../core/events.ts";
-import type { RedisConfig } from "../config/mod.ts";
-import type { Connection } from "../connection/connection.ts";
-import type { Opener } from "../connection/opener.ts";
-import { Session, type SessionOptions } from "../connection/session.ts";
-import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
-import type { ConnectionBudget } from "../pool/budget.ts";
+import type { CloseReason, Connection } from "../connection/connection.ts";
+import { CredentialRenewal } from "../connection/credential_renewal.ts";
+import { Opener, type OpenerOptions } from "../connection/opener.ts";
+import { Session } from "../connection/session.ts";
+import type { LaneSet } from "../pool/lanes.ts";
 import { Pool } from "../pool/pool.ts";
-import type {
-  EndReason,
-  EvictionReason,
-  Pooled,
-  PoolHooks,
-  Purpose,
-} from "../pool/types.ts";
+import type { EvictionReason, PoolHooks, Purpose } from "../pool/types.ts";
+import { openDenoChannel } from "../transport/deno_channel.ts";
+import { openNodeChannel } from "../transport/node_channel.ts";
+import { readTlsMaterial } from "../transport/tls.ts";
+import { PooledConnection } from "./lease.ts";
+import type { ServerContext } from "./topology.ts";
 
-/** Idle for longer than this, in milliseconds, a connection is asked before it is lent. */
+/**
+ * Makes what opens the connections to a server.
+ *
+ * @param reports Where it connects to, and who is called.
+ */
+export function makeOpener(
+  { clock, config, openChannel }: Pick<ServerContext, "clock" | "config" | "openChannel">,
+  reports: Pick<
+    OpenerOptions,
+    | "attemptFailed"
+    | "attemptRepeated"
+    | "confirm"
+    | "expiring"
+    | "loading"
+    | "observer"
+    | "reached"
+    | "resolve"
+    | "where"
+  >,
+): Opener {
+  const { tls } = config;
+  return new Opener({
+    database: config.name,
+    db: config.db,
+    keyPrefix: config.keyPrefix,
+    protocol: config.protocol,
+    replyMapping: config.replyMapping,
+    clientName: config.clientName,
+    connectTimeoutMs: config.connectTimeoutMs,
+    loadingTimeoutMs: config.loadingTimeoutMs,
+    silenceLimitMs: config.commandTimeoutMs,
+    heartbeatMs: config.healthCheckIntervalMs,
+    replyLimits: config.replyLimits,
+    retry: config.connectRetry,
+    openChannel: openChannel ??
+      (config.transport === "deno" ? openDenoChannel : openNodeChannel),
+    clock,
+    username: config.username,
+    password: config.password,
+    ...(config.socketKeepalive && { keepalive: config.socketKeepaliveOptions }),
+    ...(tls.enabled && { tls: () => readTlsMaterial(tls) }),
+    ...reports,
+  });
+}
+
+/** Idle for longer than this, in milliseconds, a connection is sent a PING before it is
+ * leased. */
 const VALIDATE_AFTER_MS = 1000;
-/** How long it may take to answer then, in milliseconds. */
+/** How long it may take to answer, in milliseconds. */
 const VALIDATE_TIMEOUT_MS = 1000;
-/** Connections that are opened for leases at the same time. */
+/** Most connections that are opened for leases at the same time. */
 export const MAX_CONNECTING = 4;
 
-/** Why a connection is closed, in words: events tell it, and the errors of what it cuts. */
-const MEANING: Readonly<Record<EvictionReason, string>> = {
-  idle_timeout: "nobody wanted it for idle_timeout",
+/** Why a connection is closed, in words: part of events, and of the errors of commands that
+ * were in flight. */
+const EVICTION_TEXTS: Readonly<Record<EvictionReason, string>> = {
+  idle_timeout: "idle longer than idle_timeout",
   max_lifetime: "its lifetime is over",
   made_room: "a lane needed its place",
   budget: "another database needed its place",
@@ -32,7 +75,7 @@ const MEANING: Readonly<Record<EvictionReason, string>> = {
   ended: "it ended by itself",
   invalid: "it did not answer before its next use",
   unclean: "what its last holder left could not be undone",
-  discarded: "its holder let nobody have it after him",
+  discarded: "discarded by its holder",
   leaked: "its lease was collected without a release",
   lane_released: "its lane is not needed any more",
   unwanted: "nobody waits for it any more",
@@ -40,75 +83,37 @@ const MEANING: Readonly<Record<EvictionReason, string>> = {
   moved: "it leads to a server that does not serve the database any more",
 };
 
-/** A connection of the pool; with a session if it is for leases. */
-export class PooledConnection implements Pooled {
-  /** Unique in the process. */
-  readonly id: number;
-  /** The connection. */
-  readonly connection: Connection;
-  /** What its holder does on it; a lane has no one holder. */
-  readonly session: Session | undefined;
-
-  /**
-   * Wraps a connection for the pool.
-   *
-   * @param connection The connection.
-   * @param session Its session, if it is for leases.
-   */
-  constructor(connection: Connection, session: Session | undefined) {
-    this.id = connection.id;
-    this.connection = connection;
-    this.session = session;
-  }
-
-  /**
-   * Calls back once when it has ended.
-   *
-   * @param fn Called with the reason.
-   */
-  onEnd(fn: (reason: EndReason) => void): void {
-    this.connection.onEnd(fn);
-  }
-}
-
-/** What a database's pool needs. */
-export interface DatabasePoolParts {
-  /** The database. */
-  readonly config: RedisConfig;
-  /** Opens connections. */
+/** What the pool of a server needs beside the context. */
+interface ServerPoolParts {
   readonly opener: Opener;
-  /** What the holders of leases may do, and who judges their commands. */
-  readonly session: SessionOptions;
-  /** Reports through OpenTelemetry, if anything does. */
-  readonly telemetry: DatabaseTelemetry | undefined;
-  /** Told of each connection that has been opened. */
+  /** Called for each connection that was opened. */
   readonly opened: (connection: Connection) => void;
-  /** The manager's common limit, if it has one. */
-  readonly budget: ConnectionBudget | undefined;
-  /** Ids of the leased connections that the database itself holds. */
-  readonly ours: ReadonlySet<number>;
-  /** Reports events. */
-  readonly emit: Emit;
-  /** Time. */
-  readonly clock: Clock;
+  /** Ids of the connections that the database leases to itself: no leak is reported. */
+  readonly internal: ReadonlySet<number>;
 }
 
-/**
- * A database's pool: lanes and leases under one limit.
- *
- * @param parts What it needs.
- * @returns The pool; nothing is open yet.
- */
-export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
-  const { budget, clock, config, telemetry } = parts;
-  const open = async (signal: AbortSignal, purpose: Purpose) => {
-    const connect = () => parts.opener.open(purpose, signal);
+/** Makes the pool of a server: lanes and leases under one limit. */
+export function makePool(
+  context: ServerContext,
+  { internal, opened, opener }: ServerPoolParts,
+): Pool<PooledConnection> {
+  const { clock, config, leaseOwner, limit, placeKeys, telemetry, timeoutOf } = context;
+  const session = {
+    db: config.db,
+    decodeResponses: config.decodeResponses,
+    resetTimeoutMs: config.commandTimeoutMs,
+    owner: leaseOwner,
+    timeoutOf,
+    observer: telemetry,
+    placeKeys,
+  };
+  const create = async (signal: AbortSignal, purpose: Purpose) => {
+    const connect = () => opener.open(purpose, signal);
     const connection = await (telemetry?.connect(purpose, connect) ?? connect());
-    parts.opened(connection);
-    const isLane = purpose === "lane";
+    opened(connection);
     return new PooledConnection(
       connection,
-      isLane ? undefined : new Session(connection, parts.session),
+      purpose === "lane" ? undefined : new Session(connection, session),
     );
   };
   return new Pool<PooledConnection>(
@@ -123,37 +128,148 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
       maxLifetimeMs: config.maxLifetimeMs,
       validateAfterMs: VALIDATE_AFTER_MS,
       leakDetectionThresholdMs: config.leakDetectionThresholdMs,
-      ...(budget === undefined ? {} : { budget }),
+      budget: limit,
     },
     {
-      create: open,
+      create,
       recycle: ({ session }) => session?.clean() ?? false,
       validate: ({ connection }) => connection.ask(VALIDATE_TIMEOUT_MS, "ping"),
-      destroy: ({ connection }, reason, words = MEANING[reason]) =>
-        connection.close({ kind: "closed", text: words }),
-      unreachable: () => parts.opener.trouble.error,
+      destroy: ({ connection }, reason, text = EVICTION_TEXTS[reason]) =>
+        connection.close({ kind: "closed", text }),
+      unreachable: () => opener.trouble.error,
     },
     clock,
-    makeHooks(parts),
+    makeHooks(context, internal),
   );
 }
 
-function makeHooks(parts: DatabasePoolParts): PoolHooks<PooledConnection> {
-  const { config, emit, ours, telemetry } = parts;
+function makeHooks(
+  { config, emit, telemetry }: ServerContext,
+  internal: ReadonlySet<number>,
+): PoolHooks<PooledConnection> {
   return {
-    ...(telemetry === undefined ? {} : {
+    ...(telemetry && {
       opened: (_connection, _purpose, tookMs) => telemetry.opened(tookMs),
       acquired: (waitedMs) => telemetry.acquired(waitedMs),
       released: (usedMs) => telemetry.released(usedMs),
     }),
     leak: ({ collected, connectionId, heldMs, stack }) => {
-      if (!collected && ours.has(connectionId)) return;
+      if (!collected && internal.has(connectionId)) return;
       emit("leak", {
         database: config.name,
         kind: collected ? "collected" : "held",
         heldMs,
-        ...(stack === undefined ? {} : { stack }),
+        ...(stack !== undefined && { stack }),
       });
     },
+  };
+}
+
+/**
+ * Makes what authenticates the connections of a server anew before their credentials
+ * expire; `undefined` if no provider gives the password, so that it cannot expire.
+ */
+export function makeCredentialRenewal(
+  { clock, config, emit }: ServerContext,
+  pool: Pool<PooledConnection>,
+  lanes: LaneSet,
+): CredentialRenewal<Connection> | undefined {
+  const { commandTimeoutMs, connectTimeoutMs, name: database, password, username } =
+    config;
+  if (password === undefined || !password.isProvided) return undefined;
+  return new CredentialRenewal<Connection>({
+    ask: () => password.credentials(),
+    username,
+    // As for a new connection, whose deadline includes the provider.
+    askTimeoutMs: connectTimeoutMs,
+    timeoutMs: commandTimeoutMs,
+    judge: () => {
+      const sessions = new Map(
+        pool.connections().map(({ connection }) =>
+          [connection.connection, connection.session] as const
+        ),
+      );
+      // A lane has no session: what must stay together on it is written together.
+      return (connection) => sessions.get(connection)?.interruptible ?? "now";
+    },
+    replace: (connection, reason) => {
+      lanes.replace(connection, reason);
+      const isIt = (pooled: PooledConnection) => pooled.connection === connection;
+      pool.evict(isIt, false, "max_lifetime");
+      // Its holder keeps it; it is not leased again.
+      pool.connections()
+        .find((open) => isIt(open.connection))?.connection.session?.spoil();
+    },
+    warn: (message) => emit("warning", { database, message }),
+    clock,
+  });
+}
+
+/** Who is called when a connection was lost. */
+interface TrackerHooks {
+  /** Called before the event is emitted. */
+  readonly lost: (connection: Connection) => void;
+  /** Called after it. */
+  readonly troubled: () => void;
+}
+
+/**
+ * The open connections to one server: counts them, and emits an event when one is opened
+ * and when it has ended.
+ */
+export class ConnectionTracker {
+  readonly #context: Pick<ServerContext, "config" | "emit" | "statistics">;
+  readonly #hooks: TrackerHooks;
+  readonly #open = new Set<Connection>();
+  #opened = 0;
+
+  constructor(
+    context: Pick<ServerContext, "config" | "emit" | "statistics">,
+    hooks: TrackerHooks,
+  ) {
+    this.#context = context;
+    this.#hooks = hooks;
+  }
+
+  /** How many have been opened so far. */
+  get opened(): number {
+    return this.#opened;
+  }
+
+  /** Tracks a connection that was opened. */
+  add(connection: Connection): void {
+    this.#opened++;
+    this.#open.add(connection);
+    const { config, emit, statistics } = this.#context;
+    statistics.traffic.opened(connection.stream);
+    const { id, endpoint } = connection;
+    emit("connection", { database: config.name, action: "opened", id, endpoint });
+    // Called at once if it has ended already.
+    connection.onEnd(this.#ended);
+  }
+
+  /** Closes every connection at once. */
+  closeAll(): void {
+    const reason: CloseReason = { kind: "closed", text: "closed by the manager" };
+    for (const connection of [...this.#open]) connection.close(reason);
+  }
+
+  /** One function for all: a closure per connection would live as long as it is open. */
+  readonly #ended = ({ kind, text }: CloseReason, connection: Connection): void => {
+    const { config, emit, statistics } = this.#context;
+    this.#open.delete(connection);
+    statistics.traffic.ended(connection.stream);
+    const isLost = kind !== "closed";
+    if (isLost) this.#hooks.lost(connection);
+    const { id, endpoint } = connection;
+    emit("connection", {
+      database: config.name,
+      action: "closed",
+      id,
+      endpoint,
+      end: kind,
+      reason: text,
+    });
+    if (isLost) this.#hooks.troubled();
   };
 }

@@ -1,8 +1,7 @@
-import type { RedisConfig } from "../config/mod.ts";
 import type { Answer, Connection } from "../connection/connection.ts";
-import type { LoadingProgress } from "../connection/readiness.ts";
-import type { Clock } from "../core/clock.ts";
-import type { ConnectError } from "../core/errors/mod.ts";
+import type { Opener } from "../connection/opener.ts";
+import { type LoadingProgress, waitUntilReady } from "../connection/readiness.ts";
+import type { Clock, Timer } from "../core/clock.ts";
 import { describeNoConnection } from "../core/errors/no_connection.ts";
 import type { Emit } from "../core/events.ts";
 import { ConnectionState } from "../core/states.ts";
@@ -11,113 +10,207 @@ import { maskSecrets } from "../observability/log_text.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
-import { FailureWindow } from "./failure_window.ts";
-import { judgeHealth } from "./health_judgement.ts";
-import { LoadingWatch } from "./loading_watch.ts";
-import { HealthMonitor } from "./monitor.ts";
-import { RecoveryProbe } from "./recovery_probe.ts";
+import { RecoveryProbe } from "./probe.ts";
+import type { ServerContext } from "./topology.ts";
 
-/** What a health record needs to know from elsewhere. */
-export interface HealthRecordParts {
-  /** The database. */
-  readonly config: RedisConfig;
-  /** Where it is, in words. */
-  readonly endpoint: () => string;
-  /** Its circuit breaker's state. */
-  readonly breaker: () => CircuitBreaker["state"];
-  /** Its connections. */
-  readonly connections: () => ConnectionCounts;
-  /** Why no connection can be opened at the moment, as far as is known. */
-  readonly unreachable: () => ConnectError | undefined;
-  /** The last error of a command or connection. */
-  readonly lastError: () => string | null;
-  /** Milliseconds until a server that was not reached may be tried again; `undefined` while
-   * it is reached. */
-  readonly nextAttemptInMs: () => number | undefined;
-  /** Looks at a server that does not serve fully, and connects where it is back. */
-  readonly recover: () => Promise<unknown>;
-  /** Reports events. */
+/** What the health of a server is judged by. */
+export interface HealthFacts {
+  readonly breaker: CircuitBreaker["state"];
+  /** Whether the server is loading its data. */
+  readonly loading: boolean;
+  /** Why the last attempt to connect failed, if it did. */
+  readonly connectError: string | undefined;
+  /** Milliseconds until the next attempt to connect, if one is planned. */
+  readonly nextAttemptMs?: number | undefined;
+  readonly openConnections: number;
+  readonly everConnected: boolean;
+  /** Failed connections and passed deadlines in the last window. */
+  readonly recentFailures: number;
+}
+
+/** Judges how well a server serves, and why. */
+export function judgeHealth(
+  facts: HealthFacts,
+): Pick<DatabaseHealth, "state" | "reason"> {
+  const { FAILED, DEGRADED, HEALTHY } = ConnectionState;
+  const { breaker, connectError, nextAttemptMs, recentFailures } = facts;
+  const next = nextAttemptMs === undefined
+    ? ""
+    : `; next attempt in ${(nextAttemptMs / 1000).toFixed(1)} s`;
+  if (breaker === "open") {
+    // What opened the breaker comes first: it explains more.
+    const cause = connectError === undefined ? "" : `${connectError}; `;
+    return { state: FAILED, reason: `${cause}circuit breaker open${next}` };
+  }
+  if (facts.loading) return { state: DEGRADED, reason: "server is loading its data" };
+  if (facts.openConnections === 0 && connectError !== undefined) {
+    return { state: FAILED, reason: connectError + next };
+  }
+  if (breaker === "half_open") {
+    return { state: DEGRADED, reason: "circuit breaker is probing" };
+  }
+  if (connectError !== undefined) return { state: DEGRADED, reason: connectError };
+  if (recentFailures > 0) {
+    const what = recentFailures === 1 ? "failure" : "failures";
+    return { state: DEGRADED, reason: `${recentFailures} ${what} lately` };
+  }
+  if (facts.openConnections > 0) return { state: HEALTHY, reason: "connected" };
+  return {
+    state: HEALTHY,
+    reason: facts.everConnected ? "idle, no connection open" : "not connected yet",
+  };
+}
+
+/** Time between two judgements of a database that is not healthy, in milliseconds: failures
+ * are forgotten without an event. */
+const JUDGE_AGAIN_MS = 1000;
+
+interface HealthMonitorOptions {
+  readonly database: string;
+  /** Judges how well the database serves now. */
+  readonly judge: () => Omit<DatabaseHealth, "since">;
+  /** Called with each state that an update finds, before a change is reported. */
+  readonly judged?: (state: ConnectionState) => void;
   readonly emit: Emit;
-  /** Time. */
   readonly clock: Clock;
 }
 
-/**
- * What is held for and against one database: why it was not reached, whether its server
- * is loading, what failed lately. Judges from that how well it serves, and reports when
- * the judgement changes.
- */
-export class HealthRecord {
-  readonly #parts: HealthRecordParts;
+/** Reports when a database begins to serve better or worse. */
+export class HealthMonitor {
+  readonly #options: HealthMonitorOptions;
+  /** The state that was reported last. */
+  #reported: ConnectionState = ConnectionState.HEALTHY;
+  /** The state that was found last, and since when. */
+  #state: ConnectionState = ConnectionState.HEALTHY;
+  #since: number;
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(options: HealthMonitorOptions) {
+    this.#options = options;
+    this.#since = options.clock.wallNow();
+  }
+
+  /** A frozen snapshot of how well the database serves, as far as is known. */
+  health(): DatabaseHealth {
+    const judgement = this.#options.judge();
+    const { state } = judgement;
+    if (state !== this.#state) this.#since = this.#options.clock.wallNow();
+    this.#state = state;
+    return Object.freeze({ ...judgement, since: new Date(this.#since).toISOString() });
+  }
+
+  /** Judges again, as something happened. */
+  update(): void {
+    if (this.#stopped) return;
+    const { clock, database, emit, judged } = this.#options;
+    const { state: to, reason } = this.health();
+    judged?.(to);
+    const from = this.#reported;
+    this.#reported = to;
+    this.#timer?.cancel();
+    if (to !== ConnectionState.HEALTHY) {
+      this.#timer = clock.setTimer(() => this.update(), JUDGE_AGAIN_MS);
+    }
+    if (to !== from) emit("statechange", { database, from, to, reason });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+}
+
+/** How long a failure counts, in milliseconds. */
+const WINDOW_MS = 30_000;
+/** Most failures that are counted: more do not change the health. */
+const MAX_FAILURES = 100;
+
+/** Counts the failures of the last 30 s. */
+class FailureWindow {
+  readonly #clock: Clock;
+  #times: number[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(): void {
+    this.#times.push(this.#clock.now());
+    if (this.#times.length > MAX_FAILURES) this.#times.shift();
+  }
+
+  get count(): number {
+    const since = this.#clock.now() - WINDOW_MS;
+    this.#times = this.#times.filter((time) => time > since);
+    return this.#times.length;
+  }
+}
+
+/** What the health of a server needs beside the context. */
+interface ServerHealthParts {
+  readonly opener: Opener;
+  /** The server's endpoint, for messages. */
+  readonly endpoint: () => string;
+  readonly breaker: () => CircuitBreaker["state"];
+  readonly connections: () => ConnectionCounts;
+  /** Checks a server that is not healthy, and connects to it if it is back. */
+  readonly recover: () => Promise<unknown>;
+}
+
+/** Health signals of one server: judges by them how well it serves, and reports changes. */
+export class ServerHealth {
+  readonly #context: ServerContext;
+  readonly #parts: ServerHealthParts;
   readonly #failures: FailureWindow;
   readonly #monitor: HealthMonitor;
-  readonly #loadingWatch: LoadingWatch;
   readonly #probe: RecoveryProbe;
   #connectError: string | undefined;
   #loading = false;
+  /** Whether {@linkcode notReady} polls the server. */
+  #polling = false;
   #pingMs: number | null = null;
-  /** The state that it was last found in, and since when. */
-  #judged: { state: ConnectionState; since: number };
 
-  /**
-   * Begins with a healthy database.
-   *
-   * @param parts What it needs.
-   */
-  constructor(parts: HealthRecordParts) {
-    const { clock, config, emit } = parts;
+  /** Begins healthy. */
+  constructor(context: ServerContext, parts: ServerHealthParts) {
+    const { clock, config, emit } = context;
+    this.#context = context;
     this.#parts = parts;
-    this.#judged = { state: ConnectionState.HEALTHY, since: clock.wallNow() };
     this.#failures = new FailureWindow(clock);
     this.#probe = new RecoveryProbe({
       intervalMs: config.healthCheckIntervalMs,
-      nextAttemptInMs: parts.nextAttemptInMs,
-      look: parts.recover,
+      nextAttemptInMs: () => this.#nextAttemptInMs,
+      check: parts.recover,
       clock,
     });
     this.#monitor = new HealthMonitor({
-      judge: () => this.#judgeForProbe(),
-      changed: (from, to, reason) =>
-        emit("statechange", { database: config.name, from, to, reason }),
-      clock,
-    });
-    this.#loadingWatch = new LoadingWatch({
       database: config.name,
-      timeoutMs: config.loadingTimeoutMs,
-      answerTimeoutMs: config.commandTimeoutMs,
-      progress: (progress, waitedMs) => this.loading(progress, waitedMs),
-      over: () => {
-        this.#loading = false;
-        this.update();
-      },
+      judge: () => this.#judge(),
+      judged: (state) => this.#probe.update(state === ConnectionState.HEALTHY),
+      emit,
       clock,
     });
   }
 
-  /** Reports an event; whatever is reported may have changed how well it serves. */
+  /** Emits an event, and judges again: whatever is reported may change the health. */
   readonly emit: Emit = (type, detail) => {
-    this.#parts.emit(type, detail);
+    this.#context.emit(type, detail);
     this.update();
   };
 
-  /** Judges anew. */
   update(): void {
     this.#monitor.update();
   }
 
-  /** Reports no more changes, and asks no more. */
+  /** Reports no more changes, and probes no more. */
   stop(): void {
     this.#monitor.stop();
     this.#probe.stop();
   }
 
-  /**
-   * An attempt to connect failed.
-   *
-   * @param error Why.
-   */
+  /** An attempt to connect failed. */
   connectFailed(error: Error): void {
-    // A password's provider, or a resolver, may have written it.
+    // The text may come from a password's provider, or from a resolver.
     this.#connectError = maskSecrets(error.message);
     this.#failures.add();
   }
@@ -128,9 +221,9 @@ export class HealthRecord {
     this.#loading = false;
   }
 
-  /** An idle connection ended: no trouble, but a reason to look. */
+  /** An idle connection ended: no failure, but a reason to check the server. */
   idleEnded(): void {
-    this.#probe.suspect();
+    this.#probe.checkOnce();
   }
 
   /** A connection was lost, or a deadline passed on it. */
@@ -138,96 +231,102 @@ export class HealthRecord {
     this.#failures.add();
   }
 
-  /**
-   * The server is loading its data.
-   *
-   * @param progress How far it is.
-   * @param waitedMs How long it has been waited for.
-   */
+  /** The server is loading its data. */
   loading(progress: LoadingProgress, waitedMs: number): void {
     this.#loading = true;
-    const { name: database } = this.#parts.config;
+    const { name: database } = this.#context.config;
     this.emit("loading", { database, waitedMs, ...progress });
   }
 
-  /**
-   * A server that was connected says that it does not serve yet.
-   *
-   * @param connection The connection that it said so on.
-   */
-  notReady(connection: Connection): void {
-    this.#loadingWatch.notice(connection);
+  /** The server replied that it does not serve yet: polls it on that connection until it
+   * does, and reports the progress. Refused commands are retried elsewhere. */
+  async notReady(connection: Connection): Promise<void> {
+    if (this.#polling) return;
+    this.#polling = true;
+    const { clock, config } = this.#context;
+    const ended = new AbortController();
+    connection.onEnd(({ text }) => ended.abort(new Error(text)));
+    const call = async (name: string) => {
+      const timeoutMs = config.commandTimeoutMs;
+      const answer = await connection.query(timeoutMs, name);
+      if (answer === undefined) throw new Error(`no answer within ${timeoutMs} ms`);
+      if ("error" in answer) throw answer.error;
+      return answer.reply;
+    };
+    try {
+      await waitUntilReady({
+        database: config.name,
+        timeoutMs: config.loadingTimeoutMs,
+        ping: () => call("ping"),
+        info: async () => String(await call("info")),
+        progress: (progress, waitedMs) => this.loading(progress, waitedMs),
+        clock,
+        signal: ended.signal,
+      });
+    } catch {
+      // The connection ended, or it takes too long: whoever connects next gets the error.
+    } finally {
+      this.#polling = this.#loading = false;
+      this.update();
+    }
   }
 
-  /**
-   * A health check measured a PING.
-   *
-   * @param ms How long it took, in milliseconds; `null` if there was no answer.
-   */
+  /** A health check measured a PING, in milliseconds; `null` if there was no answer. */
   pinged(ms: number | null): void {
     this.#pingMs = ms;
   }
 
-  /**
-   * Whether an answer to PING says that the server serves; an error mostly does too.
-   *
-   * @param connection The connection that it came on.
-   * @param answer The answer.
-   * @returns `true` if it does.
-   */
+  /** Whether an answer to PING shows that the server serves; most errors do, too. */
   serves(connection: Connection, answer: Answer): boolean {
     if (!("error" in answer)) return true;
     const { code, rule } = classifyReplyError(answer.error.message);
     if (rule.kind !== "loading") return true;
     this.#loading = code === "LOADING";
-    this.notReady(connection);
+    void this.notReady(connection);
     this.update();
     return false;
   }
 
-  /** Why the last attempt to connect failed, in words. */
-  #whyUnreachable(): string | undefined {
+  /** A frozen snapshot of how well the server serves, as far as is known without asking. */
+  health(): DatabaseHealth {
+    return this.#monitor.health();
+  }
+
+  /** Milliseconds until a server that was not reached may be tried again; `undefined` while
+   * it is reached. */
+  get #nextAttemptInMs(): number | undefined {
+    const { isUnreachable, nextAttemptInMs } = this.#parts.opener;
+    return isUnreachable ? nextAttemptInMs : undefined;
+  }
+
+  /** Why the last attempt to connect failed. */
+  get #whyUnreachable(): string | undefined {
     if (this.#connectError === undefined) return undefined;
-    const known = this.#parts.unreachable();
-    return known === undefined
+    const { error } = this.#parts.opener.trouble;
+    return error === undefined
       ? this.#connectError
-      : maskSecrets(describeNoConnection(known));
+      : maskSecrets(describeNoConnection(error));
   }
 
-  #judgeForProbe(): DatabaseHealth {
-    const judged = this.judge();
-    this.#probe.notice(judged.state === ConnectionState.HEALTHY);
-    return judged;
-  }
-
-  /**
-   * How well the database serves, as far as is known without asking.
-   *
-   * @returns A frozen snapshot.
-   */
-  judge(): DatabaseHealth {
-    const { breaker, clock, config, connections, endpoint, lastError, nextAttemptInMs } =
-      this.#parts;
+  #judge(): Omit<DatabaseHealth, "since"> {
+    const { breaker, connections, endpoint } = this.#parts;
+    const { config, statistics } = this.#context;
     const { open, opened } = connections();
-    const judgement = judgeHealth({
-      breaker: breaker(),
-      loading: this.#loading,
-      connectError: this.#whyUnreachable(),
-      nextAttemptMs: nextAttemptInMs(),
-      openConnections: open,
-      everConnected: opened > 0,
-      recentTroubles: this.#failures.count,
-    });
-    const { state } = judgement;
-    if (state !== this.#judged.state) this.#judged = { state, since: clock.wallNow() };
-    return Object.freeze({
-      ...judgement,
-      since: new Date(this.#judged.since).toISOString(),
+    return {
+      ...judgeHealth({
+        breaker: breaker(),
+        loading: this.#loading,
+        connectError: this.#whyUnreachable,
+        nextAttemptMs: this.#nextAttemptInMs,
+        openConnections: open,
+        everConnected: opened > 0,
+        recentFailures: this.#failures.count,
+      }),
       endpoint: endpoint(),
       db: config.db,
       circuitBreaker: breaker(),
-      lastError: lastError(),
+      lastError: statistics.lastError,
       pingMs: this.#pingMs,
-    });
+    };
   }
 }

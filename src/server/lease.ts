@@ -1,7 +1,31 @@
-import { LeaseReleasedError } from "../core/errors/mod.ts";
-import type { RedisOptions } from "../connection/driver.ts";
+import { makeAsking } from "../commands/asking.ts";
+import type { BlockingLease } from "../commands/blocking.ts";
+import {
+  passWaitBarrier,
+  WAIT_BARRIER_ADVICE,
+  waitsForWrites,
+} from "../commands/catch_up.ts";
+import type { SubscriberLease } from "../commands/subscription_hub.ts";
+import type { TransactionLease } from "../commands/transaction.ts";
+import type { Connection } from "../connection/connection.ts";
+import {
+  type Command,
+  isReplyError,
+  type Redis,
+  type RedisOptions,
+} from "../connection/driver.ts";
 import type { IORedis } from "../connection/library_types.ts";
 import { makeReleasedClient } from "../connection/released_client.ts";
+import type { Session } from "../connection/session.ts";
+import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
+import {
+  CommandRefusedError,
+  CommandTimeoutError,
+  LeaseReleasedError,
+} from "../core/errors/mod.ts";
+import type { Lease } from "../pool/lease.ts";
+import type { EndReason, Pooled } from "../pool/types.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
 
 /** How long an acquire may wait. */
 export interface AcquireOptions {
@@ -133,4 +157,154 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
       deleteProperty: (_, key) => Reflect.deleteProperty(now(), key),
     });
   }
+}
+
+/** A connection of the pool, with a session if it is for leases. */
+export class PooledConnection implements Pooled {
+  /** Unique in the process. */
+  readonly id: number;
+  readonly connection: Connection;
+  /** Tracks what the holder does; a lane has many users and no session. */
+  readonly session: Session | undefined;
+
+  constructor(connection: Connection, session: Session | undefined) {
+    this.id = connection.id;
+    this.connection = connection;
+    this.session = session;
+  }
+
+  onEnd(fn: (reason: EndReason) => void): void {
+    this.connection.onEnd(fn);
+  }
+}
+
+/** The writes that a WAIT has to cover: all that were sent to the server before it. */
+interface WritesBefore {
+  /** How long they may take to be answered, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Waits for them; resolves with whether they were answered in that time. */
+  passed(timeoutMs: number): Promise<boolean>;
+}
+
+const WAIT_IN_CLUSTER =
+  "it would speak of one node of the cluster only: write and wait " +
+  "on one lease of manager.acquire(database, { key })";
+
+/** A lease that the database holds itself: for a command, a transaction or subscriptions. */
+export class InternalLease implements TransactionLease, SubscriberLease {
+  readonly #lease: Lease<PooledConnection>;
+  readonly #session: Session;
+  readonly #internal: Set<number>;
+  readonly #writes: WritesBefore | undefined;
+
+  /**
+   * @param lease The lease; only this object releases it.
+   * @param internal Ids of the connections that the database leases to itself: holding them
+   * for long is no leak.
+   * @param writes What a WAIT waits for; `undefined` if the server has a part of the data
+   * only.
+   */
+  constructor(
+    lease: Lease<PooledConnection>,
+    internal: Set<number>,
+    writes: WritesBefore | undefined,
+  ) {
+    this.#lease = lease;
+    this.#session = sessionOf(lease);
+    this.#internal = internal;
+    this.#writes = writes;
+    internal.add(lease.connection.id);
+  }
+
+  get connection(): Connection {
+    return this.#session.connection;
+  }
+
+  get endpoint(): string {
+    return this.connection.endpoint;
+  }
+
+  get redis(): Redis {
+    return this.#session.redis;
+  }
+
+  send(command: Command): Promise<unknown> {
+    return this.#session.send(command);
+  }
+
+  /** Sets who handles the replies and errors on the connection, until the lease ends.
+   * Default: the database. */
+  judgedBy(owner?: CommandOwner): void {
+    this.#session.judgedBy(owner);
+  }
+
+  /** Gives the connection back; its state is reset. */
+  release(): void {
+    this.#end("release");
+  }
+
+  /** Gives the connection back to be closed. */
+  destroy(): void {
+    this.#end("destroy");
+  }
+
+  #end(how: "release" | "destroy"): void {
+    if (this.#lease.released) return;
+    this.#internal.delete(this.#lease.connection.id);
+    this.#lease[how]();
+  }
+
+  /**
+   * The same lease for a blocking command, which has an owner of its own.
+   *
+   * @param asking Whether to send ASKING before it: its slot is being moved to the server.
+   */
+  forBlocking(asking: boolean = false): BlockingLease {
+    const session = this.#session;
+    return {
+      get clientId() {
+        return session.clientId;
+      },
+      prepare: (command: TrackedCommand) =>
+        waitsForWrites(command) ? this.#passWrites(command) : undefined,
+      send: (command: TrackedCommand) => {
+        // The id is known by the time that the command is to be ended.
+        session.identify();
+        if (asking) session.connection.send(makeAsking(command.tracking.timeoutMs));
+        session.connection.send(command);
+      },
+      release: () => this.release(),
+      destroy: () => this.destroy(),
+    };
+  }
+
+  /** Waits for the writes that were sent before a WAIT, on whatever connections. */
+  async #passWrites({ name }: TrackedCommand): Promise<void> {
+    const { database } = this.connection;
+    const writes = this.#writes;
+    if (writes === undefined) {
+      throw new CommandRefusedError(database, name, WAIT_IN_CLUSTER);
+    }
+    const { timeoutMs } = writes;
+    const overdue = () =>
+      new CommandTimeoutError(database, name, timeoutMs, "never-sent");
+    try {
+      if (!await writes.passed(timeoutMs)) throw overdue();
+      const send = (command: TrackedCommand) => this.connection.send(command);
+      await passWaitBarrier(send, timeoutMs);
+    } catch (error) {
+      if (error instanceof CommandTimeoutError) throw overdue();
+      if (!isReplyError(error)) throw error;
+      if (classifyReplyError(error.message).rule.action === "wait") throw error;
+      const why = `${error.message}: ${WAIT_BARRIER_ADVICE}`;
+      throw new CommandRefusedError(database, name, why, "a connection");
+    }
+  }
+}
+
+/** The session of a leased connection; only lanes have none. */
+export function sessionOf(lease: Lease<PooledConnection>): Session {
+  const { session } = lease.connection;
+  if (session === undefined) throw new TypeError("Cannot lend a lane");
+  return session;
 }

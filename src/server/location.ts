@@ -1,143 +1,157 @@
-import type { RedisConfig } from "../config/mod.ts";
+import { isAllowed } from "../config/schema/check.ts";
+import { text } from "../config/schema/kinds.ts";
+import type { HostResolver, NodeAddress, RedisConfig } from "../config/types.ts";
 import type { OpenerOptions } from "../connection/opener.ts";
 import type { Clock } from "../core/clock.ts";
-import { SentinelPrimary } from "../sentinel/discovery.ts";
+import { SentinelDiscovery } from "../sentinel/discovery.ts";
 import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
-import { openDenoChannel } from "../transport/deno_channel.ts";
-import { openNodeChannel } from "../transport/node_channel.ts";
-import { readTlsMaterial } from "../transport/tls.ts";
-import { resolveHost } from "./resolver.ts";
-import { standaloneEndpoint } from "./standalone.ts";
 
-/** Where the connections of a database go, and who knows. */
-export interface DatabaseLocation extends Pick<OpenerOptions, "resolve" | "confirm"> {
-  /** What is connected to, in words, before an address is known. */
+/** Where the connections to a server lead to. */
+export interface ServerLocation extends Pick<OpenerOptions, "resolve" | "confirm"> {
+  /** What is connected to, for messages, before an address is known. */
   readonly where: string;
-  /** Where it is as far as is known, in words. */
+  /** The endpoint as far as it is known, for messages. */
   readonly current: () => string;
   /** A server says that the primary is another one. */
   readonly redirected?: (to: Endpoint) => void;
   /** A server may have been replaced as the primary: finds out. */
   readonly suspect?: () => void;
-  /** Ends what it has open, for good. */
-  readonly close: () => void;
+  /** Closes the connections that it opened, for good. */
+  readonly close?: () => void;
 }
 
 /**
- * Says where a database is: at its address, or where its sentinels say. Opens nothing
- * until it is first asked.
+ * Locates the server of a database: at its address, or where its sentinels say. Connects to
+ * nothing until {@linkcode ServerLocation.resolve} is called first.
  *
- * @param config The database.
- * @param clock Time.
- * @param moved Told when the server is another one than before.
- * @returns Where it is.
+ * @param moved Called when another server has become the primary.
  */
 export function locate(
   config: RedisConfig,
   clock: Clock,
   moved: (from: string, to: string) => void,
-): DatabaseLocation {
-  if (config.mode === "sentinel") return locateBySentinels(config, clock, moved);
-  const where = describeEndpoint(standaloneEndpoint(config));
-  /** Where a failover has taken the primary, if it has. */
-  let primary: Endpoint | undefined;
-  /** How often it was given without being reached since. */
-  let unreached = 0;
-  const current = () => primary === undefined ? where : describeEndpoint(primary);
-  return {
-    where,
-    current,
-    resolve: async (signal) => {
-      const configured = [await resolveEndpoints(config, signal)].flat();
-      if (primary === undefined) return configured;
-      // One that is gone for good must not take the time of every attempt.
-      return ++unreached > MAX_UNREACHED
-        ? [...configured, primary]
-        : [primary, ...configured];
-    },
-    confirm: (endpoint) => {
-      if (describeEndpoint(endpoint) === current()) unreached = 0;
-      return Promise.resolve();
-    },
-    redirected: (to) => {
-      const from = current();
-      unreached = 0;
-      if (describeEndpoint(to) === from) return;
-      const { tls, host } = config;
-      // The certificate is for the name that is configured.
-      primary = tls.enabled && to.kind === "tcp" ? { serverName: host, ...to } : to;
-      moved(from, current());
-    },
-    close: () => {},
-  };
+): ServerLocation {
+  return config.mode === "sentinel"
+    ? new SentinelDiscovery(config, clock, moved)
+    : new StandaloneLocation(config, moved);
+}
+
+/** The location of a node of a cluster: it never changes. */
+export function locateNode(address: NodeAddress): ServerLocation {
+  const endpoint: Endpoint = { kind: "tcp", ...address };
+  const where = describeEndpoint(endpoint);
+  return { where, current: () => where, resolve: () => Promise.resolve(endpoint) };
 }
 
 /** How often a primary that was named by a redirect is tried first without being reached. */
 const MAX_UNREACHED = 8;
 
-/** Where a database is that needs no other server to say so. */
-function resolveEndpoints(
-  config: RedisConfig,
-  signal: AbortSignal,
-): Promise<Endpoint | Endpoint[]> {
-  const { host, port, resolve, unixSocket } = config;
-  return resolve === undefined || unixSocket !== undefined
-    ? Promise.resolve(standaloneEndpoint(config))
-    : resolveHost(resolve, host, port, signal);
+/** The configured address, or where a redirect says that the primary is. */
+class StandaloneLocation implements ServerLocation {
+  readonly where: string;
+  readonly #config: RedisConfig;
+  readonly #moved: (from: string, to: string) => void;
+  /** The primary after a failover, if there was one. */
+  #primary: Endpoint | undefined;
+  /** How often it was resolved without being reached since. */
+  #unreached = 0;
+
+  constructor(config: RedisConfig, moved: (from: string, to: string) => void) {
+    this.#config = config;
+    this.#moved = moved;
+    this.where = describeEndpoint(standaloneEndpoint(config));
+  }
+
+  readonly current = (): string =>
+    this.#primary === undefined ? this.where : describeEndpoint(this.#primary);
+
+  readonly resolve = async (signal: AbortSignal): Promise<Endpoint[]> => {
+    const { host, port, resolve, unixSocket } = this.#config;
+    const configured = resolve === undefined || unixSocket !== undefined
+      ? [standaloneEndpoint(this.#config)]
+      : await resolveHost(resolve, host, port, signal);
+    if (this.#primary === undefined) return configured;
+    // One that is gone for good must not take the time of every attempt.
+    return ++this.#unreached > MAX_UNREACHED
+      ? [...configured, this.#primary]
+      : [this.#primary, ...configured];
+  };
+
+  readonly confirm = (endpoint: Endpoint): Promise<void> => {
+    if (describeEndpoint(endpoint) === this.current()) this.#unreached = 0;
+    return Promise.resolve();
+  };
+
+  redirected(to: Endpoint): void {
+    const from = this.current();
+    this.#unreached = 0;
+    if (describeEndpoint(to) === from) return;
+    const { tls, host } = this.#config;
+    // The certificate is for the name that is configured.
+    this.#primary = tls.enabled && to.kind === "tcp" ? { serverName: host, ...to } : to;
+    this.#moved(from, this.current());
+  }
 }
 
-function locateBySentinels(
-  config: RedisConfig,
-  clock: Clock,
-  moved: (from: string, to: string) => void,
-): DatabaseLocation {
-  const { connectTimeoutMs, healthCheckIntervalMs, nodes } = config;
-  // The configuration's checks have seen to it that there is one.
-  const name = config.sentinelName!;
-  const { password, sentinelPassword, sentinelTls, sentinelUsername, tls, username } =
-    config;
-  const common = {
-    database: config.name,
-    db: 0,
-    keyPrefix: "",
-    silenceLimitMs: connectTimeoutMs,
-    replyLimits: config.replyLimits,
-    openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
-    clock,
-    // What is answered here says nothing of how the database serves.
-    observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
-    ...(config.socketKeepalive ? { keepalive: config.socketKeepaliveOptions } : {}),
-  };
-  const primary = new SentinelPrimary({
-    database: config.name,
-    name,
-    sentinels: nodes,
-    connectTimeoutMs,
-    heartbeatMs: healthCheckIntervalMs,
-    moved,
-    clock,
-    handshake: {
-      ...common,
-      ...(sentinelUsername === undefined ? {} : { username: sentinelUsername }),
-      ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
-      ...(sentinelTls.enabled ? { tls: () => readTlsMaterial(sentinelTls) } : {}),
-    },
-    serverHandshake: {
-      ...common,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      ...(tls.enabled ? { tls: () => readTlsMaterial(tls) } : {}),
-    },
+/** The endpoint of a single server: the Unix socket if there is one, else host and port. */
+export function standaloneEndpoint(
+  { host, port, unixSocket }: Pick<RedisConfig, "host" | "port" | "unixSocket">,
+): Endpoint {
+  return unixSocket === undefined
+    ? { kind: "tcp", host, port }
+    : { kind: "unix", path: unixSocket };
+}
+
+/** What a server that has become a replica replies to a client that asked for it (Valkey
+ * 8). */
+const REDIRECT = /^REDIRECT (\S+):(\d{1,5})$/;
+
+/** Reads the primary out of the error reply of a replica; `undefined` if it is another
+ * error. */
+export function readPrimaryRedirect(message: string): Endpoint | undefined {
+  const [, host = "", text] = REDIRECT.exec(message) ?? [];
+  const port = Number(text);
+  return port >= 1 && port <= 65_535 ? { kind: "tcp", host, port } : undefined;
+}
+
+const ADDRESS = text("host", 253);
+
+/**
+ * Calls the user's resolver; certificates are still expected to carry the host's name.
+ *
+ * @throws {Error} If it failed, or returned no address.
+ */
+async function resolveHost(
+  resolver: HostResolver,
+  host: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<Endpoint[]> {
+  let found: unknown;
+  try {
+    found = await resolver(host, signal);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const { code } = error as { code?: string };
+    const isUnknown = code === "ENOTFOUND" || error instanceof Deno.errors.NotFound;
+    const message = `the resolver could not find "${host}": ${reason}`;
+    throw isUnknown ? unknownHost(message) : new Error(message);
+  }
+  const addresses: unknown[] = Array.isArray(found) ? [...new Set(found)] : [found];
+  if (addresses.length === 0) throw unknownHost(`the resolver knows no "${host}"`);
+  return addresses.map((address) => {
+    if (typeof address !== "string" || !isAllowed(ADDRESS, address)) {
+      throw new Error(
+        `the resolver gave for "${host}" what is no address: found ` +
+          (typeof address === "string" ? JSON.stringify(address) : typeof address),
+      );
+    }
+    const named = address === host ? {} : { serverName: host };
+    return { kind: "tcp", host: address, port, ...named };
   });
-  const sentinels = nodes.map((node) => describeEndpoint({ kind: "tcp", ...node }));
-  const where = `sentinel ${name} at ${sentinels.join(",")}`;
-  return {
-    where,
-    current: () => primary.primary ?? where,
-    resolve: () => primary.resolve(),
-    confirm: (endpoint, ask) => primary.confirm(endpoint, ask),
-    redirected: () => primary.suspect(),
-    suspect: () => primary.suspect(),
-    close: () => primary.close(),
-  };
+}
+
+/** Has the same code as the system's own resolver gives for an unknown name. */
+function unknownHost(message: string): Error {
+  return Object.assign(new Error(message), { code: "ENOTFOUND" });
 }

@@ -1,68 +1,62 @@
 import { abortable } from "@std/async/abortable";
-import type { RedisConfig } from "../config/mod.ts";
-import type { Answer } from "../connection/connection.ts";
+import type { Answer, Connection } from "../connection/connection.ts";
 import type { Opener } from "../connection/opener.ts";
-import type { Clock } from "../core/clock.ts";
+import type { Clock, Timer } from "../core/clock.ts";
 import type { LaneSet } from "../pool/lanes.ts";
+import { backoffMs } from "../resilience/backoff.ts";
 import type { BreakerGuard } from "./breaker_guard.ts";
-import type { HealthRecord } from "./health.ts";
+import type { ServerContext } from "./topology.ts";
 
-/** What a server probe needs. */
-export interface ServerProbeParts {
-  /** The database. */
-  readonly config: RedisConfig;
-  /** Where they are sent. */
+/** What a probe needs of its server. */
+interface ServerProbeParts {
   readonly lanes: LaneSet;
-  /** Connects to it. */
   readonly opener: Opener;
-  /** Whether they may be sent. */
   readonly guard: BreakerGuard;
-  /** What is learned from the answers. */
-  readonly health: HealthRecord;
-  /** Time. */
-  readonly clock: Clock;
+  readonly health: {
+    pinged(ms: number | null): void;
+    serves(connection: Connection, answer: Answer): boolean;
+  };
 }
 
-/** How long a lane may take to be given the connection that was found, in milliseconds. */
+/** How long a lane may take to get the connection that was found, in milliseconds. */
 const TAKE_MS = 1000;
 /** A health check waits for the next attempt to connect if that is due within this time, in
  * milliseconds; else the last one that failed is its answer. */
 const WAIT_FOR_ATTEMPT_MS = 500;
 
-/** What a look at a server shows; "waits" if it is there and does not serve now. */
+/** What a check shows; "waits" if the server is reached and does not serve now. */
 type Found = "serves" | "waits" | "unreachable";
 
-/** What a database asks one server for itself, over the lanes that there are for all. */
+/** The commands that the database itself sends to one server, over the shared lanes. */
 export class ServerProbe {
+  readonly #context: Pick<ServerContext, "clock" | "config">;
   readonly #parts: ServerProbeParts;
   readonly #stop = new AbortController();
-  /** Ends looks that wait for a connection, when an attempt to connect has failed. */
+  /** Ends checks that wait for a connection, when an attempt to connect has failed. */
   #attempt = new AbortController();
 
-  /**
-   * Asks nothing yet.
-   *
-   * @param parts What it needs.
-   */
-  constructor(parts: ServerProbeParts) {
+  constructor(
+    context: Pick<ServerContext, "clock" | "config">,
+    parts: ServerProbeParts,
+  ) {
+    this.#context = context;
     this.#parts = parts;
   }
 
   /**
-   * Ends over a lane what another connection waits for; opens one if it has to.
+   * Sends CLIENT UNBLOCK for another connection; opens a lane if it has to.
    *
-   * @param clientId Number of that connection.
-   * @param withinMs How long the server may take to answer, in milliseconds.
-   * @returns Whether the connection waited for anything; `undefined` if the server cannot
-   * be asked or does not answer. Never rejects.
+   * @param clientId Id of that connection.
+   * @returns Whether the connection was blocked; `undefined` if the server cannot be
+   * asked or does not answer. Never rejects.
    */
   async unblock(clientId: number, withinMs: number): Promise<boolean | undefined> {
-    const { clock, lanes } = this.#parts;
+    const { clock } = this.#context;
     const until = clock.now() + withinMs;
     if (this.#openLane() === undefined) {
       const tooLate = new AbortController();
       const timer = clock.setTimer(() => tooLate.abort(), withinMs);
-      await lanes.whenReady(tooLate.signal).catch(() => {});
+      await this.#parts.lanes.whenReady(tooLate.signal).catch(() => {});
       timer.cancel();
     }
     const leftMs = until - clock.now();
@@ -72,12 +66,10 @@ export class ServerProbe {
   }
 
   /**
-   * Asks something over a lane; it opens one if it has to. While the circuit breaker is
-   * open, that is a probe, if one is due.
+   * Sends a command over a lane; opens one if it has to. While the circuit breaker is open,
+   * the command is a probe, if one is due.
    *
    * @param signal Ends the wait for a lane.
-   * @param name Name of the command.
-   * @param args Its arguments.
    * @returns The answer; `undefined` if none came in time.
    */
   async query(
@@ -85,16 +77,13 @@ export class ServerProbe {
     name: string,
     ...args: string[]
   ): Promise<Answer | undefined> {
-    const { config, guard, lanes } = this.#parts;
+    const { guard, lanes } = this.#parts;
     const probe = guard.breaker.tryProbe();
     if (probe === undefined && !guard.mayConnect) throw guard.openError();
     try {
       await lanes.whenReady(signal);
-      const answer = await this.#openLane()?.query(
-        config.commandTimeoutMs,
-        name,
-        ...args,
-      );
+      const { commandTimeoutMs } = this.#context.config;
+      const answer = await this.#openLane()?.query(commandTimeoutMs, name, ...args);
       if (answer === undefined) probe?.fail("silent");
       else probe?.succeed();
       return answer;
@@ -106,24 +95,21 @@ export class ServerProbe {
   }
 
   /**
-   * Asks the server now whether it serves. A connection that turns out to be dead is not
-   * its last word: a new one is tried. A server that was not reached is asked when the next
-   * attempt to connect is due; one that hangs only when a probe of the circuit breaker is
-   * due, and this is that probe.
-   *
-   * @param signal Ends the wait.
-   * @returns Whether it serves.
+   * Checks now whether the server serves. If the connection turns out to be dead, a new one
+   * is tried. A server that was not reached is checked when the next attempt to connect is
+   * due; one that does not answer only when a probe of the circuit breaker is due, and then
+   * the check is that probe.
    */
   async check(signal?: AbortSignal): Promise<boolean> {
     const { guard, health } = this.#parts;
-    if (guard.mayConnect) return await this.#look(signal) === "serves";
+    if (guard.mayConnect) return await this.#check(signal) === "serves";
     const probe = guard.breaker.tryProbe();
     if (probe === undefined) {
       health.pinged(null);
       return false;
     }
     try {
-      const found = await this.#look(signal);
+      const found = await this.#check(signal);
       if (found === "serves") probe.succeed();
       else if (found === "unreachable") probe.fail("refused");
       return found === "serves";
@@ -133,14 +119,14 @@ export class ServerProbe {
     }
   }
 
-  /** Looks at a server that does not serve fully; opens a lane to one that is back. */
+  /** Checks a server that is not healthy; opens a lane to one that is back. */
   async recover(): Promise<void> {
-    const { clock, lanes, opener } = this.#parts;
+    const { lanes, opener } = this.#parts;
     if (!opener.isUnreachable) return void await this.check();
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
     if (!await opener.probe(signal)) return;
-    const timer = clock.setTimer(() => stop.abort(), TAKE_MS);
+    const timer = this.#context.clock.setTimer(() => stop.abort(), TAKE_MS);
     try {
       await lanes.whenReady(signal);
     } catch {
@@ -151,20 +137,20 @@ export class ServerProbe {
     }
   }
 
-  /** An attempt to connect failed: looks that wait for a connection end. */
+  /** An attempt to connect failed: checks that wait for a connection end. */
   attemptFailed(): void {
     const last = this.#attempt;
     this.#attempt = new AbortController();
     last.abort();
   }
 
-  /** Looks no more. */
   stop(): void {
     this.#stop.abort();
   }
 
-  async #look(signal: AbortSignal | undefined): Promise<Found> {
-    const { clock, config, health, lanes } = this.#parts;
+  async #check(signal: AbortSignal | undefined): Promise<Found> {
+    const { health, lanes } = this.#parts;
+    const { clock, config: { commandTimeoutMs } } = this.#context;
     for (let attempt = 0; attempt < 2; attempt++) {
       const missing = await this.#connect(signal);
       if (missing !== undefined) {
@@ -173,8 +159,8 @@ export class ServerProbe {
       }
       const startedAt = clock.now();
       const [lane] = lanes.connections;
-      const asking = lane?.query(config.commandTimeoutMs, "ping");
-      const answer = await (signal && asking ? abortable(asking, signal) : asking);
+      const pinging = lane?.query(commandTimeoutMs, "ping");
+      const answer = await (signal && pinging ? abortable(pinging, signal) : pinging);
       health.pinged(answer === undefined ? null : clock.now() - startedAt);
       if (lane !== undefined && answer !== undefined) {
         return health.serves(lane, answer) ? "serves" : "waits";
@@ -183,8 +169,8 @@ export class ServerProbe {
     return "unreachable";
   }
 
-  /** Waits for a lane, but for no longer than an attempt to connect takes; gives what is
-   * the matter where there is none. */
+  /** Waits for a lane, but no longer than an attempt to connect takes; returns why there is
+   * none. */
   async #connect(signal: AbortSignal | undefined): Promise<Found | undefined> {
     const { lanes, opener } = this.#parts;
     if (lanes.size > 0) return undefined;
@@ -203,5 +189,101 @@ export class ServerProbe {
 
   #openLane() {
     return this.#parts.lanes.connections.find(({ isOpen }) => isOpen);
+  }
+}
+
+interface RecoveryProbeOptions {
+  /** Most time between two checks of a server that is reached and not healthy, in
+   * milliseconds, and half of it the least; 0 = it is not checked. */
+  readonly intervalMs: number;
+  /** Milliseconds until a server that was not reached may be tried again; `undefined` while
+   * it is reached. */
+  readonly nextAttemptInMs: () => number | undefined;
+  /** Checks the server, and connects to it if no connection is open. */
+  readonly check: () => Promise<unknown>;
+  readonly clock: Clock;
+  /** Numbers from 0 up to 1. Default: `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** Least time between two checks while others try to connect, in milliseconds. */
+const MIN_WAIT_MS = 50;
+
+/**
+ * Checks a server that is not healthy again and again, so that it is known to serve again,
+ * and is connected, before a caller needs it. One that was not reached is tried as soon as
+ * the distance between attempts allows; one that is reached, and does not answer, loads or
+ * refuses the credentials, at a random moment of the second half of an interval. A healthy
+ * server is left alone: there the heartbeat looks after open connections.
+ */
+export class RecoveryProbe {
+  readonly #options: RecoveryProbeOptions;
+  #timer: Timer | undefined;
+  #dueAt = Infinity;
+  #isChecking = false;
+  #isHealthy = true;
+  /** Whether to check once although the server is healthy. */
+  #isSuspect = false;
+  #stopped = false;
+
+  constructor(options: RecoveryProbeOptions) {
+    this.#options = options;
+  }
+
+  /** Called with the state of the server whenever that may have changed. */
+  update(isHealthy: boolean): void {
+    this.#isHealthy = isHealthy;
+    if (isHealthy && !this.#isSuspect) this.#disarm();
+    else this.#arm();
+  }
+
+  /** An idle connection ended, as they do: checks once, within the interval, so that a
+   * server that is gone is noticed without a caller. */
+  checkOnce(): void {
+    this.#isSuspect = true;
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#disarm();
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#dueAt = Infinity;
+  }
+
+  #arm(): void {
+    if (this.#stopped || this.#isChecking) return;
+    if (this.#isHealthy && !this.#isSuspect) return;
+    const { intervalMs, nextAttemptInMs, random = Math.random } = this.#options;
+    const soonMs = nextAttemptInMs();
+    if (soonMs !== undefined) return this.#armIn(Math.max(MIN_WAIT_MS, soonMs));
+    if (this.#timer !== undefined || intervalMs === 0) return;
+    const wait = { minMs: intervalMs, maxMs: intervalMs };
+    this.#armIn(backoffMs(1, wait, random()));
+  }
+
+  /** Sets the timer, unless it is due sooner. */
+  #armIn(ms: number): void {
+    const dueAt = this.#options.clock.now() + ms;
+    if (this.#dueAt <= dueAt) return;
+    this.#timer?.cancel();
+    this.#dueAt = dueAt;
+    this.#timer = this.#options.clock.setTimer(() => this.#check(), ms);
+  }
+
+  async #check(): Promise<void> {
+    this.#disarm();
+    this.#isSuspect = false;
+    this.#isChecking = true;
+    try {
+      await this.#options.check();
+    } finally {
+      this.#isChecking = false;
+      this.#arm();
+    }
   }
 }

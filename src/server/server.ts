@@ -1,154 +1,121 @@
-import { RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
-import type { RedisConfig } from "../config/mod.ts";
+import { type CommandSink, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
+import type { NodeAddress } from "../config/types.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { CredentialRenewal } from "../connection/credential_renewal.ts";
-import type { Command } from "../connection/driver.ts";
+import { isReplyError } from "../connection/driver.ts";
 import type { Opener } from "../connection/opener.ts";
-import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
-import type { Clock, Timer } from "../core/clock.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
+import type { Timer } from "../core/clock.ts";
 import type { CircuitOpenError, ConnectError } from "../core/errors/mod.ts";
-import type { Emit } from "../core/events.ts";
-import type {
-  ConnectionCounts,
-  DatabaseStatistics,
-} from "../observability/database_statistics.ts";
-import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
-import type { ConnectionBudget } from "../pool/budget.ts";
+import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import type { DatabaseHealth } from "../observability/types.ts";
 import { type Lane, LaneSet } from "../pool/lanes.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Pool } from "../pool/pool.ts";
-import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts";
+import type { OpenConnection } from "../pool/types.ts";
 import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
-import type { RetryBudget } from "../resilience/retry_budget.ts";
-import type { OpenChannel } from "../transport/channel.ts";
 import { keepLibrary } from "../transport/keepalive_ffi.ts";
 import { BreakerGuard } from "./breaker_guard.ts";
-import { ConnectionRegister } from "./connection_register.ts";
-import { makePool, type PooledConnection } from "./connections.ts";
-import { makeCredentialRenewal } from "./credentials.ts";
-import { HealthRecord } from "./health.ts";
-import type { AcquireOptions } from "./lease.ts";
-import { Loan } from "./loan.ts";
-import type { DatabaseLocation } from "./location.ts";
-import { makeOpener } from "./parts.ts";
+import {
+  ConnectionTracker,
+  makeCredentialRenewal,
+  makeOpener,
+  makePool,
+} from "./connections.ts";
+import { ServerHealth } from "./health.ts";
+import { InternalLease, type PooledConnection } from "./lease.ts";
+import {
+  locate,
+  locateNode,
+  readPrimaryRedirect,
+  type ServerLocation,
+} from "./location.ts";
 import { ServerProbe } from "./probe.ts";
-import { readPrimaryRedirect } from "./standalone.ts";
+import type {
+  LeaseSource,
+  LeaseTarget,
+  LeaseWait,
+  ServerContext,
+  ServerStats,
+  Topology,
+} from "./topology.ts";
 
-/** What the servers of a database have in common. */
-export interface ServerContext {
-  /** The database. */
-  readonly config: RedisConfig;
-  /** Counts what its commands do. */
-  readonly statistics: DatabaseStatistics;
-  /** How many retries there may be. */
-  readonly budget: RetryBudget;
-  /** The common limit of all databases' connections, if there is one. */
-  readonly limit: ConnectionBudget | undefined;
-  /** Judges the commands of leases. */
-  readonly leaseOwner: CommandOwner;
-  /** Deadline of a command on a lease, in milliseconds. */
-  readonly timeoutOf: (command: Command) => number;
-  /** Puts the keys of a command on a lease in place; unset without a key prefix. */
-  readonly placeKeys?: (command: Command) => void;
-  /** A connection has been opened. */
-  readonly opened: (connection: Connection) => void;
-  /** Reports through OpenTelemetry, if anything does. */
-  readonly telemetry: DatabaseTelemetry | undefined;
-  /** Reports events. */
-  readonly emit: Emit;
-  /** Opens byte channels in place of the transport that is configured. */
-  readonly openChannel?: OpenChannel;
-  /** Time. */
-  readonly clock: Clock;
-}
-
-/** What is in flight to a server that is not the primary any more may take so long, in
+/** How long commands in flight to a server that is not the primary any more may take, in
  * milliseconds. */
 const FAILOVER_GRACE_MS = 250;
 
-/** Where one server is, and who is told how it goes there. */
-export interface ServerPlace {
-  /** Says where it is; told whom to tell when it is another one than before. */
-  readonly locate: (moved: (from: string, to: string) => void) => DatabaseLocation;
-  /** Whether it is one of several, so that what is said of it names it. */
-  readonly isNode?: boolean;
-  /** A connection to it was lost, or could not be opened. */
-  readonly troubled?: () => void;
-}
+const ANYWHERE = Object.freeze({ asking: false });
 
-/** What a server's connections are at, and have done since the start. */
-export interface ServerNumbers {
-  /** What the pool is at. */
-  readonly gauges: PoolGauges;
-  /** What the pool has done. */
-  readonly counters: Pick<
-    PoolCounters,
-    "created" | "acquireTimeouts" | "evictions" | "lastCleanup"
-  >;
-  /** Commands that wait for a lane. */
-  readonly waiting: number;
-  /** Commands in flight on lanes. */
-  readonly inFlight: number;
+/** What a server needs that is a node of a cluster. */
+interface ServerNode {
+  readonly address: NodeAddress;
+  /** Called when a connection to it was lost, or could not be opened. */
+  readonly troubled: () => void;
 }
 
 /**
- * All that belongs to one server: what opens connections to it, its pool and lanes, its
- * circuit breaker, and how well it serves. A database has one; one in a cluster has one for
- * each node.
+ * One server: what opens connections to it, its pool and lanes, its circuit breaker and its
+ * health. A standalone database, or one that sentinels monitor, has one, to which its
+ * commands go directly; a database in a cluster has one for each node.
  */
-export class ServerConnections {
-  /** The shared connections: a sink of ordinary commands. */
+export class Server implements Topology, LeaseSource {
+  /** The shared connections. */
   readonly lanes: LaneSet;
-  /** Whether it may be asked at all. */
-  readonly breaker: CircuitBreaker;
-  /** How well it serves. */
-  readonly health: HealthRecord;
-  /** What the database asks it for itself. */
+  /** Ordinary commands of a database with one server, whose breaker was asked before. */
+  readonly sink: CommandSink;
+  readonly gate: CircuitBreaker;
   readonly probe: ServerProbe;
   readonly #context: ServerContext;
-  readonly #place: ServerPlace;
-  readonly #location: DatabaseLocation;
+  readonly #node: ServerNode | undefined;
+  readonly #location: ServerLocation;
+  readonly #opener: Opener;
+  readonly #health: ServerHealth;
   readonly #guard: BreakerGuard;
+  readonly #tracker: ConnectionTracker;
+  readonly #pool: Pool<PooledConnection>;
   /** Only where a provider gives the password. */
   readonly #renewal: CredentialRenewal<Connection> | undefined;
-  readonly #opener: Opener;
-  readonly #pool: Pool<PooledConnection>;
-  readonly #emit: Emit;
-  /** Ids of the leased connections that the database itself holds. */
-  readonly #ours = new Set<number>();
-  readonly #register: ConnectionRegister;
+  /** Ids of the connections that the database leases to itself. */
+  readonly #internal = new Set<number>();
   #graceTimer: Timer | undefined;
-  /** Lets go of the C library; `undefined` until a connection has been opened, `null` once
+  /** Releases the C library; `undefined` until a connection has been opened, `null` once
    * all are closed. */
   #endKeepalive: (() => void) | undefined | null;
 
-  /**
-   * Opens nothing yet.
-   *
-   * @param context What it has in common with others of its database.
-   * @param place Where it is.
-   */
-  constructor(context: ServerContext, place: ServerPlace) {
+  /** Connects to nothing yet. */
+  constructor(context: ServerContext, node?: ServerNode) {
     const { clock, config } = context;
+    this.#node = node;
+    this.#location = node === undefined
+      ? locate(config, clock, (from, to) => this.#moved(from, to))
+      : locateNode(node.address);
     this.#context = context;
-    this.#place = place;
-    this.#location = place.locate((from, to) => this.#moved(from, to));
-    this.health = this.#makeHealth();
-    // Whatever is reported may have changed how well it serves.
-    const emit = this.#emit = this.health.emit;
-    this.#guard = this.#makeGuard();
-    this.breaker = this.#guard.breaker;
-    this.#register = this.#makeRegister();
-    this.#renewal = makeCredentialRenewal({
-      config,
-      pool: () => this.#pool,
-      lanes: () => this.lanes,
-      emit,
-      clock,
-    });
     this.#opener = this.#makeOpener();
-    this.#pool = this.#makePool();
-    this.lanes = new LaneSet({
+    this.#health = new ServerHealth(context, {
+      opener: this.#opener,
+      endpoint: () => this.endpoint,
+      breaker: () => this.gate.state,
+      connections: () => this.connections(),
+      recover: () => this.probe.recover(),
+    });
+    // Whatever is reported may change the health.
+    this.#context = context = { ...context, emit: this.#health.emit };
+    const opener = this.#opener;
+    const name = node === undefined ? undefined : this.endpoint;
+    this.#guard = new BreakerGuard(context, opener, name);
+    this.gate = this.#guard.breaker;
+    this.#tracker = new ConnectionTracker(context, {
+      // An idle connection that is lost does not show that connecting is of no use.
+      lost: ({ hasAnswered, inFlight }) =>
+        opener.connectionLost(hasAnswered || inFlight === 0),
+      troubled: () => node?.troubled(),
+    });
+    this.#pool = makePool(context, {
+      opener,
+      opened: (connection) => this.#opened(connection),
+      internal: this.#internal,
+    });
+    this.lanes = this.sink = new LaneSet({
       database: config.name,
       maxLanes: config.maxLanes,
       maxWaiting: config.maxWaiting,
@@ -158,14 +125,12 @@ export class ServerConnections {
       open: (signal) => this.#openLane(signal),
       unreachable: () => this.unreachable,
     });
-    const { health, lanes } = this;
-    this.probe = new ServerProbe({
-      config,
-      lanes,
-      opener: this.#opener,
+    this.#renewal = makeCredentialRenewal(context, this.#pool, this.lanes);
+    this.probe = new ServerProbe(context, {
+      lanes: this.lanes,
+      opener,
       guard: this.#guard,
-      health,
-      clock,
+      health: this.#health,
     });
   }
 
@@ -174,157 +139,108 @@ export class ServerConnections {
     return this.#opener.trouble.error;
   }
 
-  /** Where it is as far as is known, in words. */
+  /** Where it is as far as is known. */
   get endpoint(): string {
     return this.#location.current();
   }
 
-  /**
-   * Sends a command, or tells that the circuit breaker is open: for commands that nobody
-   * has asked it about.
-   *
-   * @param command The command.
-   */
+  /** Sends a command whose caller has not asked the circuit breaker; fails it if that is
+   * open. */
   submit(command: TrackedCommand): void {
     if (this.#guard.admits(command)) this.lanes.submit(command);
   }
 
-  /**
-   * The same for commands with nothing in between.
-   *
-   * @param commands The commands.
-   */
+  /** Sends commands with nothing in between, as {@linkcode submit} does. */
   submitBatch(commands: readonly TrackedCommand[]): void {
-    // The last one is the probe, if one is due: nobody hears how an ASKING before it went.
+    // The last one is the probe, if one is due: the reply to an ASKING before it is ignored.
     if (this.#guard.admits(commands.at(-1)!)) return this.lanes.submitBatch(commands);
     for (const command of commands.slice(0, -1)) this.#guard.refuse(command);
   }
 
-  /** The error for callers while the circuit breaker is open. */
   openError(): CircuitOpenError {
     return this.#guard.openError();
   }
 
-  /**
-   * Notes what an error reply tells of where the primary is.
-   *
-   * @param message The server's text.
-   */
-  learn(message: string): void {
-    const primary = readPrimaryRedirect(message);
+  /** A command that is sent again goes by the lanes, which lead to the new primary. */
+  redirect(command: TrackedCommand, error: Error): boolean {
+    this.learn(command, error);
+    return false;
+  }
+
+  learn(_command: TrackedCommand, error: Error): void {
+    if (!isReplyError(error)) return;
+    const primary = readPrimaryRedirect(error.message);
     if (primary !== undefined) this.#location.redirected?.(primary);
-    // With fewer replicas than it wants: a failover may have taken them.
-    else if (message.startsWith("NOREPLICAS")) this.#location.suspect?.();
+    // Fewer replicas than it wants: a failover may have taken them.
+    else if (error.message.startsWith("NOREPLICAS")) this.#location.suspect?.();
   }
 
-  /** Closes the circuit breaker by hand, and forgets its failures. */
-  resetBreaker(): void {
-    this.#guard.reset("by hand");
+  targetOf(): LeaseTarget & { asking: boolean } {
+    return ANYWHERE;
   }
 
-  /**
-   * Waits until a lane is open.
-   *
-   * @param signal Ends the wait.
-   */
-  async whenReady(signal?: AbortSignal): Promise<void> {
-    if (!this.#guard.mayConnect && this.breaker.retryAfterMs > 0) throw this.openError();
-    await this.lanes.whenReady(signal);
+  lease<T>(
+    _target: LeaseTarget,
+    wait: LeaseWait,
+    lease: (server: LeaseSource, wait: LeaseWait) => Promise<T>,
+  ): Promise<T> {
+    return lease(this, wait);
   }
 
-  /**
-   * Leases a connection to a caller.
-   *
-   * @param options How long to wait.
-   * @returns The lease.
-   */
-  acquire(options: AcquireOptions = {}): Promise<Lease<PooledConnection>> {
+  acquire(wait: LeaseWait): Promise<Lease<PooledConnection>> {
     const { telemetry } = this.#context;
-    const take = () => this.#pool.acquire(options);
+    const take = () => this.#pool.acquire(wait);
     return telemetry === undefined ? take() : telemetry.acquire(take);
   }
 
-  /**
-   * Leases a connection to the database itself.
-   *
-   * @param options How long to wait.
-   * @returns The lease.
-   */
-  async lend(options: AcquireOptions = {}): Promise<Loan> {
+  async lend(wait: LeaseWait): Promise<InternalLease> {
     const { commandTimeoutMs: timeoutMs } = this.#context.config;
     const passed = (ms: number) => this.lanes.passed(ms);
-    const writes = this.#place.isNode ? undefined : { timeoutMs, passed };
-    return new Loan(await this.acquire(options), this.#ours, writes);
+    const writes = this.#node === undefined ? { timeoutMs, passed } : undefined;
+    return new InternalLease(await this.acquire(wait), this.#internal, writes);
   }
 
-  /**
-   * The server says that it cannot serve any more: what leads to it is replaced, unless it
-   * is so young that a look at the server was taken just now. What is held or in flight is
-   * let finish.
-   *
-   * @param reason What the server says.
-   */
-  replaceAll(reason: string): void {
+  async whenReady(signal?: AbortSignal): Promise<void> {
+    if (!this.#guard.mayConnect && this.gate.retryAfterMs > 0) throw this.openError();
+    await this.lanes.whenReady(signal);
+  }
+
+  /** The server replied that it cannot serve any more: replaces its connections, but those
+   * that are so young that the server was resolved just now. Commands in flight and leases
+   * finish. */
+  reresolve(reason: string): void {
     this.lanes.replaceAll(reason);
     const latest = this.#context.clock.now() - RERESOLVE_AFTER_MS;
-    const isOld = ({ connection }: PooledConnection) => connection.createdAt <= latest;
-    this.#pool.evict(isOld, false);
+    this.#pool.evict(({ connection }) => connection.createdAt <= latest, false);
   }
 
-  /**
-   * Closes connections that have been idle, or have lived, for too long.
-   *
-   * @returns How many.
-   */
+  notReady(connection: Connection): void {
+    void this.#health.notReady(connection);
+  }
+
+  transactionRefused(): void {
+    this.lanes.transactionRefused();
+  }
+
+  check(signal?: AbortSignal): Promise<boolean> {
+    return this.probe.check(signal);
+  }
+
   reap(): number {
     return this.lanes.replaceExpired() + this.lanes.shrink() + this.#pool.reap();
   }
 
-  /**
-   * Takes no more commands, lets those it has finish, and closes every connection.
-   *
-   * @param drainMs How long they may take, in milliseconds.
-   * @returns How many commands were cut.
-   */
-  async close(drainMs: number): Promise<number> {
-    const { clock } = this.#context;
-    const deadline = clock.now() + drainMs;
-    this.health.stop();
-    this.probe.stop();
-    this.#renewal?.stop();
-    // Commands that wait for a lane still get one; leases have what is left of the time.
-    const cutOnLanes = await this.lanes.close(drainMs);
-    const leftMs = Math.max(0, deadline - clock.now());
-    const { cut } = await this.#pool.close({ drainMs: leftMs });
-    // Last: those who still got a connection had to be told where.
-    this.#location.close();
-    this.#endKeepalive?.();
-    this.#endKeepalive = null;
-    this.#graceTimer?.cancel();
-    return cutOnLanes + cut;
-  }
-
-  /** Ends every connection at once: for one that is being closed, and takes too long. */
-  cut(): void {
-    this.#register.cut();
-  }
-
-  /**
-   * Connections that are being validated are open; those being opened are not.
-   *
-   * @returns Opened so far, and open now.
-   */
   connections(): ConnectionCounts {
+    // Connections that are being validated are open; those being opened are not.
     const { connecting, total, validating } = this.#pool.numbers();
-    return { opened: this.#register.opened, open: total - (connecting - validating) };
+    return { opened: this.#tracker.opened, open: total - (connecting - validating) };
   }
 
-  /**
-   * What its connections are at, and have done.
-   *
-   * @returns A snapshot.
-   */
-  numbers(): ServerNumbers {
+  openConnections(): OpenConnection<PooledConnection>[] {
+    return this.#pool.connections();
+  }
+
+  stats(): ServerStats {
     return {
       gauges: this.#pool.numbers(),
       counters: this.#pool.statistics(),
@@ -333,135 +249,93 @@ export class ServerConnections {
     };
   }
 
-  /**
-   * The connections that are open.
-   *
-   * @returns A list of its own.
-   */
-  openConnections(): OpenConnection<PooledConnection>[] {
-    return this.#pool.connections();
+  health(): DatabaseHealth {
+    return this.#health.health();
   }
 
-  #makeGuard(): BreakerGuard {
-    const { clock, config, statistics } = this.#context;
-    return new BreakerGuard({
-      config,
-      nodeName: () => this.#place.isNode ? this.endpoint : undefined,
-      statistics,
-      nextAttemptInMs: () => this.#opener.nextAttemptInMs,
-      unreachable: () => this.unreachable,
-      emit: this.#emit,
-      clock,
-    });
+  resetBreakers(): void {
+    this.#guard.reset("by hand");
   }
 
-  #makeRegister(): ConnectionRegister {
-    const { config, statistics } = this.#context;
-    return new ConnectionRegister({
-      database: config.name,
-      traffic: statistics.traffic,
-      // Of one that was idle nothing was asked: it was not useless.
-      lost: ({ hasAnswered, inFlight }) =>
-        this.#opener.connectionLost(hasAnswered || inFlight === 0),
-      troubled: () => this.#place.troubled?.(),
-      emit: this.#emit,
-    });
+  stopReporting(): void {
+    this.#health.stop();
   }
 
-  #makeHealth(): HealthRecord {
-    const { clock, config, emit, statistics } = this.#context;
-    return new HealthRecord({
-      config,
-      endpoint: () => this.endpoint,
-      breaker: () => this.breaker.state,
-      connections: () => this.connections(),
-      unreachable: () => this.unreachable,
-      lastError: () => statistics.lastError,
-      nextAttemptInMs: () =>
-        this.#opener.isUnreachable ? this.#opener.nextAttemptInMs : undefined,
-      recover: () => this.probe.recover(),
-      emit,
-      clock,
-    });
+  async close(drainMs: number): Promise<number> {
+    const { clock } = this.#context;
+    const deadline = clock.now() + drainMs;
+    this.#health.stop();
+    this.probe.stop();
+    this.#renewal?.stop();
+    // Commands that wait for a lane still get one; leases have what is left of the time.
+    const cutOnLanes = await this.lanes.close(drainMs);
+    const leftMs = Math.max(0, deadline - clock.now());
+    const { cut } = await this.#pool.close({ drainMs: leftMs });
+    // Last: connections that were still opened needed the location.
+    this.#location.close?.();
+    this.#endKeepalive?.();
+    this.#endKeepalive = null;
+    this.#graceTimer?.cancel();
+    return cutOnLanes + cut;
+  }
+
+  /** Closes every connection at once: for a server whose closing takes too long. */
+  cut(): void {
+    this.#tracker.closeAll();
   }
 
   #makeOpener(): Opener {
-    const { budget, clock, config, openChannel, statistics } = this.#context;
+    const { budget, config, statistics } = this.#context;
     const { confirm, resolve, where } = this.#location;
-    return makeOpener(config, clock, {
+    return makeOpener(this.#context, {
       where,
       resolve,
-      ...(confirm === undefined ? {} : { confirm }),
-      ...(openChannel === undefined ? {} : { openChannel }),
+      confirm,
       expiring: (connection, expiresAt) => this.#renewal?.add(connection, expiresAt),
       attemptRepeated: () => statistics.retried(),
       reached: () => {
-        this.health.connected();
+        this.#health.connected();
         this.#guard.connected();
-        this.health.update();
+        this.#health.update();
       },
       attemptFailed: (error, endpoint, kind) => {
-        this.health.connectFailed(error);
+        this.#health.connectFailed(error);
         statistics.connectFailed(error, endpoint);
-        this.breaker.recordFailure(kind);
+        this.gate.recordFailure(kind);
         this.probe.attemptFailed();
-        this.#emit("connection", {
+        this.#context.emit("connection", {
           database: config.name,
           action: "failed",
           id: 0,
           endpoint,
           reason: error.message,
         });
-        this.#place.troubled?.();
+        this.#node?.troubled();
       },
-      loading: (progress, waitedMs) => this.health.loading(progress, waitedMs),
+      loading: (progress, waitedMs) => this.#health.loading(progress, waitedMs),
       observer: {
         answered: (sentAt, now, count) => {
           statistics.answered(sentAt, now, count);
           budget.deposit(count);
-          this.breaker.recordReply();
+          this.gate.recordReply();
         },
         blockingAnswered: (sentAt, now) => {
           statistics.blockingAnswered(sentAt, now);
           budget.deposit(1);
-          this.breaker.recordReply();
+          this.gate.recordReply();
         },
         troubled: (kind) => {
           statistics.troubled();
-          if (kind === "idle") return this.health.idleEnded();
-          this.health.troubled();
-          this.breaker.recordFailure(kind);
-          this.health.update();
+          if (kind === "idle") return this.#health.idleEnded();
+          this.#health.troubled();
+          this.gate.recordFailure(kind);
+          this.#health.update();
         },
       },
     });
   }
 
-  #makePool(): Pool<PooledConnection> {
-    const { clock, config, leaseOwner, limit, placeKeys, telemetry, timeoutOf } =
-      this.#context;
-    return makePool({
-      config,
-      opener: this.#opener,
-      session: {
-        db: config.db,
-        decodeResponses: config.decodeResponses,
-        resetTimeoutMs: config.commandTimeoutMs,
-        owner: leaseOwner,
-        timeoutOf,
-        observer: telemetry,
-        ...(placeKeys === undefined ? {} : { placeKeys }),
-      },
-      telemetry,
-      opened: (connection) => this.#connectionOpened(connection),
-      budget: limit,
-      ours: this.#ours,
-      emit: this.#emit,
-      clock,
-    });
-  }
-
-  /** A lane ends when its place is needed for a lease, in a pool of one. */
+  /** In a pool of one connection, a lane ends when a lease needs its place. */
   async #openLane(signal: AbortSignal): Promise<Lane> {
     const slot = await this.#pool.openLane(signal);
     const { connection } = slot.connection;
@@ -473,27 +347,27 @@ export class ServerConnections {
     return { connection, expiresAt, release };
   }
 
-  #connectionOpened(connection: Connection): void {
+  #opened(connection: Connection): void {
     if (this.#endKeepalive === undefined) this.#endKeepalive = keepLibrary();
-    this.health.connected();
-    this.#register.add(connection);
+    this.#health.connected();
+    this.#tracker.add(connection);
     this.#context.opened(connection);
   }
 
   /**
-   * The primary is another server now: everything leads to it from here on. What is held
-   * or in flight elsewhere gets a moment to finish, as its server, if it lives, drops it
-   * too, or keeps what is written only until it follows the new one.
+   * The primary is another server now: new connections lead to it. Leases and commands in
+   * flight elsewhere get a moment to finish, as the old primary, if it is up, drops them
+   * too, or loses what they write once it follows the new one.
    */
   #moved(from: string, to: string): void {
-    const { clock, config } = this.#context;
+    const { clock, config, emit } = this.#context;
     this.#opener.redirect();
     // Its failures were those of another server.
     this.#guard.reset(`the primary is ${to} now`);
     this.lanes.replaceAll(`the primary is ${to} now`);
     const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
     this.#pool.evict(leadsAway, false);
-    // Who holds one keeps it for that moment; nobody gets it after him.
+    // A holder keeps the connection for that moment; it is not leased again.
     for (const { connection } of this.#pool.connections()) {
       if (leadsAway(connection)) connection.session?.spoil();
     }
@@ -502,6 +376,6 @@ export class ServerConnections {
       () => this.#pool.evict(leadsAway, true),
       FAILOVER_GRACE_MS,
     );
-    this.#emit("failover", { database: config.name, from, to });
+    emit("failover", { database: config.name, from, to });
   }
 }

@@ -30,8 +30,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ["core"],
   ["transport", "resilience", "config", "observability"],
   ["connection"],
-  ["pool", "commands", "topology", "health"],
-  ["servers"],
+  ["pool", "commands", "sentinel"],
+  ["server"],
+  ["cluster"],
   ["database"],
   ["manager"],
 ];

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { parseShards, parseSlots } from "../../../src/cluster/discovery.ts";
-import { parseRedirect } from "../../../src/cluster/redirect.ts";
-import { SlotMap } from "../../../src/cluster/slot_map.ts";
+import { parseRedirect, SlotMap } from "../../../src/cluster/slot_map.ts";
 import { keySlot } from "../../../src/cluster/slots.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
 import { RespError, type RespValue } from "../../support/resp_parser.ts";

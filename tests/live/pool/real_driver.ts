@@ -6,9 +6,9 @@ import { Session } from "../../../src/connection/session.ts";
 import { settleFailed } from "../../../src/connection/tracked.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { EvictionReason, Purpose } from "../../../src/pool/types.ts";
-import { PooledConnection } from "../../../src/server/connections.ts";
+import { makeOpener } from "../../../src/server/connections.ts";
+import { PooledConnection } from "../../../src/server/lease.ts";
 import { locate } from "../../../src/server/location.ts";
-import { makeOpener } from "../../../src/server/parts.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
 import type { RespClient } from "../../support/resp_client.ts";
 import type {
@@ -86,7 +86,7 @@ export class RealDriver implements WorldDriver<RealConnection> {
       },
     });
     const database = config.databases[DATABASE]!;
-    const opener = makeOpener(database, systemClock, {
+    const opener = makeOpener({ config: database, clock: systemClock }, {
       ...locate(database, systemClock, () => {}),
       reached: () => {},
       attemptFailed: () => {},

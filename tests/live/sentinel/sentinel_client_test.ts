@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { systemClock } from "../../../src/core/clock.ts";
-import { SentinelLink } from "../../../src/sentinel/client.ts";
+import { SentinelClient } from "../../../src/sentinel/client.ts";
 import { openNodeChannel } from "../../../src/transport/node_channel.ts";
 import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
 import { Relay } from "../../support/relay.ts";
@@ -18,7 +18,7 @@ const HANDSHAKE = {
   observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
 };
 
-Deno.test("SentinelLink ends with its signal, whatever it waits for", async () => {
+Deno.test("SentinelClient ends with its signal, whatever it waits for", async () => {
   await using redis = await SentinelTopology.start({ quick: true });
   const [sentinel] = redis.endpoints;
   await using relay = await Relay.start({
@@ -28,15 +28,22 @@ Deno.test("SentinelLink ends with its signal, whatever it waits for", async () =
   });
   const { host, port } = relay;
   const stop = new AbortController();
-  const link = await SentinelLink.open(HANDSHAKE, { host, port }, 60_000, stop.signal);
-  const asking = assertRejects(() => link.primary(redis.name), Error, "given up");
+  const client = await SentinelClient.open(
+    HANDSHAKE,
+    { host, port },
+    60_000,
+    stop.signal,
+  );
+  const asking = assertRejects(() => client.primary(redis.name), Error, "given up");
   assertEquals(relay.connections.length, 1);
   stop.abort(new Error("given up"));
   await asking;
-  await waitFor(() => relay.connections.length === 0, { what: "the end of the link" });
+  await waitFor(() => relay.connections.length === 0, {
+    what: "the end of the connection",
+  });
 });
 
-Deno.test("SentinelLink lets go of a signal that outlives it", async () => {
+Deno.test("SentinelClient lets go of a signal that outlives it", async () => {
   await using redis = await SentinelTopology.start({ quick: true });
   const [sentinel] = redis.endpoints;
   const stop = new AbortController();
@@ -51,9 +58,9 @@ Deno.test("SentinelLink lets go of a signal that outlives it", async () => {
     listeners.removed++;
     remove.apply(signal, args);
   };
-  const link = await SentinelLink.open(HANDSHAKE, sentinel!, 5000, signal);
+  const client = await SentinelClient.open(HANDSHAKE, sentinel!, 5000, signal);
   const { host, port } = await redis.primary();
-  assertEquals(await link.primary(redis.name), { host, port });
-  link.close();
+  assertEquals(await client.primary(redis.name), { host, port });
+  client.close();
   await waitFor(() => listeners.removed === listeners.added, { what: "no listener" });
 });

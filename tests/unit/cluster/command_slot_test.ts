@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { crossSlotText, partsOf } from "../../../src/cluster/command_slot.ts";
+import { partsOf } from "../../../src/cluster/slots.ts";
 
 const command = (name: string, ...keys: string[]) => ({ name, getKeys: () => keys });
 
@@ -29,6 +29,6 @@ Deno.test("partsOf() notices a transaction whose keys are in two slots", () => {
     command("get", "bar"),
     command("exec"),
   ]);
-  const text = crossSlotText(part!.crossSlot!);
+  const text = part!.crossSlot!;
   assertStringIncludes(text, '"foo" is in slot 12182 and "bar" in slot 5061');
 });

@@ -1,17 +1,17 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { firstOf } from "../../../src/cluster/first_of.ts";
+import { hedge } from "../../../src/cluster/discovery.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 function stage() {
   const clock = new FakeClock();
   const stop = new AbortController();
-  return { clock, stop, options: { gapMs: 100, signal: stop.signal, clock } };
+  return { clock, stop, options: { afterMs: 100, signal: stop.signal, clock } };
 }
 
-Deno.test("firstOf() asks the next at once when the last has failed, and not after an answer", async () => {
+Deno.test("hedge() asks the next at once when the last has failed, and not after an answer", async () => {
   const { options } = stage();
   const asked: number[] = [];
-  const answer = await firstOf([
+  const answer = await hedge([
     () => (asked.push(0), Promise.reject(new Error("down"))),
     () => (asked.push(1), Promise.resolve("up")),
     () => (asked.push(2), Promise.resolve("late")),
@@ -19,12 +19,12 @@ Deno.test("firstOf() asks the next at once when the last has failed, and not aft
   assertEquals([answer, asked], ["up", [0, 1]]);
 });
 
-Deno.test("firstOf() rejects with the last error when all have failed, and with the signal's reason", async () => {
+Deno.test("hedge() rejects with the last error when all have failed, and with the signal's reason", async () => {
   const { options, stop } = stage();
   const fails = (text: string) => () => Promise.reject(new Error(text));
-  await assertRejects(() => firstOf([fails("a"), fails("b")], options), Error, "b");
+  await assertRejects(() => hedge([fails("a"), fails("b")], options), Error, "b");
   const given: AbortSignal[] = [];
-  const waiting = firstOf([(signal) => {
+  const waiting = hedge([(signal) => {
     given.push(signal);
     return new Promise<never>(() => {});
   }], options);

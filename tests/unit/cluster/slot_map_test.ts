@@ -1,5 +1,10 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { SlotMap } from "../../../src/cluster/slot_map.ts";
+import {
+  addressText,
+  hostOf,
+  parseRedirect,
+  SlotMap,
+} from "../../../src/cluster/slot_map.ts";
 
 const A = { host: "a", port: 7000 };
 const B = { host: "b", port: 7000 };
@@ -37,4 +42,46 @@ Deno.test("SlotMap.withOwner() changes one slot of another map", () => {
   assertNotStrictEquals(map, moved);
   assertStrictEquals(moved.withOwner(5, { ...C }), moved);
   assertEquals(moved.withOwner(6, { ...C }).primaries, [A, C]);
+});
+
+Deno.test("parseRedirect() reads kind, slot and node", () => {
+  assertEquals(parseRedirect("MOVED 3999 127.0.0.1:6381", "asked"), {
+    kind: "moved",
+    slot: 3999,
+    node: { host: "127.0.0.1", port: 6381 },
+  });
+  assertEquals(parseRedirect("ASK 0 host.example:1", "asked"), {
+    kind: "ask",
+    slot: 0,
+    node: { host: "host.example", port: 1 },
+  });
+});
+
+Deno.test("parseRedirect() reads an IPv6 address, and no host as the asked one", () => {
+  const nodeOf = (text: string) => parseRedirect(`MOVED 1 ${text}`, "asked")?.node;
+  assertEquals(nodeOf("fe80::1:7000"), { host: "fe80::1", port: 7000 });
+  assertEquals(nodeOf(":7000"), { host: "asked", port: 7000 });
+  assertEquals(nodeOf("?:7000"), { host: "asked", port: 7000 });
+});
+
+Deno.test("parseRedirect() refuses what is no redirect", () => {
+  for (
+    const text of [
+      "ERR MOVED 1 h:7000",
+      "MOVED",
+      "MOVED 16384 h:7000",
+      "MOVED 1 h:0",
+      "MOVED 1 h:65536",
+      "MOVED 1 h",
+      "MOVED x h:7000",
+      "MOVED 1 h:7000\nASK 1 h:7000",
+      "TRYAGAIN Multiple keys request during rehashing of slot",
+    ]
+  ) assertEquals(parseRedirect(text, "asked"), undefined, text);
+});
+
+Deno.test("addressText() and hostOf() put brackets around IPv6, and take them off", () => {
+  assertEquals(addressText({ host: "a", port: 7000 }), "a:7000");
+  assertEquals(addressText({ host: "::1", port: 7000 }), "[::1]:7000");
+  assertEquals(["a:7000", "[::1]:7000"].map(hostOf), ["a", "::1"]);
 });

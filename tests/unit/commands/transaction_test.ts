@@ -5,11 +5,11 @@ import {
   runTransaction,
   type TransactionParts,
 } from "../../../src/commands/transaction.ts";
+import { classifier } from "../../../src/connection/command_flags.ts";
 import { Redis } from "../../../src/connection/driver.ts";
 import type { IORedisCommand } from "../../../src/connection/library_types.ts";
 import { TransactionConflictError } from "../../../src/core/errors/mod.ts";
 import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
-import { classifier } from "../../../src/server/parts.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { ReplyError } from "ioredis";
 

@@ -1,26 +1,26 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { SentinelEpochs } from "../../../src/sentinel/sentinel_epochs.ts";
+import { assertEquals } from "@std/assert";
+import { ConfigEpochs } from "../../../src/sentinel/sentinel_list.ts";
 
-Deno.test("SentinelEpochs.isBehind() is true of smaller numbers than the greatest that was noted", () => {
-  const epochs = new SentinelEpochs();
-  assertEquals([epochs.isBehind(0), epochs.isBehind(undefined)], [false, false]);
-  epochs.note(7);
-  epochs.note(undefined);
-  epochs.note(3);
-  const asked = [6, 7, 8, undefined].map((epoch) => epochs.isBehind(epoch));
+Deno.test("ConfigEpochs.isStale() is true of smaller numbers than the greatest that was recorded", () => {
+  const epochs = new ConfigEpochs();
+  assertEquals([epochs.isStale(0), epochs.isStale(undefined)], [false, false]);
+  epochs.record(7);
+  epochs.record(undefined);
+  epochs.record(3);
+  const asked = [6, 7, 8, undefined].map((epoch) => epochs.isStale(epoch));
   assertEquals(asked, [true, false, false, false]);
-  assertStringIncludes(epochs.failureOf(6).message, "failover 6, and 7 was known");
-  epochs.forget();
-  epochs.note(2);
-  assertEquals([epochs.isBehind(1), epochs.isBehind(6)], [true, false]);
+  assertEquals(epochs.newest, 7);
+  epochs.reset();
+  epochs.record(2);
+  assertEquals([epochs.isStale(1), epochs.isStale(6)], [true, false]);
 });
 
-Deno.test("SentinelEpochs.latestOf() believes those that are behind if they are more than half", () => {
-  const epochs = new SentinelEpochs();
+Deno.test("ConfigEpochs.newestOf() accepts stale answers if they are from more than half of the sentinels", () => {
+  const epochs = new ConfigEpochs();
   const [one, two] = [{ epoch: 1 }, { epoch: 2 }];
-  assertEquals(epochs.latestOf([], 0), undefined);
-  assertEquals(epochs.latestOf([one], 2), undefined);
-  assertEquals(epochs.latestOf([one, two], 4), undefined);
-  assertEquals(epochs.latestOf([one], 1), one);
-  assertEquals(epochs.latestOf([one, two], 3), two);
+  assertEquals(epochs.newestOf([], 0), undefined);
+  assertEquals(epochs.newestOf([one], 2), undefined);
+  assertEquals(epochs.newestOf([one, two], 4), undefined);
+  assertEquals(epochs.newestOf([one], 1), one);
+  assertEquals(epochs.newestOf([one, two], 3), two);
 });

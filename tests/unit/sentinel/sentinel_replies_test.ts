@@ -5,7 +5,7 @@ import {
   readRole,
   readSentinels,
   readSwitch,
-} from "../../../src/sentinel/sentinel_replies.ts";
+} from "../../../src/sentinel/client.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -3,32 +3,36 @@ import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { Command } from "../../../src/connection/driver.ts";
 import { settleFailed, track } from "../../../src/connection/tracked.ts";
 import { CircuitOpenError } from "../../../src/core/errors/mod.ts";
-import type { BreakerDetail } from "../../../src/core/events.ts";
+import type { BreakerDetail, Emit } from "../../../src/core/events.ts";
 import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
+import { ConnectTrouble } from "../../../src/connection/connect_trouble.ts";
 import { BreakerGuard } from "../../../src/server/breaker_guard.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 /** A guard that opens with the first failure, for a second. */
-function makeGuard(nodeName?: string) {
+function makeGuard(node?: string) {
   const clock = new FakeClock();
   const statistics = new DatabaseStatistics("main", clock);
   const events: string[] = [];
   const errors: Error[] = [];
-  const guard = new BreakerGuard({
-    config: RedisConfigLoader.fromOptions({
-      circuitBreakerThreshold: 1,
-      circuitBreakerTimeoutMs: 1000,
-      databases: { main: {} },
-    }).databases.main!,
-    nodeName: () => nodeName,
-    nextAttemptInMs: () => 300,
-    statistics,
-    emit: (type, detail) => {
-      const { from, to, reason } = detail as BreakerDetail;
-      events.push(`${type} ${from} to ${to}: ${reason}`);
+  const emit: Emit = (type, detail) => {
+    const { from, to, reason } = detail as BreakerDetail;
+    events.push(`${type} ${from} to ${to}: ${reason}`);
+  };
+  const guard = new BreakerGuard(
+    {
+      config: RedisConfigLoader.fromOptions({
+        circuitBreakerThreshold: 1,
+        circuitBreakerTimeoutMs: 1000,
+        databases: { main: {} },
+      }).databases.main!,
+      statistics,
+      emit,
+      clock,
     },
-    clock,
-  });
+    { nextAttemptInMs: 300, trouble: new ConnectTrouble("main", clock) },
+    node,
+  );
   const command = () => {
     const made = track(new Command("ping"), {
       replied: () => {},
@@ -65,7 +69,7 @@ Deno.test("BreakerGuard refuses commands while it is open, and lets one pass as 
   assertEquals(statistics.totals.trips, 1);
 });
 
-Deno.test("BreakerGuard tells why it closes where that is no probe's doing", async () => {
+Deno.test("BreakerGuard says why it closes if no probe closes it", async () => {
   const { clock, command, events, guard } = makeGuard();
   guard.breaker.recordFailure("reset");
   guard.reset("by hand");

@@ -1,10 +1,12 @@
 import { assertEquals } from "@std/assert";
 import type { CloseReason, Connection } from "../../../src/connection/connection.ts";
-import type { ConnectionDetail } from "../../../src/core/events.ts";
-import { Traffic } from "../../../src/observability/traffic.ts";
-import { ConnectionRegister } from "../../../src/server/connection_register.ts";
+import type { ConnectionDetail, Emit } from "../../../src/core/events.ts";
+import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
+import { RedisConfigLoader } from "../../../src/config/mod.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
+import { ConnectionTracker } from "../../../src/server/connections.ts";
 
-/** What a register sees of a connection. */
+/** A connection as the tracker uses it. */
 class FakeConnection {
   readonly endpoint = "10.0.0.7:6379";
   readonly stream = { bytesSent: 5, bytesReceived: 7 };
@@ -31,46 +33,46 @@ class FakeConnection {
   }
 }
 
-/** A register, and what it tells in order. */
-function makeRegister() {
-  const told: string[] = [];
-  const traffic = new Traffic();
-  const register = new ConnectionRegister({
-    database: "main",
-    traffic,
-    lost: () => told.push("lost"),
-    troubled: () => told.push("troubled"),
-    emit: (_type, detail) => {
-      const { action, end, id } = detail as ConnectionDetail;
-      told.push([id, action, end].filter((part) => part !== undefined).join(" "));
-    },
+/** A tracker, and what it calls, in order. */
+function makeTracker() {
+  const calls: string[] = [];
+  const config = RedisConfigLoader.fromOptions({ databases: { main: {} } })
+    .databases.main!;
+  const statistics = new DatabaseStatistics("main", new FakeClock());
+  const emit: Emit = (_type, detail) => {
+    const { action, end, id } = detail as ConnectionDetail;
+    calls.push([id, action, end].filter((part) => part !== undefined).join(" "));
+  };
+  const tracker = new ConnectionTracker({ config, statistics, emit }, {
+    lost: () => calls.push("lost"),
+    troubled: () => calls.push("troubled"),
   });
   const add = (connection: FakeConnection) =>
-    register.add(connection as unknown as Connection);
-  return { add, register, told, traffic };
+    tracker.add(connection as unknown as Connection);
+  return { add, calls, tracker, traffic: statistics.traffic };
 }
 
-Deno.test("ConnectionRegister tells of what opens and ends, and of what was lost", () => {
-  const { add, register, told, traffic } = makeRegister();
+Deno.test("ConnectionTracker emits what opens and ends, and calls back for what was lost", () => {
+  const { add, tracker, calls, traffic } = makeTracker();
   const [one, two] = [new FakeConnection(1), new FakeConnection(2)];
   add(one);
   add(two);
   one.end({ kind: "lost", text: "reset" });
-  assertEquals(told, ["1 opened", "2 opened", "lost", "1 closed lost", "troubled"]);
-  told.length = 0;
-  register.cut();
-  // One that has ended is not ended again; that we end one is no trouble.
-  assertEquals(told, ["2 closed closed"]);
+  assertEquals(calls, ["1 opened", "2 opened", "lost", "1 closed lost", "troubled"]);
+  calls.length = 0;
+  tracker.closeAll();
+  // One that has ended is not closed again; one that we close is not lost.
+  assertEquals(calls, ["2 closed closed"]);
   assertEquals([one.closed.length, two.closed.length], [0, 1]);
-  assertEquals([register.opened, traffic.bytesSent, traffic.bytesReceived], [2, 10, 14]);
+  assertEquals([tracker.opened, traffic.bytesSent, traffic.bytesReceived], [2, 10, 14]);
 });
 
-Deno.test("ConnectionRegister tells of the opening first, also where the end has come already", () => {
-  const { add, register, told } = makeRegister();
+Deno.test("ConnectionTracker emits the opening first, even if the connection has ended already", () => {
+  const { add, tracker, calls } = makeTracker();
   const connection = new FakeConnection(1);
   connection.end({ kind: "silent", text: "nothing came" });
   add(connection);
-  assertEquals(told, ["1 opened", "lost", "1 closed silent", "troubled"]);
-  register.cut();
+  assertEquals(calls, ["1 opened", "lost", "1 closed silent", "troubled"]);
+  tracker.closeAll();
   assertEquals(connection.closed, []);
 });

@@ -1,7 +1,16 @@
 import { assertEquals } from "@std/assert";
+import type { StateChangeDetail } from "../../../src/core/events.ts";
 import type { ConnectionState } from "../../../src/core/states.ts";
-import { HealthMonitor } from "../../../src/server/monitor.ts";
+import { HealthMonitor } from "../../../src/server/health.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+
+const UNKNOWN = {
+  endpoint: "a:1",
+  db: 0,
+  circuitBreaker: "closed",
+  lastError: null,
+  pingMs: null,
+} as const;
 
 function monitored(clock: FakeClock) {
   const now: { state: ConnectionState; reason: string } = {
@@ -10,8 +19,12 @@ function monitored(clock: FakeClock) {
   };
   const changes: string[] = [];
   const monitor = new HealthMonitor({
-    judge: () => now,
-    changed: (from, to, reason) => changes.push(`${from} > ${to}: ${reason}`),
+    database: "main",
+    judge: () => ({ ...UNKNOWN, ...now }),
+    emit: (_type, detail) => {
+      const { from, to, reason } = detail as StateChangeDetail;
+      changes.push(`${from} > ${to}: ${reason}`);
+    },
     clock,
   });
   const become = (state: ConnectionState, reason: string) => {
@@ -31,7 +44,7 @@ Deno.test("HealthMonitor.update() reports changes, and each once", () => {
   assertEquals(changes, ["healthy > failed: refused", "failed > healthy: connected"]);
 });
 
-Deno.test("HealthMonitor looks again by itself until the database is healthy", async () => {
+Deno.test("HealthMonitor judges again by itself until the database is healthy", async () => {
   const clock = new FakeClock();
   const { monitor, become, changes } = monitored(clock);
   become("degraded", "2 failures lately");
@@ -42,7 +55,7 @@ Deno.test("HealthMonitor looks again by itself until the database is healthy", a
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("HealthMonitor.stop() ends the looking", async () => {
+Deno.test("HealthMonitor.stop() ends that", async () => {
   const clock = new FakeClock();
   const { monitor, become, changes } = monitored(clock);
   become("degraded", "loading");
@@ -52,4 +65,20 @@ Deno.test("HealthMonitor.stop() ends the looking", async () => {
   await clock.advance(5000);
   monitor.update();
   assertEquals([changes.length, clock.pending], [1, 0]);
+});
+
+Deno.test("HealthMonitor.health() says since when the state has lasted", async () => {
+  const clock = new FakeClock();
+  const { monitor, become } = monitored(clock);
+  const begin = monitor.health().since;
+  await clock.advance(1000);
+  assertEquals(monitor.health().since, begin);
+  become("failed", "refused");
+  const later = new Date(Date.parse(begin) + 1000).toISOString();
+  assertEquals(monitor.health(), {
+    ...UNKNOWN,
+    state: "failed",
+    reason: "refused",
+    since: later,
+  });
 });

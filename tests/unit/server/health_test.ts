@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type HealthFacts, judgeHealth } from "../../../src/server/health_judgement.ts";
+import { type HealthFacts, judgeHealth } from "../../../src/server/health.ts";
 
 const FINE: HealthFacts = {
   breaker: "closed",
@@ -7,7 +7,7 @@ const FINE: HealthFacts = {
   connectError: undefined,
   openConnections: 1,
   everConnected: true,
-  recentTroubles: 0,
+  recentFailures: 0,
 };
 
 const CASES: [string, Partial<HealthFacts>, string][] = [
@@ -20,7 +20,7 @@ const CASES: [string, Partial<HealthFacts>, string][] = [
   ["loading", { loading: true, openConnections: 0 }, "degraded"],
   ["cannot connect at all", { connectError: "refused", openConnections: 0 }, "failed"],
   ["cannot connect more", { connectError: "refused" }, "degraded"],
-  ["troubles lately", { recentTroubles: 2 }, "degraded"],
+  ["failures lately", { recentFailures: 2 }, "degraded"],
 ];
 
 Deno.test("judgeHealth() says why, and when it is tried again", () => {
@@ -47,8 +47,8 @@ for (const [what, facts, state] of CASES) {
 }
 
 Deno.test("judgeHealth() counts failures in words", () => {
-  const reasons = [1, 2].map((recentTroubles) =>
-    judgeHealth({ ...FINE, recentTroubles }).reason
+  const reasons = [1, 2].map((recentFailures) =>
+    judgeHealth({ ...FINE, recentFailures }).reason
   );
   assertEquals(reasons, ["1 failure lately", "2 failures lately"]);
 });

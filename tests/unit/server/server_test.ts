@@ -3,14 +3,14 @@ import { makeAsking } from "../../../src/commands/asking.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { Command } from "../../../src/connection/driver.ts";
 import { settleFailed, track } from "../../../src/connection/tracked.ts";
+import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
 import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
-import { makeBudget } from "../../../src/server/parts.ts";
-import { ServerConnections } from "../../../src/server/server.ts";
+import { Server } from "../../../src/server/server.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const COOLDOWN_MS = 1000;
 
-/** One node of a cluster that nobody can connect to. */
+/** A node of a cluster that cannot be connected to. */
 function makeNode() {
   const clock = new FakeClock();
   const config = RedisConfigLoader.fromOptions({
@@ -26,10 +26,10 @@ function makeNode() {
       settleFailed(command, error);
     },
   };
-  const node = new ServerConnections({
+  const node = new Server({
     config,
     statistics: new DatabaseStatistics("main", clock),
-    budget: makeBudget(config, clock),
+    budget: new RetryBudget({ clock, ...config.retryBudget }),
     limit: undefined,
     leaseOwner: owner,
     timeoutOf: () => 1000,
@@ -41,15 +41,7 @@ function makeNode() {
         signal.addEventListener("abort", () => reject(signal.reason))
       ),
     clock,
-  }, {
-    locate: () => ({
-      where: "a:1",
-      current: () => "a:1",
-      resolve: () => Promise.resolve({ kind: "tcp", host: "a", port: 1 }),
-      close: () => {},
-    }),
-    isNode: true,
-  });
+  }, { address: { host: "a", port: 1 }, troubled: () => {} });
   const command = (name: string) => {
     const made = track(new Command(name), owner, 1000);
     made.promise.catch(() => {});
@@ -58,19 +50,19 @@ function makeNode() {
   return { clock, command, errors, node };
 }
 
-Deno.test("ServerConnections.submitBatch() makes the command the probe, and not the ASKING before it", async () => {
+Deno.test("Server.submitBatch() makes the command the probe, and not the ASKING before it", async () => {
   const { clock, command, errors, node } = makeNode();
-  node.breaker.trip();
+  node.gate.trip();
   node.submitBatch([makeAsking(1000), command("get")]);
   assertEquals(errors, ["get CircuitOpenError"]);
   await clock.advance(COOLDOWN_MS);
   const get = command("get");
   const asking = makeAsking(1000);
   node.submitBatch([asking, get]);
-  assertEquals([asking.tracking.probe, node.breaker.state], [undefined, "half_open"]);
+  assertEquals([asking.tracking.probe, node.gate.state], [undefined, "half_open"]);
   assert(get.tracking.probe !== undefined);
   get.tracking.probe.succeed();
-  assertEquals(node.breaker.state, "closed");
+  assertEquals(node.gate.state, "closed");
   const closing = node.close(0);
   await clock.advance(0);
   await closing;
