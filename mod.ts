@@ -31,21 +31,50 @@ export type { Clock, Timer } from "./src/core/clock.ts";
 export * from "./src/config/mod.ts";
 
 export type * from "./src/connection/library_types.ts";
-export { isMooringError, type MooringError, ReplyError, type ReplyErrorClass } from "./src/connection/reply_error.ts";
+export {
+  isMooringError,
+  type MooringError,
+  ReplyError,
+  type ReplyErrorClass,
+} from "./src/connection/reply_error.ts";
 export type { CallOptions } from "./src/commands/with.ts";
 export type { RedisClient } from "./src/commands/client.ts";
-export type { PipelineFill, PipelineOptions, PipelineReplies, RepliesOf } from "./src/commands/pipeline.ts";
+export type {
+  PipelineFill,
+  PipelineOptions,
+  PipelineReplies,
+  RepliesOf,
+} from "./src/commands/pipeline.ts";
 export type { Subscription } from "./src/commands/subscription.ts";
-export type { MessageHandler, SubscribeOptions, SubscriptionGap, SubscriptionItem, SubscriptionMessage, SubscriptionTargets } from "./src/commands/subscription_types.ts";
+export type {
+  MessageHandler,
+  SubscribeOptions,
+  SubscriptionGap,
+  SubscriptionItem,
+  SubscriptionMessage,
+  SubscriptionTargets,
+} from "./src/commands/subscription_types.ts";
 export type { TransactionFill, TransactionOptions } from "./src/commands/transaction.ts";
 export type { AcquireOptions, ConnectionLease } from "./src/server/lease.ts";
 
 export type * from "./src/observability/types.ts";
 export type { Logger, LogLevel } from "./src/observability/logger.ts";
-export type { OpenTelemetryApi, QueryText, TelemetryOptions } from "./src/observability/telemetry/options.ts";
+export type {
+  OpenTelemetryApi,
+  QueryText,
+  TelemetryOptions,
+} from "./src/observability/telemetry/options.ts";
 export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus_text.ts";
 
-export { type ManagerEventListener, RedisConnectionManager } from "./src/manager/manager.ts";
+export {
+  type ManagerEventListener,
+  RedisConnectionManager,
+} from "./src/manager/manager.ts";
 export type { CloseOptions, CloseReport, ManagerExtras } from "./src/manager/options.ts";
 export { type DatabaseName, NamedDatabases } from "./src/manager/named_databases.ts";
-export { closeAllRedisConnections, getRedisClient, type GetRedisClientOptions, getRedisManager } from "./src/manager/shared.ts";
+export {
+  closeAllRedisConnections,
+  getRedisClient,
+  type GetRedisClientOptions,
+  getRedisManager,
+} from "./src/manager/shared.ts";

@@ -1,5 +1,6 @@
+import { abortable } from "@std/async/abortable";
 import type { NodeAddress } from "../config/types.ts";
-import type { Clock, Timer } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import { ConnectError } from "../core/errors/mod.ts";
 import type { Server } from "../server/server.ts";
 import type { ServerContext } from "../server/topology.ts";
@@ -82,55 +83,38 @@ async function whyDown(node: Server, signal: AbortSignal): Promise<string | unde
     `${assigned} of ${SLOTS} slots are assigned, ${ok} of them served`;
 }
 
-interface HedgeOptions {
-  /** How long one query has before the next is started as well, in milliseconds. */
-  readonly afterMs: number;
-  /** Ends all queries. */
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-}
-
 /**
  * Runs queries in order, the next one when the last has failed or takes long, until one has
  * an answer; aborts the others then.
  *
+ * @param options.afterMs How long a query has before the next is started as well.
  * @throws {Error} The last one's error, if all have failed; the signal's reason.
  */
-export function hedge<T>(
+export async function hedge<T>(
   queries: readonly ((signal: AbortSignal) => Promise<T>)[],
-  { afterMs, clock, signal }: HedgeOptions,
+  { afterMs, clock, signal }: { afterMs: number; clock: Clock; signal: AbortSignal },
 ): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = new AbortController();
-    let timer: Timer | undefined;
-    let [started, failed] = [0, 0];
-    const done = (settle: () => void) => {
-      started = queries.length;
-      timer?.cancel();
-      signal.removeEventListener("abort", abort);
-      settle();
-      stop.abort(new DOMException("another has answered", "AbortError"));
-    };
-    const abort = () => done(() => reject(signal.reason));
-    const startNext = () => {
-      timer?.cancel();
-      const query = queries[started];
-      if (query === undefined) return;
-      started++;
-      timer = clock.setTimer(startNext, afterMs);
-      query(stop.signal).then((answer) => done(() => resolve(answer)), (error) => {
-        failed++;
-        if (failed === queries.length) done(() => reject(error));
-        // All that were started have failed: there is nothing to wait for.
-        else if (failed === started) startNext();
-      });
-    };
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) abort();
-    else if (queries.length === 0) {
-      done(() => reject(new Error("there is no node to ask")));
-    } else startNext();
-  });
+  const stop = new AbortController();
+  const within = AbortSignal.any([signal, stop.signal]);
+  const run = async ([query, ...others]: typeof queries): Promise<T> => {
+    const answer = query!(within);
+    if (others.length === 0) return await answer;
+    const { promise: startNext, resolve } = Promise.withResolvers<void>();
+    const timer = clock.setTimer(resolve, afterMs);
+    answer.catch(() => resolve());
+    try {
+      return await Promise.any([answer, startNext.then(() => run(others))]);
+    } catch (error) {
+      throw (error as AggregateError).errors.at(-1);
+    } finally {
+      timer.cancel();
+    }
+  };
+  try {
+    return await abortable(run(queries), signal);
+  } finally {
+    stop.abort(new DOMException("another has answered", "AbortError"));
+  }
 }
 
 const decoder = new TextDecoder();

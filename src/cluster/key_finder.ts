@@ -67,22 +67,14 @@ export class KeyFinder {
     }
     if (this.find(info, args) !== undefined) return;
     const { text, sample } = shapeOf(command, args);
-    cache(this.#shapes, text, await this.#places(command, sample));
-  }
-
-  async #places(
-    command: string,
-    sample: readonly (string | Uint8Array)[],
-  ): Promise<KeyPlaces> {
-    try {
-      return placesOf(sample, await this.#query(["GETKEYS", command, ...sample]));
-    } catch (error) {
+    const keys = await this.#query(["GETKEYS", command, ...sample]).catch((error) => {
       // A call with too few arguments is refused whatever its keys are.
       const hasNone = error instanceof UnknownKeysError &&
         /no key arguments|number of arguments/i.test(error.message);
-      if (hasNone) return { keys: [] };
+      if (hasNone) return [];
       throw error;
-    }
+    });
+    cache(this.#shapes, text, placesOf(sample, keys));
   }
 
   /** Sends `COMMAND …`; again if the connection is lost, or the server says "not now". */

@@ -89,7 +89,7 @@ export class ClusterNodes {
   }
 
   stats(): ServerStats {
-    return sumStats([this.#retired, ...this.all.map((node) => node.stats())]);
+    return this.all.reduce((sum, node) => addStats(sum, node.stats()), this.#retired);
   }
 
   /** Closes every node within a time; returns how many commands were cut. */
@@ -128,7 +128,7 @@ export class ClusterNodes {
     void over.then(() => {
       this.#leaving.delete(node);
       const { counters } = node.stats();
-      this.#retired = sumStats([this.#retired, { ...NO_STATS, counters }]);
+      this.#retired = addStats(this.#retired, { ...NO_STATS, counters });
       this.#openedBefore += node.connections().opened;
     });
   }
@@ -160,28 +160,26 @@ const NO_STATS: ServerStats = {
   inFlight: 0,
 };
 
-function sumStats(all: readonly ServerStats[]): ServerStats {
-  const sum = (of: (stats: ServerStats) => number) =>
-    all.reduce((sum, each) => sum + of(each), 0);
-  /** Adds up the numbers of each name. */
-  const sumEach = <K extends string>(of: (stats: ServerStats) => Record<K, number>) =>
-    Object.fromEntries(
-      (Object.keys(of(NO_STATS)) as K[]).map((
-        name,
-      ) => [name, sum((each) => of(each)[name])]),
-    ) as Record<K, number>;
-  const cleanups = all.map(({ counters }) => counters.lastCleanup ?? -Infinity);
-  const lastCleanup = Math.max(...cleanups);
+/** Adds up numbers by name. */
+function add<T extends object>(a: T, b: T): T {
+  const names = Object.keys(a) as (keyof T)[];
+  return Object.fromEntries(
+    names.map((name) => [name, Number(a[name]) + Number(b[name])]),
+  ) as T;
+}
+
+function addStats(a: ServerStats, b: ServerStats): ServerStats {
+  const [x, y] = [a.counters, b.counters];
   return {
-    gauges: sumEach(({ gauges }) => gauges),
+    gauges: add(a.gauges, b.gauges),
     counters: {
-      created: sum(({ counters }) => counters.created),
-      acquireTimeouts: sum(({ counters }) => counters.acquireTimeouts),
-      evictions: sumEach(({ counters }) => counters.evictions),
-      lastCleanup: lastCleanup === -Infinity ? null : lastCleanup,
+      created: x.created + y.created,
+      acquireTimeouts: x.acquireTimeouts + y.acquireTimeouts,
+      evictions: add(x.evictions, y.evictions),
+      lastCleanup: Math.max(x.lastCleanup ?? 0, y.lastCleanup ?? 0) || null,
     },
-    waiting: sum(({ waiting }) => waiting),
-    inFlight: sum(({ inFlight }) => inFlight),
+    waiting: a.waiting + b.waiting,
+    inFlight: a.inFlight + b.inFlight,
   };
 }
 

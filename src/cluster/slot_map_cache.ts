@@ -1,3 +1,4 @@
+import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
 import type { NodeAddress } from "../config/types.ts";
 import type { Clock, Timer } from "../core/clock.ts";
@@ -34,7 +35,8 @@ export class SlotMapCache {
   /** Starts the next load, after the gap. */
   #timer: Timer | undefined;
   #keepsProcess = false;
-  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** Settles when a map is known, or no node has answered. */
+  #pending: PromiseWithResolvers<void> | undefined;
 
   /** Loads nothing yet. */
   constructor(options: SlotMapCacheOptions) {
@@ -82,23 +84,23 @@ export class SlotMapCache {
     signal?.throwIfAborted();
     if (this.isKnown) return;
     this.#stop.signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const abort = () => reject(signal!.reason);
-    signal?.addEventListener("abort", abort, { once: true });
-    this.#waiters.push({ resolve, reject });
+    const { promise } = this.#pending ??= Promise.withResolvers<void>();
     this.refreshForCaller();
-    try {
-      await promise;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-    }
+    await (signal === undefined ? promise : abortable(promise, signal));
   }
 
   /** Loads no more, and rejects those that wait, or come later, with a reason. */
   close(reason: Error): void {
     this.#stop.abort(reason);
     this.#timer?.cancel();
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
+    this.#settle(reason);
+  }
+
+  #settle(error?: Error): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (error === undefined) pending?.resolve();
+    else pending?.reject(error);
   }
 
   #loadAfterGap(): void {
@@ -121,7 +123,7 @@ export class SlotMapCache {
       if (!signal.aborted) this.#set(SlotMap.of(ranges));
     } catch (error) {
       if (signal.aborted) return;
-      for (const waiter of this.#waiters.splice(0)) waiter.reject(error as Error);
+      this.#settle(error as Error);
       failed(error as Error);
     } finally {
       this.#isLoading = false;
@@ -132,7 +134,7 @@ export class SlotMapCache {
   #set(map: SlotMap): void {
     if (map === this.#map) return;
     this.#map = map;
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+    this.#settle();
     this.#options.changed(map);
   }
 }

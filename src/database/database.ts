@@ -50,7 +50,6 @@ import {
   type AcquireOptions,
   ConnectionLease,
   type InternalLease,
-  sessionOf,
 } from "../server/lease.ts";
 import { standaloneEndpoint } from "../server/location.ts";
 import { classifier } from "../connection/command_flags.ts";
@@ -172,7 +171,7 @@ export class Database {
       wait,
       (server, wait) => server.acquire(wait),
     );
-    return new ConnectionLease(this.name, sessionOf(lease).lend(), lease);
+    return new ConnectionLease(lease);
   }
 
   /**

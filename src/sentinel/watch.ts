@@ -4,7 +4,7 @@ import type { NodeAddress } from "../config/types.ts";
 import { isAuthFailure } from "../connection/connect_failure.ts";
 import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
 import { keepBeating } from "../connection/heartbeat.ts";
-import type { Clock, Timer } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import { reconnectDelayMs } from "../resilience/backoff.ts";
 import { readRole, type SentinelClient } from "./client.ts";
 import { describeSentinel } from "./sentinel_list.ts";
@@ -28,78 +28,67 @@ interface SentinelWatchOptions {
   readonly clock: Clock;
 }
 
-type State =
-  | { readonly name: "connecting" }
-  | { readonly name: "listening"; readonly client: SentinelClient }
-  | { readonly name: "pausing"; readonly timer: Timer }
-  | { readonly name: "closed" };
-
-/**
- * Listens to one sentinel for failovers, and reconnects when the connection is lost.
- *
- * ```
- * connecting ──► listening ── lost ──► connecting
- *    ▲ │ failed
- *    └─┴── pausing
- * ```
- */
+/** Listens to one sentinel for failovers, and reconnects when the connection is lost. */
 export class SentinelWatch {
   readonly #options: SentinelWatchOptions;
   readonly #stop = new AbortController();
-  #state!: State;
 
   /** Connects at once. */
   constructor(options: SentinelWatchOptions) {
     this.#options = options;
-    void this.#connect(0);
+    void this.#run();
   }
 
   close(): void {
-    const last = this.#state;
-    this.#state = { name: "closed" };
     this.#stop.abort();
-    if (last.name === "listening") last.client.close();
-    else if (last.name === "pausing") last.timer.cancel();
   }
 
-  async #connect(attempt: number): Promise<void> {
-    const state: State = { name: "connecting" };
-    this.#state = state;
-    const { found, name, open, selected, switched } = this.#options;
-    let client: SentinelClient | undefined;
-    try {
-      const opened = client = await open(this.#stop.signal);
-      await client.listen(name, {
-        selected,
-        switched: (address) => switched(address, opened),
-      });
-      // A failover may have happened before the subscription.
-      const address = await client.primary(name);
-      if (this.#state !== state) return client.close();
-      this.#listening(client);
-      found(address, client);
-    } catch {
-      client?.close();
-      if (this.#state === state) this.#pause(attempt + 1);
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    for (let failures = 0; !signal.aborted;) {
+      try {
+        await this.#listen(() => failures = 0);
+      } catch {
+        if (signal.aborted) return;
+        await this.#pause(reconnectDelayMs(++failures, Math.random(), { maxMs: 5000 }));
+      }
     }
   }
 
-  #listening(client: SentinelClient): void {
-    const { clock, heartbeatMs: intervalMs, timeoutMs } = this.#options;
-    const state: State = { name: "listening", client };
-    this.#state = state;
-    keepBeating(client.connection, { intervalMs, timeoutMs }, clock);
-    client.connection.onEnd(() => {
-      if (this.#state === state) void this.#connect(0);
-    });
+  /** Connects and subscribes; resolves when the connection is lost. */
+  async #listen(connected: () => void): Promise<void> {
+    const { clock, found, heartbeatMs: intervalMs, name, open, selected, switched } =
+      this.#options;
+    // Its signal closes it.
+    const client = await open(this.#stop.signal);
+    try {
+      await client.listen(name, {
+        selected,
+        switched: (address) => switched(address, client),
+      });
+      // A failover may have happened before the subscription.
+      const address = await client.primary(name);
+      connected();
+      const { timeoutMs } = this.#options;
+      keepBeating(client.connection, { intervalMs, timeoutMs }, clock);
+      found(address, client);
+      await new Promise<void>((resolve) => client.connection.onEnd(() => resolve()));
+    } finally {
+      client.close();
+    }
   }
 
-  #pause(attempt: number): void {
-    const timer = this.#options.clock.setTimer(
-      () => void this.#connect(attempt),
-      reconnectDelayMs(attempt, Math.random(), { maxMs: 5000 }),
-    );
-    this.#state = { name: "pausing", timer };
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#stop;
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = this.#options.clock.setTimer(done, ms);
+      signal.addEventListener("abort", done);
+    });
   }
 }
 

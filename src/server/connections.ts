@@ -33,25 +33,17 @@ export function makeOpener(
 ): Opener {
   const { tls } = config;
   return new Opener({
+    // Most settings are options of the same name.
+    ...config,
     database: config.name,
-    db: config.db,
-    keyPrefix: config.keyPrefix,
-    protocol: config.protocol,
-    replyMapping: config.replyMapping,
-    clientName: config.clientName,
-    connectTimeoutMs: config.connectTimeoutMs,
-    loadingTimeoutMs: config.loadingTimeoutMs,
     silenceLimitMs: config.commandTimeoutMs,
     heartbeatMs: config.healthCheckIntervalMs,
-    replyLimits: config.replyLimits,
     retry: config.connectRetry,
     openChannel: openChannel ??
       (config.transport === "deno" ? openDenoChannel : openNodeChannel),
     clock,
-    username: config.username,
-    password: config.password,
-    ...(config.socketKeepalive && { keepalive: config.socketKeepaliveOptions }),
-    ...(tls.enabled && { tls: () => readTlsMaterial(tls) }),
+    keepalive: config.socketKeepalive ? config.socketKeepaliveOptions : undefined,
+    tls: tls.enabled ? () => readTlsMaterial(tls) : undefined,
     ...reports,
   });
 }
@@ -83,19 +75,18 @@ const EVICTION_TEXTS: Readonly<Record<EvictionReason, string>> = {
   moved: "it leads to a server that does not serve the database any more",
 };
 
-/** What the pool of a server needs beside the context. */
-interface ServerPoolParts {
-  readonly opener: Opener;
-  /** Called for each connection that was opened. */
-  readonly opened: (connection: Connection) => void;
-  /** Ids of the connections that the database leases to itself: no leak is reported. */
-  readonly internal: ReadonlySet<number>;
-}
-
-/** Makes the pool of a server: lanes and leases under one limit. */
+/**
+ * Makes the pool of a server: lanes and leases under one limit.
+ *
+ * @param opened Called for each connection that was opened.
+ * @param internal Ids of the connections that the database leases to itself: how long it
+ * holds them is no leak.
+ */
 export function makePool(
   context: ServerContext,
-  { internal, opened, opener }: ServerPoolParts,
+  opener: Opener,
+  opened: (connection: Connection) => void,
+  internal: ReadonlySet<number>,
 ): Pool<PooledConnection> {
   const { clock, config, leaseOwner, limit, placeKeys, telemetry, timeoutOf } = context;
   const session = {

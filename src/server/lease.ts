@@ -41,16 +41,6 @@ export interface AcquireOptions {
   node?: string;
 }
 
-/** The pool's side of a lease. */
-export interface PoolLease {
-  /** Whether it has been released. */
-  readonly released: boolean;
-  /** Gives the connection back; throws if that was done before. */
-  release(): void;
-  /** Gives it back as one that nobody is to have any more. */
-  destroy(): void;
-}
-
 /**
  * A connection that one caller has alone, until it is released.
  *
@@ -71,19 +61,18 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
   /** Name of the database. */
   readonly database: string;
   readonly #redis: IORedis;
-  readonly #lease: PoolLease;
+  readonly #lease: Lease<PooledConnection>;
   #client: IORedis | undefined;
 
   /**
    * Made by the manager; use {@linkcode RedisConnectionManager.acquire}.
    *
-   * @param database Name of the database.
-   * @param redis The connection's client.
-   * @param lease The pool's side.
+   * @param lease The pool's lease of the connection.
    */
-  constructor(database: string, redis: IORedis, lease: PoolLease) {
-    this.database = database;
-    this.#redis = redis;
+  constructor(lease: Lease<PooledConnection>) {
+    const session = sessionOf(lease);
+    this.database = session.database;
+    this.#redis = session.lend();
     this.#lease = lease;
   }
 
@@ -303,7 +292,7 @@ export class InternalLease implements TransactionLease, SubscriberLease {
 }
 
 /** The session of a leased connection; only lanes have none. */
-export function sessionOf(lease: Lease<PooledConnection>): Session {
+function sessionOf(lease: Lease<PooledConnection>): Session {
   const { session } = lease.connection;
   if (session === undefined) throw new TypeError("Cannot lend a lane");
   return session;

@@ -110,11 +110,8 @@ export class Server implements Topology, LeaseSource {
         opener.connectionLost(hasAnswered || inFlight === 0),
       troubled: () => node?.troubled(),
     });
-    this.#pool = makePool(context, {
-      opener,
-      opened: (connection) => this.#opened(connection),
-      internal: this.#internal,
-    });
+    const opened = (connection: Connection) => this.#opened(connection);
+    this.#pool = makePool(context, opener, opened, this.#internal);
     this.lanes = this.sink = new LaneSet({
       database: config.name,
       maxLanes: config.maxLanes,
