@@ -59,13 +59,8 @@ export class Cluster implements Topology {
 
   /** Connects to nothing yet. */
   constructor(context: ServerContext) {
-    const { clock, config } = context;
-    this.#monitor = new HealthMonitor({
-      database: config.name,
-      judge: () => this.#judge(),
-      emit: context.emit,
-      clock,
-    });
+    const { clock } = context;
+    this.#monitor = new HealthMonitor(context, () => this.#judge());
     // Of the changes of health only those of the whole are reported.
     const emit: Emit = (type, detail) => {
       if (type !== "statechange") context.emit(type, detail);

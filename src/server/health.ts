@@ -10,10 +10,10 @@ import { maskSecrets } from "../observability/log_text.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
-import { RecoveryProbe } from "./probe.ts";
+import { RecoveryProbe, type ServerProbe } from "./probe.ts";
 import type { ServerContext } from "./topology.ts";
 
-/** What the health of a server is judged by. */
+/** The facts that decide about the health of a server. */
 export interface HealthFacts {
   readonly breaker: CircuitBreaker["state"];
   /** Whether the server is loading its data. */
@@ -65,19 +65,11 @@ export function judgeHealth(
  * are forgotten without an event. */
 const JUDGE_AGAIN_MS = 1000;
 
-interface HealthMonitorOptions {
-  readonly database: string;
-  /** Judges how well the database serves now. */
-  readonly judge: () => Omit<DatabaseHealth, "since">;
-  /** Called with each state that an update finds, before a change is reported. */
-  readonly judged?: (state: ConnectionState) => void;
-  readonly emit: Emit;
-  readonly clock: Clock;
-}
-
 /** Reports when a database begins to serve better or worse. */
 export class HealthMonitor {
-  readonly #options: HealthMonitorOptions;
+  readonly #context: Pick<ServerContext, "clock" | "config" | "emit">;
+  readonly #judge: () => Omit<DatabaseHealth, "since">;
+  readonly #judged: ((isHealthy: boolean) => void) | undefined;
   /** The state that was reported last. */
   #reported: ConnectionState = ConnectionState.HEALTHY;
   /** The state that was found last, and since when. */
@@ -86,16 +78,26 @@ export class HealthMonitor {
   #timer: Timer | undefined;
   #stopped = false;
 
-  constructor(options: HealthMonitorOptions) {
-    this.#options = options;
-    this.#since = options.clock.wallNow();
+  /**
+   * @param judge Judges how well the database serves now.
+   * @param judged Called after each update, before a change is reported.
+   */
+  constructor(
+    context: Pick<ServerContext, "clock" | "config" | "emit">,
+    judge: () => Omit<DatabaseHealth, "since">,
+    judged?: (isHealthy: boolean) => void,
+  ) {
+    this.#context = context;
+    this.#judge = judge;
+    this.#judged = judged;
+    this.#since = context.clock.wallNow();
   }
 
   /** A frozen snapshot of how well the database serves, as far as is known. */
   health(): DatabaseHealth {
-    const judgement = this.#options.judge();
+    const judgement = this.#judge();
     const { state } = judgement;
-    if (state !== this.#state) this.#since = this.#options.clock.wallNow();
+    if (state !== this.#state) this.#since = this.#context.clock.wallNow();
     this.#state = state;
     return Object.freeze({ ...judgement, since: new Date(this.#since).toISOString() });
   }
@@ -103,15 +105,14 @@ export class HealthMonitor {
   /** Judges again, as something happened. */
   update(): void {
     if (this.#stopped) return;
-    const { clock, database, emit, judged } = this.#options;
+    const { clock, config: { name: database }, emit } = this.#context;
     const { state: to, reason } = this.health();
-    judged?.(to);
+    const isHealthy = to === ConnectionState.HEALTHY;
+    this.#judged?.(isHealthy);
     const from = this.#reported;
     this.#reported = to;
     this.#timer?.cancel();
-    if (to !== ConnectionState.HEALTHY) {
-      this.#timer = clock.setTimer(() => this.update(), JUDGE_AGAIN_MS);
-    }
+    if (!isHealthy) this.#timer = clock.setTimer(() => this.update(), JUDGE_AGAIN_MS);
     if (to !== from) emit("statechange", { database, from, to, reason });
   }
 
@@ -147,21 +148,19 @@ class FailureWindow {
   }
 }
 
-/** What the health of a server needs beside the context. */
-interface ServerHealthParts {
-  readonly opener: Opener;
-  /** The server's endpoint, for messages. */
-  readonly endpoint: () => string;
-  readonly breaker: () => CircuitBreaker["state"];
-  readonly connections: () => ConnectionCounts;
-  /** Checks a server that is not healthy, and connects to it if it is back. */
-  readonly recover: () => Promise<unknown>;
+/** What the health of a server is judged by. */
+interface HealthSource {
+  readonly endpoint: string;
+  readonly gate: Pick<CircuitBreaker, "state">;
+  readonly probe: Pick<ServerProbe, "recover">;
+  connections(): ConnectionCounts;
 }
 
 /** Health signals of one server: judges by them how well it serves, and reports changes. */
 export class ServerHealth {
   readonly #context: ServerContext;
-  readonly #parts: ServerHealthParts;
+  readonly #server: HealthSource;
+  readonly #opener: Opener;
   readonly #failures: FailureWindow;
   readonly #monitor: HealthMonitor;
   readonly #probe: RecoveryProbe;
@@ -172,24 +171,20 @@ export class ServerHealth {
   #pingMs: number | null = null;
 
   /** Begins healthy. */
-  constructor(context: ServerContext, parts: ServerHealthParts) {
-    const { clock, config, emit } = context;
+  constructor(context: ServerContext, server: HealthSource, opener: Opener) {
+    const { clock, config } = context;
     this.#context = context;
-    this.#parts = parts;
+    this.#server = server;
+    this.#opener = opener;
     this.#failures = new FailureWindow(clock);
     this.#probe = new RecoveryProbe({
       intervalMs: config.healthCheckIntervalMs,
       nextAttemptInMs: () => this.#nextAttemptInMs,
-      check: parts.recover,
+      check: () => server.probe.recover(),
       clock,
     });
-    this.#monitor = new HealthMonitor({
-      database: config.name,
-      judge: () => this.#judge(),
-      judged: (state) => this.#probe.update(state === ConnectionState.HEALTHY),
-      emit,
-      clock,
-    });
+    const judged = (isHealthy: boolean) => this.#probe.update(isHealthy);
+    this.#monitor = new HealthMonitor(context, () => this.#judge(), judged);
   }
 
   /** Emits an event, and judges again: whatever is reported may change the health. */
@@ -295,26 +290,26 @@ export class ServerHealth {
   /** Milliseconds until a server that was not reached may be tried again; `undefined` while
    * it is reached. */
   get #nextAttemptInMs(): number | undefined {
-    const { isUnreachable, nextAttemptInMs } = this.#parts.opener;
+    const { isUnreachable, nextAttemptInMs } = this.#opener;
     return isUnreachable ? nextAttemptInMs : undefined;
   }
 
   /** Why the last attempt to connect failed. */
   get #whyUnreachable(): string | undefined {
     if (this.#connectError === undefined) return undefined;
-    const { error } = this.#parts.opener.trouble;
+    const { error } = this.#opener.trouble;
     return error === undefined
       ? this.#connectError
       : maskSecrets(describeNoConnection(error));
   }
 
   #judge(): Omit<DatabaseHealth, "since"> {
-    const { breaker, connections, endpoint } = this.#parts;
+    const { endpoint, gate: { state: breaker } } = this.#server;
     const { config, statistics } = this.#context;
-    const { open, opened } = connections();
+    const { open, opened } = this.#server.connections();
     return {
       ...judgeHealth({
-        breaker: breaker(),
+        breaker,
         loading: this.#loading,
         connectError: this.#whyUnreachable,
         nextAttemptMs: this.#nextAttemptInMs,
@@ -322,9 +317,9 @@ export class ServerHealth {
         everConnected: opened > 0,
         recentFailures: this.#failures.count,
       }),
-      endpoint: endpoint(),
+      endpoint,
       db: config.db,
-      circuitBreaker: breaker(),
+      circuitBreaker: breaker,
       lastError: statistics.lastError,
       pingMs: this.#pingMs,
     };

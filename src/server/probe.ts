@@ -7,15 +7,10 @@ import { backoffMs } from "../resilience/backoff.ts";
 import type { BreakerGuard } from "./breaker_guard.ts";
 import type { ServerContext } from "./topology.ts";
 
-/** What a probe needs of its server. */
-interface ServerProbeParts {
-  readonly lanes: LaneSet;
-  readonly opener: Opener;
-  readonly guard: BreakerGuard;
-  readonly health: {
-    pinged(ms: number | null): void;
-    serves(connection: Connection, answer: Answer): boolean;
-  };
+/** Takes the results of checks: the health of the server. */
+interface CheckResults {
+  pinged(ms: number | null): void;
+  serves(connection: Connection, answer: Answer): boolean;
 }
 
 /** How long a lane may take to get the connection that was found, in milliseconds. */
@@ -30,17 +25,26 @@ type Found = "serves" | "waits" | "unreachable";
 /** The commands that the database itself sends to one server, over the shared lanes. */
 export class ServerProbe {
   readonly #context: Pick<ServerContext, "clock" | "config">;
-  readonly #parts: ServerProbeParts;
+  readonly #lanes: LaneSet;
+  readonly #opener: Opener;
+  readonly #guard: BreakerGuard;
+  readonly #health: CheckResults;
   readonly #stop = new AbortController();
   /** Ends checks that wait for a connection, when an attempt to connect has failed. */
   #attempt = new AbortController();
 
   constructor(
     context: Pick<ServerContext, "clock" | "config">,
-    parts: ServerProbeParts,
+    lanes: LaneSet,
+    opener: Opener,
+    guard: BreakerGuard,
+    health: CheckResults,
   ) {
     this.#context = context;
-    this.#parts = parts;
+    this.#lanes = lanes;
+    this.#opener = opener;
+    this.#guard = guard;
+    this.#health = health;
   }
 
   /**
@@ -56,7 +60,7 @@ export class ServerProbe {
     if (this.#openLane() === undefined) {
       const tooLate = new AbortController();
       const timer = clock.setTimer(() => tooLate.abort(), withinMs);
-      await this.#parts.lanes.whenReady(tooLate.signal).catch(() => {});
+      await this.#lanes.whenReady(tooLate.signal).catch(() => {});
       timer.cancel();
     }
     const leftMs = until - clock.now();
@@ -77,11 +81,10 @@ export class ServerProbe {
     name: string,
     ...args: string[]
   ): Promise<Answer | undefined> {
-    const { guard, lanes } = this.#parts;
-    const probe = guard.breaker.tryProbe();
-    if (probe === undefined && !guard.mayConnect) throw guard.openError();
+    const probe = this.#guard.breaker.tryProbe();
+    if (probe === undefined && !this.#guard.mayConnect) throw this.#guard.openError();
     try {
-      await lanes.whenReady(signal);
+      await this.#lanes.whenReady(signal);
       const { commandTimeoutMs } = this.#context.config;
       const answer = await this.#openLane()?.query(commandTimeoutMs, name, ...args);
       if (answer === undefined) probe?.fail("silent");
@@ -101,11 +104,10 @@ export class ServerProbe {
    * the check is that probe.
    */
   async check(signal?: AbortSignal): Promise<boolean> {
-    const { guard, health } = this.#parts;
-    if (guard.mayConnect) return await this.#check(signal) === "serves";
-    const probe = guard.breaker.tryProbe();
+    if (this.#guard.mayConnect) return await this.#check(signal) === "serves";
+    const probe = this.#guard.breaker.tryProbe();
     if (probe === undefined) {
-      health.pinged(null);
+      this.#health.pinged(null);
       return false;
     }
     try {
@@ -121,19 +123,18 @@ export class ServerProbe {
 
   /** Checks a server that is not healthy; opens a lane to one that is back. */
   async recover(): Promise<void> {
-    const { lanes, opener } = this.#parts;
-    if (!opener.isUnreachable) return void await this.check();
+    if (!this.#opener.isUnreachable) return void await this.check();
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
-    if (!await opener.probe(signal)) return;
+    if (!await this.#opener.probe(signal)) return;
     const timer = this.#context.clock.setTimer(() => stop.abort(), TAKE_MS);
     try {
-      await lanes.whenReady(signal);
+      await this.#lanes.whenReady(signal);
     } catch {
       // The pool has no place for a lane, or is being closed.
     } finally {
       timer.cancel();
-      opener.dropFound();
+      this.#opener.dropFound();
     }
   }
 
@@ -149,21 +150,20 @@ export class ServerProbe {
   }
 
   async #check(signal: AbortSignal | undefined): Promise<Found> {
-    const { health, lanes } = this.#parts;
     const { clock, config: { commandTimeoutMs } } = this.#context;
     for (let attempt = 0; attempt < 2; attempt++) {
       const missing = await this.#connect(signal);
       if (missing !== undefined) {
-        health.pinged(null);
+        this.#health.pinged(null);
         return missing;
       }
       const startedAt = clock.now();
-      const [lane] = lanes.connections;
+      const [lane] = this.#lanes.connections;
       const pinging = lane?.query(commandTimeoutMs, "ping");
       const answer = await (signal && pinging ? abortable(pinging, signal) : pinging);
-      health.pinged(answer === undefined ? null : clock.now() - startedAt);
+      this.#health.pinged(answer === undefined ? null : clock.now() - startedAt);
       if (lane !== undefined && answer !== undefined) {
-        return health.serves(lane, answer) ? "serves" : "waits";
+        return this.#health.serves(lane, answer) ? "serves" : "waits";
       }
     }
     return "unreachable";
@@ -172,23 +172,24 @@ export class ServerProbe {
   /** Waits for a lane, but no longer than an attempt to connect takes; returns why there is
    * none. */
   async #connect(signal: AbortSignal | undefined): Promise<Found | undefined> {
-    const { lanes, opener } = this.#parts;
-    if (lanes.size > 0) return undefined;
-    if (opener.isUnreachable && opener.nextAttemptInMs > WAIT_FOR_ATTEMPT_MS) {
+    if (this.#lanes.size > 0) return undefined;
+    if (
+      this.#opener.isUnreachable && this.#opener.nextAttemptInMs > WAIT_FOR_ATTEMPT_MS
+    ) {
       return "unreachable";
     }
     const { signal: failed } = this.#attempt;
     try {
-      await lanes.whenReady(signal ? AbortSignal.any([signal, failed]) : failed);
+      await this.#lanes.whenReady(signal ? AbortSignal.any([signal, failed]) : failed);
       return undefined;
     } catch {
       signal?.throwIfAborted();
-      return opener.isUnreachable ? "unreachable" : "waits";
+      return this.#opener.isUnreachable ? "unreachable" : "waits";
     }
   }
 
   #openLane() {
-    return this.#parts.lanes.connections.find(({ isOpen }) => isOpen);
+    return this.#lanes.connections.find(({ isOpen }) => isOpen);
   }
 }
 

@@ -91,13 +91,7 @@ export class Server implements Topology, LeaseSource {
       : locateNode(node.address);
     this.#context = context;
     this.#opener = this.#makeOpener();
-    this.#health = new ServerHealth(context, {
-      opener: this.#opener,
-      endpoint: () => this.endpoint,
-      breaker: () => this.gate.state,
-      connections: () => this.connections(),
-      recover: () => this.probe.recover(),
-    });
+    this.#health = new ServerHealth(context, this, this.#opener);
     // Whatever is reported may change the health.
     this.#context = context = { ...context, emit: this.#health.emit };
     const opener = this.#opener;
@@ -123,12 +117,7 @@ export class Server implements Topology, LeaseSource {
       unreachable: () => this.unreachable,
     });
     this.#renewal = makeCredentialRenewal(context, this.#pool, this.lanes);
-    this.probe = new ServerProbe(context, {
-      lanes: this.lanes,
-      opener,
-      guard: this.#guard,
-      health: this.#health,
-    });
+    this.probe = new ServerProbe(context, this.lanes, opener, this.#guard, this.#health);
   }
 
   /** Why no connection to it can be opened at the moment, as far as is known. */

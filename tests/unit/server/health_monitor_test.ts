@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { StateChangeDetail } from "../../../src/core/events.ts";
+import { RedisConfigLoader } from "../../../src/config/mod.ts";
+import type { Emit, StateChangeDetail } from "../../../src/core/events.ts";
 import type { ConnectionState } from "../../../src/core/states.ts";
 import { HealthMonitor } from "../../../src/server/health.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -18,15 +19,14 @@ function monitored(clock: FakeClock) {
     reason: "",
   };
   const changes: string[] = [];
-  const monitor = new HealthMonitor({
-    database: "main",
-    judge: () => ({ ...UNKNOWN, ...now }),
-    emit: (_type, detail) => {
-      const { from, to, reason } = detail as StateChangeDetail;
-      changes.push(`${from} > ${to}: ${reason}`);
-    },
-    clock,
-  });
+  const config = RedisConfigLoader.fromOptions({ databases: { main: {} } })
+    .databases.main!;
+  const emit: Emit = (_type, detail) => {
+    const { from, to, reason } = detail as StateChangeDetail;
+    changes.push(`${from} > ${to}: ${reason}`);
+  };
+  const judge = () => ({ ...UNKNOWN, ...now });
+  const monitor = new HealthMonitor({ config, clock, emit }, judge);
   const become = (state: ConnectionState, reason: string) => {
     Object.assign(now, { state, reason });
   };
