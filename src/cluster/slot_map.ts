@@ -63,7 +63,9 @@ export class SlotMap {
   }
 }
 
-/** Formats an address: `10.0.0.7:7000` or `[::1]:7000`. */
+/**
+ * An address in words: `10.0.0.7:7000` or `[::1]:7000`.
+ */
 export function addressText({ host, port }: NodeAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

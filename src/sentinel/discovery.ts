@@ -14,7 +14,6 @@ import { PromotionWatch, SentinelWatch } from "./watch.ts";
 /** What one sentinel answered. */
 interface Answered {
   readonly address: NodeAddress;
-  readonly client: SentinelClient;
   readonly primary: NodeAddress;
   /** Number of the last failover, if the sentinel reports it. */
   readonly epoch: number | undefined;
@@ -236,27 +235,23 @@ export class SentinelDiscovery {
     const timeoutMs = this.#queryTimeoutMs;
     const errors: [NodeAddress, SentinelError][] = [];
     const stale: Answered[] = [];
-    try {
-      for (const address of this.#list.inOrder()) {
-        try {
-          const answered = await this.#queryOne(address, timeoutMs);
-          if (!this.#epochs.isStale(answered.epoch)) return this.#accept(answered);
-          stale.push(answered);
-          const text = `it is behind: it knows of failover ${answered.epoch}, and ` +
-            `${this.#epochs.newest} was known before`;
-          errors.push([address, new SentinelError("stale", text)]);
-        } catch (error) {
-          if (!(error instanceof SentinelError)) throw error;
-          errors.push([address, error]);
-        }
+    for (const address of this.#list.inOrder()) {
+      try {
+        const answered = await this.#queryOne(address, timeoutMs);
+        if (!this.#epochs.isStale(answered.epoch)) return this.#accept(answered);
+        stale.push(answered);
+        const text = `it is behind: it knows of failover ${answered.epoch}, and ` +
+          `${this.#epochs.newest} was known before`;
+        errors.push([address, new SentinelError("stale", text)]);
+      } catch (error) {
+        if (!(error instanceof SentinelError)) throw error;
+        errors.push([address, error]);
       }
-      const newest = this.#epochs.newestOf(stale, this.#list.inOrder().length);
-      if (newest === undefined) throw this.#explain(errors);
-      this.#epochs.reset();
-      return this.#accept(newest);
-    } finally {
-      for (const { client } of stale) client.close();
     }
+    const newest = this.#epochs.newestOf(stale, this.#list.inOrder().length);
+    if (newest === undefined) throw this.#explain(errors);
+    this.#epochs.reset();
+    return this.#accept(newest);
   }
 
   async #queryOne(address: NodeAddress, timeoutMs: number): Promise<Answered> {
@@ -270,15 +265,13 @@ export class SentinelDiscovery {
       const primary = await client.primary(name);
       this.#list.learn(address, await client.others(name));
       this.#watchAll();
-      return { address, epoch, client, primary };
-    } catch (error) {
+      return { address, epoch, primary };
+    } finally {
       client.close();
-      throw error;
     }
   }
 
-  #accept({ address, client, epoch, primary }: Answered): Endpoint {
-    client.close();
+  #accept({ address, epoch, primary }: Answered): Endpoint {
     this.#epochs.record(epoch);
     this.#list.prefer(address);
     return { kind: "tcp", ...primary };

@@ -5,7 +5,7 @@ import { describeEndpoint } from "../transport/channel.ts";
 const MAX_LEARNED = 64;
 
 /**
- * Formats the address of a sentinel, which also identifies it: `10.0.0.1:26379`.
+ * A sentinel's address in words, which also identifies it: `10.0.0.1:26379`.
  */
 export function describeSentinel(address: NodeAddress): string {
   return describeEndpoint({ kind: "tcp", ...address });
