@@ -28,7 +28,7 @@ interface ClusterView {
  * Asks the known nodes, those that are connected first, then the seeds, until one has
  * reported which node serves which slot.
  *
- * @throws {ConnectError} If none could tell.
+ * @throws {ConnectError} If none has reported it.
  */
 export async function discoverCluster(
   nodes: ClusterNodes,
@@ -71,7 +71,7 @@ async function queryNode(
   throw new ConnectError(name, node.endpoint, reason, { attempts: 1 });
 }
 
-/** Why a node takes its cluster to be down; `undefined` if it does not, or does not tell. */
+/** Why a node takes its cluster to be down; `undefined` if it does not, or does not report it. */
 async function whyDown(node: Server, signal: AbortSignal): Promise<string | undefined> {
   const answer = await node.probe.query(signal, "cluster", "info");
   if (answer === undefined || "error" in answer) return undefined;

@@ -22,7 +22,7 @@ const MAX_CACHED = 1000;
 /** How often a query is sent again after a lost connection. */
 const MAX_LOST = 3;
 
-/** The server does not tell where the keys of a command are. */
+/** The server does not report where the keys of a command are. */
 export class UnknownKeysError extends Error {}
 
 /**
@@ -58,7 +58,7 @@ export class KeyFinder {
   /**
    * Asks the server, so that {@linkcode find} finds the keys.
    *
-   * @throws {UnknownKeysError} If the server does not tell.
+   * @throws {UnknownKeysError} If the server does not report them.
    */
   async ask(info: CommandInfo, args: readonly unknown[]): Promise<void> {
     const [command = ""] = info.name.split("|");
@@ -124,7 +124,7 @@ function listOf(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** The places by the server's numbers, which count the command itself as 0. */
+/** The places by the server's positions, which count the command itself as 0. */
 function fixedPlaces({ first, last, step }: FixedKeys, count: number): KeyPlaces {
   const keys: number[] = [];
   if (first <= 0 || step <= 0) return { keys };
@@ -152,11 +152,11 @@ function shapeOf(command: string, args: readonly unknown[]) {
 
 /** Finds the keys that the server listed among the arguments. */
 function placesOf(args: readonly unknown[], reply: unknown): KeyPlaces {
-  const wanted = listOf(reply).map(String);
+  const listed = listOf(reply).map(String);
   const keys: number[] = [];
-  for (const key of new Set(wanted)) {
+  for (const key of new Set(listed)) {
     const places = args.flatMap((arg, i) => arg === key ? [i] : []);
-    if (places.length !== wanted.filter((each) => each === key).length) {
+    if (places.length !== listed.filter((each) => each === key).length) {
       throw new UnknownKeysError(
         `the server calls "${key}" a key, which stands there twice`,
       );

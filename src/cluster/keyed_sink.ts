@@ -130,7 +130,7 @@ export class KeyedSink implements CommandSink {
   #wait(commands: readonly TrackedCommand[]): void {
     const { maxWaiting, name } = this.#config;
     if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
-      const what = "commands that wait for the server to tell where keys are";
+      const what = "commands that wait until the server reports where keys are";
       const { size } = this.#waiting;
       return fail(commands, new OverloadedError(name, what, size, maxWaiting));
     }

@@ -160,7 +160,7 @@ const NO_STATS: ServerStats = {
   inFlight: 0,
 };
 
-/** Adds up numbers by name. */
+/** Adds the numbers of two objects by name. */
 function add<T extends object>(a: T, b: T): T {
   const names = Object.keys(a) as (keyof T)[];
   return Object.fromEntries(

@@ -58,7 +58,7 @@ export class SlotMapCache {
     else if (this.#timer === undefined) this.#loadAfterGap();
   }
 
-  /** The same, for a caller who waits for it: keeps the process alive until it is asked. */
+  /** The same for a caller that waits for it: keeps the process alive until it is loaded. */
   refreshForCaller(): void {
     this.refresh();
     if (this.#keepsProcess) return;

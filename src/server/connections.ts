@@ -14,7 +14,7 @@ import type { ServerContext } from "./topology.ts";
 /**
  * Makes what opens the connections to a server.
  *
- * @param reports Where it connects to, and who is called.
+ * @param reports Where it connects to, and what it calls.
  */
 export function makeOpener(
   { clock, config, openChannel }: Pick<ServerContext, "clock" | "config" | "openChannel">,
@@ -70,7 +70,7 @@ const EVICTION_TEXTS: Readonly<Record<EvictionReason, string>> = {
   discarded: "discarded by its holder",
   leaked: "its lease was collected without a release",
   lane_released: "its lane is not needed any more",
-  unwanted: "nobody waits for it any more",
+  unwanted: "no caller waits for it any more",
   connect_failed: "it never opened",
   moved: "it leads to a server that does not serve the database any more",
 };

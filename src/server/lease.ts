@@ -29,8 +29,9 @@ import { classifyReplyError } from "../resilience/reply_errors.ts";
 
 /** How long an acquire may wait. */
 export interface AcquireOptions {
-  /** Longest wait, in milliseconds: 0 or more, `Infinity` for no limit. With 0, only what
-   * is idle and was used a moment ago is had. Default: the database's `acquireTimeoutMs`. */
+  /** Longest wait, in milliseconds: 0 or more, `Infinity` for no limit. With 0, only a
+   * connection that is idle and was used a moment ago is leased. Default: the database's
+   * `acquireTimeoutMs`. */
   timeoutMs?: number;
   /** Ends the wait; the call rejects with its reason. */
   signal?: AbortSignal;
@@ -106,7 +107,7 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Gives the connection back as one that nobody is to have any more: it is closed.
+   * Gives the connection back to be closed: no other caller gets it.
    *
    * @throws {LeaseReleasedError} If it has been released before.
    */
@@ -125,13 +126,13 @@ export class ConnectionLease implements AsyncDisposable, Disposable {
     return Promise.resolve();
   }
 
-  /** The same client as long as the lease lasts, and one that refuses to work from then on:
-   * the connection is somebody else's. */
+  /** The client as long as the lease lasts, and afterwards one that rejects commands:
+   * another caller may have the connection by then. */
   #guard(redis: IORedis): IORedis {
     let released: IORedis | undefined;
     const options = redis.options as RedisOptions;
     const refusal = () => new LeaseReleasedError(this.database, "use");
-    // Each trap holds on to this lease: who has the client has not lost the lease.
+    // Each trap refers to this lease: it is not collected as long as the client is in use.
     const now = () =>
       this.released
         ? released ??= makeReleasedClient(this.database, options, refusal)

@@ -40,11 +40,11 @@ export interface ServerContext {
   readonly clock: Clock;
 }
 
-/** The server that a lease is wanted of: a database has several only in a cluster. */
+/** Which server a connection is leased of: a database has several only in a cluster. */
 export interface LeaseTarget {
-  /** The slot whose node is wanted. */
+  /** The slot whose node is meant. */
   readonly slot?: number;
-  /** The node that is wanted: by name, such as `10.0.0.7:7000`, if it must be known; or by
+  /** The node that is meant: by name, such as `10.0.0.7:7000`, if it must be known; or by
    * the address that a redirect names. */
   readonly node?: string | NodeAddress;
 }

@@ -103,7 +103,7 @@ Deno.test("sentinel: when none answers, the error names each one and what it sai
     assertMatch(error.message, /ECONNREFUSED|refused/);
   }));
 
-Deno.test("sentinel: a name that no sentinel knows is told at once", () =>
+Deno.test("sentinel: a name that no sentinel knows fails at once", () =>
   withSentinels(
     { manager: () => ({ sentinelName: "mistress" }) },
     async (_redis, manager) => {
@@ -207,7 +207,7 @@ async function cut(server: RedisServer): Promise<void> {
   await server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
 }
 
-Deno.test("sentinel: one that missed a failover leads nobody back to the old primary", async () => {
+Deno.test("sentinel: one that missed a failover leads no connection back to the old primary", async () => {
   await using oldPrimary = await RedisServer.start();
   await using newPrimary = await RedisServer.start();
   await using knows = await sentinelOf(newPrimary, 5);

@@ -3,7 +3,7 @@ import type { StateChangeDetail } from "../../../mod.ts";
 import { withManager } from "../../support/managed.ts";
 import { waitFor } from "../../support/wait.ts";
 
-Deno.test("statechange tells from, to and why, and getHealthStatus() says the same from then on", () =>
+Deno.test("statechange has from, to and reason, and getHealthStatus() reports the same from then on", () =>
   withManager({
     databases: { main: { db: 0 } },
     healthCheckIntervalMs: 50,

@@ -26,7 +26,7 @@ function makeCache() {
   return { loads, clock, cache, calls: () => ({ changes, failures }) };
 }
 
-Deno.test("SlotMapCache loads once for all who wait, and resolves them when a map is known", async () => {
+Deno.test("SlotMapCache loads once for all callers that wait, and resolves them when a map is known", async () => {
   const { loads, cache, calls } = makeCache();
   const waiting = [cache.ready(), cache.ready()];
   assertEquals([loads.length, cache.isKnown], [1, false]);
@@ -38,7 +38,7 @@ Deno.test("SlotMapCache loads once for all who wait, and resolves them when a ma
   cache.close(new Error("over"));
 });
 
-Deno.test("SlotMapCache rejects those who wait when no node answers, and loads again later", async () => {
+Deno.test("SlotMapCache rejects the callers that wait when no node answers, and loads again later", async () => {
   const { loads, clock, cache, calls } = makeCache();
   const waiting = cache.ready();
   loads[0]!.reject(new Error("refused"));
@@ -51,7 +51,7 @@ Deno.test("SlotMapCache rejects those who wait when no node answers, and loads a
   cache.close(new Error("over"));
 });
 
-Deno.test("SlotMapCache rejects who gives up waiting, and goes on loading for others", async () => {
+Deno.test("SlotMapCache rejects a caller that gives up waiting, and goes on loading for others", async () => {
   const { loads, cache } = makeCache();
   const stop = new AbortController();
   const impatient = cache.ready(stop.signal);
@@ -76,7 +76,7 @@ Deno.test("SlotMapCache applies a MOVED at once, and loads the rest", async () =
   cache.close(new Error("over"));
 });
 
-Deno.test("SlotMapCache rejects those who wait when it is closed, and those who come later", async () => {
+Deno.test("SlotMapCache rejects callers when it is closed, those that wait and those that come later", async () => {
   const { loads, cache } = makeCache();
   const waiting = cache.ready();
   cache.close(new Error("over"));

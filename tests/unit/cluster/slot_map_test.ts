@@ -27,7 +27,7 @@ Deno.test("SlotMap.of() knows the owner of each slot, and each owner once", () =
   assertEquals(map.covered, 22);
 });
 
-Deno.test("SlotMap.empty knows nobody", () => {
+Deno.test("SlotMap.empty has no primaries", () => {
   assertEquals(SlotMap.empty.ownerOf(0), undefined);
   assertEquals(SlotMap.empty.primaries, []);
   assertEquals(SlotMap.empty.covered, 0);

@@ -5,11 +5,11 @@ import { describeSentinel } from "../../../src/sentinel/sentinel_list.ts";
 const at = (port: number) => ({ host: "10.0.0.1", port });
 const ports = (list: SentinelList) => list.inOrder().map(({ port }) => port);
 
-Deno.test("SentinelList asks the configured sentinels in their order, each once", () => {
+Deno.test("SentinelList lists the configured sentinels in their order, each once", () => {
   assertEquals(ports(new SentinelList([at(3), at(1), at(3), at(2)])), [3, 1, 2]);
 });
 
-Deno.test("SentinelList asks who answered last first", () => {
+Deno.test("SentinelList puts the sentinel that answered last first", () => {
   const list = new SentinelList([at(1), at(2), at(3)]);
   list.prefer(at(2));
   assertEquals(ports(list), [2, 1, 3]);
@@ -17,7 +17,7 @@ Deno.test("SentinelList asks who answered last first", () => {
   assertEquals(ports(list), [3, 1, 2]);
 });
 
-Deno.test("SentinelList asks who was wrong last, until it has answered again", () => {
+Deno.test("SentinelList puts a sentinel that was wrong last, until it has answered again", () => {
   const list = new SentinelList([at(1), at(2), at(3)]);
   list.prefer(at(1));
   list.demotePreferred();
@@ -26,7 +26,7 @@ Deno.test("SentinelList asks who was wrong last, until it has answered again", (
   assertEquals(ports(list), [1, 2, 3]);
 });
 
-Deno.test("SentinelList asks who was wrong last, however many found that out together", () => {
+Deno.test("SentinelList demotes one sentinel, however many connections found out that it was wrong", () => {
   const list = new SentinelList([at(1), at(2)]);
   list.prefer(at(1));
   // A lane and a lease were told of the same server.
@@ -52,7 +52,7 @@ Deno.test("SentinelList gets to a sentinel that is right, however many before it
   assertEquals(ports(list), [2, 4, 1, 3]);
 });
 
-Deno.test("SentinelList learns sentinels, the one that told of them too, and forgets them when it is told otherwise", () => {
+Deno.test("SentinelList learns sentinels, also the one that listed them, and replaces them with a newer list", () => {
   const list = new SentinelList([at(1)]);
   list.learn(at(1), [at(2), at(3)]);
   assertEquals(ports(list), [1, 2, 3]);
@@ -61,7 +61,7 @@ Deno.test("SentinelList learns sentinels, the one that told of them too, and for
   assertEquals(ports(list), [3, 1, 4]);
 });
 
-Deno.test("SentinelList never forgets configured sentinels, whatever it is told", () => {
+Deno.test("SentinelList never removes configured sentinels, whatever it learns", () => {
   const list = new SentinelList([at(1), at(2)]);
   list.learn(at(9), []);
   assertEquals(ports(list), [1, 2, 9]);

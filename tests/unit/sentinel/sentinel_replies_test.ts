@@ -47,7 +47,7 @@ Deno.test("readSwitch() reads the new address, of the primary that matters alone
   assertEquals(readSwitch("cache 10.0.0.1 6379", "cache"), undefined);
 });
 
-Deno.test("readRole() reads the first word", () => {
+Deno.test("readRole() reads the first field", () => {
   assertEquals(readRole([bytes("master"), 0, []]), "master");
   assertEquals(readRole("OK"), "");
 });

@@ -1,7 +1,6 @@
 /**
- * Property, on a modelled server and fake time: whatever happens to a connection, what
- * takes a command settles it by its deadline and 100 ms more; and no element is lost
- * without a word.
+ * Property, on a modelled server and fake time: whatever happens to a connection, every
+ * command settles by its deadline and 100 ms more; and no element is lost without an error.
  */
 import { assert, assertEquals } from "@std/assert";
 import type { ConnectionLease, IORedis, Subscription } from "../../../mod.ts";
@@ -276,7 +275,7 @@ class Sequence {
 
 for (let n = 0; n < SEQUENCES; n++) {
   const seed = n + 1;
-  Deno.test(`whatever happens to a modelled server, everything settles and nothing is lost without a word: sequence ${seed}`, async () => {
+  Deno.test(`whatever happens to a modelled server, every promise settles and nothing is lost without an error: sequence ${seed}`, async () => {
     const clock = new FakeClock();
     using settling = new Settling(() => clock.now());
     const sequence = new Sequence(new Random(seed), clock, settling);

@@ -46,7 +46,7 @@ for (const [what, facts, state] of CASES) {
   });
 }
 
-Deno.test("judgeHealth() counts failures in words", () => {
+Deno.test("judgeHealth() counts failures", () => {
   const reasons = [1, 2].map((recentFailures) =>
     judgeHealth({ ...FINE, recentFailures }).reason
   );
