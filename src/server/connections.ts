@@ -1,6 +1,6 @@
 import type { CloseReason, Connection } from "../connection/connection.ts";
 import { CredentialRenewal } from "../connection/credential_renewal.ts";
-import { Opener, type OpenerOptions } from "../connection/opener.ts";
+import type { Opener } from "../connection/opener.ts";
 import { Session } from "../connection/session.ts";
 import type { LaneSet } from "../pool/lanes.ts";
 import { Pool } from "../pool/pool.ts";
@@ -11,29 +11,12 @@ import { readTlsMaterial } from "../transport/tls.ts";
 import { PooledConnection } from "./lease.ts";
 import type { ServerContext } from "./topology.ts";
 
-/**
- * Makes what opens the connections to a server.
- *
- * @param reports Where it connects to, and what it calls.
- */
-export function makeOpener(
+/** The options of an opener that are settings: most have the same name. */
+export function openerSettings(
   { clock, config, openChannel }: Pick<ServerContext, "clock" | "config" | "openChannel">,
-  reports: Pick<
-    OpenerOptions,
-    | "attemptFailed"
-    | "attemptRepeated"
-    | "confirm"
-    | "expiring"
-    | "loading"
-    | "observer"
-    | "reached"
-    | "resolve"
-    | "where"
-  >,
-): Opener {
+) {
   const { tls } = config;
-  return new Opener({
-    // Most settings are options of the same name.
+  return {
     ...config,
     database: config.name,
     silenceLimitMs: config.commandTimeoutMs,
@@ -44,8 +27,7 @@ export function makeOpener(
     clock,
     keepalive: config.socketKeepalive ? config.socketKeepaliveOptions : undefined,
     tls: tls.enabled ? () => readTlsMaterial(tls) : undefined,
-    ...reports,
-  });
+  };
 }
 
 /** Idle for longer than this, in milliseconds, a connection is sent a PING before it is
@@ -109,16 +91,10 @@ export function makePool(
   };
   return new Pool<PooledConnection>(
     {
+      ...config,
       database: config.name,
-      maxConnections: config.maxConnections,
-      minConnections: config.minConnections,
       maxConnecting: MAX_CONNECTING,
-      acquireTimeoutMs: config.acquireTimeoutMs,
-      maxWaiting: config.maxWaiting,
-      idleTimeoutMs: config.idleTimeoutMs,
-      maxLifetimeMs: config.maxLifetimeMs,
       validateAfterMs: VALIDATE_AFTER_MS,
-      leakDetectionThresholdMs: config.leakDetectionThresholdMs,
       budget: limit,
     },
     {

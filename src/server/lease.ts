@@ -23,6 +23,7 @@ import {
   CommandTimeoutError,
   LeaseReleasedError,
 } from "../core/errors/mod.ts";
+import type { LaneSet } from "../pool/lanes.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { EndReason, Pooled } from "../pool/types.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
@@ -168,14 +169,6 @@ export class PooledConnection implements Pooled {
   }
 }
 
-/** The writes that a WAIT has to cover: all that were sent to the server before it. */
-interface WritesBefore {
-  /** How long they may take to be answered, in milliseconds. */
-  readonly timeoutMs: number;
-  /** Waits for them; resolves with whether they were answered in that time. */
-  passed(timeoutMs: number): Promise<boolean>;
-}
-
 const WAIT_IN_CLUSTER =
   "it would speak of one node of the cluster only: write and wait " +
   "on one lease of manager.acquire(database, { key })";
@@ -185,24 +178,28 @@ export class InternalLease implements TransactionLease, SubscriberLease {
   readonly #lease: Lease<PooledConnection>;
   readonly #session: Session;
   readonly #internal: Set<number>;
-  readonly #writes: WritesBefore | undefined;
+  readonly #timeoutMs: number;
+  readonly #lanes: Pick<LaneSet, "passed"> | undefined;
 
   /**
    * @param lease The lease; only this object releases it.
    * @param internal Ids of the connections that the database leases to itself: holding them
    * for long is no leak.
-   * @param writes What a WAIT waits for; `undefined` if the server has a part of the data
-   * only.
+   * @param timeoutMs How long the writes that a WAIT has to cover may take.
+   * @param lanes Where those writes were sent; `undefined` if the server has a part of the
+   * data only, so that WAIT is refused.
    */
   constructor(
     lease: Lease<PooledConnection>,
     internal: Set<number>,
-    writes: WritesBefore | undefined,
+    timeoutMs: number,
+    lanes: Pick<LaneSet, "passed"> | undefined,
   ) {
     this.#lease = lease;
     this.#session = sessionOf(lease);
     this.#internal = internal;
-    this.#writes = writes;
+    this.#timeoutMs = timeoutMs;
+    this.#lanes = lanes;
     internal.add(lease.connection.id);
   }
 
@@ -271,15 +268,14 @@ export class InternalLease implements TransactionLease, SubscriberLease {
   /** Waits for the writes that were sent before a WAIT, on whatever connections. */
   async #passWrites({ name }: TrackedCommand): Promise<void> {
     const { database } = this.connection;
-    const writes = this.#writes;
-    if (writes === undefined) {
+    const [lanes, timeoutMs] = [this.#lanes, this.#timeoutMs];
+    if (lanes === undefined) {
       throw new CommandRefusedError(database, name, WAIT_IN_CLUSTER);
     }
-    const { timeoutMs } = writes;
     const overdue = () =>
       new CommandTimeoutError(database, name, timeoutMs, "never-sent");
     try {
-      if (!await writes.passed(timeoutMs)) throw overdue();
+      if (!await lanes.passed(timeoutMs)) throw overdue();
       const send = (command: TrackedCommand) => this.connection.send(command);
       await passWaitBarrier(send, timeoutMs);
     } catch (error) {

@@ -57,12 +57,7 @@ export class ServerProbe {
   async unblock(clientId: number, withinMs: number): Promise<boolean | undefined> {
     const { clock } = this.#context;
     const until = clock.now() + withinMs;
-    if (this.#openLane() === undefined) {
-      const tooLate = new AbortController();
-      const timer = clock.setTimer(() => tooLate.abort(), withinMs);
-      await this.#lanes.whenReady(tooLate.signal).catch(() => {});
-      timer.cancel();
-    }
+    if (this.#openLane() === undefined) await this.#waitForLane(withinMs);
     const leftMs = until - clock.now();
     const lane = this.#openLane();
     const answer = await lane?.query(leftMs, "client", "unblock", clientId, "ERROR");
@@ -124,18 +119,10 @@ export class ServerProbe {
   /** Checks a server that is not healthy; opens a lane to one that is back. */
   async recover(): Promise<void> {
     if (!this.#opener.isUnreachable) return void await this.check();
-    const stop = new AbortController();
-    const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
-    if (!await this.#opener.probe(signal)) return;
-    const timer = this.#context.clock.setTimer(() => stop.abort(), TAKE_MS);
-    try {
-      await this.#lanes.whenReady(signal);
-    } catch {
-      // The pool has no place for a lane, or is being closed.
-    } finally {
-      timer.cancel();
-      this.#opener.dropFound();
-    }
+    if (!await this.#opener.probe(this.#stop.signal)) return;
+    // Fails if the pool has no place for a lane, or is being closed.
+    await this.#waitForLane(TAKE_MS);
+    this.#opener.dropFound();
   }
 
   /** An attempt to connect failed: checks that wait for a connection end. */
@@ -186,6 +173,15 @@ export class ServerProbe {
       signal?.throwIfAborted();
       return this.#opener.isUnreachable ? "unreachable" : "waits";
     }
+  }
+
+  /** Waits until a lane is open, or a time has passed. Never rejects. */
+  async #waitForLane(withinMs: number): Promise<void> {
+    const stop = new AbortController();
+    const timer = this.#context.clock.setTimer(() => stop.abort(), withinMs);
+    const signal = AbortSignal.any([stop.signal, this.#stop.signal]);
+    await this.#lanes.whenReady(signal).catch(() => {});
+    timer.cancel();
   }
 
   #openLane() {

@@ -3,7 +3,7 @@ import type { NodeAddress } from "../config/types.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { CredentialRenewal } from "../connection/credential_renewal.ts";
 import { isReplyError } from "../connection/driver.ts";
-import type { Opener } from "../connection/opener.ts";
+import { Opener } from "../connection/opener.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import type { Timer } from "../core/clock.ts";
 import type { CircuitOpenError, ConnectError } from "../core/errors/mod.ts";
@@ -19,8 +19,8 @@ import { BreakerGuard } from "./breaker_guard.ts";
 import {
   ConnectionTracker,
   makeCredentialRenewal,
-  makeOpener,
   makePool,
+  openerSettings,
 } from "./connections.ts";
 import { ServerHealth } from "./health.ts";
 import { InternalLease, type PooledConnection } from "./lease.ts";
@@ -107,12 +107,9 @@ export class Server implements Topology, LeaseSource {
     const opened = (connection: Connection) => this.#opened(connection);
     this.#pool = makePool(context, opener, opened, this.#internal);
     this.lanes = this.sink = new LaneSet({
+      ...config,
       database: config.name,
-      maxLanes: config.maxLanes,
-      maxWaiting: config.maxWaiting,
-      commandTimeoutMs: config.commandTimeoutMs,
       clock,
-      idleTimeoutMs: config.idleTimeoutMs,
       open: (signal) => this.#openLane(signal),
       unreachable: () => this.unreachable,
     });
@@ -180,10 +177,10 @@ export class Server implements Topology, LeaseSource {
   }
 
   async lend(wait: LeaseWait): Promise<InternalLease> {
-    const { commandTimeoutMs: timeoutMs } = this.#context.config;
-    const passed = (ms: number) => this.lanes.passed(ms);
-    const writes = this.#node === undefined ? { timeoutMs, passed } : undefined;
-    return new InternalLease(await this.acquire(wait), this.#internal, writes);
+    const { commandTimeoutMs } = this.#context.config;
+    const lanes = this.#node === undefined ? this.lanes : undefined;
+    const lease = await this.acquire(wait);
+    return new InternalLease(lease, this.#internal, commandTimeoutMs, lanes);
   }
 
   async whenReady(signal?: AbortSignal): Promise<void> {
@@ -273,7 +270,8 @@ export class Server implements Topology, LeaseSource {
   #makeOpener(): Opener {
     const { budget, config, statistics } = this.#context;
     const { confirm, resolve, where } = this.#location;
-    return makeOpener(this.#context, {
+    return new Opener({
+      ...openerSettings(this.#context),
       where,
       resolve,
       confirm,

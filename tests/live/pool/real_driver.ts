@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import type { Connection } from "../../../src/connection/connection.ts";
-import type { Opener } from "../../../src/connection/opener.ts";
+import { Opener } from "../../../src/connection/opener.ts";
 import { Session } from "../../../src/connection/session.ts";
 import { settleFailed } from "../../../src/connection/tracked.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { EvictionReason, Purpose } from "../../../src/pool/types.ts";
-import { makeOpener } from "../../../src/server/connections.ts";
+import { openerSettings } from "../../../src/server/connections.ts";
 import { PooledConnection } from "../../../src/server/lease.ts";
 import { locate } from "../../../src/server/location.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
@@ -86,7 +86,8 @@ export class RealDriver implements WorldDriver<RealConnection> {
       },
     });
     const database = config.databases[DATABASE]!;
-    const opener = makeOpener({ config: database, clock: systemClock }, {
+    const opener = new Opener({
+      ...openerSettings({ config: database, clock: systemClock }),
       ...locate(database, systemClock, () => {}),
       reached: () => {},
       attemptFailed: () => {},
