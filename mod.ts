@@ -68,7 +68,7 @@ export type {
   SubscriptionMessage,
   SubscriptionTargets,
 } from "./src/commands/pubsub/types.ts";
-export type { AcquireOptions, ConnectionLease } from "./src/servers/lease.ts";
+export type { AcquireOptions, ConnectionLease } from "./src/server/lease.ts";
 export type {
   IORedis,
   IORedisCommand,

@@ -1,3 +1,4 @@
+import { CommandClassifier } from "../resilience/command_class.ts";
 import { exists, getKeyIndexes, hasFlag } from "@ioredis/commands";
 import { Buffer } from "node:buffer";
 import { types } from "node:util";
@@ -235,3 +236,6 @@ function libraryKeys(name: string, args: readonly unknown[]): readonly number[] 
   // It accepts bytes as well; its types have strings only.
   return exists(name) ? getKeyIndexes(name, args as string[]).flat() : [];
 }
+
+/** Classifies commands, for every database. */
+export const classifier: CommandClassifier = new CommandClassifier(flagsOf);

@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import type { Connection } from "../../../src/connection/connection.ts";
-import type { Connector } from "../../../src/connection/connector.ts";
+import { Connector } from "../../../src/connection/connector.ts";
 import { settleFailed } from "../../../src/connection/pending_command.ts";
 import { Session } from "../../../src/connection/session.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { EvictionReason, Purpose } from "../../../src/pool/types.ts";
-import { locate } from "../../../src/servers/location.ts";
-import { makeOpener } from "../../../src/servers/parts.ts";
-import { PooledConnection } from "../../../src/servers/pool.ts";
+import { openerSettings } from "../../../src/server/connections.ts";
+import { PooledConnection } from "../../../src/server/lease.ts";
+import { locate } from "../../../src/server/location.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
 import type { RespClient } from "../../support/resp_client.ts";
 import type {
@@ -86,7 +86,8 @@ export class RealDriver implements WorldDriver<RealConnection> {
       },
     });
     const database = config.databases[DATABASE]!;
-    const opener = makeOpener(database, systemClock, {
+    const opener = new Connector({
+      ...openerSettings({ config: database, clock: systemClock }),
       ...locate(database, systemClock, () => {}),
       reached: () => {},
       attemptFailed: () => {},

@@ -82,8 +82,13 @@ Deno.test("findViolations() lets imports point down", () => {
       ["mod.ts", 'export * from "./src/core/errors/mod.ts";'],
       ["src/manager/a.ts", 'import { RedisConnectionManager } from "./manager.ts";'],
       ["src/manager/a.ts", 'import { Database } from "../database/database.ts";'],
-      ["src/database/a.ts", 'import type { Servers } from "../servers/servers.ts";'],
-      ["src/servers/a.ts", 'import { Facade } from "../commands/facade.ts";'],
+      ["src/database/a.ts", 'import type { Topology } from "../server/topology.ts";'],
+      ["src/server/a.ts", 'import { Facade } from "../commands/facade.ts";'],
+      [
+        "src/server/a.ts",
+        'import { SentinelDiscovery } from "../sentinel/discovery.ts";',
+      ],
+      ["src/cluster/a.ts", 'import { Server } from "../server/server.ts";'],
       ["src/pool/lane.ts", 'import { Connection } from "../connection/connection.ts";'],
       ["src/pool/lane.ts", 'import { Breaker } from "../resilience/breaker.ts";'],
       ["src/connection/a.ts", 'import { Coalescer } from "../transport/coalescer.ts";'],
@@ -126,7 +131,7 @@ Deno.test("findViolations() refuses imports that point up", () => {
 Deno.test("findViolations() refuses imports among siblings", () => {
   const siblings = [
     ["transport", "resilience", "config", "observability"],
-    ["pool", "commands", "topology", "health"],
+    ["pool", "commands", "sentinel"],
   ];
   for (const areas of siblings) {
     for (const a of areas) {
