@@ -19,13 +19,16 @@
  *
  * @module
  */
-export { ConnectionState } from "./src/core/states.ts";
-export type * from "./src/core/sockets.ts";
-export { RedisDatabase } from "./src/core/databases.ts";
-export type { Credentials, GivenCredentials } from "./src/core/credentials.ts";
-export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
+export type { KeepaliveTier, KernelKeepalive, TlsSession } from "./src/core/address.ts";
+export { RedisDatabase } from "./src/config/databases.ts";
+export {
+  type Credentials,
+  type Provided,
+  Secret,
+  type SecretProvider,
+} from "./src/core/secret.ts";
 export * from "./src/core/errors/mod.ts";
-export type * from "./src/core/events.ts";
+export * from "./src/core/events.ts";
 export type { Clock, Timer } from "./src/core/clock.ts";
 
 export * from "./src/config/mod.ts";

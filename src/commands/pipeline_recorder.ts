@@ -1,11 +1,11 @@
-import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { Redis } from "../connection/driver.ts";
 import type {
   IORedis,
   IORedisCommand,
   IORedisPipeline,
 } from "../connection/library_types.ts";
-import { isWritable, unwritableError } from "../core/writable.ts";
+import { isWritable, unwritableError } from "../core/errors/command.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 
 /** What a recorder needs. */

@@ -1,4 +1,4 @@
-import { ConfigError, type ConfigProblem } from "../core/errors/config.ts";
+import { ConfigError, type ConfigProblem } from "../core/errors/base.ts";
 import { Layer } from "./layer.ts";
 import { ResolvedManagerConfig } from "./manager_config.ts";
 import { DEFAULT_ORIGIN, formatOrigin, type Origin } from "./origin.ts";
@@ -10,13 +10,13 @@ import {
   knownNames,
   numberOf,
 } from "./resolve/effective.ts";
-import { wordsOf } from "./resolve/words.ts";
 import { checkTlsFiles } from "./resolve/tls_files.ts";
 import { databaseWarnings } from "./resolve/warnings.ts";
+import { wordsOf } from "./resolve/words.ts";
 import { MANAGER_SETTINGS } from "./schema/settings.ts";
+import type { EnvReader } from "./sources/env_reader.ts";
 import { addDatabaseVariables } from "./sources/environment.ts";
 import { databasesOfEnvironment } from "./sources/named_by_environment.ts";
-import type { EnvReader } from "./sources/env_reader.ts";
 import type { ManagerConfig } from "./types.ts";
 
 /** What a configuration is put together from. */

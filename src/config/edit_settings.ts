@@ -1,4 +1,4 @@
-import { ConfigError } from "../core/errors/config.ts";
+import { ConfigError } from "../core/errors/base.ts";
 import { isGroup, settingNames } from "./schema/names.ts";
 import { DATABASES_KEYS } from "./schema/settings.ts";
 import { editYaml, YamlEditError } from "./yaml/edit.ts";

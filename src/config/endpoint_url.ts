@@ -1,7 +1,7 @@
-import { nearest } from "../core/nearest.ts";
-import { allowedText } from "./schema/kinds.ts";
+import { nearest } from "../core/errors/base.ts";
 import { foundText, keyName, quote } from "./schema/found.ts";
 import { fromText } from "./schema/from_text.ts";
+import { allowedText } from "./schema/kinds.ts";
 import { isGroup, settingNames, settingOf } from "./schema/names.ts";
 
 /** What a URL says, by the setting's path in code; or what is wrong with it. */

@@ -1,4 +1,4 @@
-import type { ConfigProblem } from "../core/errors/config.ts";
+import type { ConfigProblem } from "../core/errors/base.ts";
 import { formatPosition, type Origin, type SourceName } from "./origin.ts";
 
 /** A typed value and where it came from. */

@@ -1,4 +1,4 @@
-import { ConfigError, UnknownDatabaseError } from "../core/errors/config.ts";
+import { ConfigError, UnknownDatabaseError } from "../core/errors/base.ts";
 import { Secret } from "../core/secret.ts";
 import type { Layer } from "./layer.ts";
 import { formatOrigin, type Origin } from "./origin.ts";
@@ -6,10 +6,10 @@ import { buildDatabase } from "./resolve/build.ts";
 import { checkAlias } from "./resolve/check_alias.ts";
 import type { EffectiveValues } from "./resolve/check_database.ts";
 import type { Effective } from "./resolve/effective.ts";
-import { checkTlsFiles } from "./resolve/tls_files.ts";
 import { findShared } from "./resolve/separation.ts";
-import { addDatabaseVariables } from "./sources/environment.ts";
+import { checkTlsFiles } from "./resolve/tls_files.ts";
 import type { EnvReader } from "./sources/env_reader.ts";
+import { addDatabaseVariables } from "./sources/environment.ts";
 import { readDatabaseOptions } from "./sources/overrides.ts";
 import type {
   ExplainedValue,

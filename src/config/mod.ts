@@ -17,7 +17,7 @@
  * @module
  */
 
-export { RedisDatabase } from "../core/databases.ts";
+export { RedisDatabase } from "./databases.ts";
 export {
   type Delivery,
   type ErrorCode,
@@ -30,8 +30,8 @@ export {
   ConfigError,
   type ConfigProblem,
   UnknownDatabaseError,
-} from "../core/errors/config.ts";
-export type { Credentials, GivenCredentials } from "../core/credentials.ts";
+} from "../core/errors/base.ts";
+export type { Credentials, GivenCredentials } from "../core/secret.ts";
 export { type Provided, Secret, type SecretProvider } from "../core/secret.ts";
 export { checkMaxClients, connectionDemand } from "./capacity.ts";
 export { editSettings, type EditSettingsOptions } from "./edit_settings.ts";

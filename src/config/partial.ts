@@ -1,4 +1,4 @@
-import { ConfigError } from "../core/errors/config.ts";
+import { ConfigError } from "../core/errors/base.ts";
 import type { Layer, ValueMap } from "./layer.ts";
 import { formatOrigin } from "./origin.ts";
 import type { ManagerOptions } from "./types.ts";

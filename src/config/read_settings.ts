@@ -1,12 +1,14 @@
-import { nearest } from "../core/nearest.ts";
+import { nearest } from "../core/errors/base.ts";
 import { Secret, type SecretProvider } from "../core/secret.ts";
 import { readEndpointUrl } from "./endpoint_url.ts";
 import type { Layer, ValueMap } from "./layer.ts";
 import type { Origin } from "./origin.ts";
-import { allowedText, type Dialect } from "./schema/kinds.ts";
+import { readNodes } from "./read_nodes.ts";
+import { foundShape, foundText, keyName, quote } from "./schema/found.ts";
 import { fromCode } from "./schema/from_code.ts";
 import { fromText } from "./schema/from_text.ts";
-import { foundShape, foundText, keyName, quote } from "./schema/found.ts";
+import { allowedText, type Dialect } from "./schema/kinds.ts";
+import { warnIfMilliseconds } from "./schema/milliseconds.ts";
 import {
   isGroup,
   type SettingNames,
@@ -14,9 +16,7 @@ import {
   translatedName,
   writtenName,
 } from "./schema/names.ts";
-import { readNodes } from "./read_nodes.ts";
 import type { Setting } from "./schema/setting.ts";
-import { warnIfMilliseconds } from "./schema/milliseconds.ts";
 
 /** Entries of a mapping: each key with its value and its path in the source. */
 export interface Entry {

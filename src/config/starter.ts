@@ -1,9 +1,9 @@
-import { isDenoPresent } from "./sources/host.ts";
-import { ConfigError } from "../core/errors/config.ts";
-import { displayPath } from "./sources/files.ts";
+import { ConfigError } from "../core/errors/base.ts";
 import { yamlDefault } from "./schema/default_text.ts";
 import type { Setting } from "./schema/setting.ts";
 import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "./schema/settings.ts";
+import { displayPath } from "./sources/files.ts";
+import { isDenoPresent } from "./sources/host.ts";
 
 /** What a starter file begins with. */
 const HEAD = `# Redis databases. Durations are seconds. A value may name a variable of the

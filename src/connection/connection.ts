@@ -1,7 +1,14 @@
+import type { KeepaliveTier } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
-import type { KeepaliveTier } from "../core/sockets.ts";
+import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import type { OpenReply } from "../transport/reply_assembly.ts";
 import type { ConnectionStream, StreamHooks } from "../transport/stream.ts";
+import {
+  type DeadlineBearer,
+  DeadlineWatch,
+  READING_PAUSE_MS,
+} from "./deadline_watch.ts";
+import { Doubt, QuietWatch } from "./doubt.ts";
 import {
   Command,
   isReplyError,
@@ -10,18 +17,11 @@ import {
   writeCommand,
   writeOrdinary,
 } from "./driver.ts";
-import {
-  type DeadlineBearer,
-  DeadlineWatch,
-  READING_PAUSE_MS,
-} from "./deadline_watch.ts";
-import { Doubt, QuietWatch } from "./doubt.ts";
 import { failLost, failOverdue, type Judged, lossOf } from "./failing.ts";
 import { InFlightLog } from "./in_flight_log.ts";
 import { ManagedCommand } from "./managed_command.ts";
 import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
 import { describeReplyError } from "./reply_error.ts";
-import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import { intercept, settleFailed, spentOn, type TrackedCommand } from "./tracked.ts";
 
 /** Why a connection ended. */

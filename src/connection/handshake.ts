@@ -1,12 +1,11 @@
+import { type Address, formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Secret } from "../core/secret.ts";
-import {
-  type ByteChannel,
-  type ChannelOptions,
-  describeEndpoint,
-  type Endpoint,
-  type KeepaliveTimes,
-  type OpenChannel,
+import type {
+  ByteChannel,
+  ChannelOptions,
+  KeepaliveTimes,
+  OpenChannel,
 } from "../transport/channel.ts";
 import type { ReplyLimits } from "../transport/reply_limits.ts";
 import { ConnectionStream, type StreamHooks } from "../transport/stream.ts";
@@ -85,12 +84,12 @@ const MAX_ERROR_BYTES = 512;
 /** What is needed to open a channel. */
 async function channelOptions(
   options: HandshakeOptions,
-  endpoint: Endpoint,
+  endpoint: Address,
   signal: AbortSignal,
 ): Promise<ChannelOptions> {
   const { keepalive, tls } = options;
   // A certificate is for the name, whatever address was found for it.
-  const named = endpoint.kind === "tcp" && endpoint.serverName !== undefined
+  const named = endpoint.path === undefined && endpoint.serverName !== undefined
     ? { serverName: endpoint.serverName }
     : {};
   return {
@@ -161,7 +160,7 @@ class Wire implements StreamHooks {
  */
 export async function shakeHands(
   options: HandshakeOptions,
-  endpoint: Endpoint,
+  endpoint: Address,
   name: string,
   signal: AbortSignal,
   protocol: ProtocolChoice = options.protocol ?? "auto",
@@ -211,7 +210,7 @@ export async function shakeHands(
     const connection = new Connection({
       id: ++lastId,
       database,
-      endpoint: describeEndpoint(endpoint),
+      endpoint: formatAddress(endpoint),
       redis,
       stream,
       replies,

@@ -1,12 +1,11 @@
 import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { retry, RetryError } from "@std/async/retry";
+import { type Address, formatAddress } from "../core/address.ts";
 import type { Timer } from "../core/clock.ts";
 import { AuthError, ConnectError, RedisManagerError } from "../core/errors/mod.ts";
 import { FAILURE_KINDS, type FailureKind } from "../resilience/failure_kinds.ts";
-import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
 import { type Confirm, WrongServer } from "./confirm.ts";
-import { ConnectThrottle } from "./connect_throttle.ts";
 import {
   explainConnectFailure,
   failureKind,
@@ -14,6 +13,7 @@ import {
   isHopeless,
   isPermanent,
 } from "./connect_failure.ts";
+import { ConnectThrottle } from "./connect_throttle.ts";
 import { type AttemptUnderWay, ConnectTrouble } from "./connect_trouble.ts";
 import type { Connection } from "./connection.ts";
 import {
@@ -60,7 +60,7 @@ export interface OpenerOptions extends HandshakeOptions {
   readonly where?: string;
   /** Finds the server; asked for each attempt. Of several addresses each is tried in
    * turn, within the deadline of the attempt. */
-  readonly resolve: (signal: AbortSignal) => Promise<Endpoint | readonly Endpoint[]>;
+  readonly resolve: (signal: AbortSignal) => Promise<Address | readonly Address[]>;
   /** Judges whether the server is the one that was meant; if not, it is resolved again. */
   readonly confirm?: Confirm;
   /**
@@ -118,7 +118,7 @@ interface Look {
 /** A server that was connected to. */
 interface Reached {
   readonly link: Link;
-  readonly endpoint: Endpoint;
+  readonly endpoint: Address;
   /** Why it does not serve, as it said; `undefined` if it does. */
   readonly refusal: string | undefined;
 }
@@ -359,7 +359,7 @@ export class Opener {
       if (tried.wrong !== undefined && isTimeout(error)) throw tried.wrong;
       const explained = explainConnectFailure(error, connectTimeoutMs, this.#endpoint);
       if (!isAuthFailure(error)) throw explained;
-      throw new AuthError(database, this.#endpoint, explained.message);
+      throw new AuthError(database, this.#endpoint, explained.message, explained);
     } finally {
       this.trouble.ends(underWay);
     }
@@ -408,7 +408,7 @@ export class Opener {
   }
 
   async #reachOne(
-    endpoint: Endpoint,
+    endpoint: Address,
     name: string,
     signal: AbortSignal,
   ): Promise<Reached> {
@@ -419,12 +419,12 @@ export class Opener {
     return { link, endpoint, refusal };
   }
 
-  async #confirm({ redis }: Link, endpoint: Endpoint): Promise<void> {
+  async #confirm({ redis }: Link, endpoint: Address): Promise<void> {
     await this.#options.confirm?.(endpoint, (command) => redis.call(command));
   }
 
-  async #handshake(endpoint: Endpoint, name: string, signal: AbortSignal): Promise<Link> {
-    this.#endpoint = describeEndpoint(endpoint);
+  async #handshake(endpoint: Address, name: string, signal: AbortSignal): Promise<Link> {
+    this.#endpoint = formatAddress(endpoint);
     const { clock, protocol = "auto" } = this.#options;
     const isPlain = clock.now() < this.#plainUntil;
     const hello = isPlain ? 2 : protocol;
@@ -455,7 +455,7 @@ export class Opener {
 
   /** It may be HELLO that a server closes at. */
   async #repeatWithoutHello(
-    endpoint: Endpoint,
+    endpoint: Address,
     name: string,
     signal: AbortSignal,
   ): Promise<Link | undefined> {
@@ -471,7 +471,7 @@ export class Opener {
 
   /** A server that does not answer to TLS may wait for the end of what it takes for a
    * command: the attempt is over if it answers without. */
-  #watchSilence(endpoint: Endpoint, attempt: AbortController): Timer | undefined {
+  #watchSilence(endpoint: Address, attempt: AbortController): Timer | undefined {
     const { clock, tls } = this.#options;
     if (tls === undefined) return undefined;
     return clock.setTimer(async () => {
@@ -482,7 +482,7 @@ export class Opener {
 
   /** Why attempts end without a word. It costs connections of its own: once in a while is
    * enough, whatever the attempts. */
-  #look(endpoint: Endpoint): Look {
+  #look(endpoint: Address): Look {
     const at = this.#options.clock.now();
     const last = this.#looked;
     if (last !== undefined && at - last.at < LOOK_EVERY_MS) return last;
@@ -490,7 +490,7 @@ export class Opener {
     return this.#looked = { at, said, speaksTls: undefined, isRepeated: false };
   }
 
-  async #listen(endpoint: Endpoint, signal: AbortSignal): Promise<Error | undefined> {
+  async #listen(endpoint: Address, signal: AbortSignal): Promise<Error | undefined> {
     const { openChannel, tls } = this.#options;
     const other = tls && await askWithoutTls(endpoint, openChannel, signal);
     return other ?? await this.#overhear(endpoint, signal);
@@ -503,7 +503,7 @@ export class Opener {
   }
 
   /** Whether a server that cut an attempt short speaks TLS. */
-  async #speaksTls(look: Look, endpoint: Endpoint): Promise<Error | undefined> {
+  async #speaksTls(look: Look, endpoint: Address): Promise<Error | undefined> {
     const { openChannel, tls } = this.#options;
     if (tls !== undefined) return undefined;
     return await (look.speaksTls ??= this.#withinLook((signal) =>
@@ -522,7 +522,7 @@ export class Opener {
   }
 
   /** What the server says to a client that does not speak; it may be why it closes. */
-  async #overhear(endpoint: Endpoint, signal: AbortSignal): Promise<Error | undefined> {
+  async #overhear(endpoint: Address, signal: AbortSignal): Promise<Error | undefined> {
     const { clock, openChannel, tls } = this.#options;
     const stop = new AbortController();
     const timer = clock.setTimer(() => stop.abort(), OVERHEAR_MS);

@@ -1,15 +1,15 @@
 import type { Command } from "ioredis";
+import type { SpentOptions } from "../core/errors/base.ts";
+import { isWritable } from "../core/errors/command.ts";
 import {
   CommandTimeoutError,
   ConnectionLostError,
   type Delivery,
-  type SpentOptions,
 } from "../core/errors/mod.ts";
 import type { Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import type { Connection } from "./connection.ts";
 import { decodeLarge } from "./reply_decoding.ts";
-import { isWritable } from "../core/writable.ts";
 
 /** Decides what becomes of a command that failed: tried again, or told to the caller. */
 export interface CommandOwner {

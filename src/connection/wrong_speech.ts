@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Endpoint, OpenChannel } from "../transport/channel.ts";
+import type { Address } from "../core/address.ts";
+import type { OpenChannel } from "../transport/channel.ts";
 import { isBadCertificate, WrongSpeech } from "./connect_failure.ts";
 import { firstLine } from "./overhear.ts";
 
@@ -64,7 +65,7 @@ export function isNoTls(error: unknown): boolean {
  * @returns What is spoken there, if it answers; `undefined` if it does not.
  */
 export async function askWithoutTls(
-  endpoint: Endpoint,
+  endpoint: Address,
   open: OpenChannel,
   signal: AbortSignal,
 ): Promise<WrongSpeech | undefined> {
@@ -90,7 +91,7 @@ export async function askWithoutTls(
  * @returns An error if TLS is spoken there; `undefined` if that is not known.
  */
 export async function askWithTls(
-  endpoint: Endpoint,
+  endpoint: Address,
   open: OpenChannel,
   signal: AbortSignal,
 ): Promise<WrongSpeech | undefined> {

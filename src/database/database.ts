@@ -1,9 +1,4 @@
-import type { Clock } from "../core/clock.ts";
-import { CommandRefusedError } from "../core/errors/mod.ts";
-import type { ConnectionDetail, Emit } from "../core/events.ts";
-import type { RedisConfig } from "../config/mod.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
-import { ClusterServers } from "../servers/cluster_servers.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
 import { Dispatcher } from "../commands/dispatcher.ts";
 import { observeRoute } from "../commands/observed_route.ts";
@@ -13,6 +8,8 @@ import {
   type PipelineParts,
   runPipeline,
 } from "../commands/pipeline.ts";
+import { RetryJudge, type RetryPolicy } from "../commands/retry_judge.ts";
+import { runSlotTransaction } from "../commands/slot_transaction.ts";
 import type { Subscription } from "../commands/subscription.ts";
 import { SubscriptionHub } from "../commands/subscription_hub.ts";
 import type {
@@ -20,25 +17,21 @@ import type {
   SubscribeOptions,
   SubscriptionTargets,
 } from "../commands/subscription_types.ts";
-import { RetryJudge, type RetryPolicy } from "../commands/retry_judge.ts";
-import { runSlotTransaction } from "../commands/slot_transaction.ts";
 import {
   runTransaction,
   type TransactionFill,
   type TransactionOptions,
   type TransactionParts,
 } from "../commands/transaction.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Command } from "../connection/driver.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
 import type { CommandOwner } from "../connection/tracked.ts";
-import { makeBlocking } from "./blocking.ts";
-import { type DatabaseKeys, makeKeys } from "./keys.ts";
-import { locate } from "../servers/location.ts";
-import { DatabaseNumbers } from "./numbers.ts";
-import { classifier, makeBudget } from "../servers/parts.ts";
-import { type AcquireOptions, ConnectionLease } from "../servers/lease.ts";
-import { type Loan, sessionOf } from "../servers/loan.ts";
+import { formatAddress } from "../core/address.ts";
+import type { Clock } from "../core/clock.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import type { ConnectionDetail, Emit } from "../core/events.ts";
 import { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { MetricsSource } from "../observability/prometheus.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
@@ -52,17 +45,25 @@ import type {
 import type { ConnectionBudget } from "../pool/budget.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
+import { ClusterServers } from "../servers/cluster_servers.ts";
+import { type AcquireOptions, ConnectionLease } from "../servers/lease.ts";
+import { type Loan, sessionOf } from "../servers/loan.ts";
+import { locate } from "../servers/location.ts";
+import { classifier, makeBudget } from "../servers/parts.ts";
 import { ServerConnections, type ServerContext } from "../servers/server_connections.ts";
 import type { LeaseTarget, LeaseWait, Servers } from "../servers/servers.ts";
 import { SingleServer } from "../servers/single_server.ts";
 import { prefixedSlot } from "../topology/key_slot.ts";
+import { standaloneEndpoint } from "../topology/standalone.ts";
+import type { OpenChannel } from "../transport/channel.ts";
+import { makeBlocking } from "./blocking.ts";
+import { type DatabaseKeys, makeKeys } from "./keys.ts";
+import { DatabaseNumbers } from "./numbers.ts";
 import {
   countAtEnd,
   slotTransactionParts,
   type TransactionPlace,
 } from "./slot_transactions.ts";
-import { standaloneEndpoint } from "../topology/standalone.ts";
-import { describeEndpoint, type OpenChannel } from "../transport/channel.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -365,7 +366,7 @@ export class Database {
       name: config.name,
       db: config.db,
       endpoint: config.mode === "standalone"
-        ? describeEndpoint(standaloneEndpoint(config))
+        ? formatAddress(standaloneEndpoint(config))
         : undefined,
       isBlocking: ({ name, args }) => blockingTimeoutMs(name, args) !== undefined,
       readPool: () => this.#numbers.poolReading(),

@@ -1,4 +1,4 @@
-import { ConnectionState } from "../core/states.ts";
+import { ConnectionState } from "../core/events.ts";
 import type { HealthJudgement } from "./health.ts";
 
 /** What is known of one node of a cluster. */

@@ -1,4 +1,4 @@
-import { ConnectionState } from "../core/states.ts";
+import { ConnectionState } from "../core/events.ts";
 
 /** What is known of a database when its health is judged. */
 export interface HealthFacts {

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../core/clock.ts";
-import { ConnectionState } from "../core/states.ts";
+import { ConnectionState } from "../core/events.ts";
 import type { HealthJudgement } from "./health.ts";
 
 /** Time between two looks at a database that does not serve fully, in milliseconds: what

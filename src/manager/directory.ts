@@ -1,4 +1,4 @@
-import { RedisDatabase } from "../core/databases.ts";
+import { RedisDatabase } from "../config/databases.ts";
 import { UnknownDatabaseError } from "../core/errors/mod.ts";
 import type { Database } from "../database/database.ts";
 import type { DatabaseName } from "./named_databases.ts";

@@ -1,4 +1,4 @@
-import { ConnectionState } from "../core/states.ts";
+import { ConnectionState } from "../core/events.ts";
 import type { Database } from "../database/database.ts";
 import type {
   DatabaseHealth,

@@ -1,4 +1,4 @@
-import { ConnectionState } from "../core/states.ts";
+import { ConnectionState } from "../core/events.ts";
 import type { CommandCounters, ConnectionCounts } from "./database_statistics.ts";
 import type { LatencyTotals } from "./latency_window.ts";
 import {

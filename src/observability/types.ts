@@ -1,5 +1,5 @@
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
-import type { ConnectionState } from "../core/states.ts";
+import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/address.ts";
+import type { ConnectionState } from "../core/events.ts";
 
 /**
  * How long the server took to answer, in milliseconds: from the tick that a command was

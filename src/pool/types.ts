@@ -1,4 +1,5 @@
-import type { ConnectError, PoolNumbers } from "../core/errors/mod.ts";
+import type { ConnectError } from "../core/errors/mod.ts";
+import type { PoolNumbers } from "../core/errors/pool.ts";
 import type { LatencySnapshot } from "../observability/histogram.ts";
 import type { ConnectionBudget } from "./budget.ts";
 

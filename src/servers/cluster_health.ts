@@ -1,6 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import type { Emit } from "../core/events.ts";
-import type { ConnectionState } from "../core/states.ts";
+import type { ConnectionState, Emit } from "../core/events.ts";
 import { judgeCluster } from "../health/cluster_judgement.ts";
 import { HealthMonitor } from "../health/monitor.ts";
 import type { DatabaseHealth } from "../observability/types.ts";

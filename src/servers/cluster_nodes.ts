@@ -1,4 +1,5 @@
 import type { TrackedCommand } from "../connection/tracked.ts";
+import { formatAddress, type TcpAddress } from "../core/address.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import {
   ServerConnections,
@@ -6,7 +7,6 @@ import {
   type ServerNumbers,
 } from "./server_connections.ts";
 import { pastOf, sumConnections, sumNumbers } from "./server_sums.ts";
-import { addressText, type ClusterAddress } from "../topology/slot_map.ts";
 
 /** What the nodes of a cluster need. */
 export interface ClusterNodesParts {
@@ -25,7 +25,7 @@ export class ClusterNodes {
   readonly #parts: ClusterNodesParts;
   readonly #nodes = new Map<string, ServerConnections>();
   /** The same by the map's own objects, for commands. */
-  #byAddress = new Map<ClusterAddress, ServerConnections>();
+  #byAddress = new Map<TcpAddress, ServerConnections>();
   /** Nodes that serve no slots any more, and are being drained. */
   readonly #leaving = new Map<ServerConnections, Promise<number>>();
   #past = sumNumbers([]);
@@ -67,7 +67,7 @@ export class ClusterNodes {
    * @param address The address.
    * @returns The node.
    */
-  at(address: ClusterAddress): ServerConnections {
+  at(address: TcpAddress): ServerConnections {
     return this.#byAddress.get(address) ?? this.#nodeFor(address);
   }
 
@@ -91,10 +91,10 @@ export class ClusterNodes {
    * @returns The commands that waited for the others.
    */
   keepOnly(
-    serving: readonly ClusterAddress[],
+    serving: readonly TcpAddress[],
     isComplete: boolean,
   ): TrackedCommand[] {
-    const names = new Set(serving.map(addressText));
+    const names = new Set(serving.map(formatAddress));
     this.#byAddress = new Map(
       serving.map((address) => [address, this.#nodeFor(address)]),
     );
@@ -145,11 +145,11 @@ export class ClusterNodes {
     return cut;
   }
 
-  #nodeFor(address: ClusterAddress): ServerConnections {
-    const name = addressText(address);
+  #nodeFor(address: TcpAddress): ServerConnections {
+    const name = formatAddress(address);
     const known = this.#nodes.get(name);
     if (known !== undefined) return known;
-    const endpoint = { kind: "tcp", ...address } as const;
+    const endpoint = address;
     const { context, troubled } = this.#parts;
     const node = new ServerConnections(context, {
       locate: () => ({

@@ -1,7 +1,8 @@
-import type { CommandSink } from "../commands/dispatcher.ts";
 import { isAsking, makeAsking } from "../commands/asking.ts";
+import type { CommandSink } from "../commands/dispatcher.ts";
 import { isReplyError } from "../connection/driver.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import type { TcpAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   CommandRefusedError,
@@ -11,7 +12,6 @@ import {
 } from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import { waitedInVain, WaitingCommands } from "../pool/lane_waiting.ts";
-import type { ServerConnections } from "./server_connections.ts";
 import type { ClusterDirectory } from "../topology/cluster_directory.ts";
 import {
   type BatchPart,
@@ -21,7 +21,8 @@ import {
 } from "../topology/command_slot.ts";
 import { oneNodeAdvice } from "../topology/one_node_commands.ts";
 import { followsRedirect, parseRedirect, type Redirect } from "../topology/redirect.ts";
-import { type ClusterAddress, hostOf } from "../topology/slot_map.ts";
+import { hostOf } from "../topology/slot_map.ts";
+import type { ServerConnections } from "./server_connections.ts";
 
 /** What a router needs. */
 export interface ClusterRouterOptions {
@@ -34,7 +35,7 @@ export interface ClusterRouterOptions {
   /** Why nothing is known of the cluster yet, as far as is known. Default: it is not. */
   readonly unreachable?: () => ConnectError | undefined;
   /** A node's connections. */
-  readonly nodeAt: (address: ClusterAddress) => ServerConnections;
+  readonly nodeAt: (address: TcpAddress) => ServerConnections;
   /** Who counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */

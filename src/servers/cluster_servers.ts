@@ -1,32 +1,32 @@
-import { ClusterHealth } from "./cluster_health.ts";
-import { ClusterNodes } from "./cluster_nodes.ts";
-import { ClusterRouter } from "./cluster_router.ts";
-import { type ClusterView, surveyCluster } from "./cluster_survey.ts";
 import type { CommandGate } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import { formatAddress } from "../core/address.ts";
 import type { Timer } from "../core/clock.ts";
 import {
   AcquireTimeoutError,
   ConnectError,
   ManagerClosedError,
 } from "../core/errors/mod.ts";
-import { backoffMs } from "../resilience/backoff.ts";
-import type { PooledConnection } from "./pool.ts";
-import type { OpenConnection } from "../pool/types.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
+import type { OpenConnection } from "../pool/types.ts";
+import { backoffMs } from "../resilience/backoff.ts";
+import { ClusterDirectory } from "../topology/cluster_directory.ts";
+import { commandSlot } from "../topology/command_slot.ts";
+import { SLOTS } from "../topology/key_slot.ts";
+import type { Redirect } from "../topology/redirect.ts";
+import { ClusterHealth } from "./cluster_health.ts";
+import { ClusterNodes } from "./cluster_nodes.ts";
+import { ClusterRouter } from "./cluster_router.ts";
+import { type ClusterView, surveyCluster } from "./cluster_survey.ts";
+import type { PooledConnection } from "./pool.ts";
 import type {
   ServerConnections,
   ServerContext,
   ServerNumbers,
 } from "./server_connections.ts";
 import type { LeaseTarget, LeaseWait, Servers } from "./servers.ts";
-import { ClusterDirectory } from "../topology/cluster_directory.ts";
-import { commandSlot } from "../topology/command_slot.ts";
-import { SLOTS } from "../topology/key_slot.ts";
-import type { Redirect } from "../topology/redirect.ts";
-import { addressText } from "../topology/slot_map.ts";
 
 /** Each node has its own circuit breaker: of the whole there is none. */
 const OPEN_GATE: CommandGate = {
@@ -69,7 +69,7 @@ export class ClusterServers implements Servers {
       database: config.name,
       nodes: () => this.#serving.map((node) => node.health.judge()),
       failure: () => reasonOf(this.#failure),
-      seeds: config.nodes.map(addressText).join(", "),
+      seeds: config.nodes.map(formatAddress).join(", "),
       lastError: () => statistics.lastError,
       emit: context.emit,
       clock,

@@ -1,10 +1,11 @@
-import type { ClusterNodes } from "./cluster_nodes.ts";
+import { formatAddress } from "../core/address.ts";
 import { ConnectError } from "../core/errors/mod.ts";
-import type { ServerConnections, ServerContext } from "./server_connections.ts";
 import { parseShards, parseSlots } from "../topology/cluster_reply.ts";
 import { decodeReply } from "../topology/decode_reply.ts";
 import { firstOf } from "../topology/first_of.ts";
-import { addressText, hostOf, type SlotRange } from "../topology/slot_map.ts";
+import { hostOf, type SlotRange } from "../topology/slot_map.ts";
+import type { ClusterNodes } from "./cluster_nodes.ts";
+import type { ServerConnections, ServerContext } from "./server_connections.ts";
 
 /** How long one node has to tell who serves what before the next is asked as well. */
 const ASK_GAP_MS = 250;
@@ -42,7 +43,7 @@ export async function surveyCluster(
   const isOpen = ({ lanes }: ServerConnections) => lanes.size > 0;
   const known = nodes.current;
   const seeds = config.nodes.filter((seed) =>
-    nodes.named(addressText(seed)) === undefined
+    nodes.named(formatAddress(seed)) === undefined
   );
   const askers = [
     ...[...known.filter(isOpen), ...known.filter((node) => !isOpen(node))]

@@ -1,10 +1,10 @@
-import type { Clock } from "../core/clock.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { OpenerOptions } from "../connection/opener.ts";
+import { type Address, formatAddress } from "../core/address.ts";
+import type { Clock } from "../core/clock.ts";
 import { resolveHost } from "../topology/resolver.ts";
 import { SentinelPrimary } from "../topology/sentinel.ts";
 import { standaloneEndpoint } from "../topology/standalone.ts";
-import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
 import { openDenoChannel } from "../transport/deno_channel.ts";
 import { openNodeChannel } from "../transport/node_channel.ts";
 import { readTlsMaterial } from "../transport/tls.ts";
@@ -16,7 +16,7 @@ export interface DatabaseLocation extends Pick<OpenerOptions, "resolve" | "confi
   /** Where it is as far as is known, in words. */
   readonly current: () => string;
   /** A server says that the primary is another one. */
-  readonly redirected?: (to: Endpoint) => void;
+  readonly redirected?: (to: Address) => void;
   /** A server may have been replaced as the primary: finds out. */
   readonly suspect?: () => void;
   /** Ends what it has open, for good. */
@@ -38,12 +38,12 @@ export function locate(
   moved: (from: string, to: string) => void,
 ): DatabaseLocation {
   if (config.mode === "sentinel") return locateBySentinels(config, clock, moved);
-  const where = describeEndpoint(standaloneEndpoint(config));
+  const where = formatAddress(standaloneEndpoint(config));
   /** Where a failover has taken the primary, if it has. */
-  let primary: Endpoint | undefined;
+  let primary: Address | undefined;
   /** How often it was given without being reached since. */
   let unreached = 0;
-  const current = () => primary === undefined ? where : describeEndpoint(primary);
+  const current = () => primary === undefined ? where : formatAddress(primary);
   return {
     where,
     current,
@@ -56,16 +56,16 @@ export function locate(
         : [primary, ...configured];
     },
     confirm: (endpoint) => {
-      if (describeEndpoint(endpoint) === current()) unreached = 0;
+      if (formatAddress(endpoint) === current()) unreached = 0;
       return Promise.resolve();
     },
     redirected: (to) => {
       const from = current();
       unreached = 0;
-      if (describeEndpoint(to) === from) return;
+      if (formatAddress(to) === from) return;
       const { tls, host } = config;
       // The certificate is for the name that is configured.
-      primary = tls.enabled && to.kind === "tcp" ? { serverName: host, ...to } : to;
+      primary = tls.enabled && to.path === undefined ? { serverName: host, ...to } : to;
       moved(from, current());
     },
     close: () => {},
@@ -79,7 +79,7 @@ const MAX_UNREACHED = 8;
 function resolveEndpoints(
   config: RedisConfig,
   signal: AbortSignal,
-): Promise<Endpoint | Endpoint[]> {
+): Promise<Address | Address[]> {
   const { host, port, resolve, unixSocket } = config;
   return resolve === undefined || unixSocket !== undefined
     ? Promise.resolve(standaloneEndpoint(config))
@@ -129,7 +129,7 @@ function locateBySentinels(
       ...(tls.enabled ? { tls: () => readTlsMaterial(tls) } : {}),
     },
   });
-  const sentinels = nodes.map((node) => describeEndpoint({ kind: "tcp", ...node }));
+  const sentinels = nodes.map((node) => formatAddress(node));
   const where = `sentinel ${name} at ${sentinels.join(",")}`;
   return {
     where,

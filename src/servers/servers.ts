@@ -1,13 +1,13 @@
 import type { CommandGate, CommandSink } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
-import type { PooledConnection } from "./pool.ts";
-import type { OpenConnection } from "../pool/types.ts";
-import type { AcquireOptions } from "./lease.ts";
+import type { TcpAddress } from "../core/address.ts";
 import type { ConnectionCounts } from "../observability/database_statistics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
+import type { OpenConnection } from "../pool/types.ts";
 import type { Redirect } from "../topology/redirect.ts";
-import type { ClusterAddress } from "../topology/slot_map.ts";
+import type { AcquireOptions } from "./lease.ts";
+import type { PooledConnection } from "./pool.ts";
 import type { ServerConnections, ServerNumbers } from "./server_connections.ts";
 
 /** Where a connection of its own is wanted: only a cluster has more than one place. */
@@ -16,7 +16,7 @@ export interface LeaseTarget {
   readonly slot?: number;
   /** The node that is wanted: one that is known, such as `10.0.0.7:7000`; or whichever is
    * there, as a redirect says it. */
-  readonly node?: string | ClusterAddress;
+  readonly node?: string | TcpAddress;
 }
 
 /** How long the wait for a lease may take. */

@@ -1,7 +1,8 @@
 import { delay } from "@std/async/delay";
+import type { TcpAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { RefreshGate } from "./refresh_gate.ts";
-import { type ClusterAddress, SlotMap, type SlotRange } from "./slot_map.ts";
+import { SlotMap, type SlotRange } from "./slot_map.ts";
 
 /** Least time from one question to the cluster to the next, in milliseconds. */
 const MIN_GAP_MS = 500;
@@ -76,7 +77,7 @@ export class ClusterDirectory {
    * @param slot The slot.
    * @param node The node that it named.
    */
-  moved(slot: number, node: ClusterAddress): void {
+  moved(slot: number, node: TcpAddress): void {
     this.#become(this.#map.withOwner(slot, node));
     this.request();
   }

@@ -1,5 +1,6 @@
+import type { TcpAddress } from "../core/address.ts";
 import { SLOTS } from "./key_slot.ts";
-import type { ClusterAddress, SlotRange } from "./slot_map.ts";
+import type { SlotRange } from "./slot_map.ts";
 
 /** How a reply about a cluster is read. */
 export interface ClusterReplyOptions {
@@ -96,7 +97,7 @@ function readRanges(
 function primaryOf(
   nodes: readonly unknown[],
   options: ClusterReplyOptions,
-): ClusterAddress | undefined {
+): TcpAddress | undefined {
   const primaries = nodes.map(fieldsOf)
     .filter((node) => node?.get("role") === "master");
   const node = primaries.find((each) => each!.get("health") === "online") ?? primaries[0];
@@ -109,7 +110,7 @@ function addressOf(
   host: unknown,
   port: unknown,
   { askedHost }: ClusterReplyOptions,
-): ClusterAddress | undefined {
+): TcpAddress | undefined {
   const number = Number(port);
   if (!Number.isInteger(number) || number < 1 || number > 65_535) return undefined;
   const isUnknown = host === null || host === undefined || host === "" ||
@@ -120,7 +121,7 @@ function addressOf(
 function rangeOf(
   first: unknown,
   last: unknown,
-  node: ClusterAddress,
+  node: TcpAddress,
 ): SlotRange | undefined {
   const [from, to] = [Number(first), Number(last)];
   if (!Number.isInteger(from) || !Number.isInteger(to)) return undefined;

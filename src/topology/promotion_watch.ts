@@ -2,8 +2,8 @@ import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { isAuthFailure } from "../connection/connect_failure.ts";
 import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
+import { formatAddress, type TcpAddress } from "../core/address.ts";
 import { readRole } from "./sentinel_replies.ts";
-import { describeSentinel, type SentinelAddress } from "./sentinel_roster.ts";
 
 /** What a watch needs. */
 export interface PromotionWatchOptions {
@@ -12,7 +12,7 @@ export interface PromotionWatchOptions {
   /** How long connecting and each answer may take, in milliseconds. */
   readonly timeoutMs: number;
   /** Told when the replica says that it is a primary. */
-  readonly promoted: (address: SentinelAddress) => void;
+  readonly promoted: (address: TcpAddress) => void;
   /** Ends it. */
   readonly signal: AbortSignal;
 }
@@ -51,8 +51,8 @@ export class PromotionWatch {
    *
    * @param address Where it is.
    */
-  selected(address: SentinelAddress): void {
-    const name = describeSentinel(address);
+  selected(address: TcpAddress): void {
+    const name = formatAddress(address);
     if (this.#selected === name) return;
     this.#selected = name;
     void this.#follow(address, name).finally(() => {
@@ -60,7 +60,7 @@ export class PromotionWatch {
     });
   }
 
-  async #follow(address: SentinelAddress, name: string): Promise<void> {
+  async #follow(address: TcpAddress, name: string): Promise<void> {
     const { promoted, signal } = this.#options;
     const over = AbortSignal.any([signal, AbortSignal.timeout(MOST_MS)]);
     while (this.#selected === name && !over.aborted) {
@@ -77,12 +77,12 @@ export class PromotionWatch {
 
   /** Asks over one connection, until the replica is a primary or another one is meant. */
   async #isPrimary(
-    address: SentinelAddress,
+    address: TcpAddress,
     name: string,
     over: AbortSignal,
   ): Promise<boolean> {
     const { handshake, timeoutMs } = this.#options;
-    const endpoint = { kind: "tcp", ...address } as const;
+    const endpoint = address;
     const called = `mooring:${handshake.database}:promotion`;
     const stop = new AbortController();
     const within = AbortSignal.any([over, stop.signal]);

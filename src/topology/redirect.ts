@@ -1,5 +1,5 @@
+import type { TcpAddress } from "../core/address.ts";
 import { SLOTS } from "./key_slot.ts";
-import type { ClusterAddress } from "./slot_map.ts";
 
 /** Where a cluster's node sends a command that it did not run. */
 export interface Redirect {
@@ -8,7 +8,7 @@ export interface Redirect {
   /** The slot, 0 to 16383. */
   readonly slot: number;
   /** The node. */
-  readonly node: ClusterAddress;
+  readonly node: TcpAddress;
 }
 
 /** `MOVED 3999 127.0.0.1:6381`; the host may be empty, or an IPv6 address as it is. */

@@ -1,7 +1,7 @@
-import type { HostResolver } from "../config/types.ts";
 import { isAllowed } from "../config/schema/check.ts";
 import { text } from "../config/schema/kinds.ts";
-import type { Endpoint } from "../transport/channel.ts";
+import type { HostResolver } from "../config/types.ts";
+import type { Address } from "../core/address.ts";
 
 const ADDRESS = text("host", 253);
 
@@ -20,7 +20,7 @@ export async function resolveHost(
   host: string,
   port: number,
   signal: AbortSignal,
-): Promise<Endpoint[]> {
+): Promise<Address[]> {
   let found: unknown;
   try {
     found = await resolver(host, signal);
@@ -41,7 +41,7 @@ export async function resolveHost(
       );
     }
     const named = address === host ? {} : { serverName: host };
-    return { kind: "tcp", host: address, port, ...named };
+    return { host: address, port, ...named };
   });
 }
 

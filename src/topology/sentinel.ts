@@ -1,17 +1,13 @@
-import type { Clock } from "../core/clock.ts";
-import { AuthError } from "../core/errors/mod.ts";
 import { type Asking, WrongServer } from "../connection/confirm.ts";
 import type { HandshakeOptions } from "../connection/handshake.ts";
-import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
+import { type Address, formatAddress, type TcpAddress } from "../core/address.ts";
+import type { Clock } from "../core/clock.ts";
+import { AuthError } from "../core/errors/mod.ts";
 import { PromotionWatch } from "./promotion_watch.ts";
 import { SentinelEpochs } from "./sentinel_epochs.ts";
 import { SentinelFailure, SentinelLink } from "./sentinel_link.ts";
 import { readRole } from "./sentinel_replies.ts";
-import {
-  describeSentinel,
-  type SentinelAddress,
-  SentinelRoster,
-} from "./sentinel_roster.ts";
+import { SentinelRoster } from "./sentinel_roster.ts";
 import { SentinelWatch } from "./sentinel_watch.ts";
 
 /** What the finding of a primary needs. */
@@ -21,7 +17,7 @@ export interface SentinelOptions {
   /** What the sentinels call the primary. */
   readonly name: string;
   /** The configured sentinels. */
-  readonly sentinels: readonly SentinelAddress[];
+  readonly sentinels: readonly TcpAddress[];
   /** How a sentinel is connected to: its credentials, its TLS. */
   readonly handshake: HandshakeOptions;
   /** How a server of the database is connected to. */
@@ -39,9 +35,9 @@ export interface SentinelOptions {
 
 /** A sentinel that has said where the primary is. */
 interface Reached {
-  readonly address: SentinelAddress;
+  readonly address: TcpAddress;
   readonly link: SentinelLink;
-  readonly primary: SentinelAddress;
+  readonly primary: TcpAddress;
   /** Number of the failover that it knows of, if it tells. */
   readonly epoch: number | undefined;
 }
@@ -75,11 +71,11 @@ export class SentinelPrimary {
   readonly #epochs = new SentinelEpochs();
   readonly #stop = new AbortController();
   /** The question that is being asked; those who come meanwhile share its answer. */
-  #asking: Promise<Endpoint> | undefined;
+  #asking: Promise<Address> | undefined;
   #primary: string | undefined;
   #suspectedAt = -Infinity;
   /** What a sentinel announced a moment ago. */
-  #announced: { readonly endpoint: Endpoint; readonly until: number } | undefined;
+  #announced: { readonly endpoint: Address; readonly until: number } | undefined;
 
   /**
    * Makes a finder; opens nothing.
@@ -109,7 +105,7 @@ export class SentinelPrimary {
    * @throws {AuthError} If every sentinel refused the credentials.
    * @throws {Error} If none could say; names each one and what it said.
    */
-  resolve(): Promise<Endpoint> {
+  resolve(): Promise<Address> {
     this.#watchAll();
     const announced = this.#announced;
     if (announced !== undefined && this.#options.clock.now() < announced.until) {
@@ -126,13 +122,13 @@ export class SentinelPrimary {
    * @param ask Asks it.
    * @throws {WrongServer} If it says that it is none.
    */
-  async confirm(endpoint: Endpoint, ask: Asking): Promise<void> {
+  async confirm(endpoint: Address, ask: Asking): Promise<void> {
     const role = readRole(await ask("role"));
     if (role === "master") return this.#isAt(endpoint);
     this.#roster.distrust();
     this.#announced = undefined;
     throw new WrongServer(
-      `the sentinels call ${describeEndpoint(endpoint)} the primary ` +
+      `the sentinels call ${formatAddress(endpoint)} the primary ` +
         `"${this.#options.name}", and it says that it is a ${nameOf(role)}`,
     );
   }
@@ -159,24 +155,24 @@ export class SentinelPrimary {
     return Math.max(1, Math.min(MAX_ASK_MS, share));
   }
 
-  async #ask(): Promise<Endpoint> {
+  async #ask(): Promise<Address> {
     const { link, primary } = await this.#reach(this.#stop.signal);
     link.close();
-    return { kind: "tcp", ...primary };
+    return primary;
   }
 
   /** Listens to every sentinel that is known by now, and to no other. */
   #watchAll(): void {
     if (this.#stop.signal.aborted) return;
     const known = this.#roster.inTurn().slice(0, MAX_WATCHED);
-    const names = new Set(known.map(describeSentinel));
+    const names = new Set(known.map(formatAddress));
     for (const [name, watch] of this.#watches) {
       if (names.has(name)) continue;
       watch.close();
       this.#watches.delete(name);
     }
     for (const address of known) {
-      const name = describeSentinel(address);
+      const name = formatAddress(address);
       if (this.#watches.has(name)) continue;
       const watch = this.#makeWatch(address);
       this.#watches.set(name, watch);
@@ -184,7 +180,7 @@ export class SentinelPrimary {
     }
   }
 
-  #makeWatch(address: SentinelAddress): SentinelWatch {
+  #makeWatch(address: TcpAddress): SentinelWatch {
     const { clock, handshake, heartbeatMs, name } = this.#options;
     const timeoutMs = this.#askTimeoutMs;
     return new SentinelWatch({
@@ -202,7 +198,7 @@ export class SentinelPrimary {
   }
 
   /** A sentinel announces that the primary is another server now. */
-  #switched(address: SentinelAddress, by: SentinelLink): void {
+  #switched(address: TcpAddress, by: SentinelLink): void {
     this.#announce(address);
     by.epoch(this.#options.name).then((epoch) => {
       // It has heard late of a failover that is not the last one: the others know better.
@@ -212,15 +208,15 @@ export class SentinelPrimary {
   }
 
   /** The primary is another server now; the sentinels, or some, may not know it yet. */
-  #announce(address: SentinelAddress): void {
-    const endpoint: Endpoint = { kind: "tcp", ...address };
+  #announce(address: TcpAddress): void {
+    const endpoint: Address = address;
     const until = this.#options.clock.now() + ANNOUNCED_MS;
     this.#announced = { endpoint, until };
     this.#isAt(endpoint);
   }
 
   /** A sentinel that is listened to from now on takes a server for the primary. */
-  async #found(address: SentinelAddress, by: SentinelLink): Promise<void> {
+  async #found(address: TcpAddress, by: SentinelLink): Promise<void> {
     const { clock, name } = this.#options;
     const epoch = await by.epoch(name).catch(() => undefined);
     // Within that time it may not have heard of what another one has announced.
@@ -229,13 +225,13 @@ export class SentinelPrimary {
     if (!isNews || this.#stop.signal.aborted) return;
     this.#epochs.note(epoch);
     // Until a server was found to be the primary there is nothing to lead away from.
-    if (this.#primary !== undefined) this.#isAt({ kind: "tcp", ...address });
+    if (this.#primary !== undefined) this.#isAt(address);
   }
 
   /** The first sentinel that can say where the primary is; the others are learned. */
   async #reach(signal: AbortSignal): Promise<Reached> {
     const timeoutMs = this.#askTimeoutMs;
-    const failures: [SentinelAddress, SentinelFailure][] = [];
+    const failures: [TcpAddress, SentinelFailure][] = [];
     const behind: Reached[] = [];
     for (const address of this.#roster.inTurn()) {
       try {
@@ -258,7 +254,7 @@ export class SentinelPrimary {
   }
 
   async #askAt(
-    address: SentinelAddress,
+    address: TcpAddress,
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<Reached> {
@@ -285,15 +281,15 @@ export class SentinelPrimary {
     return reached;
   }
 
-  #explain(failures: readonly [SentinelAddress, SentinelFailure][]): Error {
+  #explain(failures: readonly [TcpAddress, SentinelFailure][]): Error {
     const { database, name } = this.#options;
     const said = failures.map(([address, { message }]) =>
-      `${describeSentinel(address)}: ${message}`
+      `${formatAddress(address)}: ${message}`
     ).join("; ");
     const all = (kind: SentinelFailure["kind"]) =>
       failures.every(([, failure]) => failure.kind === kind);
     if (all("auth")) {
-      const where = failures.map(([address]) => describeSentinel(address)).join(",");
+      const where = failures.map(([address]) => formatAddress(address)).join(",");
       return new AuthError(database, `its sentinels at ${where}`, said);
     }
     const error = new Error(`no sentinel could name the primary "${name}" (${said})`);
@@ -306,9 +302,9 @@ export class SentinelPrimary {
     return code === undefined ? error : Object.assign(error, { code });
   }
 
-  #isAt(endpoint: Endpoint): void {
+  #isAt(endpoint: Address): void {
     const from = this.#primary;
-    const to = describeEndpoint(endpoint);
+    const to = formatAddress(endpoint);
     this.#primary = to;
     if (from !== undefined && from !== to) this.#options.moved(from, to);
   }

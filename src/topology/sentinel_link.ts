@@ -4,6 +4,7 @@ import type { Answer, Connection } from "../connection/connection.ts";
 import { Command } from "../connection/driver.ts";
 import { type HandshakeOptions, shakeHands } from "../connection/handshake.ts";
 import { track } from "../connection/tracked.ts";
+import { formatAddress, type TcpAddress } from "../core/address.ts";
 import {
   readEpoch,
   readPrimary,
@@ -11,7 +12,6 @@ import {
   readSentinels,
   readSwitch,
 } from "./sentinel_replies.ts";
-import { describeSentinel, type SentinelAddress } from "./sentinel_roster.ts";
 
 /** Why a sentinel was of no use. */
 export class SentinelFailure extends Error {
@@ -41,9 +41,9 @@ const SELECTED = "+selected-slave";
 /** What a sentinel tells of failovers. */
 export interface FailoverEvents {
   /** A replica is about to be promoted. */
-  readonly selected: (address: SentinelAddress) => void;
+  readonly selected: (address: TcpAddress) => void;
   /** The primary is another server now. */
-  readonly switched: (address: SentinelAddress) => void;
+  readonly switched: (address: TcpAddress) => void;
 }
 
 /** A connection to one sentinel, over the same layers as every other. */
@@ -74,7 +74,7 @@ export class SentinelLink {
    */
   static async open(
     options: HandshakeOptions,
-    address: SentinelAddress,
+    address: TcpAddress,
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<SentinelLink> {
@@ -82,14 +82,14 @@ export class SentinelLink {
     const within = AbortSignal.any([signal, stop.signal]);
     const name = `mooring:${options.database}:sentinel`;
     try {
-      const endpoint = { kind: "tcp", ...address } as const;
+      const endpoint = address;
       const opening = shakeHands(options, endpoint, name, within);
       const link = await deadline(opening, timeoutMs, { signal });
       return new SentinelLink(link.connect(), timeoutMs, signal);
     } catch (error) {
       stop.abort(error);
       signal.throwIfAborted();
-      const where = describeSentinel(address);
+      const where = formatAddress(address);
       const explained = explainConnectFailure(error, timeoutMs, where);
       const isDenied = (explained as { code?: string }).code === "DENIED";
       const kind = isAuthFailure(error) ? "auth" : isDenied ? "denied" : "unreachable";
@@ -109,7 +109,7 @@ export class SentinelLink {
    * @returns Its address.
    * @throws {SentinelFailure} If it does not answer, or does not know the name.
    */
-  async primary(name: string): Promise<SentinelAddress> {
+  async primary(name: string): Promise<TcpAddress> {
     const found = readPrimary(await this.#ask("get-master-addr-by-name", name));
     if (found !== undefined) return found;
     throw new SentinelFailure("unknown name", `it knows no primary "${name}"`);
@@ -134,7 +134,7 @@ export class SentinelLink {
    * @returns Their addresses.
    * @throws {SentinelFailure} If it does not answer.
    */
-  async others(name: string): Promise<SentinelAddress[]> {
+  async others(name: string): Promise<TcpAddress[]> {
     return readSentinels(await this.#ask("sentinels", name));
   }
 

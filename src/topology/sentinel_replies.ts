@@ -1,4 +1,4 @@
-import type { SentinelAddress } from "./sentinel_roster.ts";
+import type { TcpAddress } from "../core/address.ts";
 
 const decoder = new TextDecoder();
 
@@ -8,7 +8,7 @@ function textOf(value: unknown): string {
   return value instanceof Uint8Array ? decoder.decode(value) : "";
 }
 
-function addressOf(host: string, port: string): SentinelAddress | undefined {
+function addressOf(host: string, port: string): TcpAddress | undefined {
   const number = /^[0-9]{1,5}$/.test(port) ? Number(port) : 0;
   const isAddress = host !== "" && !/\s/.test(host) && number > 0 && number <= 65_535;
   return isAddress ? { host, port: number } : undefined;
@@ -20,7 +20,7 @@ function addressOf(host: string, port: string): SentinelAddress | undefined {
  * @param reply The reply.
  * @returns The address; `undefined` if the sentinel does not know the name.
  */
-export function readPrimary(reply: unknown): SentinelAddress | undefined {
+export function readPrimary(reply: unknown): TcpAddress | undefined {
   if (!Array.isArray(reply)) return undefined;
   return addressOf(textOf(reply[0]), textOf(reply[1]));
 }
@@ -31,7 +31,7 @@ export function readPrimary(reply: unknown): SentinelAddress | undefined {
  * @param reply The reply: a list of fields, each a flat list of names and values.
  * @returns The addresses of those that it tells of; none if it is no such reply.
  */
-export function readSentinels(reply: unknown): SentinelAddress[] {
+export function readSentinels(reply: unknown): TcpAddress[] {
   if (!Array.isArray(reply)) return [];
   return reply.flatMap((item) => {
     if (!Array.isArray(item)) return [];
@@ -70,7 +70,7 @@ function fieldsOf(list: readonly unknown[]): Map<string, string> {
  * @param name Name of the primary that matters.
  * @returns Where the primary is now; `undefined` if the message is about another one.
  */
-export function readSwitch(message: string, name: string): SentinelAddress | undefined {
+export function readSwitch(message: string, name: string): TcpAddress | undefined {
   const [what, _oldHost, _oldPort, host = "", port = ""] = message.split(" ");
   return what === name ? addressOf(host, port) : undefined;
 }
@@ -86,7 +86,7 @@ export function readSwitch(message: string, name: string): SentinelAddress | und
 export function readReplica(
   message: string,
   name: string,
-): SentinelAddress | undefined {
+): TcpAddress | undefined {
   const [kind, , host = "", port = "", at, what] = message.split(" ");
   const isMeant = kind === "slave" && at === "@" && what === name;
   return isMeant ? addressOf(host, port) : undefined;

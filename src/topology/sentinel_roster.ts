@@ -1,25 +1,7 @@
-import { describeEndpoint } from "../transport/channel.ts";
-
-/** Where a sentinel listens. */
-export interface SentinelAddress {
-  /** Host name or address. */
-  readonly host: string;
-  /** TCP port. */
-  readonly port: number;
-}
+import { formatAddress, type TcpAddress } from "../core/address.ts";
 
 /** Most sentinels that are remembered beside the configured ones. */
 const MAX_LEARNED = 64;
-
-/**
- * A sentinel's address in words, which is also what it is known by.
- *
- * @param address The address.
- * @returns Text such as `10.0.0.1:26379`.
- */
-export function describeSentinel(address: SentinelAddress): string {
-  return describeEndpoint({ kind: "tcp", ...address });
-}
 
 /**
  * Whom to ask, and in which order: who answered last goes first, then the configured
@@ -27,8 +9,8 @@ export function describeSentinel(address: SentinelAddress): string {
  * Configured ones are never forgotten.
  */
 export class SentinelRoster {
-  readonly #configured: readonly SentinelAddress[];
-  #learned: readonly SentinelAddress[] = [];
+  readonly #configured: readonly TcpAddress[];
+  #learned: readonly TcpAddress[] = [];
   #preferred: string | undefined;
   /** Who was wrong, the last one at the end. */
   #distrusted: readonly string[] = [];
@@ -38,7 +20,7 @@ export class SentinelRoster {
    *
    * @param configured Their addresses.
    */
-  constructor(configured: readonly SentinelAddress[]) {
+  constructor(configured: readonly TcpAddress[]) {
     this.#configured = unique(configured);
   }
 
@@ -47,9 +29,9 @@ export class SentinelRoster {
    *
    * @returns A list of its own.
    */
-  inTurn(): SentinelAddress[] {
-    const rank = (address: SentinelAddress) => {
-      const name = describeSentinel(address);
+  inTurn(): TcpAddress[] {
+    const rank = (address: TcpAddress) => {
+      const name = formatAddress(address);
       return name === this.#preferred ? -1 : this.#distrusted.indexOf(name) + 1;
     };
     // The sort is stable: among equals the order is that of the configuration.
@@ -62,8 +44,8 @@ export class SentinelRoster {
    *
    * @param address Its address.
    */
-  answered(address: SentinelAddress): void {
-    const name = this.#preferred = describeSentinel(address);
+  answered(address: TcpAddress): void {
+    const name = this.#preferred = formatAddress(address);
     this.#distrusted = this.#distrusted.filter((other) => other !== name);
   }
 
@@ -81,13 +63,13 @@ export class SentinelRoster {
    * @param from Who told; it does not name itself.
    * @param others Whom it told of.
    */
-  learn(from: SentinelAddress, others: readonly SentinelAddress[]): void {
+  learn(from: TcpAddress, others: readonly TcpAddress[]): void {
     this.#learned = unique([from, ...others]).slice(0, MAX_LEARNED);
   }
 }
 
-function unique(addresses: readonly SentinelAddress[]): SentinelAddress[] {
+function unique(addresses: readonly TcpAddress[]): TcpAddress[] {
   return [
-    ...new Map(addresses.map((each) => [describeSentinel(each), each])).values(),
+    ...new Map(addresses.map((each) => [formatAddress(each), each])).values(),
   ];
 }

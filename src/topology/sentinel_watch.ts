@@ -1,8 +1,8 @@
-import type { Clock, Timer } from "../core/clock.ts";
 import { keepBeating } from "../connection/heartbeat.ts";
+import type { TcpAddress } from "../core/address.ts";
+import type { Clock, Timer } from "../core/clock.ts";
 import { reconnectDelayMs } from "../resilience/backoff.ts";
 import type { SentinelLink } from "./sentinel_link.ts";
-import type { SentinelAddress } from "./sentinel_roster.ts";
 
 /** What a watch needs. */
 export interface SentinelWatchOptions {
@@ -11,12 +11,12 @@ export interface SentinelWatchOptions {
   /** Connects to the sentinel. */
   readonly open: (signal: AbortSignal) => Promise<SentinelLink>;
   /** Told where the primary is, and by whom, at each failover. */
-  readonly switched: (address: SentinelAddress, by: SentinelLink) => void;
+  readonly switched: (address: TcpAddress, by: SentinelLink) => void;
   /** Told which replica is about to be promoted. */
-  readonly selected: (address: SentinelAddress) => void;
+  readonly selected: (address: TcpAddress) => void;
   /** Told where the sentinel takes the primary to be when it begins to listen: what
    * happened before is not announced again. */
-  readonly found: (address: SentinelAddress, by: SentinelLink) => void;
+  readonly found: (address: TcpAddress, by: SentinelLink) => void;
   /** How often a silent sentinel is asked for a sign of life, in milliseconds. */
   readonly heartbeatMs: number;
   /** How long it may take to answer, in milliseconds. */

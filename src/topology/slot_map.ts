@@ -1,12 +1,5 @@
+import { formatAddress, type TcpAddress } from "../core/address.ts";
 import { SLOTS } from "./key_slot.ts";
-
-/** One node of a cluster, by the address that clients are to use. */
-export interface ClusterAddress {
-  /** Host name or address. */
-  readonly host: string;
-  /** TCP port. */
-  readonly port: number;
-}
 
 /** A run of slots and the node that serves it. */
 export interface SlotRange {
@@ -15,7 +8,7 @@ export interface SlotRange {
   /** Its last slot. */
   readonly last: number;
   /** The primary that serves it. */
-  readonly node: ClusterAddress;
+  readonly node: TcpAddress;
 }
 
 /** What stands for "nobody" among the indexes of nodes. */
@@ -40,10 +33,10 @@ export class SlotMap {
   static readonly empty: SlotMap = new SlotMap([], new Uint16Array(SLOTS).fill(NOBODY));
 
   /** The nodes that serve a slot, each once, in the order in which they were named. */
-  readonly primaries: readonly ClusterAddress[];
+  readonly primaries: readonly TcpAddress[];
   readonly #owners: Uint16Array;
 
-  private constructor(primaries: readonly ClusterAddress[], owners: Uint16Array) {
+  private constructor(primaries: readonly TcpAddress[], owners: Uint16Array) {
     this.primaries = Object.freeze(primaries);
     this.#owners = owners;
   }
@@ -56,9 +49,9 @@ export class SlotMap {
    */
   static of(ranges: readonly SlotRange[]): SlotMap {
     const owners = new Uint16Array(SLOTS).fill(NOBODY);
-    const nodes = new Map<string, { index: number; node: ClusterAddress }>();
+    const nodes = new Map<string, { index: number; node: TcpAddress }>();
     for (const { first, last, node } of ranges) {
-      const key = addressText(node);
+      const key = formatAddress(node);
       const known = nodes.get(key) ?? { index: nodes.size, node };
       nodes.set(key, known);
       owners.fill(known.index, first, last + 1);
@@ -79,7 +72,7 @@ export class SlotMap {
    * @param slot The slot, 0 to 16383.
    * @returns The primary; `undefined` if nobody is known to.
    */
-  ownerOf(slot: number): ClusterAddress | undefined {
+  ownerOf(slot: number): TcpAddress | undefined {
     return this.primaries[this.#owners[slot]!];
   }
 
@@ -90,33 +83,15 @@ export class SlotMap {
    * @param node Who serves it.
    * @returns Another map; this one if it says so already.
    */
-  withOwner(slot: number, node: ClusterAddress): SlotMap {
+  withOwner(slot: number, node: TcpAddress): SlotMap {
     const owner = this.ownerOf(slot);
-    if (owner !== undefined && addressText(owner) === addressText(node)) return this;
-    const key = addressText(node);
-    const known = this.primaries.findIndex((other) => addressText(other) === key);
+    if (owner !== undefined && formatAddress(owner) === formatAddress(node)) return this;
+    const key = formatAddress(node);
+    const known = this.primaries.findIndex((other) => formatAddress(other) === key);
     const owners = this.#owners.slice();
     owners[slot] = known === -1 ? this.primaries.length : known;
     return new SlotMap(known === -1 ? [...this.primaries, node] : this.primaries, owners);
   }
-}
-
-/**
- * An address in words: equal for equal addresses.
- *
- * @param address The address.
- * @returns Text such as `10.0.0.7:7000` or `[::1]:7000`.
- *
- * @example Usage
- * ```ts
- * import { addressText } from "./slot_map.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(addressText({ host: "::1", port: 7000 }), "[::1]:7000");
- * ```
- */
-export function addressText({ host, port }: ClusterAddress): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Endpoint } from "../transport/channel.ts";
+import type { Address } from "../core/address.ts";
 
 /** What a server that has become a replica answers to who asked for it (Valkey 8). */
 const REDIRECT = /^REDIRECT (\S+):(\d{1,5})$/;
@@ -15,16 +15,15 @@ const REDIRECT = /^REDIRECT (\S+):(\d{1,5})$/;
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(readPrimaryRedirect("REDIRECT 10.0.0.7:6380"), {
- *   kind: "tcp",
- *   host: "10.0.0.7",
+ *   *   host: "10.0.0.7",
  *   port: 6380,
  * });
  * ```
  */
-export function readPrimaryRedirect(message: string): Endpoint | undefined {
+export function readPrimaryRedirect(message: string): Address | undefined {
   const [, host = "", text] = REDIRECT.exec(message) ?? [];
   const port = Number(text);
-  return port >= 1 && port <= 65_535 ? { kind: "tcp", host, port } : undefined;
+  return port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 
 /** The settings that say where a single server is. */
@@ -44,8 +43,8 @@ export interface StandaloneAddress {
  * @param address The settings.
  * @returns The endpoint.
  */
-export function standaloneEndpoint(address: StandaloneAddress): Endpoint {
+export function standaloneEndpoint(address: StandaloneAddress): Address {
   return address.unixSocket === undefined
-    ? { kind: "tcp", host: address.host, port: address.port }
-    : { kind: "unix", path: address.unixSocket };
+    ? { host: address.host, port: address.port }
+    : { path: address.unixSocket };
 }

@@ -1,30 +1,10 @@
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
+import type {
+  Address,
+  KeepaliveTier,
+  KernelKeepalive,
+  TlsSession,
+} from "../core/address.ts";
 import type { TlsMaterial } from "./tls.ts";
-
-/** Where a connection goes: a TCP endpoint or a Unix socket. */
-export type Endpoint =
-  | {
-    readonly kind: "tcp";
-    /** Host name or address. */
-    readonly host: string;
-    /** TCP port. */
-    readonly port: number;
-    /** Name that `host` is an address of, if it was looked up: certificates carry it. */
-    readonly serverName?: string;
-  }
-  | { readonly kind: "unix"; readonly path: string };
-
-/**
- * An endpoint in words.
- *
- * @param endpoint The endpoint.
- * @returns Text such as `127.0.0.1:6379`, `[::1]:6379` or `unix:/run/redis.sock`.
- */
-export function describeEndpoint(endpoint: Endpoint): string {
-  if (endpoint.kind === "unix") return `unix:${endpoint.path}`;
-  const host = endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host;
-  return `${host}:${endpoint.port}`;
-}
 
 /** What a channel tells its owner. Each is called from the event loop, never from
  * within a call to the channel. */
@@ -83,6 +63,6 @@ export interface KeepaliveTimes {
 
 /** Opens a channel: resolves when TCP, and TLS if asked for, is established. */
 export type OpenChannel = (
-  endpoint: Endpoint,
+  endpoint: Address,
   options: ChannelOptions,
 ) => Promise<ByteChannel>;

@@ -1,17 +1,18 @@
-import { Buffer } from "node:buffer";
-import { systemClock } from "../core/clock.ts";
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type {
-  ByteChannel,
-  ChannelHandlers,
-  ChannelOptions,
-  Endpoint,
-} from "./channel.ts";
+  Address,
+  KeepaliveTier,
+  KernelKeepalive,
+  TcpAddress,
+  TlsSession,
+} from "../core/address.ts";
+import { systemClock } from "../core/clock.ts";
+import type { ByteChannel, ChannelHandlers, ChannelOptions } from "./channel.ts";
 import type { AppliedKeepalive } from "./keepalive.ts";
 import { kernelKeepaliveEnded, setKernelKeepalive } from "./keepalive_ffi.ts";
 import { ReadingTurn } from "./reading_turn.ts";
 import type { TlsMaterial } from "./tls.ts";
 import { UNTOLD_TLS } from "./tls_session.ts";
+import { Buffer } from "node:buffer";
 
 /** Bytes read at once. */
 const READ_SIZE = 64 * 1024;
@@ -157,14 +158,12 @@ function endReads(conn: Conn): void {
   conn.unref();
 }
 
-type TcpEndpoint = Extract<Endpoint, { kind: "tcp" }>;
-
 /** A socket that is open, and what keepalive the runtime gave it. */
 type Dialled = readonly [conn: Conn, tier: KeepaliveTier];
 
-async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialled> {
+async function dial(endpoint: Address, options: ChannelOptions): Promise<Dialled> {
   const { signal, tls } = options;
-  if (endpoint.kind === "unix") {
+  if (endpoint.path !== undefined) {
     if (tls !== undefined) throw unsupported("speak TLS over a Unix socket");
     const { path } = endpoint;
     return [await Deno.connect({ transport: "unix", path }), "heartbeat"];
@@ -180,7 +179,7 @@ async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialle
 
 /** What the runtime's TLS has no option for is refused, never left out. */
 async function dialTls(
-  { host, port }: TcpEndpoint,
+  { host, port }: TcpAddress,
   tls: TlsMaterial,
   options: ChannelOptions,
 ): Promise<Dialled> {
@@ -262,7 +261,7 @@ function tuneByKernel(
  * @throws {Error} The socket's error, or the signal's reason.
  */
 export async function openDenoChannel(
-  endpoint: Endpoint,
+  endpoint: Address,
   options: ChannelOptions,
 ): Promise<ByteChannel> {
   options.signal.throwIfAborted();

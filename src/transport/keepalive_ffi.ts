@@ -1,4 +1,4 @@
-import type { KernelKeepalive } from "../core/sockets.ts";
+import type { KernelKeepalive } from "../core/address.ts";
 import type { KeepaliveTimes } from "./channel.ts";
 
 /**

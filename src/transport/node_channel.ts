@@ -1,20 +1,20 @@
 import type { Buffer } from "node:buffer";
 import { connect as connectTcp, type Socket } from "node:net";
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
-import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { systemClock } from "../core/clock.ts";
-import { type AppliedKeepalive, applyKeepalive } from "./keepalive.ts";
 import type {
-  ByteChannel,
-  ChannelHandlers,
-  ChannelOptions,
-  Endpoint,
-} from "./channel.ts";
+  Address,
+  KeepaliveTier,
+  KernelKeepalive,
+  TlsSession,
+} from "../core/address.ts";
+import { systemClock } from "../core/clock.ts";
+import type { ByteChannel, ChannelHandlers, ChannelOptions } from "./channel.ts";
+import { type AppliedKeepalive, applyKeepalive } from "./keepalive.ts";
 import { kernelKeepaliveEnded } from "./keepalive_ffi.ts";
 import { PacedReading } from "./paced_reading.ts";
 import { giveReadMemory, takeReadMemory } from "./read_memory.ts";
 import { ReadingTurn } from "./reading_turn.ts";
 import { describeNodeTls } from "./tls_session.ts";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 
 /** Who a socket belongs to: first its opening, then its channel. */
 interface SocketOwner {
@@ -190,8 +190,8 @@ function isAddress(host: string): boolean {
   return host.includes(":") || /^\d+(\.\d+){3}$/.test(host);
 }
 
-function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
-  const target = endpoint.kind === "unix"
+function dial(endpoint: Address, options: ChannelOptions): Socket {
+  const target = endpoint.path !== undefined
     ? { path: endpoint.path }
     : { host: endpoint.host, port: endpoint.port, noDelay: true };
   if (options.tls === undefined) {
@@ -203,7 +203,7 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
     // Else it would read as soon as it is open, before there is anybody to take it.
     return socket.pause();
   }
-  const host = endpoint.kind === "tcp" ? endpoint.host : undefined;
+  const host = endpoint.path === undefined ? endpoint.host : undefined;
   return connectTls({ ...target, ...tlsOptions(host, options) });
 }
 
@@ -216,7 +216,7 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
  * @throws {Error} The socket's error, or the signal's reason.
  */
 export async function openNodeChannel(
-  endpoint: Endpoint,
+  endpoint: Address,
   options: ChannelOptions,
 ): Promise<ByteChannel> {
   const { signal } = options;
@@ -249,13 +249,13 @@ export async function openNodeChannel(
 
 function makeChannel(
   socket: Socket,
-  endpoint: Endpoint,
+  endpoint: Address,
   options: ChannelOptions,
 ): NodeChannel {
   socket.setNoDelay(true);
   const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
   // Last, as it is to be told of the socket's end.
-  const keepalive = endpoint.kind === "unix" || options.keepalive === undefined
+  const keepalive = endpoint.path !== undefined || options.keepalive === undefined
     ? { tier: "heartbeat", kernel: null } as const
     : applyKeepalive(socket, options.keepalive);
   return new NodeChannel(socket, keepalive, tls);

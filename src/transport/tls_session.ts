@@ -1,5 +1,5 @@
 import type { TLSSocket } from "node:tls";
-import type { TlsSession } from "../core/sockets.ts";
+import type { TlsSession } from "../core/address.ts";
 
 /** TLS is spoken, and the runtime tells nothing of it. */
 export const UNTOLD_TLS: TlsSession = Object.freeze({

@@ -1,5 +1,5 @@
 import { deadline } from "@std/async/deadline";
-import { ConfigError } from "../../core/errors/config.ts";
+import { ConfigError } from "../../core/errors/base.ts";
 import { Layer } from "../layer.ts";
 import { foundText } from "../schema/found.ts";
 import { readOptions } from "../sources/overrides.ts";

@@ -1,5 +1,5 @@
 import { deadline } from "@std/async/deadline";
-import { ConfigError } from "../../core/errors/config.ts";
+import { ConfigError } from "../../core/errors/base.ts";
 import { checkTimeout } from "./check_timeout.ts";
 import type { ServiceConfig, ServiceRegistry, ServiceRequest } from "./types.ts";
 

@@ -1,5 +1,5 @@
 import { deadline } from "@std/async/deadline";
-import { ConfigError } from "../../core/errors/config.ts";
+import { ConfigError } from "../../core/errors/base.ts";
 import { Secret } from "../../core/secret.ts";
 import { foundText } from "../schema/found.ts";
 import { fetchBounded } from "../sources/fetch_bounded.ts";

@@ -1,6 +1,5 @@
-import { nearest } from "../../core/nearest.ts";
+import { type ConfigProblem, nearest } from "../../core/errors/base.ts";
 import { Secret } from "../../core/secret.ts";
-import type { ConfigProblem } from "../../core/errors/config.ts";
 import type { Layer, Located } from "../layer.ts";
 import { formatPosition, type Origin } from "../origin.ts";
 import { DATABASE_SETTINGS } from "../schema/settings.ts";

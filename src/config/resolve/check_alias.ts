@@ -1,6 +1,6 @@
-import type { ConfigProblem } from "../../core/errors/config.ts";
-import { formatPosition } from "../origin.ts";
+import type { ConfigProblem } from "../../core/errors/base.ts";
 import type { Layer } from "../layer.ts";
+import { formatPosition } from "../origin.ts";
 import type { RedisConfig } from "../types.ts";
 import type { EffectiveValues } from "./check_database.ts";
 import { endpointOf } from "./endpoint.ts";

@@ -1,4 +1,4 @@
-import { RedisDatabase } from "../../core/databases.ts";
+import { RedisDatabase } from "../databases.ts";
 import type { Layer, Located, ValueMap } from "../layer.ts";
 import { DEFAULT_ORIGIN, type SourceName } from "../origin.ts";
 import type { Setting } from "../schema/setting.ts";

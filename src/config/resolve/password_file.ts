@@ -1,4 +1,4 @@
-import { ConfigError } from "../../core/errors/config.ts";
+import { ConfigError } from "../../core/errors/base.ts";
 import { Secret } from "../../core/secret.ts";
 import { dialectOf, formatOrigin, type Origin } from "../origin.ts";
 import { writtenName } from "../schema/names.ts";

@@ -1,4 +1,4 @@
-import type { ConfigProblem } from "../../core/errors/config.ts";
+import type { ConfigProblem } from "../../core/errors/base.ts";
 import type { Layer } from "../layer.ts";
 import { formatOrigin, formatPosition } from "../origin.ts";
 import { type FileResult, readSmallFileSync } from "../sources/files.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import { isWritable } from "../../core/writable.ts";
+import { isWritable } from "../../core/errors/command.ts";
 import type { Api, Attributes, Span, Tracer } from "./api.ts";
 import { ATTRIBUTE, SYSTEM } from "./conventions.ts";
 import { describeFailure, failureAttributes, markFailed } from "./failure.ts";

@@ -1,3 +1,4 @@
+import { parseAddress } from "../../core/address.ts";
 import type { Attributes } from "./api.ts";
 import { ATTRIBUTE } from "./conventions.ts";
 
@@ -8,13 +9,10 @@ import { ATTRIBUTE } from "./conventions.ts";
  * @returns Address, and port unless it is a Unix socket.
  */
 export function serverAttributes(endpoint: string): Attributes {
-  if (endpoint.startsWith("unix:")) {
-    return { [ATTRIBUTE.serverAddress]: endpoint.slice("unix:".length) };
-  }
-  const colon = endpoint.lastIndexOf(":");
-  const host = endpoint.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  const address = parseAddress(endpoint);
+  if (address.path !== undefined) return { [ATTRIBUTE.serverAddress]: address.path };
   return {
-    [ATTRIBUTE.serverAddress]: host,
-    [ATTRIBUTE.serverPort]: Number(endpoint.slice(colon + 1)),
+    [ATTRIBUTE.serverAddress]: address.host,
+    [ATTRIBUTE.serverPort]: address.port,
   };
 }

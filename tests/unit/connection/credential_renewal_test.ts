@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import type { GivenCredentials } from "../../../src/core/credentials.ts";
 import type { Answer } from "../../../src/connection/connection.ts";
 import {
   CredentialRenewal,
@@ -7,6 +6,7 @@ import {
   type RenewableConnection,
 } from "../../../src/connection/credential_renewal.ts";
 import { nextTryAt, renewalTime } from "../../../src/connection/credential_schedule.ts";
+import type { GivenCredentials } from "../../../src/core/secret.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const REFUSED = { error: new Error("WRONGPASS invalid username-password pair") };

@@ -74,7 +74,7 @@ for (
       clock: systemClock,
       observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
     };
-    const endpoint = { kind: "tcp", host: "127.0.0.1", port: 1 } as const;
+    const endpoint = { host: "127.0.0.1", port: 1 } as const;
     await assertRejects(() => shakeHands(options, endpoint, "a", counted.signal), kind);
     assertEquals([counted.listeners, channel.isDestroyed], [0, true]);
   });

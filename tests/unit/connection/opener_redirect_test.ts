@@ -23,7 +23,7 @@ Deno.test("Opener begins anew when it is redirected, while it waits and later", 
       multiplier: 1,
       jitter: 0,
     },
-    resolve: () => Promise.resolve({ kind: "tcp", host: "127.0.0.1", port: 1 }),
+    resolve: () => Promise.resolve({ host: "127.0.0.1", port: 1 }),
     openChannel: () => {
       attempts++;
       return Promise.reject(

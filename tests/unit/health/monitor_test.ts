@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { ConnectionState } from "../../../src/core/states.ts";
+import type { ConnectionState } from "../../../src/core/events.ts";
 import { HealthMonitor } from "../../../src/health/monitor.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 

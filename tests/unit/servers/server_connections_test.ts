@@ -45,7 +45,7 @@ function makeNode() {
     locate: () => ({
       where: "a:1",
       current: () => "a:1",
-      resolve: () => Promise.resolve({ kind: "tcp", host: "a", port: 1 }),
+      resolve: () => Promise.resolve({ host: "a", port: 1 }),
       close: () => {},
     }),
     isNode: true,

@@ -1,8 +1,6 @@
 import { assertEquals } from "@std/assert";
-import {
-  describeSentinel,
-  SentinelRoster,
-} from "../../../src/topology/sentinel_roster.ts";
+import { formatAddress } from "../../../src/core/address.ts";
+import { SentinelRoster } from "../../../src/topology/sentinel_roster.ts";
 
 const at = (port: number) => ({ host: "10.0.0.1", port });
 const ports = (roster: SentinelRoster) => roster.inTurn().map(({ port }) => port);
@@ -78,5 +76,5 @@ Deno.test("SentinelRoster remembers a bounded number of learned sentinels", () =
 });
 
 Deno.test("describeSentinel() puts brackets around IPv6", () => {
-  assertEquals(describeSentinel({ host: "::1", port: 26379 }), "[::1]:26379");
+  assertEquals(formatAddress({ host: "::1", port: 26379 }), "[::1]:26379");
 });
