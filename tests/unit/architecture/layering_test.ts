@@ -15,7 +15,7 @@ function judge(path: string, code: string): string | undefined {
   return violation;
 }
 
-Deno.test("mod.ts and src/ keep to the layers of ARCHITECTURE.md", async () => {
+Deno.test("mod.ts, src/ and bench/ keep to the layers of ARCHITECTURE.md", async () => {
   const files = await readPackageFiles(".");
   const { exports } = JSON.parse(await Deno.readTextFile("deno.json"));
   assertGreater(files.flatMap(readImports).length, 0);
@@ -156,6 +156,43 @@ Deno.test("findViolations() keeps the entrypoint for users and the commands", ()
   assertEquals(
     judge("mod.ts", 'export * from "./src/cli/mod.ts";'),
     "mod.ts:1 imports ./src/cli/mod.ts: nothing imports cli",
+  );
+});
+
+Deno.test("findViolations() lets a bench import what users see and what it measures", () => {
+  const from = "bench/guard_bench.ts";
+  for (
+    const specifier of [
+      "../mod.ts",
+      "../src/config/mod.ts",
+      "../src/core/clock.ts",
+      "../src/cli/table.ts",
+      "../src/transport/reply_guard.ts",
+      "../tests/support/redis_server.ts",
+      "./line_process.ts",
+      "npm:redis@^6.0.0",
+    ]
+  ) {
+    assertEquals(judge(from, `import "${specifier}";`), undefined, specifier);
+  }
+  const of = (specifier: string) => `${from}:1 imports ${specifier}: `;
+  for (
+    const [specifier, wrong] of [
+      ["../src/pool/pool.ts", `${from} does not measure pool`],
+      ["../src/config/loader.ts", `${from} does not measure config`],
+      ["../tests/unit/pool/pool_test.ts", "a test is no helper"],
+      ["../config/generate.ts", "config/generate.ts is no part of the package"],
+    ] as const
+  ) {
+    assertEquals(judge(from, `import "${specifier}";`), of(specifier) + wrong);
+  }
+  assertEquals(
+    judge("bench/pool/rivals.ts", 'import "../../src/pool/pool.ts";'),
+    undefined,
+  );
+  assertEquals(
+    judge("src/cli/a.ts", 'import "../../bench/main.ts";'),
+    "src/cli/a.ts:1 imports ../../bench/main.ts: bench/main.ts is no part of the package",
   );
 });
 
