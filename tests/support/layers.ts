@@ -204,7 +204,10 @@ function judge(
   exports: Record<string, string>,
 ): string | undefined {
   const { specifier } = imported;
-  if (specifier === undefined) return "what it imports cannot be read";
+  if (specifier === undefined) {
+    // A bench loads its rivals by name.
+    return isBench(from) ? undefined : "what it imports cannot be read";
+  }
   const own = resolve(from, specifier, exports);
   if (isBench(from)) {
     return own === undefined ? undefined : judgeBench(from, own, exports);
