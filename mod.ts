@@ -61,13 +61,14 @@ export type { TransactionFill, TransactionOptions } from "./src/commands/transac
 export type { AcquireOptions, ConnectionLease } from "./src/servers/lease.ts";
 
 export type * from "./src/observability/types.ts";
-export type { Logger, LogLevel } from "./src/observability/logger.ts";
+export type { ManagerStats, RedisStats } from "./src/observability/metrics.ts";
+export type { Logger, LogLevel } from "./src/observability/log_entries.ts";
 export type {
   OpenTelemetryApi,
-  QueryText,
   TelemetryOptions,
-} from "./src/observability/telemetry/options.ts";
-export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus_text.ts";
+} from "./src/observability/telemetry/telemetry.ts";
+export type { QueryText } from "./src/observability/telemetry/operations.ts";
+export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus.ts";
 
 export {
   type ManagerEventListener,

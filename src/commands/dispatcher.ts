@@ -1,14 +1,4 @@
 import { delay } from "@std/async/delay";
-import type { Clock } from "../core/clock.ts";
-import {
-  CommandAbortedError,
-  CommandRefusedError,
-  CommandTimeoutError,
-  ConnectionLostError,
-  type Delivery,
-  ManagerClosedError,
-  ProtocolError,
-} from "../core/errors/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import { type Command, isReplyError } from "../connection/driver.ts";
 import {
@@ -20,12 +10,22 @@ import {
   type TrackedCommand,
 } from "../connection/tracked.ts";
 import { endsTransaction } from "../connection/transaction_gate.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  CommandAbortedError,
+  CommandRefusedError,
+  CommandTimeoutError,
+  ConnectionLostError,
+  type Delivery,
+  ManagerClosedError,
+  ProtocolError,
+} from "../core/errors/mod.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import { unfitForBatch } from "./batch.ts";
-import type { ScopedCommand } from "./with.ts";
 import { RetryJudge, type RetryPolicy, type Verdict } from "./retry_judge.ts";
+import type { ScopedCommand } from "./with.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
  * server is: a failover takes its time, and each look at it costs a connection. */
@@ -179,10 +179,10 @@ export class Dispatcher implements CommandOwner {
    */
   replied(command: TrackedCommand, reply: unknown): void {
     const { info, probe } = command.tracking;
-    this.#statistics.succeeded++;
+    this.#statistics.counts.succeeded++;
     if (info !== undefined && info.isNilMiss) {
-      if (reply === null) this.#statistics.misses++;
-      else this.#statistics.hits++;
+      if (reply === null) this.#statistics.counts.misses++;
+      else this.#statistics.counts.hits++;
     }
     if (probe !== undefined) probe.succeed();
     if (this.#closed) this.#sink.commandFinished();
@@ -202,7 +202,7 @@ export class Dispatcher implements CommandOwner {
     const verdict = this.#judge.judge(command, error, delivery);
     this.#notePlace(command, verdict, error);
     if (verdict.retry) {
-      this.#statistics.retried();
+      this.#statistics.counts.retries++;
       noteUncertain(command, error, delivery);
       if (verdict.delayMs === 0) this.#sink.submit(command);
       else this.#resubmitLater(command, verdict.delayMs);

@@ -1,4 +1,4 @@
-import type { OperationObserver } from "../observability/telemetry/observer.ts";
+import type { OperationObserver } from "../observability/telemetry/operations.ts";
 import type { CommandRoute } from "./client.ts";
 
 /**

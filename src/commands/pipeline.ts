@@ -1,3 +1,9 @@
+import { isReplyError, type Redis } from "../connection/driver.ts";
+import type {
+  IORedis,
+  IORedisCommand,
+  IORedisPipeline,
+} from "../connection/library_types.ts";
 import {
   type BatchResult,
   CommandRefusedError,
@@ -6,13 +12,7 @@ import {
   PipelineError,
   RedisManagerError,
 } from "../core/errors/mod.ts";
-import { isReplyError, type Redis } from "../connection/driver.ts";
-import type {
-  IORedis,
-  IORedisCommand,
-  IORedisPipeline,
-} from "../connection/library_types.ts";
-import type { OperationObserver } from "../observability/telemetry/observer.ts";
+import type { OperationObserver } from "../observability/telemetry/operations.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 import { PIPELINE, Recorder } from "./pipeline_recorder.ts";
 

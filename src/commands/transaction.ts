@@ -1,18 +1,18 @@
 import type { Buffer } from "node:buffer";
+import { Command, isReplyError, type Redis } from "../connection/driver.ts";
+import type {
+  IORedis,
+  IORedisCommand,
+  IORedisPipeline,
+} from "../connection/library_types.ts";
+import { describeReplyError } from "../connection/reply_error.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   type BatchResult,
   TransactionConflictError,
   TransactionError,
 } from "../core/errors/mod.ts";
-import { Command, isReplyError, type Redis } from "../connection/driver.ts";
-import { describeReplyError } from "../connection/reply_error.ts";
-import type {
-  IORedis,
-  IORedisCommand,
-  IORedisPipeline,
-} from "../connection/library_types.ts";
-import type { OperationObserver } from "../observability/telemetry/observer.ts";
+import type { OperationObserver } from "../observability/telemetry/operations.ts";
 import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import { TransactionBody } from "./transaction_body.ts";

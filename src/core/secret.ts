@@ -192,3 +192,28 @@ function refuse(message: string): never {
     { origin: "the provider of the password", key: "password", message },
   ]);
 }
+
+/** User and password of a URL. */
+const USER_INFO = /(\/\/)[^\s/@]+@/g;
+/** A secret that is named: `password=…`, `AUTH …`. */
+const NAMED =
+  /\b(password|passwd|token|secret|requirepass|auth)([=:]\s*|\s+(?=["']))\S+/gi;
+
+/**
+ * Masks what looks like a secret. The errors of this package hold none; other people's
+ * texts (a handler's error, a token provider's) may.
+ *
+ * @param text Any text.
+ * @returns The text without them.
+ *
+ * @example Usage
+ * ```ts
+ * import { maskSecrets } from "./secret.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(maskSecrets("no redis://app:s3cret@db:6379"), "no redis://***@db:6379");
+ * ```
+ */
+export function maskSecrets(text: string): string {
+  return text.replace(USER_INFO, `$1${MASK}@`).replace(NAMED, `$1$2${MASK}`);
+}

@@ -1,10 +1,10 @@
-import type { Clock } from "../core/clock.ts";
-import type { RedisConfig } from "../config/mod.ts";
 import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
 import type { Dispatcher } from "../commands/dispatcher.ts";
 import { RetryJudge, type RetryPolicy } from "../commands/retry_judge.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { Clock } from "../core/clock.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { ServerConnections } from "../servers/server_connections.ts";
 import type { Servers } from "../servers/servers.ts";
 
@@ -66,7 +66,7 @@ export function makeBlocking(parts: DatabaseBlockingParts): BlockingCommands {
     judge: (command, error, delivery) => {
       if (servers.redirectLease?.(command, error)) return AT_ONCE;
       const verdict = judge.judge(command, error, delivery);
-      if (verdict.retry) statistics.retried();
+      if (verdict.retry) statistics.counts.retries++;
       return verdict;
     },
     replied: (command, reply) => dispatcher.replied(command, reply),

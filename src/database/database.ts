@@ -32,15 +32,14 @@ import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { ConnectionDetail, Emit } from "../core/events.ts";
-import { DatabaseStatistics } from "../observability/database_statistics.ts";
-import type { MetricsSource } from "../observability/prometheus.ts";
+import type { MetricsSource, RedisStats } from "../observability/metrics.ts";
+import { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { Telemetry } from "../observability/telemetry/telemetry.ts";
 import type {
   ConnectionMetrics,
   DatabaseHealth,
   PoolStatistics,
-  RedisStats,
 } from "../observability/types.ts";
 import type { ConnectionBudget } from "../pool/budget.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
@@ -369,7 +368,7 @@ export class Database {
         ? formatAddress(standaloneEndpoint(config))
         : undefined,
       isBlocking: ({ name, args }) => blockingTimeoutMs(name, args) !== undefined,
-      readPool: () => this.#numbers.poolReading(),
+      readMetrics: () => this.#numbers.metricsSource(),
       clock,
     });
   }
@@ -384,7 +383,7 @@ export class Database {
   #retryPolicy(): RetryPolicy {
     const { maxRetries, retryDelayMs, retryOnTimeout, retryWrites } = this.config;
     const budget = this.#budget;
-    const refused = () => this.#statistics.retryRefused();
+    const refused = () => this.#statistics.counts.refusedRetries++;
     return { maxRetries, retryDelayMs, retryOnTimeout, retryWrites, budget, refused };
   }
 
@@ -458,7 +457,7 @@ export class Database {
         judge: new RetryJudge(this.#retryPolicy(), clock),
         commandTimeoutMs,
         acquireTimeoutMs,
-        retried: () => this.#statistics.retried(),
+        retried: () => this.#statistics.counts.retries++,
       },
       clock,
       ...(keys === undefined ? {} : {

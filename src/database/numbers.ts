@@ -1,18 +1,20 @@
-import type { Clock } from "../core/clock.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import type { PooledConnection } from "../servers/pool.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import { LATENCY_BOUNDS_MS, type MetricsSource } from "../observability/prometheus.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  LATENCY_BOUNDS_MS,
+  type MetricsSource,
+  type RedisStats,
+} from "../observability/metrics.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type {
   ConnectionDetails,
   ConnectionMetrics,
   DatabaseHealth,
   PoolStatistics,
-  RedisStats,
 } from "../observability/types.ts";
-import type { PoolReading } from "../observability/telemetry/instruments.ts";
-import type { Servers } from "../servers/servers.ts";
 import type { OpenConnection } from "../pool/types.ts";
+import type { PooledConnection } from "../servers/pool.ts";
+import type { Servers } from "../servers/servers.ts";
 
 /** Where the numbers of a database come from. */
 export interface NumberSources {
@@ -61,7 +63,7 @@ export class DatabaseNumbers {
       health: health(),
       pool: this.pool(),
       connections: this.#sources.servers().connections(),
-      failedConnections: statistics.failedConnections,
+      minConnections: this.#sources.config.minConnections,
       totals: statistics.totals,
       latency: statistics.latencyTotals(LATENCY_BOUNDS_MS),
     };
@@ -114,24 +116,6 @@ export class DatabaseNumbers {
         tls,
       });
     }).sort((a, b) => a.id - b.id);
-  }
-
-  /**
-   * What metrics are made of that are asked for at each export.
-   *
-   * @returns A snapshot.
-   */
-  poolReading(): PoolReading {
-    const { counters, gauges, ...commands } = this.#sources.servers().numbers();
-    const { idle, inUse, lanes, max, waiting } = gauges;
-    return {
-      idle,
-      used: lanes + inUse,
-      pending: waiting + commands.waiting,
-      timeouts: counters.acquireTimeouts,
-      max,
-      min: this.#sources.config.minConnections,
-    };
   }
 
   /**

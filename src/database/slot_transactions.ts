@@ -1,14 +1,14 @@
-import type { SlotTransactionParts } from "../commands/slot_transaction.ts";
 import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
+import type { SlotTransactionParts } from "../commands/slot_transaction.ts";
 import type { TransactionLease, TransactionParts } from "../commands/transaction.ts";
-import type { Clock } from "../core/clock.ts";
-import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { Clock } from "../core/clock.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
 import type { Loan } from "../servers/loan.ts";
 import type { Servers } from "../servers/servers.ts";
-import { classifyReplyError } from "../resilience/reply_errors.ts";
 import { crossSlotText } from "../topology/command_slot.ts";
 import { findCrossSlot, keySlot } from "../topology/key_slot.ts";
 import { parseRedirect } from "../topology/redirect.ts";
@@ -64,7 +64,7 @@ export function slotTransactionParts(
     redirected: (error, endpoint) => {
       const redirect = parseRedirect(error.message, hostOf(endpoint));
       if (redirect === undefined) return undefined;
-      statistics.redirected();
+      statistics.counts.redirects++;
       const { kind, node, slot } = redirect;
       servers.redirectTo?.(redirect);
       return { slot, node, asking: kind === "ask" };

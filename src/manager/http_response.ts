@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { PROMETHEUS_CONTENT_TYPE } from "../observability/prometheus_text.ts";
+import { PROMETHEUS_CONTENT_TYPE } from "../observability/prometheus.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 
 /** How long a database may take to answer when readiness is asked for, in milliseconds:

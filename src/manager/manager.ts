@@ -1,18 +1,3 @@
-import { type Clock, systemClock, type Timer } from "../core/clock.ts";
-import {
-  type BatchResult,
-  ConfigError,
-  InitializationError,
-  ManagerClosedError,
-} from "../core/errors/mod.ts";
-import type { ManagerEventMap } from "../core/events.ts";
-import { CapacityCheck } from "./capacity.ts";
-import type {
-  ManagerConfig,
-  ManagerOptions,
-  RedisConfig,
-  RedisConfigOptions,
-} from "../config/mod.ts";
 import type { RedisClient } from "../commands/client.ts";
 import type {
   PipelineFill,
@@ -26,29 +11,44 @@ import type {
   SubscriptionTargets,
 } from "../commands/subscription_types.ts";
 import type { TransactionFill, TransactionOptions } from "../commands/transaction.ts";
-import { Database } from "../database/database.ts";
-import { DatabaseDirectory } from "./directory.ts";
-import { HealthEndpoint } from "./http_response.ts";
-import type { AcquireOptions, ConnectionLease } from "../servers/lease.ts";
+import type {
+  ManagerConfig,
+  ManagerOptions,
+  RedisConfig,
+  RedisConfigOptions,
+} from "../config/mod.ts";
+import { type Clock, systemClock, type Timer } from "../core/clock.ts";
 import {
-  type CloseOptions,
-  type CloseReport,
-  type ManagerExtras,
-  resolveOptions,
-} from "./options.ts";
-import { type DatabaseName, NamedDatabases } from "./named_databases.ts";
-import { EventLog } from "../observability/event_log.ts";
-import type { Logger } from "../observability/logger.ts";
+  type BatchResult,
+  ConfigError,
+  InitializationError,
+  ManagerClosedError,
+} from "../core/errors/mod.ts";
+import type { ManagerEventMap } from "../core/events.ts";
+import { Database } from "../database/database.ts";
+import type { Logger } from "../observability/log_entries.ts";
+import { EventLog } from "../observability/logging.ts";
+import type { ManagerStats } from "../observability/metrics.ts";
 import { renderPrometheus } from "../observability/prometheus.ts";
 import { makeTelemetry, type Telemetry } from "../observability/telemetry/telemetry.ts";
 import type {
   ConnectionMetrics,
   DatabaseListing,
   HealthStatus,
-  ManagerStats,
   PoolStatistics,
 } from "../observability/types.ts";
 import { ConnectionBudget } from "../pool/budget.ts";
+import type { AcquireOptions, ConnectionLease } from "../servers/lease.ts";
+import { CapacityCheck } from "./capacity.ts";
+import { DatabaseDirectory } from "./directory.ts";
+import { HealthEndpoint } from "./http_response.ts";
+import { type DatabaseName, NamedDatabases } from "./named_databases.ts";
+import {
+  type CloseOptions,
+  type CloseReport,
+  type ManagerExtras,
+  resolveOptions,
+} from "./options.ts";
 import { describeDatabase, summarizeHealth, summarizeStatistics } from "./summaries.ts";
 
 /** Listens to one kind of event. */

@@ -1,7 +1,11 @@
-import { isManagerConfig, RedisConfigLoader } from "../config/mod.ts";
-import type { ManagerConfig, ManagerOptions } from "../config/mod.ts";
-import type { Logger } from "../observability/logger.ts";
-import type { TelemetryOptions } from "../observability/telemetry/options.ts";
+import {
+  isManagerConfig,
+  type ManagerConfig,
+  type ManagerOptions,
+  RedisConfigLoader,
+} from "../config/mod.ts";
+import type { Logger } from "../observability/log_entries.ts";
+import type { TelemetryOptions } from "../observability/telemetry/telemetry.ts";
 
 /** What a manager works with beside its configuration. */
 export interface ManagerExtras {

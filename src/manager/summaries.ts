@@ -1,10 +1,10 @@
 import { ConnectionState } from "../core/events.ts";
 import type { Database } from "../database/database.ts";
+import type { ManagerStats } from "../observability/metrics.ts";
 import type {
   DatabaseHealth,
   DatabaseListing,
   HealthStatus,
-  ManagerStats,
 } from "../observability/types.ts";
 
 /**

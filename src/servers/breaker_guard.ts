@@ -1,11 +1,11 @@
+import type { RedisConfig } from "../config/mod.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import type { Clock } from "../core/clock.ts";
 import { CircuitOpenError, type ConnectError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
-import type { RedisConfig } from "../config/mod.ts";
-import { makeBreaker } from "./parts.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { BreakerChange, CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import { makeBreaker } from "./parts.ts";
 
 /** Least time that callers are told to wait, in milliseconds: an attempt may be under way. */
 const LEAST_RETRY_AFTER_MS = 50;
@@ -112,7 +112,7 @@ export class BreakerGuard {
   #changed({ from, to, cause }: BreakerChange): void {
     const { config, emit, statistics } = this.#parts;
     this.#lastTripReason = cause ?? this.#lastTripReason;
-    if (from === "closed" && to === "open") statistics.tripped();
+    if (from === "closed" && to === "open") statistics.counts.trips++;
     const why = to === "closed"
       ? this.#closing ?? "a probe succeeded"
       : `failures: ${cause}`;

@@ -1,6 +1,6 @@
 import type { TrackedCommand } from "../connection/tracked.ts";
 import { formatAddress, type TcpAddress } from "../core/address.ts";
-import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
 import {
   ServerConnections,
   type ServerContext,

@@ -10,7 +10,7 @@ import {
   ManagerClosedError,
   OverloadedError,
 } from "../core/errors/mod.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import { waitedInVain, WaitingCommands } from "../pool/lane_waiting.ts";
 import type { ClusterDirectory } from "../topology/cluster_directory.ts";
 import {
@@ -195,7 +195,7 @@ export class ClusterRouter implements CommandSink {
     const slot = commandSlot(command);
     if (!followsRedirect({ redirect, slot, followed, remainingMs })) return undefined;
     this.#followed.set(command, followed + 1);
-    statistics.redirected();
+    statistics.counts.redirects++;
     return redirect;
   }
 

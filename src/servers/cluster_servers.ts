@@ -8,7 +8,7 @@ import {
   ConnectError,
   ManagerClosedError,
 } from "../core/errors/mod.ts";
-import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { OpenConnection } from "../pool/types.ts";
 import { backoffMs } from "../resilience/backoff.ts";

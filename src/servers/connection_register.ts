@@ -1,6 +1,6 @@
 import type { CloseReason, Connection } from "../connection/connection.ts";
 import type { Emit } from "../core/events.ts";
-import type { Traffic } from "../observability/traffic.ts";
+import type { Traffic } from "../observability/statistics.ts";
 
 /** What a register needs. */
 export interface ConnectionRegisterParts {

@@ -1,25 +1,15 @@
+import { RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { CredentialRenewal } from "../connection/credential_renewal.ts";
+import type { Command } from "../connection/driver.ts";
+import type { Opener } from "../connection/opener.ts";
 import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import type { CircuitOpenError, ConnectError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
-import type { RedisConfig } from "../config/mod.ts";
-import type { Connection } from "../connection/connection.ts";
-import type { Command } from "../connection/driver.ts";
-import type { CredentialRenewal } from "../connection/credential_renewal.ts";
-import type { Opener } from "../connection/opener.ts";
-import { RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
-import { ConnectionRegister } from "./connection_register.ts";
-import type { DatabaseLocation } from "./location.ts";
-import { HealthRecord } from "./health_record.ts";
-import { makeCredentialRenewal } from "./credentials.ts";
-import { makeOpener } from "./parts.ts";
-import { makePool, type PooledConnection } from "./pool.ts";
-import type { AcquireOptions } from "./lease.ts";
-import { Loan } from "./loan.ts";
-import type {
-  ConnectionCounts,
-  DatabaseStatistics,
-} from "../observability/database_statistics.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { ConnectionBudget } from "../pool/budget.ts";
 import { type Lane, LaneSet } from "../pool/lanes.ts";
@@ -32,6 +22,14 @@ import { readPrimaryRedirect } from "../topology/standalone.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import { keepLibrary } from "../transport/keepalive_ffi.ts";
 import { BreakerGuard } from "./breaker_guard.ts";
+import { ConnectionRegister } from "./connection_register.ts";
+import { makeCredentialRenewal } from "./credentials.ts";
+import { HealthRecord } from "./health_record.ts";
+import type { AcquireOptions } from "./lease.ts";
+import { Loan } from "./loan.ts";
+import type { DatabaseLocation } from "./location.ts";
+import { makeOpener } from "./parts.ts";
+import { makePool, type PooledConnection } from "./pool.ts";
 import { ServerProbe } from "./server_probe.ts";
 
 /** What the servers of a database have in common. */
@@ -394,7 +392,7 @@ export class ServerConnections {
       ...(confirm === undefined ? {} : { confirm }),
       ...(openChannel === undefined ? {} : { openChannel }),
       expiring: (connection, expiresAt) => this.#renewal?.add(connection, expiresAt),
-      attemptRepeated: () => statistics.retried(),
+      attemptRepeated: () => statistics.counts.retries++,
       reached: () => {
         this.health.connected();
         this.#guard.connected();

@@ -1,4 +1,4 @@
-import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
 import { EVICTION_REASONS } from "../pool/types.ts";
 import type { ServerNumbers } from "./server_connections.ts";
 

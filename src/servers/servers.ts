@@ -2,7 +2,7 @@ import type { CommandGate, CommandSink } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import type { TcpAddress } from "../core/address.ts";
-import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { OpenConnection } from "../pool/types.ts";
 import type { Redirect } from "../topology/redirect.ts";

@@ -2,11 +2,11 @@ import type { CommandSink } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import { isReplyError } from "../connection/driver.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
-import type { PooledConnection } from "./pool.ts";
-import type { OpenConnection } from "../pool/types.ts";
-import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
+import type { OpenConnection } from "../pool/types.ts";
 import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
+import type { PooledConnection } from "./pool.ts";
 import type { ServerConnections, ServerNumbers } from "./server_connections.ts";
 import type { LeaseTarget, LeaseWait, Servers } from "./servers.ts";
 

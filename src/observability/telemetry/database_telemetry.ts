@@ -1,19 +1,24 @@
+import type { Attributes, Span, Tracer } from "@opentelemetry/api";
 import type { Clock } from "../../core/clock.ts";
 import { isWritable } from "../../core/errors/command.ts";
-import type { Api, Attributes, Span, Tracer } from "./api.ts";
-import { ATTRIBUTE, SYSTEM } from "./conventions.ts";
+import type { MetricsSource } from "../metrics.ts";
 import { describeFailure, failureAttributes, markFailed } from "./failure.ts";
-import type { Instruments, PoolReading, WatchedPool } from "./instruments.ts";
-import type {
-  BatchKind,
-  EndBatch,
-  ObservedCommand,
-  OperationObserver,
-} from "./observer.ts";
-import { CLIENT, type Operation, Operations } from "./operations.ts";
-import type { QueryText } from "./options.ts";
-import { writeBatchText, writeQueryText } from "./query_text.ts";
-import { serverAttributes } from "./server.ts";
+import type { Api, Instruments, WatchedPool } from "./instruments.ts";
+import {
+  ATTRIBUTE,
+  type BatchKind,
+  CLIENT,
+  type EndBatch,
+  type ObservedCommand,
+  type Operation,
+  type OperationObserver,
+  Operations,
+  type QueryText,
+  serverAttributes,
+  SYSTEM,
+  writeBatchText,
+  writeQueryText,
+} from "./operations.ts";
 
 /** What is reported of a database, and through what. */
 export interface DatabaseTelemetryParts {
@@ -33,8 +38,8 @@ export interface DatabaseTelemetryParts {
   readonly queryText: QueryText;
   /** Whether a command waits for a value: how long it does is reported by itself. */
   readonly isBlocking: (command: ObservedCommand) => boolean;
-  /** Reads the pool's numbers. */
-  readonly readPool: () => PoolReading;
+  /** Reads its numbers; called for each export. */
+  readonly readMetrics: () => MetricsSource;
   /** Time. */
   readonly clock: Clock;
 }
@@ -65,7 +70,7 @@ export class DatabaseTelemetry implements OperationObserver {
    * @param parts What is reported, and through what.
    */
   constructor(parts: DatabaseTelemetryParts) {
-    const { db, endpoint, instruments, name, readPool, tracer } = parts;
+    const { db, endpoint, instruments, name, readMetrics, tracer } = parts;
     this.#parts = parts;
     this.#tracer = tracer;
     const base = {
@@ -74,7 +79,7 @@ export class DatabaseTelemetry implements OperationObserver {
       ...(endpoint === undefined ? {} : serverAttributes(endpoint)),
     };
     this.#operations = new Operations(base);
-    this.#pool = instruments?.watch(name, readPool);
+    this.#pool = instruments?.watch(name, readMetrics);
     this.#poolSpan = {
       ...base,
       ...this.#pool?.attributes ?? { [ATTRIBUTE.poolName]: name },
@@ -169,7 +174,10 @@ export class DatabaseTelemetry implements OperationObserver {
    * @param tookMs How long it took, in milliseconds.
    */
   opened(tookMs: number): void {
-    this.#parts.instruments?.createTime.record(tookMs / 1000, this.#pool!.attributes);
+    this.#parts.instruments?.durations.create.record(
+      tookMs / 1000,
+      this.#pool!.attributes,
+    );
   }
 
   /**
@@ -178,7 +186,10 @@ export class DatabaseTelemetry implements OperationObserver {
    * @param waitedMs How long its caller waited, in milliseconds.
    */
   acquired(waitedMs: number): void {
-    this.#parts.instruments?.waitTime.record(waitedMs / 1000, this.#pool!.attributes);
+    this.#parts.instruments?.durations.wait.record(
+      waitedMs / 1000,
+      this.#pool!.attributes,
+    );
   }
 
   /**
@@ -187,7 +198,7 @@ export class DatabaseTelemetry implements OperationObserver {
    * @param usedMs How long it was held, in milliseconds.
    */
   released(usedMs: number): void {
-    this.#parts.instruments?.useTime.record(usedMs / 1000, this.#pool!.attributes);
+    this.#parts.instruments?.durations.use.record(usedMs / 1000, this.#pool!.attributes);
   }
 
   #begin(
@@ -252,8 +263,10 @@ export class DatabaseTelemetry implements OperationObserver {
       };
     // Within a batch nothing blocks.
     const isBlocking = running.isOne && this.#parts.isBlocking(command!);
-    const { blockingDuration, duration } = instruments;
-    (isBlocking ? blockingDuration : duration).record(seconds, attributes);
+    instruments.durations[isBlocking ? "blocking" : "operation"].record(
+      seconds,
+      attributes,
+    );
   }
 }
 

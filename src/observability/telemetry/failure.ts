@@ -1,7 +1,7 @@
+import type { Attributes, Span, SpanStatusCode } from "@opentelemetry/api";
 import { CommandRefusedError } from "../../core/errors/mod.ts";
-import { maskSecrets } from "../log_text.ts";
-import type { Attributes, Span, SpanStatusCode } from "./api.ts";
-import { ATTRIBUTE } from "./conventions.ts";
+import { maskSecrets } from "../../core/secret.ts";
+import { ATTRIBUTE } from "./operations.ts";
 
 /** How an operation failed, in the words of the conventions. */
 export interface Failure {

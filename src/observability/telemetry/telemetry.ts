@@ -1,14 +1,70 @@
+import type { Tracer } from "@opentelemetry/api";
 import { VERSION } from "../../core/version.ts";
-import { type Api, registeredApi, type Tracer } from "./api.ts";
 import { DatabaseTelemetry, type DatabaseTelemetryParts } from "./database_telemetry.ts";
-import { Instruments, SCOPE } from "./instruments.ts";
-import type { OpenTelemetryApi, QueryText, TelemetryOptions } from "./options.ts";
+import { type Api, Instruments, SCOPE } from "./instruments.ts";
+import type { QueryText } from "./operations.ts";
 
-/** What of a database is to be known. */
-export type DatabaseTelemetrySource = Pick<
-  DatabaseTelemetryParts,
-  "name" | "db" | "endpoint" | "isBlocking" | "readPool" | "clock"
->;
+/**
+ * The namespace of `npm:@opentelemetry/api`, 1.x, whichever copy of it:
+ * `import * as api from "@opentelemetry/api"`.
+ */
+export interface OpenTelemetryApi {
+  /** The API of spans. */
+  readonly trace: object;
+  /** The API of metrics. */
+  readonly metrics: object;
+  /** The API of contexts. */
+  readonly context: object;
+}
+
+/**
+ * What is reported through OpenTelemetry. Where a provider was registered when the program
+ * began, as under `OTEL_DENO=true`, all of it is on by itself; elsewhere nothing is, and
+ * costs nothing.
+ *
+ * Names and attributes are those of the semantic conventions for databases. No key and no
+ * value is told unless {@linkcode TelemetryOptions.queryText} asks for it.
+ *
+ * @example Usage
+ * ```ts
+ * import { RedisConnectionManager, type TelemetryOptions } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const telemetry: TelemetryOptions = { metrics: false, queryText: "masked" };
+ * await using manager = new RedisConnectionManager({
+ *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+ *   databases: { main: { db: 0 } },
+ *   telemetry,
+ * });
+ * assertEquals(await manager.getClient("main").ping(), "PONG");
+ * ```
+ */
+export interface TelemetryOptions {
+  /**
+   * The API to report through: needed where the provider is registered by the program
+   * itself, after its imports. Default: the one that Deno, or what ran before the program,
+   * has registered a provider with.
+   */
+  readonly api?: OpenTelemetryApi;
+  /** Whether there are spans: commands, batches, acquires, connects. Default `true`. */
+  readonly spans?: boolean;
+  /** Whether there are metrics: durations, connections. Default `true`. */
+  readonly metrics?: boolean;
+  /** What spans tell of the arguments of commands. Default `off`. */
+  readonly queryText?: QueryText;
+}
+
+/** Where every copy of the API, 1.x, looks for the providers of the process. */
+const PROVIDERS = Symbol.for("opentelemetry.js.api.1");
+
+/**
+ * The API, if a provider was registered by the time that this package was imported, as
+ * Deno does under `OTEL_DENO=true`. Otherwise it is not even loaded: that would cost each
+ * start of a program 5 ms or more for nothing.
+ */
+export const registeredApi: Api | undefined = PROVIDERS in globalThis
+  ? await import("@opentelemetry/api")
+  : undefined;
 
 /** What a manager reports through OpenTelemetry. */
 export class Telemetry {
@@ -37,7 +93,9 @@ export class Telemetry {
    * @param source The database.
    * @returns Takes its reports; close it.
    */
-  forDatabase(source: DatabaseTelemetrySource): DatabaseTelemetry {
+  forDatabase(
+    source: Omit<DatabaseTelemetryParts, "api" | "tracer" | "instruments" | "queryText">,
+  ): DatabaseTelemetry {
     return new DatabaseTelemetry({
       ...source,
       api: this.#api,

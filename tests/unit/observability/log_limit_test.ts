@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { LogLimit, MOST_LINES, WINDOW_MS } from "../../../src/observability/log_limit.ts";
+import { LogLimit, MOST_LINES, WINDOW_MS } from "../../../src/observability/logging.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 function setup() {

@@ -4,7 +4,7 @@ import { Command } from "../../../src/connection/driver.ts";
 import { settleFailed, track } from "../../../src/connection/tracked.ts";
 import { CircuitOpenError } from "../../../src/core/errors/mod.ts";
 import type { BreakerDetail } from "../../../src/core/events.ts";
-import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { BreakerGuard } from "../../../src/servers/breaker_guard.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 

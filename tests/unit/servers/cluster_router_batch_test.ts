@@ -1,10 +1,10 @@
 /** What the router of a cluster makes of batches. */
 import { assertEquals } from "@std/assert";
-import { ClusterRouter } from "../../../src/servers/cluster_router.ts";
-import type { ServerConnections } from "../../../src/servers/server_connections.ts";
 import { Command } from "../../../src/connection/driver.ts";
 import { track, type TrackedCommand } from "../../../src/connection/tracked.ts";
-import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
+import { ClusterRouter } from "../../../src/servers/cluster_router.ts";
+import type { ServerConnections } from "../../../src/servers/server_connections.ts";
 import { ClusterDirectory } from "../../../src/topology/cluster_directory.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { CloseReason, Connection } from "../../../src/connection/connection.ts";
-import { ConnectionRegister } from "../../../src/servers/connection_register.ts";
 import type { ConnectionDetail } from "../../../src/core/events.ts";
-import { Traffic } from "../../../src/observability/traffic.ts";
+import { Traffic } from "../../../src/observability/statistics.ts";
+import { ConnectionRegister } from "../../../src/servers/connection_register.ts";
 
 /** What a register sees of a connection. */
 class FakeConnection {

@@ -3,7 +3,7 @@ import { makeAsking } from "../../../src/commands/asking.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { Command } from "../../../src/connection/driver.ts";
 import { settleFailed, track } from "../../../src/connection/tracked.ts";
-import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { makeBudget } from "../../../src/servers/parts.ts";
 import { ServerConnections } from "../../../src/servers/server_connections.ts";
 import { FakeClock } from "../../support/fake_clock.ts";

@@ -1,9 +1,13 @@
-import type { Clock } from "../core/clock.ts";
+import type { Clock, Timer } from "../core/clock.ts";
 import type { ManagerEventMap } from "../core/events.ts";
-import { type LogEntry, LOGGED_EVENTS, writeEntry } from "./log_entries.ts";
-import { LogLimit, WINDOW_MS } from "./log_limit.ts";
-import { asLogText, maskSecrets } from "./log_text.ts";
-import type { Logger, LogLevel } from "./logger.ts";
+import { maskSecrets } from "../core/secret.ts";
+import {
+  type LogEntry,
+  LOGGED_EVENTS,
+  type Logger,
+  type LogLevel,
+  writeEntry,
+} from "./log_entries.ts";
 
 /** Whose events are logged: a manager. */
 export interface EventSource {
@@ -116,4 +120,92 @@ function fieldOf(value: unknown): unknown {
   if (typeof value === "string") return maskSecrets(value);
   if (typeof value === "number" || typeof value === "boolean") return value;
   return maskSecrets(String(value));
+}
+
+/** Lines of one kind that are let through in one window. */
+export const MOST_LINES = 10;
+/** How long a window is, in milliseconds. */
+export const WINDOW_MS = 10_000;
+
+interface Window {
+  readonly endsAt: number;
+  lines: number;
+  suppressed: number;
+  timer?: Timer;
+}
+
+/**
+ * Lets the first {@linkcode MOST_LINES} lines of each kind through in each window of
+ * {@linkcode WINDOW_MS}, and tells at its end how many it held back. A window begins with
+ * its first line.
+ */
+export class LogLimit {
+  readonly #clock: Clock;
+  readonly #report: (kind: string, suppressed: number) => void;
+  readonly #windows = new Map<string, Window>();
+
+  /**
+   * Begins without a window.
+   *
+   * @param clock Time.
+   * @param report Told at the end of a window how many lines of a kind were held back.
+   */
+  constructor(clock: Clock, report: (kind: string, suppressed: number) => void) {
+    this.#clock = clock;
+    this.#report = report;
+  }
+
+  /**
+   * Whether one more line may be written.
+   *
+   * @param kind What it tells of: lines of other kinds do not count.
+   * @returns `false` if it is to be held back; it has been counted then.
+   */
+  admits(kind: string): boolean {
+    const now = this.#clock.now();
+    let window = this.#windows.get(kind);
+    if (window === undefined || now >= window.endsAt) {
+      if (window !== undefined) this.#end(kind, window);
+      window = { endsAt: now + WINDOW_MS, lines: 0, suppressed: 0 };
+      this.#windows.set(kind, window);
+    }
+    if (window.lines < MOST_LINES) {
+      window.lines++;
+      return true;
+    }
+    const full = window;
+    full.suppressed++;
+    full.timer ??= this.#clock.setTimer(() => this.#end(kind, full), full.endsAt - now);
+    return false;
+  }
+
+  /** Tells at once of all that was held back, and ends every window. */
+  flush(): void {
+    for (const [kind, window] of [...this.#windows]) this.#end(kind, window);
+  }
+
+  #end(kind: string, window: Window): void {
+    window.timer?.cancel();
+    if (this.#windows.get(kind) === window) this.#windows.delete(kind);
+    if (window.suppressed > 0) this.#report(kind, window.suppressed);
+  }
+}
+
+/** What ends a line or colours a terminal. */
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
+
+/**
+ * Makes a text fit for a log's message: one line, no secrets, and nothing that a logger
+ * would take for a placeholder: `console` has `%s`, LogTape `{name}`.
+ *
+ * @param text Any text.
+ * @returns The text as a line.
+ */
+export function asLogText(text: string): string {
+  return maskSecrets(text)
+    .replace(CONTROL, " ")
+    .replace(/%(?=\S)/g, "% ")
+    .replaceAll("{", "(")
+    .replaceAll("}", ")");
 }

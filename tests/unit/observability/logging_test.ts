@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
+import { maskSecrets } from "../../../src/core/secret.ts";
+import { asLogText, EventLog, WINDOW_MS } from "../../../src/observability/logging.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { configure, getLogger, type LogRecord, reset } from "npm:@logtape/logtape@^2.4.2";
 import type { ManagerEventMap } from "../../../src/core/events.ts";
-import { EventLog } from "../../../src/observability/event_log.ts";
-import { WINDOW_MS } from "../../../src/observability/log_limit.ts";
-import type { Logger, LogLevel } from "../../../src/observability/logger.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import type { Logger, LogLevel } from "../../../src/observability/log_entries.ts";
 
 type Line = [level: LogLevel, message: string, fields: Record<string, unknown>];
 
@@ -259,4 +259,31 @@ Deno.test("Logger is what console and a logger of @std/log are", () => {
   assertEquals(std.written, [
     ["warn", 'redis "main": odd', [{ event: "warning", database, message: "odd" }]],
   ]);
+});
+
+for (
+  const [text, masked] of [
+    ["redis://app:hunter2@db:6379/0", "redis://***@db:6379/0"],
+    ["rediss://:hunter2@db", "rediss://***@db"],
+    ["see redis://db:6379 and a@b", "see redis://db:6379 and a@b"],
+    ["password=hunter2 rest", "password=*** rest"],
+    ["Password: hunter2", "Password: ***"],
+    ['token "hunter2"', "token ***"],
+    [
+      "WRONGPASS invalid username-password pair",
+      "WRONGPASS invalid username-password pair",
+    ],
+    ["the password was refused", "the password was refused"],
+  ] as const
+) {
+  Deno.test(`maskSecrets() makes ${JSON.stringify(masked)} of ${JSON.stringify(text)}`, () => {
+    assertEquals(maskSecrets(text), masked);
+  });
+}
+
+Deno.test("asLogText() gives one line that no logger takes for a template", () => {
+  assertEquals(
+    asLogText("a\r\nfake line\u001b[31m {name} 100% %s %d redis://u:p@h"),
+    "a fake line [31m (name) 100% % s % d redis://***@h",
+  );
 });
