@@ -29,7 +29,6 @@ export {
 } from "./src/core/secret.ts";
 export * from "./src/core/errors/mod.ts";
 export * from "./src/core/events.ts";
-export type { Clock, Timer } from "./src/core/clock.ts";
 
 export * from "./src/config/mod.ts";
 

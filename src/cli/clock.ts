@@ -1,4 +1,4 @@
-import type { Clock } from "../../mod.ts";
+import type { Clock } from "../core/clock.ts";
 
 /** What the command line needs of time. */
 export type CliClock = Pick<Clock, "now" | "wallNow" | "setTimer">;

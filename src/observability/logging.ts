@@ -9,25 +9,33 @@ import {
   writeEntry,
 } from "./log_entries.ts";
 
-/** Whose events are logged: a manager. */
-export interface EventSource {
-  /** Listens to one kind of event. */
-  addEventListener<K extends keyof ManagerEventMap>(
-    type: K,
-    listener: (event: CustomEvent<ManagerEventMap[K]>) => void,
-  ): void;
+/** Lines of one kind that are written in one window. */
+const MOST_LINES = 10;
+/** How long a window is, in milliseconds. */
+const WINDOW_MS = 10_000;
+
+/** The lines of one kind, from its first one on. */
+interface Window {
+  readonly endsAt: number;
+  /** How many were written. */
+  lines: number;
+  /** How many were left out since. */
+  leftOut: number;
+  /** Set while lines are left out. */
+  timer?: Timer;
+  /** Ends the window, and says how many were left out. */
+  readonly end: () => void;
 }
 
 /**
  * Writes a manager's events into a log: at most ten lines of a kind and database in ten
- * seconds, then one that says how many were left out. It only listens; what the log
- * throws changes nothing.
+ * seconds, then one that says how many were left out. It only listens; an error of the
+ * logger changes nothing.
  */
 export class EventLog {
   readonly #logger: Logger;
-  readonly #limit: LogLimit;
-  /** What the lines of a kind are like, for the one that counts those left out. */
-  readonly #kinds = new Map<string, LogEntry>();
+  readonly #clock: Clock;
+  readonly #windows = new Map<string, Window>();
 
   /**
    * Begins a log; writes nothing yet.
@@ -37,7 +45,7 @@ export class EventLog {
    */
   constructor(logger: Logger, clock: Clock) {
     this.#logger = logger;
-    this.#limit = new LogLimit(clock, (kind, count) => this.#writeLeftOut(kind, count));
+    this.#clock = clock;
   }
 
   /**
@@ -45,7 +53,12 @@ export class EventLog {
    *
    * @param source The manager.
    */
-  listen(source: EventSource): void {
+  listen(source: {
+    addEventListener<K extends keyof ManagerEventMap>(
+      type: K,
+      listener: (event: CustomEvent<ManagerEventMap[K]>) => void,
+    ): void;
+  }): void {
     for (const type of LOGGED_EVENTS) {
       source.addEventListener(type, ({ detail }) => this.add(type, detail));
     }
@@ -59,11 +72,7 @@ export class EventLog {
    */
   add<K extends keyof ManagerEventMap>(type: K, detail: ManagerEventMap[K]): void {
     const entry = writeEntry(type, detail);
-    const kind = `${entry.database} ${entry.what} ${entry.level}`;
-    if (!this.#limit.admits(kind)) {
-      this.#kinds.set(kind, entry);
-      return;
-    }
+    if (!this.#admits(entry)) return;
     this.#write(entry.level, `redis "${entry.database}": ${entry.text}`, {
       event: type,
       ...fieldsOf(detail),
@@ -79,22 +88,43 @@ export class EventLog {
     this.#write("warn", `redis: ${message}`, { event: "warning" });
   }
 
-  /** Tells what was left out; afterwards no timer waits. */
+  /** Says what was left out; afterwards no timer waits. */
   flush(): void {
-    this.#limit.flush();
+    for (const end of [...this.#windows.values()].map(({ end }) => end)) end();
   }
 
-  #writeLeftOut(kind: string, leftOut: number): void {
-    const { level, database, what } = this.#kinds.get(kind)!;
-    this.#kinds.delete(kind);
-    const text = `${leftOut} more lines about "${what}" left out ` +
-      `within ${WINDOW_MS / 1000} s`;
-    this.#write(level, `redis "${database}": ${text}`, {
-      event: "suppressed",
-      database,
-      what,
-      leftOut,
-    });
+  /** Whether a line may be written; counts it as left out if not. */
+  #admits(entry: LogEntry): boolean {
+    const now = this.#clock.now();
+    const kind = `${entry.database} ${entry.what} ${entry.level}`;
+    let window = this.#windows.get(kind);
+    if (window === undefined || now >= window.endsAt) {
+      window?.end();
+      window = this.#begin(kind, entry, now);
+    }
+    if (window.lines < MOST_LINES) {
+      window.lines++;
+      return true;
+    }
+    window.leftOut++;
+    window.timer ??= this.#clock.setTimer(window.end, window.endsAt - now);
+    return false;
+  }
+
+  #begin(kind: string, { level, database, what }: LogEntry, now: number): Window {
+    const end = () => {
+      const { leftOut, timer } = window;
+      timer?.cancel();
+      this.#windows.delete(kind);
+      if (leftOut === 0) return;
+      const text = `${leftOut} more lines about "${what}" left out ` +
+        `within ${WINDOW_MS / 1000} s`;
+      const fields = { event: "suppressed", database, what, leftOut };
+      this.#write(level, `redis "${database}": ${text}`, fields);
+    };
+    const window: Window = { endsAt: now + WINDOW_MS, lines: 0, leftOut: 0, end };
+    this.#windows.set(kind, window);
+    return window;
   }
 
   #write(level: LogLevel, message: string, fields: Record<string, unknown>): void {
@@ -120,75 +150,6 @@ function fieldOf(value: unknown): unknown {
   if (typeof value === "string") return maskSecrets(value);
   if (typeof value === "number" || typeof value === "boolean") return value;
   return maskSecrets(String(value));
-}
-
-/** Lines of one kind that are let through in one window. */
-export const MOST_LINES = 10;
-/** How long a window is, in milliseconds. */
-export const WINDOW_MS = 10_000;
-
-interface Window {
-  readonly endsAt: number;
-  lines: number;
-  suppressed: number;
-  timer?: Timer;
-}
-
-/**
- * Lets the first {@linkcode MOST_LINES} lines of each kind through in each window of
- * {@linkcode WINDOW_MS}, and tells at its end how many it held back. A window begins with
- * its first line.
- */
-export class LogLimit {
-  readonly #clock: Clock;
-  readonly #report: (kind: string, suppressed: number) => void;
-  readonly #windows = new Map<string, Window>();
-
-  /**
-   * Begins without a window.
-   *
-   * @param clock Time.
-   * @param report Told at the end of a window how many lines of a kind were held back.
-   */
-  constructor(clock: Clock, report: (kind: string, suppressed: number) => void) {
-    this.#clock = clock;
-    this.#report = report;
-  }
-
-  /**
-   * Whether one more line may be written.
-   *
-   * @param kind What it tells of: lines of other kinds do not count.
-   * @returns `false` if it is to be held back; it has been counted then.
-   */
-  admits(kind: string): boolean {
-    const now = this.#clock.now();
-    let window = this.#windows.get(kind);
-    if (window === undefined || now >= window.endsAt) {
-      if (window !== undefined) this.#end(kind, window);
-      window = { endsAt: now + WINDOW_MS, lines: 0, suppressed: 0 };
-      this.#windows.set(kind, window);
-    }
-    if (window.lines < MOST_LINES) {
-      window.lines++;
-      return true;
-    }
-    const full = window;
-    full.suppressed++;
-    full.timer ??= this.#clock.setTimer(() => this.#end(kind, full), full.endsAt - now);
-    return false;
-  }
-
-  /** Tells at once of all that was held back, and ends every window. */
-  flush(): void {
-    for (const [kind, window] of [...this.#windows]) this.#end(kind, window);
-  }
-
-  #end(kind: string, window: Window): void {
-    window.timer?.cancel();
-    if (this.#windows.get(kind) === window) this.#windows.delete(kind);
-    if (window.suppressed > 0) this.#report(kind, window.suppressed);
-  }
 }
 
 /** What ends a line or colours a terminal. */

@@ -36,9 +36,11 @@ const LAYERS: readonly (readonly string[])[] = [
   ["manager"],
 ];
 
-/** The commands see what any user sees: the package's entrypoint. */
+/** The commands see what any user sees, the package's entrypoint, and repeat nothing of
+ * what every program needs: what is in `core`, and the histogram. */
 const COMMANDS = "cli";
 const ENTRYPOINT = "mod.ts";
+const HISTOGRAM = "src/observability/histogram.ts";
 
 /**
  * What each bench measures, which it may import beside {@linkcode BENCH_TOOLS}: the areas of
@@ -150,7 +152,9 @@ function judgeOwn(from: string, to: string): string | undefined {
   if (other === undefined) return `${to} is no part of the package`;
   if (area === other) return undefined;
   if (area === COMMANDS) {
-    return other === ENTRYPOINT ? undefined : `${COMMANDS} imports ${ENTRYPOINT} only`;
+    return other === ENTRYPOINT || other === "core" || to === HISTOGRAM
+      ? undefined
+      : `${COMMANDS} imports ${ENTRYPOINT}, core and the histogram only`;
   }
   if (other === COMMANDS) return `nothing imports ${COMMANDS}`;
   if (area === ENTRYPOINT) return undefined;

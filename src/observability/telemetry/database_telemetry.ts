@@ -20,14 +20,24 @@ import {
   writeQueryText,
 } from "./operations.ts";
 
-/** What is reported of a database, and through what. */
-export interface DatabaseTelemetryParts {
-  /** Name of the database: that of its pool. */
+/** A database whose work is reported. */
+export interface DatabaseTelemetrySource {
+  /** Its name: that of its pool. */
   readonly name: string;
   /** Its number. */
   readonly db: number;
-  /** Where it is, in words; `undefined` if only its connections know. */
+  /** Its address as text; `undefined` if only its connections know. */
   readonly endpoint: string | undefined;
+  /** Whether a command waits for a value: how long it does is reported by itself. */
+  readonly isBlocking: (command: ObservedCommand) => boolean;
+  /** Reads its numbers; called for each export. */
+  readonly readMetrics: () => MetricsSource;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/** What a manager reports through. */
+export interface Reporting {
   /** The API. */
   readonly api: Api;
   /** Makes spans; `undefined` if there are none. */
@@ -36,12 +46,6 @@ export interface DatabaseTelemetryParts {
   readonly instruments: Instruments | undefined;
   /** What spans tell of arguments. */
   readonly queryText: QueryText;
-  /** Whether a command waits for a value: how long it does is reported by itself. */
-  readonly isBlocking: (command: ObservedCommand) => boolean;
-  /** Reads its numbers; called for each export. */
-  readonly readMetrics: () => MetricsSource;
-  /** Time. */
-  readonly clock: Clock;
 }
 
 /** An operation that is going on. */
@@ -58,7 +62,7 @@ interface Running {
  * when the caller called, however long the operation then waits or is tried again.
  */
 export class DatabaseTelemetry implements OperationObserver {
-  readonly #parts: DatabaseTelemetryParts;
+  readonly #parts: DatabaseTelemetrySource & Reporting;
   readonly #tracer: Tracer | undefined;
   readonly #operations: Operations;
   readonly #pool: WatchedPool | undefined;
@@ -69,7 +73,7 @@ export class DatabaseTelemetry implements OperationObserver {
    *
    * @param parts What is reported, and through what.
    */
-  constructor(parts: DatabaseTelemetryParts) {
+  constructor(parts: DatabaseTelemetrySource & Reporting) {
     const { db, endpoint, instruments, name, readMetrics, tracer } = parts;
     this.#parts = parts;
     this.#tracer = tracer;

@@ -1,6 +1,9 @@
-import type { Tracer } from "@opentelemetry/api";
 import { VERSION } from "../../core/version.ts";
-import { DatabaseTelemetry, type DatabaseTelemetryParts } from "./database_telemetry.ts";
+import {
+  DatabaseTelemetry,
+  type DatabaseTelemetrySource,
+  type Reporting,
+} from "./database_telemetry.ts";
 import { type Api, Instruments, SCOPE } from "./instruments.ts";
 import type { QueryText } from "./operations.ts";
 
@@ -67,46 +70,12 @@ export const registeredApi: Api | undefined = PROVIDERS in globalThis
   : undefined;
 
 /** What a manager reports through OpenTelemetry. */
-export class Telemetry {
-  readonly #api: Api;
-  readonly #tracer: Tracer | undefined;
-  readonly #instruments: Instruments | undefined;
-  readonly #queryText: QueryText;
-
-  /**
-   * Takes the tracer and the instruments of the API's providers.
-   *
-   * @param api The API.
-   * @param options What is reported.
-   */
-  constructor(api: Api, options: TelemetryOptions) {
-    const { metrics = true, queryText = "off", spans = true } = options;
-    this.#api = api;
-    this.#tracer = spans ? api.trace.getTracer(SCOPE, VERSION) : undefined;
-    this.#instruments = metrics ? Instruments.of(api) : undefined;
-    this.#queryText = queryText;
-  }
-
-  /**
-   * What one database reports.
-   *
-   * @param source The database.
-   * @returns Takes its reports; close it.
-   */
-  forDatabase(
-    source: Omit<DatabaseTelemetryParts, "api" | "tracer" | "instruments" | "queryText">,
-  ): DatabaseTelemetry {
-    return new DatabaseTelemetry({
-      ...source,
-      api: this.#api,
-      tracer: this.#tracer,
-      instruments: this.#instruments,
-      queryText: this.#queryText,
-    });
-  }
+export interface Telemetry {
+  /** Reports what one database does, until it is closed. */
+  forDatabase(source: DatabaseTelemetrySource): DatabaseTelemetry;
 }
 
-/** What is said to who asks for telemetry in vain. */
+/** The warning where telemetry is asked for and cannot be. */
 export const NO_PROVIDER = "telemetry was asked for, but no OpenTelemetry provider was " +
   "registered when the program began: set OTEL_DENO=true, or give " +
   "telemetry: { api } with the namespace of @opentelemetry/api";
@@ -129,9 +98,18 @@ export function makeTelemetry(
   const options = typeof wanted === "object" ? wanted : {};
   if (options.spans === false && options.metrics === false) return undefined;
   const api = options.api === undefined ? registered : checkApi(options.api);
-  if (api !== undefined) return new Telemetry(api, options);
-  if (wanted !== undefined) warn(NO_PROVIDER);
-  return undefined;
+  if (api === undefined) {
+    if (wanted !== undefined) warn(NO_PROVIDER);
+    return undefined;
+  }
+  const { metrics = true, queryText = "off", spans = true } = options;
+  const reporting: Reporting = {
+    api,
+    tracer: spans ? api.trace.getTracer(SCOPE, VERSION) : undefined,
+    instruments: metrics ? Instruments.of(api) : undefined,
+    queryText,
+  };
+  return { forDatabase: (source) => new DatabaseTelemetry({ ...source, ...reporting }) };
 }
 
 /** Copies of the API differ in their types, and are the same in what they do. */
