@@ -7,8 +7,13 @@
 import { FAILURE_KINDS, type FailureRule } from "../src/resilience/failure_kinds.ts";
 import { REPLY_ERRORS, type ReplyErrorRule } from "../src/resilience/reply_errors.ts";
 
-/** Lays a table out as `deno fmt` does: every column as wide as its widest cell. */
-function table(rows: readonly (readonly string[])[]): string {
+/**
+ * Lays a table out as `deno fmt` does: every column as wide as its widest cell.
+ *
+ * @param rows The rows, the head first.
+ * @returns The table in Markdown.
+ */
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   const line = (row: readonly string[]) =>
     `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;

@@ -226,9 +226,6 @@ export function statsOf(
   return Object.fromEntries(fields);
 }
 
-/** A value, and the labels that tell it from others of its database. */
-export type Value = readonly [labels: Readonly<Record<string, string>>, value: number];
-
 /** What is read of each database whenever metrics are asked for. */
 export interface Metric {
   /** Its name in Prometheus, behind {@linkcode PREFIX}; without it, it is not told there. */
@@ -239,19 +236,18 @@ export interface Metric {
   readonly type: "counter" | "gauge";
   /** What it means. */
   readonly help: string;
-  /** Reads it: one number, or several with their labels. */
-  readonly read: (source: MetricsSource) => number | readonly Value[];
+  /** The label, an attribute in OpenTelemetry, that tells its values apart. */
+  readonly label?: string;
+  /** Reads it: one number; or with a label one for each of its values. */
+  readonly read: (source: MetricsSource) => number | Readonly<Record<string, number>>;
 }
 
 /** What is put before every name in Prometheus. */
 export const PREFIX = "mooring_redis_";
 
-/** The label, an attribute in OpenTelemetry, that the conventions have for `idle`, `used`. */
-const CONNECTION_STATE = "db.client.connection.state";
-
-/** One line for each state, 1 where it is the one that holds. */
-function states(all: readonly string[], current: string): Value[] {
-  return all.map((state) => [{ state }, state === current ? 1 : 0]);
+/** Each state, 1 where it is the one that holds. */
+function states(all: readonly string[], current: string): Record<string, number> {
+  return Object.fromEntries(all.map((state) => [state, state === current ? 1 : 0]));
 }
 
 /**
@@ -263,19 +259,21 @@ export const METRICS: readonly Metric[] = [
     name: "database_state",
     type: "gauge",
     help: "How well the database serves: 1 for the state that it is in.",
+    label: "state",
     read: ({ health }) => states(Object.values(ConnectionState), health.state),
   },
   {
     name: "circuit_breaker_state",
     type: "gauge",
     help: "The circuit breaker: 1 for the state that it is in.",
+    label: "state",
     read: ({ health }) => states(["closed", "open", "half_open"], health.circuitBreaker),
   },
   {
     name: "ping_seconds",
     type: "gauge",
     help: "What the last health check measured for one PING.",
-    read: ({ health: { pingMs } }) => pingMs === null ? [] : pingMs / 1000,
+    read: ({ health: { pingMs } }) => pingMs === null ? {} : pingMs / 1000,
   },
   ...COUNTER_NAMES.map((counter): Metric => {
     const { name, help, unit } = COUNTERS[counter];
@@ -291,22 +289,21 @@ export const METRICS: readonly Metric[] = [
     name: "connections",
     type: "gauge",
     help: "Connections by what they are doing.",
-    read: ({ pool }) => [
-      [{ state: "lane" }, pool.lanes],
-      [{ state: "leased" }, pool.leases],
-      [{ state: "idle" }, pool.idleConnections],
-      [{ state: "connecting" }, pool.connecting],
-    ],
+    label: "state",
+    read: ({ pool }) => ({
+      lane: pool.lanes,
+      leased: pool.leases,
+      idle: pool.idleConnections,
+      connecting: pool.connecting,
+    }),
   },
   {
     convention: ["db.client.connection.count", "{connection}"],
     type: "gauge",
     help: "The number of connections that are currently in state described by the " +
       "`state` attribute.",
-    read: ({ pool }) => [
-      [{ [CONNECTION_STATE]: "idle" }, pool.idleConnections],
-      [{ [CONNECTION_STATE]: "used" }, pool.inUseConnections],
-    ],
+    label: "db.client.connection.state",
+    read: ({ pool }) => ({ idle: pool.idleConnections, used: pool.inUseConnections }),
   },
   {
     convention: ["db.client.connection.idle.max", "{connection}"],
@@ -337,8 +334,8 @@ export const METRICS: readonly Metric[] = [
     name: "connections_closed_total",
     type: "counter",
     help: "Connections that left the pool, by reason; connect_failed: never opened.",
-    read: ({ pool }) =>
-      Object.entries(pool.evictions).map(([reason, count]) => [{ reason }, count]),
+    label: "reason",
+    read: ({ pool }) => pool.evictions,
   },
   {
     name: "waiters",
@@ -357,18 +354,22 @@ export const METRICS: readonly Metric[] = [
 ];
 
 /**
- * A metric's values with their labels.
+ * Reads a metric.
  *
  * @param metric The metric.
  * @param source What is known of a database.
- * @returns The values; none where nothing is known.
+ * @returns Its values, each with its labels; none where nothing is known.
  */
-export function readMetric(metric: Metric, source: MetricsSource): readonly Value[] {
-  const read = metric.read(source);
-  return typeof read === "number" ? [[{}, read]] : read;
+export function readMetric(
+  { label, read }: Metric,
+  source: MetricsSource,
+): (readonly [labels: Readonly<Record<string, string>>, value: number])[] {
+  const values = read(source);
+  if (typeof values === "number") return [[{}, values]];
+  return Object.entries(values).map(([of, value]) => [{ [label ?? ""]: of }, value]);
 }
 
-/** The histogram of Prometheus. */
+/** The histogram of Prometheus, in seconds. */
 export const COMMAND_DURATION = {
   name: "command_duration_seconds",
   help: "How long the server took to answer commands, error replies included, " +
