@@ -1,11 +1,10 @@
-import type { Clock } from "../core/clock.ts";
-import { ConnectionLostError, type Delivery, ProtocolError } from "../core/errors/mod.ts";
 import { isReplyError } from "../connection/driver.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import type { Clock } from "../core/clock.ts";
+import { ConnectionLostError, type Delivery, ProtocolError } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
-import { decideRetry } from "../resilience/delivery.ts";
 import { classifyReplyError, type ReplyErrorRule } from "../resilience/reply_errors.ts";
-import type { RetryBudget } from "../resilience/retry_budget.ts";
+import { decideRetry, type RetryBudget } from "../resilience/retry.ts";
 
 /** How commands are tried again. */
 export interface RetryPolicy {

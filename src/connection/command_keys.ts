@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
+import type { KeyPlaces } from "../resilience/extra_commands.ts";
 import { libraryKeys } from "./command_flags.ts";
 import type { Command } from "./driver.ts";
-import type { KeyPlaces } from "../resilience/foreign_commands.ts";
 
 /** What the client library keeps of a command's keys. */
 interface Keyed {

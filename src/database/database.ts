@@ -43,7 +43,7 @@ import type {
 } from "../observability/types.ts";
 import type { ConnectionBudget } from "../pool/budget.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
-import type { RetryBudget } from "../resilience/retry_budget.ts";
+import type { RetryBudget } from "../resilience/retry.ts";
 import { ClusterServers } from "../servers/cluster_servers.ts";
 import { type AcquireOptions, ConnectionLease } from "../servers/lease.ts";
 import { type Loan, sessionOf } from "../servers/loan.ts";

@@ -3,7 +3,7 @@ import { Command, isReplyError } from "../connection/driver.ts";
 import { settleFailed, track, type TrackedCommand } from "../connection/tracked.ts";
 import { ConnectionLostError } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
-import { FOREIGN_COMMANDS, type KeyPlaces } from "../resilience/foreign_commands.ts";
+import { EXTRA_COMMANDS, type KeyPlaces } from "../resilience/extra_commands.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
 
 /** What a finder needs. */
@@ -35,7 +35,7 @@ export class KeysUnknown extends Error {}
 
 /**
  * Finds the keys of commands that the client library does not know: by the table of
- * {@linkcode FOREIGN_COMMANDS}, and of the rest by asking the server, once for a command
+ * {@linkcode EXTRA_COMMANDS}, and of the rest by asking the server, once for a command
  * whose keys are at fixed places (`COMMAND INFO`), and once for each kind of arguments of
  * another one (`COMMAND GETKEYS`).
  */
@@ -62,7 +62,7 @@ export class KeyFinder {
    */
   find(info: CommandInfo, args: readonly unknown[]): KeyPlaces | undefined {
     const [command = ""] = info.name.split("|");
-    const listed = FOREIGN_COMMANDS.get(command)?.places(args);
+    const listed = EXTRA_COMMANDS.get(command)?.places(args);
     if (listed !== undefined) return listed;
     const rule = this.#rules.get(command);
     if (rule === undefined) return undefined;

@@ -2,7 +2,7 @@ import { isPlaced, placeKeys } from "../connection/command_keys.ts";
 import type { Command } from "../connection/driver.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
-import type { KeyPlaces } from "../resilience/foreign_commands.ts";
+import type { KeyPlaces } from "../resilience/extra_commands.ts";
 import type { KeyFinder } from "./key_finder.ts";
 
 /** What a placer needs. */

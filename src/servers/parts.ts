@@ -1,14 +1,14 @@
-import type { Clock } from "../core/clock.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { flagsOf } from "../connection/command_flags.ts";
 import type { ConnectionObserver } from "../connection/connection.ts";
 import { Opener, type OpenerOptions } from "../connection/opener.ts";
+import type { Clock } from "../core/clock.ts";
 import {
   CircuitBreaker,
   type CircuitBreakerOptions,
 } from "../resilience/circuit_breaker.ts";
 import { CommandClassifier } from "../resilience/command_class.ts";
-import { RetryBudget } from "../resilience/retry_budget.ts";
+import { RetryBudget } from "../resilience/retry.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import { openDenoChannel } from "../transport/deno_channel.ts";
 import { openNodeChannel } from "../transport/node_channel.ts";

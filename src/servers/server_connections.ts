@@ -17,7 +17,7 @@ import type { Lease } from "../pool/lease.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts";
 import type { CircuitBreaker } from "../resilience/circuit_breaker.ts";
-import type { RetryBudget } from "../resilience/retry_budget.ts";
+import type { RetryBudget } from "../resilience/retry.ts";
 import { readPrimaryRedirect } from "../topology/standalone.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import { keepLibrary } from "../transport/keepalive_ffi.ts";

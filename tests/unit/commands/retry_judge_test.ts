@@ -7,9 +7,9 @@ import {
   type Delivery,
   ProtocolError,
 } from "../../../src/core/errors/mod.ts";
-import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
-import { ReplyError } from "ioredis";
+import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { ReplyError } from "ioredis";
 
 function judgeWith(clock: FakeClock, policy: Partial<RetryPolicy> = {}): RetryJudge {
   const budget = new RetryBudget({ clock, ratio: 0, minPerSecond: 10 });

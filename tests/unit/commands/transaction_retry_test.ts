@@ -9,7 +9,7 @@ import {
   TransactionError,
 } from "../../../src/core/errors/mod.ts";
 import { REPLY_ERRORS } from "../../../src/resilience/reply_errors.ts";
-import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
+import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const failed = (error: Error, delivery: Delivery = "rejected"): BatchResult => ({

@@ -8,10 +8,10 @@ import {
 import { Redis } from "../../../src/connection/driver.ts";
 import type { IORedisCommand } from "../../../src/connection/library_types.ts";
 import { TransactionConflictError } from "../../../src/core/errors/mod.ts";
+import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { classifier } from "../../../src/servers/parts.ts";
-import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
-import { ReplyError } from "ioredis";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { ReplyError } from "ioredis";
 
 /** How long a pause is, in milliseconds. */
 async function lengthOf(attempt: number): Promise<number> {

@@ -60,7 +60,7 @@ function makeNode() {
 
 Deno.test("ServerConnections.submitBatch() makes the command the probe, and not the ASKING before it", async () => {
   const { clock, command, errors, node } = makeNode();
-  node.breaker.trip();
+  node.breaker.recordFailure("silent");
   node.submitBatch([makeAsking(1000), command("get")]);
   assertEquals(errors, ["get CircuitOpenError"]);
   await clock.advance(COOLDOWN_MS);
