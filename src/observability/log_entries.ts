@@ -1,15 +1,4 @@
-import type {
-  BreakerDetail,
-  ConnectionDetail,
-  FailoverDetail,
-  GapDetail,
-  HandlerErrorDetail,
-  LeakDetail,
-  LoadingDetail,
-  ManagerEventMap,
-  StateChangeDetail,
-  WarningDetail,
-} from "../core/events.ts";
+import type { ManagerEventMap } from "../core/events.ts";
 
 /**
  * Where the manager logs to. `console`, a logger of `@std/log` and one of LogTape fit as
@@ -62,90 +51,73 @@ export interface LogEntry {
   readonly text: string;
 }
 
-type Line = Omit<LogEntry, "database">;
-
 const STATE_LEVELS = { healthy: "info", degraded: "warn", failed: "error" } as const;
 const BREAKER_LEVELS = { closed: "info", half_open: "info", open: "error" } as const;
 
-function stateChanged({ from, to, reason }: StateChangeDetail): Line {
-  const text = `went from ${from} to ${to}: ${reason}`;
-  return { level: STATE_LEVELS[to], what: "state", text };
-}
-
-function breakerChanged({ from, to, reason }: BreakerDetail): Line {
-  const text = `circuit breaker went from ${from} to ${to}: ${reason}`;
-  return { level: BREAKER_LEVELS[to], what: "circuit breaker", text };
-}
-
-function connectionChanged(detail: ConnectionDetail): Line {
-  const { action, end, endpoint, id, reason } = detail;
-  const why = reason === undefined ? "" : `: ${reason}`;
-  if (action === "failed") {
-    const text = `no connection to ${endpoint} could be opened${why}`;
-    return { level: "warn", what: "connection failed", text };
-  }
-  const text = `connection ${id} to ${endpoint} was ${action}${why}`;
-  if (action === "opened") return { level: "debug", what: "connection opened", text };
-  const isWanted = end === undefined || end === "closed";
-  return { level: isWanted ? "info" : "warn", what: "connection closed", text };
-}
-
-function leaseLeaked({ kind, heldMs, stack }: LeakDetail): Line {
-  const how = kind === "held"
-    ? `is held for ${Math.round(heldMs)} ms`
-    : `was lost after ${Math.round(heldMs)} ms without a release`;
-  const where = stack === undefined ? "" : `; acquired at ${stack}`;
-  return { level: "warn", what: "leak", text: `a lease ${how}${where}` };
-}
-
-function serverLoads({ percent, etaSeconds, waitedMs }: LoadingDetail): Line {
-  const done = percent === undefined ? "" : `, ${Math.round(percent)} percent done`;
-  const left = etaSeconds === undefined ? "" : `, ${etaSeconds} s left by its estimate`;
-  const text = `the server is loading its data${done}${left}, ` +
-    `waited ${Math.round(waitedMs)} ms`;
-  return { level: "info", what: "loading", text };
-}
-
-function messagesMissing({ reason, subscriptions, lost, downMs }: GapDetail): Line {
-  const count = lost === undefined ? "" : `, ${lost} messages dropped`;
-  const time = downMs === undefined
-    ? ""
-    : `, not subscribed for ${Math.round(downMs)} ms`;
-  const which = subscriptions === 1 ? "1 subscription" : `${subscriptions} subscriptions`;
-  const text = `${which} may have missed messages ` +
-    `(${reason}${count}${time})`;
-  return { level: "warn", what: "gap", text };
-}
-
-function handlerThrew({ channel, error }: HandlerErrorDetail): Line {
-  const text = `the handler of "${channel}" threw ${String(error)}`;
-  return { level: "error", what: "handler error", text };
-}
-
-function failedOver({ from, to }: FailoverDetail): Line {
-  return {
+/** The line of each kind of event. */
+const LINES: {
+  readonly [K in keyof ManagerEventMap]: (
+    detail: ManagerEventMap[K],
+  ) => Omit<LogEntry, "database">;
+} = {
+  statechange: ({ from, to, reason }) => ({
+    level: STATE_LEVELS[to],
+    what: "state",
+    text: `went from ${from} to ${to}: ${reason}`,
+  }),
+  breaker: ({ from, to, reason }) => ({
+    level: BREAKER_LEVELS[to],
+    what: "circuit breaker",
+    text: `circuit breaker went from ${from} to ${to}: ${reason}`,
+  }),
+  connection: ({ action, end = "closed", endpoint, id, reason }) => {
+    const why = reason === undefined ? "" : `: ${reason}`;
+    const what = `connection ${action}`;
+    if (action === "failed") {
+      const text = `no connection to ${endpoint} could be opened${why}`;
+      return { level: "warn", what, text };
+    }
+    const text = `connection ${id} to ${endpoint} was ${action}${why}`;
+    if (action === "opened") return { level: "debug", what, text };
+    return { level: end === "closed" ? "info" : "warn", what, text };
+  },
+  leak: ({ kind, heldMs, stack }) => {
+    const how = kind === "held"
+      ? `is held for ${Math.round(heldMs)} ms`
+      : `was lost after ${Math.round(heldMs)} ms without a release`;
+    const where = stack === undefined ? "" : `; acquired at ${stack}`;
+    return { level: "warn", what: "leak", text: `a lease ${how}${where}` };
+  },
+  loading: ({ percent, etaSeconds, waitedMs }) => {
+    const done = percent === undefined ? "" : `, ${Math.round(percent)} percent done`;
+    const left = etaSeconds === undefined ? "" : `, ${etaSeconds} s left by its estimate`;
+    const text = `the server is loading its data${done}${left}, ` +
+      `waited ${Math.round(waitedMs)} ms`;
+    return { level: "info", what: "loading", text };
+  },
+  gap: ({ reason, subscriptions, lost, downMs }) => {
+    const count = lost === undefined ? "" : `, ${lost} messages dropped`;
+    const time = downMs === undefined
+      ? ""
+      : `, not subscribed for ${Math.round(downMs)} ms`;
+    const which = subscriptions === 1
+      ? "1 subscription"
+      : `${subscriptions} subscriptions`;
+    const text = `${which} may have missed messages (${reason}${count}${time})`;
+    return { level: "warn", what: "gap", text };
+  },
+  handlererror: ({ channel, error }) => ({
+    level: "error",
+    what: "handler error",
+    text: `the handler of "${channel}" threw ${String(error)}`,
+  }),
+  failover: ({ from, to }) => ({
     level: "warn",
     what: "failover",
     text: `the primary moved from ${from} to ${to}`,
-  };
-}
-
-function warned({ message }: WarningDetail): Line {
-  return { level: "warn", what: "warning", text: message };
-}
-
-const LINES: { readonly [K in keyof ManagerEventMap]: (d: ManagerEventMap[K]) => Line } =
-  {
-    statechange: stateChanged,
-    breaker: breakerChanged,
-    connection: connectionChanged,
-    leak: leaseLeaked,
-    loading: serverLoads,
-    gap: messagesMissing,
-    handlererror: handlerThrew,
-    failover: failedOver,
-    warning: warned,
-  };
+  }),
+  warning: ({ message }) => ({ level: "warn", what: "warning", text: message }),
+};
 
 /** The kinds of events that a log has a line for: all of them. */
 export const LOGGED_EVENTS = Object.keys(LINES) as readonly (keyof ManagerEventMap)[];

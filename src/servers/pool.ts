@@ -142,9 +142,9 @@ function makeHooks(parts: DatabasePoolParts): PoolHooks<PooledConnection> {
   const { config, emit, ours, telemetry } = parts;
   return {
     ...(telemetry === undefined ? {} : {
-      opened: (_connection, _purpose, tookMs) => telemetry.opened(tookMs),
-      acquired: (waitedMs) => telemetry.acquired(waitedMs),
-      released: (usedMs) => telemetry.released(usedMs),
+      opened: (_connection, _purpose, tookMs) => telemetry.took("create", tookMs),
+      acquired: (waitedMs) => telemetry.took("wait", waitedMs),
+      released: (usedMs) => telemetry.took("use", usedMs),
     }),
     leak: ({ collected, connectionId, heldMs, stack }) => {
       if (!collected && ours.has(connectionId)) return;

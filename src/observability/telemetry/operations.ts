@@ -38,7 +38,7 @@ export function serverAttributes(endpoint: string): Attributes {
   };
 }
 
-/** What is to be known of a command to report it. */
+/** A command that is reported. */
 export interface ObservedCommand {
   /** Its name, in any case. */
   readonly name: string;
@@ -48,11 +48,11 @@ export interface ObservedCommand {
   resolve(reply: unknown): void;
   /** Settles it; may be replaced before it is delivered. */
   reject(error: Error): void;
-  /** Tells the caller the reply; has a command of our own. */
+  /** Gives the caller the reply; only commands of our own have it. */
   succeed?(reply: unknown): void;
-  /** Tells the caller the error; has a command of our own. */
+  /** Gives the caller the error; only commands of our own have it. */
   fail?(error: Error): void;
-  /** Settles its promise, and tells nobody else. */
+  /** Settles its promise, and nothing else. */
   adopt?(outcome: Promise<never>): void;
   /** Those of its arguments that are keys. */
   getKeys(): readonly unknown[];
@@ -68,34 +68,16 @@ export interface ObservedCommand {
 /** How commands were sent together. */
 export type BatchKind = "PIPELINE" | "MULTI";
 
-/**
- * Ends the report of a batch.
- *
- * @param error The first error of its commands, if one failed.
- */
+/** Ends the report of an operation; `error` is the first error of its commands, if one failed. */
 export type EndBatch = (error?: unknown) => void;
 
-/** Is told what callers send. Where there is none, nothing is reported. */
+/** Observes what callers send. Where there is none, nothing is reported. */
 export interface OperationObserver {
-  /**
-   * A command is about to be delivered; it is followed until it is settled.
-   *
-   * @param command The command.
-   */
+  /** A command is about to be delivered; it is followed until it is settled. */
   command(command: ObservedCommand): void;
-  /**
-   * Commands are about to be delivered together; they are followed until all are settled.
-   *
-   * @param commands The commands.
-   */
+  /** Commands are about to be delivered together; followed until all are settled. */
   commands(commands: readonly ObservedCommand[]): void;
-  /**
-   * A batch begins that is followed by who sends it.
-   *
-   * @param commands Its commands.
-   * @param kind How they are sent.
-   * @returns To be called when it is over.
-   */
+  /** A batch begins; its sender calls the result when it is over. */
   batch(commands: readonly ObservedCommand[], kind: BatchKind): EndBatch;
 }
 
@@ -111,10 +93,8 @@ const OTHER = "_OTHER";
 export interface Operation {
   /** Its name, such as `GET` or `PIPELINE SET`. */
   readonly name: string;
-  /** Kind and attributes of its spans. */
+  /** Kind and attributes of its spans; its durations have the same attributes. */
   readonly span: SpanOptions & { readonly attributes: Attributes };
-  /** Attributes of its durations. */
-  readonly metric: Attributes;
 }
 
 /** The operations of one database. */
@@ -162,11 +142,7 @@ export class Operations {
     const known = isFull ? this.#byName.get(OTHER) : undefined;
     if (known !== undefined) return known;
     const attributes = Object.freeze({ ...this.#base, [ATTRIBUTE.operation]: name });
-    const operation: Operation = {
-      name,
-      span: { kind: CLIENT, attributes },
-      metric: attributes,
-    };
+    const operation: Operation = { name, span: { kind: CLIENT, attributes } };
     this.#byName.set(isFull ? OTHER : text, operation);
     return operation;
   }

@@ -237,9 +237,9 @@ Deno.test("DatabaseTelemetry observes its pool, under a name of its own, until i
 
 Deno.test("DatabaseTelemetry reports the times of connections in seconds", () => {
   const { recorded, database } = setup();
-  database.opened(30);
-  database.acquired(0);
-  database.released(1500);
+  database.took("create", 30);
+  database.took("wait", 0);
+  database.took("use", 1500);
   const pool = { "db.client.connection.pool.name": "cache" };
   assertEquals(recorded.values, [
     { name: "db.client.connection.create_time", value: 0.03, attributes: pool },
@@ -255,7 +255,7 @@ Deno.test("DatabaseTelemetry reports spans alone or metrics alone", async () => 
     send("get", "k").resolve("v");
     database.batch([], "MULTI")();
     await database.acquire(() => database.connect("lane", open));
-    database.opened(1);
+    database.took("create", 1);
     const counts = [recorded.spans.length, recorded.values.length];
     assertEquals(counts, options.metrics === false ? [4, 0] : [0, 3]);
     assertEquals(recorded.collect().length, options.metrics === false ? 0 : 7);
