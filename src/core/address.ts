@@ -66,7 +66,7 @@ export interface KernelKeepalive {
   readonly count: number;
 }
 
-/** What TLS agreed on for one socket; `null` where the runtime does not tell. */
+/** What TLS agreed on for one socket; `null` where the runtime does not report it. */
 export interface TlsSession {
   /** Version of the protocol, such as `TLSv1.3`. */
   readonly protocol: string | null;

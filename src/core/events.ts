@@ -1,5 +1,5 @@
 /**
- * How well a database serves; the seed's name and values.
+ * How well a database serves.
  *
  * @example Usage
  * ```ts
@@ -21,7 +21,7 @@ export const ConnectionState = {
 /** How well a database serves: `healthy`, `degraded` or `failed`. */
 export type ConnectionState = typeof ConnectionState[keyof typeof ConnectionState];
 
-/** What a `statechange` event tells. */
+/** Detail of a `statechange` event. */
 export interface StateChangeDetail {
   /** Name of the database. */
   database: string;
@@ -29,11 +29,11 @@ export interface StateChangeDetail {
   from: ConnectionState;
   /** The state it is in. */
   to: ConnectionState;
-  /** Why, in words. */
+  /** Why. */
   reason: string;
 }
 
-/** What a `breaker` event tells. */
+/** Detail of a `breaker` event. */
 export interface BreakerDetail {
   /** Name of the database. */
   database: string;
@@ -41,11 +41,11 @@ export interface BreakerDetail {
   from: "closed" | "open" | "half_open";
   /** The state the breaker is in. */
   to: "closed" | "open" | "half_open";
-  /** Why, in words. */
+  /** Why. */
   reason: string;
 }
 
-/** What a `connection` event tells. */
+/** Detail of a `connection` event. */
 export interface ConnectionDetail {
   /** Name of the database. */
   database: string;
@@ -60,11 +60,11 @@ export interface ConnectionDetail {
    * network; `silent`, as nothing came any more; `protocol`, as what came was no reply.
    */
   end?: "closed" | "lost" | "silent" | "protocol";
-  /** Why, in words. */
+  /** Why. */
   reason?: string;
 }
 
-/** What a `leak` event tells. */
+/** Detail of a `leak` event. */
 export interface LeakDetail {
   /** Name of the database. */
   database: string;
@@ -76,7 +76,7 @@ export interface LeakDetail {
   stack?: string;
 }
 
-/** What a `loading` event tells. */
+/** Detail of a `loading` event. */
 export interface LoadingDetail {
   /** Name of the database. */
   database: string;
@@ -88,7 +88,7 @@ export interface LoadingDetail {
   waitedMs: number;
 }
 
-/** What a `failover` event tells. */
+/** Detail of a `failover` event. */
 export interface FailoverDetail {
   /** Name of the database. */
   database: string;
@@ -98,15 +98,15 @@ export interface FailoverDetail {
   to: string;
 }
 
-/** What a `warning` event tells. */
+/** Detail of a `warning` event. */
 export interface WarningDetail {
   /** Name of the database. */
   database: string;
-  /** What is probably not meant, in words. */
+  /** What is probably a mistake. */
   message: string;
 }
 
-/** What a `gap` event tells. */
+/** Detail of a `gap` event. */
 export interface GapDetail {
   /** Name of the database. */
   database: string;
@@ -116,11 +116,11 @@ export interface GapDetail {
   subscriptions: number;
   /** How many messages were dropped for a slow consumer. */
   lost?: number;
-  /** How long nobody was subscribed, in milliseconds, after a lost connection. */
+  /** How long there was no subscription, in milliseconds, after a lost connection. */
   downMs?: number;
 }
 
-/** What a `handlererror` event tells. */
+/** Detail of a `handlererror` event. */
 export interface HandlerErrorDetail {
   /** Name of the database. */
   database: string;
@@ -130,7 +130,7 @@ export interface HandlerErrorDetail {
   error: unknown;
 }
 
-/** The events of a manager and what each tells. */
+/** The events of a manager, with their details. */
 export interface ManagerEventMap {
   /** A database's health changed. */
   statechange: StateChangeDetail;
@@ -148,11 +148,11 @@ export interface ManagerEventMap {
   handlererror: HandlerErrorDetail;
   /** The primary of a database is another server now. */
   failover: FailoverDetail;
-  /** Something is probably not meant, such as more connections than the server takes. */
+  /** Something is probably a mistake, such as more connections than the server takes. */
   warning: WarningDetail;
 }
 
-/** Reports an event; nothing depends on anybody listening. */
+/** Reports an event; it may have no listener. */
 export type Emit = <K extends keyof ManagerEventMap>(
   type: K,
   detail: ManagerEventMap[K],

@@ -180,7 +180,7 @@ function readExpiry(found: unknown): number {
   );
 }
 
-/** Of what a provider gives only the type is told. */
+/** The type of what a provider gives; never the value. */
 function typeName(found: unknown): string {
   if (found === undefined || found === null) return String(found);
   if (Array.isArray(found)) return "a list";

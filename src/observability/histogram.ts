@@ -4,7 +4,7 @@ import type { LatencyStats } from "./types.ts";
 const STEP_BITS = 5;
 const STEPS = 2 ** STEP_BITS;
 
-/** Smallest and largest duration that is told apart, in microseconds: 1 µs and 1 h. */
+/** Smallest and largest duration that has a bucket of its own, in microseconds: 1 µs and 1 h. */
 const MIN_US = 1;
 const MAX_US = 3_600_000_000;
 
@@ -64,7 +64,7 @@ export interface LatencySnapshot {
  * is known to within 1.6 % of itself, in 8 KiB, for any number of durations.
  *
  * The buckets are log-linear, as in HdrHistogram (each power of two is divided into 32
- * equal steps); the bound is that of half a step, 1/64, as a quantile is told as the
+ * equal steps); the bound is that of half a step, 1/64, as a quantile is given as the
  * middle of its bucket. It is a bound on the *value*, as DDSketch gives it: the rank is
  * exact. From 1 µs to 1 h; what lies outside counts as the end that it is beyond, while
  * `minMs` and `maxMs` stay exact.

@@ -29,7 +29,7 @@ export interface Logger {
   debug(message: string, fields: Record<string, unknown>): unknown;
   /** Takes what is normal: connections closed by us, a server that loads, a breaker that closes. */
   info(message: string, fields: Record<string, unknown>): unknown;
-  /** Takes what somebody should look at: lost connections, failed attempts, leaks, gaps,
+  /** Takes what needs attention: lost connections, failed attempts, leaks, gaps,
    * warnings. */
   warn(message: string, fields: Record<string, unknown>): unknown;
   /** Takes what keeps a database from serving: it failed, its breaker opened. */
@@ -47,7 +47,7 @@ export interface LogEntry {
   readonly database: string;
   /** What kind of thing happened: lines of one kind are limited together. */
   readonly what: string;
-  /** What happened, in words. */
+  /** What happened. */
   readonly text: string;
 }
 
@@ -126,7 +126,7 @@ export const LOGGED_EVENTS = Object.keys(LINES) as readonly (keyof ManagerEventM
  * What a log says of an event.
  *
  * @param type What kind of event.
- * @param detail What it tells.
+ * @param detail Its detail.
  * @returns Level, kind and text.
  */
 export function writeEntry<K extends keyof ManagerEventMap>(

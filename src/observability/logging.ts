@@ -68,7 +68,7 @@ export class EventLog {
    * Writes one event, or counts it as left out.
    *
    * @param type What kind of event.
-   * @param detail What it tells.
+   * @param detail Its detail.
    */
   add<K extends keyof ManagerEventMap>(type: K, detail: ManagerEventMap[K]): void {
     const entry = writeEntry(type, detail);
@@ -82,7 +82,7 @@ export class EventLog {
   /**
    * Writes a warning that is no event: what is odd in the configuration.
    *
-   * @param message The warning, in words.
+   * @param message The warning.
    */
   warn(message: string): void {
     this.#write("warn", `redis: ${message}`, { event: "warning" });
@@ -137,7 +137,7 @@ export class EventLog {
   }
 }
 
-/** An event's detail as a log's fields: texts masked, errors as their names and words. */
+/** An event's detail as a log's fields: texts masked, errors as text. */
 function fieldsOf(detail: object): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(detail)

@@ -49,7 +49,7 @@ export interface RedisStats {
   readonly bytesSent: number;
   /** Bytes that were read from the server in the window, on all connections. */
   readonly bytesReceived: number;
-  /** The last error of a command or a connection, in words, without secrets; `null` if
+  /** The text of the last error of a command or a connection, without secrets; `null` if
    * there was none since the start. While the server cannot be reached it is why, with the
    * endpoint: what commands then fail with (a deadline, an open circuit breaker) only
    * follows from it. */
@@ -228,15 +228,15 @@ export function statsOf(
 
 /** What is read of each database whenever metrics are asked for. */
 export interface Metric {
-  /** Its name in Prometheus, behind {@linkcode PREFIX}; without it, it is not told there. */
+  /** Its name in Prometheus, behind {@linkcode PREFIX}; without it, Prometheus does not get it. */
   readonly name?: string;
-  /** Its name in OpenTelemetry and its unit there; without them, it is not told there. */
+  /** Its name in OpenTelemetry and its unit there; without them, OpenTelemetry does not get it. */
   readonly convention?: readonly [name: string, unit: string];
   /** Whether it only grows. */
   readonly type: "counter" | "gauge";
   /** What it means. */
   readonly help: string;
-  /** The label, an attribute in OpenTelemetry, that tells its values apart. */
+  /** The label, an attribute in OpenTelemetry, of its several values. */
   readonly label?: string;
   /** Reads it: one number; or with a label one for each of its values. */
   readonly read: (source: MetricsSource) => number | Readonly<Record<string, number>>;
@@ -348,7 +348,7 @@ export const METRICS: readonly Metric[] = [
     name: "acquire_timeouts_total",
     convention: ["db.client.connection.timeouts", "{timeout}"],
     type: "counter",
-    help: "Callers that waited for a lease in vain.",
+    help: "Callers whose wait for a lease timed out.",
     read: ({ pool }) => pool.acquireTimeouts,
   },
 ];

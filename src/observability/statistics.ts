@@ -10,7 +10,7 @@ import {
   statsOf,
 } from "./metrics.ts";
 
-/** Response times that the average is taken over; the seed's figure. */
+/** Response times that the average of `getMetrics()` is taken over. */
 const RECENT = 100;
 
 /** Counts made of others, one by one. */
@@ -40,8 +40,8 @@ export class DatabaseStatistics {
   /** The bytes of its connections. */
   readonly traffic: Traffic = new Traffic();
   /**
-   * All counts since the start, but for the bytes: whoever notices something adds to its
-   * counter. {@linkcode DatabaseStatistics.totals} has the bytes as well.
+   * All counts since the start, but for the bytes: add to a counter where
+   * the event happens. {@linkcode DatabaseStatistics.totals} has the bytes as well.
    */
   readonly counts: Counts = countsFrom(() => 0);
   /** Attempts, connections and deadlines that failed since the server last answered. */
@@ -136,7 +136,7 @@ export class DatabaseStatistics {
     this.#lastError = { text, at: this.#clock.wallNow() };
   }
 
-  /** The last error, in words; `null` if there was none. What looks like a secret is
+  /** The text of the last error; `null` if there was none. What looks like a secret is
    * masked: a password's provider, or a resolver, may have written it. */
   get lastError(): string | null {
     return this.#lastError === undefined ? null : maskSecrets(this.#lastError.text);
@@ -230,7 +230,7 @@ export interface TrafficSource {
 
 /**
  * Adds up the bytes of connections, those that are gone included. Nothing is added while
- * they flow: each connection counts its own, and is asked when somebody wants to know.
+ * they flow: each connection counts its own, and is read when the statistics are.
  */
 export class Traffic implements TrafficSource {
   readonly #open = new Set<TrafficSource>();

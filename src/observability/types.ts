@@ -34,7 +34,7 @@ export interface ConnectionDetails {
   readonly inFlight: number;
   /** How much of TCP keepalive it got. */
   readonly keepalive: KeepaliveTier;
-  /** The kernel's values of keepalive, as it told them when they had been set; `null`
+  /** The kernel's values of keepalive, as read after they had been set; `null`
    * where it cannot be asked: not on Linux, or without `--allow-ffi`. */
   readonly kernelKeepalive: KernelKeepalive | null;
   /** What TLS agreed on; `null` without TLS. */
@@ -57,7 +57,7 @@ export interface PoolStatistics {
   readonly inUseConnections: number;
   /** The most that there may be: `max_connections`. */
   readonly maxConnections: number;
-  /** Open, and waiting for somebody to lease them. */
+  /** Open and free to be leased. */
   readonly idleConnections: number;
   /** When idle connections were last looked at, as an ISO 8601 date; `null` if never. */
   readonly lastCleanup: string | null;
@@ -71,7 +71,7 @@ export interface PoolStatistics {
   readonly waiting: number;
   /** Commands that were sent on lanes and are not answered. */
   readonly inFlight: number;
-  /** Callers that waited for a lease in vain, since the start. */
+  /** Callers whose wait for a lease timed out, since the start. */
   readonly acquireTimeouts: number;
   /** Connections that left the pool since the start, by reason, such as `idle_timeout`;
    * `connect_failed` counts those that never opened. */
@@ -84,7 +84,7 @@ export interface PoolStatistics {
 export interface DatabaseHealth {
   /** The state. */
   readonly state: ConnectionState;
-  /** Why, in words. */
+  /** Why. */
   readonly reason: string;
   /** Since when it has been in this state, as far as was noticed, as an ISO 8601 date. */
   readonly since: string;
@@ -94,7 +94,7 @@ export interface DatabaseHealth {
   readonly db: number;
   /** State of its circuit breaker. */
   readonly circuitBreaker: "closed" | "open" | "half_open";
-  /** The last error since the start, in words; `null` if there was none. */
+  /** The text of the last error since the start; `null` if there was none. */
   readonly lastError: string | null;
   /** What the last health check measured for one PING, in milliseconds; `null` if there
    * was none or it got no answer. */
@@ -118,7 +118,7 @@ export interface HealthStatus {
 }
 
 /**
- * One database in the seed's legacy shape; a frozen snapshot. All counts are since the
+ * One database in the shape of the Python original; a frozen snapshot. All counts are since the
  * start: no window resets them.
  */
 export interface ConnectionMetrics {
@@ -141,7 +141,7 @@ export interface ConnectionMetrics {
   /** Attempts to connect that failed, connections that were lost and deadlines that
    * expired since the server last answered a command. */
   readonly consecutiveFailures: number;
-  /** The last error, in words; `null` if there was none. */
+  /** The text of the last error; `null` if there was none. */
   readonly lastError: string | null;
   /** When a command last succeeded, as an ISO 8601 date; `null` if none has. */
   readonly lastSuccessTime: string | null;
@@ -155,7 +155,7 @@ export interface DatabaseListing {
   readonly db: number;
   /** Where it is, such as `127.0.0.1:6379`. */
   readonly endpoint: string;
-  /** What it holds, in words. */
+  /** What it holds: the setting `description`. */
   readonly description: string | undefined;
   /** How well it serves. */
   readonly state: ConnectionState;

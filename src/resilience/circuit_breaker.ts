@@ -23,7 +23,7 @@ export interface CircuitBreakerOptions {
   readonly threshold: number;
   /** Attempts to connect count once in so many milliseconds. Default 0: each. */
   readonly attemptEveryMs?: number;
-  /** Milliseconds that it stays open, more than 0; a probe that nobody settles is given up
+  /** Milliseconds that it stays open, more than 0; a probe that is not settled is given up
    * after as long. */
   readonly cooldownMs: number;
   /** Called after every change. */

@@ -30,7 +30,7 @@ export type CommandClass =
 export interface CommandInfo {
   /** Its name in lower case, with the subcommand where that was looked at. */
   readonly name: string;
-  /** How it is treated; for {@linkcode CommandInfo.isByArgs} not the last word. */
+  /** How it is treated; with {@linkcode CommandInfo.isByArgs} the arguments may change it. */
   readonly class: CommandClass;
   /** Whether it changes nothing, whatever its class: a blocking XREAD does not. */
   readonly isRead: boolean;
@@ -52,7 +52,7 @@ export type KeysKnownBy =
   | "library"
   /** The table of {@linkcode EXTRA_COMMANDS}. */
   | "table"
-  /** Only the server, if anybody. */
+  /** Only the server, if at all. */
   | "server";
 
 /** Flags of a command in Redis' own terms, such as `readonly`; `undefined` if unknown. */
@@ -106,7 +106,7 @@ export class CommandClassifier {
    *
    * @param name The name, in any case.
    * @param args The arguments, flat.
-   * @returns An answer whose class is the last word.
+   * @returns An answer whose class is final.
    */
   resolve(name: string, args: readonly unknown[]): CommandInfo {
     const info = this.lookup(name);
@@ -190,7 +190,7 @@ function traits(
   if (name.endsWith("|block")) return [true, name === "xread|block"];
   const isRead = READS.has(name) || WAITS.has(name);
   if (BLOCKING.has(name)) return [true, isRead];
-  // A container by itself is refused by the server, and its metadata speaks of no
+  // A container by itself is refused by the server, and its metadata has no
   // subcommand.
   if (isRead || CONTAINERS.has(name) || name.includes("|")) return [false, isRead];
   const extra = EXTRA_COMMANDS.get(name);

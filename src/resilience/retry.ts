@@ -186,7 +186,7 @@ export class RetryBudget {
   }
 
   /**
-   * Takes note of commands that were sent for the first time; once a tick for all of
+   * Counts commands that were sent for the first time; once a tick for all of
    * them is enough.
    *
    * @param commands How many.

@@ -207,7 +207,7 @@ export class UnknownDatabaseError extends RedisManagerError {
   declare readonly code: "UNKNOWN_DATABASE";
   /** The names that there are. */
   readonly available: readonly string[];
-  /** The name that was probably meant, if one is near enough. */
+  /** The available name that it is probably a typo of, if there is one. */
   readonly suggestion?: string;
 
   /**
@@ -215,7 +215,7 @@ export class UnknownDatabaseError extends RedisManagerError {
    *
    * @param name The name that was asked for.
    * @param available The names that there are.
-   * @param note What else is to be said, in words. Default: the name that was meant.
+   * @param note Text to end the message with. Default: the suggestion.
    */
   constructor(name: string, available: readonly string[], note?: string) {
     const suggestion = nearest(name, available);
@@ -233,11 +233,11 @@ export class UnknownDatabaseError extends RedisManagerError {
 }
 
 /**
- * Edit distance between two words, for "did you mean": insertions, deletions,
+ * Edit distance of two texts, for "did you mean": insertions, deletions,
  * substitutions and swaps of neighbours each cost 1 (optimal string alignment).
  *
- * @param a One word.
- * @param b The other word.
+ * @param a One text.
+ * @param b The other text.
  * @returns How many edits turn one into the other.
  */
 export function editDistance(a: string, b: string): number {
@@ -258,11 +258,11 @@ export function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** Longest word that is compared: longer ones are no typo of a key. */
+/** Longest text that is compared: longer ones are no typo of a key. */
 const MAX_WORD = 64;
 
 /**
- * The candidate that `word` was probably meant to be.
+ * The candidate that `word` is probably a typo of.
  *
  * @param word What was written.
  * @param candidates What there is.

@@ -143,7 +143,7 @@ export class CommandRefusedError extends RedisManagerError {
    *
    * @param database Name of the database.
    * @param command Name of the command.
-   * @param instead The right call, in words.
+   * @param instead The right call, for the message.
    * @param where Where it was tried. Default: on a shared connection.
    */
   constructor(

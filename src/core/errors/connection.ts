@@ -42,7 +42,7 @@ export class ConnectError extends RedisManagerError {
   override readonly attempts: number;
   /** Where was connected to, such as `127.0.0.1:6379`. */
   readonly endpoint: string;
-  /** Why it failed, in words, such as `connection refused`. */
+  /** Why it failed, such as `connection refused`. */
   readonly reason: string;
 
   /**
@@ -50,7 +50,7 @@ export class ConnectError extends RedisManagerError {
    *
    * @param database Name of the database.
    * @param endpoint Where was connected to.
-   * @param reason Why it failed, in words.
+   * @param reason Why it failed.
    * @param options Attempts, time, cause.
    * @param code Stable code; only subclasses give another.
    */
@@ -111,7 +111,7 @@ export class AuthError extends ConnectError {
    *
    * @param database Name of the database.
    * @param endpoint Where was connected to.
-   * @param reason The server's words.
+   * @param reason The server's error text.
    * @param cause The server's error reply, already free of secrets.
    */
   constructor(database: string, endpoint: string, reason: string, cause?: unknown) {
@@ -279,7 +279,7 @@ export class CircuitOpenError extends RedisManagerError {
    *
    * @param database Name of the database.
    * @param retryAfterMs Milliseconds until the next probe is let through.
-   * @param lastFailure What tripped the breaker, in words.
+   * @param lastFailure What opened the breaker.
    * @param cause Why the server cannot be reached, where that is so.
    */
   constructor(

@@ -1,4 +1,4 @@
-/** Every error that this package throws, one class for what callers tell apart. */
+/** Every error that this package throws: one class for each case that callers handle. */
 export {
   ConfigError,
   type ConfigProblem,

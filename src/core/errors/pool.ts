@@ -123,7 +123,7 @@ export class OverloadedError extends RedisManagerError {
 }
 
 /**
- * A lease was used or released after its release, or by somebody else's pool.
+ * A lease was used or released after its release, or by another pool.
  *
  * @example Usage
  * ```ts

@@ -43,7 +43,7 @@ export interface Reporting {
   readonly tracer: Tracer | undefined;
   /** Take numbers; `undefined` if there are none. */
   readonly instruments: Instruments | undefined;
-  /** What spans tell of arguments. */
+  /** What spans show of arguments. */
   readonly queryText: QueryText;
 }
 
@@ -136,7 +136,7 @@ export class DatabaseTelemetry implements OperationObserver {
 
   /**
    * Reports the opening of a connection, its attempts and the wait for a server that loads
-   * its data together. What the connection does later belongs to nobody's span: it outlives
+   * its data together. What the connection does later belongs to no span: it outlives
    * the call that it was opened for.
    *
    * @param purpose What it is for.

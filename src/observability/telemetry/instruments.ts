@@ -24,7 +24,7 @@ export const SECONDS_BOUNDS: readonly number[] = [
 
 /** A pool whose numbers are reported. */
 export interface WatchedPool {
-  /** Its attributes: the name that it is told apart by. */
+  /** Its attributes: its name, unique in the process. */
   readonly attributes: Attributes;
   /** Its name is free again, and its numbers are reported no more. */
   end(): void;

@@ -26,7 +26,7 @@ export const SYSTEM = "redis";
 /**
  * The attributes that say where a server is.
  *
- * @param endpoint The endpoint in words: `host:6379`, `[::1]:6379` or `unix:/path`.
+ * @param endpoint The address as text: `host:6379`, `[::1]:6379` or `unix:/path`.
  * @returns Address, and port unless it is a Unix socket.
  */
 export function serverAttributes(endpoint: string): Attributes {
@@ -84,8 +84,8 @@ export interface OperationObserver {
 /** Kind of every span here; the same in every version of the API. */
 export const CLIENT: SpanKind = 2;
 
-/** Names that are told apart. A program has few; where names are made up at run time, as
- * of commands that do not exist, they must not fill the memory here and elsewhere. */
+/** Most operation names that are kept apart. Names that are made up at run time must not fill
+ * the memory, here and in the metrics. */
 const MOST_NAMES = 500;
 const OTHER = "_OTHER";
 
@@ -103,7 +103,7 @@ export class Operations {
   readonly #byName = new Map<string, Operation>();
 
   /**
-   * Knows none yet.
+   * Begins empty.
    *
    * @param base Attributes that all of them have.
    */
@@ -149,7 +149,7 @@ export class Operations {
 }
 
 /**
- * What spans tell of a command's arguments in `db.query.text`:
+ * What spans show of a command's arguments in `db.query.text`:
  *
  * - `off`: nothing, there is no such attribute
  * - `masked`: that they are there, `SET ? ?`
@@ -162,7 +162,7 @@ export type QueryText = "off" | "masked" | "keys" | "full";
 const MAX_TEXT = 1024;
 /** Most characters of one argument. */
 const MAX_ARGUMENT = 128;
-/** What stands for an argument that is not told. */
+/** What stands for an argument that is not shown. */
 const MASK = "?";
 /** Commands whose arguments may hold passwords. */
 const SECRETIVE: ReadonlySet<string> = new Set([
@@ -189,7 +189,7 @@ function visibility(
 ): (arg: unknown) => boolean {
   if (how === "masked" || SECRETIVE.has(command.name.toUpperCase())) return () => false;
   if (how === "full") return () => true;
-  // What is the same text as a key is told with the key anyway.
+  // An argument with the same text as a key is shown with the key anyway.
   const keys = new Set(command.getKeys());
   return (arg) => keys.has(arg);
 }
@@ -198,7 +198,7 @@ function visibility(
  * A command as one would type it.
  *
  * @param command The command.
- * @param how What is told of its arguments.
+ * @param how What is shown of its arguments.
  * @returns Text such as `SET user:1 ?`.
  */
 export function writeQueryText(command: ObservedCommand, how: QueryText): string {
@@ -215,7 +215,7 @@ export function writeQueryText(command: ObservedCommand, how: QueryText): string
  * The commands of a batch, one after the other.
  *
  * @param commands The commands.
- * @param how What is told of their arguments.
+ * @param how What is shown of their arguments.
  * @returns Their texts, separated as the conventions say.
  */
 export function writeBatchText(

@@ -26,7 +26,7 @@ export interface OpenTelemetryApi {
  * costs nothing.
  *
  * Names and attributes are those of the semantic conventions for databases. No key and no
- * value is told unless {@linkcode TelemetryOptions.queryText} asks for it.
+ * value is reported unless {@linkcode TelemetryOptions.queryText} asks for it.
  *
  * @example Usage
  * ```ts
@@ -53,7 +53,7 @@ export interface TelemetryOptions {
   readonly spans?: boolean;
   /** Whether there are metrics: durations, connections. Default `true`. */
   readonly metrics?: boolean;
-  /** What spans tell of the arguments of commands. Default `off`. */
+  /** What spans show of the arguments of commands. Default `off`. */
   readonly queryText?: QueryText;
 }
 
@@ -83,8 +83,8 @@ export const NO_PROVIDER = "telemetry was asked for, but no OpenTelemetry provid
 /**
  * Makes a manager's telemetry.
  *
- * @param wanted What the user wants; without it, all of it where there is a provider.
- * @param warn Told that it was asked for in vain.
+ * @param wanted The option `telemetry`; without it, everything where there is a provider.
+ * @param warn Called where it was asked for and cannot be.
  * @param registered The API, where it has been loaded as there was a provider.
  * @returns The telemetry, or `undefined` where nothing is reported.
  * @throws {TypeError} If what was given is not the API.
