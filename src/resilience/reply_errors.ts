@@ -137,7 +137,7 @@ export const REPLY_ERRORS: ReadonlyMap<string, ReplyErrorRule> = new Map([
   }),
   rule({
     code: "CLUSTERDOWN",
-    meaning: "the cluster is down, or no node serves the slot",
+    meaning: "the cluster is down, or nobody serves the slot",
     action: "wait",
     reresolve: true,
     waitMs: 200,
