@@ -113,7 +113,7 @@ export const PROMETHEUS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8
  *
  * @example Usage
  * ```ts
- * import { writeExposition } from "./prometheus_text.ts";
+ * import { writeExposition } from "./prometheus.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const text = writeExposition([{
