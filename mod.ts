@@ -48,8 +48,8 @@ export {
   type RedisConfigOptions,
   type ServiceRegistry,
 } from "./src/config/mod.ts";
-export { RedisDatabase } from "./src/core/databases.ts";
-export type { Credentials } from "./src/core/credentials.ts";
+export { RedisDatabase } from "./src/config/databases.ts";
+export type { Credentials } from "./src/core/secret.ts";
 export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
 
 export type { CallOptions, RedisClient } from "./src/commands/client.ts";
@@ -110,8 +110,8 @@ export {
 } from "./src/connection/reply_error.ts";
 
 export type { ManagerEventMap } from "./src/core/events.ts";
-export { ConnectionState } from "./src/core/states.ts";
-export type { KeepaliveTier, KernelKeepalive, TlsSession } from "./src/core/sockets.ts";
+export { ConnectionState } from "./src/core/events.ts";
+export type { KeepaliveTier, KernelKeepalive, TlsSession } from "./src/core/address.ts";
 export type {
   ConnectionDetails,
   ConnectionMetrics,
@@ -119,14 +119,13 @@ export type {
   DatabaseListing,
   HealthStatus,
   LatencyStats,
-  ManagerStats,
   PoolStatistics,
-  RedisStats,
 } from "./src/observability/types.ts";
-export type { Logger } from "./src/observability/logger.ts";
+export type { ManagerStats, RedisStats } from "./src/observability/metrics.ts";
+export type { Logger } from "./src/observability/log_entries.ts";
 export type {
   OpenTelemetryApi,
-  QueryText,
   TelemetryOptions,
-} from "./src/observability/telemetry/options.ts";
-export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus_text.ts";
+} from "./src/observability/telemetry/telemetry.ts";
+export type { QueryText } from "./src/observability/telemetry/operations.ts";
+export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus.ts";

@@ -3,7 +3,7 @@
  * that imports ioredis; the numbers are the processes' own, printed before the benchmarks.
  * Warm: the steps of a load in this process. Run: `deno bench -A bench/config_bench.ts`.
  */
-import { RedisConfigLoader } from "../src/config/mod.ts";
+import { RedisConfigLoader } from "../src/config/main.ts";
 import { EnvReader } from "../src/config/sources/environment.ts";
 import { readYaml } from "../src/config/sources/yaml.ts";
 import { locateYaml } from "../src/config/sources/yaml_positions.ts";

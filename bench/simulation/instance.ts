@@ -1,4 +1,4 @@
-import type { RedisConfig } from "../../src/config/mod.ts";
+import type { RedisConfig } from "../../src/config/main.ts";
 import type { BreakerDetail } from "../../src/core/events.ts";
 import { Database } from "../../src/manager/database.ts";
 import type { ModelServer } from "./model_server.ts";

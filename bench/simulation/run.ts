@@ -1,4 +1,4 @@
-import { type RedisConfig, RedisConfigLoader } from "../../src/config/mod.ts";
+import { type RedisConfig, RedisConfigLoader } from "../../src/config/main.ts";
 import { largestPool, runClientLimit } from "./client_limit.ts";
 import { type LeaseQueueResult, runLeaseQueue } from "./lease_queue.ts";
 import { USUAL_SERVER } from "./model_server.ts";

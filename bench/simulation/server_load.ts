@@ -1,4 +1,4 @@
-import type { RedisConfig } from "../../src/config/mod.ts";
+import type { RedisConfig } from "../../src/config/main.ts";
 import { takeHostTime } from "./host_time.ts";
 import { Instance } from "./instance.ts";
 import { ModelServer, USUAL_SERVER } from "./model_server.ts";

@@ -1,5 +1,10 @@
 import { setImmediate } from "node:timers";
-import type { Clock, Timer } from "../../src/core/clock.ts";
+import {
+  type Clock,
+  sleepBy,
+  type SleepOptions,
+  type Timer,
+} from "../../src/core/clock.ts";
 
 /** Promise hops that are waited for after each event; the longest chain, the handshake
  * of a connection, needs about half of them. */
@@ -69,6 +74,10 @@ export class SimClock implements Clock {
     const event = new Event(this.#now + Math.max(0, ms), this.#seq++, fn);
     this.#push(event);
     return event;
+  }
+
+  sleep(ms: number, options?: SleepOptions): Promise<void> {
+    return sleepBy(this, ms, options);
   }
 
   afterPoll(fn: () => void): void {

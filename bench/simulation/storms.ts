@@ -1,4 +1,4 @@
-import type { RedisConfig } from "../../src/config/mod.ts";
+import type { RedisConfig } from "../../src/config/main.ts";
 import { BIN_MS, USUAL_SERVER } from "./model_server.ts";
 import { runStorm, type StormResult, type Trouble } from "./storm.ts";
 import type { Mechanism, OutageRow, ScaleRow, StormRow } from "./types.ts";

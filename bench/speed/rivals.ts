@@ -54,7 +54,7 @@ async function openPlain(url: string): Promise<Speaker> {
 async function openTransport(url: string): Promise<Speaker> {
   const { hostname: host, port, username, password } = new URL(url);
   const signal = new AbortController().signal;
-  const endpoint = { kind: "tcp", host, port: Number(port || 6379) } as const;
+  const endpoint = { host, port: Number(port || 6379) } as const;
   const stream = new ConnectionStream(await openNodeChannel(endpoint, { signal }), {});
   const redis = await connectClient({
     stream,

@@ -66,6 +66,12 @@ const CHECKS: readonly Step[] = [
   },
   { name: "documentation", args: ["doc", "--lint"], paths: "exports" },
   {
+    name: "limits",
+    args: ["test", "-A"],
+    paths: ["tests/unit/architecture"],
+    tests: true,
+  },
+  {
     name: "examples",
     args: ["test", "-A", "--doc"],
     paths: ["mod.ts", "src", "README.md"],

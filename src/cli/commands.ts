@@ -4,39 +4,12 @@
  *
  * @module
  */
+import type { ConfigOptions } from "./load_config.ts";
+import type { StatsOptions } from "./stats.ts";
+import type { DoctorOptions } from "./doctor/doctor.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { requirePermissions } from "./permissions.ts";
 import { CliExit, type CliIo, ExitCode } from "./terminal.ts";
-
-/** Options of the commands that read a configuration. */
-export interface ConfigOptions {
-  /** The configuration's file; by default the first one of the search path. */
-  readonly config?: string;
-  /** Whether JSON is printed. */
-  readonly json?: boolean;
-}
-
-/** Options of `doctor`. */
-export interface DoctorOptions extends ConfigOptions {
-  /** A server: alone, without a file and without the environment's settings. */
-  readonly url?: string;
-  /** The databases to check; all by default. */
-  readonly database?: readonly string[];
-  /** Processes that use the configuration at the same time. */
-  readonly instances: number;
-  /** Deadline of connecting to one database, in milliseconds. */
-  readonly timeout: number;
-}
-
-/** Options of `stats`. */
-export interface StatsOptions extends ConfigOptions {
-  /** Where a service serves its text metrics. */
-  readonly url?: string;
-  /** Whether it repeats until it is interrupted. */
-  readonly watch?: boolean;
-  /** Time between two samples, in milliseconds. */
-  readonly interval: number;
-}
 
 const AFTER_DOCTOR = `
 Each line is ok, warn, fail or skip, with what to do about it: failures and warnings come

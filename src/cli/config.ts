@@ -1,7 +1,6 @@
-import { configJsonSchema, starterYaml } from "../config/main.ts";
 import { ConfigError, type ExplainedValue, RedisConfigLoader } from "../../mod.ts";
-import type { ConfigOptions } from "./commands.ts";
-import { loadConfig } from "./load_config.ts";
+import { configJsonSchema, starterYaml } from "../config/main.ts";
+import { type ConfigOptions, loadConfig } from "./load_config.ts";
 import { requirePermissions } from "./permissions.ts";
 import { CliExit, type CliIo, ExitCode, makePaint, printJson } from "./terminal.ts";
 

@@ -6,6 +6,14 @@ import {
 } from "../../mod.ts";
 import { requirePermissions } from "./permissions.ts";
 
+/** Options of the commands that read a configuration. */
+export interface ConfigOptions {
+  /** The configuration's file; by default the first one of the search path. */
+  readonly config?: string;
+  /** Whether JSON is printed. */
+  readonly json?: boolean;
+}
+
 /**
  * Loads the configuration of a command.
  *

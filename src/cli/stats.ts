@@ -1,10 +1,20 @@
-import { delay } from "@std/async/delay";
 import type { RedisConnectionManager } from "../../mod.ts";
-import type { StatsOptions } from "./commands.ts";
+import type { ConfigOptions } from "./load_config.ts";
 import { requirePermissions } from "./permissions.ts";
 import { makeRows, readSamples, type Sample, type StatsRow } from "./stats_rows.ts";
 import { type Column, tableLines } from "./table.ts";
 import { CliExit, type CliIo, ExitCode, Interruption, makePaint } from "./terminal.ts";
+import { delay } from "@std/async/delay";
+
+/** Options of `stats`. */
+export interface StatsOptions extends ConfigOptions {
+  /** Where a service serves its text metrics. */
+  readonly url?: string;
+  /** Whether it repeats until it is interrupted. */
+  readonly watch?: boolean;
+  /** Time between two samples, in milliseconds. */
+  readonly interval: number;
+}
 
 /** Deadline of reading text metrics, in milliseconds. */
 const FETCH_MS = 10_000;

@@ -1,6 +1,7 @@
 import type { CommandGate } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
+import { formatAddress } from "../core/address.ts";
 import type { Timer } from "../core/clock.ts";
 import {
   AcquireTimeoutError,
@@ -8,7 +9,7 @@ import {
   ManagerClosedError,
 } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
-import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { OpenConnection } from "../pool/types.ts";
 import { backoffMs } from "../resilience/backoff.ts";
@@ -26,7 +27,7 @@ import type {
 import { discoverCluster } from "./discovery.ts";
 import { ClusterNodes, judgeCluster } from "./nodes.ts";
 import { ClusterRouter } from "./router.ts";
-import { addressText, hostOf, parseRedirect, type Redirect } from "./slot_map.ts";
+import { hostOf, parseRedirect, type Redirect } from "./slot_map.ts";
 import { SlotMapCache } from "./slot_map_cache.ts";
 import { commandSlot, SLOTS } from "./slots.ts";
 
@@ -123,7 +124,7 @@ export class Cluster implements Topology {
     const redirect = parseRedirect(error.message, hostOf(endpoint));
     if (redirect === undefined) return undefined;
     const { kind, node, slot } = redirect;
-    this.#context.statistics.redirected();
+    this.#context.statistics.counts.redirects++;
     if (kind === "moved") this.#cache.moved(slot, node);
     return { slot, node, asking: kind === "ask" };
   }
@@ -342,7 +343,7 @@ export class Cluster implements Topology {
     const endpoints = nodes.map(({ endpoint }) => endpoint);
     return {
       ...judgeCluster(nodes, reason),
-      endpoint: endpoints.join(", ") || config.nodes.map(addressText).join(", "),
+      endpoint: endpoints.join(", ") || config.nodes.map(formatAddress).join(", "),
       db: 0,
       lastError: statistics.lastError,
     };

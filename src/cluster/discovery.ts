@@ -1,11 +1,12 @@
 import { abortable } from "@std/async/abortable";
 import type { NodeAddress } from "../config/settings.ts";
+import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConnectError } from "../core/errors/mod.ts";
 import type { Server } from "../server/server.ts";
 import type { ServerContext } from "../server/topology.ts";
 import type { ClusterNodes } from "./nodes.ts";
-import { addressText, hostOf, type SlotRange } from "./slot_map.ts";
+import { hostOf, type SlotRange } from "./slot_map.ts";
 import { SLOTS } from "./slots.ts";
 
 /** How long one node has to answer before the next is asked as well, in milliseconds. */
@@ -37,7 +38,7 @@ export async function discoverCluster(
 ): Promise<ClusterView> {
   const isOpen = ({ lanes }: Server) => lanes.size > 0;
   const known = nodes.current;
-  const seeds = config.nodes.filter((seed) => !nodes.named(addressText(seed)));
+  const seeds = config.nodes.filter((seed) => !nodes.named(formatAddress(seed)));
   const queries = [
     ...[...known.filter(isOpen), ...known.filter((node) => !isOpen(node))]
       .map((node) => (signal: AbortSignal) => queryNode(config, node, signal)),

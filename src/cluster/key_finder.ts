@@ -7,7 +7,7 @@ import {
 } from "../connection/pending_command.ts";
 import { ConnectionLostError } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
-import { FOREIGN_COMMANDS, type KeyPlaces } from "../resilience/foreign_commands.ts";
+import { EXTRA_COMMANDS, type KeyPlaces } from "../resilience/extra_commands.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
 
 /** Where keys are by first, last and step, as `COMMAND INFO` has them. */
@@ -31,7 +31,7 @@ export class UnknownKeysError extends Error {}
 
 /**
  * Finds the keys of commands that ioredis does not know: by the table of
- * {@linkcode FOREIGN_COMMANDS}, and of the rest by asking the server, once for a command
+ * {@linkcode EXTRA_COMMANDS}, and of the rest by asking the server, once for a command
  * whose keys are at fixed places (`COMMAND INFO`), and once for each shape of arguments of
  * another one (`COMMAND GETKEYS`).
  */
@@ -50,7 +50,7 @@ export class KeyFinder {
   /** Finds the keys of a call; `undefined` if the server has to be asked first. */
   find(info: CommandInfo, args: readonly unknown[]): KeyPlaces | undefined {
     const [command = ""] = info.name.split("|");
-    const listed = FOREIGN_COMMANDS.get(command)?.places(args);
+    const listed = EXTRA_COMMANDS.get(command)?.places(args);
     if (listed !== undefined) return listed;
     const rule = this.#rules.get(command);
     if (rule === undefined) return undefined;

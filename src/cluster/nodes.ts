@@ -1,12 +1,12 @@
 import type { NodeAddress } from "../config/settings.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
-import { ConnectionState } from "../core/states.ts";
-import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import { formatAddress } from "../core/address.ts";
+import { ConnectionState } from "../core/events.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import { EVICTION_REASONS } from "../pool/types.ts";
 import { Server } from "../server/server.ts";
 import type { ServerContext, ServerStats } from "../server/topology.ts";
-import { addressText } from "./slot_map.ts";
 
 /**
  * The nodes of a cluster that are connected to. They are created when they are first asked
@@ -70,7 +70,7 @@ export class ClusterNodes {
    * @returns The commands that waited for the others.
    */
   keepOnly(serving: readonly NodeAddress[], isComplete: boolean): PendingCommand[] {
-    const names = new Set(serving.map(addressText));
+    const names = new Set(serving.map(formatAddress));
     this.#byAddress = new Map(serving.map((address) => [address, this.#nodeAt(address)]));
     const others = [...this.#nodes].filter(([name]) => !names.has(name));
     return others.flatMap(([name, node]) => {
@@ -110,7 +110,7 @@ export class ClusterNodes {
   }
 
   #nodeAt(address: NodeAddress): Server {
-    const name = addressText(address);
+    const name = formatAddress(address);
     const known = this.#nodes.get(name);
     if (known !== undefined) return known;
     const node = new Server(this.#context, { address, troubled: this.#troubled });

@@ -153,7 +153,7 @@ export class ClusterRouter implements CommandSink {
       return undefined;
     }
     this.#followed.set(command, followed + 1);
-    statistics.redirected();
+    statistics.counts.redirects++;
     return redirect;
   }
 

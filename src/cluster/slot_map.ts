@@ -1,3 +1,4 @@
+import { formatAddress } from "../core/address.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import { SLOTS } from "./slots.ts";
 
@@ -31,7 +32,7 @@ export class SlotMap {
     const owners = new Uint16Array(SLOTS).fill(NOBODY);
     const nodes = new Map<string, { index: number; node: NodeAddress }>();
     for (const { first, last, node } of ranges) {
-      const key = addressText(node);
+      const key = formatAddress(node);
       const known = nodes.get(key) ?? { index: nodes.size, node };
       nodes.set(key, known);
       owners.fill(known.index, first, last + 1);
@@ -53,21 +54,14 @@ export class SlotMap {
 
   /** The map after a MOVED of one slot; this one if nothing changes. */
   withOwner(slot: number, node: NodeAddress): SlotMap {
-    const key = addressText(node);
+    const key = formatAddress(node);
     const owner = this.ownerOf(slot);
-    if (owner !== undefined && addressText(owner) === key) return this;
-    const known = this.primaries.findIndex((other) => addressText(other) === key);
+    if (owner !== undefined && formatAddress(owner) === key) return this;
+    const known = this.primaries.findIndex((other) => formatAddress(other) === key);
     const owners = this.#owners.slice();
     owners[slot] = known === -1 ? this.primaries.length : known;
     return new SlotMap(known === -1 ? [...this.primaries, node] : this.primaries, owners);
   }
-}
-
-/**
- * An address in words: `10.0.0.7:7000` or `[::1]:7000`.
- */
-export function addressText({ host, port }: NodeAddress): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** The host in a text such as `10.0.0.7:7000` or `[::1]:7000`, without brackets. */

@@ -21,7 +21,7 @@ import {
   ManagerClosedError,
   ProtocolError,
 } from "../core/errors/mod.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { BlockingCommands } from "./blocking.ts";
@@ -165,10 +165,10 @@ export class Dispatcher implements CommandOwner {
   /** A command got a reply. Hot path: only counts. */
   replied(command: PendingCommand, reply: unknown): void {
     const { info, probe } = command.tracking;
-    this.#statistics.succeeded++;
+    this.#statistics.counts.succeeded++;
     if (info !== undefined && info.isNilMiss) {
-      if (reply === null) this.#statistics.misses++;
-      else this.#statistics.hits++;
+      if (reply === null) this.#statistics.counts.misses++;
+      else this.#statistics.counts.hits++;
     }
     if (probe !== undefined) probe.succeed();
     if (this.#closed) this.#sink.commandFinished();
@@ -182,7 +182,7 @@ export class Dispatcher implements CommandOwner {
     const decision = this.#retryPolicy.decide(command, error, delivery);
     this.#reportServer(command, decision, error);
     if (decision.retry) {
-      this.#statistics.retried();
+      this.#statistics.counts.retries++;
       noteUncertain(command, error, delivery);
       if (decision.delayMs === 0) this.#sink.submit(command);
       else this.#resubmitLater(command, decision.delayMs);

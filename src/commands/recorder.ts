@@ -5,9 +5,9 @@ import type {
   IORedisPipeline,
   Redis,
 } from "../connection/ioredis.ts";
+import { isWritable, unwritableError } from "../core/errors/command.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import { isWritable, unwritableError } from "../core/writable.ts";
-import type { OperationObserver } from "../observability/telemetry/observer.ts";
+import type { OperationObserver } from "../observability/telemetry/operations.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
 
 /** What a pipeline or a transaction needs of its database. */

@@ -9,12 +9,11 @@ import {
   ProtocolError,
   TransactionError,
 } from "../core/errors/mod.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
-import { decideRetry } from "../resilience/delivery.ts";
 import { classifyReplyError, type ReplyErrorRule } from "../resilience/reply_errors.ts";
-import type { RetryBudget } from "../resilience/retry_budget.ts";
+import { decideRetry, type RetryBudget } from "../resilience/retry.ts";
 
 /** How commands are retried. */
 export interface RetrySettings {
@@ -26,7 +25,7 @@ export interface RetrySettings {
   /** How many retries there may be. */
   readonly budget: RetryBudget;
   /** Counts the commands that are not retried only because the budget is used up. */
-  readonly statistics: Pick<DatabaseStatistics, "retryRefused">;
+  readonly statistics: Pick<DatabaseStatistics, "counts">;
   /** Time. */
   readonly clock: Clock;
 }
@@ -136,7 +135,7 @@ export class RetryPolicy {
     });
     if (!decision.retry) return NO_RETRY;
     if (decision.costsBudget && !budget.tryWithdraw()) {
-      statistics.retryRefused();
+      statistics.counts.refusedRetries++;
       return NO_RETRY;
     }
     return { ...NO_RETRY, retry: true, delayMs: decision.delayMs };
@@ -150,7 +149,7 @@ export interface TransactionRetryParts {
   /** The database: a transaction is retried for `commandTimeoutMs` from its call. */
   readonly config: Pick<RedisConfig, "acquireTimeoutMs" | "commandTimeoutMs">;
   /** Counts retries. */
-  readonly statistics: Pick<DatabaseStatistics, "retried">;
+  readonly statistics: Pick<DatabaseStatistics, "counts">;
   /** Time. */
   readonly clock: Clock;
 }
@@ -210,7 +209,7 @@ export class TransactionRetry {
       timeoutMs: config.commandTimeoutMs,
     });
     if (!retry) return undefined;
-    statistics.retried();
+    statistics.counts.retries++;
     return delayMs;
   }
 

@@ -1,5 +1,5 @@
 import { parse } from "@std/yaml/parse";
-import { ConfigError } from "../core/errors/config.ts";
+import { ConfigError } from "../core/errors/base.ts";
 import { DATABASES_KEYS, isGroup, settingNames } from "./names.ts";
 import {
   locateYaml,

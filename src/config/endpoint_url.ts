@@ -1,4 +1,4 @@
-import { nearest } from "../core/nearest.ts";
+import { nearest } from "../core/errors/base.ts";
 import { allowedText, fromText } from "./kinds.ts";
 import { foundText, keyName, quote } from "./messages.ts";
 import { isGroup, settingNames, settingOf } from "./names.ts";

@@ -1,4 +1,4 @@
-import type { ConfigProblem } from "../core/errors/config.ts";
+import type { ConfigProblem } from "../core/errors/base.ts";
 import type { Dialect } from "./kinds.ts";
 
 /** A source of configuration. */

@@ -1,4 +1,4 @@
-import { ConfigError } from "../core/errors/config.ts";
+import { ConfigError } from "../core/errors/base.ts";
 import { formatOrigin, type Layer, type ValueMap } from "./layer.ts";
 import { readOptions } from "./read_document.ts";
 import { setAt } from "./resolve/database.ts";
@@ -11,14 +11,13 @@ import {
   readEnvironment,
   readTimeouts,
 } from "./sources/environment.ts";
-import { findYaml, findYamlSync } from "./sources/yaml.ts";
 import {
   askRegistry,
   askRegistrySync,
   askStrictly,
   type ServiceRegistry,
 } from "./sources/registry.ts";
-import { readYaml } from "./sources/yaml.ts";
+import { findYaml, findYamlSync, readYaml } from "./sources/yaml.ts";
 import type { ManagerConfig, ManagerOptions } from "./types.ts";
 
 /** Where {@linkcode RedisConfigLoader.load} looks. */

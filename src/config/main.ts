@@ -18,7 +18,7 @@
  */
 
 export * from "./mod.ts";
-export { RedisDatabase } from "../core/databases.ts";
+export { RedisDatabase } from "./databases.ts";
 export {
   type Delivery,
   type ErrorCode,
@@ -31,8 +31,8 @@ export {
   ConfigError,
   type ConfigProblem,
   UnknownDatabaseError,
-} from "../core/errors/config.ts";
-export type { Credentials, GivenCredentials } from "../core/credentials.ts";
+} from "../core/errors/base.ts";
+export type { Credentials, GivenCredentials } from "../core/secret.ts";
 export { type Provided, Secret, type SecretProvider } from "../core/secret.ts";
 export { editSettings, type EditSettingsOptions } from "./edit_settings.ts";
 export { configJsonSchema, type JsonSchema } from "./json_schema.ts";

@@ -1,4 +1,4 @@
-import type { ConfigProblem } from "../core/errors/config.ts";
+import type { ConfigProblem } from "../core/errors/base.ts";
 import {
   dialectOf,
   formatOrigin,

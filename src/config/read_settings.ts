@@ -1,4 +1,4 @@
-import { nearest } from "../core/nearest.ts";
+import { nearest } from "../core/errors/base.ts";
 import { Secret, type SecretProvider } from "../core/secret.ts";
 import { readEndpointUrl } from "./endpoint_url.ts";
 import { allowedText, type Dialect, fromCode, fromText } from "./kinds.ts";

@@ -1,5 +1,5 @@
 import schema from "../../config/redis-databases.schema.json" with { type: "json" };
-import { ConfigError } from "../core/errors/config.ts";
+import { ConfigError } from "../core/errors/base.ts";
 import {
   DATABASE_SETTINGS,
   MANAGER_SETTINGS,

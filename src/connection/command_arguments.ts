@@ -2,7 +2,7 @@ import { CommandClassifier } from "../resilience/command_class.ts";
 import { exists, getKeyIndexes, hasFlag } from "@ioredis/commands";
 import { Buffer } from "node:buffer";
 import { types } from "node:util";
-import type { KeyPlaces } from "../resilience/foreign_commands.ts";
+import type { KeyPlaces } from "../resilience/extra_commands.ts";
 import type { IORedisCommand } from "./ioredis.ts";
 
 /** Allowed arguments, for messages. */

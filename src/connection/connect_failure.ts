@@ -1,3 +1,4 @@
+import type { Address } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   AuthError,
@@ -6,7 +7,6 @@ import {
   NotReadyError,
 } from "../core/errors/mod.ts";
 import type { FailureKind } from "../resilience/failure_kinds.ts";
-import type { Endpoint } from "../transport/channel.ts";
 import { isReplyError } from "./ioredis.ts";
 
 /** Codes of error replies to a handshake that no new attempt will change. */
@@ -54,7 +54,7 @@ export type Query = (command: string) => Promise<unknown>;
  *
  * @throws {WrongServer} If it is not: the address is resolved again.
  */
-export type Confirm = (endpoint: Endpoint, query: Query) => Promise<void>;
+export type Confirm = (endpoint: Address, query: Query) => Promise<void>;
 
 /** The server was reached, and is not the intended one. */
 export class WrongServer extends Error {}

@@ -2,9 +2,9 @@ import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { retry, RetryError } from "@std/async/retry";
 import type { RedisConfig } from "../config/mod.ts";
+import { type Address, formatAddress } from "../core/address.ts";
 import { AuthError, ConnectError, RedisManagerError } from "../core/errors/mod.ts";
 import { FAILURE_KINDS, type FailureKind } from "../resilience/failure_kinds.ts";
-import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
 import {
   type AttemptUnderWay,
   ClosedAtHello,
@@ -45,7 +45,7 @@ export interface ConnectorOptions extends HandshakeOptions {
   readonly where?: string;
   /** Resolves the server's address; called for each attempt. Several addresses are tried in
    * turn, within the deadline of the attempt. */
-  readonly resolve: (signal: AbortSignal) => Promise<Endpoint | readonly Endpoint[]>;
+  readonly resolve: (signal: AbortSignal) => Promise<Address | readonly Address[]>;
   /** Checks whether the server is the intended one; if not, it is resolved again. */
   readonly confirm?: Confirm;
   /** Observes each failed attempt; `kind` is for the circuit breaker. */
@@ -286,7 +286,7 @@ export class Connector {
       if (wrong !== undefined && isTimeout(error)) throw wrong;
       const explained = explainConnectFailure(error, connectTimeoutMs, this.#endpoint);
       if (!isAuthFailure(error)) throw explained;
-      throw new AuthError(database, this.#endpoint, explained.message);
+      throw new AuthError(database, this.#endpoint, explained.message, explained);
     } finally {
       this.failures.attemptEnds(underWay);
     }
@@ -336,7 +336,7 @@ export class Connector {
   }
 
   async #reachOne(
-    endpoint: Endpoint,
+    endpoint: Address,
     name: string,
     signal: AbortSignal,
   ): Promise<Reached> {
@@ -352,8 +352,8 @@ export class Connector {
   }
 
   /** Connects; where the server closes without a reply, finds out why. */
-  async #connect(endpoint: Endpoint, name: string, signal: AbortSignal): Promise<Link> {
-    this.#endpoint = describeEndpoint(endpoint);
+  async #connect(endpoint: Address, name: string, signal: AbortSignal): Promise<Link> {
+    this.#endpoint = formatAddress(endpoint);
     const { clock, protocol = "auto", tls } = this.#options;
     const version = clock.now() < this.#withoutHelloUntil ? 2 : protocol;
     // A server without TLS may wait for the end of what it takes for a command: the attempt
@@ -393,7 +393,7 @@ export class Connector {
 
   /** Repeats an attempt without HELLO, which may be why the server closed. */
   async #connectWithoutHello(
-    endpoint: Endpoint,
+    endpoint: Address,
     name: string,
     signal: AbortSignal,
   ): Promise<Link | undefined> {

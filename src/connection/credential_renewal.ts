@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../core/clock.ts";
-import type { GivenCredentials } from "../core/credentials.ts";
+import type { GivenCredentials } from "../core/secret.ts";
 import type { CommandConnection } from "./pending_command.ts";
 
 /** What the renewal uses of a connection. */

@@ -1,19 +1,18 @@
 import info from "ioredis/package.json" with { type: "json" };
 import type { RedisConfig } from "../config/mod.ts";
+import { type Address, formatAddress } from "../core/address.ts";
 import { VERSION } from "../core/version.ts";
-import {
-  type ByteChannel,
-  describeEndpoint,
-  type Endpoint,
-  type KeepaliveTimes,
-  type OpenChannel,
-  type TlsMaterial,
+import type {
+  ByteChannel,
+  KeepaliveTimes,
+  OpenChannel,
+  TlsMaterial,
 } from "../transport/channel.ts";
 import { InvalidReplyError, ReplyGuard } from "../transport/reply_guard.ts";
 import type { ReplyLimits } from "../transport/reply_types.ts";
 import { ConnectionStream, type StreamHooks } from "../transport/stream.ts";
-import { Connection, type ConnectionOptions } from "./connection.ts";
 import { ClosedAtHello, ClosedBeforeReply, HandshakeRefused } from "./connect_failure.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { openClient, shareOptions, writeCommand } from "./driver.ts";
 import {
   Command,
@@ -247,7 +246,7 @@ export interface HandshakeOptions
 
 /** A client that is connected and authenticated; the server may still be loading. */
 export interface Link {
-  readonly endpoint: Endpoint;
+  readonly endpoint: Address;
   readonly redis: Redis;
   /** Aborted when its socket is gone. */
   readonly ended: AbortSignal;
@@ -325,7 +324,7 @@ class HandshakeMonitor implements StreamHooks {
  */
 export async function performHandshake(
   options: HandshakeOptions,
-  endpoint: Endpoint,
+  endpoint: Address,
   name: string,
   signal: AbortSignal,
   protocol: RedisConfig["protocol"] = options.protocol ?? "auto",
@@ -334,7 +333,7 @@ export async function performHandshake(
   const credentials = await options.password?.credentials();
   const tls = await options.tls?.(signal);
   // The certificate is for the host name, whichever address was found for it.
-  const hostName = endpoint.kind === "tcp" ? endpoint.serverName : undefined;
+  const hostName = endpoint.path === undefined ? endpoint.serverName : undefined;
   const serverName = tls?.serverName ?? hostName;
   const channel = await options.openChannel(endpoint, {
     signal,
@@ -375,7 +374,7 @@ export async function performHandshake(
     ended.throwIfAborted();
     // From here on the connection is its owner's to end.
     signal.removeEventListener("abort", abort);
-    const where = describeEndpoint(endpoint);
+    const where = formatAddress(endpoint);
     const connection = new Connection(options, where, redis, stream, replies);
     stream.handTo(connection);
     const { expiresAt = Infinity } = credentials ?? {};

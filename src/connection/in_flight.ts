@@ -1,9 +1,9 @@
+import type { SpentOptions } from "../core/errors/base.ts";
 import {
   CommandTimeoutError,
   ConnectionLostError,
   type Delivery,
   ProtocolError,
-  type SpentOptions,
 } from "../core/errors/mod.ts";
 import { type CloseReason, type PendingCommand, spentOn } from "./pending_command.ts";
 

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 import type { Command } from "ioredis";
+import type { SpentOptions } from "../core/errors/base.ts";
+import { isWritable } from "../core/errors/command.ts";
 import {
   CommandTimeoutError,
   ConnectionLostError,
   type Delivery,
-  type SpentOptions,
 } from "../core/errors/mod.ts";
-import { isWritable } from "../core/writable.ts";
 import type { Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 

@@ -4,13 +4,9 @@
  *
  * @module
  */
+import type { Address } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
-import type {
-  ByteChannel,
-  Endpoint,
-  OpenChannel,
-  TlsMaterial,
-} from "../transport/channel.ts";
+import type { ByteChannel, OpenChannel, TlsMaterial } from "../transport/channel.ts";
 import { isBadCertificate, WrongProtocolError } from "./connect_failure.ts";
 
 /** First bytes of the replies of Redis. */
@@ -131,7 +127,7 @@ export class ServerInspector {
   }
 
   /** Inspects a server; attempts within a second share the result. */
-  inspect(endpoint: Endpoint): Inspection {
+  inspect(endpoint: Address): Inspection {
     const at = this.#options.clock.now();
     if (this.#last !== undefined && at - this.#last.at < INSPECT_EVERY_MS) {
       return this.#last;
@@ -151,7 +147,7 @@ export class ServerInspector {
 
   /** Asks without TLS a server that was spoken to with TLS. Sends no credentials. */
   async #probeWithoutTls(
-    endpoint: Endpoint,
+    endpoint: Address,
     signal: AbortSignal,
   ): Promise<Error | undefined> {
     const { openChannel, tls } = this.#options;
@@ -170,7 +166,7 @@ export class ServerInspector {
   /** Reads why a server rejects clients, from what it sends to one that stays silent: a
    * client that sends at once gets a reset in place of the text. */
   async #readRejection(
-    endpoint: Endpoint,
+    endpoint: Address,
     signal: AbortSignal,
   ): Promise<Error | undefined> {
     const { openChannel, tls } = this.#options;
@@ -185,7 +181,7 @@ export class ServerInspector {
 
   /** Whether a server that closed as it was spoken to without TLS speaks TLS. Returns the
    * error if it does. */
-  async probeTls(inspection: Inspection, endpoint: Endpoint): Promise<Error | undefined> {
+  async probeTls(inspection: Inspection, endpoint: Address): Promise<Error | undefined> {
     const { openChannel, tls } = this.#options;
     if (tls !== undefined) return undefined;
     return await (inspection.speaksTls ??= this.#within(INSPECTION_MS, async (signal) => {

@@ -1,5 +1,5 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import type { OperationObserver } from "../observability/telemetry/observer.ts";
+import type { OperationObserver } from "../observability/telemetry/operations.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import { type ClientHandler, setHandler } from "./command_methods.ts";
 import type { Connection, ConnectionUser } from "./connection.ts";

@@ -1,10 +1,27 @@
-import type { ConnectionState } from "./states.ts";
-
 /**
- * What a `statechange` event tells.
+ * How well a database serves.
  *
- * @internal
+ * @example Usage
+ * ```ts
+ * import { ConnectionState } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(ConnectionState.HEALTHY, "healthy");
+ * ```
  */
+export const ConnectionState = {
+  /** Serves. */
+  HEALTHY: "healthy",
+  /** Serves in part: probing after a trip, loading, or with recent errors. */
+  DEGRADED: "degraded",
+  /** Does not serve. */
+  FAILED: "failed",
+} as const;
+
+/** How well a database serves: `healthy`, `degraded` or `failed`. */
+export type ConnectionState = typeof ConnectionState[keyof typeof ConnectionState];
+
+/** Detail of a `statechange` event. */
 export interface StateChangeDetail {
   /** Name of the database. */
   database: string;
@@ -12,15 +29,11 @@ export interface StateChangeDetail {
   from: ConnectionState;
   /** The state it is in. */
   to: ConnectionState;
-  /** Why, in words. */
+  /** Why. */
   reason: string;
 }
 
-/**
- * What a `breaker` event tells.
- *
- * @internal
- */
+/** Detail of a `breaker` event. */
 export interface BreakerDetail {
   /** Name of the database. */
   database: string;
@@ -28,15 +41,11 @@ export interface BreakerDetail {
   from: "closed" | "open" | "half_open";
   /** The state the breaker is in. */
   to: "closed" | "open" | "half_open";
-  /** Why, in words. */
+  /** Why. */
   reason: string;
 }
 
-/**
- * What a `connection` event tells.
- *
- * @internal
- */
+/** Detail of a `connection` event. */
 export interface ConnectionDetail {
   /** Name of the database. */
   database: string;
@@ -51,15 +60,11 @@ export interface ConnectionDetail {
    * network; `silent`, as nothing came any more; `protocol`, as what came was no reply.
    */
   end?: "closed" | "lost" | "silent" | "protocol";
-  /** Why, in words. */
+  /** Why. */
   reason?: string;
 }
 
-/**
- * What a `leak` event tells.
- *
- * @internal
- */
+/** Detail of a `leak` event. */
 export interface LeakDetail {
   /** Name of the database. */
   database: string;
@@ -71,11 +76,7 @@ export interface LeakDetail {
   stack?: string;
 }
 
-/**
- * What a `loading` event tells.
- *
- * @internal
- */
+/** Detail of a `loading` event. */
 export interface LoadingDetail {
   /** Name of the database. */
   database: string;
@@ -87,11 +88,7 @@ export interface LoadingDetail {
   waitedMs: number;
 }
 
-/**
- * What a `failover` event tells.
- *
- * @internal
- */
+/** Detail of a `failover` event. */
 export interface FailoverDetail {
   /** Name of the database. */
   database: string;
@@ -101,23 +98,15 @@ export interface FailoverDetail {
   to: string;
 }
 
-/**
- * What a `warning` event tells.
- *
- * @internal
- */
+/** Detail of a `warning` event. */
 export interface WarningDetail {
   /** Name of the database. */
   database: string;
-  /** What is probably not meant, in words. */
+  /** What is probably a mistake. */
   message: string;
 }
 
-/**
- * What a `gap` event tells.
- *
- * @internal
- */
+/** Detail of a `gap` event. */
 export interface GapDetail {
   /** Name of the database. */
   database: string;
@@ -127,15 +116,11 @@ export interface GapDetail {
   subscriptions: number;
   /** How many messages were dropped for a slow consumer. */
   lost?: number;
-  /** How long nobody was subscribed, in milliseconds, after a lost connection. */
+  /** How long there was no subscription, in milliseconds, after a lost connection. */
   downMs?: number;
 }
 
-/**
- * What a `handlererror` event tells.
- *
- * @internal
- */
+/** Detail of a `handlererror` event. */
 export interface HandlerErrorDetail {
   /** Name of the database. */
   database: string;
@@ -145,38 +130,29 @@ export interface HandlerErrorDetail {
   error: unknown;
 }
 
-/**
- * The events of a manager, with the `detail` of each. Every detail has the name of the
- * database in `database`.
- */
+/** The events of a manager, with their details. */
 export interface ManagerEventMap {
-  /** A database's health changed: `from` and `to`, with the `reason` in words. */
+  /** A database's health changed. */
   statechange: StateChangeDetail;
-  /** A circuit breaker changed: `from` and `to` are `closed`, `open` or `half_open`, with the
-   * `reason` in words. */
+  /** A circuit breaker changed. */
   breaker: BreakerDetail;
-  /** A connection was opened, closed or could not be opened: `action` is `opened`, `closed` or
-   * `failed`; with its `id`, its `endpoint`, how it ended (`end`) and why (`reason`). */
+  /** A connection was opened, closed, or could not be opened. */
   connection: ConnectionDetail;
-  /** A lease was held for too long, or garbage-collected without a release: `kind` is `held`
-   * or `collected`; with `heldMs` and the `stack` of its acquire. */
+  /** A lease was held too long or lost. */
   leak: LeakDetail;
-  /** A server is loading its data: `percent`, `etaSeconds`, `waitedMs`. */
+  /** A server is loading its data. */
   loading: LoadingDetail;
-  /** Messages may be missing from subscriptions, or were dropped: `reason` is `reconnected` or
-   * `overflow`; with the number of `subscriptions`, `lost` messages and `downMs`. */
+  /** Messages may be missing from subscriptions, or are. */
   gap: GapDetail;
-  /** The handler of a subscription threw: the `error` and the `channel`. The subscription goes
-   * on. */
+  /** The handler of a subscription threw; the subscription goes on. */
   handlererror: HandlerErrorDetail;
-  /** The primary of a database is another server now: the endpoints `from` and `to`. */
+  /** The primary of a database is another server now. */
   failover: FailoverDetail;
-  /** Something is probably not meant, such as more connections than the server takes: the
-   * `message`. */
+  /** Something is probably a mistake, such as more connections than the server takes. */
   warning: WarningDetail;
 }
 
-/** Reports an event; nothing depends on anybody listening. */
+/** Reports an event; it may have no listener. */
 export type Emit = <K extends keyof ManagerEventMap>(
   type: K,
   detail: ManagerEventMap[K],

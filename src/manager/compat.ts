@@ -1,5 +1,5 @@
 import type { RedisClient } from "../commands/client.ts";
-import type { RedisDatabase } from "../core/databases.ts";
+import type { RedisDatabase } from "../config/databases.ts";
 
 /** A database, by its name or by its number in {@linkcode RedisDatabase}. */
 export type DatabaseName = string | RedisDatabase;

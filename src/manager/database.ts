@@ -28,20 +28,21 @@ import { classifier } from "../connection/command_arguments.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { Command } from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
+import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { ConnectionDetail, Emit } from "../core/events.ts";
-import { DatabaseStatistics } from "../observability/database_statistics.ts";
+import { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { Telemetry } from "../observability/telemetry/telemetry.ts";
 import type { ConnectionBudget } from "../pool/connection_budget.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
-import { RetryBudget } from "../resilience/retry_budget.ts";
+import { RetryBudget } from "../resilience/retry.ts";
 import { type AcquireOptions, ConnectionLease } from "../server/lease.ts";
 import { standaloneEndpoint } from "../server/location.ts";
 import { Server } from "../server/server.ts";
 import type { ServerContext, Topology } from "../server/topology.ts";
-import { describeEndpoint, type OpenChannel } from "../transport/channel.ts";
+import type { OpenChannel } from "../transport/channel.ts";
 import { DatabaseStats } from "./database_stats.ts";
 import {
   leaseForTransaction,
@@ -270,10 +271,10 @@ export class Database {
       name: config.name,
       db: config.db,
       endpoint: config.mode === "standalone"
-        ? describeEndpoint(standaloneEndpoint(config))
+        ? formatAddress(standaloneEndpoint(config))
         : undefined,
       isBlocking: ({ name, args }) => blockingTimeoutMs(name, args) !== undefined,
-      readPool: () => this.stats.poolReading(),
+      readMetrics: () => this.stats.metricsSource(),
       clock,
     });
   }

@@ -1,13 +1,15 @@
-import type { Clock } from "../core/clock.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import { LATENCY_BOUNDS_MS, type MetricsSource } from "../observability/prometheus.ts";
-import type { PoolReading } from "../observability/telemetry/instruments.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  LATENCY_BOUNDS_MS,
+  type MetricsSource,
+  type RedisStats,
+} from "../observability/metrics.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type {
   ConnectionDetails,
   ConnectionMetrics,
   PoolStatistics,
-  RedisStats,
 } from "../observability/types.ts";
 import type { Topology } from "../server/topology.ts";
 
@@ -46,7 +48,7 @@ export class DatabaseStats {
       health: this.#servers.health(),
       pool: this.pool(),
       connections: this.#servers.connections(),
-      failedConnections: this.#statistics.failedConnections,
+      minConnections: this.#config.minConnections,
       totals: this.#statistics.totals,
       latency: this.#statistics.latencyTotals(LATENCY_BOUNDS_MS),
     };
@@ -74,19 +76,6 @@ export class DatabaseStats {
       evictions: Object.freeze(evictions),
       connections: Object.freeze(this.#connections()),
     });
-  }
-
-  /** The pool in the words of OpenTelemetry's conventions. */
-  poolReading(): PoolReading {
-    const pool = this.pool();
-    return {
-      idle: pool.idleConnections,
-      used: pool.inUseConnections,
-      pending: pool.waiting,
-      timeouts: pool.acquireTimeouts,
-      max: pool.maxConnections,
-      min: this.#config.minConnections,
-    };
   }
 
   /** The shape of `get_metrics()` of the Python original. */

@@ -1,12 +1,11 @@
-import { RedisDatabase } from "../core/databases.ts";
+import { RedisDatabase } from "../config/databases.ts";
 import { UnknownDatabaseError } from "../core/errors/mod.ts";
-import { ConnectionState } from "../core/states.ts";
+import { ConnectionState } from "../core/events.ts";
+import type { ManagerStats, RedisStats } from "../observability/metrics.ts";
 import type {
   DatabaseHealth,
   DatabaseListing,
   HealthStatus,
-  ManagerStats,
-  RedisStats,
 } from "../observability/types.ts";
 import type { DatabaseName } from "./compat.ts";
 import type { Database } from "./database.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { PROMETHEUS_CONTENT_TYPE } from "../observability/prometheus_text.ts";
+import { PROMETHEUS_CONTENT_TYPE } from "../observability/prometheus.ts";
 import type { Topology } from "../server/topology.ts";
 
 /** How long a database may take to answer a readiness probe, in milliseconds: an

@@ -1,3 +1,4 @@
+import { describeCrossSlot, keySlot } from "../cluster/slots.ts";
 import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
 import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
 import type { RetryPolicy } from "../commands/retry.ts";
@@ -10,10 +11,9 @@ import type { RedisConfig } from "../config/mod.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
 import type { LeaseSource, LeaseWait, Topology } from "../server/topology.ts";
-import { describeCrossSlot, keySlot } from "../cluster/slots.ts";
 
 /** The parts of a database that its blocking commands and transactions use. */
 export interface SharedParts {
@@ -67,7 +67,7 @@ export function makeBlocking(
     decide: (command, error, delivery) => {
       if (servers.redirectLease?.(command, error)) return AT_ONCE;
       const decision = retryPolicy.decide(command, error, delivery);
-      if (decision.retry) statistics.retried();
+      if (decision.retry) statistics.counts.retries++;
       return decision;
     },
     replied: (command, reply) => dispatcher.replied(command, reply),

@@ -27,16 +27,19 @@ import {
   ManagerClosedError,
 } from "../core/errors/mod.ts";
 import type { ManagerEventMap } from "../core/events.ts";
-import { EventLog } from "../observability/event_log.ts";
-import type { Logger } from "../observability/logger.ts";
+import type { Logger } from "../observability/log_entries.ts";
+import { EventLog } from "../observability/logging.ts";
+import type { ManagerStats } from "../observability/metrics.ts";
 import { renderPrometheus } from "../observability/prometheus.ts";
-import type { TelemetryOptions } from "../observability/telemetry/options.ts";
-import { makeTelemetry, type Telemetry } from "../observability/telemetry/telemetry.ts";
+import {
+  makeTelemetry,
+  type Telemetry,
+  type TelemetryOptions,
+} from "../observability/telemetry/telemetry.ts";
 import type {
   ConnectionMetrics,
   DatabaseListing,
   HealthStatus,
-  ManagerStats,
   PoolStatistics,
 } from "../observability/types.ts";
 import { ConnectionBudget } from "../pool/connection_budget.ts";

@@ -1,8 +1,10 @@
+import type { LatencyStats } from "./types.ts";
+
 /** Steps that each power of two is divided into, as a power of two: 2^5 = 32. */
 const STEP_BITS = 5;
 const STEPS = 2 ** STEP_BITS;
 
-/** Smallest and largest duration that is told apart, in microseconds: 1 µs and 1 h. */
+/** Smallest and largest duration that has a bucket of its own, in microseconds: 1 µs and 1 h. */
 const MIN_US = 1;
 const MAX_US = 3_600_000_000;
 
@@ -62,7 +64,7 @@ export interface LatencySnapshot {
  * is known to within 1.6 % of itself, in 8 KiB, for any number of durations.
  *
  * The buckets are log-linear, as in HdrHistogram (each power of two is divided into 32
- * equal steps); the bound is that of half a step, 1/64, as a quantile is told as the
+ * equal steps); the bound is that of half a step, 1/64, as a quantile is given as the
  * middle of its bucket. It is a bound on the *value*, as DDSketch gives it: the rank is
  * exact. From 1 µs to 1 h; what lies outside counts as the end that it is beyond, while
  * `minMs` and `maxMs` stay exact.
@@ -212,5 +214,69 @@ export class LatencyHistogram {
   #middleMs(bucket: number): number {
     const middle = (lowerBoundUs(bucket) + lowerBoundUs(bucket + 1)) / 2 / 1000;
     return Math.min(Math.max(middle, this.#minMs), this.#maxMs);
+  }
+}
+
+/** All durations since the start, as cumulative buckets. */
+export interface LatencyTotals {
+  /** Upper bounds of the buckets, in milliseconds, ascending. */
+  readonly boundsMs: readonly number[];
+  /** How many durations did not exceed each bound; each includes the ones before it. */
+  readonly counts: readonly number[];
+  /** How many durations there were. */
+  readonly count: number;
+  /** Their sum, in milliseconds. */
+  readonly sumMs: number;
+}
+
+/**
+ * Durations of a window that can be begun anew, and beside it those of all time, which
+ * never get fewer.
+ */
+export class LatencyWindow {
+  readonly #window = new LatencyHistogram();
+  /** Those before the window; made when there are any. */
+  #past: LatencyHistogram | undefined;
+
+  /**
+   * Counts a duration.
+   *
+   * @param ms The duration, in milliseconds.
+   * @param count How many times it occurred.
+   */
+  record(ms: number, count: number): void {
+    this.#window.record(ms, count);
+  }
+
+  /** The window's numbers; a frozen snapshot. */
+  stats(): LatencyStats {
+    const { p50Ms, p95Ms, p99Ms, maxMs } = this.#window.snapshot();
+    return Object.freeze({ p50Ms, p95Ms, p99Ms, maxMs });
+  }
+
+  /** Begins a new window. */
+  reset(): void {
+    this.#past ??= new LatencyHistogram();
+    this.#past.merge(this.#window);
+    this.#window.clear();
+  }
+
+  /**
+   * All durations since the start.
+   *
+   * @param boundsMs Upper bounds of the buckets, in milliseconds, ascending.
+   * @returns Cumulative counts; none of them gets smaller from one call to the next.
+   */
+  totals(boundsMs: readonly number[]): LatencyTotals {
+    const all = new LatencyHistogram();
+    if (this.#past !== undefined) all.merge(this.#past);
+    all.merge(this.#window);
+    const { count, sumMs } = all;
+    // A histogram moves the middles of its buckets to what it has seen: without ends that
+    // stay, a duration could leave the bound that it has been counted under.
+    all.record(0);
+    all.record(Number.MAX_VALUE);
+    const counts = all.cumulative(boundsMs).map((each) => each - 1);
+    return { boundsMs, counts, count, sumMs };
   }
 }

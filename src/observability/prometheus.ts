@@ -1,221 +1,24 @@
-import { ConnectionState } from "../core/states.ts";
-import type { CommandCounters, ConnectionCounts } from "./database_statistics.ts";
-import type { LatencyTotals } from "./latency_window.ts";
 import {
-  type Family,
-  type FamilyType,
-  type Sample,
-  writeExposition,
-  writeNumber,
-} from "./prometheus_text.ts";
-import type { DatabaseHealth, PoolStatistics } from "./types.ts";
-
-/** What is put before every name. */
-const PREFIX = "mooring_redis_";
-
-/** Upper bounds of the latency buckets, in milliseconds: those that OpenTelemetry advises
- * for databases (1 ms to 10 s), and more below and between, where a server nearby is. */
-export const LATENCY_BOUNDS_MS: readonly number[] = [
-  ...[0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50],
-  ...[100, 250, 500, 1000, 2500, 5000, 10_000],
-];
-
-/** What is known of one database; all counts since the start. */
-export interface MetricsSource {
-  /** How well it serves. */
-  readonly health: DatabaseHealth;
-  /** What its pool holds. */
-  readonly pool: PoolStatistics;
-  /** Its connections. */
-  readonly connections: ConnectionCounts;
-  /** Attempts to connect that failed. */
-  readonly failedConnections: number;
-  /** What its commands did. */
-  readonly totals: CommandCounters;
-  /** How long the server took to answer. */
-  readonly latency: LatencyTotals;
-}
-
-/** A value, and the labels that tell it from others of its database. */
-type Value = readonly [labels: Readonly<Record<string, string>>, value: number];
-
-interface Definition {
-  readonly name: string;
-  readonly type: FamilyType;
-  readonly help: string;
-  readonly values: (source: MetricsSource) => readonly Value[];
-}
-
-/** One line for each state, 1 where it is the one that holds. */
-function states(all: readonly string[], current: string): Value[] {
-  return all.map((state) => [{ state }, state === current ? 1 : 0]);
-}
-
-function counter(
-  name: string,
-  help: string,
-  value: (source: MetricsSource) => number,
-): Definition {
-  return { name, type: "counter", help, values: (source) => [[{}, value(source)]] };
-}
-
-function gauge(
-  name: string,
-  help: string,
-  value: (source: MetricsSource) => number,
-): Definition {
-  return { name, type: "gauge", help, values: (source) => [[{}, value(source)]] };
-}
-
-const HEALTH: readonly Definition[] = [
-  {
-    name: "database_state",
-    type: "gauge",
-    help: "How well the database serves: 1 for the state that it is in.",
-    values: ({ health }) => states(Object.values(ConnectionState), health.state),
-  },
-  {
-    name: "circuit_breaker_state",
-    type: "gauge",
-    help: "The circuit breaker: 1 for the state that it is in.",
-    values: ({ health }) =>
-      states(["closed", "open", "half_open"], health.circuitBreaker),
-  },
-  counter(
-    "circuit_breaker_trips_total",
-    "How often the circuit breaker went from closed to open.",
-    ({ totals }) => totals.trips,
-  ),
-  {
-    name: "ping_seconds",
-    type: "gauge",
-    help: "What the last health check measured for one PING.",
-    values: ({ health: { pingMs } }) => pingMs === null ? [] : [[{}, pingMs / 1000]],
-  },
-];
-
-const COMMANDS: readonly Definition[] = [
-  counter(
-    "commands_succeeded_total",
-    "Commands that succeeded, as their callers saw it.",
-    ({ totals }) => totals.succeeded,
-  ),
-  counter(
-    "commands_failed_total",
-    "Commands that failed, as their callers saw it.",
-    ({ totals }) => totals.failed,
-  ),
-  counter(
-    "retries_total",
-    "Commands and connection attempts that were tried again.",
-    ({ totals }) => totals.retries,
-  ),
-  counter(
-    "retries_refused_total",
-    "Commands that were not tried again as the retry budget was used up.",
-    ({ totals }) => totals.refusedRetries,
-  ),
-  counter(
-    "redirects_total",
-    "Commands that were sent to another node of the cluster.",
-    ({ totals }) => totals.redirects,
-  ),
-  counter(
-    "cache_hits_total",
-    "Reads of single values that found one.",
-    ({ totals }) => totals.hits,
-  ),
-  counter(
-    "cache_misses_total",
-    "Reads of single values that found none.",
-    ({ totals }) => totals.misses,
-  ),
-  counter(
-    "blocking_commands_total",
-    "Blocking commands that were answered, by a value or by their timeout.",
-    ({ totals }) => totals.blocked,
-  ),
-  counter(
-    "blocking_wait_seconds_total",
-    "How long blocking commands took to be answered, together.",
-    ({ totals }) => totals.blockedMs / 1000,
-  ),
-  gauge(
-    "commands_in_flight",
-    "Commands that were sent on lanes and are not answered.",
-    ({ pool }) => pool.inFlight,
-  ),
-];
-
-const POOL: readonly Definition[] = [
-  {
-    name: "connections",
-    type: "gauge",
-    help: "Connections by what they are doing.",
-    values: ({ pool }) => [
-      [{ state: "lane" }, pool.lanes],
-      [{ state: "leased" }, pool.leases],
-      [{ state: "idle" }, pool.idleConnections],
-      [{ state: "connecting" }, pool.connecting],
-    ],
-  },
-  gauge(
-    "connections_max",
-    "The most connections that there may be.",
-    ({ pool }) => pool.maxConnections,
-  ),
-  counter(
-    "connections_opened_total",
-    "Connections that were opened.",
-    ({ connections }) => connections.opened,
-  ),
-  counter(
-    "connection_failures_total",
-    "Attempts to open a connection that failed.",
-    ({ failedConnections }) => failedConnections,
-  ),
-  {
-    name: "connections_closed_total",
-    type: "counter",
-    help: "Connections that left the pool, by reason; connect_failed: never opened.",
-    values: ({ pool }) =>
-      Object.entries(pool.evictions).map(([reason, count]) => [{ reason }, count]),
-  },
-  counter(
-    "sent_bytes_total",
-    "Bytes written to the server, handshakes included.",
-    ({ totals }) => totals.bytesSent,
-  ),
-  counter(
-    "received_bytes_total",
-    "Bytes read from the server, handshakes included.",
-    ({ totals }) => totals.bytesReceived,
-  ),
-  gauge(
-    "waiters",
-    "Callers that wait for a lease, and commands that wait for a lane.",
-    ({ pool }) => pool.waiting,
-  ),
-  counter(
-    "acquire_timeouts_total",
-    "Callers that waited for a lease in vain.",
-    ({ pool }) => pool.acquireTimeouts,
-  ),
-];
+  COMMAND_DURATION,
+  type Metric,
+  METRICS,
+  type MetricsSource,
+  PREFIX,
+  readMetric,
+} from "./metrics.ts";
 
 function labelsOf({ health, pool }: MetricsSource): { database: string; db: string } {
   return { database: pool.databaseName, db: String(health.db) };
 }
 
-function familyOf(definition: Definition, sources: readonly MetricsSource[]): Family {
-  const { name, type, help, values } = definition;
+function familyOf(metric: Metric, sources: readonly MetricsSource[]): Family {
   const samples = sources.flatMap((source) =>
-    values(source).map(([labels, value]) => ({
+    readMetric(metric, source).map(([labels, value]) => ({
       labels: { ...labelsOf(source), ...labels },
       value,
     }))
   );
-  return { name: PREFIX + name, type, help, samples };
+  return { name: PREFIX + metric.name, type: metric.type, help: metric.help, samples };
 }
 
 function bucketsOf(source: MetricsSource): Sample[] {
@@ -252,13 +55,116 @@ export function renderPrometheus(
     samples: [{ labels: {}, value: uptimeSeconds }],
   };
   const duration: Family = {
-    name: `${PREFIX}command_duration_seconds`,
+    name: PREFIX + COMMAND_DURATION.name,
     type: "histogram",
-    help: "How long the server took to answer commands, error replies included, " +
-      "blocking commands not.",
+    help: COMMAND_DURATION.help,
     samples: sources.flatMap(bucketsOf),
   };
-  const families = [...HEALTH, ...COMMANDS, ...POOL]
-    .map((definition) => familyOf(definition, sources));
+  const families = METRICS.filter(({ name }) => name !== undefined)
+    .map((metric) => familyOf(metric, sources));
   return writeExposition([uptime, ...families, duration]);
+}
+
+/** What a family of metrics is, to Prometheus. */
+export type FamilyType = "counter" | "gauge" | "histogram";
+
+/** One line of a family. */
+export interface Sample {
+  /** What is put behind the family's name, such as `_bucket`. */
+  readonly suffix?: string;
+  /** Names and values of its labels. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Its value. */
+  readonly value: number;
+}
+
+/** Metrics of one name. */
+export interface Family {
+  /** The name. */
+  readonly name: string;
+  /** What it is. */
+  readonly type: FamilyType;
+  /** What it means and in what unit, in a sentence. */
+  readonly help: string;
+  /** Its lines. */
+  readonly samples: readonly Sample[];
+}
+
+/**
+ * The Content-Type of what `toPrometheus()` gives: the text exposition format, 0.0.4.
+ *
+ * @example Usage
+ * ```ts
+ * import { PROMETHEUS_CONTENT_TYPE } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const headers = { "content-type": PROMETHEUS_CONTENT_TYPE };
+ * assertEquals(new Response("", { headers }).headers.get("content-type"), PROMETHEUS_CONTENT_TYPE);
+ * ```
+ */
+export const PROMETHEUS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+/**
+ * Writes families in the text exposition format, 0.0.4: each one's HELP and TYPE once,
+ * then its lines. One without lines is left out.
+ *
+ * @param families The families; their names differ.
+ * @returns The text.
+ *
+ * @example Usage
+ * ```ts
+ * import { writeExposition } from "./prometheus.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const text = writeExposition([{
+ *   name: "ropes_total",
+ *   type: "counter",
+ *   help: "Ropes thrown.",
+ *   samples: [{ labels: { ship: 'the "Ark"' }, value: 2 }],
+ * }]);
+ * assertEquals(
+ *   text,
+ *   '# HELP ropes_total Ropes thrown.\n# TYPE ropes_total counter\n' +
+ *     'ropes_total{ship="the \\"Ark\\""} 2\n',
+ * );
+ * ```
+ */
+export function writeExposition(families: readonly Family[]): string {
+  return families.filter(({ samples }) => samples.length > 0).map(writeFamily).join("");
+}
+
+function writeFamily({ name, type, help, samples }: Family): string {
+  const head = `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
+  const lines = samples.map(({ suffix = "", labels, value }) =>
+    `${name}${suffix}${writeLabels(labels)} ${writeNumber(value)}\n`
+  );
+  return head + lines.join("");
+}
+
+function writeLabels(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapeLabel(value)}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function escapeHelp(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
+
+function escapeLabel(text: string): string {
+  // Hardly any has to be: three passes for each label of each line add up.
+  if (!/[\\"\n]/.test(text)) return text;
+  return escapeHelp(text).replaceAll('"', '\\"');
+}
+
+/**
+ * Writes a number as Prometheus reads it.
+ *
+ * @param value The number.
+ * @returns Its text: `+Inf`, `-Inf` and `NaN` where it is none.
+ */
+export function writeNumber(value: number): string {
+  if (value === Infinity) return "+Inf";
+  if (value === -Infinity) return "-Inf";
+  return String(value);
 }

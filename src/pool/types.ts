@@ -1,6 +1,7 @@
 import type { RedisConfig } from "../config/mod.ts";
 import type { Clock } from "../core/clock.ts";
-import type { ConnectError, PoolNumbers } from "../core/errors/mod.ts";
+import type { ConnectError } from "../core/errors/mod.ts";
+import type { PoolNumbers } from "../core/errors/pool.ts";
 
 /** Why a connection ended. */
 export interface EndReason {

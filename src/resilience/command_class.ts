@@ -11,7 +11,7 @@ import {
   WAIT_ADVICE,
   WAITS,
 } from "./command_table.ts";
-import { FOREIGN_COMMANDS } from "./foreign_commands.ts";
+import { EXTRA_COMMANDS, textOf } from "./extra_commands.ts";
 
 /** How a command is treated. */
 export type CommandClass =
@@ -30,7 +30,7 @@ export type CommandClass =
 export interface CommandInfo {
   /** Its name in lower case, with the subcommand where that was looked at. */
   readonly name: string;
-  /** How it is treated; for {@linkcode CommandInfo.isByArgs} not the last word. */
+  /** How it is treated; with {@linkcode CommandInfo.isByArgs} the arguments may change it. */
   readonly class: CommandClass;
   /** Whether it changes nothing, whatever its class: a blocking XREAD does not. */
   readonly isRead: boolean;
@@ -50,9 +50,9 @@ export interface CommandInfo {
 export type KeysKnownBy =
   /** The client library, which has put the key prefix before them. */
   | "library"
-  /** The table of {@linkcode FOREIGN_COMMANDS}. */
+  /** The table of {@linkcode EXTRA_COMMANDS}. */
   | "table"
-  /** Only the server, if anybody. */
+  /** Only the server, if at all. */
   | "server";
 
 /** Flags of a command in Redis' own terms, such as `readonly`; `undefined` if unknown. */
@@ -106,7 +106,7 @@ export class CommandClassifier {
    *
    * @param name The name, in any case.
    * @param args The arguments, flat.
-   * @returns An answer whose class is the last word.
+   * @returns An answer whose class is final.
    */
   resolve(name: string, args: readonly unknown[]): CommandInfo {
     const info = this.lookup(name);
@@ -114,7 +114,7 @@ export class CommandClassifier {
     if (CONTAINERS.has(info.name)) {
       return this.lookup(`${info.name}|${textOf(args[0]).toLowerCase()}`);
     }
-    return hasBlock(args) ? this.lookup(`${info.name}|block`) : info;
+    return blockIndex(args) !== undefined ? this.lookup(`${info.name}|block`) : info;
   }
 
   #remember(name: string): CommandInfo {
@@ -152,8 +152,10 @@ export function blockingTimeoutMs(
     const at = blockIndex(args);
     return at === undefined ? undefined : durationMs(args[at], 1);
   }
-  const timeout = BLOCKING.get(lower);
-  return timeout && durationMs(args.at(timeout.at), timeout.unitMs);
+  const at = BLOCKING.get(lower);
+  return at === undefined
+    ? undefined
+    : durationMs(args.at(at), WAITS.has(lower) ? 1 : 1000);
 }
 
 function classify(name: string, flagsOf: FlagsOf): CommandInfo {
@@ -188,11 +190,11 @@ function traits(
   if (name.endsWith("|block")) return [true, name === "xread|block"];
   const isRead = READS.has(name) || WAITS.has(name);
   if (BLOCKING.has(name)) return [true, isRead];
-  // A container by itself is refused by the server, and its metadata speaks of no
+  // A container by itself is refused by the server, and its metadata has no
   // subcommand.
   if (isRead || CONTAINERS.has(name) || name.includes("|")) return [false, isRead];
-  const foreign = FOREIGN_COMMANDS.get(name);
-  if (foreign !== undefined) return [false, foreign.isRead];
+  const extra = EXTRA_COMMANDS.get(name);
+  if (extra !== undefined) return [false, extra.isRead];
   return [flags.includes("blocking"), flags.includes("readonly")];
 }
 
@@ -201,7 +203,7 @@ function keysKnownBy(
   subcommand: string | undefined,
   flags: readonly string[] | undefined,
 ): KeysKnownBy {
-  if (FOREIGN_COMMANDS.has(command)) return "table";
+  if (EXTRA_COMMANDS.has(command)) return "table";
   const known = subcommand === undefined ? undefined : KEYED_CONTAINERS.get(command);
   // Of a subcommand that it does not know the library finds no key.
   const isKnown = known === undefined ? flags !== undefined : known.has(subcommand!);
@@ -211,10 +213,6 @@ function keysKnownBy(
 /** The commands that block only if asked to. */
 function isReader(name: string): boolean {
   return name === "xread" || name === "xreadgroup";
-}
-
-function hasBlock(args: readonly unknown[]): boolean {
-  return blockIndex(args) !== undefined;
 }
 
 /** Index of the milliseconds behind BLOCK; what follows STREAMS are keys and ids. */
@@ -233,12 +231,4 @@ function durationMs(value: unknown, unitMs: number): number | undefined {
   const duration = text === "" ? NaN : Number(text) * unitMs;
   if (!(duration >= 0)) return undefined;
   return duration === 0 ? Infinity : duration;
-}
-
-const decoder = new TextDecoder();
-
-function textOf(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (value instanceof Uint8Array) return decoder.decode(value);
-  return value === undefined || value === null ? "" : String(value);
 }

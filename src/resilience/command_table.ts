@@ -138,32 +138,25 @@ export const NIL_MISSES: ReadonlySet<string> = new Set([
   ...["dump", "srandmember", "hrandfield", "zrandmember", "json.get"],
 ]);
 
-/** Where a blocking command's timeout stands, and in what unit. */
-export interface BlockingTimeout {
-  /** Index among the arguments; negative counts from the end. */
-  readonly at: number;
-  /** Milliseconds of one unit. */
-  readonly unitMs: number;
-}
-
-/** Commands that block, by where their timeout stands; XREAD and XREADGROUP apart, as
- * they block only if asked to. */
-export const BLOCKING: ReadonlyMap<string, BlockingTimeout> = new Map([
-  ["blpop", { at: -1, unitMs: 1000 }],
-  ["brpop", { at: -1, unitMs: 1000 }],
-  ["blmove", { at: -1, unitMs: 1000 }],
-  ["brpoplpush", { at: -1, unitMs: 1000 }],
-  ["bzpopmin", { at: -1, unitMs: 1000 }],
-  ["bzpopmax", { at: -1, unitMs: 1000 }],
-  ["blmpop", { at: 0, unitMs: 1000 }],
-  ["bzmpop", { at: 0, unitMs: 1000 }],
-  ["blmovem", { at: 4, unitMs: 1000 }],
-  ["wait", { at: -1, unitMs: 1 }],
-  ["waitaof", { at: -1, unitMs: 1 }],
+/** Commands that block, by the index of their timeout among the arguments; negative counts
+ * from the end. XREAD and XREADGROUP block only if asked to, and are not among them. */
+export const BLOCKING: ReadonlyMap<string, number> = new Map([
+  ["blpop", -1],
+  ["brpop", -1],
+  ["blmove", -1],
+  ["brpoplpush", -1],
+  ["bzpopmin", -1],
+  ["bzpopmax", -1],
+  ["blmpop", 0],
+  ["bzmpop", 0],
+  ["blmovem", 4],
+  ["wait", -1],
+  ["waitaof", -1],
 ]);
 
-/** Of {@linkcode BLOCKING}: those that change nothing. To the server they speak of what was
- * written up to the last command of the same connection. */
+/** Of {@linkcode BLOCKING}: those that change nothing, and wait for what was written up to
+ * the last command of the same connection. Their timeout is in milliseconds, that of the
+ * others in seconds. */
 export const WAITS: ReadonlySet<string> = new Set(["wait", "waitaof"]);
 
 /** What to say of {@linkcode WAITS} where they may not run. */

@@ -1,4 +1,4 @@
-/** What can go wrong with a command or a connection, as the breaker tells it apart. */
+/** What can go wrong with a command or a connection, as the breaker distinguishes it. */
 export type FailureKind =
   | "refused"
   | "timeout"

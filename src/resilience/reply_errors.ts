@@ -11,7 +11,7 @@ export type ReplyErrorAction =
 
 /** What one code of an error reply means, and what follows from it. */
 export interface ReplyErrorRule {
-  /** First word of the reply, or a name of ours where the server's word is `ERR`. */
+  /** First word of the reply, or our own name where the server says `ERR`. */
   readonly code: string;
   /** What the server says by it. */
   readonly meaning: string;
@@ -43,7 +43,7 @@ export type ReplyErrorPlace =
 
 /** One error reply, understood. */
 export interface ReplyErrorClass {
-  /** Code that decides, such as `READONLY`; `ERR` and other words where none does. */
+  /** Code that decides, such as `READONLY`; `ERR` or the first word where none does. */
   readonly code: string;
   /** Where it stood. */
   readonly place: ReplyErrorPlace;
@@ -215,7 +215,7 @@ const SCRIPT_MARK =
 
 /**
  * Sentences of the server inside other texts: where a script raises the text of an error
- * (`error(e.err)`), and up to 6.2 in every script error. A word alone would not do: a
+ * (`error(e.err)`), and up to 6.2 in every script error. One word is not enough: a
  * script may say READONLY of something else.
  */
 const INNER = new RegExp(
@@ -268,7 +268,7 @@ export function classifyReplyError(message: string, isScript = false): ReplyErro
   return found(first, isMarked ? "script" : "reply", isMarked || isScript);
 }
 
-/** The code that a text has of itself: its first word, told apart where that is shared. */
+/** The code that a text has of itself: its first word, or our name for it where several share that. */
 function codeOf(text: string): string {
   if (text.startsWith("ERR max number of clients")) return "MAXCLIENTS";
   if (text.startsWith("UNBLOCKED force unblock")) return "BLOCKED_DEMOTED";

@@ -5,7 +5,7 @@ import type { Connection } from "../connection/connection.ts";
 import { type HandshakeOptions, performHandshake } from "../connection/handshake.ts";
 import { Command } from "../connection/ioredis.ts";
 import { type QueryResult, track } from "../connection/pending_command.ts";
-import { describeSentinel } from "./sentinel_list.ts";
+import { formatAddress } from "../core/address.ts";
 
 /** Why a sentinel could not be used; the message leaves out its address. */
 export class SentinelError extends Error {
@@ -66,14 +66,14 @@ export class SentinelClient {
     const within = AbortSignal.any([signal, stop.signal]);
     const name = `mooring:${options.database}:sentinel`;
     try {
-      const endpoint = { kind: "tcp", ...address } as const;
+      const endpoint = address;
       const opening = performHandshake(options, endpoint, name, within);
       const link = await deadline(opening, timeoutMs, { signal });
       return new SentinelClient(link.connect(), timeoutMs, signal);
     } catch (error) {
       stop.abort(error);
       signal.throwIfAborted();
-      const where = describeSentinel(address);
+      const where = formatAddress(address);
       const explained = explainConnectFailure(error, timeoutMs, where);
       const isDenied = (explained as { code?: string }).code === "DENIED";
       const kind = isAuthFailure(error) ? "auth" : isDenied ? "denied" : "unreachable";

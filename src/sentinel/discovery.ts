@@ -1,17 +1,14 @@
 import type { NodeAddress, RedisConfig } from "../config/settings.ts";
 import { type Confirm, WrongServer } from "../connection/connect_failure.ts";
 import type { HandshakeOptions } from "../connection/handshake.ts";
+import { type Address, formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { AuthError } from "../core/errors/mod.ts";
-import {
-  describeEndpoint,
-  type Endpoint,
-  readTlsMaterial,
-} from "../transport/channel.ts";
+import { readTlsMaterial } from "../transport/channel.ts";
 import { openDenoChannel } from "../transport/deno_channel.ts";
 import { openNodeChannel } from "../transport/node_channel.ts";
 import { readRole, SentinelClient, SentinelError } from "./client.ts";
-import { ConfigEpochs, describeSentinel, SentinelList } from "./sentinel_list.ts";
+import { ConfigEpochs, SentinelList } from "./sentinel_list.ts";
 import { PromotionWatch, SentinelWatch } from "./watch.ts";
 
 /** What one sentinel answered. */
@@ -61,11 +58,11 @@ export class SentinelDiscovery {
   readonly #epochs = new ConfigEpochs();
   readonly #stop = new AbortController();
   /** The look at the sentinels that is under way: shared by all callers. */
-  #resolving: Promise<Endpoint> | undefined;
+  #resolving: Promise<Address> | undefined;
   #primary: string | undefined;
   #suspectedAt = -Infinity;
   /** What a sentinel announced a moment ago. */
-  #announced: { readonly endpoint: Endpoint; readonly until: number } | undefined;
+  #announced: { readonly endpoint: Address; readonly until: number } | undefined;
 
   constructor(
     config: RedisConfig,
@@ -78,7 +75,7 @@ export class SentinelDiscovery {
     // The configuration was checked: sentinel mode has a name.
     this.#name = config.sentinelName!;
     this.#list = new SentinelList(config.nodes);
-    const sentinels = config.nodes.map(describeSentinel).join(",");
+    const sentinels = config.nodes.map(formatAddress).join(",");
     this.where = `sentinel ${this.#name} at ${sentinels}`;
     const { password, sentinelPassword, sentinelTls, sentinelUsername, tls, username } =
       config;
@@ -125,7 +122,7 @@ export class SentinelDiscovery {
    * @throws {AuthError} If every sentinel refused the credentials.
    * @throws {Error} If no sentinel could name the primary; lists what each one answered.
    */
-  readonly resolve = (): Promise<Endpoint> => {
+  readonly resolve = (): Promise<Address> => {
     this.#watchAll();
     const announced = this.#announced;
     if (announced !== undefined && this.#clock.now() < announced.until) {
@@ -145,7 +142,7 @@ export class SentinelDiscovery {
     this.#list.demotePreferred();
     this.#announced = undefined;
     throw new WrongServer(
-      `the sentinels call ${describeEndpoint(endpoint)} the primary ` +
+      `the sentinels call ${formatAddress(endpoint)} the primary ` +
         `"${this.#name}", and it says that it is a ${nameOf(role)}`,
     );
   };
@@ -179,14 +176,14 @@ export class SentinelDiscovery {
   #watchAll(): void {
     if (this.#stop.signal.aborted) return;
     const known = this.#list.inOrder().slice(0, MAX_WATCHED);
-    const names = new Set(known.map(describeSentinel));
+    const names = new Set(known.map(formatAddress));
     for (const [name, watch] of this.#watches) {
       if (names.has(name)) continue;
       watch.close();
       this.#watches.delete(name);
     }
     for (const address of known) {
-      const name = describeSentinel(address);
+      const name = formatAddress(address);
       if (!this.#watches.has(name)) this.#watches.set(name, this.#watch(address));
     }
   }
@@ -218,7 +215,7 @@ export class SentinelDiscovery {
 
   /** The primary is another server now; some sentinels may not know it yet. */
   #announce(address: NodeAddress): void {
-    const endpoint: Endpoint = { kind: "tcp", ...address };
+    const endpoint: Address = address;
     this.#announced = { endpoint, until: this.#clock.now() + ANNOUNCED_MS };
     this.#primaryIs(endpoint);
   }
@@ -232,11 +229,11 @@ export class SentinelDiscovery {
     if (isStale || this.#stop.signal.aborted) return;
     this.#epochs.record(epoch);
     // Before a primary was found, no connection has to be moved.
-    if (this.#primary !== undefined) this.#primaryIs({ kind: "tcp", ...address });
+    if (this.#primary !== undefined) this.#primaryIs(address);
   }
 
   /** Asks one sentinel after the other, until one names the primary. */
-  async #query(): Promise<Endpoint> {
+  async #query(): Promise<Address> {
     const timeoutMs = this.#queryTimeoutMs;
     const errors: [NodeAddress, SentinelError][] = [];
     const stale: Answered[] = [];
@@ -276,20 +273,20 @@ export class SentinelDiscovery {
     }
   }
 
-  #accept({ address, epoch, primary }: Answered): Endpoint {
+  #accept({ address, epoch, primary }: Answered): Address {
     this.#epochs.record(epoch);
     this.#list.prefer(address);
-    return { kind: "tcp", ...primary };
+    return primary;
   }
 
   #explain(errors: readonly [NodeAddress, SentinelError][]): Error {
     const answers = errors.map(([address, { message }]) =>
-      `${describeSentinel(address)}: ${message}`
+      `${formatAddress(address)}: ${message}`
     ).join("; ");
     const all = (kind: SentinelError["kind"]) =>
       errors.every(([, error]) => error.kind === kind);
     if (all("auth")) {
-      const where = errors.map(([address]) => describeSentinel(address)).join(",");
+      const where = errors.map(([address]) => formatAddress(address)).join(",");
       return new AuthError(this.#config.name, `its sentinels at ${where}`, answers);
     }
     const error = new Error(
@@ -304,9 +301,9 @@ export class SentinelDiscovery {
     return code === undefined ? error : Object.assign(error, { code });
   }
 
-  #primaryIs(endpoint: Endpoint): void {
+  #primaryIs(endpoint: Address): void {
     const from = this.#primary;
-    const to = describeEndpoint(endpoint);
+    const to = formatAddress(endpoint);
     this.#primary = to;
     if (from !== undefined && from !== to) this.#moved(from, to);
   }

@@ -1,15 +1,8 @@
 import type { NodeAddress } from "../config/settings.ts";
-import { describeEndpoint } from "../transport/channel.ts";
+import { formatAddress } from "../core/address.ts";
 
 /** Most sentinels that are remembered beside the configured ones. */
 const MAX_LEARNED = 64;
-
-/**
- * A sentinel's address in words, which also identifies it: `10.0.0.1:26379`.
- */
-export function describeSentinel(address: NodeAddress): string {
-  return describeEndpoint({ kind: "tcp", ...address });
-}
 
 /**
  * The sentinels in the order in which they are asked: the one that answered last comes
@@ -30,7 +23,7 @@ export class SentinelList {
   /** The sentinels in the order in which they are to be asked: a new array. */
   inOrder(): NodeAddress[] {
     const rank = (address: NodeAddress) => {
-      const name = describeSentinel(address);
+      const name = formatAddress(address);
       return name === this.#preferred ? -1 : this.#demoted.indexOf(name) + 1;
     };
     // The sort is stable: equal ranks keep the order of the configuration.
@@ -40,7 +33,7 @@ export class SentinelList {
 
   /** A sentinel answered: it is asked first next time. */
   prefer(address: NodeAddress): void {
-    const name = this.#preferred = describeSentinel(address);
+    const name = this.#preferred = formatAddress(address);
     this.#demoted = this.#demoted.filter((other) => other !== name);
   }
 
@@ -61,7 +54,7 @@ export class SentinelList {
 
 function unique(addresses: readonly NodeAddress[]): NodeAddress[] {
   return [
-    ...new Map(addresses.map((each) => [describeSentinel(each), each])).values(),
+    ...new Map(addresses.map((each) => [formatAddress(each), each])).values(),
   ];
 }
 

@@ -4,10 +4,10 @@ import type { NodeAddress } from "../config/settings.ts";
 import { isAuthFailure } from "../connection/connect_failure.ts";
 import { type HandshakeOptions, performHandshake } from "../connection/handshake.ts";
 import { startHeartbeat } from "../connection/liveness.ts";
+import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { reconnectDelayMs } from "../resilience/backoff.ts";
 import { readRole, type SentinelClient } from "./client.ts";
-import { describeSentinel } from "./sentinel_list.ts";
 
 interface SentinelWatchOptions {
   /** What the sentinels call the primary. */
@@ -129,7 +129,7 @@ export class PromotionWatch {
 
   /** A replica has been selected. */
   selected(address: NodeAddress): void {
-    const name = describeSentinel(address);
+    const name = formatAddress(address);
     if (this.#selected === name) return;
     this.#selected = name;
     void this.#follow(address, name).finally(() => {
@@ -159,7 +159,7 @@ export class PromotionWatch {
     over: AbortSignal,
   ): Promise<boolean> {
     const { handshake, timeoutMs } = this.#options;
-    const endpoint = { kind: "tcp", ...address } as const;
+    const endpoint = address;
     const clientName = `mooring:${handshake.database}:promotion`;
     const stop = new AbortController();
     const within = AbortSignal.any([over, stop.signal]);

@@ -86,7 +86,7 @@ export class BreakerGuard {
   #changed({ from, to, cause }: BreakerChange): void {
     const { config, emit, statistics } = this.#context;
     this.#lastTripReason = cause ?? this.#lastTripReason;
-    if (from === "closed" && to === "open") statistics.tripped();
+    if (from === "closed" && to === "open") statistics.counts.trips++;
     const why = to === "closed"
       ? this.#closing ?? "a probe succeeded"
       : `failures: ${cause}`;

@@ -117,9 +117,9 @@ function makeHooks(
 ): PoolHooks<PooledConnection> {
   return {
     ...(telemetry && {
-      opened: (_connection, _purpose, tookMs) => telemetry.opened(tookMs),
-      acquired: (waitedMs) => telemetry.acquired(waitedMs),
-      released: (usedMs) => telemetry.released(usedMs),
+      opened: (_connection, _purpose, tookMs) => telemetry.took("create", tookMs),
+      acquired: (waitedMs) => telemetry.took("wait", waitedMs),
+      released: (usedMs) => telemetry.took("use", usedMs),
     }),
     leak: ({ collected, connectionId, heldMs, stack }) => {
       if (!collected && internal.has(connectionId)) return;

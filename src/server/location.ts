@@ -1,9 +1,9 @@
 import { isAllowed, text } from "../config/kinds.ts";
 import type { HostResolver, NodeAddress, RedisConfig } from "../config/settings.ts";
 import type { ConnectorOptions } from "../connection/connector.ts";
+import { type Address, formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { SentinelDiscovery } from "../sentinel/discovery.ts";
-import { describeEndpoint, type Endpoint } from "../transport/channel.ts";
 
 /** Where the connections to a server lead to. */
 export interface ServerLocation extends Pick<ConnectorOptions, "resolve" | "confirm"> {
@@ -12,7 +12,7 @@ export interface ServerLocation extends Pick<ConnectorOptions, "resolve" | "conf
   /** The endpoint as far as it is known, for messages. */
   readonly current: () => string;
   /** A server says that the primary is another one. */
-  readonly redirected?: (to: Endpoint) => void;
+  readonly redirected?: (to: Address) => void;
   /** A server may have been replaced as the primary: finds out. */
   readonly suspect?: () => void;
   /** Closes the connections that it opened, for good. */
@@ -37,8 +37,8 @@ export function locate(
 
 /** The location of a node of a cluster: it never changes. */
 export function locateNode(address: NodeAddress): ServerLocation {
-  const endpoint: Endpoint = { kind: "tcp", ...address };
-  const where = describeEndpoint(endpoint);
+  const endpoint: Address = address;
+  const where = formatAddress(endpoint);
   return { where, current: () => where, resolve: () => Promise.resolve(endpoint) };
 }
 
@@ -51,20 +51,20 @@ class StandaloneLocation implements ServerLocation {
   readonly #config: RedisConfig;
   readonly #moved: (from: string, to: string) => void;
   /** The primary after a failover, if there was one. */
-  #primary: Endpoint | undefined;
+  #primary: Address | undefined;
   /** How often it was resolved without being reached since. */
   #unreached = 0;
 
   constructor(config: RedisConfig, moved: (from: string, to: string) => void) {
     this.#config = config;
     this.#moved = moved;
-    this.where = describeEndpoint(standaloneEndpoint(config));
+    this.where = formatAddress(standaloneEndpoint(config));
   }
 
   readonly current = (): string =>
-    this.#primary === undefined ? this.where : describeEndpoint(this.#primary);
+    this.#primary === undefined ? this.where : formatAddress(this.#primary);
 
-  readonly resolve = async (signal: AbortSignal): Promise<Endpoint[]> => {
+  readonly resolve = async (signal: AbortSignal): Promise<Address[]> => {
     const { host, port, resolve, unixSocket } = this.#config;
     const configured = resolve === undefined || unixSocket !== undefined
       ? [standaloneEndpoint(this.#config)]
@@ -76,18 +76,20 @@ class StandaloneLocation implements ServerLocation {
       : [this.#primary, ...configured];
   };
 
-  readonly confirm = (endpoint: Endpoint): Promise<void> => {
-    if (describeEndpoint(endpoint) === this.current()) this.#unreached = 0;
+  readonly confirm = (endpoint: Address): Promise<void> => {
+    if (formatAddress(endpoint) === this.current()) this.#unreached = 0;
     return Promise.resolve();
   };
 
-  redirected(to: Endpoint): void {
+  redirected(to: Address): void {
     const from = this.current();
     this.#unreached = 0;
-    if (describeEndpoint(to) === from) return;
+    if (formatAddress(to) === from) return;
     const { tls, host } = this.#config;
     // The certificate is for the name that is configured.
-    this.#primary = tls.enabled && to.kind === "tcp" ? { serverName: host, ...to } : to;
+    this.#primary = tls.enabled && to.path === undefined
+      ? { serverName: host, ...to }
+      : to;
     this.#moved(from, this.current());
   }
 }
@@ -95,10 +97,8 @@ class StandaloneLocation implements ServerLocation {
 /** The endpoint of a single server: the Unix socket if there is one, else host and port. */
 export function standaloneEndpoint(
   { host, port, unixSocket }: Pick<RedisConfig, "host" | "port" | "unixSocket">,
-): Endpoint {
-  return unixSocket === undefined
-    ? { kind: "tcp", host, port }
-    : { kind: "unix", path: unixSocket };
+): Address {
+  return unixSocket === undefined ? { host, port } : { path: unixSocket };
 }
 
 /** What a server that has become a replica replies to a client that asked for it (Valkey
@@ -107,10 +107,10 @@ const REDIRECT = /^REDIRECT (\S+):(\d{1,5})$/;
 
 /** Reads the primary out of the error reply of a replica; `undefined` if it is another
  * error. */
-export function readPrimaryRedirect(message: string): Endpoint | undefined {
+export function readPrimaryRedirect(message: string): Address | undefined {
   const [, host = "", text] = REDIRECT.exec(message) ?? [];
   const port = Number(text);
-  return port >= 1 && port <= 65_535 ? { kind: "tcp", host, port } : undefined;
+  return port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 
 const ADDRESS = text("host", 253);
@@ -125,7 +125,7 @@ async function resolveHost(
   host: string,
   port: number,
   signal: AbortSignal,
-): Promise<Endpoint[]> {
+): Promise<Address[]> {
   let found: unknown;
   try {
     found = await resolver(host, signal);
@@ -146,7 +146,7 @@ async function resolveHost(
       );
     }
     const named = address === host ? {} : { serverName: host };
-    return { kind: "tcp", host: address, port, ...named };
+    return { host: address, port, ...named };
   });
 }
 

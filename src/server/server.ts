@@ -7,7 +7,7 @@ import { isReplyError } from "../connection/ioredis.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Timer } from "../core/clock.ts";
 import type { CircuitOpenError, ConnectError } from "../core/errors/mod.ts";
-import type { ConnectionCounts } from "../observability/database_statistics.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { Lane } from "../pool/lane_choice.ts";
 import { LaneSet } from "../pool/lanes.ts";
@@ -278,7 +278,7 @@ export class Server implements Topology, LeaseSource {
       resolve,
       confirm,
       expiring: (connection, expiresAt) => this.#renewal?.add(connection, expiresAt),
-      attemptRepeated: () => statistics.retried(),
+      attemptRepeated: () => statistics.counts.retries++,
       reached: () => {
         this.#health.connected();
         this.#guard.connected();

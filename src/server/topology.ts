@@ -5,16 +5,14 @@ import type { Command } from "../connection/ioredis.ts";
 import type { CommandOwner, PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Emit } from "../core/events.ts";
-import type {
-  ConnectionCounts,
-  DatabaseStatistics,
-} from "../observability/database_statistics.ts";
+import type { ConnectionCounts } from "../observability/metrics.ts";
+import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { ConnectionBudget } from "../pool/connection_budget.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts";
-import type { RetryBudget } from "../resilience/retry_budget.ts";
+import type { RetryBudget } from "../resilience/retry.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import type { AcquireOptions, InternalLease, PooledConnection } from "./lease.ts";
 

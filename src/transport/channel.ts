@@ -1,26 +1,9 @@
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
-
-/** A TCP endpoint or a Unix socket. */
-export type Endpoint =
-  | {
-    readonly kind: "tcp";
-    /** Host name or address. */
-    readonly host: string;
-    /** TCP port. */
-    readonly port: number;
-    /** Name that `host` is an address of, if it was looked up: certificates carry it. */
-    readonly serverName?: string;
-  }
-  | { readonly kind: "unix"; readonly path: string };
-
-/**
- * Formats an endpoint: `127.0.0.1:6379`, `[::1]:6379` or `unix:/run/redis.sock`.
- */
-export function describeEndpoint(endpoint: Endpoint): string {
-  if (endpoint.kind === "unix") return `unix:${endpoint.path}`;
-  const host = endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host;
-  return `${host}:${endpoint.port}`;
-}
+import type {
+  Address,
+  KeepaliveTier,
+  KernelKeepalive,
+  TlsSession,
+} from "../core/address.ts";
 
 /** Callbacks of a channel. They are called from the event loop, never from within a call
  * to the channel. */
@@ -79,7 +62,7 @@ export interface KeepaliveTimes {
 
 /** Opens a channel; resolves when TCP, and TLS if enabled, is established. */
 export type OpenChannel = (
-  endpoint: Endpoint,
+  endpoint: Address,
   options: ChannelOptions,
 ) => Promise<ByteChannel>;
 

@@ -1,20 +1,25 @@
 import { Buffer } from "node:buffer";
+import type {
+  Address,
+  KeepaliveTier,
+  KernelKeepalive,
+  TcpAddress,
+  TlsSession,
+} from "../core/address.ts";
+import { systemClock } from "../core/clock.ts";
+import type {
+  ByteChannel,
+  ChannelHandlers,
+  ChannelOptions,
+  TlsMaterial,
+} from "./channel.ts";
 import { concat } from "./coalescer.ts";
+import { ReadBudget } from "./fair_reading.ts";
 import {
   type AppliedKeepalive,
   applyKeepalive,
   kernelKeepaliveEnded,
 } from "./keepalive.ts";
-import { systemClock } from "../core/clock.ts";
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
-import type {
-  ByteChannel,
-  ChannelHandlers,
-  ChannelOptions,
-  Endpoint,
-  TlsMaterial,
-} from "./channel.ts";
-import { ReadBudget } from "./fair_reading.ts";
 
 /** Deno reports nothing about the TLS session of its own sockets. */
 const UNKNOWN_TLS: TlsSession = Object.freeze({
@@ -151,9 +156,9 @@ function portOf(address: Deno.Addr): number | undefined {
 /** An open socket, and the keepalive that the runtime has set. */
 type Dialled = readonly [conn: Conn, tier: KeepaliveTier];
 
-async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialled> {
+async function dial(endpoint: Address, options: ChannelOptions): Promise<Dialled> {
   const { signal, tls } = options;
-  if (endpoint.kind === "unix") {
+  if (endpoint.path !== undefined) {
     if (tls !== undefined) throw unsupported("speak TLS over a Unix socket");
     const { path } = endpoint;
     return [await Deno.connect({ transport: "unix", path }), "heartbeat"];
@@ -169,7 +174,7 @@ async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialle
 
 /** Options that TLS of Deno does not have are refused, not ignored. */
 async function dialTls(
-  { host, port }: Extract<Endpoint, { kind: "tcp" }>,
+  { host, port }: TcpAddress,
   tls: TlsMaterial,
   options: ChannelOptions,
 ): Promise<Dialled> {
@@ -233,7 +238,7 @@ function tune(
  * @throws {Error} The socket's error, or the signal's reason.
  */
 export async function openDenoChannel(
-  endpoint: Endpoint,
+  endpoint: Address,
   options: ChannelOptions,
 ): Promise<ByteChannel> {
   options.signal.throwIfAborted();
@@ -245,7 +250,7 @@ export async function openDenoChannel(
   const tls = options.tls === undefined ? null : UNKNOWN_TLS;
   const ends = { localPort: portOf(conn.localAddr), remotePort: portOf(conn.remoteAddr) };
   // Last: from here on the channel must release the C library when the socket closes.
-  const times = endpoint.kind === "unix" ? undefined : options.keepalive;
+  const times = endpoint.path !== undefined ? undefined : options.keepalive;
   const keepalive = applyKeepalive(ends, times, tier);
   return new DenoChannel(conn, keepalive, tls);
 }

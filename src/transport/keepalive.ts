@@ -1,4 +1,4 @@
-import type { KeepaliveTier, KernelKeepalive } from "../core/sockets.ts";
+import type { KeepaliveTier, KernelKeepalive } from "../core/address.ts";
 import type { KeepaliveTimes } from "./channel.ts";
 
 /**

@@ -1,14 +1,14 @@
 import { Buffer } from "node:buffer";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { systemClock } from "../core/clock.ts";
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type {
-  ByteChannel,
-  ChannelHandlers,
-  ChannelOptions,
-  Endpoint,
-} from "./channel.ts";
+  Address,
+  KeepaliveTier,
+  KernelKeepalive,
+  TlsSession,
+} from "../core/address.ts";
+import { systemClock } from "../core/clock.ts";
+import type { ByteChannel, ChannelHandlers, ChannelOptions } from "./channel.ts";
 import { FairReader, ReadBudget } from "./fair_reading.ts";
 import {
   type AppliedKeepalive,
@@ -166,8 +166,8 @@ class NodeChannel implements ByteChannel, SocketOwner {
   }
 }
 
-function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
-  const target = endpoint.kind === "unix"
+function dial(endpoint: Address, options: ChannelOptions): Socket {
+  const target = endpoint.path !== undefined
     ? { path: endpoint.path }
     : { host: endpoint.host, port: endpoint.port, noDelay: true };
   if (options.tls === undefined) {
@@ -180,7 +180,7 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
     return socket.pause();
   }
   const { ca, cert, key, serverName, verify } = options.tls;
-  const host = endpoint.kind === "tcp" ? endpoint.host : "";
+  const host = endpoint.path === undefined ? endpoint.host : "";
   const isAddress = host.includes(":") || /^\d+(\.\d+){3}$/.test(host);
   const servername = serverName ?? (isAddress ? "" : host);
   return connectTls({ ...target, ca, cert, key, servername, rejectUnauthorized: verify });
@@ -192,7 +192,7 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
  * @throws {Error} The socket's error, or the signal's reason.
  */
 export async function openNodeChannel(
-  endpoint: Endpoint,
+  endpoint: Address,
   options: ChannelOptions,
 ): Promise<ByteChannel> {
   const { signal } = options;
@@ -225,12 +225,12 @@ export async function openNodeChannel(
 
 function makeChannel(
   socket: Socket,
-  endpoint: Endpoint,
+  endpoint: Address,
   options: ChannelOptions,
 ): NodeChannel {
   socket.setNoDelay(true);
   const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
-  const times = endpoint.kind === "unix" ? undefined : options.keepalive;
+  const times = endpoint.path !== undefined ? undefined : options.keepalive;
   let tier: KeepaliveTier = "heartbeat";
   if (times !== undefined) {
     socket.setKeepAlive(true, times.idleMs);

@@ -1,4 +1,9 @@
-import type { Clock, Timer } from "../../src/core/clock.ts";
+import {
+  type Clock,
+  sleepBy,
+  type SleepOptions,
+  type Timer,
+} from "../../src/core/clock.ts";
 
 /** Promise hops that one drain waits for; no chain in the project comes near it. */
 const DRAIN_HOPS = 100;
@@ -55,6 +60,10 @@ export class FakeClock implements Clock {
 
   now(): number {
     return this.#now;
+  }
+
+  sleep(ms: number, options?: SleepOptions): Promise<void> {
+    return sleepBy(this, ms, options);
   }
 
   afterPoll(fn: () => void): void {

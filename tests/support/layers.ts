@@ -30,10 +30,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ["core"],
   ["transport", "resilience", "config", "observability"],
   ["connection"],
-  ["pool", "commands", "topology", "health", "sentinel"],
-  ["servers", "server"],
+  ["pool", "commands", "sentinel"],
+  ["server"],
   ["cluster"],
-  ["database"],
   ["manager"],
 ];
 
@@ -62,7 +61,7 @@ const MEASURED: Readonly<Record<string, readonly string[]>> = {
   // The driver by itself is one of the rivals.
   "bench/speed": ["connection", "transport"],
   // Whole pools and databases on modelled time, over a modelled transport.
-  "bench/simulation": ["transport", "pool", "servers", "server", "database", "manager"],
+  "bench/simulation": ["transport", "pool", "server", "manager"],
 };
 
 /** What every bench may import: what users see, time, and the tools of the command line. */

@@ -4,8 +4,7 @@ import {
   RedisConnectionManager,
   UnknownDatabaseError,
 } from "../../../mod.ts";
-import type { DoctorOptions } from "../commands.ts";
-import { loadConfig } from "../load_config.ts";
+import { type ConfigOptions, loadConfig } from "../load_config.ts";
 import { isGranted } from "../permissions.ts";
 import { Progress } from "../progress.ts";
 import { CliExit, type CliIo, printJson } from "../terminal.ts";
@@ -22,6 +21,18 @@ import {
   warn,
 } from "./findings.ts";
 import { checkServer } from "./server_checks.ts";
+
+/** Options of `doctor`. */
+export interface DoctorOptions extends ConfigOptions {
+  /** A server: alone, without a file and without the environment's settings. */
+  readonly url?: string;
+  /** The databases to check; all by default. */
+  readonly database?: readonly string[];
+  /** Processes that use the configuration at the same time. */
+  readonly instances: number;
+  /** Deadline of connecting to one database, in milliseconds. */
+  readonly timeout: number;
+}
 
 /** A server that loads its data is waited for only until it has said so, in milliseconds. */
 const LOADING_MS = 3000;

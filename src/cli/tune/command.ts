@@ -2,45 +2,8 @@ import { Command, InvalidArgumentError } from "commander";
 import { parseNumber } from "../commands.ts";
 import { requirePermissions } from "../permissions.ts";
 import type { CliIo } from "../terminal.ts";
-import type { Contender } from "./contender.ts";
-import type { ExtraSection } from "./report/page.ts";
 import { SWEEP_NAMES, type SweepName } from "./report_types.ts";
-
-/** Options of `tune`. */
-export interface TuneOptions {
-  /** A server. */
-  readonly url?: string;
-  /** The configuration's file. */
-  readonly config?: string;
-  /** Its database. */
-  readonly database?: string;
-  /** Whether a server is measured that appears to be in use. */
-  readonly yes?: boolean;
-  /** Whether the run takes less than a minute. */
-  readonly quick?: boolean;
-  /** How long the sweeps may take, in seconds. */
-  readonly duration?: number;
-  /** The sweeps; all by default. */
-  readonly only?: readonly SweepName[];
-  /** Commands a second of the open loop. */
-  readonly rate?: number;
-  /** File for the report as JSON. */
-  readonly json?: string;
-  /** File for the report as a page. */
-  readonly report?: string;
-  /** JSON report of an earlier run. */
-  readonly compare?: string;
-  /** Whether the changes are written into the configuration's file. */
-  readonly write?: boolean;
-}
-
-/** What a program adds to the command. */
-export interface TuneExtras {
-  /** Clients that are measured beside the manager. Default: none. */
-  readonly rivals?: readonly Contender[];
-  /** Makes further sections of the page, after the sweeps. */
-  readonly sections?: () => Promise<readonly ExtraSection[]>;
-}
+import type { TuneExtras, TuneOptions } from "./run.ts";
 
 const AFTER_HELP = `
 Without --url, --config and REDIS_URL it starts a redis-server of its own for the run. On

@@ -1,15 +1,51 @@
 import { RedisManagerError } from "../../core/errors/base.ts";
 import { Progress } from "../progress.ts";
 import { CliExit, type CliIo, ExitCode, Interruption } from "../terminal.ts";
-import type { TuneExtras, TuneOptions } from "./command.ts";
 import { compareReports, comparisonText, readReport } from "./compare.ts";
-import { MOORING } from "./contender.ts";
+import { type Contender, MOORING } from "./contender.ts";
 import { changesOf, writePatch } from "./patch.ts";
 import { FULL, QUICK } from "./plan.ts";
-import type { TuneReport } from "./report_types.ts";
+import type { ExtraSection } from "./report/page.ts";
+import type { SweepName, TuneReport } from "./report_types.ts";
 import { findTarget, type Target } from "./target.ts";
 import { reportText } from "./text.ts";
 import { runTune, ServerInUseError } from "./tune.ts";
+
+/** Options of `tune`. */
+export interface TuneOptions {
+  /** A server. */
+  readonly url?: string;
+  /** The configuration's file. */
+  readonly config?: string;
+  /** Its database. */
+  readonly database?: string;
+  /** Whether a server is measured that appears to be in use. */
+  readonly yes?: boolean;
+  /** Whether the run takes less than a minute. */
+  readonly quick?: boolean;
+  /** How long the sweeps may take, in seconds. */
+  readonly duration?: number;
+  /** The sweeps; all by default. */
+  readonly only?: readonly SweepName[];
+  /** Commands a second of the open loop. */
+  readonly rate?: number;
+  /** File for the report as JSON. */
+  readonly json?: string;
+  /** File for the report as a page. */
+  readonly report?: string;
+  /** JSON report of an earlier run. */
+  readonly compare?: string;
+  /** Whether the changes are written into the configuration's file. */
+  readonly write?: boolean;
+}
+
+/** What a program adds to the command. */
+export interface TuneExtras {
+  /** Clients that are measured beside the manager. Default: none. */
+  readonly rivals?: readonly Contender[];
+  /** Makes further sections of the page, after the sweeps. */
+  readonly sections?: () => Promise<readonly ExtraSection[]>;
+}
 
 /**
  * Runs `tune`.

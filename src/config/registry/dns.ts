@@ -1,4 +1,4 @@
-import { ConfigError } from "../../core/errors/config.ts";
+import { ConfigError } from "../../core/errors/base.ts";
 import { isTimeout, withDeadline } from "../sources/files.ts";
 import {
   checkTimeout,

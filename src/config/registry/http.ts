@@ -1,4 +1,4 @@
-import { ConfigError } from "../../core/errors/config.ts";
+import { ConfigError } from "../../core/errors/base.ts";
 import { Secret } from "../../core/secret.ts";
 import { foundText } from "../messages.ts";
 import {

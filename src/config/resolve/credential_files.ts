@@ -1,4 +1,4 @@
-import { ConfigError, type ConfigProblem } from "../../core/errors/config.ts";
+import { ConfigError, type ConfigProblem } from "../../core/errors/base.ts";
 import { Secret } from "../../core/secret.ts";
 import {
   type EffectiveValues,

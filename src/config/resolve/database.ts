@@ -1,5 +1,4 @@
-import type { ConfigProblem } from "../../core/errors/config.ts";
-import { nearest } from "../../core/nearest.ts";
+import { type ConfigProblem, nearest } from "../../core/errors/base.ts";
 import { Secret } from "../../core/secret.ts";
 import {
   DEFAULT_ORIGIN,

@@ -2,7 +2,7 @@ import {
   ConfigError,
   type ConfigProblem,
   UnknownDatabaseError,
-} from "../../core/errors/config.ts";
+} from "../../core/errors/base.ts";
 import { Secret } from "../../core/secret.ts";
 import {
   type Effective,

@@ -1,4 +1,4 @@
-import { RedisDatabase } from "../../core/databases.ts";
+import { RedisDatabase } from "../databases.ts";
 import { readEndpointUrl } from "../endpoint_url.ts";
 import { isDatabaseName } from "../kinds.ts";
 import { DEFAULT_ORIGIN, Layer, type Origin } from "../layer.ts";

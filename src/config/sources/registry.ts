@@ -1,4 +1,4 @@
-import { ConfigError } from "../../core/errors/config.ts";
+import { ConfigError } from "../../core/errors/base.ts";
 import { Layer } from "../layer.ts";
 import { foundText } from "../messages.ts";
 import { readOptions } from "../read_document.ts";

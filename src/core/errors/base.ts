@@ -44,24 +44,12 @@ export interface PhaseTimes {
   answeringMs?: number;
 }
 
-/**
- * What a failed call has taken.
- *
- * @internal
- */
-export interface SpentOptions {
+/** What every error of this package carries beside its message. */
+export interface RedisManagerErrorOptions {
   /** How often it was tried. */
   attempts?: number;
   /** How long it was in each phase, in milliseconds. */
   elapsed?: PhaseTimes;
-}
-
-/**
- * What every error of this package carries beside its message.
- *
- * @internal
- */
-export interface RedisManagerErrorOptions extends SpentOptions {
   /** Name of the database it happened on. */
   database?: string;
   /** What is known of the command that failed. */
@@ -120,18 +108,179 @@ export class RedisManagerError extends Error {
   }
 }
 
+/** What a failed call has taken. */
+export type SpentOptions = Pick<RedisManagerErrorOptions, "attempts" | "elapsed">;
+
 /**
- * What a command has taken in words, for messages.
- *
- * @param spent What it has taken.
- * @returns Text in brackets, with a space before it; empty if nothing is known.
+ * Attempts and times for a message, such as ` (2 attempts, waiting 12 ms)`; empty if
+ * neither is known.
  */
 export function describeSpent({ attempts, elapsed = {} }: SpentOptions): string {
-  const tries = attempts === undefined
-    ? []
-    : [attempts === 1 ? "1 attempt" : `${attempts} attempts`];
   const times = Object.entries(elapsed as Record<string, number>)
     .map(([phase, ms]) => `${phase.replace(/Ms$/, "")} ${Math.round(ms)} ms`);
-  const words = [...tries, ...times].join(", ");
-  return words === "" ? "" : ` (${words})`;
+  const parts = [...(attempts === undefined ? [] : [countAttempts(attempts)]), ...times];
+  return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
+}
+
+/** `1 attempt`, `2 attempts`. */
+export function countAttempts(attempts: number): string {
+  return attempts === 1 ? "1 attempt" : `${attempts} attempts`;
+}
+
+/** One thing that is wrong with a configuration. */
+export interface ConfigProblem {
+  /** Where the value came from: `config/redis-databases.yaml:14:5`, `env REDIS_PORT`. */
+  origin: string;
+  /** Path of the setting as its source writes it: `databases.cache.max_connections` in
+   * YAML, `databases.cache.maxConnections` in code. */
+  key: string;
+  /** What is wrong: what was found and what is allowed; secrets masked. */
+  message: string;
+}
+
+/** Most problems that the message spells out; `problems` has them all. */
+const MAX_LISTED = 50;
+
+/**
+ * A configuration that cannot be used. It lists all that is wrong with it, not only
+ * the first. No secret is ever part of it.
+ *
+ * @example Usage
+ * ```ts
+ * import { ConfigError, RedisConfigLoader } from "@mooring/redis";
+ * import { assertInstanceOf, assertStringIncludes } from "@std/assert";
+ *
+ * const error = await RedisConfigLoader.load({ yamlText: "port: abc", env: {} })
+ *   .catch((error) => error);
+ * assertInstanceOf(error, ConfigError);
+ * assertStringIncludes(error.message, "port");
+ * ```
+ */
+export class ConfigError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "CONFIG";
+  /** Everything that is wrong, in the order of the file. */
+  readonly problems: readonly ConfigProblem[];
+  /** Where the first problem came from. */
+  readonly origin: string;
+  /** Path of the setting of the first problem. */
+  readonly key: string;
+
+  /**
+   * Makes an error out of problems.
+   *
+   * @param problems What is wrong; at least one.
+   */
+  constructor(problems: readonly ConfigProblem[]) {
+    const lines = problems.slice(0, MAX_LISTED).map((p) =>
+      `${p.origin}: ${p.key ? `${p.key}: ` : ""}${p.message}`
+    );
+    if (problems.length > MAX_LISTED) {
+      lines.push(`and ${problems.length - MAX_LISTED} more`);
+    }
+    const text = problems.length === 1
+      ? `Cannot use the configuration: ${lines[0]}`
+      : `Cannot use the configuration (${problems.length} problems):\n  ${
+        lines.join("\n  ")
+      }`;
+    super("CONFIG", text);
+    this.problems = [...problems];
+    this.origin = problems[0]?.origin ?? "";
+    this.key = problems[0]?.key ?? "";
+  }
+}
+
+/**
+ * A database name that the configuration does not have.
+ *
+ * @example Usage
+ * ```ts
+ * import { UnknownDatabaseError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new UnknownDatabaseError("cahce", ["main", "cache"]);
+ * assertEquals(error.suggestion, "cache");
+ * ```
+ */
+export class UnknownDatabaseError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "UNKNOWN_DATABASE";
+  /** The names that there are. */
+  readonly available: readonly string[];
+  /** The available name that it is probably a typo of, if there is one. */
+  readonly suggestion?: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param name The name that was asked for.
+   * @param available The names that there are.
+   * @param note Text to end the message with. Default: the suggestion.
+   */
+  constructor(name: string, available: readonly string[], note?: string) {
+    const suggestion = nearest(name, available);
+    const meant = suggestion === undefined ? "" : `; did you mean "${suggestion}"?`;
+    const hint = note === undefined ? meant : `; ${note}`;
+    const known = available.length === 0 ? "none" : available.join(", ");
+    super(
+      "UNKNOWN_DATABASE",
+      `Cannot find database "${name}" in the configuration (available: ${known})${hint}`,
+      { database: name },
+    );
+    this.available = [...available];
+    if (suggestion !== undefined) this.suggestion = suggestion;
+  }
+}
+
+/**
+ * Edit distance of two texts, for "did you mean": insertions, deletions,
+ * substitutions and swaps of neighbours each cost 1 (optimal string alignment).
+ *
+ * @param a One text.
+ * @param b The other text.
+ * @returns How many edits turn one into the other.
+ */
+export function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      row[j] = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        row[j] = Math.min(row[j]!, beforeLast[j - 2]! + 1);
+      }
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length]!;
+}
+
+/** Longest text that is compared: longer ones are no typo of a key. */
+const MAX_WORD = 64;
+
+/**
+ * The candidate that `word` is probably a typo of.
+ *
+ * @param word What was written.
+ * @param candidates What there is.
+ * @returns The nearest candidate, or `undefined` when none is within a third of the
+ * word's length.
+ */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > MAX_WORD) return undefined;
+  const limit = Math.max(1, Math.floor(word.length / 3));
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) > limit) continue;
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
 }

@@ -1,10 +1,9 @@
-import type { ConnectError } from "./connection.ts";
-import { noConnectionText } from "./no_connection.ts";
+import { type ConnectError, noConnectionText } from "./connection.ts";
 import {
   type Delivery,
   describeSpent,
   RedisManagerError,
-  type SpentOptions,
+  type RedisManagerErrorOptions,
 } from "./base.ts";
 
 /**
@@ -43,7 +42,7 @@ export class CommandTimeoutError extends RedisManagerError {
     command: string,
     timeoutMs: number,
     delivery: Delivery,
-    spent: SpentOptions = {},
+    spent: Pick<RedisManagerErrorOptions, "attempts" | "elapsed"> = {},
     cause?: ConnectError,
   ) {
     const known: Record<Delivery, string> = {
@@ -106,7 +105,7 @@ export class CommandAbortedError extends RedisManagerError {
     database: string,
     command: string,
     reason: unknown,
-    spent: SpentOptions = {},
+    spent: Pick<RedisManagerErrorOptions, "attempts" | "elapsed"> = {},
   ) {
     const why = reason instanceof Error ? reason.message : String(reason);
     super(
@@ -144,7 +143,7 @@ export class CommandRefusedError extends RedisManagerError {
    *
    * @param database Name of the database.
    * @param command Name of the command.
-   * @param instead The right call, in words.
+   * @param instead The right call, for the message.
    * @param where Where it was tried. Default: on a shared connection.
    */
   constructor(
@@ -344,4 +343,22 @@ export class TransactionConflictError extends RedisManagerError {
     this.attempts = attempts;
     this.keys = [...keys];
   }
+}
+
+/**
+ * Whether a command can be written. One with an argument that has no text was rejected
+ * when it was made, and must not be sent.
+ */
+export function isWritable(
+  command: { readonly name: string; readonly succeed?: unknown },
+): boolean {
+  return command.succeed !== undefined || Object.hasOwn(command, "resolve");
+}
+
+/** The error for a command that cannot be written; our own commands name the argument. */
+export function unwritableError(
+  { name, unwritable }: { readonly name: string; readonly unwritable?: Error },
+): Error {
+  return unwritable ??
+    new TypeError(`Cannot write ${name.toUpperCase()}: one of its arguments has no text`);
 }

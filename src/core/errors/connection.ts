@@ -1,25 +1,24 @@
-import { noConnectionText } from "./no_connection.ts";
 import {
+  countAttempts,
   type Delivery,
   describeSpent,
   RedisManagerError,
-  type SpentOptions,
+  type RedisManagerErrorOptions,
 } from "./base.ts";
 
-/**
- * What {@linkcode ConnectError} is made of.
- *
- * @internal
- */
-export interface ConnectErrorOptions {
-  /** How many attempts were made. */
-  attempts: number;
-  /** How long they took together, in milliseconds. */
-  elapsedMs?: number;
-  /** The last attempt's error, already free of secrets. */
-  cause?: unknown;
-  /** Whether a later call may succeed; `true` by default. */
-  retryable?: boolean;
+/** What is known of a server that cannot be reached: part of a {@linkcode ConnectError}. */
+export type NoConnection = Pick<ConnectError, "attempts" | "endpoint" | "reason">;
+
+/** Text such as `cannot reach 127.0.0.1:6379 after 2 attempts: connection refused`. */
+export function describeNoConnection(known: NoConnection): string {
+  return `cannot reach ${known.endpoint} after ${
+    countAttempts(known.attempts)
+  }: ${known.reason}`;
+}
+
+/** The same with a semicolon before it, to end a message; empty if nothing is known. */
+export function noConnectionText(known: NoConnection | undefined): string {
+  return known === undefined ? "" : `; ${describeNoConnection(known)}`;
 }
 
 /**
@@ -43,7 +42,7 @@ export class ConnectError extends RedisManagerError {
   override readonly attempts: number;
   /** Where was connected to, such as `127.0.0.1:6379`. */
   readonly endpoint: string;
-  /** Why it failed, in words, such as `connection refused`. */
+  /** Why it failed, such as `connection refused`. */
   readonly reason: string;
 
   /**
@@ -51,7 +50,7 @@ export class ConnectError extends RedisManagerError {
    *
    * @param database Name of the database.
    * @param endpoint Where was connected to.
-   * @param reason Why it failed, in words.
+   * @param reason Why it failed.
    * @param options Attempts, time, cause.
    * @param code Stable code; only subclasses give another.
    */
@@ -59,15 +58,25 @@ export class ConnectError extends RedisManagerError {
     database: string,
     endpoint: string,
     reason: string,
-    options: ConnectErrorOptions,
+    options: {
+      /** How many attempts were made. */
+      attempts: number;
+      /** How long they took together, in milliseconds. */
+      elapsedMs?: number;
+      /** The last attempt's error, already free of secrets. */
+      cause?: unknown;
+      /** Whether a later call may succeed; `true` by default. */
+      retryable?: boolean;
+    },
     code: "CONNECT" | "AUTH" = "CONNECT",
   ) {
     const { attempts, elapsedMs, cause, retryable = true } = options;
-    const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
     const time = elapsedMs === undefined ? "" : ` in ${Math.round(elapsedMs)} ms`;
     super(
       code,
-      `Cannot connect database "${database}" to ${endpoint} after ${tries}${time}: ${reason}`,
+      `Cannot connect database "${database}" to ${endpoint} after ${
+        countAttempts(attempts)
+      }${time}: ${reason}`,
       {
         database,
         delivery: "never-sent",
@@ -102,10 +111,11 @@ export class AuthError extends ConnectError {
    *
    * @param database Name of the database.
    * @param endpoint Where was connected to.
-   * @param reason The server's words.
+   * @param reason The server's error text.
+   * @param cause The server's error reply, already free of secrets.
    */
-  constructor(database: string, endpoint: string, reason: string) {
-    super(database, endpoint, reason, { attempts: 1, retryable: false }, "AUTH");
+  constructor(database: string, endpoint: string, reason: string, cause?: unknown) {
+    super(database, endpoint, reason, { attempts: 1, retryable: false, cause }, "AUTH");
   }
 }
 
@@ -139,7 +149,7 @@ export class ConnectionLostError extends RedisManagerError {
     command: string,
     delivery: Delivery,
     reason: string,
-    spent: SpentOptions = {},
+    spent: Pick<RedisManagerErrorOptions, "attempts" | "elapsed"> = {},
   ) {
     const known = delivery === "ambiguous"
       ? "it was sent and may have run"
@@ -181,7 +191,7 @@ export class ProtocolError extends RedisManagerError {
     database: string,
     reason: string,
     delivery?: Delivery,
-    spent: SpentOptions = {},
+    spent: Pick<RedisManagerErrorOptions, "attempts" | "elapsed"> = {},
   ) {
     const text = `Cannot read the replies of database "${database}": ${reason}`;
     super("PROTOCOL", text + describeSpent(spent), {
@@ -269,7 +279,7 @@ export class CircuitOpenError extends RedisManagerError {
    *
    * @param database Name of the database.
    * @param retryAfterMs Milliseconds until the next probe is let through.
-   * @param lastFailure What tripped the breaker, in words.
+   * @param lastFailure What opened the breaker.
    * @param cause Why the server cannot be reached, where that is so.
    */
   constructor(
@@ -324,8 +334,12 @@ export class InitializationError extends RedisManagerError {
    */
   constructor(failures: Readonly<Record<string, Error>>, total: number) {
     const errors = Object.values(failures);
-    const reasons = Object.entries(failures).map(([name, { message }]) =>
-      `"${name}": ${message}`
+    const reasons = Object.entries(failures).map(([name, error]) =>
+      error instanceof ConnectError
+        ? `"${name}" at ${error.endpoint} after ${
+          countAttempts(error.attempts)
+        }: ${error.reason}`
+        : `"${name}": ${error.message}`
     );
     super(
       "INITIALIZATION",

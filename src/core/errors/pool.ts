@@ -1,39 +1,5 @@
 import { RedisManagerError } from "./base.ts";
-import type { ConnectError } from "./connection.ts";
-import { noConnectionText } from "./no_connection.ts";
-
-/**
- * The numbers of a pool at the moment an error was made.
- *
- * @internal
- */
-export interface PoolNumbers {
-  /** Connections that are open or being opened. */
-  total: number;
-  /** Shared connections among them. */
-  lanes: number;
-  /** Connections that are leased. */
-  inUse: number;
-  /** Connections that wait for a lease. */
-  idle: number;
-  /** Connections that are being opened. */
-  connecting: number;
-  /** Callers that wait. */
-  waiting: number;
-  /** The most connections that the pool may have. */
-  max: number;
-}
-
-/**
- * The numbers of a pool in words, for messages.
- *
- * @param n The numbers.
- * @returns Text such as `total 10 of 10, lanes 1, in use 9, idle 0, connecting 0, waiting 4`.
- */
-export function describePool(n: PoolNumbers): string {
-  return `total ${n.total} of ${n.max}, lanes ${n.lanes}, in use ${n.inUse}, ` +
-    `idle ${n.idle}, connecting ${n.connecting}, waiting ${n.waiting}`;
-}
+import { type ConnectError, noConnectionText } from "./connection.ts";
 
 /**
  * No connection came free in time.
@@ -53,17 +19,17 @@ export class AcquireTimeoutError extends RedisManagerError {
   /** Stable code of this class. */
   declare readonly code: "ACQUIRE_TIMEOUT";
   /** Connections that are open or being opened. */
-  readonly total: number;
+  readonly total!: number;
   /** Shared connections among them. */
-  readonly lanes: number;
+  readonly lanes!: number;
   /** Connections that are leased. */
-  readonly inUse: number;
+  readonly inUse!: number;
   /** Connections that wait for a lease. */
-  readonly idle: number;
+  readonly idle!: number;
   /** Connections that are being opened. */
-  readonly connecting: number;
+  readonly connecting!: number;
   /** Callers that wait, this one included. */
-  readonly waiting: number;
+  readonly waiting!: number;
 
   /**
    * Makes the error.
@@ -77,17 +43,22 @@ export class AcquireTimeoutError extends RedisManagerError {
   constructor(
     database: string,
     timeoutMs: number,
-    numbers: PoolNumbers,
+    numbers:
+      & Pick<AcquireTimeoutError, "total" | "lanes" | "inUse" | "idle" | "connecting">
+      & Pick<AcquireTimeoutError, "waiting">
+      & { readonly max: number },
     hint?: string,
     cause?: ConnectError,
   ) {
+    const { total, max, lanes, inUse, idle, connecting, waiting } = numbers;
     super(
       "ACQUIRE_TIMEOUT",
       `Cannot acquire a connection from pool "${database}" within ${
         Math.round(timeoutMs)
-      } ms (${describePool(numbers)})${hint === undefined ? "" : `; ${hint}`}${
-        noConnectionText(cause)
-      }`,
+      } ms (total ${total} of ${max}, lanes ${lanes}, in use ${inUse}, idle ${idle}, ` +
+        `connecting ${connecting}, waiting ${waiting})${
+          hint === undefined ? "" : `; ${hint}`
+        }${noConnectionText(cause)}`,
       {
         database,
         delivery: "never-sent",
@@ -96,14 +67,12 @@ export class AcquireTimeoutError extends RedisManagerError {
         ...(cause === undefined ? {} : { cause, attempts: cause.attempts }),
       },
     );
-    this.total = numbers.total;
-    this.lanes = numbers.lanes;
-    this.inUse = numbers.inUse;
-    this.idle = numbers.idle;
-    this.connecting = numbers.connecting;
-    this.waiting = numbers.waiting;
+    Object.assign(this, { total, lanes, inUse, idle, connecting, waiting });
   }
 }
+
+/** The numbers of a pool at the moment an error is made. */
+export type PoolNumbers = ConstructorParameters<typeof AcquireTimeoutError>[2];
 
 /**
  * Refused at once because a bound was reached: too many waiters, too many commands
@@ -154,7 +123,7 @@ export class OverloadedError extends RedisManagerError {
 }
 
 /**
- * A lease was used or released after its release, or by somebody else's pool.
+ * A lease was used or released after its release, or by another pool.
  *
  * @example Usage
  * ```ts

@@ -1,51 +1,50 @@
+import type { Attributes, Span, Tracer } from "@opentelemetry/api";
 import type { Clock } from "../../core/clock.ts";
-import { isWritable } from "../../core/writable.ts";
-import type { Api, Attributes, Span, Tracer } from "./api.ts";
-import { ATTRIBUTE, SYSTEM } from "./conventions.ts";
+import { isWritable } from "../../core/errors/command.ts";
+import type { MetricsSource } from "../metrics.ts";
 import { describeFailure, failureAttributes, markFailed } from "./failure.ts";
-import type { Instruments, PoolReading, WatchedPool } from "./instruments.ts";
-import type {
-  BatchKind,
-  EndBatch,
-  ObservedCommand,
-  OperationObserver,
-} from "./observer.ts";
-import { CLIENT, type Operation, Operations } from "./operations.ts";
-import type { QueryText } from "./options.ts";
-import { writeBatchText, writeQueryText } from "./query_text.ts";
-import { serverAttributes } from "./server.ts";
+import type { Api, Instruments, WatchedPool } from "./instruments.ts";
+import {
+  ATTRIBUTE,
+  type BatchKind,
+  CLIENT,
+  type EndBatch,
+  type ObservedCommand,
+  type Operation,
+  type OperationObserver,
+  Operations,
+  type QueryText,
+  serverAttributes,
+  SYSTEM,
+  writeBatchText,
+} from "./operations.ts";
 
-/** What is reported of a database, and through what. */
-export interface DatabaseTelemetryParts {
-  /** Name of the database: that of its pool. */
+/** A database whose work is reported. */
+export interface DatabaseTelemetrySource {
+  /** Its name: that of its pool. */
   readonly name: string;
   /** Its number. */
   readonly db: number;
-  /** Where it is, in words; `undefined` if only its connections know. */
+  /** Its address as text; `undefined` if only its connections know. */
   readonly endpoint: string | undefined;
+  /** Whether a command waits for a value: how long it does is reported by itself. */
+  readonly isBlocking: (command: ObservedCommand) => boolean;
+  /** Reads its numbers; called for each export. */
+  readonly readMetrics: () => MetricsSource;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/** What a manager reports through. */
+export interface Reporting {
   /** The API. */
   readonly api: Api;
   /** Makes spans; `undefined` if there are none. */
   readonly tracer: Tracer | undefined;
   /** Take numbers; `undefined` if there are none. */
   readonly instruments: Instruments | undefined;
-  /** What spans tell of arguments. */
+  /** What spans show of arguments. */
   readonly queryText: QueryText;
-  /** Whether a command waits for a value: how long it does is reported by itself. */
-  readonly isBlocking: (command: ObservedCommand) => boolean;
-  /** Reads the pool's numbers. */
-  readonly readPool: () => PoolReading;
-  /** Time. */
-  readonly clock: Clock;
-}
-
-/** An operation that is going on. */
-interface Running {
-  readonly operation: Operation;
-  /** Whether it is one command, by itself. */
-  readonly isOne: boolean;
-  readonly span: Span | undefined;
-  readonly startedAt: number;
 }
 
 /**
@@ -53,7 +52,7 @@ interface Running {
  * when the caller called, however long the operation then waits or is tried again.
  */
 export class DatabaseTelemetry implements OperationObserver {
-  readonly #parts: DatabaseTelemetryParts;
+  readonly #parts: DatabaseTelemetrySource & Reporting;
   readonly #tracer: Tracer | undefined;
   readonly #operations: Operations;
   readonly #pool: WatchedPool | undefined;
@@ -64,8 +63,8 @@ export class DatabaseTelemetry implements OperationObserver {
    *
    * @param parts What is reported, and through what.
    */
-  constructor(parts: DatabaseTelemetryParts) {
-    const { db, endpoint, instruments, name, readPool, tracer } = parts;
+  constructor(parts: DatabaseTelemetrySource & Reporting) {
+    const { db, endpoint, instruments, name, readMetrics, tracer } = parts;
     this.#parts = parts;
     this.#tracer = tracer;
     const base = {
@@ -74,7 +73,7 @@ export class DatabaseTelemetry implements OperationObserver {
       ...(endpoint === undefined ? {} : serverAttributes(endpoint)),
     };
     this.#operations = new Operations(base);
-    this.#pool = instruments?.watch(name, readPool);
+    this.#pool = instruments?.watch(name, readMetrics);
     this.#poolSpan = {
       ...base,
       ...this.#pool?.attributes ?? { [ATTRIBUTE.poolName]: name },
@@ -87,10 +86,13 @@ export class DatabaseTelemetry implements OperationObserver {
   }
 
   command(command: ObservedCommand): void {
-    // It is not sent, and its caller knows.
+    // It is not sent: its caller has the error already.
     if (!isWritable(command)) return;
-    const running = this.#begin(this.#operations.named(command.name), command);
-    whenTold(command, (error) => this.#end(running, command, error));
+    const operation = this.#operations.named(command.name);
+    whenSettled(
+      command,
+      this.#begin(operation, [command], this.#parts.isBlocking(command)),
+    );
   }
 
   commands(commands: readonly ObservedCommand[]): void {
@@ -101,20 +103,18 @@ export class DatabaseTelemetry implements OperationObserver {
       : this.batch(commands, "PIPELINE");
     const writable = commands.filter(isWritable);
     let left = writable.length;
-    let failure: Error | undefined;
-    const told = (error?: Error) => {
+    let failure: unknown;
+    const settled = (error?: unknown) => {
       failure ??= error;
       if (--left === 0) end(failure);
     };
-    for (const command of writable) whenTold(command, told);
+    for (const command of writable) whenSettled(command, settled);
   }
 
   batch(commands: readonly ObservedCommand[], kind: BatchKind): EndBatch {
     const names = commands.map(({ name }) => name);
-    const operation = this.#operations.ofBatch(names, kind);
-    const running = this.#begin(operation, commands);
-    const [last] = commands.slice(-1);
-    return (error) => this.#end(running, last, error);
+    // Within a batch nothing blocks.
+    return this.#begin(this.#operations.ofBatch(names, kind), commands, false);
   }
 
   /**
@@ -136,7 +136,7 @@ export class DatabaseTelemetry implements OperationObserver {
 
   /**
    * Reports the opening of a connection, its attempts and the wait for a server that loads
-   * its data together. What the connection does later belongs to nobody's span: it outlives
+   * its data together. What the connection does later belongs to no span: it outlives
    * the call that it was opened for.
    *
    * @param purpose What it is for.
@@ -164,96 +164,65 @@ export class DatabaseTelemetry implements OperationObserver {
   }
 
   /**
-   * A connection was opened.
+   * Reports how long something took.
    *
-   * @param tookMs How long it took, in milliseconds.
+   * @param what What: to open a connection, to wait for a lease, to hold one.
+   * @param ms How long, in milliseconds.
    */
-  opened(tookMs: number): void {
-    this.#parts.instruments?.createTime.record(tookMs / 1000, this.#pool!.attributes);
-  }
-
-  /**
-   * A lease was handed out.
-   *
-   * @param waitedMs How long its caller waited, in milliseconds.
-   */
-  acquired(waitedMs: number): void {
-    this.#parts.instruments?.waitTime.record(waitedMs / 1000, this.#pool!.attributes);
-  }
-
-  /**
-   * A lease came back.
-   *
-   * @param usedMs How long it was held, in milliseconds.
-   */
-  released(usedMs: number): void {
-    this.#parts.instruments?.useTime.record(usedMs / 1000, this.#pool!.attributes);
+  took(what: "create" | "wait" | "use", ms: number): void {
+    this.#parts.instruments?.durations[what].record(ms / 1000, this.#pool!.attributes);
   }
 
   #begin(
     operation: Operation,
-    what: ObservedCommand | readonly ObservedCommand[],
-  ): Running {
-    const startedAt = this.#parts.clock.now();
-    const isOne = !Array.isArray(what);
-    if (this.#tracer === undefined) {
-      return { operation, isOne, span: undefined, startedAt };
-    }
-    const { queryText } = this.#parts;
-    if (isOne && queryText === "off") {
-      const span = this.#tracer.startSpan(operation.name, operation.span);
-      return { operation, isOne, span, startedAt };
-    }
-    const attributes = {
-      ...operation.span.attributes,
-      ...this.#textOf(what),
-      ...(isOne || what.length === 1 ? {} : { [ATTRIBUTE.batchSize]: what.length }),
-    };
-    const span = this.#tracer.startSpan(operation.name, { kind: CLIENT, attributes });
-    return { operation, isOne, span, startedAt };
-  }
-
-  #textOf(what: ObservedCommand | readonly ObservedCommand[]): Attributes {
-    const { queryText } = this.#parts;
-    if (queryText === "off") return {};
-    const text = Array.isArray(what)
-      ? writeBatchText(what, queryText)
-      : writeQueryText(what as ObservedCommand, queryText);
-    return { [ATTRIBUTE.queryText]: text };
-  }
-
-  #end(running: Running, command: ObservedCommand | undefined, error?: unknown): void {
-    const { operation, span, startedAt } = running;
-    const { clock, endpoint, instruments } = this.#parts;
-    const seconds = (clock.now() - startedAt) / 1000;
-    const tracking = command?.tracking;
-    const failure = error === undefined
-      ? undefined
-      : describeFailure(error, operation.name);
-    // Where the connections lead to different servers, each knows its own.
-    const server = endpoint === undefined && tracking?.connection !== undefined
-      ? serverAttributes(tracking.connection.endpoint)
-      : undefined;
-    if (span !== undefined) {
-      if (server !== undefined) span.setAttributes(server);
-      if (tracking !== undefined && tracking.attempts > 1) {
-        span.setAttribute(ATTRIBUTE.retries, tracking.attempts - 1);
+    commands: readonly ObservedCommand[],
+    isBlocking: boolean,
+  ): EndBatch {
+    const { clock, instruments } = this.#parts;
+    const startedAt = clock.now();
+    const options = this.#tracer && this.#spanOptions(operation, commands);
+    const span = this.#tracer?.startSpan(operation.name, options);
+    return (error) => {
+      const seconds = (clock.now() - startedAt) / 1000;
+      const tracking = commands.at(-1)?.tracking;
+      const failure = error === undefined
+        ? undefined
+        : describeFailure(error, operation.name);
+      // Where the connections lead to different servers, each knows its own.
+      const server = this.#parts.endpoint === undefined && tracking?.connection
+        ? serverAttributes(tracking.connection.endpoint)
+        : undefined;
+      if (span !== undefined) {
+        if (server !== undefined) span.setAttributes(server);
+        if (tracking !== undefined && tracking.attempts > 1) {
+          span.setAttribute(ATTRIBUTE.retries, tracking.attempts - 1);
+        }
+        if (failure) markFailed(span, failure);
+        span.end();
       }
-      if (failure !== undefined) markFailed(span, failure);
-      span.end();
+      const { attributes } = operation.span;
+      instruments?.durations[isBlocking ? "blocking" : "operation"].record(
+        seconds,
+        failure || server
+          ? { ...attributes, ...server, ...(failure && failureAttributes(failure)) }
+          : attributes,
+      );
+    };
+  }
+
+  #spanOptions(
+    { span }: Operation,
+    commands: readonly ObservedCommand[],
+  ): Operation["span"] {
+    const { queryText } = this.#parts;
+    const { length } = commands;
+    if (queryText === "off" && length === 1) return span;
+    const attributes = { ...span.attributes };
+    if (queryText !== "off") {
+      attributes[ATTRIBUTE.queryText] = writeBatchText(commands, queryText);
     }
-    if (instruments === undefined) return;
-    const attributes = failure === undefined && server === undefined
-      ? operation.metric
-      : {
-        ...operation.metric,
-        ...server,
-        ...(failure === undefined ? {} : failureAttributes(failure)),
-      };
-    // Within a batch nothing blocks.
-    const isBlocking = running.isOne && this.#parts.isBlocking(command!);
-    const { blockingDuration, duration } = instruments;
-    (isBlocking ? blockingDuration : duration).record(seconds, attributes);
+    if (length !== 1) attributes[ATTRIBUTE.batchSize] = length;
+    return { kind: CLIENT, attributes };
   }
 }
 
@@ -269,24 +238,24 @@ async function follow<T>(span: Span, what: string, outcome: Promise<T>): Promise
   }
 }
 
-/** Calls back after the caller of a command has been told; before it is delivered only. */
-function whenTold(command: ObservedCommand, told: (error?: Error) => void): void {
+/** Calls back after a command has been settled; only before it is delivered. */
+function whenSettled(command: ObservedCommand, settled: EndBatch): void {
   const isOurs = command.succeed !== undefined;
   const succeed = isOurs ? command.succeed! : command.resolve;
   const fail = isOurs ? command.fail! : command.reject;
   // A reply of which nothing can be made fails within its success.
-  let isTold = false;
-  const tell = (error?: Error) => {
-    if (!isTold) told(error);
-    isTold = true;
+  let isSettled = false;
+  const settle = (error?: Error) => {
+    if (!isSettled) settled(error);
+    isSettled = true;
   };
   const replied = (reply: unknown) => {
     succeed.call(command, reply);
-    tell();
+    settle();
   };
   const failed = (error: Error) => {
     fail.call(command, error);
-    tell(error);
+    settle(error);
   };
   Object.assign(
     command,

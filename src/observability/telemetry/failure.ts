@@ -1,9 +1,9 @@
+import type { Attributes, Span, SpanStatusCode } from "@opentelemetry/api";
 import { CommandRefusedError } from "../../core/errors/mod.ts";
-import { maskSecrets } from "../log_text.ts";
-import type { Attributes, Span, SpanStatusCode } from "./api.ts";
-import { ATTRIBUTE } from "./conventions.ts";
+import { maskSecrets } from "../../core/secret.ts";
+import { ATTRIBUTE } from "./operations.ts";
 
-/** How an operation failed, in the words of the conventions. */
+/** How an operation failed, as the conventions name it. */
 export interface Failure {
   /** For the attribute `error.type`: the server's prefix, such as `WRONGTYPE`, where it
    * answered; else the name of the error's class. */
@@ -23,7 +23,7 @@ const PREFIX = /^([A-Z][A-Z0-9_]*)(?:\s|$)/;
 /** Commands whose errors are written by the caller's own script. */
 const SCRIPTS = /^(?:EVAL|FCALL)/;
 
-/** The first error behind one that tells of a whole batch. */
+/** The first error of a batch. */
 function rootOf(error: unknown): unknown {
   const { results } = error as { results?: readonly { ok: boolean; error?: unknown }[] };
   if (!Array.isArray(results)) return error;

@@ -1,12 +1,91 @@
-import type { Attributes, SpanKind, SpanOptions } from "./api.ts";
-import { ATTRIBUTE } from "./conventions.ts";
-import type { BatchKind } from "./observer.ts";
+import { parseAddress } from "../../core/address.ts";
+import type { Attributes, SpanKind, SpanOptions } from "@opentelemetry/api";
+
+/** Names of attributes in OpenTelemetry's semantic conventions for databases, 1.44: those of
+ * operations are stable, those of pools and of Redis still in development. */
+export const ATTRIBUTE = {
+  system: "db.system.name",
+  namespace: "db.namespace",
+  operation: "db.operation.name",
+  batchSize: "db.operation.batch.size",
+  queryText: "db.query.text",
+  statusCode: "db.response.status_code",
+  serverAddress: "server.address",
+  serverPort: "server.port",
+  errorType: "error.type",
+  poolName: "db.client.connection.pool.name",
+  /** How often a command was sent again; there is no convention for it. */
+  retries: "mooring.retries",
+  /** What a connection was opened for, `lane` or `lease`; a concept of this package. */
+  purpose: "mooring.connection.purpose",
+} as const;
+
+/** The database system. */
+export const SYSTEM = "redis";
+
+/**
+ * The attributes that say where a server is.
+ *
+ * @param endpoint The address as text: `host:6379`, `[::1]:6379` or `unix:/path`.
+ * @returns Address, and port unless it is a Unix socket.
+ */
+export function serverAttributes(endpoint: string): Attributes {
+  const address = parseAddress(endpoint);
+  if (address.path !== undefined) return { [ATTRIBUTE.serverAddress]: address.path };
+  return {
+    [ATTRIBUTE.serverAddress]: address.host,
+    [ATTRIBUTE.serverPort]: address.port,
+  };
+}
+
+/** A command that is reported. */
+export interface ObservedCommand {
+  /** Its name, in any case. */
+  readonly name: string;
+  /** Its arguments. */
+  readonly args: readonly unknown[];
+  /** Settles it; may be replaced before it is delivered. */
+  resolve(reply: unknown): void;
+  /** Settles it; may be replaced before it is delivered. */
+  reject(error: Error): void;
+  /** Gives the caller the reply; only commands of our own have it. */
+  succeed?(reply: unknown): void;
+  /** Gives the caller the error; only commands of our own have it. */
+  fail?(error: Error): void;
+  /** Settles its promise, and nothing else. */
+  adopt?(outcome: Promise<never>): void;
+  /** Those of its arguments that are keys. */
+  getKeys(): readonly unknown[];
+  /** What its delivery keeps of it. */
+  readonly tracking?: {
+    /** How often it was sent. */
+    readonly attempts: number;
+    /** The connection that it was on last. */
+    readonly connection: { readonly endpoint: string } | undefined;
+  };
+}
+
+/** How commands were sent together. */
+export type BatchKind = "PIPELINE" | "MULTI";
+
+/** Ends the report of an operation; `error` is the first error of its commands, if one failed. */
+export type EndBatch = (error?: unknown) => void;
+
+/** Observes what callers send. Where there is none, nothing is reported. */
+export interface OperationObserver {
+  /** A command is about to be delivered; it is followed until it is settled. */
+  command(command: ObservedCommand): void;
+  /** Commands are about to be delivered together; followed until all are settled. */
+  commands(commands: readonly ObservedCommand[]): void;
+  /** A batch begins; its sender calls the result when it is over. */
+  batch(commands: readonly ObservedCommand[], kind: BatchKind): EndBatch;
+}
 
 /** Kind of every span here; the same in every version of the API. */
 export const CLIENT: SpanKind = 2;
 
-/** Names that are told apart. A program has few; where names are made up at run time, as
- * of commands that do not exist, they must not fill the memory here and elsewhere. */
+/** Most operation names that are kept apart. Names that are made up at run time must not fill
+ * the memory, here and in the metrics. */
 const MOST_NAMES = 500;
 const OTHER = "_OTHER";
 
@@ -14,10 +93,8 @@ const OTHER = "_OTHER";
 export interface Operation {
   /** Its name, such as `GET` or `PIPELINE SET`. */
   readonly name: string;
-  /** Kind and attributes of its spans. */
+  /** Kind and attributes of its spans; its durations have the same attributes. */
   readonly span: SpanOptions & { readonly attributes: Attributes };
-  /** Attributes of its durations. */
-  readonly metric: Attributes;
 }
 
 /** The operations of one database. */
@@ -26,7 +103,7 @@ export class Operations {
   readonly #byName = new Map<string, Operation>();
 
   /**
-   * Knows none yet.
+   * Begins empty.
    *
    * @param base Attributes that all of them have.
    */
@@ -65,12 +142,90 @@ export class Operations {
     const known = isFull ? this.#byName.get(OTHER) : undefined;
     if (known !== undefined) return known;
     const attributes = Object.freeze({ ...this.#base, [ATTRIBUTE.operation]: name });
-    const operation: Operation = {
-      name,
-      span: { kind: CLIENT, attributes },
-      metric: attributes,
-    };
+    const operation: Operation = { name, span: { kind: CLIENT, attributes } };
     this.#byName.set(isFull ? OTHER : text, operation);
     return operation;
   }
+}
+
+/**
+ * What spans show of a command's arguments in `db.query.text`:
+ *
+ * - `off`: nothing, there is no such attribute
+ * - `masked`: that they are there, `SET ? ?`
+ * - `keys`: the keys, `SET user:1 ?`
+ * - `full`: all of them, up to 1,024 characters; but never passwords of AUTH and its like
+ */
+export type QueryText = "off" | "masked" | "keys" | "full";
+
+/** Most characters of a text. */
+const MAX_TEXT = 1024;
+/** Most characters of one argument. */
+const MAX_ARGUMENT = 128;
+/** What stands for an argument that is not shown. */
+const MASK = "?";
+/** Commands whose arguments may hold passwords. */
+const SECRETIVE: ReadonlySet<string> = new Set([
+  "ACL",
+  "AUTH",
+  "CONFIG",
+  "HELLO",
+  "MIGRATE",
+]);
+
+function writeArgument(arg: unknown): string {
+  if (arg instanceof Uint8Array) return `<${arg.byteLength} bytes>`;
+  const text = String(arg);
+  if (text.length > MAX_ARGUMENT) {
+    return JSON.stringify(`${text.slice(0, MAX_ARGUMENT)}…`);
+  }
+  return /^[^\s"'\\\p{Cc}]+$/u.test(text) ? text : JSON.stringify(text);
+}
+
+/** Which arguments are shown. */
+function visibility(
+  command: ObservedCommand,
+  how: QueryText,
+): (arg: unknown) => boolean {
+  if (how === "masked" || SECRETIVE.has(command.name.toUpperCase())) return () => false;
+  if (how === "full") return () => true;
+  // An argument with the same text as a key is shown with the key anyway.
+  const keys = new Set(command.getKeys());
+  return (arg) => keys.has(arg);
+}
+
+/**
+ * A command as one would type it.
+ *
+ * @param command The command.
+ * @param how What is shown of its arguments.
+ * @returns Text such as `SET user:1 ?`.
+ */
+export function writeQueryText(command: ObservedCommand, how: QueryText): string {
+  const isShown = visibility(command, how);
+  let text = command.name.toUpperCase();
+  for (const arg of command.args) {
+    text += ` ${isShown(arg) ? writeArgument(arg) : MASK}`;
+    if (text.length > MAX_TEXT) return `${text.slice(0, MAX_TEXT)}…`;
+  }
+  return text;
+}
+
+/**
+ * The commands of a batch, one after the other.
+ *
+ * @param commands The commands.
+ * @param how What is shown of their arguments.
+ * @returns Their texts, separated as the conventions say.
+ */
+export function writeBatchText(
+  commands: readonly ObservedCommand[],
+  how: QueryText,
+): string {
+  let text = "";
+  for (const command of commands) {
+    text += `${text === "" ? "" : "; "}${writeQueryText(command, how)}`;
+    if (text.length > MAX_TEXT) return `${text.slice(0, MAX_TEXT)}…`;
+  }
+  return text;
 }

@@ -6,8 +6,9 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { CliExit } from "../../../src/cli/terminal.ts";
-import { makeTuneCommand, type TuneExtras } from "../../../src/cli/tune/command.ts";
+import { makeTuneCommand } from "../../../src/cli/tune/command.ts";
 import type { TuneReport } from "../../../src/cli/tune/report_types.ts";
+import type { TuneExtras } from "../../../src/cli/tune/run.ts";
 import { startThrowAway } from "../../../src/cli/tune/target.ts";
 import { configArgs } from "../../support/child_config.ts";
 import { ensureRedisServer } from "../../support/redis_binary.ts";

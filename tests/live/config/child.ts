@@ -6,7 +6,7 @@
  */
 
 import { type LoadOptions, RedisConfigLoader } from "../../../src/config/mod.ts";
-import { ConfigError } from "../../../src/core/errors/config.ts";
+import { ConfigError } from "../../../src/core/errors/base.ts";
 
 const { show, ...options }: LoadOptions & { show?: string } = JSON.parse(
   Deno.args[0] ?? "{}",

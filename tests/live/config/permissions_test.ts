@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { RedisConfig } from "../../../src/config/mod.ts";
-import type { ConfigProblem } from "../../../src/core/errors/config.ts";
+import type { ConfigProblem } from "../../../src/core/errors/base.ts";
 import { local, runDeno } from "./run_child.ts";
 
 interface Loaded {

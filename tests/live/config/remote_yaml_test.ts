@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
-import { ConfigError } from "../../../src/core/errors/config.ts";
+import { ConfigError } from "../../../src/core/errors/base.ts";
 import { freePort } from "../../support/ports.ts";
 
 Deno.test("load() fetches a file from an http URL", async () => {

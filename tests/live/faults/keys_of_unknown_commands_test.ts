@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CommandRefusedError, RedisConnectionManager } from "../../../mod.ts";
-import { FOREIGN_COMMANDS } from "../../../src/resilience/foreign_commands.ts";
+import { EXTRA_COMMANDS } from "../../../src/resilience/extra_commands.ts";
 import { FakeModule, type SeenCommand } from "../../support/fake_module.ts";
 import { withManager } from "../../support/managed.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
@@ -244,8 +244,8 @@ Deno.test("in a cluster commands of the table go right at once, in order, and wh
   await assertRejects(() => client.call("NO.SUCH", "k"), CommandRefusedError);
 });
 
-Deno.test("FOREIGN_COMMANDS finds keys at indexes, however few arguments there are", () => {
-  for (const [name, { places }] of FOREIGN_COMMANDS) {
+Deno.test("EXTRA_COMMANDS finds keys at indexes, however few arguments there are", () => {
+  for (const [name, { places }] of EXTRA_COMMANDS) {
     for (const args of [[], ["a"], ["a", "1", "b"], ["a", "b", "c", "d", "e", "f"]]) {
       const { keys = [], patterns = [] } = places(args) ?? {};
       for (const i of [...keys, ...patterns]) assert(Number.isInteger(i) && i >= 0, name);

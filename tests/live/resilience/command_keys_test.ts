@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { flagsOf } from "../../../src/connection/command_arguments.ts";
 import { Command } from "../../../src/connection/ioredis.ts";
 import { CommandClassifier } from "../../../src/resilience/command_class.ts";
-import { FOREIGN_COMMANDS } from "../../../src/resilience/foreign_commands.ts";
+import { EXTRA_COMMANDS } from "../../../src/resilience/extra_commands.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { RespError, type RespValue } from "../../support/resp_parser.ts";
 
@@ -59,7 +59,7 @@ function keysOf(name: string, args: (string | Buffer)[]): string[] | undefined {
   const info = classifier.resolve(name, args);
   if (info.keys === "server") return undefined;
   if (info.keys === "table") {
-    const places = FOREIGN_COMMANDS.get(info.name.split("|")[0]!)!.places(args);
+    const places = EXTRA_COMMANDS.get(info.name.split("|")[0]!)!.places(args);
     return places?.keys.map((i) => String(args[i]));
   }
   return new Command(name, args).getKeys().map(String);

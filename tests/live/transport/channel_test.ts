@@ -21,8 +21,8 @@ for (const [kind, openChannel] of KINDS) {
     await using server = await RedisServer.start();
     for (
       const endpoint of [
-        { kind: "tcp", host: server.host, port: server.port },
-        { kind: "unix", path: server.unixSocket },
+        { host: server.host, port: server.port },
+        { path: server.unixSocket },
       ] as const
     ) {
       await using link = await TestChannel.open(openChannel, endpoint);
@@ -34,14 +34,14 @@ for (const [kind, openChannel] of KINDS) {
         await link.receive("$4\r\n1é3\r\n+PONG\r\n".length),
         "$4\r\n1é3\r\n+PONG\r\n",
       );
-      assertEquals(link.channel.localPort > 0, endpoint.kind === "tcp");
+      assertEquals(link.channel.localPort > 0, endpoint.path === undefined);
     }
   });
 
   Deno.test(`${kind} channel carries 8 MiB each way and counts its bytes`, async () => {
     await using server = await RedisServer.start();
     await using relay = await Relay.start({ to: server });
-    const endpoint = { kind: "tcp", host: relay.host, port: relay.port } as const;
+    const endpoint = { host: relay.host, port: relay.port } as const;
     await using link = await TestChannel.open(openChannel, endpoint);
     const value = "v".repeat(8 * 1024 * 1024);
     const command = `*2\r\n$4\r\nECHO\r\n$${value.length}\r\n${value}\r\n`;
@@ -61,7 +61,7 @@ for (const [kind, openChannel] of KINDS) {
       await using server = await RedisServer.start(secure);
       const bytes = 32 * 1024 * 1024;
       await server.cli("SETRANGE", "big", String(bytes - 1), "x");
-      const endpoint = { kind: "tcp", host: "localhost", port: server.port } as const;
+      const endpoint = { host: "localhost", port: server.port } as const;
       const options = cases === undefined
         ? {}
         : { tls: { ca: await Deno.readTextFile(cases.caFile), verify: true } };
@@ -95,7 +95,7 @@ for (const [kind, openChannel] of KINDS) {
     await using server = await RedisServer.start();
     await using relay = await Relay.start({ to: server });
     relay.set({ toServer: { kind: "stall" } });
-    const endpoint = { kind: "tcp", host: relay.host, port: relay.port } as const;
+    const endpoint = { host: relay.host, port: relay.port } as const;
     await using link = await TestChannel.open(openChannel, endpoint);
     link.channel.write(new Uint8Array(32 * 1024 * 1024).fill(32));
     await delay(200);
@@ -104,7 +104,7 @@ for (const [kind, openChannel] of KINDS) {
 
   Deno.test(`${kind} channel sends what is buffered before end() closes it`, async () => {
     await using server = await RedisServer.start();
-    const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+    const endpoint = { host: server.host, port: server.port } as const;
     const link = await TestChannel.open(openChannel, endpoint);
     link.channel.write("*3\r\n$3\r\nSET\r\n$3\r\nend\r\n$4\r\nsent\r\n");
     link.channel.end();
@@ -116,7 +116,7 @@ for (const [kind, openChannel] of KINDS) {
 
   Deno.test(`${kind} channel closes once, and only once, when the server ends it`, async () => {
     await using server = await RedisServer.start();
-    const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+    const endpoint = { host: server.host, port: server.port } as const;
     const link = await TestChannel.open(openChannel, endpoint);
     link.channel.write("*1\r\n$4\r\nQUIT\r\n");
     await link.closed;
@@ -129,7 +129,7 @@ for (const [kind, openChannel] of KINDS) {
   Deno.test(`${kind} channel closes with the error of a reset`, async () => {
     await using server = await RedisServer.start();
     await using relay = await Relay.start({ to: server });
-    const endpoint = { kind: "tcp", host: relay.host, port: relay.port } as const;
+    const endpoint = { host: relay.host, port: relay.port } as const;
     const link = await TestChannel.open(openChannel, endpoint);
     link.channel.write(PING);
     await link.receive(7);
@@ -139,13 +139,13 @@ for (const [kind, openChannel] of KINDS) {
   });
 
   Deno.test(`${kind} channel is refused with the reason where nothing listens`, async () => {
-    const endpoint = { kind: "tcp", host: "127.0.0.1", port: freePort() } as const;
+    const endpoint = { host: "127.0.0.1", port: freePort() } as const;
     const error = await assertRejects(
       () => TestChannel.open(openChannel, endpoint),
       Error,
     );
     assertStringIncludes(error.message.toLowerCase(), "refused");
-    const missing = { kind: "unix", path: "/nonexistent/redis.sock" } as const;
+    const missing = { path: "/nonexistent/redis.sock" } as const;
     const other = await assertRejects(
       () => TestChannel.open(openChannel, missing),
       Error,
@@ -155,7 +155,7 @@ for (const [kind, openChannel] of KINDS) {
 
   Deno.test(`${kind} channel is not opened when its signal has been aborted`, async () => {
     await using server = await RedisServer.start();
-    const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+    const endpoint = { host: server.host, port: server.port } as const;
     const signal = AbortSignal.abort(new Error("enough"));
     await assertRejects(() => openChannel(endpoint, { signal }), Error, "enough");
     assertEquals(await server.clientList(), []);
@@ -166,7 +166,7 @@ for (const [kind, openChannel] of KINDS) {
     ignore: Deno.build.os !== "linux",
     async fn() {
       await using server = await RedisServer.start();
-      const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+      const endpoint = { host: server.host, port: server.port } as const;
       const keepalive = { idleMs: 600_000, intervalMs: 60_000, count: 5 };
       await using link = await TestChannel.open(openChannel, endpoint, { keepalive });
       assertEquals(link.channel.keepalive, "full");

@@ -11,7 +11,7 @@ import { readSocketOptions } from "./socket_options.ts";
 const [kind, port] = Deno.args;
 const open = kind === "deno" ? openDenoChannel : openNodeChannel;
 const channel = await open(
-  { kind: "tcp", host: "127.0.0.1", port: Number(port) },
+  { host: "127.0.0.1", port: Number(port) },
   {
     keepalive: { idleMs: 600_000, intervalMs: 60_000, count: 5 },
     signal: new AbortController().signal,

@@ -28,7 +28,7 @@ for (const [kind, openChannel] of KINDS) {
     ignore: Deno.build.os !== "linux",
     fn: async () => {
       await using server = await RedisServer.start();
-      const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+      const endpoint = { host: server.host, port: server.port } as const;
       const keepalive = { idleMs: 600_000, intervalMs: 60_000, count: 5 };
       using libraries = countLibraries();
       const { count } = libraries;

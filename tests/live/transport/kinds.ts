@@ -1,11 +1,11 @@
-import { openDenoChannel } from "../../../src/transport/deno_channel.ts";
-import { openNodeChannel } from "../../../src/transport/node_channel.ts";
+import type { Address } from "../../../src/core/address.ts";
 import type {
   ByteChannel,
   ChannelOptions,
-  Endpoint,
   OpenChannel,
 } from "../../../src/transport/channel.ts";
+import { openDenoChannel } from "../../../src/transport/deno_channel.ts";
+import { openNodeChannel } from "../../../src/transport/node_channel.ts";
 
 /** Both kinds of channels: the same tests are run over each. */
 export const KINDS: readonly (readonly ["node" | "deno", OpenChannel])[] = [
@@ -45,7 +45,7 @@ export class TestChannel implements AsyncDisposable {
   /** Opens one that has 5 seconds. */
   static async open(
     openChannel: OpenChannel,
-    endpoint: Endpoint,
+    endpoint: Address,
     options: Omit<ChannelOptions, "signal"> = {},
   ): Promise<TestChannel> {
     const { signal } = new AbortController();

@@ -18,7 +18,7 @@ async function listenersOf(server: RedisServer) {
     return Reflect.apply(removeListener, this, args);
   } as typeof removeListener;
   try {
-    const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+    const endpoint = { host: server.host, port: server.port } as const;
     await using _link = await TestChannel.open(openNodeChannel, endpoint);
     return { added: [...added], removed: [...removed] };
   } finally {

@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
-import type { ByteChannel, Endpoint } from "../../../src/transport/channel.ts";
+import type { Address } from "../../../src/core/address.ts";
+import type { ByteChannel } from "../../../src/transport/channel.ts";
 import { openNodeChannel } from "../../../src/transport/node_channel.ts";
 import { Random } from "../../support/random.ts";
 import { RedisServer } from "../../support/redis_server.ts";
@@ -26,7 +27,7 @@ class PlacedChannel {
     });
   }
 
-  static async open(endpoint: Endpoint): Promise<PlacedChannel> {
+  static async open(endpoint: Address): Promise<PlacedChannel> {
     const { signal } = new AbortController();
     return new PlacedChannel(await openNodeChannel(endpoint, { signal }));
   }
@@ -53,7 +54,7 @@ function idOf(memory: ArrayBufferLike): number {
 
 Deno.test("no two open sockets read into the same memory, and that of a closed one is reused", async () => {
   await using server = await RedisServer.start();
-  const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
+  const endpoint = { host: server.host, port: server.port } as const;
   const seen: string[][] = [];
   for (let time = 0; time < 3; time++) {
     const channels: PlacedChannel[] = [];

@@ -18,7 +18,7 @@ for (const [kind, openChannel] of KINDS) {
   Deno.test(`ConnectionStream over a ${kind} channel collects a tick's writes and counts bytes`, async () => {
     await using server = await RedisServer.start();
     await using relay = await Relay.start({ to: server });
-    const endpoint = { kind: "tcp", host: relay.host, port: relay.port } as const;
+    const endpoint = { host: relay.host, port: relay.port } as const;
     const channel = await openChannel(endpoint, { signal });
     const stream = new ConnectionStream(channel, {});
     const redis = await connectClient({

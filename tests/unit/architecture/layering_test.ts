@@ -6,7 +6,7 @@ import {
   readPackageFiles,
 } from "../../support/layers.ts";
 
-const EXPORTS = { ".": "./mod.ts", "./config": "./src/config/mod.ts" };
+const EXPORTS = { ".": "./mod.ts", "./config": "./src/config/main.ts" };
 
 /** The one thing that is wrong with a file that has one import, or nothing. */
 function judge(path: string, code: string): string | undefined {
@@ -81,8 +81,7 @@ Deno.test("findViolations() lets imports point down", () => {
       ["mod.ts", 'export * from "./src/manager/manager.ts";'],
       ["mod.ts", 'export * from "./src/core/errors/mod.ts";'],
       ["src/manager/a.ts", 'import { RedisConnectionManager } from "./manager.ts";'],
-      ["src/manager/a.ts", 'import { Database } from "../database/database.ts";'],
-      ["src/database/a.ts", 'import type { Topology } from "../server/topology.ts";'],
+      ["src/manager/a.ts", 'import type { Topology } from "../server/topology.ts";'],
       ["src/server/a.ts", 'import { Facade } from "../commands/facade.ts";'],
       [
         "src/server/a.ts",
@@ -100,7 +99,7 @@ Deno.test("findViolations() lets imports point down", () => {
       ["src/cli/doctor.ts", 'import { systemClock } from "../core/clock.ts";'],
       ["src/cli/a.ts", 'import { x } from "../observability/histogram.ts";'],
       ["src/cli/a.ts", 'import { starterYaml } from "@mooring/redis/config";'],
-      ["src/cli/a.ts", 'import { editSettings } from "../config/mod.ts";'],
+      ["src/cli/a.ts", 'import { editSettings } from "../config/main.ts";'],
       ["src/cli/doctor.ts", 'import { RedisConnectionManager } from "@mooring/redis";'],
       ["src/core/a.ts", 'import { delay } from "@std/async/delay";'],
     ] as const
@@ -119,8 +118,8 @@ Deno.test("findViolations() refuses imports that point up", () => {
     "src/connection/a.ts:1 imports ../pool/pool.ts: pool is above connection",
   );
   assertEquals(
-    judge("src/database/a.ts", 'type Manager = import("../manager/manager.ts").Manager;'),
-    "src/database/a.ts:1 imports ../manager/manager.ts: manager is above database",
+    judge("src/cluster/a.ts", 'type Manager = import("../manager/manager.ts").Manager;'),
+    "src/cluster/a.ts:1 imports ../manager/manager.ts: manager is above cluster",
   );
   assertEquals(
     judge("src/transport/a.ts", 'export * from "../connection/b.ts";'),
@@ -173,7 +172,7 @@ Deno.test("findViolations() lets a bench import what users see and what it measu
   for (
     const specifier of [
       "../mod.ts",
-      "../src/config/mod.ts",
+      "../src/config/main.ts",
       "../src/core/clock.ts",
       "../src/cli/table.ts",
       "../src/transport/reply_guard.ts",

@@ -10,7 +10,7 @@ import {
   settleFailed,
   track,
 } from "../../../src/connection/pending_command.ts";
-import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import type { Server } from "../../../src/server/server.ts";
 import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
 

@@ -1,10 +1,6 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import {
-  addressText,
-  hostOf,
-  parseRedirect,
-  SlotMap,
-} from "../../../src/cluster/slot_map.ts";
+import { hostOf, parseRedirect, SlotMap } from "../../../src/cluster/slot_map.ts";
+import { formatAddress } from "../../../src/core/address.ts";
 
 const A = { host: "a", port: 7000 };
 const B = { host: "b", port: 7000 };
@@ -81,7 +77,7 @@ Deno.test("parseRedirect() refuses what is no redirect", () => {
 });
 
 Deno.test("addressText() and hostOf() put brackets around IPv6, and take them off", () => {
-  assertEquals(addressText({ host: "a", port: 7000 }), "a:7000");
-  assertEquals(addressText({ host: "::1", port: 7000 }), "[::1]:7000");
+  assertEquals(formatAddress({ host: "a", port: 7000 }), "a:7000");
+  assertEquals(formatAddress({ host: "::1", port: 7000 }), "[::1]:7000");
   assertEquals(["a:7000", "[::1]:7000"].map(hostOf), ["a", "::1"]);
 });

@@ -7,7 +7,8 @@ import {
   type Delivery,
   ProtocolError,
 } from "../../../src/core/errors/mod.ts";
-import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
+import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { ReplyError } from "ioredis";
 
@@ -19,7 +20,7 @@ function policyWith(
   return new RetryPolicy({
     config: { maxRetries: 3, retryDelayMs: 50, retryOnTimeout: true, retryWrites: false },
     budget,
-    statistics: { retryRefused: () => {} },
+    statistics: new DatabaseStatistics("main", clock),
     clock,
     ...settings,
   });
@@ -94,20 +95,21 @@ Deno.test("RetryPolicy.decide() waits 200 ms at most for a server that is loadin
 
 Deno.test("RetryPolicy.decide() counts what the budget alone refuses, and asks it for nothing else", () => {
   const clock = new FakeClock();
-  let refused = 0;
+  const statistics = new DatabaseStatistics("main", clock);
+  const refused = () => statistics.counts.refusedRetries;
   const budget = new RetryBudget({ clock, ratio: 0, minPerSecond: 0.2 });
   const policy = policyWith(clock, {
     budget,
-    statistics: { retryRefused: () => void refused++ },
+    statistics,
   });
   const lostRead = () => policy.decide(command("read"), lost("ambiguous"), "ambiguous");
   const never = policy.decide(command("write"), lost("ambiguous"), "ambiguous");
-  assertEquals([never.retry, refused, budget.balance], [false, 0, 2]);
-  assertEquals([lostRead().retry, lostRead().retry, refused], [true, true, 0]);
-  assertEquals([lostRead().retry, lostRead().retry, refused], [false, false, 2]);
+  assertEquals([never.retry, refused(), budget.balance], [false, 0, 2]);
+  assertEquals([lostRead().retry, lostRead().retry, refused()], [true, true, 0]);
+  assertEquals([lostRead().retry, lostRead().retry, refused()], [false, false, 2]);
   const loading = new ReplyError("LOADING Redis is loading the dataset in memory");
   assertEquals(policy.decide(command("read"), loading, "rejected").retry, true);
-  assertEquals(refused, 2);
+  assertEquals(refused(), 2);
 });
 
 Deno.test("RetryPolicy.decide() reports what an error says of the server", () => {

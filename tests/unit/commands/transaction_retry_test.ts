@@ -12,7 +12,8 @@ import {
   TransactionError,
 } from "../../../src/core/errors/mod.ts";
 import { REPLY_ERRORS } from "../../../src/resilience/reply_errors.ts";
-import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
+import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const failed = (error: Error, delivery: Delivery = "rejected"): BatchResult => ({
@@ -34,23 +35,23 @@ const UNKNOWN = says("ERR unknown command 'NOSUCH'");
 const READONLY = says("READONLY You can't write against a read only replica.");
 
 function retryWith(clock: FakeClock, wait: { timeoutMs?: number } = {}) {
-  let retried = 0;
+  const statistics = new DatabaseStatistics("main", clock);
   const retryPolicy = new RetryPolicy({
     config: { maxRetries: 0, retryDelayMs: 50, retryOnTimeout: false, retryWrites: true },
     budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
-    statistics: { retryRefused: () => {} },
+    statistics,
     clock,
   });
   const retry = new TransactionRetry(
     {
       retryPolicy,
       config: { commandTimeoutMs: 1000, acquireTimeoutMs: 700 },
-      statistics: { retried: () => void retried++ },
+      statistics,
       clock,
     },
     wait,
   );
-  return { retry, retried: () => retried };
+  return { retry, retried: () => statistics.counts.retries };
 }
 
 const CASES: [what: string, error: unknown, delayMs: number | undefined][] = [
@@ -166,7 +167,7 @@ Deno.test("TransactionRetry gives up on an error of another server, and ends wit
       decideTransaction: () => ({ ...NO_RETRY, retry: true, delayMs: 60_000 }),
     },
     config: { commandTimeoutMs: 1, acquireTimeoutMs: 1 },
-    statistics: { retried: () => {} },
+    statistics: new DatabaseStatistics("main", clock),
     clock,
   };
   const { signal } = stop;

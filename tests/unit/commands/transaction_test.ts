@@ -7,7 +7,8 @@ import {
 import { classifier } from "../../../src/connection/command_arguments.ts";
 import { type IORedisCommand, Redis } from "../../../src/connection/ioredis.ts";
 import { TransactionConflictError } from "../../../src/core/errors/mod.ts";
-import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
+import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { ReplyError } from "ioredis";
 
@@ -83,10 +84,20 @@ function partsWith(
         retryWrites: false,
       },
       budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
-      statistics: { retryRefused: () => {} },
+      statistics: new DatabaseStatistics("main", clock),
       clock,
     }),
-    statistics: { retried: () => void log.push("retried") },
+    statistics: {
+      counts: {
+        ...new DatabaseStatistics("main", clock).counts,
+        get retries() {
+          return 0;
+        },
+        set retries(_) {
+          log.push("retried");
+        },
+      },
+    },
     observer: undefined,
     clock,
   };

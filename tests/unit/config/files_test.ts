@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { EnvReader } from "../../../src/config/sources/environment.ts";
 import { searchPath } from "../../../src/config/sources/yaml.ts";
-import { ConfigError } from "../../../src/core/errors/config.ts";
+import { ConfigError } from "../../../src/core/errors/base.ts";
 import { errorOf, onlyProblem, PEM, reveal, TempDir } from "./support.ts";
 
 Deno.test("load() reads a path, a file URL and the text of one", async () => {

@@ -4,7 +4,7 @@ import {
   type ManagerOptions,
   RedisConfigLoader,
 } from "../../../src/config/mod.ts";
-import { ConfigError } from "../../../src/core/errors/config.ts";
+import { ConfigError } from "../../../src/core/errors/base.ts";
 import { Secret } from "../../../src/core/secret.ts";
 import { configOf, onlyProblem, problemsOf, reveal } from "./support.ts";
 

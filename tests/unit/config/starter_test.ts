@@ -3,7 +3,7 @@ import { describeSettings } from "../../../config/descriptions.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "../../../src/config/names.ts";
 import { starterYaml } from "../../../src/config/starter.ts";
-import { ConfigError } from "../../../src/core/errors/config.ts";
+import { ConfigError } from "../../../src/core/errors/base.ts";
 import { configOf } from "./support.ts";
 
 Deno.test("starterYaml() loads without a warning", () => {

@@ -11,7 +11,7 @@ import {
   type ManagerOptions,
   RedisConfigLoader,
 } from "../../../src/config/mod.ts";
-import { ConfigError, type ConfigProblem } from "../../../src/core/errors/config.ts";
+import { ConfigError, type ConfigProblem } from "../../../src/core/errors/base.ts";
 import type { Secret } from "../../../src/core/secret.ts";
 
 /** The file of 14 databases that the seed's users have. */

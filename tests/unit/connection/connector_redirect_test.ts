@@ -23,7 +23,7 @@ Deno.test("Connector starts again when it is redirected, while it waits and late
       multiplier: 1,
       jitter: 0,
     },
-    resolve: () => Promise.resolve({ kind: "tcp", host: "127.0.0.1", port: 1 }),
+    resolve: () => Promise.resolve({ host: "127.0.0.1", port: 1 }),
     openChannel: () => {
       attempts++;
       return Promise.reject(

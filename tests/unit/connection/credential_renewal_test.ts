@@ -7,7 +7,7 @@ import {
   renewalTime,
 } from "../../../src/connection/credential_renewal.ts";
 import type { QueryResult } from "../../../src/connection/pending_command.ts";
-import type { GivenCredentials } from "../../../src/core/credentials.ts";
+import type { GivenCredentials } from "../../../src/core/secret.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const REFUSED = { error: new Error("WRONGPASS invalid username-password pair") };

@@ -78,7 +78,7 @@ for (
       clock: systemClock,
       observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
     };
-    const endpoint = { kind: "tcp", host: "127.0.0.1", port: 1 } as const;
+    const endpoint = { host: "127.0.0.1", port: 1 } as const;
     await assertRejects(
       () => performHandshake(options, endpoint, "a", counted.signal),
       kind,

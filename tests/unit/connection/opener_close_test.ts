@@ -31,7 +31,7 @@ Deno.test("Opener.close() resolves when nothing of its looks at the server is le
     loadingTimeoutMs: 1000,
     heartbeatMs: 0,
     retry: { attempts: 1, minMs: 1, maxMs: 1, multiplier: 1, jitter: 0 },
-    resolve: () => Promise.resolve({ kind: "tcp", host: "127.0.0.1", port: 1 }),
+    resolve: () => Promise.resolve({ host: "127.0.0.1", port: 1 }),
     tls: () => Promise.resolve({ verify: true }),
     openChannel,
     reached: () => {},

@@ -115,3 +115,19 @@ Deno.test("what waited for a connection says why there was none, once", () => {
   const sent = new CommandTimeoutError("main", "get", 10, "never-sent", spent, cause);
   assertEquals(sent.attempts, 1);
 });
+
+Deno.test("AuthError carries the server's refusal as its cause", () => {
+  const refused = new Error("WRONGPASS invalid username-password pair");
+  const error = new AuthError("main", "a:1", refused.message, refused);
+  assertEquals([error.cause, error.attempts, error.retryable], [refused, 1, false]);
+});
+
+Deno.test("InitializationError names each database, where it is and why, once", () => {
+  const refused = new ConnectError("far", "a:1", "connection refused", { attempts: 5 });
+  const error = new InitializationError({ far: refused, odd: new Error("no file") }, 3);
+  assertEquals(
+    error.message,
+    'Cannot connect 2 of 3 databases: "far" at a:1 after 5 attempts: connection refused; ' +
+      '"odd": no file',
+  );
+});

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { editDistance, nearest } from "../../../src/core/nearest.ts";
+import { editDistance, nearest } from "../../../src/core/errors/base.ts";
 
 Deno.test("editDistance() counts insertions, deletions, substitutions and swaps", () => {
   assertEquals(editDistance("cache", "cache"), 0);

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { inspect } from "node:util";
-import { Secret } from "../../../src/core/secret.ts";
+import { maskSecrets, Secret } from "../../../src/core/secret.ts";
 
 Deno.test("Secret never shows what it holds, and gives it when asked", async () => {
   const secret = new Secret("hunter2");
@@ -31,3 +31,23 @@ Deno.test("Secret.equals() compares texts, and providers by identity", () => {
   assert(new Secret(provider).equals(new Secret(provider)));
   assert(!new Secret(() => "a").equals(new Secret(() => "a")));
 });
+
+for (
+  const [text, masked] of [
+    ["redis://app:hunter2@db:6379/0", "redis://***@db:6379/0"],
+    ["rediss://:hunter2@db", "rediss://***@db"],
+    ["see redis://db:6379 and a@b", "see redis://db:6379 and a@b"],
+    ["password=hunter2 rest", "password=*** rest"],
+    ["Password: hunter2", "Password: ***"],
+    ['token "hunter2"', "token ***"],
+    [
+      "WRONGPASS invalid username-password pair",
+      "WRONGPASS invalid username-password pair",
+    ],
+    ["the password was refused", "the password was refused"],
+  ] as const
+) {
+  Deno.test(`maskSecrets() makes ${JSON.stringify(masked)} of ${JSON.stringify(text)}`, () => {
+    assertEquals(maskSecrets(text), masked);
+  });
+}

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { formatAddress } from "../../../src/core/address.ts";
 import { SentinelList } from "../../../src/sentinel/sentinel_list.ts";
-import { describeSentinel } from "../../../src/sentinel/sentinel_list.ts";
 
 const at = (port: number) => ({ host: "10.0.0.1", port });
 const ports = (list: SentinelList) => list.inOrder().map(({ port }) => port);
@@ -76,5 +76,5 @@ Deno.test("SentinelList remembers a bounded number of learned sentinels", () => 
 });
 
 Deno.test("describeSentinel() puts brackets around IPv6", () => {
-  assertEquals(describeSentinel({ host: "::1", port: 26379 }), "[::1]:26379");
+  assertEquals(formatAddress({ host: "::1", port: 26379 }), "[::1]:26379");
 });

@@ -5,7 +5,7 @@ import { Command } from "../../../src/connection/ioredis.ts";
 import { settleFailed, track } from "../../../src/connection/pending_command.ts";
 import { CircuitOpenError } from "../../../src/core/errors/mod.ts";
 import type { BreakerDetail, Emit } from "../../../src/core/events.ts";
-import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { BreakerGuard } from "../../../src/server/breaker_guard.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 

@@ -3,7 +3,7 @@ import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import type { Connection } from "../../../src/connection/connection.ts";
 import type { CloseReason } from "../../../src/connection/pending_command.ts";
 import type { ConnectionDetail, Emit } from "../../../src/core/events.ts";
-import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { ConnectionTracker } from "../../../src/server/connections.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 

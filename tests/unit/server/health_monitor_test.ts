@@ -1,7 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
-import type { Emit, StateChangeDetail } from "../../../src/core/events.ts";
-import type { ConnectionState } from "../../../src/core/states.ts";
+import type {
+  ConnectionState,
+  Emit,
+  StateChangeDetail,
+} from "../../../src/core/events.ts";
 import { HealthMonitor } from "../../../src/server/health.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 

@@ -3,8 +3,8 @@ import { makeAsking } from "../../../src/commands/asking.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { Command } from "../../../src/connection/ioredis.ts";
 import { settleFailed, track } from "../../../src/connection/pending_command.ts";
-import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
-import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
+import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
+import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { Server } from "../../../src/server/server.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -52,7 +52,7 @@ function makeNode() {
 
 Deno.test("Server.submitBatch() makes the command the probe, and not the ASKING before it", async () => {
   const { clock, command, errors, node } = makeNode();
-  node.gate.trip();
+  node.gate.recordFailure("silent");
   node.submitBatch([makeAsking(1000), command("get")]);
   assertEquals(errors, ["get CircuitOpenError"]);
   await clock.advance(COOLDOWN_MS);

@@ -1,3 +1,4 @@
+import { metricsSource } from "../metrics_source.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Command } from "ioredis";
 import type { TelemetryOptions } from "../../../../mod.ts";
@@ -22,7 +23,7 @@ function setup(options: TelemetryOptions = {}) {
       db: 3,
       endpoint: "cache.example:6380",
       isBlocking: ({ name }) => name.toLowerCase() === "blpop",
-      readPool: () => ({ idle, used: 2, pending: 4, timeouts: 5, max: 9, min: 1 }),
+      readMetrics: () => metricsSource({ idleConnections: idle }),
       clock,
     });
   const database = make("cache");
@@ -94,7 +95,7 @@ Deno.test("DatabaseTelemetry asks the connection where the server is, if nobody 
     db: 0,
     endpoint: undefined,
     isBlocking: ({ name }) => name.toLowerCase() === "blpop",
-    readPool: () => ({ idle: 0, used: 0, pending: 0, timeouts: 0, max: 1, min: 0 }),
+    readMetrics: metricsSource,
     clock: new FakeClock(),
   });
   const command = new Command("get", ["k"]);
@@ -219,12 +220,12 @@ Deno.test("DatabaseTelemetry observes its pool, under a name of its own, until i
       );
   const expected = (idle: number) => [
     `db.client.connection.count idle ${idle}`,
-    "db.client.connection.count used 2",
-    "db.client.connection.idle.max  9",
-    "db.client.connection.idle.min  1",
-    "db.client.connection.max  9",
-    "db.client.connection.pending_requests  4",
-    "db.client.connection.timeouts  5",
+    "db.client.connection.count used 3",
+    "db.client.connection.idle.max  10",
+    "db.client.connection.idle.min  8",
+    "db.client.connection.max  10",
+    "db.client.connection.pending_requests  5",
+    "db.client.connection.timeouts  7",
   ];
   assertEquals(of("cache"), expected(0));
   assertEquals(of("cache#2"), expected(7));
@@ -236,9 +237,9 @@ Deno.test("DatabaseTelemetry observes its pool, under a name of its own, until i
 
 Deno.test("DatabaseTelemetry reports the times of connections in seconds", () => {
   const { recorded, database } = setup();
-  database.opened(30);
-  database.acquired(0);
-  database.released(1500);
+  database.took("create", 30);
+  database.took("wait", 0);
+  database.took("use", 1500);
   const pool = { "db.client.connection.pool.name": "cache" };
   assertEquals(recorded.values, [
     { name: "db.client.connection.create_time", value: 0.03, attributes: pool },
@@ -254,7 +255,7 @@ Deno.test("DatabaseTelemetry reports spans alone or metrics alone", async () => 
     send("get", "k").resolve("v");
     database.batch([], "MULTI")();
     await database.acquire(() => database.connect("lane", open));
-    database.opened(1);
+    database.took("create", 1);
     const counts = [recorded.spans.length, recorded.values.length];
     assertEquals(counts, options.metrics === false ? [4, 0] : [0, 3]);
     assertEquals(recorded.collect().length, options.metrics === false ? 0 : 7);

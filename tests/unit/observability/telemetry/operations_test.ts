@@ -1,6 +1,8 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { Operations } from "../../../../src/observability/telemetry/operations.ts";
-import { serverAttributes } from "../../../../src/observability/telemetry/server.ts";
+import {
+  Operations,
+  serverAttributes,
+} from "../../../../src/observability/telemetry/operations.ts";
 
 Deno.test("Operations.named() gives one object for a name, in capital letters", () => {
   const operations = new Operations({ "db.system.name": "redis" });

@@ -3,7 +3,7 @@ import { Command } from "ioredis";
 import {
   writeBatchText,
   writeQueryText,
-} from "../../../../src/observability/telemetry/query_text.ts";
+} from "../../../../src/observability/telemetry/operations.ts";
 
 const set = () => new Command("set", ["user:1", "s3cret", "EX", "60"]);
 

@@ -1,10 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { COUNTER_NAMES, type Counts } from "../../../src/observability/metrics.ts";
+import { DatabaseStatistics, Traffic } from "../../../src/observability/statistics.ts";
 import {
   CircuitOpenError,
   CommandTimeoutError,
   ConnectError,
 } from "../../../src/core/errors/mod.ts";
-import { DatabaseStatistics } from "../../../src/observability/database_statistics.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const CONNECTIONS = { opened: 3, open: 2 };
@@ -12,13 +13,13 @@ const CONNECTIONS = { opened: 3, open: 2 };
 function statisticsOf(clock: FakeClock): DatabaseStatistics {
   const statistics = new DatabaseStatistics("main", clock);
   clock.freeze(5000);
-  statistics.succeeded += 3;
+  statistics.counts.succeeded += 3;
   statistics.answered(4990, 5000, 3);
   statistics.commandFailed(new Error("WRONGTYPE"));
-  statistics.hits += 2;
-  statistics.misses++;
-  statistics.retried();
-  statistics.tripped();
+  statistics.counts.hits += 2;
+  statistics.counts.misses++;
+  statistics.counts.retries++;
+  statistics.counts.trips++;
   statistics.connectFailed(new Error("refused"), "127.0.0.1:6379");
   return statistics;
 }
@@ -57,13 +58,13 @@ Deno.test("DatabaseStatistics.resetWindow() begins a window and keeps what knows
     [empty.totalConnections, empty.activeConnections, empty.failedConnections],
     [3, 2, 1],
   );
-  statistics.succeeded++;
-  statistics.redirected();
-  statistics.retryRefused();
+  statistics.counts.succeeded++;
+  statistics.counts.redirects++;
+  statistics.counts.refusedRetries++;
   assertEquals(statistics.snapshot(CONNECTIONS).refusedRetries, 1);
   assertEquals(statistics.snapshot(CONNECTIONS).successfulOperations, 1);
   assertEquals([whole.redirects, statistics.snapshot(CONNECTIONS).redirects], [0, 1]);
-  assertEquals(statistics.totals, {
+  const counted: Partial<Counts> = {
     succeeded: 4,
     failed: 1,
     retries: 1,
@@ -72,11 +73,10 @@ Deno.test("DatabaseStatistics.resetWindow() begins a window and keeps what knows
     trips: 1,
     hits: 2,
     misses: 1,
-    blocked: 0,
-    blockedMs: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-  });
+    connectFailures: 1,
+  };
+  const zeros = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0]));
+  assertEquals<object>(statistics.totals, { ...zeros, ...counted });
 });
 
 Deno.test("DatabaseStatistics counts the bytes of a window, and all of them in its totals", () => {
@@ -100,15 +100,15 @@ Deno.test("DatabaseStatistics counts the bytes of a window, and all of them in i
 Deno.test("DatabaseStatistics.lastSuccessTime is of a success, not of an error reply", () => {
   const clock = new FakeClock({ wall: Date.UTC(2026, 0, 1) });
   const statistics = new DatabaseStatistics("main", clock);
-  statistics.failed++;
+  statistics.counts.failed++;
   statistics.answered(0, 1, 1);
   assertEquals(statistics.lastSuccessTime, null);
   clock.freeze(1000);
-  statistics.succeeded++;
+  statistics.counts.succeeded++;
   statistics.answered(0, 1, 1);
   assertEquals(statistics.lastSuccessTime, "2026-01-01T00:00:01.000Z");
   clock.freeze(1000);
-  statistics.failed++;
+  statistics.counts.failed++;
   statistics.answered(0, 1, 1);
   assertEquals(statistics.lastSuccessTime, "2026-01-01T00:00:01.000Z");
 });
@@ -159,4 +159,22 @@ Deno.test("blocking commands have counters of their own, and no part in the late
   statistics.resetWindow();
   assertEquals(statistics.snapshot(CONNECTIONS).blockingOperations, 0);
   assertEquals([statistics.totals.blocked, statistics.totals.blockedMs], [2, 8000]);
+});
+
+Deno.test("Traffic adds up connections that are open and those that are gone, each once", () => {
+  const traffic = new Traffic();
+  const read = () => [traffic.bytesSent, traffic.bytesReceived];
+  const first = { bytesSent: 10, bytesReceived: 100 };
+  const second = { bytesSent: 1, bytesReceived: 2 };
+  traffic.opened(first);
+  traffic.opened(second);
+  assertEquals(read(), [11, 102]);
+  first.bytesSent += 5;
+  assertEquals(read(), [16, 102]);
+  traffic.ended(first);
+  traffic.ended(first);
+  assertEquals(read(), [16, 102]);
+  first.bytesSent += 1000;
+  second.bytesReceived += 8;
+  assertEquals(read(), [16, 110]);
 });

@@ -18,7 +18,7 @@ export interface KeyPlaces {
 }
 
 /** What is known of one command. */
-export interface ForeignCommand {
+export interface ExtraCommand {
   /** Whether it changes nothing. */
   readonly isRead: boolean;
   /**
@@ -30,7 +30,7 @@ export interface ForeignCommand {
   readonly places: (args: readonly unknown[]) => KeyPlaces | undefined;
 }
 
-type Places = ForeignCommand["places"];
+type Places = ExtraCommand["places"];
 
 const NONE: KeyPlaces = Object.freeze({ keys: Object.freeze([]) });
 const FIRST: KeyPlaces = Object.freeze({ keys: Object.freeze([0]) });
@@ -183,10 +183,10 @@ const GROUPS: Readonly<Record<string, readonly Group[]>> = {
 };
 
 /** The commands, by name. */
-export const FOREIGN_COMMANDS: ReadonlyMap<string, ForeignCommand> = new Map(
+export const EXTRA_COMMANDS: ReadonlyMap<string, ExtraCommand> = new Map(
   Object.entries(GROUPS).flatMap(([prefix, groups]) =>
     groups.flatMap(([places, reads, writes]) => {
-      const known = (isRead: boolean) => (name: string): [string, ForeignCommand] => [
+      const known = (isRead: boolean) => (name: string): [string, ExtraCommand] => [
         prefix + name,
         { isRead, places },
       ];
@@ -207,6 +207,7 @@ function range(start: number, end: number, step = 1): number[] {
 
 const decoder = new TextDecoder();
 
-function textOf(value: unknown): string {
+/** An argument as text. */
+export function textOf(value: unknown): string {
   return value instanceof Uint8Array ? decoder.decode(value) : String(value ?? "");
 }

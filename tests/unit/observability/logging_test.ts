@@ -1,12 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
+import { asLogText, EventLog } from "../../../src/observability/logging.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { configure, getLogger, type LogRecord, reset } from "npm:@logtape/logtape@^2.4.2";
 import type { ManagerEventMap } from "../../../src/core/events.ts";
-import { EventLog } from "../../../src/observability/event_log.ts";
-import { WINDOW_MS } from "../../../src/observability/log_limit.ts";
-import type { Logger, LogLevel } from "../../../src/observability/logger.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import type { Logger, LogLevel } from "../../../src/observability/log_entries.ts";
 
 type Line = [level: LogLevel, message: string, fields: Record<string, unknown>];
+
+const WINDOW_MS = 10_000;
 
 function setup() {
   const clock = new FakeClock();
@@ -259,4 +260,78 @@ Deno.test("Logger is what console and a logger of @std/log are", () => {
   assertEquals(std.written, [
     ["warn", 'redis "main": odd', [{ event: "warning", database, message: "odd" }]],
   ]);
+});
+
+Deno.test("asLogText() gives one line that no logger takes for a template", () => {
+  assertEquals(
+    asLogText("a\r\nfake line\u001b[31m {name} 100% %s %d redis://u:p@h"),
+    "a fake line [31m (name) 100% % s % d redis://***@h",
+  );
+});
+
+/** A log of warnings, whose database says their kind. */
+function limited() {
+  const clock = new FakeClock();
+  const reports: [kind: unknown, leftOut: unknown][] = [];
+  let lines = 0;
+  const warn = (_: string, { event, database, leftOut }: Record<string, unknown>) => {
+    if (event === "suppressed") reports.push([database, leftOut]);
+    else lines++;
+  };
+  const log = new EventLog({ debug: warn, info: warn, warn, error: warn }, clock);
+  const admitted = (database: string, times: number) => {
+    const before = lines;
+    for (let i = 0; i < times; i++) log.add("warning", { database, message: "odd" });
+    return lines - before;
+  };
+  return { clock, reports, log, admitted };
+}
+
+Deno.test("EventLog writes ten lines of a kind, and those of other kinds", () => {
+  const { admitted } = limited();
+  assertEquals(admitted("a", 25), 10);
+  assertEquals(admitted("b", 3), 3);
+});
+
+Deno.test("EventLog says once, when the window ends, how many lines it left out", async () => {
+  const { clock, reports, admitted } = limited();
+  admitted("a", 12);
+  await clock.advance(WINDOW_MS - 1);
+  assertEquals(admitted("a", 5), 0);
+  assertEquals(reports, []);
+  await clock.advance(1);
+  assertEquals(reports, [["a", 7]]);
+  assertEquals(admitted("a", 11), 10);
+  assertEquals(clock.pending, 1);
+});
+
+Deno.test("EventLog needs no timer as long as nothing is left out", async () => {
+  const { clock, reports, admitted } = limited();
+  assertEquals(admitted("a", 10), 10);
+  assertEquals(clock.pending, 0);
+  await clock.advance(WINDOW_MS);
+  assertEquals(admitted("a", 10), 10);
+  assertEquals([clock.pending, reports], [0, []]);
+});
+
+Deno.test("EventLog ends a window that is over, although its timer is late", async () => {
+  const { clock, reports, admitted } = limited();
+  admitted("a", 13);
+  clock.freeze(WINDOW_MS * 3);
+  assertEquals(admitted("a", 1), 1);
+  assertEquals([reports, clock.pending], [[["a", 3]], 0]);
+  await clock.advance(WINDOW_MS);
+  assertEquals(reports.length, 1);
+});
+
+Deno.test("EventLog.flush() says what was left out, and leaves no timer", () => {
+  const { clock, reports, log, admitted } = limited();
+  admitted("a", 11);
+  admitted("b", 12);
+  admitted("c", 1);
+  log.flush();
+  assertEquals(reports, [["a", 1], ["b", 2]]);
+  assertEquals(clock.pending, 0);
+  log.flush();
+  assertEquals(reports.length, 2);
 });

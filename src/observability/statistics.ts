@@ -1,62 +1,21 @@
 import type { Clock } from "../core/clock.ts";
 import { CircuitOpenError, ConnectError } from "../core/errors/mod.ts";
-import { type LatencyTotals, LatencyWindow } from "./latency_window.ts";
-import { maskSecrets } from "./log_text.ts";
-import { Traffic } from "./traffic.ts";
-import type { RedisStats } from "./types.ts";
+import { maskSecrets } from "../core/secret.ts";
+import { type LatencyTotals, LatencyWindow } from "./histogram.ts";
+import {
+  type ConnectionCounts,
+  COUNTER_NAMES,
+  type Counts,
+  type RedisStats,
+  statsOf,
+} from "./metrics.ts";
 
-/** Response times that the average is taken over; the seed's figure. */
+/** Response times that the average of `getMetrics()` is taken over. */
 const RECENT = 100;
 
-/** What is counted, since the start. */
-export interface CommandCounters {
-  /** Commands that succeeded. */
-  readonly succeeded: number;
-  /** Commands that failed. */
-  readonly failed: number;
-  /** Commands and connection attempts that were tried again. */
-  readonly retries: number;
-  /** Commands that were not tried again as the retry budget was used up. */
-  readonly refusedRetries: number;
-  /** How often a command was sent to another node of a cluster. */
-  readonly redirects: number;
-  /** How often the circuit breaker opened. */
-  readonly trips: number;
-  /** Reads that found a value. */
-  readonly hits: number;
-  /** Reads that found none. */
-  readonly misses: number;
-  /** Blocking commands that were answered. */
-  readonly blocked: number;
-  /** How long those took together, in milliseconds. */
-  readonly blockedMs: number;
-  /** Bytes written to the server. */
-  readonly bytesSent: number;
-  /** Bytes read from the server. */
-  readonly bytesReceived: number;
-}
-
-const NOTHING: CommandCounters = {
-  succeeded: 0,
-  failed: 0,
-  retries: 0,
-  refusedRetries: 0,
-  redirects: 0,
-  trips: 0,
-  hits: 0,
-  misses: 0,
-  blocked: 0,
-  blockedMs: 0,
-  bytesSent: 0,
-  bytesReceived: 0,
-};
-
-/** Numbers that live elsewhere and belong into a snapshot. */
-export interface ConnectionCounts {
-  /** Connections opened so far. */
-  readonly opened: number;
-  /** Connections open now. */
-  readonly open: number;
+/** Counts made of others, one by one. */
+function countsFrom(count: (name: keyof Counts) => number): Counts {
+  return Object.fromEntries(COUNTER_NAMES.map((name) => [name, count(name)])) as Counts;
 }
 
 /**
@@ -70,32 +29,23 @@ export class DatabaseStatistics {
   readonly #clock: Clock;
   readonly #startedAt: number;
   readonly #latency = new LatencyWindow();
-  #failedConnections = 0;
-  #failuresInRow = 0;
-  #retries = 0;
-  #refusedRetries = 0;
-  #redirects = 0;
-  #trips = 0;
-  #blocked = 0;
-  #blockedMs = 0;
   #lastError: { text: string; at: number } | undefined;
   #lastSuccessAt = 0;
   #succeededBefore = 0;
   readonly #recent = new Float64Array(RECENT);
   #recentCount = 0;
   #windowAt: number;
-  #beforeWindow = NOTHING;
+  #beforeWindow = countsFrom(() => 0);
 
   /** The bytes of its connections. */
   readonly traffic: Traffic = new Traffic();
-  /** Commands that succeeded; added to by the dispatcher. */
-  succeeded = 0;
-  /** Commands that failed; added to by the dispatcher. */
-  failed = 0;
-  /** Reads that found a value; added to by the dispatcher. */
-  hits = 0;
-  /** Reads that found none; added to by the dispatcher. */
-  misses = 0;
+  /**
+   * All counts since the start, but for the bytes: add to a counter where
+   * the event happens. {@linkcode DatabaseStatistics.totals} has the bytes as well.
+   */
+  readonly counts: Counts = countsFrom(() => 0);
+  /** Attempts, connections and deadlines that failed since the server last answered. */
+  failuresInRow = 0;
 
   /**
    * Begins to count.
@@ -132,15 +82,15 @@ export class DatabaseStatistics {
    * @param now When it was answered.
    */
   blockingAnswered(sentAt: number, now: number): void {
-    this.#blocked++;
-    this.#blockedMs += now - sentAt;
+    this.counts.blocked++;
+    this.counts.blockedMs += now - sentAt;
     this.#noteAnswer();
   }
 
   #noteAnswer(): void {
-    this.#failuresInRow = 0;
-    if (this.succeeded === this.#succeededBefore) return;
-    this.#succeededBefore = this.succeeded;
+    this.failuresInRow = 0;
+    if (this.counts.succeeded === this.#succeededBefore) return;
+    this.#succeededBefore = this.counts.succeeded;
     this.#lastSuccessAt = this.#clock.wallNow();
   }
 
@@ -151,7 +101,7 @@ export class DatabaseStatistics {
    * @param error Why.
    */
   commandFailed(error: Error): void {
-    this.failed++;
+    this.counts.failed++;
     if (this.#lastError === undefined || !isConsequence(error)) this.noteError(error);
   }
 
@@ -162,35 +112,15 @@ export class DatabaseStatistics {
    * @param endpoint Where it went.
    */
   connectFailed(error: Error, endpoint: string): void {
-    this.#failedConnections++;
-    this.#failuresInRow++;
+    this.counts.connectFailures++;
+    this.failuresInRow++;
     const { message } = error;
     this.#note(error instanceof ConnectError ? message : `${endpoint}: ${message}`);
   }
 
   /** A connection was lost, or a deadline expired on it. */
   troubled(): void {
-    this.#failuresInRow++;
-  }
-
-  /** A command or a connection attempt is tried again. */
-  retried(): void {
-    this.#retries++;
-  }
-
-  /** A command is not tried again, as too many are already. */
-  retryRefused(): void {
-    this.#refusedRetries++;
-  }
-
-  /** A command is sent to another node of the cluster. */
-  redirected(): void {
-    this.#redirects++;
-  }
-
-  /** The circuit breaker opened. */
-  tripped(): void {
-    this.#trips++;
+    this.failuresInRow++;
   }
 
   /**
@@ -206,7 +136,7 @@ export class DatabaseStatistics {
     this.#lastError = { text, at: this.#clock.wallNow() };
   }
 
-  /** The last error, in words; `null` if there was none. What looks like a secret is
+  /** The text of the last error; `null` if there was none. What looks like a secret is
    * masked: a password's provider, or a resolver, may have written it. */
   get lastError(): string | null {
     return this.#lastError === undefined ? null : maskSecrets(this.#lastError.text);
@@ -220,24 +150,9 @@ export class DatabaseStatistics {
   }
 
   /** All counts since the start; a copy. */
-  get totals(): CommandCounters {
-    const { succeeded, failed, hits, misses } = this;
-    const [retries, redirects, trips] = [this.#retries, this.#redirects, this.#trips];
+  get totals(): Counts {
     const { bytesSent, bytesReceived } = this.traffic;
-    const refusedRetries = this.#refusedRetries;
-    const [blocked, blockedMs] = [this.#blocked, this.#blockedMs];
-    const counts = { succeeded, failed, retries, redirects, trips, hits, misses };
-    return { ...counts, refusedRetries, blocked, blockedMs, bytesSent, bytesReceived };
-  }
-
-  /** Attempts to open a connection that failed, since the start. */
-  get failedConnections(): number {
-    return this.#failedConnections;
-  }
-
-  /** Attempts, connections and deadlines that failed since the server last answered. */
-  get failuresInRow(): number {
-    return this.#failuresInRow;
+    return { ...this.counts, bytesSent, bytesReceived };
   }
 
   /** When a command last succeeded, as an ISO 8601 date; `null` if none has. */
@@ -269,7 +184,8 @@ export class DatabaseStatistics {
    * @returns A frozen snapshot.
    */
   snapshot(connections: ConnectionCounts): RedisStats {
-    const counted = difference(this.totals, this.#beforeWindow);
+    const { totals } = this;
+    const counted = countsFrom((name) => totals[name] - this.#beforeWindow[name]);
     const total = counted.succeeded + counted.failed;
     const error = this.#lastError;
     const now = this.#clock.now();
@@ -277,19 +193,9 @@ export class DatabaseStatistics {
       databaseName: this.#name,
       totalConnections: connections.opened,
       activeConnections: connections.open,
-      failedConnections: this.#failedConnections,
-      successfulOperations: counted.succeeded,
-      failedOperations: counted.failed,
-      totalRetryAttempts: counted.retries,
-      refusedRetries: counted.refusedRetries,
-      redirects: counted.redirects,
-      circuitBreakerTrips: counted.trips,
-      cacheHits: counted.hits,
-      cacheMisses: counted.misses,
-      blockingOperations: counted.blocked,
-      blockingWaitMs: counted.blockedMs,
-      bytesSent: counted.bytesSent,
-      bytesReceived: counted.bytesReceived,
+      ...statsOf(counted),
+      // Like the connections above it knows no window.
+      failedConnections: totals.connectFailures,
       lastError: this.lastError,
       lastErrorTime: error === undefined ? null : dateOf(error.at),
       lastSuccessTime: this.lastSuccessTime,
@@ -299,23 +205,6 @@ export class DatabaseStatistics {
       latency: this.#latency.stats(),
     });
   }
-}
-
-function difference(now: CommandCounters, before: CommandCounters): CommandCounters {
-  return {
-    succeeded: now.succeeded - before.succeeded,
-    failed: now.failed - before.failed,
-    retries: now.retries - before.retries,
-    refusedRetries: now.refusedRetries - before.refusedRetries,
-    redirects: now.redirects - before.redirects,
-    trips: now.trips - before.trips,
-    hits: now.hits - before.hits,
-    misses: now.misses - before.misses,
-    blocked: now.blocked - before.blocked,
-    blockedMs: now.blockedMs - before.blockedMs,
-    bytesSent: now.bytesSent - before.bytesSent,
-    bytesReceived: now.bytesReceived - before.bytesReceived,
-  };
 }
 
 /**
@@ -329,4 +218,56 @@ function isConsequence(error: Error): boolean {
 
 function dateOf(epochMs: number): string {
   return new Date(epochMs).toISOString();
+}
+
+/** What counts its own bytes: a connection's stream. */
+export interface TrafficSource {
+  /** Bytes written to the socket so far. */
+  readonly bytesSent: number;
+  /** Bytes read from the socket so far. */
+  readonly bytesReceived: number;
+}
+
+/**
+ * Adds up the bytes of connections, those that are gone included. Nothing is added while
+ * they flow: each connection counts its own, and is read when the statistics are.
+ */
+export class Traffic implements TrafficSource {
+  readonly #open = new Set<TrafficSource>();
+  #sentBefore = 0;
+  #receivedBefore = 0;
+
+  /**
+   * A connection was opened: all of its bytes count, those of its handshake too.
+   *
+   * @param source The connection.
+   */
+  opened(source: TrafficSource): void {
+    this.#open.add(source);
+  }
+
+  /**
+   * A connection has ended: its numbers do not change any more, and it can be let go.
+   *
+   * @param source The connection.
+   */
+  ended(source: TrafficSource): void {
+    if (!this.#open.delete(source)) return;
+    this.#sentBefore += source.bytesSent;
+    this.#receivedBefore += source.bytesReceived;
+  }
+
+  /** Bytes written so far, on all connections. */
+  get bytesSent(): number {
+    let sum = this.#sentBefore;
+    for (const { bytesSent } of this.#open) sum += bytesSent;
+    return sum;
+  }
+
+  /** Bytes read so far, on all connections. */
+  get bytesReceived(): number {
+    let sum = this.#receivedBefore;
+    for (const { bytesReceived } of this.#open) sum += bytesReceived;
+    return sum;
+  }
 }
