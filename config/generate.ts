@@ -1,6 +1,6 @@
 /**
  * Writes what is made out of the table of settings: the JSON schema of the YAML file, and
- * the tables in the README, between markers. With `--check` nothing is written, and
+ * the tables of the documents, between markers. With `--check` nothing is written, and
  * the exit code says whether all is fresh.
  *
  * @module
@@ -10,20 +10,27 @@ import { configJsonSchema } from "../src/config/schema/json_schema.ts";
 import { breakerMarkdown, repliesMarkdown } from "./failure_tables.ts";
 import { settingsMarkdown } from "../src/config/schema/markdown.ts";
 
-/** The README's tables, by the name in their markers. */
+/** The tables, by the name in their markers. */
 const TABLES: Readonly<Record<string, () => string>> = {
   settings: settingsMarkdown,
   breaker: breakerMarkdown,
   replies: repliesMarkdown,
 };
 
-/** Where the README's table of settings begins. */
+/** The documents that may have tables. */
+export const DOCUMENTS = [
+  "README.md",
+  "config/README.md",
+  "src/resilience/README.md",
+  "src/observability/README.md",
+].map((path) => new URL(`../${path}`, import.meta.url));
+
+/** Where the table of settings begins. */
 export const BEGIN = beginOf("settings");
-/** Where the README's table of settings ends. */
+/** Where the table of settings ends. */
 export const END = endOf("settings");
 
 const SCHEMA_FILE = new URL("redis-databases.schema.json", import.meta.url);
-const README_FILE = new URL("../README.md", import.meta.url);
 
 /**
  * The schema as the file holds it.
@@ -43,10 +50,10 @@ function endOf(name: string): string {
 }
 
 /**
- * A README with fresh tables between their markers.
+ * A document with fresh tables between their markers.
  *
- * @param readme The README.
- * @returns The README with the tables; unchanged where it has no markers.
+ * @param readme The document.
+ * @returns The document with the tables; unchanged where it has no markers.
  */
 export function withTable(readme: string): string {
   return Object.entries(TABLES).reduce((text, [name, make]) => {
@@ -68,16 +75,18 @@ async function readIfThere(file: URL): Promise<string | undefined> {
 }
 
 async function main(check: boolean): Promise<number> {
-  const readme = await readIfThere(README_FILE);
   const files: [URL, string | undefined, string][] = [
     [SCHEMA_FILE, await readIfThere(SCHEMA_FILE), schemaText()],
   ];
-  if (readme !== undefined) files.push([README_FILE, readme, withTable(readme)]);
+  for (const file of DOCUMENTS) {
+    const text = await readIfThere(file);
+    if (text !== undefined) files.push([file, text, withTable(text)]);
+  }
   let stale = 0;
   for (const [file, current, fresh] of files) {
     if (current === fresh) continue;
     stale++;
-    const name = file.pathname.split("/").at(-1);
+    const name = file.pathname.slice(new URL("..", import.meta.url).pathname.length);
     console.log(check ? `${name} is stale; run config/generate.ts` : `${name} written`);
     if (!check) await Deno.writeTextFile(file, fresh);
   }

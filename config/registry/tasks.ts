@@ -68,7 +68,8 @@ const CHECKS: readonly Step[] = [
   {
     name: "examples",
     args: ["test", "-A", "--doc"],
-    paths: ["mod.ts", "src", "README.md"],
+    // `src` has documents too.
+    paths: ["mod.ts", "src", "README.md", "config/README.md"],
     tests: true,
     redis: true,
   },

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { BEGIN, END, withTable } from "../../../config/generate.ts";
+import { BEGIN, DOCUMENTS, END, withTable } from "../../../config/generate.ts";
 import { isAllowed } from "../../../src/config/schema/check.ts";
 import { settingsMarkdown } from "../../../src/config/schema/markdown.ts";
 import type { Setting } from "../../../src/config/schema/setting.ts";
@@ -155,8 +155,10 @@ Deno.test("withTable() replaces what stands between the markers, and nothing els
   assertEquals(withTable("no markers"), "no markers");
 });
 
-Deno.test("the README's table of settings is fresh (config/generate.ts writes it)", async () => {
-  const readme = await Deno.readTextFile(new URL("../../../README.md", import.meta.url))
-    .catch(() => "");
-  assertEquals(withTable(readme) === readme, true, "README.md is stale");
+Deno.test("the documents' tables are fresh (config/generate.ts writes them)", async () => {
+  const texts = await Promise.all(DOCUMENTS.map((file) => Deno.readTextFile(file)));
+  texts.forEach((text, i) => {
+    assertEquals(withTable(text) === text, true, `${DOCUMENTS[i]} is stale`);
+  });
+  assertEquals(texts.filter((text) => text.includes(BEGIN)).length, 1);
 });
