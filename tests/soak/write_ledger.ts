@@ -1,4 +1,4 @@
-/** What was written in one stretch of a soak, and whether the server agrees. */
+/** The writes of one stretch of a soak, compared with what the server has. */
 import type { RespArg } from "../support/resp_client.ts";
 import {
   type Delivery,
@@ -8,17 +8,17 @@ import {
   TokenLedger,
 } from "../support/accounting.ts";
 
-/** What a stretch comes to. */
+/** The result of a stretch. */
 export interface Balance {
   /** Writes that were acknowledged. */
   acknowledged: number;
   /** Writes that may have been done. */
   ambiguous: number;
-  /** Writes that were not done, as their callers were told. */
+  /** Writes that were not done, as their errors say. */
   refused: number;
   /** Writes that were acknowledged and are not there. */
   lost: number;
-  /** Writes that are there twice, or though their callers were told that they are not. */
+  /** Writes that are there twice, or though their errors say that they are not. */
   doubles: number;
   /** What is wrong, in words. */
   faults: string[];
@@ -29,14 +29,14 @@ export interface Balance {
 /** Asks the server past everything that is broken on purpose. */
 export type AskServer = (...command: RespArg[]) => Promise<unknown>;
 
-/** What a failed write says of itself; an error reply is the server's word that it refused. */
+/** The delivery of a failed write; an error reply is a refusal. */
 export function deliveryOfAny(error: unknown): Delivery {
   if (error instanceof Error && error.name === "ReplyError") return "rejected";
   return deliveryOf(error);
 }
 
-/** The books of one stretch: its keys are its own, so that it can be judged when it is over. */
-export class Books {
+/** The writes of one stretch. Its keys are its own, so that it is checked when it is over. */
+export class WriteLedger {
   /** Counters, by name. */
   readonly #counters = new Ledger();
   /** Each write of the log alone. */
@@ -56,7 +56,7 @@ export class Books {
   readonly #prefix: string;
 
   /**
-   * Opens books.
+   * Creates a ledger.
    *
    * @param prefix What its keys begin with.
    */
@@ -101,7 +101,7 @@ export class Books {
   /**
    * Takes a value as a consumer; the pop gives `null` if none came.
    *
-   * @param signal Aborts it: who is told no more than the signal's reason got nothing.
+   * @param signal Aborts it: a pop that rejects with its reason took nothing.
    */
   async pop(
     take: (key: string) => Promise<string | null>,
@@ -135,10 +135,10 @@ export class Books {
     ) => ({
       name,
       faults: [
-        ...told(name, "lost", lost),
-        ...told(name, "done twice or by nobody", doubles),
-        ...told(name, "pending", pending),
-        ...told(name, "replies given twice", repeatedReplies.length),
+        ...faultOf(name, "lost", lost),
+        ...faultOf(name, "done twice or by nobody", doubles),
+        ...faultOf(name, "pending", pending),
+        ...faultOf(name, "replies given twice", repeatedReplies.length),
       ],
     }));
     const ofLists = [
@@ -147,7 +147,7 @@ export class Books {
     ];
     const faults = [
       ...ofCounters.flatMap((each) => each.faults),
-      ...ofLists.flatMap(({ key, lists }) => toldOf(key, lists)),
+      ...ofLists.flatMap(({ key, lists }) => faultsOf(key, lists)),
     ];
     const about = [
       ...ofCounters.filter((each) => each.faults.length > 0).map(({ name }) => name),
@@ -182,7 +182,7 @@ async function list(ask: AskServer, key: string): Promise<string[]> {
   return values.map(String);
 }
 
-function told(name: string, what: string, count: number): string[] {
+function faultOf(name: string, what: string, count: number): string[] {
   return count === 0 ? [] : [`${name}: ${count} ${what}`];
 }
 
@@ -191,7 +191,7 @@ type Lists = Record<"lost" | "doubles" | "ghosts" | "strangers" | "pending", str
 /** Tokens that are named of each list that should be empty. */
 const NAMED = 5;
 
-function toldOf(name: string, lists: Lists): string[] {
+function faultsOf(name: string, lists: Lists): string[] {
   const { lost, doubles, ghosts, strangers, pending } = lists;
   return Object.entries({ lost, doubles, ghosts, strangers, pending })
     .flatMap(([what, tokens]) =>
