@@ -7,7 +7,7 @@ import { type Scenario, SCENARIOS } from "./scenarios.ts";
  * A rival that is open in a process of its own, so with a heap, a collector and compiled
  * code of its own: what one client leaves to the garbage collector is not paid by the next.
  */
-export class Member implements AsyncDisposable {
+export class Contender implements AsyncDisposable {
   readonly #process: LineProcess;
 
   private constructor(process: LineProcess) {
@@ -21,10 +21,10 @@ export class Member implements AsyncDisposable {
    * @param url The server.
    * @returns The open rival.
    */
-  static async open(rival: RivalName, url: string): Promise<Member> {
-    const script = new URL("./member.ts", import.meta.url);
+  static async open(rival: RivalName, url: string): Promise<Contender> {
+    const script = new URL("./contender_process.ts", import.meta.url);
     const folder = new URL("../../", import.meta.url).pathname;
-    return new Member(await LineProcess.start({ script, folder, args: [rival, url] }));
+    return new Contender(await LineProcess.start({ script, folder, args: [rival, url] }));
   }
 
   /**
