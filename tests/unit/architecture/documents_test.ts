@@ -7,7 +7,7 @@ const DOCUMENTS = [
   "CHANGELOG.md",
   "bench/README.md",
   "config/README.md",
-  "config/registry/README.md",
+  "config/jsr_fallback/README.md",
   "src/RECIPES.md",
   "src/cli/README.md",
   "src/manager/MIGRATION.md",

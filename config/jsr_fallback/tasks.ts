@@ -35,13 +35,13 @@ export const OLDEST_DENO = "2.8.3";
 const SUITE = {
   name: "tests",
   args: ["test", "-A", "--trace-leaks"],
-  paths: ["tests", "config/registry"],
+  paths: ["tests", "config/jsr_fallback"],
   tests: true,
   suite: true,
   server: true,
 } satisfies Step;
 
-const UNIT_TESTS = ["tests/unit", "config/registry"];
+const UNIT_TESTS = ["tests/unit", "config/jsr_fallback"];
 
 /** What another version of Deno may break: sockets, commands, whole managers, processes. */
 const SMOKE_TESTS = ["transport", "commands", "batches", "pubsub", "manager", "seed"]
@@ -61,7 +61,7 @@ const CHECKS: readonly Step[] = [
       "bench",
       "config/demo",
       ...["run", "conformance", "pack", "with_redis", "write_lock"]
-        .map((name) => `config/registry/${name}.ts`),
+        .map((name) => `config/jsr_fallback/${name}.ts`),
     ],
   },
   { name: "documentation", args: ["doc", "--lint"], paths: "exports" },
@@ -73,7 +73,7 @@ const CHECKS: readonly Step[] = [
     tests: true,
     redis: true,
   },
-  { name: "package", args: ["run", "-A", "config/registry/pack.ts"] },
+  { name: "package", args: ["run", "-A", "config/jsr_fallback/pack.ts"] },
 ];
 
 /** The tasks by name; `deno.json` has a line for each. */

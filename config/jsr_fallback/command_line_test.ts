@@ -69,7 +69,7 @@ Deno.test("commandLine() wraps a step that needs Redis", () => {
     "--config",
     "/p/deno.local.json",
     "-A",
-    "config/registry/with_redis.ts",
+    "config/jsr_fallback/with_redis.ts",
     "test",
     "--config",
     "/p/deno.local.json",
@@ -82,7 +82,7 @@ Deno.test("TASKS has a line in deno.json for each task", async () => {
   for (const name of Object.keys(TASKS)) {
     assertEquals(
       tasks[name],
-      `deno run -A --no-config --no-lock config/registry/run.ts ${name}`,
+      `deno run -A --no-config --no-lock config/jsr_fallback/run.ts ${name}`,
     );
   }
 });

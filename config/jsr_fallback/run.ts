@@ -33,7 +33,7 @@ function announce(registry: Registry): void {
       return;
     case "stand-ins":
       console.error(
-        "Without JSR: config/registry stands in for @std/* (see its README.md)",
+        "Without JSR: config/jsr_fallback stands in for @std/* (see its README.md)",
       );
       return;
     case "checkout":

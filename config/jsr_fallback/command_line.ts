@@ -41,5 +41,5 @@ export function commandLine(step: Step, setting: Setting): string[] {
     ...userArgs,
   ];
   if (!step.redis) return call;
-  return ["run", "--config", config, "-A", "config/registry/with_redis.ts", ...call];
+  return ["run", "--config", config, "-A", "config/jsr_fallback/with_redis.ts", ...call];
 }

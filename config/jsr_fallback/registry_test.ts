@@ -66,7 +66,7 @@ Deno.test("chooseRegistry() probes nothing when it is overridden", async () => {
   );
   const folder = await Deno.realPath(import.meta.dirname!);
   assertEquals(
-    await chooseRegistry({ ...given, override: `${folder}/../registry` }),
+    await chooseRegistry({ ...given, override: `${folder}/../jsr_fallback` }),
     { kind: "checkout", folder },
   );
   assertEquals(probes, []);

@@ -3,7 +3,7 @@ import { ROOT } from "./paths.ts";
 
 Deno.test("the task test says in a sentence that there is no Redis server, and runs nothing", async () => {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-config", "--no-lock", "config/registry/run.ts", "test"],
+    args: ["run", "-A", "--no-config", "--no-lock", "config/jsr_fallback/run.ts", "test"],
     cwd: ROOT,
     env: { REDIS_SERVER: "/no/such/server", NO_COLOR: "1" },
   }).output();
@@ -25,7 +25,7 @@ Deno.test("the task test runs files beside each other, then those that run alone
     await write("b", "Deno.test('y', () => {});");
     await write("c", "Deno.test('z', () => { throw new Error('of z'); });");
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: [...["run", "-A", "--no-config", "--no-lock"], "config/registry/run.ts"]
+      args: [...["run", "-A", "--no-config", "--no-lock"], "config/jsr_fallback/run.ts"]
         .concat("test", folder),
       cwd: ROOT,
       env: { NO_COLOR: "1" },
