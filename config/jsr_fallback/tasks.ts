@@ -12,8 +12,8 @@ export interface Step {
   tests?: boolean;
   /** Whether its files run beside each other, but those that ask to run alone. */
   suite?: boolean;
-  /** Whether as a whole it needs a Redis server on this machine, which is installed now if
-   * it can be: one word says that there is none, in place of hundreds of failed tests. */
+  /** Whether it needs a Redis server on this machine. One is installed if possible; without
+   * one the step fails at once, in place of hundreds of tests. */
   server?: boolean;
   /** Variables that it finds in its environment, beside those of this process. */
   env?: Readonly<Record<string, string>>;
