@@ -18,16 +18,16 @@ const TABLES: Readonly<Record<string, () => string>> = {
 };
 
 /** The documents that may have tables. */
-export const DOCUMENTS = [
+const DOCUMENTS = [
   "README.md",
   "config/README.md",
   "src/resilience/README.md",
   "src/observability/README.md",
 ].map((path) => new URL(`../${path}`, import.meta.url));
 
-/** Where the table of settings begins. */
+/** Where the README's table of settings begins. */
 export const BEGIN = beginOf("settings");
-/** Where the table of settings ends. */
+/** Where the README's table of settings ends. */
 export const END = endOf("settings");
 
 const SCHEMA_FILE = new URL("redis-databases.schema.json", import.meta.url);

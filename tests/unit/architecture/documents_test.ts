@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { withTable } from "../../../config/generate.ts";
 
 /** The documents of the project; those in the package are marked by `deno.json`. */
 const DOCUMENTS = [
@@ -70,4 +71,11 @@ Deno.test("documents link to files and headings that exist, published ones to pu
   }
   assertEquals(wrong, []);
   assert(count > 20, `${count} links were found`);
+});
+
+Deno.test("the tables of the documents are fresh (config/generate.ts writes them)", async () => {
+  for (const path of DOCUMENTS) {
+    const text = await Deno.readTextFile(path);
+    assertEquals(withTable(text) === text, true, `${path} is stale`);
+  }
 });

@@ -1,61 +1,29 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { BEGIN, DOCUMENTS, END, withTable } from "../../../config/generate.ts";
-import { isAllowed } from "../../../src/config/schema/check.ts";
-import { settingsMarkdown } from "../../../src/config/schema/markdown.ts";
-import type { Setting } from "../../../src/config/schema/setting.ts";
+import {
+  assert,
+  assertEquals,
+  assertObjectMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { describeSettings, settingProperties } from "../../../config/descriptions.ts";
+import { BEGIN, END, withTable } from "../../../config/generate.ts";
+import { settingsMarkdown } from "../../../config/settings_table.ts";
+import { isAllowed } from "../../../src/config/kinds.ts";
 import {
   DATABASE_SETTINGS,
   MANAGER_SETTINGS,
-} from "../../../src/config/schema/settings.ts";
+  type Setting,
+} from "../../../src/config/names.ts";
 import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
 import { configOf } from "./support.ts";
 
-const TYPES = new URL("../../../src/config/types.ts", import.meta.url);
 const ALL = [...DATABASE_SETTINGS, ...MANAGER_SETTINGS];
 
-/** The properties of an interface in types.ts: name, whether optional, comment. */
-function propertiesOf(source: string, name: string) {
-  const body = new RegExp(`export interface ${name} \\{\\n([^]*?)\\n\\}`).exec(source)
-    ?.[1];
-  assert(body !== undefined, name);
-  const property = /\/\*\*([^]*?)\*\/\s*readonly (\w+)(\?)?: ([^;]+);/g;
-  return [...body.matchAll(property)].map(([, comment, key, optional, type]) => ({
-    comment: comment!.replace(/\s*\*\s*/g, " ").trim(),
-    key: key!,
-    optional: optional === "?",
-    type: type!,
-  }));
-}
-
-/** Interfaces whose settings are written as a group. */
-const GROUPS: Record<string, string> = {
-  tls: "TlsConfig",
-  sentinelTls: "SentinelTlsConfig",
-  socketKeepaliveOptions: "KeepaliveConfig",
-  connectRetry: "ConnectRetryConfig",
-  retryBudget: "RetryBudgetConfig",
-  replyLimits: "ReplyLimitsConfig",
-};
-
-/** Settings that are only ways to write others. */
-const WRITTEN_ONLY = ["url", "passwordFile"];
-
-Deno.test("the table of settings and RedisConfig have the same members", async () => {
-  const source = await Deno.readTextFile(TYPES);
-  const members = propertiesOf(source, "RedisConfig").flatMap((one) => {
-    const group = GROUPS[one.key];
-    if (group === undefined) return [one];
-    return propertiesOf(source, group).map((member) => ({
-      ...member,
-      key: `${one.key}.${member.key}`,
-    }));
-  }).filter(({ key }) => key !== "name");
-  const known = DATABASE_SETTINGS.filter(({ key }) => !WRITTEN_ONLY.includes(key));
-  assertEquals(members.map(({ key }) => key).sort(), known.map(({ key }) => key).sort());
-  for (const { key, optional, comment } of members) {
-    const setting = known.find((one) => one.key === key)!;
-    assertEquals(optional, setting.default === undefined, `${key} is optional`);
-    checkDocumentedDefault(setting, comment);
+Deno.test("the comments of the types describe every setting, with its default", () => {
+  const members = settingProperties();
+  for (const setting of ALL) {
+    const property = members.find(({ key }) => key === setting.key);
+    assert(property !== undefined, setting.key);
+    checkDocumentedDefault(setting, property.comment);
   }
 });
 
@@ -70,14 +38,17 @@ function checkDocumentedDefault({ key, default: value }: Setting, comment: strin
   assertEquals(said, String(value), `${key}: ${comment}`);
 }
 
-Deno.test("the comments of types.ts name the defaults of the table", async () => {
-  const source = await Deno.readTextFile(TYPES);
-  const named = [...source.matchAll(/Default:? `?[\d\w]/g)].length;
+Deno.test("the comments of the types name the defaults of the table", () => {
+  const named =
+    settingProperties().filter(({ comment }) => /Default:? `?[\d\w]/.test(comment))
+      .length;
   assert(named > 30, `${named} defaults are named`);
 });
 
 Deno.test("every setting has a name, a description and a default that is allowed", () => {
-  for (const { key, yaml, description, kind, default: value } of ALL) {
+  const descriptions = describeSettings();
+  for (const { key, yaml, kind, default: value } of ALL) {
+    const description = descriptions.get(key) ?? "";
     assert(/^[a-z][A-Za-z]*(\.[a-z][A-Za-z]*)?$/.test(key), key);
     assert(/^[a-z_]+(\.[a-z_]+)?$/.test(yaml), yaml);
     assert(/^[A-Z].*\.$/.test(description) && description.length < 100, description);
@@ -95,8 +66,7 @@ Deno.test("no two settings share a name", () => {
 
 Deno.test("the defaults are the seed's", () => {
   const { databases } = configOf("databases: {a: }");
-  const { name: _, ...settings } = databases.a!;
-  assertEquals(settings, {
+  assertObjectMatch({ ...databases.a! }, {
     mode: "standalone",
     host: "localhost",
     port: 6379,
@@ -124,7 +94,7 @@ Deno.test("the defaults are the seed's", () => {
     retryDelayMs: 50,
     retryWrites: false,
     retryBudget: { ratio: 0.2, minPerSecond: 10 },
-    replyLimits: DEFAULT_REPLY_LIMITS,
+    replyLimits: { ...DEFAULT_REPLY_LIMITS },
     connectRetry: { attempts: 5, minMs: 2000, maxMs: 30_000, multiplier: 2, jitter: 1 },
     circuitBreakerThreshold: 5,
     circuitBreakerTimeoutMs: 60_000,
@@ -155,10 +125,8 @@ Deno.test("withTable() replaces what stands between the markers, and nothing els
   assertEquals(withTable("no markers"), "no markers");
 });
 
-Deno.test("the documents' tables are fresh (config/generate.ts writes them)", async () => {
-  const texts = await Promise.all(DOCUMENTS.map((file) => Deno.readTextFile(file)));
-  texts.forEach((text, i) => {
-    assertEquals(withTable(text) === text, true, `${DOCUMENTS[i]} is stale`);
-  });
-  assertEquals(texts.filter((text) => text.includes(BEGIN)).length, 1);
+Deno.test("the table of settings in config/README.md is fresh (config/generate.ts writes it)", async () => {
+  const text = await Deno.readTextFile("config/README.md");
+  assertStringIncludes(text, BEGIN);
+  assertEquals(withTable(text) === text, true, "config/README.md is stale");
 });
