@@ -1,7 +1,10 @@
 /**
- * A connection manager for Redis: named databases from configuration, a pool for each,
- * commands that are fast in good weather and honest in bad weather, and numbers that
- * say how it is going.
+ * A connection manager for Redis: named databases from configuration, a connection pool for
+ * each, commands that are fast under load, failures that say whether the command ran, and
+ * statistics.
+ *
+ * The types of single settings, the sources of a configuration and the service registries are
+ * exported by `@mooring/redis/config`, which does not import ioredis.
  *
  * @example Usage
  * ```ts
@@ -19,33 +22,44 @@
  *
  * @module
  */
-export { ConnectionState } from "./src/core/states.ts";
-export type * from "./src/core/sockets.ts";
-export { RedisDatabase } from "./src/core/databases.ts";
-export type { Credentials, GivenCredentials } from "./src/core/credentials.ts";
-export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
-export * from "./src/core/errors/mod.ts";
-export type * from "./src/core/events.ts";
-export type { Clock, Timer } from "./src/core/clock.ts";
-
-export * from "./src/config/mod.ts";
-
-export type * from "./src/connection/library_types.ts";
 export {
-  isMooringError,
-  type MooringError,
-  ReplyError,
-  type ReplyErrorClass,
-} from "./src/connection/reply_error.ts";
-export type { CallOptions } from "./src/commands/with.ts";
-export type { RedisClient } from "./src/commands/client.ts";
+  type CloseOptions,
+  type CloseReport,
+  type ManagerEventListener,
+  type ManagerExtras,
+  RedisConnectionManager,
+} from "./src/manager/manager.ts";
+export type { DatabaseName } from "./src/manager/compat.ts";
+export {
+  closeAllRedisConnections,
+  getRedisClient,
+  type GetRedisClientOptions,
+  getRedisManager,
+} from "./src/manager/shared.ts";
+
+export {
+  connectionDemand,
+  type ExplainedValue,
+  type LoadOptions,
+  type ManagerConfig,
+  type ManagerOptions,
+  type RedisConfig,
+  RedisConfigLoader,
+  type RedisConfigOptions,
+  type ServiceRegistry,
+} from "./src/config/mod.ts";
+export { RedisDatabase } from "./src/core/databases.ts";
+export type { Credentials } from "./src/core/credentials.ts";
+export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
+
+export type { CallOptions, RedisClient } from "./src/commands/client.ts";
 export type {
   PipelineFill,
   PipelineOptions,
   PipelineReplies,
-  RepliesOf,
 } from "./src/commands/pipeline.ts";
-export type { Subscription } from "./src/commands/subscription.ts";
+export type { TransactionFill, TransactionOptions } from "./src/commands/transaction.ts";
+export type { Subscription } from "./src/commands/pubsub/subscription.ts";
 export type {
   MessageHandler,
   SubscribeOptions,
@@ -53,28 +67,66 @@ export type {
   SubscriptionItem,
   SubscriptionMessage,
   SubscriptionTargets,
-} from "./src/commands/subscription_types.ts";
-export type { TransactionFill, TransactionOptions } from "./src/commands/transaction.ts";
+} from "./src/commands/pubsub/types.ts";
 export type { AcquireOptions, ConnectionLease } from "./src/servers/lease.ts";
+export type {
+  IORedis,
+  IORedisCommand,
+  IORedisPipeline,
+} from "./src/connection/library_types.ts";
 
-export type * from "./src/observability/types.ts";
-export type { Logger, LogLevel } from "./src/observability/logger.ts";
+export {
+  AcquireTimeoutError,
+  AuthError,
+  type BatchResult,
+  CircuitOpenError,
+  CommandAbortedError,
+  CommandRefusedError,
+  CommandTimeoutError,
+  ConfigError,
+  type ConfigProblem,
+  ConnectError,
+  ConnectionLostError,
+  type Delivery,
+  type ErrorCode,
+  InitializationError,
+  LeaseReleasedError,
+  ManagerClosedError,
+  NotReadyError,
+  OverloadedError,
+  type PhaseTimes,
+  PipelineError,
+  ProtocolError,
+  RedisManagerError,
+  TransactionConflictError,
+  TransactionError,
+  UnknownDatabaseError,
+} from "./src/core/errors/mod.ts";
+export {
+  isMooringError,
+  type MooringError,
+  ReplyError,
+  type ReplyErrorClass,
+} from "./src/connection/reply_error.ts";
+
+export type { ManagerEventMap } from "./src/core/events.ts";
+export { ConnectionState } from "./src/core/states.ts";
+export type { KeepaliveTier, KernelKeepalive, TlsSession } from "./src/core/sockets.ts";
+export type {
+  ConnectionDetails,
+  ConnectionMetrics,
+  DatabaseHealth,
+  DatabaseListing,
+  HealthStatus,
+  LatencyStats,
+  ManagerStats,
+  PoolStatistics,
+  RedisStats,
+} from "./src/observability/types.ts";
+export type { Logger } from "./src/observability/logger.ts";
 export type {
   OpenTelemetryApi,
   QueryText,
   TelemetryOptions,
 } from "./src/observability/telemetry/options.ts";
 export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus_text.ts";
-
-export {
-  type ManagerEventListener,
-  RedisConnectionManager,
-} from "./src/manager/manager.ts";
-export type { CloseOptions, CloseReport, ManagerExtras } from "./src/manager/options.ts";
-export { type DatabaseName, NamedDatabases } from "./src/manager/named_databases.ts";
-export {
-  closeAllRedisConnections,
-  getRedisClient,
-  type GetRedisClientOptions,
-  getRedisManager,
-} from "./src/manager/shared.ts";

@@ -4,9 +4,9 @@
  * Warm: the steps of a load in this process. Run: `deno bench -A bench/config_bench.ts`.
  */
 import { RedisConfigLoader } from "../src/config/mod.ts";
-import { EnvReader } from "../src/config/sources/env_reader.ts";
+import { EnvReader } from "../src/config/sources/environment.ts";
 import { readYaml } from "../src/config/sources/yaml.ts";
-import { locateYaml } from "../src/config/yaml/locate.ts";
+import { locateYaml } from "../src/config/sources/yaml_positions.ts";
 import { local, runDeno } from "../tests/live/config/run_child.ts";
 
 const FILE = local("../../unit/config/fixtures/fourteen-databases.yaml");

@@ -5,11 +5,12 @@
  * Run: `deno bench bench/wait_queue_bench.ts`.
  */
 import { WaitQueue } from "../src/pool/wait_queue.ts";
+import { FakeClock } from "../tests/support/fake_clock.ts";
 
 const WAITERS = 1000;
 const group = `${WAITERS} callers come and go`;
 
-/** Lets the callers in; what they get is looked at by nobody. */
+/** Adds the callers; their outcome is ignored. */
 function fill(
   queue: WaitQueue<number>,
   signals?: readonly AbortSignal[],
@@ -26,7 +27,7 @@ function fill(
 }
 
 function assertEmpty(queue: WaitQueue<number>): void {
-  if (queue.length !== 0) throw new Error("somebody is left");
+  if (queue.length !== 0) throw new Error("a caller still waits");
 }
 
 Deno.bench({
@@ -48,7 +49,7 @@ Deno.bench({
   name: "served in turn",
   group,
   async fn() {
-    const queue = new WaitQueue<number>(() => {});
+    const queue = new WaitQueue<number>({ clock: new FakeClock() });
     const all = fill(queue);
     while (queue.head !== undefined) queue.serve(queue.head, 1);
     await Promise.all(all);
@@ -59,12 +60,11 @@ Deno.bench({
   name: "expired, in the order of their deadlines",
   group,
   async fn() {
-    const queue = new WaitQueue<number>(() => {});
-    const all = fill(queue);
+    const clock = new FakeClock();
     const why = new Error("too late");
-    for (let late = queue.expired(Infinity); late; late = queue.expired(Infinity)) {
-      queue.fail(late, why);
-    }
+    const queue = new WaitQueue<number>({ clock, timeoutError: () => why });
+    const all = fill(queue);
+    await clock.advance(4000 + WAITERS);
     assertEmpty(queue);
     await Promise.allSettled(all);
   },
@@ -74,7 +74,7 @@ Deno.bench({
   name: "aborted, each by a signal of its own",
   group,
   async fn() {
-    const queue = new WaitQueue<number>(() => {});
+    const queue = new WaitQueue<number>({ clock: new FakeClock() });
     const controllers = Array.from({ length: WAITERS }, () => new AbortController());
     const all = fill(queue, controllers.map(({ signal }) => signal));
     for (const controller of controllers) controller.abort();

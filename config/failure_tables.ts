@@ -7,8 +7,8 @@
 import { FAILURE_KINDS, type FailureRule } from "../src/resilience/failure_kinds.ts";
 import { REPLY_ERRORS, type ReplyErrorRule } from "../src/resilience/reply_errors.ts";
 
-/** Lays a table out as `deno fmt` does: every column as wide as its widest cell. */
-function table(rows: readonly (readonly string[])[]): string {
+/** A table in Markdown as `deno fmt` formats it: columns as wide as their widest cell. */
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   const line = (row: readonly string[]) =>
     `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;

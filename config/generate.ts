@@ -6,9 +6,9 @@
  * @module
  */
 
-import { configJsonSchema } from "../src/config/schema/json_schema.ts";
+import { makeJsonSchema } from "./json_schema.ts";
 import { breakerMarkdown, repliesMarkdown } from "./failure_tables.ts";
-import { settingsMarkdown } from "../src/config/schema/markdown.ts";
+import { settingsMarkdown } from "./settings_table.ts";
 
 /** The tables, by the name in their markers. */
 const TABLES: Readonly<Record<string, () => string>> = {
@@ -38,7 +38,7 @@ const SCHEMA_FILE = new URL("redis-databases.schema.json", import.meta.url);
  * @returns JSON with a final line break.
  */
 export function schemaText(): string {
-  return `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
+  return `${JSON.stringify(makeJsonSchema(), null, 2)}\n`;
 }
 
 function beginOf(name: string): string {

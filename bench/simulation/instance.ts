@@ -1,6 +1,6 @@
 import type { RedisConfig } from "../../src/config/mod.ts";
 import type { BreakerDetail } from "../../src/core/events.ts";
-import { Database } from "../../src/database/database.ts";
+import { Database } from "../../src/manager/database.ts";
 import type { ModelServer } from "./model_server.ts";
 import type { SimClock } from "./sim_clock.ts";
 
@@ -57,7 +57,7 @@ export class Instance {
 
   /** Whether it has a lane. */
   get isConnected(): boolean {
-    return this.#database.poolStatistics().lanes > 0;
+    return this.#database.stats.pool().lanes > 0;
   }
 
   /** Sends a GET. */

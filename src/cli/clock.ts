@@ -1,7 +1,9 @@
-import type { Clock } from "../../mod.ts";
-
 /** What the command line needs of time. */
-export type CliClock = Pick<Clock, "now" | "wallNow" | "setTimer">;
+export interface CliClock {
+  now(): number;
+  wallNow(): number;
+  setTimer(fn: () => void, ms: number): { cancel(): void };
+}
 
 /** The host's clock; its timers do not keep the process alive. */
 export const hostClock: CliClock = {

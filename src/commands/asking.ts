@@ -4,23 +4,13 @@ import { Unheard } from "../connection/unheard.ts";
 
 const ASKING = new Unheard();
 
-/**
- * Makes the command that lets the next one run on a cluster's node which does not serve its
- * slot yet.
- *
- * @param timeoutMs Its deadline, in milliseconds.
- * @returns The command, tracked; its outcome is nobody's business.
- */
+/** Makes an ASKING: it lets the next command run on a node of a cluster that does not serve
+ * its slot yet. Its reply is ignored. */
 export function makeAsking(timeoutMs: number): TrackedCommand {
   return ASKING.track(new Command("asking"), timeoutMs);
 }
 
-/**
- * Whether a command is one that {@linkcode makeAsking} has made.
- *
- * @param command The command.
- * @returns `true` if it is.
- */
+/** Whether a command is one that {@linkcode makeAsking} has made. */
 export function isAsking(command: TrackedCommand): boolean {
   return command.tracking.owner === ASKING;
 }

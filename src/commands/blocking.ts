@@ -1,4 +1,10 @@
 import { delay } from "@std/async/delay";
+import { isReplyError } from "../connection/driver.ts";
+import {
+  type CommandOwner,
+  noteUncertain,
+  type TrackedCommand,
+} from "../connection/tracked.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import {
   CommandAbortedError,
@@ -7,28 +13,22 @@ import {
   type Delivery,
   ManagerClosedError,
 } from "../core/errors/mod.ts";
-import { isReplyError } from "../connection/driver.ts";
-import {
-  type CommandOwner,
-  noteUncertain,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
-import type { Verdict } from "./retry_judge.ts";
-import type { ScopedCommand } from "./with.ts";
+import type { ScopedCommand } from "./client.ts";
+import type { RetryDecision } from "./retry.ts";
 
 /** A connection that one blocking command has alone. */
 export interface BlockingLease {
-  /** Number that the server knows the connection by; `undefined` while it is not known,
-   * `null` if the server does not tell. */
+  /** The connection's id on the server (CLIENT ID); `undefined` while it is not known, `null`
+   * if the server refuses the question. */
   readonly clientId: number | null | undefined;
-  /** Does what has to be done before the command is sent, where that takes time; rejects
-   * if it must not be sent. */
+  /** Prepares the connection for the command, where that takes time; rejects if it must not
+   * be sent. */
   prepare?(command: TrackedCommand): Promise<void> | undefined;
   /** Sends the command. */
   send(command: TrackedCommand): void;
   /** Gives the connection back. */
   release(): void;
-  /** Gives it back as one that nobody is to have any more; the server notices. */
+  /** Closes it; the server notices. */
   destroy(): void;
 }
 
@@ -51,16 +51,16 @@ export interface BlockingOptions {
     withinMs: number,
     lease: BlockingLease,
   ) => Promise<boolean | undefined>;
-  /** Decides whether a command that failed is tried again. */
-  readonly judge: (
+  /** Decides whether a command that failed is retried. */
+  readonly decide: (
     command: TrackedCommand,
     error: Error,
     delivery: Delivery,
-  ) => Pick<Verdict, "retry" | "delayMs" | "reresolve">;
+  ) => Pick<RetryDecision, "retry" | "delayMs" | "reresolve">;
   /** A command got its reply: counts it. */
   readonly replied: (command: TrackedCommand, reply: unknown) => void;
-  /** A command failed for good: counts it and tells the caller. */
-  readonly told: (command: TrackedCommand, error: Error) => void;
+  /** A command failed for good: counts it and rejects its promise. */
+  readonly failed: (command: TrackedCommand, error: Error) => void;
   /** The connections lead to a server that cannot serve: find it anew. */
   readonly reresolve: (reason: string) => void;
   /** Time. */
@@ -76,11 +76,11 @@ const OVERTIME_MS = 100;
 /** Pause before the server is asked again: the command may have been on its way to it. */
 const ASK_AGAIN_MS = 5;
 
-/** Why a command is cut short. */
-interface Cut {
-  /** What the caller is told if the command surely took nothing. */
+/** Why a command is cancelled. */
+interface Cancellation {
+  /** The caller's error if the command took nothing. */
   readonly untouched: Error;
-  /** What the caller is told if that is not known. */
+  /** The caller's error if that is not known. */
   readonly ambiguous: (loss: Error) => Error;
 }
 
@@ -93,31 +93,26 @@ interface Run {
   readonly timer: Timer | undefined;
   /** Its connection, once it has one. */
   lease: BlockingLease | undefined;
-  cut: Cut | undefined;
-  /** Resolves when the server's word on it has come, while it is cut short. */
+  cut: Cancellation | undefined;
+  /** Resolves when it was answered or its connection is gone, while it is cancelled. */
   readonly over: PromiseWithResolvers<void>;
 }
 
 /**
  * Runs each blocking command of the ordinary client on a connection of its own, which
- * goes back to the pool when the reply has come. What ends without a reply takes its
- * connection with it: a consumer that is left on the server would swallow a value.
+ * goes back to the pool when the reply has come. A command that ends without a reply takes
+ * its connection with it: a consumer that is left on the server would swallow a value.
  *
- * A command that is cut short, by its signal, its deadline or the end of the manager, is
- * ended on the server by `CLIENT UNBLOCK`, over another connection, and the server's word
- * is waited for: its reply is told if one was on its way, else that nothing was taken.
- * Where no word comes in time its connection is closed, and the command is ambiguous.
+ * A command that is cancelled, by its signal, its deadline or the closing of the manager, is
+ * ended on the server by `CLIENT UNBLOCK`, over another connection. The server's answer to
+ * it decides: it resolves with the reply if one was on its way, else it rejects as one that
+ * took nothing. Without an answer in time its connection is closed, and it is ambiguous.
  */
 export class BlockingCommands implements CommandOwner {
   readonly #options: BlockingOptions;
   readonly #runs = new Map<TrackedCommand, Run>();
   #closed = false;
 
-  /**
-   * Runs nothing yet.
-   *
-   * @param options What it needs.
-   */
   constructor(options: BlockingOptions) {
     this.#options = options;
   }
@@ -127,16 +122,12 @@ export class BlockingCommands implements CommandOwner {
     return this.#runs.size;
   }
 
-  /**
-   * Runs a command.
-   *
-   * @param command The command, not sent yet.
-   */
+  /** Runs a command that was not sent yet. */
   run(command: TrackedCommand): void {
     const { clock, timeoutOf } = this.#options;
     const { timeoutMs = Infinity } = (command as ScopedCommand).call ?? {};
-    // It fails here from now on: tried again on a lane it would hold everybody up. A
-    // deadline of its caller's is watched here too, as the server has to be asked then.
+    // It fails here from now on: on a lane it would hold everybody up. A deadline of its
+    // caller's is watched here too, as the server has to be asked then.
     const ownMs = timeoutMs === Infinity ? timeoutOf(command) : Infinity;
     Object.assign(command.tracking, { owner: this, timeoutMs: ownMs });
     const run: Run = {
@@ -144,7 +135,7 @@ export class BlockingCommands implements CommandOwner {
       deadline: clock.now() + timeoutMs,
       timer: timeoutMs === Infinity
         ? undefined
-        // What has arrived is read before the time is judged to be over.
+        // A reply that has arrived is read first.
         : clock.setTimer(
           () => clock.afterPoll(() => this.#expire(command, timeoutMs)),
           timeoutMs,
@@ -155,18 +146,12 @@ export class BlockingCommands implements CommandOwner {
     };
     this.#runs.set(command, run);
     void this.#attempt(command, run);
-    // Whoever settles it elsewhere leaves no consumer on the server.
+    // What settles it elsewhere leaves no consumer on the server.
     const over = () => this.#end(command)?.lease?.destroy();
     command.promise.then(over, over);
   }
 
-  /**
-   * Cuts a command short as its caller's signal has aborted.
-   *
-   * @param command The command.
-   * @param reason The signal's reason: what the caller is told if nothing was taken.
-   * @returns Whether it is one of these, and its caller will be told.
-   */
+  /** Cancels a command whose caller's signal has aborted; `false` if it is none of these. */
   abort(command: TrackedCommand, reason: unknown): boolean {
     const run = this.#runs.get(command);
     if (run === undefined) return false;
@@ -179,52 +164,38 @@ export class BlockingCommands implements CommandOwner {
     return true;
   }
 
-  /**
-   * Takes no more commands, and cuts those short that wait.
-   *
-   * @param withinMs How long the server may take to answer, in milliseconds.
-   */
+  /** Takes no more commands, and cancels those that wait; the server may take `withinMs`
+   * milliseconds to answer. */
   async close(withinMs: number): Promise<void> {
     this.#closed = true;
     const untouched = new ManagerClosedError(this.#options.database);
-    const cut: Cut = { untouched, ambiguous: (loss) => loss };
+    const cut: Cancellation = { untouched, ambiguous: (loss) => loss };
     await Promise.all(
       [...this.#runs.keys()].map((command) => this.#cancel(command, cut, withinMs)),
     );
   }
 
-  /**
-   * A command got its reply.
-   *
-   * @param command The command.
-   * @param reply Its reply.
-   */
+  /** A command got its reply. */
   replied(command: TrackedCommand, reply: unknown): void {
     const run = this.#end(command);
-    if (run !== undefined) this.#letGo(run, true);
+    if (run !== undefined) this.#returnLease(run, true);
     this.#options.replied(command, reply);
   }
 
-  /**
-   * A command failed: tries it again on another connection, or tells the caller.
-   *
-   * @param command The command.
-   * @param error Why.
-   * @param delivery What is known of it.
-   */
+  /** A command failed: retries it on another connection, or rejects it. */
   failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
     const run = this.#runs.get(command);
     if (run === undefined) return;
-    this.#letGo(run, isReplyError(error));
+    this.#returnLease(run, isReplyError(error));
     if (run.cut !== undefined) {
-      return this.#tell(command, toldOf(error, delivery, run.cut));
+      return this.#fail(command, errorAfter(error, delivery, run.cut));
     }
-    const verdict = this.#options.judge(command, error, delivery);
-    if (verdict.reresolve) this.#options.reresolve(error.message);
-    if (!verdict.retry) return this.#tell(command, error);
+    const decision = this.#options.decide(command, error, delivery);
+    if (decision.reresolve) this.#options.reresolve(error.message);
+    if (!decision.retry) return this.#fail(command, error);
     noteUncertain(command, error, delivery);
     run.lease = undefined;
-    this.#attemptLater(command, run, verdict.delayMs);
+    this.#attemptLater(command, run, decision.delayMs);
   }
 
   async #attempt(command: TrackedCommand, run: Run): Promise<void> {
@@ -233,13 +204,12 @@ export class BlockingCommands implements CommandOwner {
       if (this.#closed) throw new ManagerClosedError(database);
       const lease = await this.#acquire(command, run);
       if (this.#runs.get(command) !== run) return lease.release();
-      // That there is a connection is what the breaker wanted to know; a reply may take
-      // for ever.
+      // The breaker needs a connection, not a reply, which may take for ever.
       command.tracking.probe?.succeed();
       run.lease = lease;
       lease.send(command);
     } catch (error) {
-      if (this.#runs.get(command) === run) this.#tell(command, error as Error);
+      if (this.#runs.get(command) === run) this.#fail(command, error as Error);
     }
   }
 
@@ -280,8 +250,12 @@ export class BlockingCommands implements CommandOwner {
     }, OVERTIME_MS);
   }
 
-  /** Cuts a command short, on the server too, unless that is being done. */
-  async #cancel(command: TrackedCommand, cut: Cut, withinMs: number): Promise<void> {
+  /** Cancels a command, on the server too, unless that is being done. */
+  async #cancel(
+    command: TrackedCommand,
+    cut: Cancellation,
+    withinMs: number,
+  ): Promise<void> {
     const run = this.#runs.get(command);
     if (run?.cut !== undefined) return await run.over.promise;
     if (run === undefined) return;
@@ -289,7 +263,7 @@ export class BlockingCommands implements CommandOwner {
     const { lease } = run;
     if (lease === undefined) {
       run.giveUp.abort(cut.untouched);
-      this.#tell(command, cut.untouched);
+      this.#fail(command, cut.untouched);
       return;
     }
     const isClean = await this.#unblock(run, lease, withinMs);
@@ -298,12 +272,9 @@ export class BlockingCommands implements CommandOwner {
     else lease.destroy();
   }
 
-  /**
-   * Asks the server to end a command until its word has come; again, as the server may
-   * have been asked before it has seen the command.
-   *
-   * @returns Whether the word has come, and the connection is as it was before.
-   */
+  /** Asks the server to end a command, again and again, as it may have been asked before
+   * it has seen the command. Gives whether the command was answered, so that the connection
+   * is as it was before. */
   async #unblock(run: Run, lease: BlockingLease, withinMs: number): Promise<boolean> {
     const { clock, unblock } = this.#options;
     const until = clock.now() + withinMs;
@@ -324,9 +295,9 @@ export class BlockingCommands implements CommandOwner {
     return false;
   }
 
-  /** The server's word on a command has come, or its connection is gone: gives that back,
-   * unless whoever asks the server to end the command still has it. */
-  #letGo({ cut, lease, over }: Run, isAnswered: boolean): void {
+  /** A command was answered, or its connection is gone: gives that back, unless
+   * {@linkcode #cancel} still uses it. */
+  #returnLease({ cut, lease, over }: Run, isAnswered: boolean): void {
     if (cut === undefined && isAnswered) lease?.release();
     else if (!isAnswered) lease?.destroy();
     over.resolve();
@@ -340,17 +311,17 @@ export class BlockingCommands implements CommandOwner {
     return run;
   }
 
-  #tell(command: TrackedCommand, error: Error): void {
+  #fail(command: TrackedCommand, error: Error): void {
     this.#end(command);
     command.tracking.probe?.cancel();
-    this.#options.told(command, error);
+    this.#options.failed(command, error);
   }
 }
 
-/** What is said of a command that was cut short. */
-function toldOf(error: Error, delivery: Delivery, cut: Cut): Error {
+/** The error of a command that was cancelled. */
+function errorAfter(error: Error, delivery: Delivery, cut: Cancellation): Error {
   if (delivery === "ambiguous") return cut.ambiguous(error);
-  // Of what the server refused the error itself says more.
+  // The server's own refusal says more.
   const isUnblocked = error.message.startsWith("UNBLOCKED");
   return isReplyError(error) && !isUnblocked ? error : cut.untouched;
 }

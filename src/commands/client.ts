@@ -1,8 +1,36 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import { defineCommandMethods } from "../connection/command_methods.ts";
 import { Redis, type RedisOptions } from "../connection/driver.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
-import { type CallOptions, scopeRoute } from "./with.ts";
+
+/** Settings of single calls, for {@linkcode RedisClient.with}. */
+export interface CallOptions {
+  /**
+   * Aborts the call. A command that has not been sent is withdrawn and never runs: the call
+   * rejects with the signal's reason. So does one that only reads. The reply of any other
+   * command that has been sent is dropped: the call rejects with a `CommandAbortedError`,
+   * which is ambiguous and has the reason as its cause.
+   *
+   * A blocking command is ended on the server. The call resolves with an element that it
+   * took before that, else it rejects with the reason. Where the server does not answer
+   * within a second, it rejects with a `CommandAbortedError`.
+   */
+  readonly signal?: AbortSignal;
+  /** Deadline, in milliseconds, more than 0. Default: the database's `commandTimeoutMs`. For
+   * a blocking command it includes the wait for a connection; when it has passed, the command
+   * is ended on the server, and the call resolves with an element that it took before. */
+  readonly timeoutMs?: number;
+  /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
+   * `retryWrites`. */
+  readonly retryWrites?: boolean;
+}
+
+/** A command with what its caller set for it. */
+export interface ScopedCommand {
+  /** What was set; absent for most commands. */
+  call?: CallOptions;
+}
 
 /** What a client passes its commands to. */
 export interface CommandRoute {
@@ -14,21 +42,10 @@ export interface CommandRoute {
   whenReady(): Promise<void>;
 }
 
-/** What a client is made of. */
-export interface ClientOptions {
-  /** Name of the database. */
-  readonly database: string;
-  /** Database number. */
-  readonly db: number;
-  /** What is put before each key. */
-  readonly keyPrefix: string;
-  /** Whether replies are strings; `false` gives Buffers. */
-  readonly decodeResponses: boolean;
-  /** Where commands go. */
-  readonly route: CommandRoute;
-}
+/** The settings of a database that its client uses. */
+type ClientConfig = Pick<RedisConfig, "name" | "db" | "keyPrefix" | "decodeResponses">;
 
-/** The library wants a way to connect; a client has none, its manager has. */
+/** Refuses to connect: other clients that are made with this one's options, too. */
 class NoConnector {
   connect(): Promise<never> {
     return Promise.reject(new Error("a managed client opens no connection of its own"));
@@ -100,25 +117,20 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
   with(call: CallOptions): RedisClient<Mapping>;
 }
 
-/** What a {@linkcode RedisClient} is made of; the manager makes it. */
+/** The implementation of {@linkcode RedisClient}. */
 export class ManagedClient extends Redis implements RedisClient {
-  readonly [PARTS]: ClientOptions;
+  readonly [PARTS]: { readonly config: ClientConfig; readonly route: CommandRoute };
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
 
-  /**
-   * Made by the manager; use {@linkcode RedisConnectionManager.getClient}.
-   *
-   * @param client What it is made of.
-   */
-  constructor(client: ClientOptions) {
+  constructor(config: ClientConfig, route: CommandRoute) {
     super({
       lazyConnect: true,
-      keyPrefix: client.keyPrefix,
-      db: client.db,
+      keyPrefix: config.keyPrefix,
+      db: config.db,
       Connector: NoConnector as unknown as RedisOptions["Connector"],
     });
-    this[PARTS] = client;
+    this[PARTS] = { config, route };
     this[ROOT] = this;
     // Everybody has the same object: many listeners are no leak.
     this.setMaxListeners(0);
@@ -126,22 +138,22 @@ export class ManagedClient extends Redis implements RedisClient {
 
   /** Name of the database. */
   get databaseName(): string {
-    return this[PARTS].database;
+    return this[PARTS].config.name;
   }
 
-  /**
-   * The same client with other settings for its calls: its scripts, its listeners and its
-   * status are the same ones.
-   *
-   * @param call What differs.
-   * @returns A client for such calls; it has no connection of its own.
-   * @throws {RangeError} If the deadline is not more than 0.
-   */
+  /** The same client with other settings for its calls: its scripts, its listeners and its
+   * status are the same ones. */
   with(call: CallOptions): RedisClient {
-    const { route, ...rest } = this[PARTS];
+    const { timeoutMs } = call;
+    if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+      throw new RangeError(
+        `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
+      );
+    }
+    const { config, route } = this[PARTS];
     const root = this[ROOT];
     const scoped = Object.create(this);
-    scoped[PARTS] = { ...rest, route: scopeRoute(route, call) };
+    scoped[PARTS] = { config, route: scopeRoute(route, call) };
     for (const key of LISTENERS) {
       Object.defineProperty(scoped, key, {
         get: () => Reflect.get(root, key),
@@ -151,12 +163,7 @@ export class ManagedClient extends Redis implements RedisClient {
     return scoped;
   }
 
-  /**
-   * Adds a script as a method, to this client and to all that {@linkcode with} gives.
-   *
-   * @param name Name of the method.
-   * @param definition The script.
-   */
+  /** Adds a script as a method, to this client and to all that {@linkcode with} gives. */
   override defineCommand(
     name: string,
     definition: Parameters<Redis["defineCommand"]>[1],
@@ -164,12 +171,8 @@ export class ManagedClient extends Redis implements RedisClient {
     super.defineCommand.call(this[ROOT], name, definition);
   }
 
-  /**
-   * Says whether there is a connection. Called by the database.
-   *
-   * @param status The status.
-   */
-  tellStatus(status: ClientStatus): void {
+  /** Sets whether there is a connection. Called by the database. */
+  announceStatus(status: ClientStatus): void {
     const root = this[ROOT];
     const before = root.status;
     if (before === status || before === "end") return;
@@ -178,17 +181,12 @@ export class ManagedClient extends Redis implements RedisClient {
     announce(root, status);
   }
 
-  /**
-   * Hands a command to the manager; every command method ends here.
-   *
-   * @param command The command.
-   * @param stream Set by the library when the command is part of a pipeline.
-   * @returns The command's promise.
-   */
+  /** Hands a command to the manager; every command method ends here. The library sets
+   * `stream` when the command is part of a pipeline. */
   override sendCommand(command: IORedisCommand, stream?: unknown): unknown {
-    const { decodeResponses, route } = this[PARTS];
+    const { config, route } = this[PARTS];
     const root = this[ROOT];
-    if (!decodeResponses) {
+    if (!config.decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
     if (stream !== undefined) collect(root, command, { pipeline: stream, route });
@@ -200,39 +198,23 @@ export class ManagedClient extends Redis implements RedisClient {
     return command.promise;
   }
 
-  /**
-   * Resolves when a connection of the database is ready. Calling it is not needed:
-   * the first command connects.
-   *
-   * @returns A promise that resolves when connected.
-   */
+  /** Resolves when a connection of the database is ready. Calling it is not needed: the
+   * first command connects. */
   override connect(): Promise<void> {
     return this[PARTS].route.whenReady();
   }
 
-  /**
-   * Refused: the manager owns the connections.
-   *
-   * @throws {CommandRefusedError} Always.
-   */
+  /** Refused: the manager owns the connections. */
   override disconnect(): void {
     throw refusal(this, "disconnect", "use manager.closeAll() to close its connections");
   }
 
-  /**
-   * Refused: the manager owns the connections.
-   *
-   * @throws {CommandRefusedError} Always.
-   */
+  /** Refused: the manager owns the connections. */
   override end(): void {
     throw refusal(this, "end", "use manager.closeAll() to close its connections");
   }
 
-  /**
-   * Refused: the manager owns the connections.
-   *
-   * @throws {CommandRefusedError} Always.
-   */
+  /** Refused: the manager owns the connections. */
   override duplicate(): never {
     throw refusal(
       this,
@@ -241,39 +223,42 @@ export class ManagedClient extends Redis implements RedisClient {
     );
   }
 
-  /**
-   * Refused: MONITOR needs a connection of its own.
-   *
-   * @returns A promise that rejects with a {@linkcode CommandRefusedError}.
-   */
+  /** Refused: MONITOR needs a connection of its own. */
   override monitor(): Promise<never> {
     return Promise.reject(
       refusal(this, "monitor", "use manager.acquire() and lease.client.monitor()"),
     );
   }
 
-  /**
-   * What `console.log` shows.
-   *
-   * @returns Name and number of the database.
-   */
+  /** What `console.log` shows. */
   [Symbol.for("Deno.customInspect")](): string {
-    return `RedisClient { database: "${this[PARTS].database}", db: ${this[PARTS].db} }`;
+    const { db, name } = this[PARTS].config;
+    return `RedisClient { database: "${name}", db: ${db} }`;
   }
 
-  /**
-   * What `util.inspect` shows.
-   *
-   * @returns Name and number of the database.
-   */
+  /** What `util.inspect` shows. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `RedisClient { database: "${this[PARTS].database}", db: ${this[PARTS].db} }`;
+    const { db, name } = this[PARTS].config;
+    return `RedisClient { database: "${name}", db: ${db} }`;
   }
 }
 
 defineCommandMethods(ManagedClient.prototype);
 
-/** A pipeline hands its commands over one by one in one go: they go out together. */
+/** The same route, for commands that carry what their caller set for them. */
+function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {
+  const scope = (command: IORedisCommand): IORedisCommand => {
+    (command as ScopedCommand).call = call;
+    return command;
+  };
+  return {
+    ...route,
+    dispatch: (command) => route.dispatch(scope(command)),
+    dispatchBatch: (commands) => route.dispatchBatch(commands.map(scope)),
+  };
+}
+
+/** The library hands the commands of a pipeline over one by one: they go out together. */
 function collect(
   root: ManagedClient,
   command: IORedisCommand,
@@ -306,7 +291,7 @@ function refusal(
   return new CommandRefusedError(client.databaseName, command, instead);
 }
 
-/** Sets a status and tells its listeners; what one throws is not the connection's. */
+/** Sets a status and emits it; what a listener throws must not reach the connection. */
 function announce(client: ManagedClient, status: ClientStatus | "close" | "connect") {
   (client as { status: string }).status = status;
   try {

@@ -1,14 +1,5 @@
 import { delay } from "@std/async/delay";
-import type { Clock } from "../core/clock.ts";
-import {
-  CommandAbortedError,
-  CommandRefusedError,
-  CommandTimeoutError,
-  ConnectionLostError,
-  type Delivery,
-  ManagerClosedError,
-  ProtocolError,
-} from "../core/errors/mod.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import { type Command, isReplyError } from "../connection/driver.ts";
 import {
@@ -20,12 +11,22 @@ import {
   type TrackedCommand,
 } from "../connection/tracked.ts";
 import { endsTransaction } from "../connection/transaction_gate.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  CommandAbortedError,
+  CommandRefusedError,
+  CommandTimeoutError,
+  ConnectionLostError,
+  type Delivery,
+  ManagerClosedError,
+  ProtocolError,
+} from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
-import { unfitForBatch } from "./batch.ts";
-import type { ScopedCommand } from "./with.ts";
-import { RetryJudge, type RetryPolicy, type Verdict } from "./retry_judge.ts";
+import type { ScopedCommand } from "./client.ts";
+import type { BlockingCommands } from "./blocking.ts";
+import type { RetryDecision, RetryPolicy } from "./retry.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
  * server is: a failover takes its time, and each look at it costs a connection. */
@@ -44,47 +45,47 @@ export interface CommandSink {
 /** Whether commands may be sent at all: a circuit breaker, as far as a command meets it. */
 export type CommandGate = Pick<CircuitBreaker, "allows" | "tryProbe">;
 
+/** The servers of a database, as far as its dispatcher needs them. */
+export interface CommandServers {
+  /** Whether commands may be sent at all. */
+  readonly gate: CommandGate;
+  /** The error for callers while they may not. */
+  openError(): Error;
+  /** Sends a command to where an error reply says that it belongs; `false` if the error
+   * says no such thing. Only in a cluster. */
+  redirect?(command: TrackedCommand, error: Error): boolean;
+  /** The connections lead to a server that cannot serve: find it anew. */
+  reresolve(reason: string): void;
+  /** A server says that it does not serve yet. */
+  notReady(connection: Connection): void;
+  /** A server refused a transaction although it had let others run. */
+  transactionRefused(connection: Connection): void;
+}
+
 /** What a dispatcher needs. */
 export interface DispatcherOptions {
-  /** Name of the database. */
-  readonly database: string;
-  /** Deadline of a command, in milliseconds. */
-  readonly commandTimeoutMs: number;
-  /** How commands are tried again. */
-  readonly retry: RetryPolicy;
+  /** The database. */
+  readonly config: Pick<RedisConfig, "commandTimeoutMs" | "name">;
+  /** Decides which commands are retried. */
+  readonly retryPolicy: RetryPolicy;
   /** What kind of command a name is. */
   readonly classifier: CommandClassifier;
   /** Where ordinary commands go. */
   readonly sink: CommandSink;
-  /** Whether commands may be sent at all. */
-  readonly breaker: CommandGate;
-  /** The error for callers while it is open. */
-  readonly openError: () => Error;
-  /** Runs a blocking command on a connection of its own. */
-  readonly runBlocking: (command: TrackedCommand) => void;
-  /** Cuts a blocking command short, and tells its caller what came of it; `false` if none
-   * such is running. */
-  readonly abortBlocking: (command: TrackedCommand, reason: unknown) => boolean;
-  /** Sends a command to where an error reply says that it belongs; `false` if the error
-   * says no such thing. Without it, such an error is told to the caller. */
-  readonly redirect?: (command: TrackedCommand, error: Error) => boolean;
-  /** The connections lead to a server that cannot serve: find it anew. */
-  readonly reresolve: (reason: string) => void;
-  /** A server says that it does not serve yet. */
-  readonly notReady: (connection: Connection) => void;
-  /** A server refused a transaction although it had let others run. */
-  readonly transactionRefused: (connection: Connection) => void;
-  /** Who counts. */
+  /** The database's servers. */
+  readonly servers: CommandServers;
+  /** Runs blocking commands; read late, as they need the dispatcher too. */
+  readonly blocking: () => Pick<BlockingCommands, "abort" | "run">;
+  /** Counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
   readonly clock: Clock;
 }
 
 /**
- * Delivers the commands of one database's client: judges whether and where each may go,
- * and what becomes of it when it fails. Failures are told with what is known of the
- * command; those that surely did not run, or only read, are tried again within their
- * deadline.
+ * Delivers the commands of one database's client: decides whether and where each may go, and
+ * what becomes of it when it fails. A command that did not run, or only reads, is retried
+ * within its deadline; every other failure is reported with what is known of the command.
  */
 export class Dispatcher implements CommandOwner {
   readonly #options: DispatcherOptions;
@@ -92,25 +93,24 @@ export class Dispatcher implements CommandOwner {
   readonly #classifier: CommandClassifier;
   readonly #sink: CommandSink;
   readonly #breaker: CommandGate;
-  readonly #judge: RetryJudge;
+  readonly #servers: CommandServers;
+  readonly #retryPolicy: RetryPolicy;
+  readonly #database: string;
   readonly #timeoutMs: number;
   /** Ends the waits between two attempts. */
   readonly #closing = new AbortController();
   #closed = false;
 
-  /**
-   * Makes a dispatcher.
-   *
-   * @param options What it needs.
-   */
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#statistics = options.statistics;
     this.#classifier = options.classifier;
     this.#sink = options.sink;
-    this.#breaker = options.breaker;
-    this.#timeoutMs = options.commandTimeoutMs;
-    this.#judge = new RetryJudge(options.retry, options.clock);
+    this.#servers = options.servers;
+    this.#breaker = options.servers.gate;
+    this.#database = options.config.name;
+    this.#timeoutMs = options.config.commandTimeoutMs;
+    this.#retryPolicy = options.retryPolicy;
   }
 
   /** Takes no more commands. */
@@ -119,11 +119,7 @@ export class Dispatcher implements CommandOwner {
     this.#closing.abort();
   }
 
-  /**
-   * Delivers one command.
-   *
-   * @param command The command, not sent yet.
-   */
+  /** Delivers one command that was not sent yet. */
   dispatch(command: Command): void {
     const tracked = this.#track(command);
     const { tracking } = tracked;
@@ -138,15 +134,11 @@ export class Dispatcher implements CommandOwner {
       const refusal = this.#admit(tracked);
       if (refusal !== undefined) return this.failed(tracked, refusal, "never-sent");
     }
-    if (info.class === "blocking") this.#options.runBlocking(tracked);
+    if (info.class === "blocking") this.#options.blocking().run(tracked);
     else this.#sink.submit(tracked);
   }
 
-  /**
-   * Delivers commands together: all of them, or none.
-   *
-   * @param commands The commands, not sent yet.
-   */
+  /** Delivers commands together: all of them, or none. */
   dispatchBatch(commands: readonly Command[]): void {
     const batch = commands.map((command) => {
       const tracked = this.#track(command);
@@ -161,22 +153,16 @@ export class Dispatcher implements CommandOwner {
   }
 
   #refusalOfBatch(batch: readonly TrackedCommand[]): Error | undefined {
-    const { database } = this.#options;
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
       const why = "one of its arguments has no text, so none was sent";
-      return new CommandRefusedError(database, unwritable.name, why, "a pipeline");
+      return new CommandRefusedError(this.#database, unwritable.name, why, "a pipeline");
     }
     const unfit = unfitForBatch(batch);
     return unfit === undefined ? this.#admit(batch[0]!) : this.#refusalOf(unfit);
   }
 
-  /**
-   * A command got a reply. Called for each: only adds to numbers.
-   *
-   * @param command The command.
-   * @param reply Its reply.
-   */
+  /** A command got a reply. Hot path: only counts. */
   replied(command: TrackedCommand, reply: unknown): void {
     const { info, probe } = command.tracking;
     this.#statistics.succeeded++;
@@ -188,24 +174,18 @@ export class Dispatcher implements CommandOwner {
     if (this.#closed) this.#sink.commandFinished();
   }
 
-  /**
-   * A command failed: tries it again, or tells the caller.
-   *
-   * @param command The command.
-   * @param error Why.
-   * @param delivery What is known of it.
-   */
+  /** A command failed: retries it, or rejects its promise. */
   failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
     // Its caller gave it up while it waited.
     if (command.tracking.settled) return;
-    if (this.#options.redirect?.(command, error)) return;
-    const verdict = this.#judge.judge(command, error, delivery);
-    this.#notePlace(command, verdict, error);
-    if (verdict.retry) {
+    if (this.#servers.redirect?.(command, error)) return;
+    const decision = this.#retryPolicy.decide(command, error, delivery);
+    this.#reportServer(command, decision, error);
+    if (decision.retry) {
       this.#statistics.retried();
       noteUncertain(command, error, delivery);
-      if (verdict.delayMs === 0) this.#sink.submit(command);
-      else this.#resubmitLater(command, verdict.delayMs);
+      if (decision.delayMs === 0) this.#sink.submit(command);
+      else this.#resubmitLater(command, decision.delayMs);
       return;
     }
     if (delivery === "rejected") this.#noteTransaction(command, error);
@@ -216,17 +196,12 @@ export class Dispatcher implements CommandOwner {
     this.#sink.commandFinished();
   }
 
-  /**
-   * A command of a leased connection failed: it is counted like the others, and never
-   * tried again, as it belongs to its holder's connection.
-   *
-   * @param command The command.
-   * @param error Why.
-   * @param isCounted Whether it is counted now. Default: `true`.
-   */
+  /** A command of a leased connection failed: it is counted like the others, and never
+   * retried, as it belongs to its holder's connection. */
   leaseFailed(command: TrackedCommand, error: Error, isCounted: boolean = true): void {
-    this.#notePlace(command, this.#judge.judge(command, error, "rejected"), error);
-    if (isCounted) this.#statistics.commandFailed(asError(error));
+    const decision = this.#retryPolicy.decide(command, error, "rejected");
+    this.#reportServer(command, decision, error);
+    if (isCounted) this.#statistics.commandFailed(error);
     settleFailed(command, error);
   }
 
@@ -239,12 +214,12 @@ export class Dispatcher implements CommandOwner {
     return tracked;
   }
 
-  /** Tells the caller as soon as the signal says so; what is settled is never sent. */
+  /** Rejects the command when the signal aborts; what is settled is never sent. */
   #watch(command: TrackedCommand, signal: AbortSignal): void {
     const abort = () => {
       const { tracking } = command;
       if (tracking.settled) return;
-      if (this.#options.abortBlocking(command, signal.reason)) return;
+      if (this.#options.blocking().abort(command, signal.reason)) return;
       tracking.probe?.cancel();
       const error = this.#abortedError(command, signal.reason);
       this.#statistics.commandFailed(asError(error));
@@ -257,34 +232,34 @@ export class Dispatcher implements CommandOwner {
     command.promise.then(forget, forget);
   }
 
-  /** What is told of a command that was given up: the reason itself, if nothing is lost
-   * with its reply. */
+  /** The error of an aborted command: the signal's reason, if nothing is lost with its
+   * reply. */
   #abortedError(command: TrackedCommand, reason: unknown): unknown {
     const { connection, info, underWay } = command.tracking;
     if (!underWay || info?.isRead === true) return reason;
-    const { clock, database } = this.#options;
-    const spent = spentOn(command, clock.now(), connection?.sentAt(command));
-    return new CommandAbortedError(database, command.name, reason, spent);
+    const now = this.#options.clock.now();
+    const spent = spentOn(command, now, connection?.sentAt(command));
+    return new CommandAbortedError(this.#database, command.name, reason, spent);
   }
 
-  /** Acts on what an error says of the server rather than of the command. */
-  #notePlace(command: TrackedCommand, verdict: Verdict, error: Error): void {
+  /** Reports what an error says of the server rather than of the command. */
+  #reportServer(command: TrackedCommand, decision: RetryDecision, error: Error): void {
     const { connection } = command.tracking;
     if (connection === undefined) return;
-    if (verdict.notReady) this.#options.notReady(connection);
-    if (!verdict.reresolve) return;
+    if (decision.notReady) this.#servers.notReady(connection);
+    if (!decision.reresolve) return;
     // The answers to all that was in flight on a connection say the same: one is enough.
     const ageMs = this.#options.clock.now() - connection.createdAt;
-    if (ageMs >= RERESOLVE_AFTER_MS) this.#options.reresolve(error.message);
+    if (ageMs >= RERESOLVE_AFTER_MS) this.#servers.reresolve(error.message);
   }
 
-  /** A server that let transactions run refuses one: it is asked anew before the next. */
+  /** A server that let transactions run refuses one: the next one is tried first again. */
   #noteTransaction({ tracking }: TrackedCommand, error: Error): void {
     const { connection, info } = tracking;
     if (connection === undefined) return;
-    if (info?.name === "multi") this.#options.transactionRefused(connection);
+    if (info?.name === "multi") this.#servers.transactionRefused(connection);
     if (info?.name !== "exec" || endsTransaction(error.message)) return;
-    this.#options.transactionRefused(connection);
+    this.#servers.transactionRefused(connection);
     // All that others have sent behind it is queued in the transaction.
     connection.abandon({ kind: "closed", text: "the server did not end a transaction" });
   }
@@ -296,23 +271,23 @@ export class Dispatcher implements CommandOwner {
     delay(delayMs, { signal: this.#closing.signal }).then(() => {
       if (!command.tracking.settled) this.#sink.submit(command);
     }, () => {
-      this.failed(command, new ManagerClosedError(this.#options.database), "never-sent");
+      this.failed(command, new ManagerClosedError(this.#database), "never-sent");
     });
   }
 
   /** Why a command may not be sent now; lets one pass as a probe where that is due. */
   #admit(command: TrackedCommand): Error | undefined {
-    if (this.#closed) return new ManagerClosedError(this.#options.database);
+    if (this.#closed) return new ManagerClosedError(this.#database);
     if (this.#breaker.allows()) return undefined;
     const probe = this.#breaker.tryProbe();
-    if (probe === undefined) return this.#options.openError();
+    if (probe === undefined) return this.#servers.openError();
     command.tracking.probe = probe;
     return undefined;
   }
 
   #refusalOf(command: TrackedCommand): Error {
     const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
-    return new CommandRefusedError(this.#options.database, command.name, advice);
+    return new CommandRefusedError(this.#database, command.name, advice);
   }
 }
 
@@ -320,7 +295,7 @@ function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-/** What the failure of a probe says of the server. */
+/** Reports to the circuit breaker what the failure of its probe says of the server. */
 function settleProbe(probe: Probe, error: Error, timeoutMs: number): void {
   // An error reply is an answer: the server is there.
   if (isReplyError(error)) probe.succeed();
@@ -332,4 +307,28 @@ function settleProbe(probe: Probe, error: Error, timeoutMs: number): void {
   else if (error instanceof ProtocolError) probe.fail("protocol");
   else if ((error as { code?: string }).code === "CONNECT") probe.fail("refused");
   else probe.cancel();
+}
+
+/**
+ * The first command of a batch that may not run on a shared connection; `undefined` if all
+ * may. MULTI and EXEC may in pairs, as the library's transaction chain sends them: no
+ * command of others can come in between.
+ */
+function unfitForBatch(
+  batch: readonly TrackedCommand[],
+): TrackedCommand | undefined {
+  let multi: TrackedCommand | undefined;
+  for (const command of batch) {
+    const { class: kind, name } = command.tracking.info!;
+    if (name === "multi") {
+      if (multi !== undefined) return command;
+      multi = command;
+    } else if (name === "exec" || name === "discard") {
+      if (multi === undefined) return command;
+      multi = undefined;
+    } else if (kind === "read" || kind === "write") continue;
+    // Within a transaction a blocking command does not block.
+    else if (kind !== "blocking" || multi === undefined) return command;
+  }
+  return multi;
 }

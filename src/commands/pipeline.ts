@@ -1,22 +1,19 @@
-import {
-  type BatchResult,
-  CommandRefusedError,
-  ConnectionLostError,
-  type Delivery,
-  PipelineError,
-  RedisManagerError,
-} from "../core/errors/mod.ts";
-import { isReplyError, type Redis } from "../connection/driver.ts";
+import { isReplyError } from "../connection/driver.ts";
 import type {
   IORedis,
   IORedisCommand,
   IORedisPipeline,
 } from "../connection/library_types.ts";
-import type { OperationObserver } from "../observability/telemetry/observer.ts";
-import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";
-import { PIPELINE, Recorder } from "./pipeline_recorder.ts";
+import {
+  type BatchResult,
+  ConnectionLostError,
+  type Delivery,
+  PipelineError,
+  RedisManagerError,
+} from "../core/errors/mod.ts";
+import { type BatchParts, Recorder } from "./recorder.ts";
 
-/** How the outcome of a pipeline is told. */
+/** How a pipeline reports its outcome. */
 export interface PipelineOptions {
   /** `true` gives what became of each command instead of throwing. Default `false`. */
   settle?: boolean;
@@ -35,28 +32,14 @@ export type PipelineFill<R> = (pipeline: IORedisPipeline, typed: IORedis) => R;
  * returned array, typed; else every reply, in order.
  */
 export type PipelineReplies<R> = Awaited<R> extends readonly Promise<void>[] ? unknown[]
-  : Awaited<R> extends infer T extends readonly Promise<unknown>[] ? RepliesOf<T>
+  : Awaited<R> extends infer T extends readonly Promise<unknown>[]
+    ? { -readonly [K in keyof T]: Awaited<T[K]> }
   : unknown[];
 
-/** The replies of commands, one by one. */
-export type RepliesOf<T extends readonly Promise<unknown>[]> = {
-  -readonly [K in keyof T]: Awaited<T[K]>;
-};
-
 /** What a pipeline needs of its database. */
-export interface PipelineParts {
-  /** Name of the database. */
-  readonly database: string;
-  /** The database's client. */
-  readonly client: Redis;
-  /** Whether replies are strings; `false` gives Buffers. */
-  readonly decodeResponses: boolean;
-  /** What kind of command it is. */
-  readonly classify: (command: IORedisCommand) => CommandInfo;
+export interface PipelineParts extends BatchParts {
   /** Sends commands together, one after the other. */
   readonly send: (commands: readonly IORedisCommand[]) => void;
-  /** Is told of the pipeline as a whole. */
-  readonly observer: OperationObserver | undefined;
 }
 
 /**
@@ -67,45 +50,32 @@ const CHUNK_COMMANDS = 1000;
 /** Text of the arguments, in characters or bytes, at which a chunk ends before that. */
 const CHUNK_LENGTH = 1024 * 1024;
 
-const ALLOWED: ReadonlySet<CommandClass> = new Set(["read", "write"]);
-
 /**
  * Fills a pipeline and sends it, in chunks of 1,000 commands or 1 MiB.
  *
- * Commands go out and run in order. Commands of other callers may come in between: what
- * has to happen at once is a transaction. If the connection is lost, what was not handed
- * to it is not sent any more.
- *
- * @param parts What it needs of its database.
- * @param fill Adds the commands.
- * @param options How the outcome is told.
- * @returns The replies, or what became of each command.
- * @throws {PipelineError} If a command failed and `settle` is not set.
- * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
+ * Commands go out and run in order. Commands of other callers may come in between: use a
+ * transaction for what must run at once. If the connection is lost, what was not handed to
+ * it is not sent any more.
  */
 export async function runPipeline(
   parts: PipelineParts,
   fill: PipelineFill<unknown>,
   options: PipelineOptions,
 ): Promise<unknown[]> {
-  const { database } = parts;
-  const recorder = new Recorder({
-    ...parts,
-    allowed: ALLOWED,
-    what: PIPELINE,
-    sent: "the pipeline is sent when its callback returns",
-  });
-  const chosen = await record(recorder, fill, database).catch((error) => {
-    // Whoever was given a promise in the callback must not wait for ever.
+  const { config: { name: database }, observer } = parts;
+  const recorder = new Recorder(parts, "pipeline");
+  const chosen = await record(recorder, fill).catch((error) => {
+    // Promises that the callback has got must not stay pending.
     recorder.reject(error);
     throw error;
   });
-  const end = parts.observer?.batch(recorder.commands, "PIPELINE");
+  const end = observer?.batch(recorder.commands, "PIPELINE");
   const outcome = new Outcome(database, recorder.commands);
   await sendInChunks(parts, recorder.commands, outcome);
-  end?.(outcome.firstError);
+  const { firstError } = outcome;
+  end?.(firstError);
   if (options.settle === true) return outcome.results();
-  if (outcome.hasFailed) throw new PipelineError(database, outcome.results());
+  if (firstError !== undefined) throw new PipelineError(database, outcome.results());
   return chosen === undefined ? outcome.replies : chosen.map((i) => outcome.replies[i]);
 }
 
@@ -113,19 +83,15 @@ export async function runPipeline(
 async function record(
   recorder: Recorder,
   fill: PipelineFill<unknown>,
-  database: string,
 ): Promise<number[] | undefined> {
   const filling = fill(recorder.chain, recorder.typed);
   if (recorder.isTyped && isThenable(filling)) {
-    const error = new CommandRefusedError(
-      database,
+    filling.then(() => {}, () => {});
+    throw recorder.refusal(
       "await",
       "what the typed commands give is there when the callback is over, so it must not " +
         "be async: return the promises",
-      PIPELINE,
     );
-    filling.then(() => {}, () => {});
-    throw error;
   }
   const filled = await filling;
   if (!Array.isArray(filled)) {
@@ -165,14 +131,10 @@ function endOfChunk(commands: readonly IORedisCommand[], start: number): number 
   const most = Math.min(commands.length, start + CHUNK_COMMANDS);
   let length = 0;
   let end = start;
-  while (end < most && length < CHUNK_LENGTH) length += lengthOf(commands[end++]!);
+  for (; end < most && length < CHUNK_LENGTH; end++) {
+    for (const arg of commands[end]!.args) length += (arg as string).length ?? 0;
+  }
   return end;
-}
-
-function lengthOf({ args }: IORedisCommand): number {
-  let length = 0;
-  for (const arg of args) length += (arg as string | Uint8Array).length ?? 0;
-  return length;
 }
 
 /** What became of each command so far. */
@@ -182,17 +144,13 @@ class Outcome {
   /** Those that are not answered: an answered one is let go, its arguments with it. */
   readonly #commands: (IORedisCommand | undefined)[];
   readonly #failures = new Map<number, { error: Error; delivery: Delivery }>();
-  #isCut = false;
+  /** Whether the connection failed: what has not been sent must not be any more. */
+  isCut = false;
 
   constructor(database: string, commands: (IORedisCommand | undefined)[]) {
     this.#database = database;
     this.#commands = commands;
     this.replies = new Array(commands.length);
-  }
-
-  /** Whether the connection failed: what has not been sent must not be any more. */
-  get isCut(): boolean {
-    return this.#isCut;
   }
 
   /** The error of the first command that failed. */
@@ -202,20 +160,19 @@ class Outcome {
     return this.#failures.get(first)?.error;
   }
 
-  get hasFailed(): boolean {
-    return this.#failures.size > 0;
-  }
-
   /** Takes the replies of commands, the first of which is at `start`. */
   follow(commands: readonly IORedisCommand[], start: number): Promise<unknown> {
-    return Promise.all(
-      commands.map((command, i) =>
-        command.promise.then(
-          (reply) => this.#succeed(start + i, reply),
-          (error) => this.#fail(start + i, error as Error),
-        )
-      ),
+    const settled = commands.map(({ promise }, i) =>
+      promise.then((reply) => {
+        this.replies[start + i] = reply;
+        this.#commands[start + i] = undefined;
+      }, (error: Error) => {
+        if (!isReplyError(error)) this.isCut = true;
+        this.#commands[start + i] = undefined;
+        this.#failures.set(start + i, { error, delivery: deliveryOf(error) });
+      })
     );
+    return Promise.all(settled);
   }
 
   /** The commands from `start` on were not sent. */
@@ -237,17 +194,6 @@ class Outcome {
       const failure = this.#failures.get(i);
       return failure === undefined ? { ok: true, value } : { ok: false, ...failure };
     });
-  }
-
-  #succeed(i: number, reply: unknown): void {
-    this.replies[i] = reply;
-    this.#commands[i] = undefined;
-  }
-
-  #fail(i: number, error: Error): void {
-    this.#commands[i] = undefined;
-    if (!isReplyError(error)) this.#isCut = true;
-    this.#failures.set(i, { error, delivery: deliveryOf(error) });
   }
 }
 

@@ -1,22 +1,21 @@
 import type { Buffer } from "node:buffer";
-import type { Clock } from "../core/clock.ts";
-import {
-  type BatchResult,
-  TransactionConflictError,
-  TransactionError,
-} from "../core/errors/mod.ts";
+import { copyCommand } from "../connection/command_copy.ts";
 import { Command, isReplyError, type Redis } from "../connection/driver.ts";
-import { describeReplyError } from "../connection/reply_error.ts";
 import type {
   IORedis,
   IORedisCommand,
   IORedisPipeline,
 } from "../connection/library_types.ts";
-import type { OperationObserver } from "../observability/telemetry/observer.ts";
-import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
-import type { CommandInfo } from "../resilience/command_class.ts";
-import { TransactionBody } from "./transaction_body.ts";
-import { TransactionRetry, type TransactionRetryParts } from "./transaction_retry.ts";
+import { describeReplyError } from "../connection/reply_error.ts";
+import {
+  type BatchResult,
+  CommandRefusedError,
+  LeaseReleasedError,
+  TransactionConflictError,
+  TransactionError,
+} from "../core/errors/mod.ts";
+import { type BatchParts, Recorder } from "./recorder.ts";
+import { pauseAfter, TransactionRetry, type TransactionRetryParts } from "./retry.ts";
 
 /** What a transaction watches, and how often it is tried. */
 export interface TransactionOptions {
@@ -32,138 +31,248 @@ export interface TransactionOptions {
 }
 
 /**
- * Reads what it needs from `watched` and adds the commands to `tx`; called again when a
- * watched key has changed, when a transaction that watches is tried again, and when a read
- * of its own met a "not now", so that it should do nothing else.
+ * Reads what it needs from `watched` and adds the commands to `tx`. It is called again when
+ * a watched key has changed, when a transaction that watches is retried, and when one of its
+ * reads met a temporary refusal (LOADING …), so it should do nothing else.
  */
 export type TransactionFill = (tx: IORedisPipeline, watched: IORedis) => unknown;
 
 /** A connection that a transaction has alone. */
 export interface TransactionLease {
-  /** Where it goes, in words. */
+  /** Where it goes, such as `127.0.0.1:6379`. */
   readonly endpoint: string;
   /** Its client. */
   readonly redis: Redis;
   /** Sends a command on it. */
   send(command: IORedisCommand): Promise<unknown>;
-  /** Gives it back; it is made clean. */
+  /** Gives it back to the pool, which resets its state. */
   release(): void;
-  /** Gives it back as one that nobody is to have any more. */
-  destroy(): void;
-  /** Counts nothing of what was sent on it: it is done again. Default: what is sent is
-   * counted at once. */
+  /** Removes what was sent on it from the statistics, because it is sent again. */
   forget?(): void;
 }
 
-/** What a transaction needs of its database. */
-export interface TransactionParts {
-  /** Name of the database. */
-  readonly database: string;
-  /** The database's client. */
-  readonly client: Redis;
-  /** Whether replies are strings; `false` gives Buffers. */
-  readonly decodeResponses: boolean;
-  /** What kind of command it is. */
-  readonly classify: (command: IORedisCommand) => CommandInfo;
-  /** Puts the keys of a command in place that the client library does not know; throws if
-   * it cannot. Unset where no keys have to be known. */
-  readonly placeKeys?: (command: IORedisCommand) => void;
-  /** Leases a connection. */
-  readonly acquire: (
-    options: { timeoutMs?: number; signal?: AbortSignal },
-  ) => Promise<TransactionLease>;
-  /** How it is tried again where the server says "not now". */
-  readonly retry: TransactionRetryParts;
-  /** Is told of each attempt as a whole, and of what its callback reads. */
-  readonly observer: OperationObserver | undefined;
-  /** Time. */
-  readonly clock: Clock;
+/** Where a transaction runs in a cluster; empty on a single server. */
+export interface TransactionTarget {
+  /** The slot of its keys; `undefined` if it has none. */
+  readonly slot?: number;
+  /** The node that a redirect has named. */
+  readonly node?: { readonly host: string; readonly port: number };
+  /** Whether that node needs an ASKING, as it does not serve the slot yet. */
+  readonly asking?: boolean;
 }
 
-/** Attempts of a transaction that does not say. */
-export const MAX_ATTEMPTS = 5;
-/** Waits between attempts: those that met once should not meet again. */
-const PAUSE: BackoffOptions = { minMs: 4, maxMs: 200, jitter: 1 };
+/** Places a transaction in a cluster. */
+export interface ClusterPlacement {
+  /** The slot of all keys, the watched ones given without their prefix; throws a
+   * `CommandRefusedError` if they are in several. */
+  slotOf(
+    watch: readonly string[],
+    commands: readonly IORedisCommand[],
+  ): number | undefined;
+  /** Where a redirect leads; `undefined` for another error. */
+  redirected(error: Error, endpoint: string): TransactionTarget | undefined;
+}
+
+/** What a transaction needs of its database. */
+export type TransactionParts = BatchParts & TransactionRetryParts & {
+  /** Leases a connection. */
+  readonly acquire: (
+    target: TransactionTarget,
+    wait: { timeoutMs?: number; signal?: AbortSignal },
+  ) => Promise<TransactionLease>;
+  /** Set for a database in a cluster. */
+  readonly cluster?: ClusterPlacement;
+};
+
+/** Attempts of a transaction whose caller does not say. */
+const MAX_ATTEMPTS = 5;
+/** Most redirects between two attempts: after more, the nodes of the cluster disagree. */
+const MAX_REDIRECTS = 16;
 
 /**
- * Runs commands at once and all together, on a connection of its own; again while a
- * watched key changes, and where the server says "not now" and has applied nothing.
+ * Runs commands in one transaction, on a connection of its own: again while a watched key
+ * changes, where the server refuses it for now and has applied nothing, and on the node that
+ * it is redirected to.
  *
- * @param parts What it needs of its database.
- * @param fill Reads and adds the commands.
- * @param options What is watched, and how often it is tried.
- * @returns The replies, in order.
- * @throws {TransactionConflictError} If a watched key changed in every attempt.
- * @throws {TransactionError} If the server refused a command.
- * @throws {RangeError} If `maxAttempts` is no positive integer.
+ * In a cluster the node is known by the watched keys, else by the commands. So without
+ * watched keys the callback there reads with the ordinary client.
  */
 export async function runTransaction(
   parts: TransactionParts,
   fill: TransactionFill,
   options: TransactionOptions,
 ): Promise<unknown[]> {
+  const { client, cluster } = parts;
   const { watch = [], maxAttempts = MAX_ATTEMPTS, signal } = options;
-  checkAttempts(maxAttempts);
+  const isWatching = watch.length > 0;
+  if (!(Number.isInteger(maxAttempts) && maxAttempts >= 1)) {
+    throw new RangeError(
+      `Cannot try the transaction as maxAttempts must be an integer of 1 or more: ` +
+        `current value is ${maxAttempts}`,
+    );
+  }
   signal?.throwIfAborted();
-  const retry = new TransactionRetry(parts.retry, parts.clock, options);
-  const body = new TransactionBody(parts, fill, watch, retry);
-  let lease = await parts.acquire(retry.wait);
+  const retry = new TransactionRetry(parts, options);
+  const send = (command: IORedisCommand) =>
+    client.sendCommand(command) as Promise<unknown>;
+  let slot = cluster?.slotOf(watch, []);
+  let redirect: TransactionTarget | undefined;
+  let redirects = 0;
+  let recorded: readonly IORedisCommand[] | undefined;
+  let lease: TransactionLease | undefined;
   try {
-    for (let attempt = 1; attempt <= maxAttempts;) {
+    for (let attempt = 1;;) {
       signal?.throwIfAborted();
       try {
-        if (watch.length > 0) await lease.redis.watch(...watch);
-        const commands = await body.commands(lease);
+        if (cluster === undefined || isWatching) {
+          lease ??= await acquire(parts, redirect ?? { slot }, retry);
+        }
+        if (isWatching) await lease!.redis.watch(...watch);
+        const commands = recorded?.map(copyCommand) ??
+          await record(parts, fill, lease ?? { redis: client, send }, retry);
+        // Those that watch need fresh reads for each attempt.
+        if (!isWatching) recorded ??= commands;
+        slot = cluster?.slotOf(watch, commands);
         signal?.throwIfAborted();
-        const replies = commands.length === 0
-          ? []
-          : await observed(parts, lease, commands);
+        if (commands.length === 0) return [];
+        lease ??= await acquire(parts, redirect ?? { slot }, retry);
+        const replies = await execute(parts, lease, commands);
         if (replies !== null) return replies;
       } catch (error) {
-        const delayMs = retry.delayAfter(error);
+        if (lease === undefined) throw error;
+        redirect = redirectOf(cluster, error as Error, lease.endpoint);
+        // A read of the callback's in another slot is redirected by its own client.
+        if (redirect?.slot !== slot || redirects === MAX_REDIRECTS) redirect = undefined;
+        redirects = redirect === undefined ? 0 : redirects + 1;
+        const delayMs = redirect === undefined ? retry.delayAfter(error) : 0;
         if (delayMs === undefined) throw error;
         lease.forget?.();
         // Others may have it meanwhile, and it may lead to the wrong server.
         lease.release();
-        await retry.pause(delayMs);
-        lease = await parts.acquire(retry.wait);
+        lease = undefined;
+        if (redirect === undefined) await retry.pause(delayMs);
         continue;
       }
-      if (attempt++ === maxAttempts) break;
-      await pauseAfter(attempt - 1, parts.clock, signal);
+      if (attempt === maxAttempts) {
+        throw new TransactionConflictError(parts.config.name, maxAttempts, watch);
+      }
+      await pauseAfter(attempt++, parts.clock, signal);
     }
-    throw new TransactionConflictError(parts.database, maxAttempts, watch);
   } finally {
-    lease.release();
+    lease?.release();
   }
 }
 
-/**
- * Sends MULTI, the commands and EXEC in one go, and reports it as one operation.
- *
- * @param parts What the transaction needs of its database.
- * @param lease The connection.
- * @param commands The commands.
- * @returns The replies; `null` if a watched key has changed.
- */
-export async function observed(
-  { database, observer }: Pick<TransactionParts, "database" | "observer">,
+async function acquire(
+  parts: TransactionParts,
+  target: TransactionTarget,
+  retry: TransactionRetry,
+): Promise<TransactionLease> {
+  const lease = await parts.acquire(target, retry.wait);
+  return target.asking === true ? withAsking(lease) : lease;
+}
+
+/** A lease at a node that does not serve the slot yet: ASKING goes before each command, and
+ * once before a whole transaction. */
+function withAsking(lease: TransactionLease): TransactionLease {
+  const { endpoint, redis } = lease;
+  let isWithin = false;
+  const ask = ({ name }: IORedisCommand) => {
+    if (!isWithin) lease.send(new Command("asking")).catch(() => {});
+    isWithin = name === "multi" || (isWithin && name !== "exec");
+  };
+  const sendCommand = (command: IORedisCommand) => {
+    ask(command);
+    return redis.sendCommand(command);
+  };
+  return {
+    endpoint,
+    redis: Object.assign(Object.create(redis) as Redis, { sendCommand }),
+    send: (command) => {
+      ask(command);
+      return lease.send(command);
+    },
+    release: () => lease.release(),
+    forget: () => lease.forget?.(),
+  };
+}
+
+/** Where an error says that a transaction belongs, which then has run nowhere. */
+function redirectOf(
+  cluster: ClusterPlacement | undefined,
+  error: Error,
+  endpoint: string,
+): TransactionTarget | undefined {
+  if (cluster === undefined) return undefined;
+  if (isReplyError(error)) return cluster.redirected(error, endpoint);
+  if (!(error instanceof TransactionError) || error.applied) return undefined;
+  for (const result of error.results) {
+    if (result.ok || !isReplyError(result.error)) continue;
+    const target = cluster.redirected(result.error, endpoint);
+    if (target !== undefined) return target;
+  }
+  return undefined;
+}
+
+const READING = "the reading side of a transaction";
+const READING_ADVICE =
+  "it would run at once, and again with each attempt: add it to the " +
+  "transaction";
+
+/** Runs the callback, whose reads go to `reading` as long as it runs. */
+async function record(
+  parts: TransactionParts,
+  fill: TransactionFill,
+  reading: Pick<TransactionLease, "redis" | "send">,
+  retry: TransactionRetry,
+): Promise<readonly IORedisCommand[]> {
+  const { classify, config: { name: database }, observer } = parts;
+  const recorder = new Recorder(parts, "transaction");
+  const failedReads = new WeakSet<Error>();
+  let isOver = false;
+  const reader = Object.assign(Object.create(reading.redis) as IORedis, {
+    sendCommand: (command: IORedisCommand) => {
+      if (!isOver && classify(command).class === "read") {
+        observer?.command(command);
+        const reply = reading.send(command);
+        reply.catch((error) => failedReads.add(error));
+        return reply;
+      }
+      command.reject(
+        isOver
+          ? new LeaseReleasedError(database, "use")
+          : new CommandRefusedError(database, command.name, READING_ADVICE, READING),
+      );
+      return command.promise;
+    },
+  });
+  try {
+    await fill(recorder.chain, reader);
+    return recorder.commands;
+  } catch (error) {
+    recorder.reject(error as Error);
+    if (!(error instanceof Error && failedReads.has(error))) retry.giveUpOn(error);
+    throw error;
+  } finally {
+    isOver = true;
+    recorder.close();
+  }
+}
+
+/** Sends MULTI, the commands and EXEC in one go, and reports it as one operation; gives
+ * `null` if a watched key has changed. */
+async function execute(
+  { config, observer }: TransactionParts,
   lease: TransactionLease,
   commands: readonly IORedisCommand[],
 ): Promise<unknown[] | null> {
   const end = observer?.batch(commands, "MULTI");
-  try {
-    const replies = await execute(database, lease, commands);
-    end?.();
-    return replies;
-  } catch (error) {
-    end?.(error);
-    throw error;
-  }
+  const replies = send(config.name, lease, commands);
+  if (end !== undefined) replies.then(() => end(), end);
+  return await replies;
 }
 
-/** Sends them, and makes what the caller is told of what came. */
-async function execute(
+async function send(
   database: string,
   lease: TransactionLease,
   commands: readonly IORedisCommand[],
@@ -182,100 +291,32 @@ async function execute(
     throw refusalOf(database, await queued, error);
   }
   if (reply === null) return null;
-  const results = reply.map((raw, i) => resultOf(database, commands[i]!, raw));
+  const results = reply.map((raw, i): BatchResult => {
+    if (!(raw instanceof Error)) {
+      return { ok: true, value: commands[i]!.transformReply(raw as Buffer) };
+    }
+    return { ok: false, error: describeReplyError(raw, database), delivery: "rejected" };
+  });
   if (results.some(({ ok }) => !ok)) throw new TransactionError(database, true, results);
   return results.map((result) => result.ok ? result.value : undefined);
 }
 
-/** What became of a command that was run. */
-function resultOf(
-  database: string,
-  command: IORedisCommand,
-  raw: unknown,
-): BatchResult {
-  if (raw instanceof Error) {
-    const error = describeReplyError(raw, database);
-    return { ok: false, error, delivery: "rejected" };
-  }
-  return { ok: true, value: command.transformReply(raw as Buffer) };
-}
-
-/** None was run: the server had refused one before, or refuses them all now. */
+/** The error of a transaction whose EXEC was refused. If MULTI was refused too, a server
+ * that let transactions begin before has run each command, or refused it, by itself;
+ * otherwise none was run. */
 function refusalOf(
   database: string,
   [begun, ...queued]: readonly PromiseSettledResult<unknown>[],
   error: Error,
 ): TransactionError {
-  if (begun!.status === "rejected") return tornApart(database, queued, begun!.reason);
+  const cause = begun!.status === "rejected" ? begun!.reason as Error : undefined;
   const isAborted = queued.some(({ status }) => status === "rejected");
   const results = queued.map((result): BatchResult => {
     if (result.status === "rejected") {
       return { ok: false, error: result.reason as Error, delivery: "rejected" };
     }
+    if (cause !== undefined) return { ok: true, value: result.value };
     return { ok: false, error, delivery: isAborted ? "never-sent" : "rejected" };
   });
-  return new TransactionError(database, false, results);
-}
-
-/** The server refused MULTI, and with it, the first time, all commands; if it let
- * transactions begin before, each ran, or was refused, by itself. */
-function tornApart(
-  database: string,
-  queued: readonly PromiseSettledResult<unknown>[],
-  refusal: Error,
-): TransactionError {
-  const results = queued.map((result): BatchResult =>
-    result.status === "fulfilled"
-      ? { ok: true, value: result.value }
-      : { ok: false, error: result.reason as Error, delivery: "rejected" }
-  );
-  const isApplied = results.some(({ ok }) => ok);
-  return new TransactionError(database, isApplied, results, refusal);
-}
-
-/**
- * Waits before an attempt that follows one which met another writer.
- *
- * @param attempt The number of the attempt that failed, from 1.
- * @param clock Time.
- * @param signal Ends the wait.
- */
-export function pauseAfter(
-  attempt: number,
-  clock: Clock,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  return pause(backoffMs(attempt, PAUSE, Math.random()), clock, signal);
-}
-
-function pause(
-  ms: number,
-  clock: Clock,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      timer.cancel();
-      reject(signal!.reason);
-    };
-    const timer = clock.setTimer(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", abort, { once: true });
-  });
-}
-
-/**
- * Checks how often a transaction is to be tried.
- *
- * @param maxAttempts Attempts altogether.
- * @throws {RangeError} If it is no positive integer.
- */
-export function checkAttempts(maxAttempts: number): void {
-  if (Number.isInteger(maxAttempts) && maxAttempts >= 1) return;
-  throw new RangeError(
-    `Cannot try the transaction as maxAttempts must be an integer of 1 or more: ` +
-      `current value is ${maxAttempts}`,
-  );
+  return new TransactionError(database, results.some(({ ok }) => ok), results, cause);
 }

@@ -1,8 +1,11 @@
+import { parse } from "@std/yaml/parse";
 import { ConfigError } from "../core/errors/config.ts";
-import { isGroup, settingNames } from "./schema/names.ts";
-import { DATABASES_KEYS } from "./schema/settings.ts";
-import { editYaml, YamlEditError } from "./yaml/edit.ts";
-import { locateYaml } from "./yaml/locate.ts";
+import { DATABASES_KEYS, isGroup, settingNames } from "./names.ts";
+import {
+  locateYaml,
+  type YamlEntry,
+  type YamlPositions,
+} from "./sources/yaml_positions.ts";
 
 /** Options of {@linkcode editSettings}. */
 export interface EditSettingsOptions {
@@ -14,13 +17,13 @@ export interface EditSettingsOptions {
 
 /**
  * Sets settings in a YAML text; everything else stays byte for byte: comments, order,
- * quotes, line ends. A setting that stands there under another of its names keeps it.
+ * quotes, line ends. A setting that is written under another of its names keeps it.
  *
  * @param text The YAML of a configuration.
  * @param settings The values by their names in YAML, such as `max_connections`; durations
  * in seconds.
  * @param options Which database.
- * @returns The text with the values; that they are allowed is for the loader to say.
+ * @returns The text with the values; whether they are allowed is checked by the loader.
  * @throws {ConfigError} If there is no such setting or database in the text, or it cannot
  * be set without changing something else too, such as what an alias repeats.
  *
@@ -46,7 +49,7 @@ export function editSettings(
   options: EditSettingsOptions = {},
 ): string {
   const { database, origin = "yaml text" } = options;
-  const { entries } = locateYaml(text);
+  const entries = locateYaml(text);
   const refuse = (key: string, message: string) =>
     new ConfigError([{ origin, key, message }]);
   const map = DATABASES_KEYS.find((key) => entries.get([key]) !== undefined);
@@ -68,8 +71,159 @@ export function editSettings(
   try {
     return editYaml(text, path, values);
   } catch (error) {
-    // What the parser says may quote a password.
+    // The parser's message may quote a password.
     const message = error instanceof YamlEditError ? error.message : "it cannot be read";
     throw refuse(path.join("."), `Cannot set the values in this text: ${message}`);
   }
+}
+
+/** Why a text cannot be edited. */
+class YamlEditError extends Error {}
+
+/** Indentation of a mapping that has none yet, in columns. */
+const INDENT = 2;
+const BOM = "\uFEFF";
+
+/** Sets scalars in the mapping at a path; everything else stays byte for byte. */
+function editYaml(
+  text: string,
+  path: readonly string[],
+  values: Readonly<Record<string, string>>,
+): string {
+  const before = parse(text, { schema: "failsafe" });
+  let edited = text;
+  // One after the other: each moves what is behind it.
+  for (const [key, value] of Object.entries(values)) {
+    edited = setValue(edited, path, key, value);
+  }
+  const after = parse(edited, { schema: "failsafe" });
+  if (!isOnlyChange(before, after, path, values)) {
+    throw new YamlEditError("more than the values would change");
+  }
+  return edited;
+}
+
+/** Most nodes that are compared: aliases of aliases can stand for billions. */
+const MAX_NODES = 50_000;
+
+/**
+ * Whether two documents differ in the values at the path alone. What aliases share is
+ * compared for each of them, so a change behind an alias is found.
+ */
+function isOnlyChange(
+  before: unknown,
+  after: unknown,
+  path: readonly string[],
+  values: Readonly<Record<string, string>>,
+): boolean {
+  let left = MAX_NODES;
+  const compare = (old: unknown, now: unknown, rest?: readonly string[]): boolean => {
+    if (--left < 0) throw new RangeError(`more than ${MAX_NODES} nodes`);
+    const isTarget = rest?.length === 0;
+    if (!isTarget && (typeof old !== "object" || old === null)) {
+      return rest === undefined && old === now;
+    }
+    if (typeof now !== "object" || Array.isArray(old) !== Array.isArray(now)) {
+      return false;
+    }
+    const [was, is] = [old, now].map((one) => new Map(Object.entries(one ?? {})));
+    const keys = new Set([...was!.keys(), ...(isTarget ? Object.keys(values) : [])]);
+    return keys.size === is!.size &&
+      [...keys].every((key) =>
+        isTarget && Object.hasOwn(values, key) ? is!.get(key) === values[key] : compare(
+          was!.get(key),
+          is!.get(key),
+          rest?.[0] === key ? rest.slice(1) : undefined,
+        )
+      );
+  };
+  return compare(before, after, path);
+}
+
+/** Sets one value in the mapping at a path. */
+function setValue(
+  text: string,
+  path: readonly string[],
+  key: string,
+  value: string,
+): string {
+  const entries = locateYaml(text);
+  const name = path.join(".");
+  const mapping = path.length === 0 ? entries.root : entries.get(path);
+  if (path.length > 0 && mapping === undefined) {
+    throw new YamlEditError(`there is no ${name}`);
+  }
+  const known = entries.get([...path, key]);
+  if (known !== undefined) return replaceValue(text, known, value, name);
+  const entry = `${key}: ${value}`;
+  if (mapping !== undefined && text[mapping.value] === "{") {
+    const inner = text.slice(mapping.value + 1, mapping.end - 1).trimEnd();
+    const isFirst = inner === "" || inner.endsWith(",");
+    const end = mapping.value + 1 + inner.length;
+    return splice(text, end, end, isFirst ? ` ${entry}` : `, ${entry}`);
+  }
+  if (mapping !== undefined && !isBelow(mapping)) {
+    throw new YamlEditError(`${name} is not a mapping of its own`);
+  }
+  return insertLine(text, entries, entries.childrenOf(path), mapping, entry);
+}
+
+function replaceValue(
+  text: string,
+  entry: YamlEntry,
+  value: string,
+  name: string,
+): string {
+  if (isBelow(entry)) {
+    // A key without a value.
+    const colon = text.indexOf(":", entry.key);
+    if (colon < 0 || colon > lineEnd(text, entry.key)) {
+      throw new YamlEditError("a key has no colon");
+    }
+    return splice(text, colon + 1, colon + 1, ` ${value}`);
+  }
+  if ("*&!|>{[".includes(text[entry.value]!)) {
+    throw new YamlEditError(`${name} holds something else than a scalar`);
+  }
+  return splice(text, entry.value, entry.end, value);
+}
+
+/** Adds a line to a mapping in block style. */
+function insertLine(
+  text: string,
+  entries: YamlPositions,
+  children: readonly YamlEntry[],
+  mapping: YamlEntry | undefined,
+  entry: string,
+): string {
+  const [first] = children;
+  const columnOf = ({ key }: YamlEntry) => entries.position(key).column - 1;
+  const ownIndent = mapping === undefined ? 0 : columnOf(mapping) + INDENT;
+  const indent = first === undefined ? ownIndent : columnOf(first);
+  const nextLine = ({ key }: YamlEntry) => Math.min(lineEnd(text, key) + 1, text.length);
+  // Behind the last entry whose value is on the line of its key alone.
+  const last = children.findLast((child) => {
+    const deeper = /^( *)[^\s#]/.exec(text.slice(nextLine(child)))?.[1] ?? "";
+    return !isBelow(child) && deeper.length <= indent;
+  }) ?? mapping;
+  const at = last === undefined ? (text.startsWith(BOM) ? 1 : 0) : nextLine(last);
+  const eol = text.includes("\r\n") ? "\r\n" : "\n";
+  const line = `${" ".repeat(indent)}${entry}`;
+  // The last line may have no end.
+  const isOpen = at > 0 && !["\n", BOM].includes(text[at - 1]!);
+  return splice(text, at, at, isOpen ? `${eol}${line}` : `${line}${eol}`);
+}
+
+/** Whether a value is on later lines than its key, or there is none. */
+function isBelow({ key, value }: YamlEntry): boolean {
+  return key === value;
+}
+
+function lineEnd(text: string, at: number): number {
+  const end = text.indexOf("\n", at);
+  return end < 0 ? text.length : end;
+}
+
+function splice(text: string, start: number, end: number, put: string): string {
+  return text.slice(0, start) + put + text.slice(end);
 }

@@ -1,10 +1,9 @@
 import { nearest } from "../core/nearest.ts";
-import { allowedText } from "./schema/kinds.ts";
-import { foundText, keyName, quote } from "./schema/found.ts";
-import { fromText } from "./schema/from_text.ts";
-import { isGroup, settingNames, settingOf } from "./schema/names.ts";
+import { allowedText, fromText } from "./kinds.ts";
+import { foundText, keyName, quote } from "./messages.ts";
+import { isGroup, settingNames, settingOf } from "./names.ts";
 
-/** What a URL says, by the setting's path in code; or what is wrong with it. */
+/** The settings in a URL by their path in code; or what is wrong with it. */
 export type EndpointUrl =
   | { readonly ok: true; readonly values: ReadonlyMap<string, unknown> }
   | { readonly ok: false; readonly message: string };
@@ -32,19 +31,18 @@ class UrlProblem extends Error {}
  *
  * `redis://user:password@host:6379/2?socket_timeout=3` gives user, password, host,
  * port, number and, in the query, any plain setting under its YAML name. `redis://`
- * never switches TLS off that was switched on elsewhere.
- *
- * @param text The URL.
- * @returns The settings, or what is wrong in words that do not repeat the URL.
+ * never disables TLS that was enabled elsewhere.
  */
 export function readEndpointUrl(text: string): EndpointUrl {
+  const values = new Map<string, unknown>();
   try {
-    const values = new Map<string, unknown>();
     if (/^unix:/i.test(text)) readUnix(text, values);
     else if (/^rediss?:/i.test(text)) readTcp(text, values);
-    else {throw new UrlProblem(
+    else {
+      throw new UrlProblem(
         `found ${schemeOf(text)}, allowed: redis://, rediss:// or unix://`,
-      );}
+      );
+    }
     return { ok: true, values };
   } catch (error) {
     if (error instanceof UrlProblem) return { ok: false, message: error.message };
@@ -78,34 +76,37 @@ function readTcp(text: string, values: Map<string, unknown>): void {
     const host = fromText(settingOf("host").kind, decode(url.hostname, "host"));
     if (host === undefined) throw new UrlProblem("the URL's host is no host name");
     values.set("host", host);
-    // A URL says the whole endpoint: without a port it means the usual one.
-    values.set("port", url.port === "" ? settingOf("port").default : readPort(url.port));
+    // A URL gives the whole endpoint: without a port it means the usual one.
+    const { kind, default: usual } = settingOf("port");
+    const port = url.port === "" ? usual : fromText(kind, url.port);
+    if (port === undefined) throw new UrlProblem("the URL's port is not from 1 to 65535");
+    values.set("port", port);
   }
   readCredentials(url.username, url.password, values);
   const path = url.pathname.replace(/^\//, "");
-  if (path !== "") values.set("db", readDb(path));
+  if (path !== "") {
+    const { kind } = settingOf("db");
+    const db = fromText(kind, path);
+    if (db === undefined) {
+      throw new UrlProblem(
+        `the URL's path is ${foundText(path)}, allowed: ${allowedText(kind, "yaml")}`,
+      );
+    }
+    values.set("db", db);
+  }
   readQuery(url.searchParams, values);
 }
 
-function readPort(port: string): unknown {
-  const value = fromText(settingOf("port").kind, port);
-  if (value === undefined) throw new UrlProblem("the URL's port is not from 1 to 65535");
-  return value;
-}
-
 function readUnix(text: string, values: Map<string, unknown>): void {
-  const match = /^unix:\/\/(?:([^@/?#]*)@)?(\/[^?#\s]*)(?:\?([^#\s]*))?$/i.exec(text);
+  const match =
+    /^unix:\/\/(?:([^@/?#:]*)(?::([^@/?#]*))?@)?(\/[^?#\s]*)(?:\?([^#\s]*))?$/i
+      .exec(text);
   if (match === null) {
     throw new UrlProblem("the URL cannot be read, allowed: unix:///path/to/redis.sock");
   }
-  const [, userinfo = "", path = "", query = ""] = match;
+  const [, username = "", password = "", path = "", query = ""] = match;
   values.set("unixSocket", decode(path, "path"));
-  const colon = userinfo.indexOf(":");
-  readCredentials(
-    colon < 0 ? userinfo : userinfo.slice(0, colon),
-    colon < 0 ? "" : userinfo.slice(colon + 1),
-    values,
-  );
+  readCredentials(username, password, values);
   readQuery(new URLSearchParams(query), values);
 }
 
@@ -126,38 +127,26 @@ function decode(text: string, what: string): string {
   }
 }
 
-function readDb(path: string): unknown {
-  const value = fromText(settingOf("db").kind, path);
-  if (value === undefined) {
-    throw new UrlProblem(
-      `the URL's path is ${foundText(path)}, allowed: ` +
-        allowedText(settingOf("db").kind, "yaml"),
-    );
-  }
-  return value;
-}
-
 function readQuery(query: URLSearchParams, values: Map<string, unknown>): void {
   const names = settingNames("yaml", "database");
   const known = [...names].filter(([, entry]) =>
     !isGroup(entry) && !NOT_IN_QUERY.has(entry.key)
   ).map(([name]) => name);
   for (const [name, raw] of query) {
+    const option = `the URL's option "${keyName(name)}"`;
     const setting = names.get(name);
     if (setting === undefined || isGroup(setting) || NOT_IN_QUERY.has(setting.key)) {
       const meant = nearest(name, known);
       const hint = meant === undefined ? "" : `; did you mean ${quote(meant)}?`;
-      throw new UrlProblem(`the URL's option "${keyName(name)}" is not known${hint}`);
+      throw new UrlProblem(`${option} is not known${hint}`);
     }
     if (values.has(setting.key)) {
       throw new UrlProblem(`the URL says "${keyName(name)}" twice`);
     }
     const value = fromText(setting.kind, raw);
     if (value === undefined) {
-      throw new UrlProblem(
-        `the URL's option "${keyName(name)}" is ${foundText(raw)}, allowed: ` +
-          allowedText(setting.kind, "yaml"),
-      );
+      const allowed = allowedText(setting.kind, "yaml");
+      throw new UrlProblem(`${option} is ${foundText(raw)}, allowed: ${allowed}`);
     }
     values.set(setting.key, value);
   }

@@ -1,5 +1,47 @@
 import type { ConfigProblem } from "../core/errors/config.ts";
-import { formatPosition, type Origin, type SourceName } from "./origin.ts";
+import type { Dialect } from "./kinds.ts";
+
+/** A source of configuration. */
+export type SourceName =
+  | "overrides"
+  | "environment"
+  | "yaml"
+  | "registry"
+  | "timeouts"
+  | "default";
+
+/** Where a value came from. */
+export interface Origin {
+  /** The source. */
+  readonly source: SourceName;
+  /** How users know it: a file's path, `env REDIS_HOST`, `overrides`. */
+  readonly label: string;
+  /** Line in the file, from 1. */
+  readonly line?: number;
+  /** Column in the line, from 1. */
+  readonly column?: number;
+}
+
+/** The origin of a default. */
+export const DEFAULT_ORIGIN: Origin = { source: "default", label: "default" };
+
+/** The names and units in which a source writes its settings. */
+export function dialectOf({ source }: Origin): Dialect {
+  return source === "overrides" || source === "registry" || source === "default"
+    ? "code"
+    : "yaml";
+}
+
+/** An origin as `explain` shows it, such as `config/redis-databases.yaml:14`. */
+export function formatOrigin({ label, line }: Origin): string {
+  return line === undefined ? label : `${label}:${line}`;
+}
+
+/** An origin as errors show it, such as `config/redis-databases.yaml:14:5`. */
+export function formatPosition(origin: Origin): string {
+  const short = formatOrigin(origin);
+  return origin.column === undefined ? short : `${short}:${origin.column}`;
+}
 
 /** A typed value and where it came from. */
 export interface Located {
@@ -12,67 +54,58 @@ export interface Located {
 /** Values of one level by the setting's path in code. */
 export type ValueMap = Map<string, Located>;
 
-/** Something that is wrong, before it is put into words. */
+/** The value that counts, with the values that it overrode, nearest first. */
+export interface Effective extends Located {
+  readonly overrode: readonly Located[];
+}
+
+/** The values that count, by their path in code. */
+export type EffectiveValues = ReadonlyMap<string, Effective>;
+
 interface Refusal {
   readonly origin: Origin;
   readonly key: string;
   readonly message: string;
 }
 
-/** How many unknown keys of one source are compared with the known ones. */
+/** Most unknown keys of one source that are compared with the known ones. */
 const MAX_HINTS = 20;
 
-/** What one source says. */
+/** The settings that one source gives, with its problems and warnings. */
 export class Layer {
-  /** The source. */
   readonly source: SourceName;
-  /** What it says of the manager and of every database. */
+  /** Settings of the manager, and those for every database. */
   readonly root: ValueMap = new Map();
-  /** What it says of each database that it names. */
+  /** Settings of each database that the source names. */
   readonly databases: Map<string, ValueMap> = new Map();
   /** Where each database is named. */
   readonly declared: Map<string, Origin> = new Map();
   /** The key that holds the databases, as the source writes it. */
   databasesKey = "databases";
-  /** What is allowed but probably not meant. */
   readonly warnings: string[] = [];
   readonly #refusals: Refusal[] = [];
-  /** Why nothing of it can be read. */
   #unreadable: Refusal | undefined;
   #hints = MAX_HINTS;
 
-  /**
-   * Makes an empty layer.
-   *
-   * @param source The source.
-   */
   constructor(source: SourceName) {
     this.source = source;
   }
 
-  /** Whether nothing of it could be read: what it would have said is not known. */
+  /** Whether the source could not be read at all. */
   get isUnreadable(): boolean {
     return this.#unreadable !== undefined;
   }
 
-  /** What is wrong with it: first why it cannot be read, then in the order of the file. */
+  /** Its problems: first why it cannot be read, then in the order of the file. */
   get problems(): ConfigProblem[] {
     const first = this.#unreadable === undefined ? [] : [this.#unreadable];
-    const all = [...first, ...this.#refusals.toSorted(inFileOrder)];
-    return all.map(({ origin, key, message }) => ({
-      origin: formatPosition(origin),
-      key,
-      message,
+    return [...first, ...this.#refusals.toSorted(inFileOrder)].map((refusal) => ({
+      ...refusal,
+      origin: formatPosition(refusal.origin),
     }));
   }
 
-  /**
-   * The values of a database, made on first use.
-   *
-   * @param name The database's name.
-   * @param origin Where it is named.
-   * @returns The values, to be filled.
-   */
+  /** The values of a database, created on first use. */
   database(name: string, origin: Origin): ValueMap {
     let values = this.databases.get(name);
     if (values === undefined) {
@@ -83,51 +116,19 @@ export class Layer {
     return values;
   }
 
-  /**
-   * Notes that something is wrong.
-   *
-   * @param origin Where.
-   * @param key Path of the setting.
-   * @param message What was found and what is allowed.
-   */
+  /** Adds a problem: what was found and what is allowed. */
   refuse(origin: Origin, key: string, message: string): void {
     this.#refusals.push({ origin, key, message });
   }
 
-  /**
-   * Notes that nothing of it can be read.
-   *
-   * @param origin Where the reading ended.
-   * @param key Path of the setting that stands there.
-   * @param message Why.
-   */
+  /** Records why the source cannot be read, and where the reading ended. */
   refuseAll(origin: Origin, key: string, message: string): void {
     this.#unreadable ??= { origin, key, message };
   }
 
-  /**
-   * Whether one more unknown key may be compared with the known ones.
-   *
-   * @returns `false` once that was done too often.
-   */
+  /** Whether one more unknown key may be compared with the known ones. */
   takeHint(): boolean {
     return this.#hints-- > 0;
-  }
-
-  /**
-   * A layer that says the same and takes additions of its own.
-   *
-   * @returns The copy, without problems and warnings.
-   */
-  fork(): Layer {
-    const copy = new Layer(this.source);
-    copy.databasesKey = this.databasesKey;
-    for (const [key, located] of this.root) copy.root.set(key, located);
-    for (const [name, values] of this.databases) {
-      copy.databases.set(name, new Map(values));
-    }
-    for (const [name, origin] of this.declared) copy.declared.set(name, origin);
-    return copy;
   }
 }
 

@@ -1,18 +1,24 @@
-import { assembleConfig } from "./assemble.ts";
-import type { Layer } from "./layer.ts";
-import { ResolvedManagerConfig } from "./manager_config.ts";
-import { type PartialConfig, partialOf } from "./partial.ts";
-import { askRegistry, askRegistrySync, askStrictly } from "./registry/ask.ts";
-import type { ServiceRegistry } from "./registry/types.ts";
-import { knownNames } from "./resolve/effective.ts";
-import { addDatabaseVariables, readEnvironment } from "./sources/environment.ts";
-import { databasesOfEnvironment } from "./sources/named_by_environment.ts";
-import { EnvReader, type EnvSource } from "./sources/env_reader.ts";
-import { readOptions } from "./sources/overrides.ts";
-import { readTimeouts } from "./sources/timeouts.ts";
+import { ConfigError } from "../core/errors/config.ts";
+import { formatOrigin, type Layer, type ValueMap } from "./layer.ts";
+import { readOptions } from "./read_document.ts";
+import { setAt } from "./resolve/database.ts";
+import { assembleConfig } from "./resolve/manager_config.ts";
+import { databasesOfEnvironment, knownNames } from "./sources/database_names.ts";
+import {
+  addDatabaseVariables,
+  EnvReader,
+  type EnvSource,
+  readEnvironment,
+  readTimeouts,
+} from "./sources/environment.ts";
+import { findYaml, findYamlSync } from "./sources/yaml.ts";
+import {
+  askRegistry,
+  askRegistrySync,
+  askStrictly,
+  type ServiceRegistry,
+} from "./sources/registry.ts";
 import { readYaml } from "./sources/yaml.ts";
-import { findYaml, findYamlSync } from "./sources/yaml_file.ts";
-import { writeStarter } from "./starter.ts";
 import type { ManagerConfig, ManagerOptions } from "./types.ts";
 
 /** Where {@linkcode RedisConfigLoader.load} looks. */
@@ -26,7 +32,7 @@ export interface LoadOptions {
   yamlText?: string;
   /** The environment: an object or a function; the process' own by default. */
   env?: EnvSource;
-  /** Is asked where Redis lives, for what environment and YAML do not say. */
+  /** Looks up where Redis is, for what environment and YAML do not give. */
   registry?: ServiceRegistry;
   /** Milliseconds to wait for the registry, from 1. Default 3,000. */
   registryTimeoutMs?: number;
@@ -37,7 +43,7 @@ export interface LoadOptions {
 /**
  * Loads the configuration of a manager out of its sources. From the highest priority to
  * the lowest: overrides in code, environment, YAML, service registry, central timeouts,
- * defaults. Inside one source, what is said of a database goes before what is said of
+ * defaults. Inside one source, the settings of a database have priority over those for
  * all.
  *
  * When neither code nor YAML names a database there are the 18 of `RedisDatabase`.
@@ -71,9 +77,9 @@ export class RedisConfigLoader {
     const { registry, registryTimeoutMs } = options;
     const [yaml, found] = await Promise.all([
       findYaml(options, env),
-      registry === undefined ? [] : askRegistry(registry, registryTimeoutMs),
+      registry && askRegistry(registry, registryTimeoutMs),
     ]);
-    return assemble(options, env, yaml, found);
+    return assembleAll(options, env, yaml, found);
   }
 
   /**
@@ -99,8 +105,8 @@ export class RedisConfigLoader {
   static loadSync(options: LoadOptions = {}): ManagerConfig {
     const env = new EnvReader(options.env);
     const { registry } = options;
-    const found = registry === undefined ? [] : askRegistrySync(registry);
-    return assemble(options, env, findYamlSync(options, env), found);
+    const found = registry && askRegistrySync(registry);
+    return assembleAll(options, env, findYamlSync(options, env), found);
   }
 
   /**
@@ -120,15 +126,15 @@ export class RedisConfigLoader {
    * ```
    */
   static fromOptions(options: ManagerOptions): ManagerConfig {
-    return assembleConfig({ layers: [readOptions(options)] });
+    return assembleConfig([readOptions(options)]);
   }
 
   /**
-   * What a YAML text says, alone.
+   * The settings of a YAML text alone.
    *
    * @param text The YAML.
    * @param origin What it is known by, such as its path.
-   * @param env What `${NAME}` stands for; the process' environment by default.
+   * @param env The variables for `${NAME}`; the process' environment by default.
    * @returns Its settings with their origins.
    * @throws {ConfigError} If anything in it is wrong.
    *
@@ -149,11 +155,11 @@ export class RedisConfigLoader {
   ): PartialConfig {
     const reader = new EnvReader(env);
     const layer = readYaml(text, origin, reader);
-    return partialOf(layer, reader.warnings());
+    return partialOf(layer, reader);
   }
 
   /**
-   * What the environment says, alone.
+   * The settings of the environment alone.
    *
    * @param env The variables; the process' environment by default.
    * @param databases Databases whose own variables are looked for; by default the names
@@ -177,11 +183,11 @@ export class RedisConfigLoader {
     const names = databases ??
       [...knownNames(), ...databasesOfEnvironment(reader, layer, true).keys()];
     addDatabaseVariables(layer, reader, names);
-    return partialOf(layer, reader.warnings());
+    return partialOf(layer, reader);
   }
 
   /**
-   * What a service registry says, alone.
+   * The settings of a service registry alone.
    *
    * @param registry The registry.
    * @param timeoutMs Milliseconds to wait, from 1. Default 3,000.
@@ -208,7 +214,7 @@ export class RedisConfigLoader {
   }
 
   /**
-   * What the seed's central timeout variables say, alone.
+   * The central timeout variables of the Python original alone.
    *
    * @param env The variables; the process' environment by default.
    * @returns Its settings with their origins.
@@ -225,7 +231,7 @@ export class RedisConfigLoader {
    */
   static timeouts(env?: EnvSource): PartialConfig {
     const reader = new EnvReader(env);
-    return partialOf(readTimeouts(reader), reader.warnings());
+    return partialOf(readTimeouts(reader), reader);
   }
 
   /**
@@ -246,43 +252,62 @@ export class RedisConfigLoader {
    * assertEquals(await RedisConfigLoader.writeDefaultConfig(path), false);
    * ```
    */
-  static writeDefaultConfig(path: string | URL): Promise<boolean> {
-    return writeStarter(path);
+  static async writeDefaultConfig(path: string | URL): Promise<boolean> {
+    const { writeStarter } = await import("./starter.ts");
+    return await writeStarter(path);
   }
 }
 
-/** Puts the sources into their order. */
-function assemble(
+/** Puts the sources into the order of their priority. */
+function assembleAll(
   options: LoadOptions,
   env: EnvReader,
   yaml: Layer,
-  registry: Layer | readonly Layer[],
+  registry: Layer | undefined,
 ): ManagerConfig {
   const layers = [
     readOptions(options.overrides ?? {}),
     readEnvironment(env),
     yaml,
-    ...[registry].flat(),
+    ...(registry === undefined ? [] : [registry]),
     readTimeouts(env),
   ];
-  return assembleConfig({ layers, env });
+  return assembleConfig(layers, env);
 }
 
-/**
- * Whether a value is a resolved configuration, rather than options for one.
- *
- * @param value Any value.
- * @returns `true` if a loader made it.
- *
- * @example Usage
- * ```ts
- * import { isManagerConfig, RedisConfigLoader } from "@mooring/redis/config";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(isManagerConfig(RedisConfigLoader.fromOptions({})), true);
- * assertEquals(isManagerConfig({ databases: {} }), false);
- * ```
- */
-export function isManagerConfig(value: unknown): value is ManagerConfig {
-  return ResolvedManagerConfig.is(value);
+/** The settings of one source alone. */
+export interface PartialConfig {
+  /** Its settings, in code's names and milliseconds. */
+  readonly options: ManagerOptions;
+  /** The origin of each, by its path such as `databases.cache.db`. */
+  readonly origins: Readonly<Record<string, string>>;
+  /** Settings that are allowed but probably mistakes. */
+  readonly warnings: readonly string[];
+}
+
+function partialOf(layer: Layer, env?: EnvReader): PartialConfig {
+  const { problems } = layer;
+  if (problems.length > 0) throw new ConfigError(problems);
+  const origins: Record<string, string> = Object.create(null);
+  const options: Record<string, unknown> = {};
+  const collect = (
+    values: ValueMap,
+    into: Record<string, unknown>,
+    prefix: string,
+  ): Record<string, unknown> => {
+    for (const [key, { value, origin }] of values) {
+      origins[`${prefix}${key}`] = formatOrigin(origin);
+      setAt(into, key, value);
+    }
+    return into;
+  };
+  collect(layer.root, options, "");
+  if (layer.databases.size > 0) {
+    const databases: Record<string, unknown> = Object.create(null);
+    for (const [name, values] of layer.databases) {
+      databases[name] = collect(values, {}, `databases.${name}.`);
+    }
+    options.databases = databases;
+  }
+  return { options, origins, warnings: [...layer.warnings, ...(env?.warnings() ?? [])] };
 }

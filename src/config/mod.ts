@@ -1,51 +1,28 @@
 /**
- * The configuration of Redis databases without the client: the loader, its sources, the
- * schema and their types. Importing this does not import ioredis.
- *
- * @example Usage
- * ```ts
- * import { RedisConfigLoader } from "@mooring/redis/config";
- * import { assertEquals } from "@std/assert";
- *
- * const config = await RedisConfigLoader.load({
- *   yamlText: "databases:\n  cache: { db: 5 }\n",
- *   env: {},
- * });
- * assertEquals(config.databases.cache.db, 5);
- * ```
+ * The part of the configuration that `mod.ts` and the layers above use. Without what only
+ * tools need: editing, the schema, the starter file, and the registries for DNS and HTTP.
  *
  * @module
  */
 
-export { RedisDatabase } from "../core/databases.ts";
-export {
-  type Delivery,
-  type ErrorCode,
-  type PhaseTimes,
-  RedisManagerError,
-  type RedisManagerErrorOptions,
-  type SpentOptions,
-} from "../core/errors/base.ts";
-export {
-  ConfigError,
-  type ConfigProblem,
-  UnknownDatabaseError,
-} from "../core/errors/config.ts";
-export type { Credentials, GivenCredentials } from "../core/credentials.ts";
-export { type Provided, Secret, type SecretProvider } from "../core/secret.ts";
-export { checkMaxClients, connectionDemand } from "./capacity.ts";
-export { editSettings, type EditSettingsOptions } from "./edit_settings.ts";
-export { isManagerConfig, type LoadOptions, RedisConfigLoader } from "./loader.ts";
-export type { PartialConfig } from "./partial.ts";
-export { DnsServiceRegistry, type DnsServiceRegistryOptions } from "./registry/dns.ts";
-export { HttpServiceRegistry, type HttpServiceRegistryOptions } from "./registry/http.ts";
+export { checkMaxClients, connectionDemand } from "./resolve/checks.ts";
+export { type LoadOptions, type PartialConfig, RedisConfigLoader } from "./loader.ts";
+export { isManagerConfig } from "./resolve/manager_config.ts";
+export type { EnvSource } from "./sources/environment.ts";
 export type {
-  ServiceAnswer,
   ServiceConfig,
   ServiceRegistry,
   ServiceRequest,
-} from "./registry/types.ts";
-export { configJsonSchema, type JsonSchema } from "./schema/json_schema.ts";
-export { starterYaml } from "./starter.ts";
-export type { EnvSource } from "./sources/env_reader.ts";
+} from "./sources/registry.ts";
+export type {
+  ConnectRetryConfig,
+  HostResolver,
+  KeepaliveConfig,
+  NodeAddress,
+  RedisConfig,
+  ReplyLimitsConfig,
+  RetryBudgetConfig,
+  TlsConfig,
+  UnknownDatabasePolicy,
+} from "./settings.ts";
 export type * from "./types.ts";

@@ -1,20 +1,16 @@
+import { Secret } from "../core/secret.ts";
+import { isDatabaseName } from "./kinds.ts";
+import { formatOrigin, Layer, type Origin, type SourceName } from "./layer.ts";
+import { foundShape, keyName } from "./messages.ts";
+import { DATABASES_KEYS, LEGACY_KEYS, settingNames, TEMPLATE_PREFIX } from "./names.ts";
 import {
   type Entry,
   type Reading,
   readSettings,
   refuseUnknown,
 } from "./read_settings.ts";
-import { isDatabaseName } from "./schema/check.ts";
-import { foundShape, keyName } from "./schema/found.ts";
-import { settingNames } from "./schema/names.ts";
-import { DATABASES_KEYS, LEGACY_KEYS, TEMPLATE_PREFIX } from "./schema/settings.ts";
 
-/**
- * Reads a whole configuration: the settings at the root and the map of databases.
- *
- * @param reading How the source gives its values.
- * @param value The configuration as the source gives it.
- */
+/** Reads a whole configuration: the settings at the root and the map of databases. */
 export function readDocument(reading: Reading, value: unknown): void {
   const { dialect, layer } = reading;
   const entries = reading.entries(value, []);
@@ -30,11 +26,15 @@ export function readDocument(reading: Reading, value: unknown): void {
   const settings: Entry[] = [];
   const maps: Entry[] = [];
   for (const entry of entries) {
-    if (databasesKeys.includes(entry.key)) maps.push(entry);
-    else if (names.has(entry.key)) settings.push(entry);
-    else if (dialect === "yaml" && entry.key.startsWith(TEMPLATE_PREFIX)) continue;
-    else if (dialect === "yaml" && LEGACY_KEYS.has(entry.key)) warnLegacy(reading, entry);
-    else refuseUnknown(reading, entry, [...names.keys(), ...databasesKeys], "");
+    const { key, path } = entry;
+    const legacy = dialect === "yaml" ? LEGACY_KEYS.get(key) : undefined;
+    if (databasesKeys.includes(key)) maps.push(entry);
+    else if (names.has(key)) settings.push(entry);
+    else if (dialect === "yaml" && key.startsWith(TEMPLATE_PREFIX)) continue;
+    else if (legacy !== undefined) {
+      const where = formatOrigin(reading.origin(path, "key"));
+      layer.warnings.push(`${where}: ${key} has no effect: ${legacy}`);
+    } else refuseUnknown(reading, entry, [...names.keys(), ...databasesKeys], "");
   }
   readSettings(reading, settings, names, layer.root, "");
   const [databases, second] = maps;
@@ -46,62 +46,79 @@ export function readDocument(reading: Reading, value: unknown): void {
     );
   } else if (databases !== undefined) {
     layer.databasesKey = databases.key;
-    readDatabases(reading, databases);
+    const allowed = "a mapping of names to settings";
+    for (const database of mappingOf(reading, databases, databases.key, allowed)) {
+      readDatabase(reading, database);
+    }
   }
 }
 
-function warnLegacy(reading: Reading, entry: Entry): void {
-  const { label, line } = reading.origin(entry.path, "key");
-  reading.layer.warnings.push(
-    `${line === undefined ? label : `${label}:${line}`}: ${entry.key} has no effect: ${
-      LEGACY_KEYS.get(entry.key)
-    }`,
-  );
+/** The entries of a mapping; none, and a problem, if it is something else. */
+function mappingOf(
+  reading: Reading,
+  entry: Entry,
+  label: string,
+  allowed: string,
+): Entry[] {
+  const value = reading.expand(entry.value, entry, label);
+  if (value === undefined || value === null) return [];
+  const entries = reading.entries(value, entry.path);
+  if (entries !== undefined) return entries;
+  const message = `found ${foundShape(value)}, allowed: ${allowed}`;
+  reading.layer.refuse(reading.origin(entry.path, "value"), label, message);
+  return [];
 }
 
-function readDatabases(reading: Reading, entry: Entry): void {
-  const value = reading.expand(entry.value, entry, entry.key);
-  if (value === undefined || value === null) return;
-  const databases = reading.entries(value, entry.path);
-  if (databases === undefined) {
-    const origin = reading.origin(entry.path, "value");
-    return reading.layer.refuse(
-      origin,
-      entry.key,
-      `found ${foundShape(value)}, allowed: a mapping of names to settings`,
-    );
-  }
-  for (const database of databases) readDatabase(reading, database);
-}
-
-/**
- * Reads the settings of one database.
- *
- * @param reading How the source gives its values.
- * @param entry The database's name and settings.
- */
-export function readDatabase(reading: Reading, entry: Entry): void {
+function readDatabase(reading: Reading, entry: Entry): void {
   const { dialect, layer } = reading;
   const origin = reading.origin(entry.path, "key");
   if (!isDatabaseName(entry.key)) {
     return layer.refuse(
       origin,
       layer.databasesKey,
-      `found the name "${
-        keyName(entry.key)
-      }", allowed: letters, digits, _, -, . and :, ` +
-        "at most 128 characters",
+      `found the name "${keyName(entry.key)}", allowed: letters, digits, _, -, . and ` +
+        ":, at most 128 characters",
     );
   }
   const label = `${layer.databasesKey}.${entry.key}`;
   const values = layer.database(entry.key, origin);
-  const value = reading.expand(entry.value, entry, label);
-  if (value === undefined || value === null) return;
-  const entries = reading.entries(value, entry.path);
-  if (entries === undefined) {
-    const valueOrigin = reading.origin(entry.path, "value");
-    const found = foundShape(value);
-    return layer.refuse(valueOrigin, label, `found ${found}, allowed: a mapping`);
-  }
+  const entries = mappingOf(reading, entry, label, "a mapping");
   readSettings(reading, entries, settingNames(dialect, "database"), values, `${label}.`);
+}
+
+/** The layer of options given in code, by the label that users know them by. */
+export function readOptions(
+  options: unknown,
+  source: SourceName = "overrides",
+  label: string = source,
+): Layer {
+  const layer = new Layer(source);
+  readDocument(codeReading(layer, { source, label }), options);
+  return layer;
+}
+
+/** The layer of the options of one database, given in code. */
+export function readDatabaseOptions(name: string, options: unknown): Layer {
+  const layer = new Layer("overrides");
+  const reading = codeReading(layer, { source: "overrides", label: "overrides" });
+  readDatabase(reading, { key: name, value: options, path: ["databases", name] });
+  return layer;
+}
+
+function codeReading(layer: Layer, origin: Origin): Reading {
+  return {
+    dialect: "code",
+    layer,
+    origin: () => origin,
+    entries: (value, path) => {
+      if (typeof value !== "object" || value === null) return undefined;
+      if (Array.isArray(value) || value instanceof Secret) return undefined;
+      return Object.entries(value).map(([key, value]) => ({
+        key,
+        value,
+        path: [...path, key],
+      }));
+    },
+    expand: (value) => value ?? undefined,
+  };
 }

@@ -1,24 +1,20 @@
 import { nearest } from "../core/nearest.ts";
 import { Secret, type SecretProvider } from "../core/secret.ts";
 import { readEndpointUrl } from "./endpoint_url.ts";
-import type { Layer, ValueMap } from "./layer.ts";
-import type { Origin } from "./origin.ts";
-import { allowedText, type Dialect } from "./schema/kinds.ts";
-import { fromCode } from "./schema/from_code.ts";
-import { fromText } from "./schema/from_text.ts";
-import { foundShape, foundText, keyName, quote } from "./schema/found.ts";
+import { allowedText, type Dialect, fromCode, fromText } from "./kinds.ts";
+import type { Layer, Origin, ValueMap } from "./layer.ts";
+import { foundShape, foundText, keyName, quote, warnIfMilliseconds } from "./messages.ts";
 import {
   isGroup,
+  type Setting,
   type SettingNames,
   settingOf,
   translatedName,
   writtenName,
-} from "./schema/names.ts";
-import { readNodes } from "./read_nodes.ts";
-import type { Setting } from "./schema/setting.ts";
-import { warnIfMilliseconds } from "./schema/milliseconds.ts";
+} from "./names.ts";
+import type { NodeAddress } from "./settings.ts";
 
-/** Entries of a mapping: each key with its value and its path in the source. */
+/** An entry of a mapping. */
 export interface Entry {
   /** The key as it is written. */
   readonly key: string;
@@ -30,28 +26,24 @@ export interface Entry {
 
 /** How one source gives its mappings and values. */
 export interface Reading {
-  /** YAML's names and seconds, or code's names and milliseconds. */
   readonly dialect: Dialect;
-  /** Where problems go. */
+  /** Gets the problems and warnings. */
   readonly layer: Layer;
-  /** Where a key, or its value, stands. */
+  /** Where a key, or its value, is. */
   origin(path: readonly string[], part: "key" | "value"): Origin;
   /** The entries of a mapping; `undefined` if the value is none. */
   entries(value: unknown, path: readonly string[]): Entry[] | undefined;
   /**
-   * A value with its `${NAME}` filled in; `undefined` when it is as if absent, or
-   * when a problem has been noted.
+   * A value with its `${NAME}` filled in; `undefined` if it counts as absent, or after a
+   * problem has been reported.
    */
   expand(value: unknown, entry: Entry, key: string): unknown;
 }
 
 /**
- * Reads the settings of one level out of a mapping.
+ * Reads the settings of one level out of the entries of a mapping. Keys that `names` does
+ * not know are problems.
  *
- * @param reading How the source gives its values.
- * @param entries The mapping's entries; keys that `names` does not know are refused.
- * @param names What the keys stand for.
- * @param into Where the values go.
  * @param prefix Path of the level, such as `databases.cache.`.
  */
 export function readSettings(
@@ -64,40 +56,41 @@ export function readSettings(
   let url: Entry | undefined;
   for (const entry of entries) {
     const named = names.get(entry.key);
-    if (named !== undefined && !isGroup(named) && named.kind.type === "url") {
-      url = entry;
-    } else if (named === undefined) {
-      refuseUnknown(reading, entry, [...names.keys()], prefix);
-    } else if (isGroup(named)) {
-      const label = `${prefix}${entry.key}`;
-      const value = reading.expand(entry.value, entry, label);
-      if (value === undefined || value === null) continue;
-      const members = reading.entries(value, entry.path);
-      const short = named.members.get("enabled");
-      if (members !== undefined) {
-        readSettings(reading, members, named.members, into, `${label}.`);
-      } else if (
-        short !== undefined && readScalar(reading.dialect, short, value) !== undefined
-      ) {
-        readSetting(reading, entry, short, into, label);
-      } else {
-        const allowed = short === undefined ? "a mapping" : "a mapping, true or false";
-        refuse(reading, entry, label, `found ${foundShape(value)}, allowed: ${allowed}`);
-      }
-    } else readSetting(reading, entry, named, into, `${prefix}${entry.key}`);
+    const label = `${prefix}${entry.key}`;
+    if (named === undefined) refuseUnknown(reading, entry, [...names.keys()], prefix);
+    else if (isGroup(named)) readGroup(reading, entry, named.members, into, label);
+    else if (named.kind.type === "url") url = entry;
+    else readSetting(reading, entry, named, into, label);
   }
-  // Last, so that what the URL says can be held against what is said beside it.
+  // Last, so that the URL is compared with the settings beside it.
   if (url !== undefined) readUrl(reading, url, into, `${prefix}${url.key}`);
 }
 
-/**
- * Notes a key that nothing knows.
- *
- * @param reading How the source gives its values.
- * @param entry The key.
- * @param known The keys that there are.
- * @param prefix Path of the level.
- */
+function readGroup(
+  reading: Reading,
+  entry: Entry,
+  members: ReadonlyMap<string, Setting>,
+  into: ValueMap,
+  label: string,
+): void {
+  const value = reading.expand(entry.value, entry, label);
+  if (value === undefined || value === null) return;
+  const entries = reading.entries(value, entry.path);
+  // `tls: true` is short for `tls: {enabled: true}`.
+  const short = members.get("enabled");
+  if (entries !== undefined) {
+    readSettings(reading, entries, members, into, `${label}.`);
+  } else if (
+    short !== undefined && readScalar(reading.dialect, short, value) !== undefined
+  ) {
+    readSetting(reading, entry, short, into, label);
+  } else {
+    const allowed = short === undefined ? "a mapping" : "a mapping, true or false";
+    refuse(reading, entry, label, `found ${foundShape(value)}, allowed: ${allowed}`);
+  }
+}
+
+/** Reports an unknown key, with the key that was probably meant. */
 export function refuseUnknown(
   reading: Reading,
   entry: Entry,
@@ -116,10 +109,9 @@ function hintFor(reading: Reading, key: string, known: readonly string[]): strin
   if (glued !== undefined && known.includes(glued)) {
     return `; there is no space after "${glued}:"`;
   }
-  const translated = translatedName(key, reading.dialect, known);
-  if (translated !== undefined) return `; did you mean ${quote(translated)}?`;
-  // Looking for the nearest of many names is dear: a file of typos gets a few hints.
-  const meant = reading.layer.takeHint() ? nearest(key, known) : undefined;
+  // Comparing with many names is expensive: a file full of typos gets a few hints.
+  const meant = translatedName(key, reading.dialect, known) ??
+    (reading.layer.takeHint() ? nearest(key, known) : undefined);
   return meant === undefined ? "" : `; did you mean ${quote(meant)}?`;
 }
 
@@ -147,19 +139,28 @@ function readSetting(
     if (nodes !== undefined) into.set(setting.key, { value: nodes, origin });
     return;
   }
-  const value = readScalar(reading.dialect, setting, raw);
+  setScalar(reading, setting, raw, into, origin, label);
+}
+
+/** Sets one value, or reports why it is not allowed. */
+export function setScalar(
+  { dialect, layer }: Pick<Reading, "dialect" | "layer">,
+  setting: Setting,
+  raw: unknown,
+  into: ValueMap,
+  origin: Origin,
+  label: string,
+): void {
+  const { key, kind } = setting;
+  const value = readScalar(dialect, setting, raw);
   if (value === undefined) {
-    const found = setting.kind.type === "secret" ? describeSecret(raw) : foundText(raw);
-    const allowed = allowedText(setting.kind, reading.dialect);
-    return refuse(reading, entry, label, `found ${found}, allowed: ${allowed}`);
+    const found = kind.type === "secret" ? describeSecret(raw) : foundText(raw);
+    const allowed = allowedText(kind, dialect);
+    return layer.refuse(origin, label, `found ${found}, allowed: ${allowed}`);
   }
-  if (setting.kind.type === "secret") {
-    if (value === "") return;
-    into.set(setting.key, { value: asSecret(value), origin });
-  } else into.set(setting.key, { value, origin });
-  if (reading.dialect === "yaml") {
-    warnIfMilliseconds(reading.layer, setting, value, origin, label);
-  }
+  if (kind.type !== "secret") into.set(key, { value, origin });
+  else if (value !== "") into.set(key, { value: asSecret(value), origin });
+  if (dialect === "yaml") warnIfMilliseconds(layer, setting, value, origin, label);
 }
 
 function readScalar(dialect: Dialect, setting: Setting, raw: unknown): unknown {
@@ -167,7 +168,7 @@ function readScalar(dialect: Dialect, setting: Setting, raw: unknown): unknown {
   return typeof raw === "string" ? fromText(setting.kind, raw) : undefined;
 }
 
-/** Of a secret only its type is told. */
+/** The type of a secret, which is all that may be shown of it. */
 function describeSecret(raw: unknown): string {
   if (Array.isArray(raw)) return "a list";
   return typeof raw === "object" ? "a mapping" : `a ${typeof raw}`;
@@ -188,15 +189,99 @@ function readUrl(reading: Reading, entry: Entry, into: ValueMap, label: string):
   const origin = reading.origin(entry.path, "value");
   for (const [key, value] of url.values) {
     const beside = into.get(key);
-    if (beside === undefined) {
-      const kept = key === "password" ? new Secret(value as string) : value;
-      into.set(key, { value: kept, origin });
-      const written = writtenName(key, "yaml");
-      warnIfMilliseconds(reading.layer, settingOf(key), value, origin, written);
-    } else if (key !== "db" && beside.value !== value) {
+    if (beside === undefined) setFromUrl(reading.layer, key, value, origin, into);
+    else if (key !== "db" && beside.value !== value) {
       // A number beside a URL is meant: the URL that a platform gives ends in /0.
       const name = writtenName(key, reading.dialect);
       refuse(reading, entry, label, `the url and ${name} contradict each other`);
     }
   }
+}
+
+/** Sets a value that a URL gives. */
+export function setFromUrl(
+  layer: Layer,
+  key: string,
+  value: unknown,
+  origin: Origin,
+  into: ValueMap,
+  prefix = "",
+): void {
+  into.set(key, { value: key === "password" ? asSecret(value) : value, origin });
+  const label = `${prefix}${writtenName(key, "yaml")}`;
+  warnIfMilliseconds(layer, settingOf(key), value, origin, label);
+}
+
+/** Most servers that one database may list. */
+const MAX_NODES = 1000;
+
+/** Reads a list of servers: `{host, port}` or `"host:port"` each. */
+function readNodes(
+  reading: Reading,
+  entry: Entry,
+  label: string,
+): readonly NodeAddress[] | undefined {
+  const list = entry.value;
+  if (!Array.isArray(list) || list.length > MAX_NODES) {
+    const most = Array.isArray(list) ? ` of at most ${MAX_NODES}` : "";
+    const allowed = `${allowedText(settingOf("nodes").kind, reading.dialect)}${most}`;
+    refuse(reading, entry, label, `found ${foundText(list)}, allowed: ${allowed}`);
+    return undefined;
+  }
+  const nodes: NodeAddress[] = [];
+  for (const [index, value] of list.entries()) {
+    const key = String(index);
+    const item: Entry = { key, value, path: [...entry.path, key] };
+    const node = readNode(reading, item, `${label}.${index}`);
+    if (typeof node === "string") refuse(reading, item, label, node);
+    if (node === undefined || typeof node === "string") return undefined;
+    nodes.push(Object.freeze(node));
+  }
+  return Object.freeze(nodes);
+}
+
+/** A server; a message if it is none; `undefined` after a problem has been reported. */
+function readNode(
+  reading: Reading,
+  item: Entry,
+  label: string,
+): NodeAddress | string | undefined {
+  const value = reading.expand(item.value, item, label);
+  if (value === undefined) return undefined;
+  if (typeof value === "string") {
+    const colon = value.lastIndexOf(":");
+    const node = colon < 0
+      ? ""
+      : nodeOf("yaml", value.slice(0, colon), value.slice(colon + 1));
+    if (typeof node !== "string") return node;
+    return `found ${foundText(value)}, allowed: "host:port"`;
+  }
+  const members = reading.entries(value, item.path);
+  if (members === undefined) {
+    return `found ${foundText(value)}, allowed: {host, port} or "host:port"`;
+  }
+  const parts = new Map<string, unknown>();
+  for (const member of members) {
+    if (member.key !== "host" && member.key !== "port") {
+      return `unknown setting ${quote(member.key)}, allowed: host and port`;
+    }
+    const raw = reading.expand(member.value, member, `${label}.${member.key}`);
+    if (raw === undefined) return undefined;
+    parts.set(member.key, raw);
+  }
+  return nodeOf(reading.dialect, parts.get("host"), parts.get("port"));
+}
+
+function nodeOf(dialect: Dialect, host: unknown, port: unknown): NodeAddress | string {
+  const read = {
+    host: readScalar(dialect, settingOf("host"), host),
+    port: readScalar(dialect, settingOf("port"), port),
+  };
+  for (const [key, raw] of [["host", host], ["port", port]] as const) {
+    if (read[key] !== undefined) continue;
+    const found = raw === undefined ? "missing" : foundText(raw);
+    return `${key} is ${found}, allowed: ${allowedText(settingOf(key).kind, dialect)}`;
+  }
+  // Both are of the types that their settings have.
+  return read as NodeAddress;
 }

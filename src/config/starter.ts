@@ -1,9 +1,12 @@
-import { isDenoPresent } from "./sources/host.ts";
+import schema from "../../config/redis-databases.schema.json" with { type: "json" };
 import { ConfigError } from "../core/errors/config.ts";
-import { displayPath } from "./sources/files.ts";
-import { yamlDefault } from "./schema/default_text.ts";
-import type { Setting } from "./schema/setting.ts";
-import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "./schema/settings.ts";
+import {
+  DATABASE_SETTINGS,
+  MANAGER_SETTINGS,
+  type Setting,
+  yamlDefault,
+} from "./names.ts";
+import { displayPath, isDenoPresent } from "./sources/files.ts";
 
 /** What a starter file begins with. */
 const HEAD = `# Redis databases. Durations are seconds. A value may name a variable of the
@@ -42,28 +45,42 @@ export function starterYaml(): string {
     if (setting.key === "aliasOf" || setting.key === "description") continue;
     if (setting.kind.type === "function") continue;
     const [first, member] = setting.yaml.split(".") as [string, string?];
-    lines.push(`# ${setting.description}`);
-    if (member === undefined) {
-      lines.push(`# ${setting.yaml}: ${starterValue(setting)}`, "");
-      continue;
+    const value = yamlDefault(setting) || "null";
+    lines.push(`# ${descriptionOf(setting)}`);
+    if (member === undefined) lines.push(`# ${first}: ${value}`, "");
+    else {
+      if (first !== group) lines.push(`# ${first}:`);
+      group = first;
+      lines.push(`#   ${member}: ${value}`, "");
     }
-    if (first !== group) lines.push(`# ${first}:`);
-    group = first;
-    lines.push(`#   ${member}: ${starterValue(setting)}`, "");
   }
   return `${lines.join("\n").trimEnd()}\n`;
 }
 
-function starterValue(setting: Setting): string {
-  return setting.default === undefined ? "null" : yamlDefault(setting);
+/** A part of the JSON schema, as far as it describes settings. */
+interface Described {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Described>>;
+  /** Of a group that has a short form too. */
+  readonly anyOf?: readonly Described[];
+}
+
+/** What a setting means, by the JSON schema. */
+function descriptionOf({ yaml }: Setting): string {
+  // Its type has a member for each setting.
+  const root = schema as unknown as Described & { definitions: { database: Described } };
+  const [first, member] = yaml.split(".") as [string, string?];
+  const found = root.definitions.database.properties?.[first] ?? root.properties?.[first];
+  const group = found?.properties ?? found?.anyOf?.[0]?.properties;
+  const described = member === undefined ? found : group?.[member];
+  return described?.description?.replace(/ Allowed: .*/, "") ?? "";
 }
 
 /**
- * Writes a commented starter file, with the directory that it is in. A file that exists
- * is never touched.
+ * Writes a commented starter file, and creates its directory. A file that exists is
+ * never touched.
  *
- * @param path Where.
- * @returns Whether it was written; `false` when there is a file already.
+ * @returns Whether it was written; `false` if there is a file already.
  * @throws {ConfigError} If it cannot be written.
  */
 export async function writeStarter(path: string | URL): Promise<boolean> {

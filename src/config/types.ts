@@ -1,259 +1,57 @@
 import type { Secret, SecretProvider } from "../core/secret.ts";
-
-/** How a database's server is found. */
-export type TopologyMode = "standalone" | "sentinel" | "cluster";
-
-/** Which socket of the runtime carries the commands. */
-export type TransportKind = "node" | "deno";
-
-/**
- * Finds the addresses of a host name, in place of the runtime's own look-up. It is asked
- * for each attempt to connect; what it throws fails the attempt, which is tried again as
- * `connectRetry` says.
- *
- * @param host The configured host.
- * @param signal Aborted when the attempt is given up.
- * @returns One address or several, which are then tried in turn.
- */
-export type HostResolver = (
-  host: string,
-  signal: AbortSignal,
-) => string | readonly string[] | Promise<string | readonly string[]>;
-
-/** One server of a sentinel or cluster setup. */
-export interface NodeAddress {
-  /** Host name or address. */
-  readonly host: string;
-  /** TCP port, 1 to 65535. */
-  readonly port: number;
-}
-
-/** TLS of one database. */
-export interface TlsConfig {
-  /** Whether TLS is spoken. Default `false`, `true` for a `rediss://` URL. */
-  readonly enabled: boolean;
-  /** File of the certificate authorities that are trusted, PEM. */
-  readonly caFile?: string;
-  /** File of the client certificate, PEM. */
-  readonly certFile?: string;
-  /** File of the client certificate's key, PEM. */
-  readonly keyFile?: string;
-  /** Name that the server's certificate must carry; the host by default. */
-  readonly serverName?: string;
-  /** Whether the server's certificate is verified. Default `true`. */
-  readonly verify: boolean;
-}
-
-/** TLS of the sentinels: said apart from that of the database. */
-export interface SentinelTlsConfig {
-  /** Whether TLS is spoken. Default `false`. */
-  readonly enabled: boolean;
-  /** File of the certificate authorities that are trusted, PEM. */
-  readonly caFile?: string;
-  /** File of the client certificate, PEM. */
-  readonly certFile?: string;
-  /** File of the client certificate's key, PEM. */
-  readonly keyFile?: string;
-  /** Name that a sentinel's certificate must carry; its host by default. */
-  readonly serverName?: string;
-  /** Whether the sentinels' certificates are verified. Default `true`. */
-  readonly verify: boolean;
-}
-
-/** TCP keepalive of one database's sockets. */
-export interface KeepaliveConfig {
-  /** Milliseconds of silence before the first probe. Default 600,000. */
-  readonly idleMs: number;
-  /** Milliseconds between probes. Default 60,000. */
-  readonly intervalMs: number;
-  /** Unanswered probes before the socket is dead. Default 5. */
-  readonly count: number;
-}
-
-/** How the opening of connections is tried again. */
-export interface ConnectRetryConfig {
-  /** Most attempts of one call that opens a connection. Default 5. */
-  readonly attempts: number;
-  /** Milliseconds before the second attempt. Default 2,000. */
-  readonly minMs: number;
-  /** Most milliseconds between attempts. Default 30,000. */
-  readonly maxMs: number;
-  /** What the wait grows by each time. Default 2. */
-  readonly multiplier: number;
-  /** Share of the wait that is random, 0 to 1. Default 1. */
-  readonly jitter: number;
-}
-
-/** How much a server may make this process hold for one reply; what is beyond it ends the
- * connection with a `ProtocolError`, before memory is taken for it. */
-export interface ReplyLimitsConfig {
-  /** Most aggregates inside each other. Default 128. */
-  readonly maxDepth: number;
-  /** Most elements of one aggregate; a map's pairs count twice. Default 8,388,608. */
-  readonly maxAggregateElements: number;
-  /** Most elements of one reply, at all depths together. Default 8,388,608. */
-  readonly maxReplyElements: number;
-  /** Most bytes of one bulk string. Default 536,870,912. */
-  readonly maxBulkBytes: number;
-  /** Most bytes of one reply on the wire. Default 2,147,483,648. */
-  readonly maxReplyBytes: number;
-  /** Most bytes of a line, of an error and of a map's key. Default 16,777,216. */
-  readonly maxLineBytes: number;
-}
-
-/** How many retries a database's commands may add to its load. */
-export interface RetryBudgetConfig {
-  /** Retries for each command, as a share. Default 0.2. */
-  readonly ratio: number;
-  /** Retries a second that are always allowed. Default 10. */
-  readonly minPerSecond: number;
-}
-
-/**
- * The resolved, frozen configuration of one database: what the seed calls
- * `RedisConfig`. Durations are milliseconds.
- */
-export interface RedisConfig {
-  /** The database's name. */
-  readonly name: string;
-  /** What it holds, in words. */
-  readonly description?: string;
-  /** How its server is found. Default `standalone`. */
-  readonly mode: TopologyMode;
-  /** Host name or address. Default `localhost`. */
-  readonly host: string;
-  /** TCP port. Default 6379. */
-  readonly port: number;
-  /** Finds the addresses of the host; the runtime does without it. In mode `standalone`. */
-  readonly resolve?: HostResolver;
-  /** Path of a Unix socket, in place of host and port. */
-  readonly unixSocket?: string;
-  /** Sentinels, or nodes of a cluster. */
-  readonly nodes: readonly NodeAddress[];
-  /** Name of the primary as the sentinels know it. */
-  readonly sentinelName?: string;
-  /** ACL user of the sentinels. */
-  readonly sentinelUsername?: string;
-  /** Password of the sentinels, masked wherever it is printed. */
-  readonly sentinelPassword?: Secret;
-  /** TLS of the sentinels. */
-  readonly sentinelTls: SentinelTlsConfig;
-  /** Database number. Default: that of {@linkcode RedisDatabase}, else 0. */
-  readonly db: number;
-  /** ACL user. */
-  readonly username?: string;
-  /** Password, masked wherever it is printed. */
-  readonly password?: Secret;
-  /** What is put before each key. Default: nothing. */
-  readonly keyPrefix: string;
-  /** TLS. */
-  readonly tls: TlsConfig;
-  /** Most connections, lanes and leases together; in a cluster of each node. Default 20. */
-  readonly maxConnections: number;
-  /** Connections for leases kept ready, once one has opened. Default 0. */
-  readonly minConnections: number;
-  /** Most shared connections. Default 1. */
-  readonly maxLanes: number;
-  /** Deadline of a command. Default 5,000. */
-  readonly commandTimeoutMs: number;
-  /** Deadline of one attempt to connect. Default 5,000. */
-  readonly connectTimeoutMs: number;
-  /** Deadline of the wait for a connection. Default 3,000. */
-  readonly acquireTimeoutMs: number;
-  /** Idle connections are closed after this. Default 300,000. */
-  readonly idleTimeoutMs: number;
-  /** Connections are replaced after this, with jitter. Default 1,800,000; 0 = never. */
-  readonly maxLifetimeMs: number;
-  /** Whether TCP keepalive is set. Default `true`. */
-  readonly socketKeepalive: boolean;
-  /** TCP keepalive's times. */
-  readonly socketKeepaliveOptions: KeepaliveConfig;
-  /** Time between health checks and of the idle heartbeat. Default 30,000; 0 = off. */
-  readonly healthCheckIntervalMs: number;
-  /** Whether reading commands are tried again after a lost connection. Default `true`. */
-  readonly retryOnTimeout: boolean;
-  /** Most retries of one command. Default 3. */
-  readonly maxRetries: number;
-  /** First wait before a command's retry. Default 50. */
-  readonly retryDelayMs: number;
-  /** How the opening of connections is tried again. */
-  readonly connectRetry: ConnectRetryConfig;
-  /** Longest wait for a server that loads its data. Default 60,000. */
-  readonly loadingTimeoutMs: number;
-  /** Consecutive failures that open the breaker. Default 5. */
-  readonly circuitBreakerThreshold: number;
-  /** How long the breaker stays open. Default 60,000. */
-  readonly circuitBreakerTimeoutMs: number;
-  /** How many retries may be added to the load. */
-  readonly retryBudget: RetryBudgetConfig;
-  /** How much a server may make this process hold for one reply. */
-  readonly replyLimits: ReplyLimitsConfig;
-  /** Whether ambiguous writes are sent again, and may run twice. Default `false`. */
-  readonly retryWrites: boolean;
-  /** Which socket of the runtime is used. Default `node`. */
-  readonly transport: TransportKind;
-  /** Version of the protocol (RESP) that is spoken. With `auto`, the default, it is 3 where
-   * the server knows it, and else 2, as with proxies that do not know `HELLO`. With 3, a
-   * server that does not know it is refused. */
-  readonly protocol: "auto" | 2 | 3;
-  /** Shape of replies. `legacy`, the default: what it was before RESP3, whatever is spoken.
-   * `resp3`: maps are objects, doubles numbers and booleans booleans, as ioredis gives
-   * them; where the server speaks RESP2 alone, there is nothing to be mapped. */
-  readonly replyMapping: "legacy" | "resp3";
-  /** Name of the connections in `CLIENT LIST`, of ASCII characters without spaces. Default
-   * `mooring:DATABASE:PURPOSE`, where the purpose is `lane` or `lease`. */
-  readonly clientName?: string;
-  /** Name of the database that this one shares its number with on purpose. */
-  readonly aliasOf?: string;
-  /** Leases held longer are reported with the stack. Default 0 = off. */
-  readonly leakDetectionThresholdMs: number;
-  /** Most callers that wait for a connection. Default 10,000. */
-  readonly maxWaiting: number;
-  /** Whether replies are strings; `false` gives Buffers. Default `true`. */
-  readonly decodeResponses: boolean;
-}
-
-/** Makes every property, at every depth, optional and writable. */
-export type DeepPartial<T> = T extends readonly (infer U)[] ? readonly U[]
-  : T extends object ? { -readonly [K in keyof T]?: DeepPartial<T[K]> | undefined }
-  : T;
+import type {
+  HostResolver,
+  NodeAddress,
+  RedisConfig,
+  TlsConfig,
+  UnknownDatabasePolicy,
+} from "./settings.ts";
 
 /** Settings of one database as a user gives them in code; all optional. */
 export type RedisConfigOptions =
-  & DeepPartial<
-    Omit<
-      RedisConfig,
-      | "name"
-      | "nodes"
-      | "password"
-      | "resolve"
-      | "sentinelPassword"
-      | "sentinelTls"
-      | "tls"
-    >
-  >
+  & {
+    -readonly [
+      K in Exclude<
+        keyof RedisConfig,
+        | "name"
+        | "nodes"
+        | "password"
+        | "resolve"
+        | "sentinelPassword"
+        | "sentinelTls"
+        | "tls"
+      >
+    ]?:
+      | (RedisConfig[K] extends object
+        ? { -readonly [M in keyof RedisConfig[K]]?: RedisConfig[K][M] | undefined }
+        : RedisConfig[K])
+      | undefined;
+  }
   & {
     /** Sentinels, or nodes of a cluster: `{ host, port }` or `"host:port"` each. */
     nodes?: readonly (NodeAddress | string)[] | null;
     /** Finds the addresses of the host, for each attempt to connect. */
     resolve?: HostResolver | null;
     /** TLS; `true` is short for `{ enabled: true }`. */
-    tls?: boolean | DeepPartial<TlsConfig> | null;
+    tls?:
+      | boolean
+      | { -readonly [M in keyof TlsConfig]?: TlsConfig[M] | undefined }
+      | null;
     /** TLS to the sentinels; `true` is short for `{ enabled: true }`. */
-    sentinelTls?: boolean | DeepPartial<SentinelTlsConfig> | null;
-    /** Password of the sentinels, or a function asked for each connection to one. */
+    sentinelTls?: RedisConfigOptions["tls"];
+    /** Password of the sentinels, or a function called for each connection to one. */
     sentinelPassword?: string | SecretProvider | Secret | null;
-    /** Password, or a function asked for each new connection, and before the expiry that
+    /** Password, or a function called for each new connection, and before the expiry that
      * it gives. */
     password?: string | SecretProvider | Secret | null;
-    /** `redis://`, `rediss://` or `unix://` URL in place of host, port, user, db. */
+    /**
+     * Host, port, user, password and number in one; options of this table in its query. A
+     * `redis://`, `rediss://` or `unix://` URL.
+     */
     url?: string;
-    /** File that holds the password. */
+    /** File that holds the password; read again for each new connection. */
     passwordFile?: string;
   };
-
-/** What happens when a database is asked for that the configuration does not have. */
-export type UnknownDatabasePolicy = "error" | "main";
 
 /** Settings of a manager as a user gives them in code: root values are the defaults
  * of every database. */
@@ -262,11 +60,11 @@ export type ManagerOptions =
   & {
     /** The databases by name. */
     databases?: Record<string, RedisConfigOptions>;
-    /** Most connections of each database that does not say. */
+    /** Most connections of each database that has no own setting. */
     maxConnections?: number;
     /** Most connections of all databases together; no limit by default. */
     maxTotalConnections?: number;
-    /** `error` (default) throws; `main` gives the database called main, as the seed did. */
+    /** `error` (default) throws; `main` gives the database called main, as the Python original did. */
     unknownDatabase?: UnknownDatabasePolicy;
     /** Milliseconds between rounds of the idle cleanup. Default 60,000; 0 = off. */
     cleanupIntervalMs?: number;
@@ -298,13 +96,13 @@ export interface ExplainedValue {
 export interface ManagerConfig {
   /** The databases by name; frozen. */
   readonly databases: Readonly<Record<string, RedisConfig>>;
-  /** What happens when an unknown database is asked for. */
+  /** What happens when an unknown database is asked for. Default `error`. */
   readonly unknownDatabase: UnknownDatabasePolicy;
-  /** Most connections of all databases together, if limited. */
+  /** Most connections of all databases together; no limit by default. */
   readonly maxTotalConnections?: number;
-  /** Milliseconds between rounds of the idle cleanup; 0 = off. */
+  /** Time between rounds of the idle cleanup; 0 = off. Default 60,000. */
   readonly cleanupIntervalMs: number;
-  /** What is allowed but probably not meant, in words. */
+  /** Settings that are allowed but probably mistakes, in words. */
   readonly warnings: readonly string[];
   /** Where a value came from. */
   origin(path: string): string | undefined;
@@ -318,7 +116,7 @@ export interface ManagerConfig {
    *
    * @param name The database's name.
    * @param options Its settings; they win over every source.
-   * @param onWarning Told what is allowed but probably not meant.
+   * @param onWarning Called with each setting that is allowed but probably a mistake.
    * @returns The resolved, frozen settings.
    * @throws {ConfigError} If anything is wrong, with all that is wrong.
    */

@@ -9,9 +9,6 @@ export type IORedis<Mapping extends "legacy" | "resp3" = "legacy"> = ReturnType<
   (library: typeof import("ioredis")) => InstanceType<typeof library.Redis<Mapping>>
 >;
 
-/** The class of {@linkcode IORedis}. */
-export type IORedisClass = (typeof import("ioredis"))["Redis"];
-
 /** A pipeline of ioredis: every command, each returning the pipeline. */
 export type IORedisPipeline = ReturnType<IORedis["pipeline"]>;
 

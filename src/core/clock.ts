@@ -12,7 +12,11 @@ export interface Timer {
   cancel(): void;
 }
 
-/** What the code needs of time. */
+/**
+ * What the code needs of time.
+ *
+ * @internal
+ */
 export interface Clock {
   /** Milliseconds of monotonic time since an arbitrary start; never goes back. */
   now(): number;

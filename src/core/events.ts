@@ -1,6 +1,10 @@
 import type { ConnectionState } from "./states.ts";
 
-/** What a `statechange` event tells. */
+/**
+ * What a `statechange` event tells.
+ *
+ * @internal
+ */
 export interface StateChangeDetail {
   /** Name of the database. */
   database: string;
@@ -12,7 +16,11 @@ export interface StateChangeDetail {
   reason: string;
 }
 
-/** What a `breaker` event tells. */
+/**
+ * What a `breaker` event tells.
+ *
+ * @internal
+ */
 export interface BreakerDetail {
   /** Name of the database. */
   database: string;
@@ -24,7 +32,11 @@ export interface BreakerDetail {
   reason: string;
 }
 
-/** What a `connection` event tells. */
+/**
+ * What a `connection` event tells.
+ *
+ * @internal
+ */
 export interface ConnectionDetail {
   /** Name of the database. */
   database: string;
@@ -43,7 +55,11 @@ export interface ConnectionDetail {
   reason?: string;
 }
 
-/** What a `leak` event tells. */
+/**
+ * What a `leak` event tells.
+ *
+ * @internal
+ */
 export interface LeakDetail {
   /** Name of the database. */
   database: string;
@@ -55,7 +71,11 @@ export interface LeakDetail {
   stack?: string;
 }
 
-/** What a `loading` event tells. */
+/**
+ * What a `loading` event tells.
+ *
+ * @internal
+ */
 export interface LoadingDetail {
   /** Name of the database. */
   database: string;
@@ -67,7 +87,11 @@ export interface LoadingDetail {
   waitedMs: number;
 }
 
-/** What a `failover` event tells. */
+/**
+ * What a `failover` event tells.
+ *
+ * @internal
+ */
 export interface FailoverDetail {
   /** Name of the database. */
   database: string;
@@ -77,7 +101,11 @@ export interface FailoverDetail {
   to: string;
 }
 
-/** What a `warning` event tells. */
+/**
+ * What a `warning` event tells.
+ *
+ * @internal
+ */
 export interface WarningDetail {
   /** Name of the database. */
   database: string;
@@ -85,7 +113,11 @@ export interface WarningDetail {
   message: string;
 }
 
-/** What a `gap` event tells. */
+/**
+ * What a `gap` event tells.
+ *
+ * @internal
+ */
 export interface GapDetail {
   /** Name of the database. */
   database: string;
@@ -99,7 +131,11 @@ export interface GapDetail {
   downMs?: number;
 }
 
-/** What a `handlererror` event tells. */
+/**
+ * What a `handlererror` event tells.
+ *
+ * @internal
+ */
 export interface HandlerErrorDetail {
   /** Name of the database. */
   database: string;
@@ -109,25 +145,34 @@ export interface HandlerErrorDetail {
   error: unknown;
 }
 
-/** The events of a manager and what each tells. */
+/**
+ * The events of a manager, with the `detail` of each. Every detail has the name of the
+ * database in `database`.
+ */
 export interface ManagerEventMap {
-  /** A database's health changed. */
+  /** A database's health changed: `from` and `to`, with the `reason` in words. */
   statechange: StateChangeDetail;
-  /** A circuit breaker changed. */
+  /** A circuit breaker changed: `from` and `to` are `closed`, `open` or `half_open`, with the
+   * `reason` in words. */
   breaker: BreakerDetail;
-  /** A connection was opened, closed, or could not be opened. */
+  /** A connection was opened, closed or could not be opened: `action` is `opened`, `closed` or
+   * `failed`; with its `id`, its `endpoint`, how it ended (`end`) and why (`reason`). */
   connection: ConnectionDetail;
-  /** A lease was held too long or lost. */
+  /** A lease was held for too long, or garbage-collected without a release: `kind` is `held`
+   * or `collected`; with `heldMs` and the `stack` of its acquire. */
   leak: LeakDetail;
-  /** A server is loading its data. */
+  /** A server is loading its data: `percent`, `etaSeconds`, `waitedMs`. */
   loading: LoadingDetail;
-  /** Messages may be missing from subscriptions, or are. */
+  /** Messages may be missing from subscriptions, or were dropped: `reason` is `reconnected` or
+   * `overflow`; with the number of `subscriptions`, `lost` messages and `downMs`. */
   gap: GapDetail;
-  /** The handler of a subscription threw; the subscription goes on. */
+  /** The handler of a subscription threw: the `error` and the `channel`. The subscription goes
+   * on. */
   handlererror: HandlerErrorDetail;
-  /** The primary of a database is another server now. */
+  /** The primary of a database is another server now: the endpoints `from` and `to`. */
   failover: FailoverDetail;
-  /** Something is probably not meant, such as more connections than the server takes. */
+  /** Something is probably not meant, such as more connections than the server takes: the
+   * `message`. */
   warning: WarningDetail;
 }
 

@@ -1,3 +1,24 @@
+import type { RedisClient } from "../commands/client.ts";
+import type {
+  PipelineFill,
+  PipelineOptions,
+  PipelineReplies,
+} from "../commands/pipeline.ts";
+import type { Subscription } from "../commands/pubsub/subscription.ts";
+import type {
+  MessageHandler,
+  SubscribeOptions,
+  SubscriptionTargets,
+} from "../commands/pubsub/types.ts";
+import type { TransactionFill, TransactionOptions } from "../commands/transaction.ts";
+import {
+  isManagerConfig,
+  type ManagerConfig,
+  type ManagerOptions,
+  type RedisConfig,
+  RedisConfigLoader,
+  type RedisConfigOptions,
+} from "../config/mod.ts";
 import { type Clock, systemClock, type Timer } from "../core/clock.ts";
 import {
   type BatchResult,
@@ -6,40 +27,10 @@ import {
   ManagerClosedError,
 } from "../core/errors/mod.ts";
 import type { ManagerEventMap } from "../core/events.ts";
-import { CapacityCheck } from "./capacity.ts";
-import type {
-  ManagerConfig,
-  ManagerOptions,
-  RedisConfig,
-  RedisConfigOptions,
-} from "../config/mod.ts";
-import type { RedisClient } from "../commands/client.ts";
-import type {
-  PipelineFill,
-  PipelineOptions,
-  PipelineReplies,
-} from "../commands/pipeline.ts";
-import type { Subscription } from "../commands/subscription.ts";
-import type {
-  MessageHandler,
-  SubscribeOptions,
-  SubscriptionTargets,
-} from "../commands/subscription_types.ts";
-import type { TransactionFill, TransactionOptions } from "../commands/transaction.ts";
-import { Database } from "../database/database.ts";
-import { DatabaseDirectory } from "./directory.ts";
-import { HealthEndpoint } from "./http_response.ts";
-import type { AcquireOptions, ConnectionLease } from "../servers/lease.ts";
-import {
-  type CloseOptions,
-  type CloseReport,
-  type ManagerExtras,
-  resolveOptions,
-} from "./options.ts";
-import { type DatabaseName, NamedDatabases } from "./named_databases.ts";
 import { EventLog } from "../observability/event_log.ts";
 import type { Logger } from "../observability/logger.ts";
 import { renderPrometheus } from "../observability/prometheus.ts";
+import type { TelemetryOptions } from "../observability/telemetry/options.ts";
 import { makeTelemetry, type Telemetry } from "../observability/telemetry/telemetry.ts";
 import type {
   ConnectionMetrics,
@@ -48,8 +39,37 @@ import type {
   ManagerStats,
   PoolStatistics,
 } from "../observability/types.ts";
-import { ConnectionBudget } from "../pool/budget.ts";
-import { describeDatabase, summarizeHealth, summarizeStatistics } from "./summaries.ts";
+import { ConnectionBudget } from "../pool/connection_budget.ts";
+import type { AcquireOptions, ConnectionLease } from "../servers/lease.ts";
+import { CapacityCheck } from "./capacity.ts";
+import { CompatMethods, type DatabaseName } from "./compat.ts";
+import { Database } from "./database.ts";
+import { Databases } from "./databases.ts";
+import { HealthEndpoint } from "./health_endpoint.ts";
+
+/** What a manager works with besides its configuration. */
+export interface ManagerExtras {
+  /** Where it logs to, such as `console`. Default: nothing is logged. */
+  logger?: Logger;
+  /**
+   * What it reports through OpenTelemetry; `false` for nothing. Default: spans and metrics,
+   * if a provider was registered when the program began, as Deno does under `OTEL_DENO=true`.
+   */
+  telemetry?: boolean | TelemetryOptions;
+}
+
+/** Options of {@linkcode RedisConnectionManager.closeAll}. */
+export interface CloseOptions {
+  /** How long commands in flight may take to finish, in milliseconds, 0 or more. Default
+   * 5,000. */
+  drainMs?: number;
+}
+
+/** The outcome of {@linkcode RedisConnectionManager.closeAll}. */
+export interface CloseReport {
+  /** Commands that failed because they were still in flight or waiting after `drainMs`. */
+  readonly cutCommands: number;
+}
 
 /** Listens to one kind of event. */
 export type ManagerEventListener<K extends keyof ManagerEventMap> = (
@@ -66,11 +86,16 @@ const DRAIN_MS = 5000;
 let sharedManager: RedisConnectionManager | undefined;
 
 /**
- * Keeps a service tied to its Redis databases: named databases from a configuration,
- * a pool for each, commands over shared connections, and numbers that say how it goes.
+ * Manages a service's Redis databases: named databases from a configuration, a connection
+ * pool for each, commands over shared connections, health and statistics.
  *
- * Making one opens nothing: no socket, no timer, no file. The first command of a
- * database connects it.
+ * Creating one opens nothing: no socket, no timer, no file. The first command of a database
+ * connects it.
+ *
+ * For callers of the Python original it also has `getSyncClient()`, which is `getClient()`,
+ * and a method for each of its databases: `main()`, `knowledge()`, `prompts()`, `agents()`,
+ * `metrics()`, `sessions()`, `workflows()`, `vectors()`, `models()`, `memory()` and
+ * `analytics()`; `manager.main()` is `manager.getAsyncClient("main")`.
  *
  * @example Usage
  * ```ts
@@ -85,11 +110,11 @@ let sharedManager: RedisConnectionManager | undefined;
  * assertEquals(manager.getStatistics().totalOperations, 1);
  * ```
  */
-export class RedisConnectionManager extends NamedDatabases implements AsyncDisposable {
+export class RedisConnectionManager extends CompatMethods implements AsyncDisposable {
   readonly #events = new EventTarget();
   readonly #config: ManagerConfig;
   readonly #clock: Clock;
-  readonly #databases: DatabaseDirectory;
+  readonly #databases: Databases;
   readonly #budget: ConnectionBudget | undefined;
   readonly #capacity: CapacityCheck;
   readonly #warnings: string[];
@@ -99,16 +124,16 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   readonly #startedAt: number;
   #windowAt: number;
   #state: State = { name: "open" };
-  #tick: Timer | undefined;
+  #cleanupTimer: Timer | undefined;
 
   /**
-   * Makes a manager; opens nothing.
+   * Creates a manager; opens nothing.
    *
-   * @param config A loaded configuration, or plain options, which may have a `logger` and
-   * `telemetry` among them; without it, what {@linkcode RedisConfigLoader.loadSync} finds
-   * in files and environment.
-   * @param extras Where it logs to, and what it reports through OpenTelemetry.
-   * @param clock Time; only tests give another than the host's.
+   * @param config A loaded configuration, or plain options, which may include a `logger` and
+   * `telemetry`. Default: what {@linkcode RedisConfigLoader.loadSync} finds in files and
+   * environment.
+   * @param extras Logger and telemetry; they override those in `config`.
+   * @param clock Time, for tests. Default: the host's.
    * @throws {ConfigError} If the configuration cannot be used.
    * @throws {TypeError} If `telemetry.api` is not OpenTelemetry's API.
    */
@@ -119,14 +144,25 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   ) {
     super();
     const resolved = resolveOptions(config, extras);
-    this.#config = resolved.config;
-    this.#databases = new DatabaseDirectory(this.#config.unknownDatabase === "main");
+    const { logger, telemetry } = resolved.extras;
+    const { databases, maxTotalConnections, unknownDatabase, warnings } = this.#config =
+      resolved.config;
+    this.#databases = new Databases(unknownDatabase === "main");
     this.#clock = clock;
     this.#startedAt = this.#windowAt = clock.now();
-    this.#log = this.#makeLog(resolved.extras.logger);
-    this.#endpoint = this.#makeEndpoint();
-    this.#warnings = [...this.#config.warnings];
-    this.#telemetry = makeTelemetry(resolved.extras.telemetry, (message) => {
+    this.#warnings = [...warnings];
+    if (logger !== undefined) {
+      this.#log = new EventLog(logger, clock);
+      for (const message of warnings) this.#log.warn(message);
+      this.#log.listen(this);
+    }
+    this.#endpoint = new HealthEndpoint({
+      isClosed: () => this.isClosed,
+      uptimeSeconds: () => this.#uptimeSeconds,
+      databases: () => this.#databases.all,
+      metrics: () => this.toPrometheus(),
+    }, clock);
+    this.#telemetry = makeTelemetry(telemetry, (message) => {
       this.#warnings.push(message);
       this.#log?.warn(message);
     });
@@ -134,18 +170,17 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
       this.#config,
       (database, message) => this.#warn(database, message),
     );
-    const { maxTotalConnections } = this.#config;
     if (maxTotalConnections !== undefined) {
       this.#budget = new ConnectionBudget(maxTotalConnections);
     }
-    for (const database of Object.values(this.#config.databases)) this.#add(database);
+    for (const database of Object.values(databases)) this.#add(database);
   }
 
   /**
    * The process-wide manager: the same object every time, until it is closed.
    *
-   * @param config What it is made with; counts only for the call that makes it.
-   * @param extras Where it logs to; counts only for that call too.
+   * @param config Its configuration or options; used only by the call that creates it.
+   * @param extras Its logger and telemetry; used only by that call too.
    * @returns The manager.
    * @throws {ConfigError} If the configuration cannot be used.
    */
@@ -163,7 +198,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * Closes the process-wide manager, if there is one.
    *
    * @param options How long commands may take to finish.
-   * @returns What was cut.
+   * @returns How many commands were cut.
    */
   static closeShared(options: CloseOptions = {}): Promise<CloseReport> {
     return sharedManager?.closeAll(options) ?? Promise.resolve({ cutCommands: 0 });
@@ -180,8 +215,8 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   /**
-   * What is allowed but probably not meant, in words: of the configuration, and of what
-   * the servers say once they are connected.
+   * Warnings, in words: settings that are allowed but probably not meant, and limits of the
+   * servers that are too low for them.
    */
   get warnings(): readonly string[] {
     return [...this.#warnings];
@@ -204,18 +239,6 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   /**
-   * The seed's name for {@linkcode getClient}: the same object.
-   *
-   * @param database Name or number of the database. Default `main`.
-   * @returns The client.
-   * @throws {UnknownDatabaseError} If the configuration has no such database.
-   * @throws {ManagerClosedError} If the manager has been closed.
-   */
-  getSyncClient(database: DatabaseName = "main"): RedisClient {
-    return this.getClient(database);
-  }
-
-  /**
    * The client of a database when it is connected, authenticated, and the server has
    * loaded its data.
    *
@@ -234,7 +257,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
     options: { signal?: AbortSignal } = {},
   ): Promise<RedisClient<Mapping>> {
     const found = this.#find(database);
-    await found.whenReady(options.signal);
+    await found.servers.whenReady(options.signal);
     return found.client as unknown as RedisClient<Mapping>;
   }
 
@@ -250,11 +273,8 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
     this.#assertOpen();
     if (this.#databases.has(name)) {
       const message = "there is a database of that name already";
-      throw new ConfigError([{
-        origin: "addDatabase",
-        key: `databases.${name}`,
-        message,
-      }]);
+      const key = `databases.${name}`;
+      throw new ConfigError([{ origin: "addDatabase", key, message }]);
     }
     const config = this.#config.resolveDatabase(name, options, (message) => {
       this.#warn(name, message);
@@ -268,7 +288,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @returns Name, number, endpoint, description and state of each.
    */
   listDatabases(): DatabaseListing[] {
-    return this.#databases.all.map((database) => describeDatabase(database));
+    return this.#databases.list();
   }
 
   /**
@@ -294,13 +314,13 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   /**
-   * Sends commands together and tells what became of each.
+   * Sends commands together, and gives the outcome of each.
    *
    * @param database Name or number of the database.
    * @param fill Called with the pipeline; what it adds is sent when it returns, and
    * nothing is sent if it throws.
    * @param options `settle: true`.
-   * @returns What became of each command, in order.
+   * @returns The outcome of each command, in order.
    * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
    */
   pipeline(
@@ -309,15 +329,15 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
     options: PipelineOptions & { settle: true },
   ): Promise<BatchResult[]>;
   /**
-   * Sends commands together and gives their replies. They run in order; commands of
-   * other callers may come in between. Any number will do: they go out in chunks of
-   * 1,000 commands or 1 MiB, two of which are under way at most.
+   * Sends commands together, and gives their replies. They run in order; commands of other
+   * callers may run in between. Any number of commands is sent, in chunks of 1,000 commands or
+   * 1 MiB, of which two are in flight at most.
    *
    * @param database Name or number of the database.
    * @param fill Called with the pipeline; what it adds is sent when it returns, and
    * nothing is sent if it throws. Its second argument has the same commands, typed: a
    * callback that returns an array of what they give gets a tuple of those replies.
-   * @param options `settle: true` gives what became of each instead of throwing.
+   * @param options `settle: true` gives the outcome of each instead of throwing.
    * @returns The replies, in order.
    * @throws {PipelineError} If a command failed; it carries every reply and error.
    * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
@@ -336,10 +356,10 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   /**
-   * Runs commands at once and all together (MULTI, EXEC) on a connection of their own;
-   * again, after a short random wait, while a watched key changes in between. Where the
-   * server says "not now" (READONLY, TRYAGAIN, LOADING …) and has applied nothing, it is
-   * tried again as a whole until `commandTimeoutMs` after the call.
+   * Runs commands in one transaction (MULTI, EXEC) on a connection of its own; again, after a
+   * random wait of up to 200 ms, while a watched key changes in between. A transaction that
+   * the server refuses for now (READONLY, TRYAGAIN, LOADING …), so that nothing was applied, is
+   * retried as a whole until `commandTimeoutMs` after the call.
    *
    * @param database Name or number of the database.
    * @param fill Reads what it needs from its second argument and adds commands to its
@@ -360,36 +380,37 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   /**
-   * Subscribes to channels, patterns or shard channels. All subscriptions of a database
-   * share one connection, a lease of its pool, which closes when the last one is given
-   * up. After a lost connection everything is subscribed to again; that messages may be
-   * missing is said by a gap: an item of the iterator, a call of `onGap`, a `gap` event.
+   * Subscribes, and calls a handler with each message. All subscriptions of a database share
+   * one connection, a lease of its pool, which closes when the last one has ended. After a lost
+   * connection everything is subscribed to again; a gap says that messages may be missing: an
+   * item of the iterator, a call of `onGap`, a `gap` event.
    *
-   * Channels and patterns are the server's own: the key prefix is not put before them.
+   * The key prefix is put before shard channels only: channels and patterns are the server's.
    *
    * @param database Name or number of the database.
    * @param targets Channels, or `{ channels, patterns, shards }`.
-   * @param handler Takes each message, one at a time; what it throws is reported as a
-   * `handlererror` event. Without it, iterate the subscription.
+   * @param handler Called with each message, one at a time; what it throws is reported as a
+   * `handlererror` event.
    * @param options How much may wait for a slow consumer, and what happens to more.
    * @returns The subscription, once the server has confirmed it.
    * @throws {AcquireTimeoutError} If no connection came free in time.
    * @throws {CommandTimeoutError} If the server has not confirmed it in time.
    * @throws {CommandRefusedError} If the pool has a single connection.
-   * @throws {TypeError} If there is nothing to subscribe to, or a name is no string.
+   * @throws {TypeError} If there is nothing to subscribe to, a name is no string, or `handler`
+   * is given and is no function.
    */
   subscribe(
     database: DatabaseName,
     targets: SubscriptionTargets,
-    handler?: MessageHandler<string>,
+    handler: MessageHandler<string>,
     options?: SubscribeOptions & { binary?: false },
   ): Promise<Subscription<string>>;
   /**
-   * Subscribes, and gives messages as bytes.
+   * Subscribes, and calls a handler with each message as bytes.
    *
    * @param database Name or number of the database.
    * @param targets Channels, or `{ channels, patterns, shards }`.
-   * @param handler Takes each message; without it, iterate the subscription.
+   * @param handler Called with each message; `undefined` to iterate the subscription.
    * @param options `binary: true`, and the rest.
    * @returns The subscription, once the server has confirmed it.
    */
@@ -399,16 +420,31 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
     handler: MessageHandler<Uint8Array> | undefined,
     options: SubscribeOptions & { binary: true },
   ): Promise<Subscription<Uint8Array>>;
+  /**
+   * Subscribes without a handler: iterate the subscription.
+   *
+   * @param database Name or number of the database.
+   * @param targets Channels, or `{ channels, patterns, shards }`.
+   * @param rest Nothing; or `undefined` in place of the handler, and options.
+   * @returns The subscription, once the server has confirmed it.
+   */
+  subscribe(
+    database: DatabaseName,
+    targets: SubscriptionTargets,
+    ...rest: [] | [handler: undefined, options: SubscribeOptions & { binary?: false }]
+  ): Promise<Subscription<string>>;
   async subscribe(
     database: DatabaseName,
     targets: SubscriptionTargets,
-    handler?: MessageHandler<string> | MessageHandler<Uint8Array>,
-    options: SubscribeOptions = {},
+    ...rest: [handler?: MessageHandler<never>, options?: SubscribeOptions]
   ): Promise<Subscription<string> | Subscription<Uint8Array>> {
+    const [handler, options = {}] = rest;
+    // A handler that is missing by mistake must not make messages wait for an iterator.
+    if (rest.length === 1 || handler !== undefined) assertHandler(handler);
     const found = this.#find(database);
     if (options.binary === true) {
       const taker = handler as MessageHandler<Uint8Array> | undefined;
-      return await found.subscribe(targets, taker, options, asBytes);
+      return await found.subscribe(targets, taker, options, (bytes) => bytes);
     }
     const taker = handler as MessageHandler<string> | undefined;
     return await found.subscribe(targets, taker, options, asText);
@@ -428,15 +464,15 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   async execute(
     database: DatabaseName,
     command: string,
-    ...args: (string | Uint8Array | number)[]
+    ...args: (string | Uint8Array | number | bigint | boolean)[]
   ): Promise<unknown> {
     return await this.#find(database).execute(command, args);
   }
 
   /**
-   * Connects every database, and waits for all of them, also where one has failed.
+   * Connects every database, and waits for all of them, even if one has failed.
    *
-   * @param options `signal` ends the wait; `settle: true` gives what became of each database
+   * @param options `signal` ends the wait; `settle: true` gives the outcome of each database
    * instead of throwing.
    * @returns For each database `undefined`; with `settle: true` the error that kept it from
    * connecting, where there was one.
@@ -468,7 +504,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
       this.#databases.all.map(async (database) =>
         [
           database.name,
-          await database.whenReady(signal).then(() => undefined, (e: Error) => e),
+          await database.servers.whenReady(signal).then(() => undefined, (e: Error) => e),
         ] as const
       ),
     );
@@ -480,8 +516,8 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   /**
-   * What commands and connections of all databases did: commands in the window, which is
-   * since the start or since the last reset; connections since the start.
+   * The numbers of all databases: commands in the window, which is since the start or since
+   * the last reset; connections since the start.
    *
    * @param options `reset: true` ends the window with this snapshot and begins a new one;
    * nothing is lost or counted twice in between. Text metrics know no window.
@@ -502,21 +538,20 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * ```
    */
   getStatistics(options: { reset?: boolean } = {}): ManagerStats {
-    const databases = this.#databases.all;
     const now = this.#clock.now();
-    const stats = summarizeStatistics(databases, {
+    const statistics = this.#databases.statistics({
       uptimeSeconds: (now - this.#startedAt) / 1000,
       windowSeconds: (now - this.#windowAt) / 1000,
     });
     if (options.reset === true) {
       this.#windowAt = now;
-      for (const database of databases) database.resetStatistics();
+      for (const { stats } of this.#databases.all) stats.reset();
     }
-    return stats;
+    return statistics;
   }
 
   /**
-   * All numbers as text metrics for Prometheus, in the text exposition format 0.0.4:
+   * All numbers as metrics for Prometheus, in the text exposition format 0.0.4:
    * every name begins with `mooring_redis_`, every line has the labels `database` and `db`.
    * Counters are since the start.
    *
@@ -539,7 +574,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * ```
    */
   toPrometheus(): string {
-    const sources = this.#databases.all.map((each) => each.metricsSource());
+    const sources = this.#databases.all.map(({ stats }) => stats.metricsSource());
     return renderPrometheus(sources, this.#uptimeSeconds);
   }
 
@@ -588,41 +623,42 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    */
   getPoolStatistics(database: DatabaseName = "main"): PoolStatistics {
-    return this.#lookUp(database).poolStatistics();
+    return this.#databases.find(database).stats.pool();
   }
 
   /**
-   * How well the databases serve, as far as is known without asking.
+   * The health of all databases, as far as is known without asking a server.
    *
    * @returns A frozen snapshot.
    */
   getHealthStatus(): HealthStatus {
-    return summarizeHealth(this.#databases.all);
+    return this.#databases.health();
   }
 
   /**
-   * Asks every database now.
+   * Checks every database now.
    *
    * @param options `signal` ends the wait: the call rejects with its reason.
-   * @returns How well they serve.
+   * @returns Their health.
    * @throws {ManagerClosedError} If the manager has been closed.
    */
   async healthCheck(options: { signal?: AbortSignal } = {}): Promise<HealthStatus> {
     this.#assertOpen();
-    const databases = this.#databases.all;
-    await Promise.all(databases.map((database) => database.check(options.signal)));
+    const { signal } = options;
+    await Promise.all(this.#databases.all.map(({ servers }) => servers.check(signal)));
     return this.getHealthStatus();
   }
 
   /**
-   * One database in the seed's legacy shape.
+   * The numbers of one database in the shape of the Python original's `get_metrics()`; for new
+   * code `getStatistics()` has more.
    *
    * @param database Name or number of the database.
    * @returns A frozen snapshot.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    */
   getMetrics(database: DatabaseName = "main"): ConnectionMetrics {
-    return this.#lookUp(database).metrics();
+    return this.#databases.find(database).stats.metrics();
   }
 
   /**
@@ -634,7 +670,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * @throws {ManagerClosedError} If the manager has been closed.
    */
   resetCircuitBreaker(database: DatabaseName = "main"): void {
-    this.#find(database).resetCircuitBreaker();
+    this.#find(database).servers.resetBreakers();
   }
 
   /**
@@ -654,7 +690,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
    * Calling it again gives the same report.
    *
    * @param options How long commands may take to finish.
-   * @returns What was cut.
+   * @returns How many commands were cut.
    * @throws {RangeError} If `drainMs` is negative or not a number; nothing is closed then.
    */
   closeAll(options: CloseOptions = {}): Promise<CloseReport> {
@@ -676,10 +712,10 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   /**
-   * Listens to what happens; nothing depends on anybody listening.
+   * Adds a listener to one kind of event; see {@linkcode ManagerEventMap}.
    *
    * @param type Name of the event.
-   * @param listener Called with the event; its `detail` tells what happened.
+   * @param listener Called with the event; its `detail` says what happened.
    * @param options As for every `EventTarget`.
    */
   addEventListener<K extends keyof ManagerEventMap>(
@@ -691,7 +727,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   /**
-   * Stops listening.
+   * Removes a listener.
    *
    * @param type Name of the event.
    * @param listener The listener.
@@ -707,7 +743,7 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
 
   /** What `console.log` shows: names and states, no secrets. */
   [Symbol.for("Deno.customInspect")](): string {
-    const names = this.#databases.names.join(", ");
+    const names = this.#databases.all.map(({ name }) => name).join(", ");
     return `RedisConnectionManager { ${this.#state.name}, databases: ${names} }`;
   }
 
@@ -719,36 +755,19 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
     return (this.#clock.now() - this.#startedAt) / 1000;
   }
 
-  #makeLog(logger: Logger | undefined): EventLog | undefined {
-    if (logger === undefined) return undefined;
-    const log = new EventLog(logger, this.#clock);
-    for (const message of this.#config.warnings) log.warn(message);
-    log.listen(this);
-    return log;
-  }
-
-  #makeEndpoint(): HealthEndpoint {
-    return new HealthEndpoint({
-      isClosed: () => this.isClosed,
-      uptimeSeconds: () => this.#uptimeSeconds,
-      databases: () => this.#databases.all,
-      metrics: () => this.toPrometheus(),
-    }, this.#clock);
-  }
-
   #warn(database: string, message: string): void {
     this.#warnings.push(message);
     this.#emit("warning", { database, message });
   }
 
   async #close(drainMs: number): Promise<CloseReport> {
-    this.#tick?.cancel();
+    this.#cleanupTimer?.cancel();
     const cut = await Promise.all(
       this.#databases.all.map((database) => database.close(drainMs)),
     );
     this.#log?.flush();
     const cutCommands = cut.reduce((sum, count) => sum + count, 0);
-    // Their callers are told first: a process may end as soon as this has resolved.
+    // Their callers learn it first: a process may end as soon as this has resolved.
     if (cutCommands > 0) {
       await new Promise<void>((resolve) => this.#clock.afterPoll(resolve));
     }
@@ -760,24 +779,19 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
       clock: this.#clock,
       emit: (type, detail) => this.#emit(type, detail),
       opened: (database, connection) => {
-        this.#startTicking();
+        this.#scheduleCleanup();
         this.#capacity.opened(database, connection);
       },
-      ...(this.#budget === undefined ? {} : { budget: this.#budget }),
-      ...(this.#telemetry === undefined ? {} : { telemetry: this.#telemetry }),
+      budget: this.#budget,
+      telemetry: this.#telemetry,
     });
     this.#databases.add(database);
     return database;
   }
 
-  /** Looks a database up for use. */
+  /** Finds a database for use; its numbers outlive the closing. */
   #find(database: DatabaseName): Database {
     this.#assertOpen();
-    return this.#lookUp(database);
-  }
-
-  /** Looks a database up for its numbers, which outlive the closing. */
-  #lookUp(database: DatabaseName): Database {
     return this.#databases.find(database);
   }
 
@@ -786,21 +800,43 @@ export class RedisConnectionManager extends NamedDatabases implements AsyncDispo
   }
 
   #cleanUp(): number {
-    let closed = 0;
-    for (const database of this.#databases.all) closed += database.reap();
-    return closed;
+    return this.#databases.all.reduce((sum, { servers }) => sum + servers.reap(), 0);
   }
 
   /** One timer for all databases, from the first connection on. */
-  #startTicking(): void {
+  #scheduleCleanup(): void {
     const { cleanupIntervalMs } = this.#config;
-    if (this.#tick !== undefined || cleanupIntervalMs === 0 || this.isClosed) return;
-    this.#tick = this.#clock.setTimer(() => {
-      this.#tick = undefined;
+    if (this.#cleanupTimer !== undefined || cleanupIntervalMs === 0 || this.isClosed) {
+      return;
+    }
+    this.#cleanupTimer = this.#clock.setTimer(() => {
+      this.#cleanupTimer = undefined;
       this.#cleanUp();
-      this.#startTicking();
+      this.#scheduleCleanup();
     }, cleanupIntervalMs);
   }
+}
+
+/** Separates plain options into the configuration and the extras among them, which the
+ * given extras override. */
+function resolveOptions(
+  config: ManagerConfig | (ManagerOptions & ManagerExtras) | undefined,
+  extras: ManagerExtras,
+): { config: ManagerConfig; extras: ManagerExtras } {
+  if (config === undefined) return { config: RedisConfigLoader.loadSync({}), extras };
+  if (isManagerConfig(config)) return { config, extras };
+  if (typeof config !== "object" || config === null || Array.isArray(config)) {
+    // A URL alone, say: the loader's error says what to give in its place.
+    return { config: RedisConfigLoader.fromOptions(config), extras };
+  }
+  const { logger, telemetry, ...settings } = config;
+  return {
+    config: RedisConfigLoader.fromOptions(settings),
+    extras: {
+      logger: extras.logger ?? logger,
+      telemetry: extras.telemetry ?? telemetry,
+    },
+  };
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -809,6 +845,11 @@ function asText(message: Uint8Array): string {
   return decoder.decode(message);
 }
 
-function asBytes(message: Uint8Array): Uint8Array {
-  return message;
+function assertHandler(handler: unknown): void {
+  if (typeof handler === "function") return;
+  const found = handler === null ? "null" : typeof handler;
+  throw new TypeError(
+    `Cannot subscribe with a handler that is ${found}: give a function, or leave it out to ` +
+      "iterate the subscription",
+  );
 }

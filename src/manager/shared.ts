@@ -1,9 +1,12 @@
 import type { RedisClient } from "../commands/client.ts";
-import { RedisConnectionManager } from "./manager.ts";
-import type { CloseOptions, CloseReport } from "./options.ts";
-import type { DatabaseName } from "./named_databases.ts";
+import type { DatabaseName } from "./compat.ts";
+import {
+  type CloseOptions,
+  type CloseReport,
+  RedisConnectionManager,
+} from "./manager.ts";
 
-/** What {@linkcode getRedisClient} is asked for; the seed's two arguments. */
+/** The arguments of {@linkcode getRedisClient}, as in the Python original. */
 export interface GetRedisClientOptions {
   /** Name or number of the database. Default `main`. */
   database?: DatabaseName;
@@ -12,8 +15,8 @@ export interface GetRedisClientOptions {
 }
 
 /**
- * A database's client from the process-wide manager, which is made of the configuration
- * found in files and environment when it is first asked for.
+ * A database's client from the process-wide manager. The first call creates that manager from
+ * the configuration in files and environment, unless {@linkcode getRedisManager} did so.
  *
  * @example Usage
  * ```ts
@@ -74,7 +77,7 @@ async function whenReady(database: DatabaseName): Promise<RedisClient> {
  * await closeAllRedisConnections();
  * ```
  *
- * @param config What it is made with; counts only for the call that makes it.
+ * @param config Its configuration or options; used only by the call that creates it.
  * @returns The same manager every time, until it is closed.
  * @throws {ConfigError} If the configuration cannot be used.
  */
@@ -85,7 +88,7 @@ export function getRedisManager(
 }
 
 /**
- * Closes the process-wide manager; the next call that needs one makes a new one.
+ * Closes the process-wide manager; the next call that needs one creates another.
  *
  * @example Usage
  * ```ts
@@ -96,7 +99,7 @@ export function getRedisManager(
  * ```
  *
  * @param options How long commands may take to finish.
- * @returns What was cut.
+ * @returns How many commands were cut.
  */
 export async function closeAllRedisConnections(
   options: CloseOptions = {},

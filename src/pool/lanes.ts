@@ -1,71 +1,40 @@
-import type { Clock } from "../core/clock.ts";
+import type { Clock, Timer } from "../core/clock.ts";
 import {
   type ConnectError,
+  type Delivery,
   ManagerClosedError,
   OverloadedError,
 } from "../core/errors/mod.ts";
+import type { RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
+import { CommandQueue, waitTimeoutError } from "./command_queue.ts";
 import {
+  areAllNeeded,
   chooseLane,
   isLarge,
-  type LaneChoice,
-  type LaneLoad,
+  type Lane,
+  type LaneConnection,
+  LaneGrowth,
   loadOf,
 } from "./lane_choice.ts";
-import { LaneDrain } from "./lane_drain.ts";
-import { passFence, type Way } from "./lane_fence.ts";
-import { LaneGrowth } from "./lane_growth.ts";
-import { areAllNeeded, hasSurplus } from "./lane_surplus.ts";
-import { waitedInVain, WaitingCommands } from "./lane_waiting.ts";
-import { isMulti } from "../connection/transaction_gate.ts";
-import { TransactionTrial } from "./transaction_trial.ts";
+import {
+  flushBarrier,
+  type Send,
+  TransactionProbe,
+  transactionsOf,
+} from "./lane_probes.ts";
 import type { EvictionReason } from "./types.ts";
-
-/** What lanes need of a connection. */
-export interface LaneConnection extends LaneLoad {
-  /** Its stream. */
-  readonly stream: LaneLoad["stream"] & {
-    /** Whether so much is unsent that no more should be written. */
-    readonly congested: boolean;
-    /** The number of unsent bytes that counts as congestion. */
-    readonly maxBufferedBytes: number;
-    /** Number of the current tick of writes. */
-    readonly tick: number;
-  };
-  /** Commands in flight whose callers wait for them. */
-  readonly awaited: number;
-  /** Sends a command. */
-  send(command: TrackedCommand): void;
-  /** Calls back once when it has ended. */
-  onEnd(fn: () => void): void;
-}
-
-/** A shared connection under the pool's limit. */
-export interface Lane<C extends LaneConnection = Connection> extends LaneChoice<C> {
-  /** When it should be replaced, on the monotonic clock; infinite for never. */
-  readonly expiresAt: number;
-  /** Gives the place under the limit back, and ends the connection: why in words, and
-   * what it is counted as. */
-  release(reason: string, counted: EvictionReason): void;
-}
+import { WaitQueue } from "./wait_queue.ts";
 
 /** What a set of lanes needs. */
-export interface LaneSetOptions<C extends LaneConnection = Connection> {
+export interface LaneSetOptions<C extends LaneConnection = Connection>
+  extends
+    Pick<RedisConfig, "commandTimeoutMs" | "idleTimeoutMs" | "maxLanes" | "maxWaiting"> {
   /** Name of the database. */
   readonly database: string;
-  /** Most lanes. */
-  readonly maxLanes: number;
-  /** Most commands that wait for a lane. */
-  readonly maxWaiting: number;
-  /** Lanes that have been more than needed for this long are ended one by one, in
-   * milliseconds; 0 = never. */
-  readonly idleTimeoutMs: number;
-  /** How long a server may take to tell whether it lets transactions begin, in
-   * milliseconds. */
-  readonly commandTimeoutMs: number;
-  /** Why no connection can be opened at the moment, as far as is known: told to what
-   * waited in vain. Default: nothing is known. */
+  /** Why no connection can be opened at the moment, if that is known: the cause of the errors
+   * of commands that waited in vain. */
   readonly unreachable?: () => ConnectError | undefined;
   /** Opens a lane under the pool's limit. */
   readonly open: (signal: AbortSignal) => Promise<Lane<C>>;
@@ -75,50 +44,41 @@ export interface LaneSetOptions<C extends LaneConnection = Connection> {
 
 /** Most commands in flight on one lane; more are refused, with the numbers. */
 const MAX_IN_FLIGHT = 100_000;
-/** Time between two looks at what comes without a word, in milliseconds. */
+/** Time between two looks at changes that nothing notifies of, in milliseconds. */
 const POLL_MS = 10;
 
-type State =
-  | { readonly name: "open" }
-  | { readonly name: "draining"; readonly drain: LaneDrain }
-  | { readonly name: "closed" };
-
 /**
- * The shared connections of one database: ordinary commands are multiplexed on them,
- * the one with the fewest in flight first. While none is open, commands wait, in
- * order and within their deadlines, and one is opened.
+ * The shared connections of one database: ordinary commands are multiplexed on them, the one
+ * with the fewest in flight first. While none is open, commands wait, in order and within
+ * their deadlines, and one is opened.
  */
 export class LaneSet<C extends LaneConnection = Connection> {
   readonly #options: LaneSetOptions<C>;
-  readonly #waiting: WaitingCommands;
+  readonly #waiting: CommandQueue;
+  readonly #ready: WaitQueue<void>;
   readonly #abort = new AbortController();
   #lanes: Lane<C>[] = [];
   /** Lanes that take no more commands and end when theirs are answered. */
   readonly #retiring = new Set<Lane<C>>();
   #opening = 0;
-  #readyWaiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   readonly #growth = new LaneGrowth();
-  readonly #trial: TransactionTrial;
-  /** Whether a trial is under way: all commands wait behind it, so that the order stays and
+  readonly #probe: TransactionProbe;
+  /** Whether a probe is in flight: all commands wait behind it, so that the order stays and
    * none becomes a part of it. */
-  #isTrying = false;
-  /** Whether all lanes have been needed since the surplus was looked at last. */
+  #isProbing = false;
+  /** Whether all lanes have been needed since the last `shrink`. */
   #allNeeded = false;
   #neededAt = 0;
-  #state: State = { name: "open" };
+  #state: "open" | "draining" | "closed" = "open";
+  /** Ends the drain. */
+  #drained: (() => void) | undefined;
 
-  /**
-   * Makes a set; opens nothing.
-   *
-   * @param options What it needs.
-   */
+  /** Makes a set; opens nothing. */
   constructor(options: LaneSetOptions<C>) {
-    this.#options = options;
-    this.#trial = new TransactionTrial(options.commandTimeoutMs);
-    this.#waiting = new WaitingCommands(
-      options.clock,
-      (command) => this.#withdraw(command),
-    );
+    const { clock, commandTimeoutMs } = this.#options = options;
+    this.#probe = new TransactionProbe(commandTimeoutMs);
+    this.#ready = new WaitQueue({ clock });
+    this.#waiting = new CommandQueue(clock, (command) => this.#expired(command));
   }
 
   /** Lanes that are open. */
@@ -128,10 +88,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
 
   /** Commands sent and not answered, on all lanes. */
   get inFlight(): number {
-    let sum = 0;
-    for (const { connection } of this.#lanes) sum += connection.inFlight;
-    for (const { connection } of this.#retiring) sum += connection.inFlight;
-    return sum;
+    return sum(this.#all, ({ connection }) => connection.inFlight);
   }
 
   /** Commands that wait for a lane. */
@@ -139,12 +96,14 @@ export class LaneSet<C extends LaneConnection = Connection> {
     return this.#waiting.size;
   }
 
-  /** Those in flight and those that wait whose callers wait for them. */
+  /** Those in flight and those that wait, without the abandoned ones. */
   get #awaited(): number {
-    let sum = this.#waiting.awaited;
-    for (const { connection } of this.#lanes) sum += connection.awaited;
-    for (const { connection } of this.#retiring) sum += connection.awaited;
-    return sum;
+    return this.#waiting.awaited + sum(this.#all, ({ connection }) => connection.awaited);
+  }
+
+  /** All lanes, those that retire included. */
+  get #all(): Lane<C>[] {
+    return [...this.#lanes, ...this.#retiring];
   }
 
   /** The open lanes' connections. */
@@ -152,75 +111,56 @@ export class LaneSet<C extends LaneConnection = Connection> {
     return this.#lanes.map((lane) => lane.connection);
   }
 
-  /**
-   * Sends a command on a lane, or lets it wait for one.
-   *
-   * @param command The command.
-   */
+  /** Sends a command on a lane, or lets it wait for one. */
   submit(command: TrackedCommand): void {
     const lanes = this.#lanes;
     const large = lanes.length > 1 && isLarge(command);
     const lane = this.#pick(large);
     if (lane === undefined) return this.#wait([command]);
-    if (!this.#hasRoom(lane.connection, 1)) return this.#refuse([command], lane);
+    if (!hasRoom(lane.connection, 1)) return this.#refuse([command], lane);
     if (large) lane.large = command;
     lane.connection.send(command);
   }
 
   /**
-   * Sends commands one after the other on one lane, with nothing in between; all of
-   * them or none. The first transaction waits until the server is known to let it begin,
-   * and so does all that comes behind.
-   *
-   * @param commands The commands.
+   * Sends commands one after the other on one lane, with nothing in between; all of them or
+   * none. The first transaction, and all that comes behind it, waits until a probe has shown
+   * that the server lets transactions begin.
    */
   submitBatch(commands: readonly TrackedCommand[]): void {
     const large = this.#lanes.length > 1 ? commands.findLast(isLarge) : undefined;
     const lane = this.#pick(large !== undefined);
     if (lane === undefined) return this.#wait(commands);
-    if (!this.#hasRoom(lane.connection, commands.length)) {
-      return this.#refuse(commands, lane);
-    }
-    if (this.#trial.isDue(commands)) {
-      // Without a look at how many may wait: it would never be sent where few may.
+    if (!hasRoom(lane.connection, commands.length)) return this.#refuse(commands, lane);
+    if (this.#probe.isDue(commands)) {
+      // Whatever `maxWaiting` is: with a small one it would never be sent.
       this.#waiting.add(commands);
-      return void this.#tryTransaction(lane);
+      return void this.#probeTransactions(lane);
     }
     lane.large = large ?? lane.large;
     for (const command of commands) lane.connection.send(command);
   }
 
   /**
-   * Ends every lane for new ones: they lead to a server that cannot serve any more. What
-   * is in flight on them is answered first.
-   *
-   * @param reason Why, in words.
+   * Replaces every lane: they lead to a server that can serve no more. What is in flight on
+   * them is answered first.
    */
   replaceAll(reason: string): void {
-    this.#trial.forget();
+    this.#probe.reset();
     this.#replaceIf(() => true, reason, "lane_released");
   }
 
   /** The server refused a transaction although it had let others run. */
   transactionRefused(): void {
-    this.#trial.forget();
+    this.#probe.reset();
   }
 
-  /**
-   * Ends one lane, when what is in flight on it has been answered.
-   *
-   * @param connection Its connection.
-   * @param reason Why, in words.
-   */
+  /** Replaces the lane of a connection, when what is in flight on it has been answered. */
   replace(connection: C, reason: string): void {
     this.#replaceIf((lane) => lane.connection === connection, reason, "lane_released");
   }
 
-  /**
-   * Ends the lanes that have lived for long enough.
-   *
-   * @returns How many.
-   */
+  /** Replaces the lanes that have lived for long enough; gives their number. */
   replaceExpired(): number {
     const now = this.#options.clock.now();
     const isOver = (lane: Lane<C>) => lane.expiresAt <= now;
@@ -228,24 +168,23 @@ export class LaneSet<C extends LaneConnection = Connection> {
   }
 
   /**
-   * Ends one lane, when what is in flight on it has been answered, if there has been one
-   * too many for all of the idle timeout.
-   *
-   * @returns How many: 0 or 1.
+   * Ends one lane, when what is in flight on it has been answered, if there has been one too
+   * many for all of the idle timeout. One at a time: the others have to be superfluous for as
+   * long once more. Gives how many were ended.
    */
   shrink(): number {
-    const now = this.#options.clock.now();
+    const { clock, idleTimeoutMs } = this.#options;
+    const now = clock.now();
     if (this.#allNeeded) this.#neededAt = now;
     this.#allNeeded = false;
-    const { idleTimeoutMs } = this.#options;
-    const use = { lanes: this.#lanes.length, neededAt: this.#neededAt, idleTimeoutMs };
-    if (!hasSurplus(use, now)) return 0;
+    const isOver = idleTimeoutMs > 0 && now - this.#neededAt >= idleTimeoutMs;
+    if (!isOver || this.#lanes.length < 2) return 0;
     this.#neededAt = now;
     // Of equally idle ones the last: the first is chosen first.
     const spare = this.#lanes.reduce((least, lane) =>
       loadOf(lane.connection) <= loadOf(least.connection) ? lane : least
     );
-    return this.#replaceIf((lane) => lane === spare, "nobody needs it", "idle_timeout");
+    return this.#replaceIf((lane) => lane === spare, "not needed", "idle_timeout");
   }
 
   #replaceIf(
@@ -260,71 +199,61 @@ export class LaneSet<C extends LaneConnection = Connection> {
     return due.length;
   }
 
-  /**
-   * Waits until a lane is open.
-   *
-   * @param signal Ends the wait.
-   */
-  whenReady(signal?: AbortSignal): Promise<void> {
-    if (this.#state.name !== "open") {
-      return Promise.reject(new ManagerClosedError(this.#options.database));
-    }
+  /** Waits until a lane is open; opens one if there is none. */
+  async whenReady(signal?: AbortSignal): Promise<void> {
+    if (this.#state !== "open") throw this.#closedError();
     signal?.throwIfAborted();
-    if (this.#lanes.length > 0) return Promise.resolve();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter = { resolve, reject };
-    const abort = () => {
-      this.#readyWaiters = this.#readyWaiters.filter((other) => other !== waiter);
-      reject(signal!.reason);
-    };
-    signal?.addEventListener("abort", abort, { once: true });
-    this.#readyWaiters.push(waiter);
+    if (this.#lanes.length > 0) return;
+    const ready = this.#ready.add({ startedAt: 0, signal });
     this.#ensureLane();
-    return promise.finally(() => signal?.removeEventListener("abort", abort));
+    await ready;
   }
 
   /**
-   * Takes no more commands, lets those it has finish, then ends the lanes.
-   *
-   * @param drainMs How long they may take, in milliseconds.
-   * @returns How many commands were cut.
+   * Takes no more commands, lets those it has finish, which may take `drainMs`, then ends the
+   * lanes. Gives how many commands were cut.
    */
   async close(drainMs: number): Promise<number> {
-    if (this.#state.name !== "open") return 0;
-    const drain = new LaneDrain({
-      isAwaited: () => this.#awaited > 0,
-      pollMs: POLL_MS,
-      clock: this.#options.clock,
-    });
-    this.#state = { name: "draining", drain };
-    await drain.wait(drainMs);
-    this.#state = { name: "closed" };
-    this.#abort.abort(new ManagerClosedError(this.#options.database));
+    if (this.#state !== "open") return 0;
+    this.#state = "draining";
+    await this.#drain(drainMs);
+    this.#state = "closed";
+    this.#abort.abort(this.#closedError());
     const cut = this.#awaited;
-    const left = this.#waiting.takeAll();
-    this.#failAll(left, new ManagerClosedError(this.#options.database));
-    for (const lane of [...this.#lanes, ...this.#retiring]) {
-      lane.release("closed by the manager", "closed");
-    }
-    for (const waiter of this.#readyWaiters.splice(0)) {
-      waiter.reject(new ManagerClosedError(this.#options.database));
-    }
+    failAll(this.#waiting.takeAll(), this.#closedError());
+    for (const lane of this.#all) lane.release("closed by the manager", "closed");
+    this.#ready.failAll(() => this.#closedError());
     return cut;
   }
 
+  async #drain(drainMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#drained = resolve;
+    const limit = clock.setTimer(resolve, drainMs);
+    let timer: Timer | undefined;
+    // Nothing notifies of the commands that callers abandon.
+    const poll = () => {
+      if (this.#awaited === 0) resolve();
+      else timer = clock.setTimer(poll, POLL_MS);
+    };
+    poll();
+    await promise;
+    limit.cancel();
+    timer?.cancel();
+  }
+
   /**
-   * Waits until all that was submitted before has been answered, or has failed.
-   *
-   * @param timeoutMs How long that may take, in milliseconds.
-   * @returns Whether it has; at once where nothing is under way.
+   * Waits until all commands that were submitted before have been answered, or have failed.
+   * Gives whether that took no longer than `timeoutMs`; at once where nothing is in flight.
    */
-  async passed(timeoutMs: number): Promise<boolean> {
+  async flush(timeoutMs: number): Promise<boolean> {
     const { clock } = this.#options;
     const until = clock.now() + timeoutMs;
     // What is lost with a lane may be on another by then.
     for (let leftMs = timeoutMs; leftMs > 0; leftMs = until - clock.now()) {
-      if (await passFence(this.#waysInUse, leftMs)) return true;
-      // What is refused at once is refused until the sockets have had their turn.
+      if (await flushBarrier(this.#sendsInUse, leftMs)) return true;
+      // A command that fails at once would fail again until the sockets have been read.
       await this.#pause(Math.min(POLL_MS, until - clock.now()));
     }
     return false;
@@ -334,33 +263,28 @@ export class LaneSet<C extends LaneConnection = Connection> {
     return new Promise((resolve) => this.#options.clock.setTimer(resolve, ms));
   }
 
-  /** The ways that commands are under way on. */
-  get #waysInUse(): Way[] {
-    const ways = [...this.#lanes, ...this.#retiring]
-      .filter(({ connection }) => connection.inFlight > 0)
-      .map(({ connection }): Way => (command) => connection.send(command));
-    if (this.#waiting.size > 0) ways.push((command) => this.#wait([command]));
-    return ways;
+  /** One function for each lane that commands are in flight on, and one for those that wait. */
+  get #sendsInUse(): Send[] {
+    const sends = this.#all.filter(({ connection }) => connection.inFlight > 0)
+      .map(({ connection }): Send => (command) => connection.send(command));
+    if (this.#waiting.size > 0) sends.push((command) => this.#wait([command]));
+    return sends;
   }
 
-  /**
-   * Gives up the commands that wait for a lane, for somebody else to send.
-   *
-   * @returns The commands, in order.
-   */
+  /** Removes the commands that wait for a lane, for another owner to send; in order. */
   takeWaiting(): TrackedCommand[] {
     return this.#waiting.takeAll();
   }
 
-  /** Something was answered or lost: a drain may be over. Called by the owner. */
+  /** A command was answered or lost, so that a drain may be over; called by the owner. */
   commandFinished(): void {
-    if (this.#state.name !== "draining") return;
-    if (this.inFlight + this.#waiting.size === 0) this.#state.drain.end();
+    if (this.#state !== "draining") return;
+    if (this.inFlight + this.#waiting.size === 0) this.#drained?.();
   }
 
   /** The lane for a command; `undefined` while none is open or others wait before it. */
   #pick(large: boolean): Lane<C> | undefined {
-    if (this.#waiting.size > 0 || this.#isTrying) return undefined;
+    if (this.#waiting.size > 0 || this.#isProbing) return undefined;
     const lanes = this.#lanes;
     const best = chooseLane(lanes, large);
     if (best === undefined) return best;
@@ -376,61 +300,37 @@ export class LaneSet<C extends LaneConnection = Connection> {
     return best;
   }
 
-  #hasRoom(lane: C, count: number): boolean {
-    return !lane.stream.congested && lane.inFlight + count <= MAX_IN_FLIGHT;
-  }
-
   #refuse(commands: readonly TrackedCommand[], { connection }: Lane<C>): void {
     const { stream, inFlight } = connection;
-    const { database } = this.#options;
-    this.#failAll(
-      commands,
-      stream.congested
-        ? new OverloadedError(
-          database,
-          "bytes not taken by the server",
-          stream.bufferedBytes,
-          stream.maxBufferedBytes,
-        )
-        : new OverloadedError(database, "commands in flight", inFlight, MAX_IN_FLIGHT),
-    );
+    const [what, count, most] = stream.congested
+      ? ["bytes not taken by the server", stream.bufferedBytes, stream.maxBufferedBytes]
+      : ["commands in flight", inFlight, MAX_IN_FLIGHT];
+    failAll(commands, new OverloadedError(this.#options.database, what, count, most));
   }
 
   #wait(commands: readonly TrackedCommand[]): void {
-    const { database, maxWaiting } = this.#options;
-    if (this.#state.name === "closed") {
-      this.#failAll(commands, new ManagerClosedError(database));
-    } else if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
+    const { database, maxWaiting, unreachable } = this.#options;
+    if (this.#state === "closed") return failAll(commands, this.#closedError());
+    if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
+      const what = "commands that wait for a connection";
       const { size } = this.#waiting;
-      this.#failAll(
-        commands,
-        new OverloadedError(
-          database,
-          "commands that wait for a connection",
-          size,
-          maxWaiting,
-          this.#options.unreachable?.(),
-        ),
-      );
-    } else {
-      this.#waiting.add(commands);
-      this.#ensureLane();
+      const cause = unreachable?.();
+      const error = new OverloadedError(database, what, size, maxWaiting, cause);
+      return failAll(commands, error);
     }
+    this.#waiting.add(commands);
+    this.#ensureLane();
   }
 
-  #withdraw(command: TrackedCommand): void {
+  #expired(command: TrackedCommand): void {
     const { clock, database, unreachable } = this.#options;
-    this.#failAll(
-      [command],
-      waitedInVain(command, database, clock.now(), unreachable?.()),
-    );
+    const cause = unreachable?.();
+    failAll([command], waitTimeoutError(command, database, clock.now(), cause));
     this.commandFinished();
   }
 
-  #failAll(commands: readonly TrackedCommand[], error: Error): void {
-    for (const command of commands) {
-      command.tracking.owner.failed(command, error, "never-sent");
-    }
+  #closedError(): ManagerClosedError {
+    return new ManagerClosedError(this.#options.database);
   }
 
   #ensureLane(): void {
@@ -447,25 +347,30 @@ export class LaneSet<C extends LaneConnection = Connection> {
 
   #opened(lane: Lane<C>): void {
     this.#opening--;
-    if (this.#state.name === "closed") {
-      lane.release("closed by the manager", "closed");
-      return;
-    }
+    if (this.#state === "closed") return lane.release("closed by the manager", "closed");
     this.#lanes.push(lane);
     this.#allNeeded = true;
     lane.connection.onEnd(() => this.#ended(lane));
-    for (const waiter of this.#readyWaiters.splice(0)) waiter.resolve();
+    this.#ready.serveAll();
     this.#sendWaiting(lane);
     this.commandFinished();
   }
 
-  /** Sends what waits, unless there is a transaction that has to be tried first. */
+  #openFailed(error: Error): void {
+    this.#opening--;
+    if (this.#lanes.length > 0) return;
+    failAll(this.#waiting.takeAll(), error);
+    this.#ready.failAll(() => error);
+    this.commandFinished();
+  }
+
+  /** Sends the commands that wait, unless a transaction among them needs a probe first. */
   #sendWaiting(lane: Lane<C>): void {
-    if (this.#isTrying) return;
+    if (this.#isProbing) return;
     const commands = this.#waiting.takeAll();
-    if (this.#trial.isDue(commands)) {
+    if (this.#probe.isDue(commands)) {
       this.#waiting.add(commands);
-      return void this.#tryTransaction(lane);
+      return void this.#probeTransactions(lane);
     }
     for (const command of commands) {
       if (!lane.connection.isOpen) this.#wait([command]);
@@ -473,42 +378,31 @@ export class LaneSet<C extends LaneConnection = Connection> {
     }
   }
 
-  async #tryTransaction(lane: Lane<C>): Promise<void> {
-    this.#isTrying = true;
-    const outcome = await this.#trial.run((command) => lane.connection.send(command));
-    // What is refused at once is refused until the sockets have had their turn.
-    const isOver = this.#state.name === "closed";
-    if (outcome.kind === "unanswered" && !isOver) await this.#pause(POLL_MS);
-    this.#isTrying = false;
-    if (outcome.kind === "refused") {
+  async #probeTransactions(lane: Lane<C>): Promise<void> {
+    this.#isProbing = true;
+    const outcome = await this.#probe.run((command) => lane.connection.send(command));
+    // A command that fails at once would fail again until the sockets have been read.
+    if (outcome === "unanswered" && this.#state !== "closed") await this.#pause(POLL_MS);
+    this.#isProbing = false;
+    if (typeof outcome === "object") {
       const text = "the server let a transaction begin and not end";
       if (outcome.isStuck) lane.release(text, "lane_released");
       this.#refuseTransactions(outcome.error);
     }
-    // What is known of a server is of no use for the next one.
-    if (!this.#lanes.includes(lane)) this.#trial.forget();
+    // The next lane may lead to another server.
+    if (!this.#lanes.includes(lane)) this.#probe.reset();
     const next = chooseLane(this.#lanes, false);
     if (next !== undefined) this.#sendWaiting(next);
     else if (this.#waiting.size > 0) this.#ensureLane();
     this.commandFinished();
   }
 
-  /** Fails the transactions that wait; what came between and behind them stays. */
+  /** Fails the transactions that wait; the commands between and behind them stay. */
   #refuseTransactions(error: Error): void {
     const commands = this.#waiting.takeAll();
     const transactions = new Set(transactionsOf(commands));
     this.#waiting.add(commands.filter((command) => !transactions.has(command)));
-    for (const command of transactions) {
-      command.tracking.owner.failed(command, error, "rejected");
-    }
-  }
-
-  #openFailed(error: Error): void {
-    this.#opening--;
-    if (this.#lanes.length > 0) return;
-    this.#failAll(this.#waiting.takeAll(), error);
-    for (const waiter of this.#readyWaiters.splice(0)) waiter.reject(error);
-    this.commandFinished();
+    failAll(transactions, error, "rejected");
   }
 
   /** Ends a lane when the last command on it has been answered. */
@@ -527,17 +421,25 @@ export class LaneSet<C extends LaneConnection = Connection> {
     this.#lanes = this.#lanes.filter((other) => other !== lane);
     this.#retiring.delete(lane);
     lane.release("ended", "ended");
-    if (this.#state.name !== "closed" && this.#waiting.size > 0) this.#ensureLane();
+    if (this.#state !== "closed" && this.#waiting.size > 0) this.#ensureLane();
     this.commandFinished();
   }
 }
 
-/** The commands from each MULTI to its EXEC or DISCARD. */
-function transactionsOf(commands: readonly TrackedCommand[]): TrackedCommand[] {
-  let isWithin = false;
-  return commands.filter(({ name }) => {
-    const wasWithin = isWithin;
-    isWithin = isMulti(name) || (isWithin && !/^(?:exec|discard)$/i.test(name));
-    return isWithin || wasWithin;
-  });
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}
+
+function hasRoom(lane: LaneConnection, count: number): boolean {
+  return !lane.stream.congested && lane.inFlight + count <= MAX_IN_FLIGHT;
+}
+
+function failAll(
+  commands: Iterable<TrackedCommand>,
+  error: Error,
+  delivery: Delivery = "never-sent",
+): void {
+  for (const command of commands) {
+    command.tracking.owner.failed(command, error, delivery);
+  }
 }

@@ -1,133 +1,89 @@
-import type { Clock, Timer } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import { ManagerClosedError } from "../core/errors/mod.ts";
-import { BudgetShare } from "./budget_share.ts";
-import { Desk } from "./desk.ts";
-import { selectEvictions } from "./evictions.ts";
-import { isInUse } from "./gauges.ts";
-import type { Lease } from "./lease.ts";
-import { checkOptions, durationError } from "./options.ts";
-import type { LaneSlot } from "./shared_slot.ts";
-import { Board } from "./slot.ts";
-import { Stock, type StockKeeper } from "./stock.ts";
-import { Tally } from "./tally.ts";
-import type {
-  AcquireOptions,
-  EvictionReason,
-  OpenConnection,
-  PoolCloseResult,
+import type { ConnectionBudget } from "./connection_budget.ts";
+import type { LaneHandle, Lease } from "./lease.ts";
+import { LeaseScheduler } from "./lease_scheduler.ts";
+import {
+  type EvictionReason,
+  type OpenConnection,
   PoolCounters,
-  PoolDriver,
-  Pooled,
-  PoolGauges,
-  PoolHooks,
-  PoolOptions,
+  type PoolDriver,
+  type Pooled,
+  type PoolGauges,
+  type PoolHooks,
+  type PoolOptions,
+  type PoolParts,
 } from "./types.ts";
 
-type State =
-  /** Made, and never asked for anything: nothing is kept ready yet. */
-  | { readonly name: "unused" }
-  | { readonly name: "open" }
-  | {
-    readonly name: "draining";
-    readonly done: Promise<PoolCloseResult>;
-    readonly finish: (result: PoolCloseResult) => void;
-    readonly timer: Timer | undefined;
-    /** Connections that were in use when the time was up. */
-    readonly cut: number;
-  }
-  | { readonly name: "closed"; readonly done: Promise<PoolCloseResult> };
-
 /**
- * The connections of one database under one limit: lanes, which are shared, and leases,
- * which one caller has alone. It knows no network: a driver opens, checks, cleans and
- * ends the connections.
+ * The connections of one database under one limit: lanes, which are shared, and leases, which
+ * one caller has alone. It knows no network: a driver opens, checks, resets and ends the
+ * connections.
  *
- * - Callers are served in the order in which they came; the connection used last is
- *   handed out first, so that those that are not needed stay idle and go.
- * - Leases never take the last place while no lane has it, and lanes never take it at
- *   all. In a pool of one connection lane and leases take turns: the lane is told when its
- *   place is wanted ({@linkcode LaneSlot.onWanted}), and gets it back after one lease.
+ * - Callers are served first come, first served; the connection used last is leased first, so
+ *   that those that are not needed stay idle and are closed.
+ * - Leases never take the last place while no lane has it, and lanes never take it at all. In
+ *   a pool of one connection lane and leases take turns: the lane is notified when its place
+ *   is wanted ({@linkcode LaneHandle.onWanted}), and gets it back after one lease.
  * - A connection that cannot be opened fails one caller, and the next one is tried.
  *
  * ```
- * Pool ── acquire, openLane ──► Desk ── who waits, who is served
- *   │                             │
- *   └── reap, fill, close ──► Stock ── what each connection is at ──► PoolDriver
+ * Pool ──► LeaseScheduler ──► ConnectionSet ──► PoolDriver
+ *          who waits, who     the state of
+ *          is served          each connection
  * ```
  *
  * @example Usage
  * ```ts ignore
  * const pool = new Pool(options, driver, systemClock);
- * await using lease = await pool.acquire({ timeoutMs: 3000, signal });
+ * const lease = await pool.acquire({ timeoutMs: 3000, signal });
  * lease.connection.send("WATCH", "key");
+ * lease.release();
  * ```
  */
 export class Pool<C extends Pooled> {
-  readonly #options: PoolOptions;
-  readonly #clock: Clock;
-  readonly #tally = new Tally();
-  readonly #stock: Stock<C>;
-  readonly #share: BudgetShare<C>;
-  readonly #desk: Desk<C>;
-  #state: State = { name: "unused" };
+  readonly #parts: PoolParts<C>;
+  readonly #scheduler: LeaseScheduler<C>;
+  readonly #emptied = Promise.withResolvers<void>();
+  #closing: Promise<number> | undefined;
 
   /**
    * Makes a pool; opens nothing.
    *
    * @param options The settings.
-   * @param driver What opens, checks, cleans and ends connections.
+   * @param driver Opens, checks, resets and ends connections.
    * @param clock Time.
-   * @param hooks Who is told of what happens. Default: nobody.
-   * @throws {RangeError} If a setting is out of its range.
+   * @param hooks Observes events.
+   * @param budget The limit that the pool shares with others. Default: none.
    */
   constructor(
     options: PoolOptions,
     driver: PoolDriver<C>,
     clock: Clock,
     hooks: PoolHooks<C> = {},
+    budget?: ConnectionBudget,
   ) {
-    checkOptions(options);
-    this.#options = options;
-    this.#clock = clock;
-    const board = new Board<C>();
-    const tally = this.#tally;
-    const share = this.#share = new BudgetShare({
-      budget: options.budget,
-      max: options.maxConnections,
-      board,
-      evictIdle: () => this.#stock.evictIdle("budget"),
-      retry: () => this.#desk.retry(),
-    });
-    const keeper: StockKeeper<C> = {
-      becameIdle: (now) => this.#desk.becameIdle(now),
-      laneOpened: (handle, waiter) => this.#desk.laneOpened(handle, waiter),
-      opened: () => void (this.#isClosed || this.fill()),
-      openFailed: (state, error) => this.#desk.openFailed(state, error),
-      placeFreed: () => this.#placeFreed(),
-    };
-    const parts = { options, clock, hooks, tally, share };
-    const stock = this.#stock = new Stock({ ...parts, board, driver, keeper });
-    const unreachable = () => driver.unreachable?.();
-    this.#desk = new Desk({ ...parts, stock, unreachable });
+    this.#parts = { options, driver, clock, hooks, counters: new PoolCounters() };
+    this.#scheduler = new LeaseScheduler(this.#parts, budget, this.#emptied.resolve);
   }
 
   /**
    * Leases a connection; waits for one if it has to.
    *
-   * @param options How long to wait, and what ends the wait.
+   * @param options `timeoutMs`: longest wait, 0 or more, `Infinity` for no limit; with 0, only
+   * an idle connection that needs no validation is leased. `signal`: ends the wait.
    * @returns The lease; release it.
    * @throws {AcquireTimeoutError} If none came free in time.
-   * @throws {OverloadedError} If too many wait already.
+   * @throws {OverloadedError} If too many callers wait already.
    * @throws {ManagerClosedError} If the pool is closed.
    * @throws {RangeError} If `timeoutMs` is negative or not a number.
    */
-  acquire(options: AcquireOptions = {}): Promise<Lease<C>> {
-    const { signal, timeoutMs = this.#options.acquireTimeoutMs } = options;
+  acquire(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<Lease<C>> {
+    const { signal, timeoutMs = this.#parts.options.acquireTimeoutMs } = options;
     const error = durationError("timeoutMs", timeoutMs) ?? this.#closedError();
     if (error !== undefined) return Promise.reject(error);
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#state.name === "unused") this.#state = { name: "open" };
-    return this.#desk.lease(timeoutMs, signal, this.acquire);
+    return this.#scheduler.lease(timeoutMs, signal, this.acquire);
   }
 
   /**
@@ -137,94 +93,77 @@ export class Pool<C extends Pooled> {
    * @returns The lane's place; release it.
    * @throws {ManagerClosedError} If the pool is closed.
    */
-  openLane(signal: AbortSignal): Promise<LaneSlot<C>> {
+  openLane(signal: AbortSignal): Promise<LaneHandle<C>> {
     const error = this.#closedError();
     if (error !== undefined) return Promise.reject(error);
     if (signal.aborted) return Promise.reject(signal.reason);
-    if (this.#state.name === "unused") this.#state = { name: "open" };
-    return this.#desk.lane(signal);
+    return this.#scheduler.lane(signal);
   }
 
-  /** What the pool is at, exact at this instant. */
+  /** The pool at this instant. */
   numbers(): PoolGauges {
-    return this.#desk.gauges;
+    return this.#scheduler.gauges;
   }
 
-  /** The connections that are open, in a list of its own. */
+  /** The open connections, in a new list. */
   connections(): OpenConnection<C>[] {
-    return this.#stock.board.open();
+    return this.#entries.all().flatMap(({ state }) =>
+      state.name === "connecting" || state.name === "closed" ? [] : [{
+        purpose: state.name === "lane" ? "lane" : "lease",
+        connection: state.connection,
+      }]
+    );
   }
 
-  /** What the pool has done so far. */
+  /** What the pool has done so far; a snapshot. */
   statistics(): PoolCounters {
-    return this.#tally.snapshot();
+    const { counters } = this.#parts;
+    return { ...counters, evictions: { ...counters.evictions } };
   }
 
   /**
-   * Evicts idle connections that are too old or that nobody wants, and opens as many as
-   * are to be kept ready, once the pool has been used. The pool has no timer for it: call
-   * it every minute or so.
+   * Ends connections that are too old or idle for too long, and opens those that are to be
+   * kept ready, once the pool has been used. The pool has no timer for it: call it every
+   * minute or so.
    *
-   * @returns How many were evicted.
+   * @returns How many were ended.
    */
   reap(): number {
-    if (this.#isClosed) return 0;
-    const now = this.#clock.now();
-    this.#tally.lastCleanup = this.#clock.wallNow();
-    const { board } = this.#stock;
-    const { idleTimeoutMs, minConnections } = this.#options;
-    const idle = board.idleStates().map(({ slot, since }) => (
-      { slot, since, expiresAt: slot.expiresAt }
-    ));
-    const spare = board.forLeases - minConnections;
-    const evictions = selectEvictions(idle, now, { idleTimeoutMs, spare });
-    for (const { candidate, reason } of evictions) {
-      this.#stock.end(candidate.slot, reason);
-    }
-    if (this.#state.name === "open") this.fill();
-    return evictions.length;
+    const { clock, counters } = this.#parts;
+    if (this.#scheduler.isClosed) return 0;
+    counters.lastCleanup = clock.wallNow();
+    const ended = this.#scheduler.connections.reap(clock.now());
+    // Nothing is kept ready before the first use.
+    if (counters.created > 0) this.fill();
+    return ended;
   }
 
   /**
-   * Begins to open as many connections as are missing from those to be kept ready, where
-   * the limits leave room. It does so by itself behind each connection that opens; those
-   * that fail are tried again then, or when it is called again.
+   * Begins to open the connections that are missing from `minConnections`, as far as the
+   * limits allow. The pool does so by itself after each connection that opens; those that
+   * fail are tried again then, or when this is called again.
    *
    * @returns How many are being opened.
    */
   fill(): number {
-    if (this.#isClosed) return 0;
-    this.#state = { name: "open" };
-    const { minConnections, maxConnecting } = this.#options;
-    const { board } = this.#stock;
-    const wanted = Math.min(
-      minConnections - board.forLeases,
-      maxConnecting - board.connectingLeases.length,
-      this.#desk.roomForLeases,
-    );
-    let opened = 0;
-    while (opened < wanted && this.#share.takeSpare()) {
-      this.#stock.open({ purpose: "lease", waiter: undefined });
-      opened++;
-    }
-    return opened;
+    return this.#scheduler.fill();
   }
 
   /**
-   * Something may have happened to the connections, such as a frozen process: each that
-   * is not in a lane is validated before it is handed out again.
+   * The connections may have been affected by something, such as a frozen process: each that
+   * is not in a lane is validated before it is leased again.
    */
   suspectAll(): void {
-    for (const slot of this.#stock.board.all()) slot.suspect = true;
+    for (const entry of this.#entries.all()) entry.suspect = true;
   }
 
   /**
-   * Ends connections that are not to be used any more, such as those that lead to a server
-   * which does not serve the database.
+   * Ends connections that are no longer to be used, such as those to a server that does not
+   * serve the database any more.
    *
-   * @param isDue Says which.
-   * @param inUseToo Whether lanes and leases are ended as well, or only what is idle.
-   * @param reason What it is counted as. Default: `moved`.
+   * @param isDue Selects them.
+   * @param inUseToo Whether lanes and leases are ended as well, or only idle connections.
+   * @param reason What it is counted as.
    * @returns How many were ended.
    */
   evict(
@@ -233,74 +172,64 @@ export class Pool<C extends Pooled> {
     reason: EvictionReason = "moved",
   ): number {
     let evicted = 0;
-    for (const slot of this.#stock.board.all()) {
-      const { state } = slot;
+    for (const entry of this.#entries.all()) {
+      const { state } = entry;
       if (state.name === "connecting" || state.name === "closed") continue;
       const isFree = state.name === "idle" || state.name === "validating";
       if (!(isFree || inUseToo) || !isDue(state.connection)) continue;
-      this.#stock.end(slot, reason);
+      this.#scheduler.connections.end(entry, reason);
       evicted++;
     }
     return evicted;
   }
 
   /**
-   * Takes no more callers, fails those that wait, ends what is idle and what is being
-   * opened, and waits for what is in use.
+   * Refuses new callers, fails those that wait, ends what is idle and what is being opened,
+   * and waits for what is in use.
    *
-   * @param options `drainMs`: how long leases and lanes may still be used, in
-   * milliseconds. Default 0.
-   * @returns How many had to be cut; the same promise when called again.
+   * @param drainMs How long leases and lanes may still be used, in milliseconds.
+   * @returns How many connections had to be cut; the same promise when called again.
    * @throws {RangeError} If `drainMs` is negative or not a number.
    */
-  close(options: { drainMs?: number } = {}): Promise<PoolCloseResult> {
-    const { drainMs = 0 } = options;
+  close(drainMs: number = 0): Promise<number> {
     const error = durationError("drainMs", drainMs);
     if (error !== undefined) return Promise.reject(error);
-    if (this.#state.name === "draining" || this.#state.name === "closed") {
-      return this.#state.done;
-    }
-    const { promise: done, resolve: finish } = Promise.withResolvers<PoolCloseResult>();
-    const timer = drainMs > 0 && drainMs < Infinity
-      ? this.#clock.setTimer(() => this.#cut(), drainMs)
-      : undefined;
-    this.#state = { name: "draining", done, finish, timer, cut: 0 };
-    this.#desk.close();
-    for (const slot of this.#stock.board.all()) {
-      if (!isInUse(slot)) this.#stock.end(slot, "closed");
-    }
-    if (drainMs === 0) this.#cut();
-    this.#finishIfDrained();
-    return done;
+    return this.#closing ??= this.#drain(drainMs);
   }
 
-  get #isClosed(): boolean {
-    return this.#state.name === "draining" || this.#state.name === "closed";
+  async #drain(drainMs: number): Promise<number> {
+    const { connections } = this.#scheduler;
+    this.#scheduler.close();
+    for (const entry of this.#entries.all()) {
+      const { name } = entry.state;
+      if (name !== "leased" && name !== "lane") connections.end(entry, "closed");
+    }
+    if (drainMs > 0 && this.#entries.total > 0) {
+      const { promise, resolve } = this.#emptied;
+      const timer = drainMs < Infinity
+        ? this.#parts.clock.setTimer(resolve, drainMs)
+        : undefined;
+      await promise;
+      timer?.cancel();
+    }
+    const inUse = this.#entries.all();
+    for (const entry of inUse) connections.end(entry, "closed");
+    connections.leaveBudget();
+    return inUse.length;
+  }
+
+  get #entries() {
+    return this.#scheduler.connections.entries;
   }
 
   #closedError(): ManagerClosedError | undefined {
-    return this.#isClosed ? new ManagerClosedError(this.#options.database) : undefined;
+    if (!this.#scheduler.isClosed) return undefined;
+    return new ManagerClosedError(this.#parts.options.database);
   }
+}
 
-  #placeFreed(): void {
-    this.#desk.retry();
-    this.#finishIfDrained();
-  }
-
-  /** The drain's time is up. */
-  #cut(): void {
-    if (this.#state.name !== "draining") return;
-    const inUse = this.#stock.board.all();
-    this.#state = { ...this.#state, cut: inUse.length };
-    for (const slot of inUse) this.#stock.end(slot, "closed");
-  }
-
-  #finishIfDrained(): void {
-    if (this.#state.name !== "draining" || this.#stock.board.total > 0) return;
-    const { done, finish, timer, cut } = this.#state;
-    timer?.cancel();
-    this.#state = { name: "closed", done };
-    this.#share.leave();
-    finish({ cut });
-  }
+function durationError(name: string, ms: number): RangeError | undefined {
+  return ms >= 0 ? undefined : new RangeError(
+    `Cannot use the pool as ${name} must be 0 or more: current value is ${ms}`,
+  );
 }

@@ -1,5 +1,5 @@
-import type { CommandSink } from "../commands/dispatcher.ts";
 import { isAsking, makeAsking } from "../commands/asking.ts";
+import type { CommandSink } from "../commands/dispatcher.ts";
 import { isReplyError } from "../connection/driver.ts";
 import type { TrackedCommand } from "../connection/tracked.ts";
 import type { Clock } from "../core/clock.ts";
@@ -10,8 +10,7 @@ import {
   OverloadedError,
 } from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import { waitedInVain, WaitingCommands } from "../pool/lane_waiting.ts";
-import type { ServerConnections } from "./server_connections.ts";
+import { CommandQueue, waitTimeoutError } from "../pool/command_queue.ts";
 import type { ClusterDirectory } from "../topology/cluster_directory.ts";
 import {
   type BatchPart,
@@ -22,6 +21,7 @@ import {
 import { oneNodeAdvice } from "../topology/one_node_commands.ts";
 import { followsRedirect, parseRedirect, type Redirect } from "../topology/redirect.ts";
 import { type ClusterAddress, hostOf } from "../topology/slot_map.ts";
+import type { ServerConnections } from "./server_connections.ts";
 
 /** What a router needs. */
 export interface ClusterRouterOptions {
@@ -48,7 +48,7 @@ export interface ClusterRouterOptions {
  */
 export class ClusterRouter implements CommandSink {
   readonly #options: ClusterRouterOptions;
-  readonly #waiting: WaitingCommands;
+  readonly #waiting: CommandQueue;
   /** Redirects that a command has followed; most have none. */
   readonly #followed = new WeakMap<TrackedCommand, number>();
   #turn = 0;
@@ -62,7 +62,7 @@ export class ClusterRouter implements CommandSink {
    */
   constructor(options: ClusterRouterOptions) {
     this.#options = options;
-    this.#waiting = new WaitingCommands(
+    this.#waiting = new CommandQueue(
       options.clock,
       (command) => this.#withdraw(command),
     );
@@ -290,7 +290,7 @@ export class ClusterRouter implements CommandSink {
     const { clock, database, unreachable } = this.#options;
     this.#failAll(
       [command],
-      waitedInVain(command, database, clock.now(), unreachable?.()),
+      waitTimeoutError(command, database, clock.now(), unreachable?.()),
     );
     this.commandFinished();
   }

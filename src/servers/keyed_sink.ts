@@ -2,7 +2,7 @@ import type { CommandSink } from "../commands/dispatcher.ts";
 import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandTimeoutError, OverloadedError } from "../core/errors/mod.ts";
-import { WaitingCommands } from "../pool/lane_waiting.ts";
+import { CommandQueue } from "../pool/command_queue.ts";
 import { type KeyFinder, KeysUnknown } from "./key_finder.ts";
 import type { KeyPlacer } from "./key_placer.ts";
 
@@ -32,7 +32,7 @@ export class KeyedSink implements CommandSink {
   /** What waits, in order: commands that were submitted together are sent together. */
   readonly #batches: (readonly TrackedCommand[])[] = [];
   /** The same commands, for their deadlines. */
-  readonly #waiting: WaitingCommands;
+  readonly #waiting: CommandQueue;
 
   /**
    * Sends nothing yet.
@@ -41,7 +41,7 @@ export class KeyedSink implements CommandSink {
    */
   constructor(options: KeyedSinkOptions) {
     this.#options = options;
-    this.#waiting = new WaitingCommands(
+    this.#waiting = new CommandQueue(
       options.clock,
       (command) => this.#expire(command),
     );

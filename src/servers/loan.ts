@@ -1,20 +1,20 @@
-import type { BlockingLease } from "../commands/blocking.ts";
-import type { TransactionLease } from "../commands/transaction.ts";
-import type { SubscriberLease } from "../commands/subscription_hub.ts";
-import type { Connection } from "../connection/connection.ts";
-import { type Command, isReplyError, type Redis } from "../connection/driver.ts";
-import type { Session } from "../connection/session.ts";
 import { makeAsking } from "../commands/asking.ts";
+import type { BlockingLease } from "../commands/blocking.ts";
+import type { SubscriberLease } from "../commands/pubsub/hub.ts";
+import type { TransactionLease } from "../commands/transaction.ts";
 import {
   passWaitBarrier,
   WAIT_BARRIER_ADVICE,
   waitsForWrites,
-} from "../commands/catch_up.ts";
-import { CommandRefusedError, CommandTimeoutError } from "../core/errors/mod.ts";
+} from "../commands/wait_barrier.ts";
+import type { Connection } from "../connection/connection.ts";
+import { type Command, isReplyError, type Redis } from "../connection/driver.ts";
+import type { Session } from "../connection/session.ts";
 import type { CommandOwner, TrackedCommand } from "../connection/tracked.ts";
+import { CommandRefusedError, CommandTimeoutError } from "../core/errors/mod.ts";
+import type { Lease } from "../pool/lease.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
 import type { PooledConnection } from "./pool.ts";
-import type { Lease } from "../pool/lease.ts";
 
 /** The writes that a WAIT speaks of: all that were sent to the server before it. */
 export interface WritesBefore {

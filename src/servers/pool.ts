@@ -5,7 +5,7 @@ import type { Connection } from "../connection/connection.ts";
 import type { Opener } from "../connection/opener.ts";
 import { Session, type SessionOptions } from "../connection/session.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
-import type { ConnectionBudget } from "../pool/budget.ts";
+import type { ConnectionBudget } from "../pool/connection_budget.ts";
 import { Pool } from "../pool/pool.ts";
 import type {
   EndReason,
@@ -113,17 +113,10 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
   };
   return new Pool<PooledConnection>(
     {
+      ...config,
       database: config.name,
-      maxConnections: config.maxConnections,
-      minConnections: config.minConnections,
       maxConnecting: MAX_CONNECTING,
-      acquireTimeoutMs: config.acquireTimeoutMs,
-      maxWaiting: config.maxWaiting,
-      idleTimeoutMs: config.idleTimeoutMs,
-      maxLifetimeMs: config.maxLifetimeMs,
       validateAfterMs: VALIDATE_AFTER_MS,
-      leakDetectionThresholdMs: config.leakDetectionThresholdMs,
-      ...(budget === undefined ? {} : { budget }),
     },
     {
       create: open,
@@ -135,6 +128,7 @@ export function makePool(parts: DatabasePoolParts): Pool<PooledConnection> {
     },
     clock,
     makeHooks(parts),
+    budget,
   );
 }
 

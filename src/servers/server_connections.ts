@@ -21,8 +21,9 @@ import type {
   DatabaseStatistics,
 } from "../observability/database_statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
-import type { ConnectionBudget } from "../pool/budget.ts";
-import { type Lane, LaneSet } from "../pool/lanes.ts";
+import type { ConnectionBudget } from "../pool/connection_budget.ts";
+import type { Lane } from "../pool/lane_choice.ts";
+import { LaneSet } from "../pool/lanes.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts";
@@ -149,12 +150,9 @@ export class ServerConnections {
     this.#opener = this.#makeOpener();
     this.#pool = this.#makePool();
     this.lanes = new LaneSet({
+      ...config,
       database: config.name,
-      maxLanes: config.maxLanes,
-      maxWaiting: config.maxWaiting,
-      commandTimeoutMs: config.commandTimeoutMs,
       clock,
-      idleTimeoutMs: config.idleTimeoutMs,
       open: (signal) => this.#openLane(signal),
       unreachable: () => this.unreachable,
     });
@@ -252,7 +250,7 @@ export class ServerConnections {
    */
   async lend(options: AcquireOptions = {}): Promise<Loan> {
     const { commandTimeoutMs: timeoutMs } = this.#context.config;
-    const passed = (ms: number) => this.lanes.passed(ms);
+    const passed = (ms: number) => this.lanes.flush(ms);
     const writes = this.#place.isNode ? undefined : { timeoutMs, passed };
     return new Loan(await this.acquire(options), this.#ours, writes);
   }
@@ -295,7 +293,7 @@ export class ServerConnections {
     // Commands that wait for a lane still get one; leases have what is left of the time.
     const cutOnLanes = await this.lanes.close(drainMs);
     const leftMs = Math.max(0, deadline - clock.now());
-    const { cut } = await this.#pool.close({ drainMs: leftMs });
+    const cut = await this.#pool.close(leftMs);
     await this.#opener.close();
     // Last: those who still got a connection had to be told where.
     this.#location.close();

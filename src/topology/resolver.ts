@@ -1,6 +1,5 @@
-import type { HostResolver } from "../config/types.ts";
-import { isAllowed } from "../config/schema/check.ts";
-import { text } from "../config/schema/kinds.ts";
+import { isAllowed, text } from "../config/kinds.ts";
+import type { HostResolver } from "../config/settings.ts";
 import type { Endpoint } from "../transport/channel.ts";
 
 const ADDRESS = text("host", 253);

@@ -1,10 +1,5 @@
-import {
-  ConfigError,
-  configJsonSchema,
-  type ExplainedValue,
-  RedisConfigLoader,
-  starterYaml,
-} from "../../../mod.ts";
+import { ConfigError, type ExplainedValue, RedisConfigLoader } from "../../../mod.ts";
+import { configJsonSchema, starterYaml } from "../../config/main.ts";
 import { CliExit, ExitCode } from "../exit.ts";
 import type { CliIo } from "../io.ts";
 import { loadConfig } from "../load.ts";

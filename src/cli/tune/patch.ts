@@ -1,4 +1,5 @@
-import { editSettings, type ManagerConfig, RedisConfigLoader } from "../../../mod.ts";
+import { type ManagerConfig, RedisConfigLoader } from "../../../mod.ts";
+import { editSettings } from "../../config/main.ts";
 import type { Advice } from "./report_types.ts";
 
 /** The changes among the advice, by their names in YAML. */

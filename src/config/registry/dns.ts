@@ -1,7 +1,11 @@
-import { deadline } from "@std/async/deadline";
 import { ConfigError } from "../../core/errors/config.ts";
-import { checkTimeout } from "./check_timeout.ts";
-import type { ServiceConfig, ServiceRegistry, ServiceRequest } from "./types.ts";
+import { isTimeout, withDeadline } from "../sources/files.ts";
+import {
+  checkTimeout,
+  type ServiceConfig,
+  type ServiceRegistry,
+  type ServiceRequest,
+} from "../sources/registry.ts";
 
 /** How {@linkcode DnsServiceRegistry} asks. */
 export interface DnsServiceRegistryOptions {
@@ -73,23 +77,17 @@ export class DnsServiceRegistry implements ServiceRegistry {
   }
 
   async #resolve(record: string, signal?: AbortSignal): Promise<Deno.SrvRecord[]> {
-    const limit = new AbortController();
-    const signals = signal === undefined ? [limit.signal] : [limit.signal, signal];
-    try {
-      const answer = Deno.resolveDns(record, "SRV", {
+    const query = (signal: AbortSignal) =>
+      Deno.resolveDns(record, "SRV", {
         ...(this.#nameServer === undefined ? {} : { nameServer: this.#nameServer }),
-        signal: AbortSignal.any(signals),
+        signal,
       });
-      return await deadline(answer, this.#timeoutMs, {
-        signal: AbortSignal.any(signals),
-      });
+    try {
+      return await withDeadline(query, this.#timeoutMs, signal);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
       const message = `cannot resolve SRV ${record}: ${this.#reason(error)}`;
       throw new ConfigError([{ origin: this.label, key: "", message }]);
-    } finally {
-      // Ends the query where the deadline, not the answer, came first.
-      limit.abort();
     }
   }
 
@@ -97,20 +95,16 @@ export class DnsServiceRegistry implements ServiceRegistry {
     if (error instanceof Deno.errors.NotCapable) {
       return "network access is not allowed; run with --allow-net";
     }
-    if (error instanceof DOMException && error.name === "TimeoutError") {
-      return `no answer within ${this.#timeoutMs} ms`;
-    }
+    if (isTimeout(error)) return `no answer within ${this.#timeoutMs} ms`;
     return error instanceof Error ? error.name : "unknown reason";
   }
 }
 
 /**
- * Chooses a record as RFC 2782 says: the lowest priority, and inside it by weight. A
- * target of `.` says that the service is not there.
+ * Chooses a record by RFC 2782: of those with the lowest priority one by weight. A target
+ * of `.` means that the service does not exist.
  *
- * @param records The records.
  * @param random A number from 0 to below 1.
- * @returns The record, if there is one.
  */
 export function chooseRecord(
   records: readonly Deno.SrvRecord[],

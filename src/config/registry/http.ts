@@ -1,10 +1,18 @@
-import { deadline } from "@std/async/deadline";
 import { ConfigError } from "../../core/errors/config.ts";
 import { Secret } from "../../core/secret.ts";
-import { foundText } from "../schema/found.ts";
-import { fetchBounded } from "../sources/fetch_bounded.ts";
-import { checkTimeout } from "./check_timeout.ts";
-import type { ServiceConfig, ServiceRegistry, ServiceRequest } from "./types.ts";
+import { foundText } from "../messages.ts";
+import {
+  explainFetchFailure,
+  fetchBounded,
+  isTimeout,
+  withDeadline,
+} from "../sources/files.ts";
+import {
+  checkTimeout,
+  type ServiceConfig,
+  type ServiceRegistry,
+  type ServiceRequest,
+} from "../sources/registry.ts";
 
 /** How {@linkcode HttpServiceRegistry} asks. */
 export interface HttpServiceRegistryOptions {
@@ -84,21 +92,17 @@ export class HttpServiceRegistry implements ServiceRegistry {
     name: string,
     request: ServiceRequest = {},
   ): Promise<ServiceConfig | undefined> {
-    const limit = new AbortController();
-    const signals = [limit.signal, ...(request.signal ? [request.signal] : [])];
-    const signal = AbortSignal.any(signals);
     try {
-      const instances = await deadline(this.#ask(name, signal), this.#timeoutMs, {
-        signal,
-      });
-      return instances.length === 0 ? undefined : serviceOf(instances[0]);
+      const [first] = await withDeadline(
+        (signal) => this.#ask(name, signal),
+        this.#timeoutMs,
+        request.signal,
+      );
+      return first === undefined ? undefined : serviceOf(first);
     } catch (error) {
       const message = `cannot ask for service ${JSON.stringify(name)}: ` +
         this.#reason(error);
       throw new ConfigError([{ origin: this.label, key: "", message }]);
-    } finally {
-      // Ends the request where the deadline, not the answer, came first.
-      limit.abort();
     }
   }
 
@@ -125,17 +129,8 @@ export class HttpServiceRegistry implements ServiceRegistry {
 
   #reason(error: unknown): string {
     if (error instanceof RegistryProblem) return error.message;
-    if (error instanceof Deno.errors.NotCapable) {
-      return `network access is not allowed; run with --allow-net=${this.#base.host}`;
-    }
-    if (error instanceof DOMException && error.name === "TimeoutError") {
-      return `no answer within ${this.#timeoutMs} ms`;
-    }
-    return error instanceof TypeError
-      ? "no connection to the registry"
-      : error instanceof Error
-      ? error.name
-      : "unknown reason";
+    if (isTimeout(error)) return `no answer within ${this.#timeoutMs} ms`;
+    return explainFetchFailure(error, this.#base, "the registry");
   }
 }
 
@@ -150,7 +145,7 @@ function parseAnswer(text: string): unknown[] {
   throw new RegistryProblem(`the answer is ${foundText(answer)}, allowed: a list`);
 }
 
-/** The address of an instance: its own, or else its node's. */
+/** The address of an instance: its own, or else that of its node. */
 function serviceOf(instance: unknown): ServiceConfig {
   const service = member(instance, "Service");
   const host = member(service, "Address") || member(member(instance, "Node"), "Address");
@@ -162,8 +157,5 @@ function serviceOf(instance: unknown): ServiceConfig {
 }
 
 function member(value: unknown, name: string): unknown {
-  if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) {
-    return undefined;
-  }
-  return (value as Record<string, unknown>)[name];
+  return new Map(Object.entries(value ?? {})).get(name);
 }

@@ -1,57 +1,172 @@
-import { Secret } from "../../core/secret.ts";
 import { readEndpointUrl } from "../endpoint_url.ts";
-import { Layer, type ValueMap } from "../layer.ts";
-import { warnIfMilliseconds } from "../schema/milliseconds.ts";
-import { settingOf, writtenName } from "../schema/names.ts";
-import type { EnvReader } from "./env_reader.ts";
-import {
-  envNameOf,
-  ROOT_VARIABLES,
-  TLS_FILE_VARIABLES,
-  TLS_PORT_VARIABLE,
-} from "./env_names.ts";
-import { readVariable, variableOrigin } from "./read_variable.ts";
+import { Layer, type Origin, type ValueMap } from "../layer.ts";
+import { settingOf } from "../names.ts";
+import { setFromUrl, setScalar } from "../read_settings.ts";
+import { isDenoPresent } from "./files.ts";
+
+/** Where environment variables come from: an object, or a function that reads one. */
+export type EnvSource =
+  | Readonly<Record<string, string | undefined>>
+  | ((name: string) => string | undefined);
+
+/** Variables for every database, the one that wins first. */
+const ROOT_VARIABLES: readonly [key: string, ...names: string[]][] = [
+  ["host", "REDIS_HOST", "AUTOBOT_REDIS_HOST"],
+  ["port", "REDIS_PORT", "AUTOBOT_REDIS_PORT"],
+  ["username", "REDIS_USERNAME"],
+  ["password", "REDIS_PASSWORD", "AUTOBOT_REDIS_PASSWORD"],
+  ["passwordFile", "REDIS_PASSWORD_FILE"],
+  ["db", "REDIS_DB"],
+  ["tls.enabled", "REDIS_TLS", "AUTOBOT_REDIS_TLS_ENABLED"],
+];
+
+/** Files of TLS, read where the environment enables TLS. */
+const TLS_FILE_VARIABLES: readonly [key: string, name: string][] = [
+  ["tls.caFile", "AUTOBOT_TLS_CA_PATH"],
+  ["tls.certFile", "AUTOBOT_TLS_CERT_PATH"],
+  ["tls.keyFile", "AUTOBOT_TLS_KEY_PATH"],
+];
+
+/** The central timeouts of the Python original. */
+const TIMEOUT_VARIABLES: readonly [key: string, name: string][] = [
+  ["commandTimeoutMs", "AUTOBOT_REDIS_SOCKET_TIMEOUT"],
+  ["connectTimeoutMs", "AUTOBOT_REDIS_CONNECT_TIMEOUT"],
+  ["retryOnTimeout", "AUTOBOT_REDIS_RETRY_ON_TIMEOUT"],
+  ["maxRetries", "AUTOBOT_REDIS_MAX_RETRIES"],
+  ["circuitBreakerTimeoutMs", "AUTOBOT_REDIS_CIRCUIT_BREAKER_TIMEOUT"],
+];
+
+/** Most names that the warning about denied variables lists. */
+const MAX_NAMED = 3;
 
 /**
- * What the environment says of the manager and of every database.
- *
- * @param env The variables.
- * @returns The layer.
+ * Reads single environment variables, never the whole environment, and remembers which
+ * ones it was not allowed to read.
  */
+export class EnvReader {
+  readonly #source: EnvSource | undefined;
+  readonly #denied = new Set<string>();
+  readonly #seen = new Map<string, string | undefined>();
+
+  /** Reads from the process environment by default. */
+  constructor(source?: EnvSource) {
+    this.#source = source;
+  }
+
+  /** The value of a variable; `undefined` if it is not set, empty, or may not be read. */
+  get(name: string): string | undefined {
+    if (this.#seen.has(name)) return this.#seen.get(name);
+    // A function in plain JavaScript may give null.
+    const value = this.#read(name) ?? "";
+    const kept = value === "" ? undefined : String(value);
+    this.#seen.set(name, kept);
+    return kept;
+  }
+
+  /** Whether reading a variable was denied. */
+  isDenied(name: string): boolean {
+    return this.#denied.has(name);
+  }
+
+  /** The names that are set; known for an object only. */
+  names(): string[] {
+    return typeof this.#source === "object" ? Object.keys(this.#source) : [];
+  }
+
+  /** One warning about the variables that may not be read, if there are any. */
+  warnings(): string[] {
+    if (this.#denied.size === 0) return [];
+    const names = [...this.#denied];
+    const named = names.slice(0, MAX_NAMED).join(", ");
+    const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : "";
+    return [
+      `environment variables ${named}${more} may not be read and count as not set; ` +
+      `run with --allow-env=${names[0]},… or --allow-env to let them count`,
+    ];
+  }
+
+  #read(name: string): string | undefined {
+    const source = this.#source;
+    if (typeof source === "object") {
+      return Object.hasOwn(source, name) ? source[name] : undefined;
+    }
+    try {
+      if (source !== undefined) return source(name);
+      if (!isDenoPresent()) return undefined;
+      const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+      if (state === "granted") return Deno.env.get(name);
+    } catch {
+      // A function that reads the real environment throws where that is not allowed.
+    }
+    this.#denied.add(name);
+    return undefined;
+  }
+}
+
+/** The origin of a value in a variable. */
+export function variableOrigin(layer: Layer, name: string): Origin {
+  return { source: layer.source, label: `env ${name}` };
+}
+
+/** The settings that the environment gives the manager and every database. */
 export function readEnvironment(env: EnvReader): Layer {
   const layer = new Layer("environment");
-  for (const { names, key } of ROOT_VARIABLES) readFirst(env, names, key, layer);
-  // The URL may enable TLS, and its port goes before the port of TLS.
+  const { root } = layer;
+  for (const [key, ...names] of ROOT_VARIABLES) {
+    names.some((name) => readVariable(env, name, key, layer, root));
+  }
+  // The URL may enable TLS, and its port has priority over the port of TLS.
   const url: ValueMap = new Map();
   readUrl(env, "REDIS_URL", layer, url);
-  for (const [key, located] of url) {
-    if (key === "tls.enabled") layer.root.set(key, located);
+  if (url.has("tls.enabled")) root.set("tls.enabled", url.get("tls.enabled")!);
+  if (isTlsEnabled(root)) {
+    readTlsFiles(env, layer, root);
+    // It replaces AUTOBOT_REDIS_PORT, never an explicit REDIS_PORT.
+    if (env.get("REDIS_PORT") === undefined) {
+      readVariable(env, "AUTOBOT_REDIS_TLS_PORT", "port", layer, root);
+    }
   }
-  readTls(env, layer);
-  mergeUrl(url, layer.root);
+  // The URL wins over the single variables, which fill in what it leaves out.
+  for (const [key, located] of url) root.set(key, located);
+  if (url.has("unixSocket")) root.delete("host");
+  else if (url.has("host")) root.delete("unixSocket");
+  if (url.has("password")) root.delete("passwordFile");
   return layer;
 }
 
+/** The central timeouts of the Python original. */
+export function readTimeouts(env: EnvReader): Layer {
+  const layer = new Layer("timeouts");
+  for (const [key, name] of TIMEOUT_VARIABLES) {
+    readVariable(env, name, key, layer, layer.root);
+  }
+  return layer;
+}
+
+/** A database in the name of a variable. */
+function envNameOf(database: string): string {
+  return database.toUpperCase().replace(/[^A-Z0-9]/g, "_");
+}
+
 /**
- * Adds what the environment says of some databases: `REDIS_<NAME>_URL`,
- * `REDIS_<NAME>_PASSWORD` and `REDIS_DB_<NAME>`.
+ * Adds the variables of some databases: `REDIS_<NAME>_URL`, `REDIS_<NAME>_PASSWORD` and
+ * `REDIS_DB_<NAME>`.
  *
- * @param layer The environment's layer.
- * @param env The variables.
- * @param names The databases' names.
+ * @param root The environment's settings for every database.
  */
 export function addDatabaseVariables(
   layer: Layer,
   env: EnvReader,
   names: Iterable<string>,
+  root: ValueMap = layer.root,
 ): void {
   for (const name of names) {
     const upper = envNameOf(name);
     const prefix = `databases.${name}.`;
     const values: ValueMap = new Map();
     readUrl(env, `REDIS_${upper}_URL`, layer, values, prefix);
-    // Where all of the environment speaks TLS, its files are at the root already.
-    if (isTlsEnabled(values) && !isTlsEnabled(layer.root)) {
+    // Where the whole environment uses TLS, its files are at the root already.
+    if (isTlsEnabled(values) && !isTlsEnabled(root)) {
       readTlsFiles(env, layer, values, prefix);
     }
     readVariable(env, `REDIS_${upper}_PASSWORD`, "password", layer, values, prefix);
@@ -63,40 +178,13 @@ export function addDatabaseVariables(
   }
 }
 
-function readFirst(
-  env: EnvReader,
-  names: readonly string[],
-  key: string,
-  layer: Layer,
-  into: ValueMap = layer.root,
-  prefix: string = "",
-): void {
-  for (const name of names) {
-    if (readVariable(env, name, key, layer, into, prefix)) return;
-  }
-}
-
-function readTls(env: EnvReader, layer: Layer): void {
-  if (!isTlsEnabled(layer.root)) return;
-  readTlsFiles(env, layer, layer.root);
-  // The port of TLS replaces that of AUTOBOT_REDIS_PORT, never an explicit REDIS_PORT.
-  if (env.get("REDIS_PORT") === undefined) {
-    readVariable(env, TLS_PORT_VARIABLE, "port", layer, layer.root);
-  }
-}
-
 function isTlsEnabled(values: ValueMap): boolean {
   return values.get("tls.enabled")?.value === true;
 }
 
-function readTlsFiles(
-  env: EnvReader,
-  layer: Layer,
-  into: ValueMap,
-  prefix: string = "",
-): void {
-  for (const { names, key } of TLS_FILE_VARIABLES) {
-    readFirst(env, names, key, layer, into, prefix);
+function readTlsFiles(env: EnvReader, layer: Layer, into: ValueMap, prefix = ""): void {
+  for (const [key, name] of TLS_FILE_VARIABLES) {
+    readVariable(env, name, key, layer, into, prefix);
   }
 }
 
@@ -105,25 +193,52 @@ function readUrl(
   name: string,
   layer: Layer,
   into: ValueMap,
-  prefix: string = "",
+  prefix = "",
 ): void {
   const raw = env.get(name);
   if (raw === undefined) return;
-  const origin = variableOrigin(name, layer.source);
+  const origin = variableOrigin(layer, name);
   const url = readEndpointUrl(raw);
   if (!url.ok) return layer.refuse(origin, `${prefix}url`, url.message);
   for (const [key, value] of url.values) {
-    const kept = key === "password" ? new Secret(value as string) : value;
-    into.set(key, { value: kept, origin });
-    const written = `${prefix}${writtenName(key, "yaml")}`;
-    warnIfMilliseconds(layer, settingOf(key), value, origin, written);
+    setFromUrl(layer, key, value, origin, into, prefix);
   }
 }
 
-/** The URL wins over the single variables, which fill in what it leaves out. */
-function mergeUrl(url: ValueMap, into: ValueMap): void {
-  for (const [key, located] of url) into.set(key, located);
-  if (url.has("unixSocket")) into.delete("host");
-  else if (url.has("host")) into.delete("unixSocket");
-  if (url.has("password")) into.delete("passwordFile");
+/** What Kubernetes and Docker links put into `REDIS_PORT` for a service called redis. */
+const SERVICE_LINK = /^tcp:\/\//;
+
+/** Reads a setting out of a variable; whether the variable is set, usable or not. */
+function readVariable(
+  env: EnvReader,
+  name: string,
+  key: string,
+  layer: Layer,
+  into: ValueMap,
+  prefix = "",
+): boolean {
+  const raw = env.get(name);
+  if (raw === undefined) return false;
+  if (key === "port" && SERVICE_LINK.test(raw)) {
+    layer.warnings.push(
+      `env ${name} holds a service link of Kubernetes or Docker, not a port; ignored`,
+    );
+    return false;
+  }
+  const setting = settingOf(key);
+  setScalar(
+    { dialect: "yaml", layer },
+    setting,
+    setting.kind.type === "boolean" ? shellBoolean(raw) : raw,
+    into,
+    variableOrigin(layer, name),
+    `${prefix}${setting.yaml}`,
+  );
+  return true;
+}
+
+/** Shells write booleans in more ways than YAML. */
+function shellBoolean(raw: string): string {
+  if (/^(1|true)$/i.test(raw)) return "true";
+  return /^(0|false)$/i.test(raw) ? "false" : raw;
 }

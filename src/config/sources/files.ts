@@ -1,96 +1,100 @@
-import { isDenoPresent } from "./host.ts";
-import { quote } from "../schema/found.ts";
+import { deadline } from "@std/async/deadline";
+import { quote } from "../messages.ts";
 
-/** A file's text, or why there is none. */
+/** A file's text, or why there is none; the messages hold nothing of the file. */
 export type FileResult =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "missing" }
   | { readonly kind: "denied"; readonly message: string }
   | { readonly kind: "unreadable"; readonly message: string };
 
-/** How many bytes are read at a time. */
+/**
+ * Whether the runtime has Deno's files and environment; elsewhere the configuration comes
+ * from code and text alone.
+ */
+export function isDenoPresent(): boolean {
+  return typeof globalThis.Deno === "object" &&
+    typeof globalThis.Deno.permissions?.querySync === "function";
+}
+
 const CHUNK = 65_536;
 
 /**
- * Reads a small text file: strict UTF-8, and no more of it than allowed, whatever it
- * is (a device has no end).
- *
- * @param path The file.
- * @param maxBytes Most bytes that it may have.
- * @returns The text, or why there is none; the messages hold nothing of the file.
+ * Reads a small text file: strict UTF-8, and never more than `maxBytes`, whatever it is
+ * (a device has no end).
  */
 export function readSmallFileSync(path: string | URL, maxBytes: number): FileResult {
   if (!isDenoPresent()) return unreadable("this platform has no files");
   try {
     using file = Deno.openSync(path, { read: true });
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    while (length <= maxBytes) {
-      const chunk = new Uint8Array(CHUNK);
-      const count = file.readSync(chunk);
-      if (count === null) break;
-      chunks.push(chunk.subarray(0, count));
-      length += count;
+    const text = new BoundedText(maxBytes);
+    const chunk = new Uint8Array(CHUNK);
+    let count = file.readSync(chunk);
+    while (count !== null && text.add(chunk.slice(0, count))) {
+      count = file.readSync(chunk);
     }
-    return decodeChunks(chunks, length, maxBytes);
+    return text.decode();
   } catch (error) {
     return explainFailure(error, path);
   }
 }
 
-/**
- * The same as {@linkcode readSmallFileSync} without blocking.
- *
- * @param path The file.
- * @param maxBytes Most bytes that it may have.
- * @returns The text, or why there is none.
- */
+/** The same as {@linkcode readSmallFileSync} without blocking. */
 export async function readSmallFile(
   path: string | URL,
   maxBytes: number,
 ): Promise<FileResult> {
   if (!isDenoPresent()) return unreadable("this platform has no files");
   try {
-    using file = await Deno.open(path, { read: true });
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    while (length <= maxBytes) {
-      const chunk = new Uint8Array(CHUNK);
-      const count = await file.read(chunk);
-      if (count === null) break;
-      chunks.push(chunk.subarray(0, count));
-      length += count;
-    }
-    return decodeChunks(chunks, length, maxBytes);
+    const file = await Deno.open(path, { read: true });
+    return await readStream(file.readable, maxBytes);
   } catch (error) {
     return explainFailure(error, path);
   }
 }
 
-/**
- * Decodes a small text.
- *
- * @param chunks Its bytes.
- * @param length How many bytes there are.
- * @param maxBytes Most bytes that it may have.
- * @returns The text, or why there is none.
- */
-export function decodeChunks(
-  chunks: readonly Uint8Array[],
-  length: number,
+/** Collects the chunks of a small text. */
+class BoundedText {
+  readonly #chunks: Uint8Array[] = [];
+  readonly #maxBytes: number;
+  #length = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Adds a chunk; whether there is room for more. */
+  add(chunk: Uint8Array): boolean {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    return this.#length <= this.#maxBytes;
+  }
+
+  decode(): FileResult {
+    if (this.#length > this.#maxBytes) {
+      return unreadable(`it is larger than allowed: at most ${this.#maxBytes} bytes`);
+    }
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    try {
+      let text = "";
+      for (const chunk of this.#chunks) text += decoder.decode(chunk, { stream: true });
+      return { kind: "text", text: text + decoder.decode() };
+    } catch {
+      return unreadable("it is not valid UTF-8");
+    }
+  }
+}
+
+/** Leaving the loop early cancels the stream. */
+async function readStream(
+  stream: ReadableStream<Uint8Array> | null,
   maxBytes: number,
-): FileResult {
-  if (length > maxBytes) {
-    return unreadable(`it is larger than allowed: at most ${maxBytes} bytes`);
+): Promise<FileResult> {
+  const text = new BoundedText(maxBytes);
+  for await (const chunk of stream ?? []) {
+    if (!text.add(chunk)) break;
   }
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  try {
-    let text = "";
-    for (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
-    return { kind: "text", text: text + decoder.decode() };
-  } catch {
-    return unreadable("it is not valid UTF-8");
-  }
+  return text.decode();
 }
 
 function unreadable(message: string): FileResult {
@@ -101,10 +105,8 @@ function explainFailure(error: unknown, path: string | URL): FileResult {
   if (error instanceof Deno.errors.NotFound) return { kind: "missing" };
   if (error instanceof Deno.errors.NotADirectory) return { kind: "missing" };
   if (error instanceof Deno.errors.NotCapable) {
-    const message = `reading it is not allowed; run with --allow-read=${
-      displayPath(path)
-    }`;
-    return { kind: "denied", message };
+    const flag = `--allow-read=${displayPath(path)}`;
+    return { kind: "denied", message: `reading it is not allowed; run with ${flag}` };
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return unreadable("the operating system does not let this user read it");
@@ -114,23 +116,79 @@ function explainFailure(error: unknown, path: string | URL): FileResult {
 }
 
 /**
- * A path as people write it.
+ * Runs an operation with a deadline. Its signal is aborted when the deadline has passed
+ * and when `signal` is.
  *
- * @param path A path or a URL.
- * @returns The path; a `file:` URL without its scheme.
+ * @throws {DOMException} With the name `TimeoutError` after the deadline.
  */
+export async function withDeadline<T>(
+  run: (signal: AbortSignal) => T | Promise<T>,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<T> {
+  const limit = new AbortController();
+  const signals = signal === undefined ? [limit.signal] : [limit.signal, signal];
+  try {
+    const result = Promise.resolve(run(AbortSignal.any(signals)));
+    return await deadline(result, timeoutMs, signal && { signal });
+  } finally {
+    limit.abort();
+  }
+}
+
+/** Whether an error is that of a deadline. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
+
+/** Fetches a small text, and never reads more than `maxBytes` of it. */
+export async function fetchBounded(
+  url: URL,
+  { maxBytes, ...init }: RequestInit & { maxBytes: number },
+): Promise<{ readonly status: number; readonly body: FileResult }> {
+  const { ok, status, body } = await fetch(url, init);
+  if (ok) return { status, body: await readStream(body, maxBytes) };
+  await body?.cancel();
+  return { status, body: unreadable(`the answer has status ${status}`) };
+}
+
+/** Why a request failed that was no answer of the server. */
+export function explainFetchFailure(error: unknown, url: URL, server: string): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return `network access is not allowed; run with --allow-net=${url.host}`;
+  }
+  if (error instanceof TypeError) return `no connection to ${server}`;
+  return error instanceof Error ? error.name : "unknown reason";
+}
+
+/** How long a file may take to arrive. */
+const FETCH_TIMEOUT_MS = 10_000;
+
+/** Fetches a small text file from `http:` or `https:`. */
+export async function fetchSmallFile(url: URL, maxBytes: number): Promise<FileResult> {
+  try {
+    const { status, body } = await withDeadline(
+      (signal) => fetchBounded(url, { maxBytes, signal }),
+      FETCH_TIMEOUT_MS,
+    );
+    return status === 404 ? { kind: "missing" } : body;
+  } catch (error) {
+    return unreadable(
+      isTimeout(error)
+        ? `it did not come within ${FETCH_TIMEOUT_MS} ms`
+        : explainFetchFailure(error, url, "its server"),
+    );
+  }
+}
+
+/** A path as users write it; a `file:` URL without its scheme. */
 export function displayPath(path: string | URL): string {
   if (typeof path === "string") return path.replace(/^\.\//, "");
   if (path.protocol === "file:") return decodeURIComponent(path.pathname);
   return `${path.origin}${path.pathname}`;
 }
 
-/**
- * Whether others than the owner and the group may read a file.
- *
- * @param path The file.
- * @returns A warning, or nothing when they may not, or when it cannot be told.
- */
+/** A warning if others than the owner and the group of a file may read it. */
 export function warnIfReadableByOthers(path: string): string | undefined {
   try {
     const mode = Deno.statSync(path).mode;

@@ -44,7 +44,11 @@ export interface PhaseTimes {
   answeringMs?: number;
 }
 
-/** What a failed call has taken. */
+/**
+ * What a failed call has taken.
+ *
+ * @internal
+ */
 export interface SpentOptions {
   /** How often it was tried. */
   attempts?: number;
@@ -52,7 +56,11 @@ export interface SpentOptions {
   elapsed?: PhaseTimes;
 }
 
-/** What every error of this package carries beside its message. */
+/**
+ * What every error of this package carries beside its message.
+ *
+ * @internal
+ */
 export interface RedisManagerErrorOptions extends SpentOptions {
   /** Name of the database it happened on. */
   database?: string;
@@ -114,16 +122,6 @@ export class RedisManagerError extends Error {
 
 /**
  * What a command has taken in words, for messages.
- *
- * @example Usage
- * ```ts
- * import { describeSpent } from "@mooring/redis";
- * import { assertEquals } from "@std/assert";
- *
- * const spent = { attempts: 2, elapsed: { waitingMs: 12, answeringMs: 288 } };
- * assertEquals(describeSpent(spent), " (2 attempts, waiting 12 ms, answering 288 ms)");
- * assertEquals(describeSpent({}), "");
- * ```
  *
  * @param spent What it has taken.
  * @returns Text in brackets, with a space before it; empty if nothing is known.

@@ -6,7 +6,11 @@ import {
   type SpentOptions,
 } from "./base.ts";
 
-/** What {@linkcode ConnectError} is made of. */
+/**
+ * What {@linkcode ConnectError} is made of.
+ *
+ * @internal
+ */
 export interface ConnectErrorOptions {
   /** How many attempts were made. */
   attempts: number;

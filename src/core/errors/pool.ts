@@ -2,7 +2,11 @@ import { RedisManagerError } from "./base.ts";
 import type { ConnectError } from "./connection.ts";
 import { noConnectionText } from "./no_connection.ts";
 
-/** The numbers of a pool at the moment an error was made. */
+/**
+ * The numbers of a pool at the moment an error was made.
+ *
+ * @internal
+ */
 export interface PoolNumbers {
   /** Connections that are open or being opened. */
   total: number;
@@ -22,17 +26,6 @@ export interface PoolNumbers {
 
 /**
  * The numbers of a pool in words, for messages.
- *
- * @example Usage
- * ```ts
- * import { describePool } from "@mooring/redis";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(
- *   describePool({ total: 3, lanes: 1, inUse: 2, idle: 0, connecting: 0, waiting: 4, max: 3 }),
- *   "total 3 of 3, lanes 1, in use 2, idle 0, connecting 0, waiting 4",
- * );
- * ```
  *
  * @param n The numbers.
  * @returns Text such as `total 10 of 10, lanes 1, in use 9, idle 0, connecting 0, waiting 4`.

@@ -130,7 +130,7 @@ Deno.test("manager.pipeline() refuses typed commands that are awaited in the cal
     assertEquals(await server.cli("DBSIZE"), 0);
   }));
 
-Deno.test("manager.pipeline() tells what became of each command, by index", () =>
+Deno.test("manager.pipeline() gives the outcome of each command, by index", () =>
   withManager(MAIN, async ({ manager }) => {
     const fill = (p: Parameters<Parameters<typeof manager.pipeline>[1]>[0]) => {
       p.set("a", 1).lpush("a", 1).incr("a");

@@ -79,7 +79,7 @@ Deno.test("manager.transaction() sends nothing if its callback throws, and unwat
     },
   ));
 
-Deno.test("manager.transaction() tells errors in EXEC, and that the others were run", () =>
+Deno.test("manager.transaction() reports errors in EXEC, and that the others were run", () =>
   withManager(MAIN, async ({ manager, server }) => {
     const error = await assertRejects(
       () => manager.transaction("main", (tx) => tx.set("a", "x").incr("a").set("b", 1)),
@@ -94,7 +94,7 @@ Deno.test("manager.transaction() tells errors in EXEC, and that the others were 
     assertEquals(await server.cli("GET", "b"), "1");
   }));
 
-Deno.test("manager.transaction() tells an EXECABORT, and that nothing was run", () =>
+Deno.test("manager.transaction() reports an EXECABORT, and that nothing was run", () =>
   withManager(MAIN, async ({ manager, server }) => {
     const error = await assertRejects(
       () => manager.transaction("main", (tx) => tx.set("a", "x").call("NOSUCH", "b")),
@@ -127,7 +127,7 @@ Deno.test("manager.transaction() runs nothing where the server refuses MULTI", (
     assertEquals(await server.cli("DBSIZE"), 0);
   }));
 
-Deno.test("manager.transaction() tells what was run by itself, as MULTI was refused from now on", () =>
+Deno.test("manager.transaction() reports what was run by itself, as MULTI was refused from now on", () =>
   withManager(MAIN, async ({ manager, server }) => {
     await manager.transaction("main", (tx) => tx.set("a", "x"));
     await server.cli("ACL", "SETUSER", "default", "-multi");

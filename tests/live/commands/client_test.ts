@@ -42,7 +42,7 @@ Deno.test("RedisClient has every command method of ioredis, and its Buffer varia
     assertEquals(await client.hgetall("h"), await plain.hgetall("h"));
   }));
 
-Deno.test("RedisClient takes callbacks, and tells them replies and errors", () =>
+Deno.test("RedisClient takes callbacks, and calls them with replies and errors", () =>
   withBoth({}, async ({ client }) => {
     await client.set("k", "v");
     const reply = await new Promise((resolve) =>
@@ -170,7 +170,7 @@ Deno.test("RedisClient.multi() is never torn apart by others' commands, while co
     assertEquals(await server.cli("GET", "a"), "200");
   }));
 
-Deno.test("RedisClient.multi() tells what was wrong, and rolls nothing out", () =>
+Deno.test("RedisClient.multi() says what was wrong, and rolls nothing back", () =>
   withBoth({}, async ({ client, plain }) => {
     const attempt = (redis: RedisClient | typeof plain) =>
       redis.multi().set("x", 1).call("NOSUCHCOMMAND").exec();

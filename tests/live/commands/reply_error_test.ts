@@ -169,7 +169,7 @@ for (const telemetry of [false, true]) {
   });
 }
 
-Deno.test("an error whose promise nobody awaits is no unhandled rejection twice over", async () => {
+Deno.test("an error whose promise is not awaited is no unhandled rejection twice over", async () => {
   const seen: unknown[] = [];
   const note = (event: PromiseRejectionEvent) => {
     event.preventDefault();
@@ -192,7 +192,7 @@ Deno.test("an error whose promise nobody awaits is no unhandled rejection twice 
   assertInstanceOf(seen[0], ReplyError);
 });
 
-Deno.test("the stack of an error that nobody awaits has its message, and no strangers' lines", () =>
+Deno.test("the stack of an error that is not awaited has its message, and no lines of other callers", () =>
   withManager({ databases: { main: { db: 0 } } }, async ({ manager }) => {
     const client = manager.getClient("main");
     await client.set("text", "no list");

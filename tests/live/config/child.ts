@@ -5,11 +5,8 @@
  * @module
  */
 
-import {
-  ConfigError,
-  type LoadOptions,
-  RedisConfigLoader,
-} from "../../../src/config/mod.ts";
+import { type LoadOptions, RedisConfigLoader } from "../../../src/config/mod.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 
 const { show, ...options }: LoadOptions & { show?: string } = JSON.parse(
   Deno.args[0] ?? "{}",

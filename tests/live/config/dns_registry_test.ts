@@ -1,9 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  ConfigError,
-  DnsServiceRegistry,
-  RedisConfigLoader,
-} from "../../../src/config/mod.ts";
+import { RedisConfigLoader } from "../../../src/config/mod.ts";
+import { DnsServiceRegistry } from "../../../src/config/registry/dns.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 import { DnsServer } from "../../support/dns_server.ts";
 
 const NAME = "_redis._tcp.service.test";

@@ -1,9 +1,7 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
-import {
-  ConfigError,
-  HttpServiceRegistry,
-  RedisConfigLoader,
-} from "../../../src/config/mod.ts";
+import { RedisConfigLoader } from "../../../src/config/mod.ts";
+import { HttpServiceRegistry } from "../../../src/config/registry/http.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 import { ConsulServer } from "../../support/consul_server.ts";
 import { freePort } from "../../support/ports.ts";
 

@@ -12,7 +12,7 @@ async function graphOf(entrypoint: string): Promise<Graph> {
 }
 
 Deno.test("the ./config entrypoint does not import ioredis", async () => {
-  const { modules, npmPackages = {} } = await graphOf("../../../src/config/mod.ts");
+  const { modules, npmPackages = {} } = await graphOf("../../../src/config/main.ts");
   const files = modules.map(({ specifier }) => specifier);
   assert(files.length > 40, `${files.length} modules were read`);
   assertEquals(files.filter((file) => /ioredis/.test(file)), []);

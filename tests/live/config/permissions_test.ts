@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { ConfigProblem, RedisConfig } from "../../../src/config/mod.ts";
+import type { RedisConfig } from "../../../src/config/mod.ts";
+import type { ConfigProblem } from "../../../src/core/errors/config.ts";
 import { local, runDeno } from "./run_child.ts";
 
 interface Loaded {

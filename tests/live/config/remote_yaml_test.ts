@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ConfigError, RedisConfigLoader } from "../../../src/config/mod.ts";
+import { RedisConfigLoader } from "../../../src/config/mod.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 import { freePort } from "../../support/ports.ts";
 
 Deno.test("load() fetches a file from an http URL", async () => {

@@ -68,14 +68,12 @@ for (const [name, entrypoint] of Object.entries<string>(exports)) {
       assertEquals([...new Set(symbols.flatMap(findGaps))], []);
     },
   });
-
-  Deno.test({
-    name: `deno doc --lint has nothing to say of "${name}"`,
-    async fn() {
-      await runDeno(["doc", "--lint", entrypoint]);
-    },
-  });
 }
+
+// What one refers to may be exported by another: settings by "./config", for instance.
+Deno.test("deno doc --lint finds nothing in the entrypoints", async () => {
+  await runDeno(["doc", "--lint", ...Object.values<string>(exports)]);
+});
 
 Deno.test("findGaps() notices what is missing", () => {
   const declaration = (kind: string, jsDoc?: object, def = {}) => ({ kind, jsDoc, def });

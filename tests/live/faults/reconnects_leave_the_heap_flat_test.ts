@@ -10,7 +10,7 @@ import { IS_FULL } from "./_stage.ts";
 
 const RECONNECTS = IS_FULL ? 10_000 : 600;
 /** After attempts that are cut, each of which waits between its attempts. */
-const AFTER_CUTS = 2000;
+const AFTER_CUTS = 800;
 /** Connections until all code has run and is compiled. */
 const WARM_UP = IS_FULL ? 2000 : 800;
 /** Most that the heap grows by for each of 10,000 reconnects, in bytes. In a short run the

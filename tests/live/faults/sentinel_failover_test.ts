@@ -114,13 +114,18 @@ async function follow(
   load: Load,
   decide: () => Promise<RedisServer>,
 ) {
+  // On a busy machine the sentinels may change their minds, and so more than once.
+  const moves: number[] = [];
   const movedAt = new Promise<number>((resolve) =>
-    manager.addEventListener("failover", () => resolve(performance.now()), { once: true })
+    manager.addEventListener("failover", () => {
+      moves.push(performance.now());
+      resolve(moves[0]!);
+    })
   );
   const decided = await decide();
   const decidedAt = performance.now();
-  const leftAt = await within(movedAt, 30_000, "the failover event");
-  const noticedMs = Math.max(0, leftAt - decidedAt);
+  const noticedAt = await within(movedAt, 30_000, "the failover event");
+  const noticedMs = Math.max(0, noticedAt - decidedAt);
   // With min-replicas-to-write it does when the old one has become its replica.
   await waitFor(async () => await decided.cli("SET", "probe", 1) === "OK", {
     what: "the new primary to take writes",
@@ -139,7 +144,7 @@ async function follow(
     "the recovery of a primary that takes writes",
   );
   const recoveredMs = load.lastAckAt - decidedAt;
-  return { decided, decidedAt, leftAt, noticedMs, recoveredMs };
+  return { decided, decidedAt, moves, noticedMs, recoveredMs };
 }
 
 /**
@@ -149,7 +154,7 @@ async function follow(
 async function judgeDurable(
   writers: TokenWriters,
   primary: RedisServer,
-  leftAt: number,
+  moves: readonly number[],
 ): Promise<string> {
   await writers.stop();
   const books = await writers.books(async (key) =>
@@ -162,7 +167,7 @@ async function judgeDurable(
   assertEquals(lost.filter((each) => each.confirmed), [], shown);
   assert(confirmed > 0, shown);
   // The new primary keeps what it acknowledges; a lease of the old one may be held still.
-  for (const { begunAt } of lost) assert(begunAt < leftAt, shown);
+  for (const { begunAt } of lost) assert(begunAt < moves.at(-1)!, shown);
   return `of ${confirmed} writes that a replica confirmed (WAIT) 0 lost, of ` +
     `${acknowledged - confirmed} others ${lost.length}`;
 }
@@ -196,14 +201,14 @@ Deno.test("the primary is killed under load, and writes resume on the new one", 
     );
     const [base, role] = await heir!.pipeline([["GET", "n"], ["ROLE"]]);
     assertEquals((role as string[])[0], "slave", "it was looked at too late");
-    const { decided, decidedAt, leftAt, noticedMs, recoveredMs } = await follow(
+    const { decided, decidedAt, moves, noticedMs, recoveredMs } = await follow(
       manager,
       load,
       () => redis.untilPrimaryIsNot(old),
     );
     await delay(300);
     await load.stop();
-    const kept = await judgeDurable(durable, decided, leftAt);
+    const kept = await judgeDurable(durable, decided, moves);
     const verdict = await load.ledger.verdict(async (name) =>
       Number(await decided.cli("GET", name))
     );
@@ -256,10 +261,10 @@ for (const guarded of [false, true]) {
       );
       load.mark();
       const found = await follow(manager, load, () => redis.failover());
-      const { decided, leftAt, noticedMs, recoveredMs } = found;
+      const { decided, moves, noticedMs, recoveredMs } = found;
       await delay(300);
       await load.stop();
-      const kept = await judgeDurable(durable, decided, leftAt);
+      const kept = await judgeDurable(durable, decided, moves);
       const verdict = await load.ledger.verdict(async (name) =>
         Number(await decided.cli("GET", name))
       );

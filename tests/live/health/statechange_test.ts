@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { StateChangeDetail } from "../../../mod.ts";
+import type { StateChangeDetail } from "../../../src/core/events.ts";
 import { withManager } from "../../support/managed.ts";
 import { waitFor } from "../../support/wait.ts";
 

@@ -81,7 +81,7 @@ Deno.test("client_name names the connections; a lease that was renamed gets it a
     },
   ));
 
-Deno.test("a server that knows SETINFO lists the library and its version", () =>
+Deno.test("a server that supports SETINFO lists the library and its version", () =>
   withManager({ databases: { main: {} } }, async ({ manager, server }) => {
     await manager.getClient("main").ping();
     const listed = String(await server.cli("CLIENT", "LIST"));

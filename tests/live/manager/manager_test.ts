@@ -55,7 +55,7 @@ Deno.test("manager.addDatabase() adds a working database, and refuses bad or tak
     assertEquals(manager.listDatabases().map(({ name }) => name), ["main", "carts"]);
   }));
 
-Deno.test("manager.listDatabases() tells name, number, endpoint, description and state", () =>
+Deno.test("manager.listDatabases() gives name, number, endpoint, description and state", () =>
   withManager(
     { databases: { main: { db: 3, description: "Everything" } } },
     async ({ manager, server }) => {
@@ -92,7 +92,7 @@ Deno.test("manager.initializeAll() connects what can be connected and names the 
     },
   ));
 
-Deno.test("manager.addEventListener() is told of connections that come and go", async () => {
+Deno.test("manager.addEventListener() hears of connections that open and close", async () => {
   const seen: ManagerEventMap["connection"][] = [];
   await withManager({ databases: { main: { db: 0 } } }, async ({ manager, server }) => {
     manager.addEventListener("connection", ({ detail }) => seen.push(detail));

@@ -53,7 +53,7 @@ Deno.test("manager.acquire() asks a connection that was idle for a second once, 
     },
   ));
 
-Deno.test("manager.acquire() that waits in vain says all numbers, and who holds the oldest lease", () =>
+Deno.test("manager.acquire() that times out reports all numbers, and the holder of the oldest lease", () =>
   withManager(
     {
       databases: {

@@ -100,7 +100,7 @@ export class RealDriver implements WorldDriver<RealConnection> {
   create(signal: AbortSignal, purpose: Purpose): Promise<RealConnection> {
     const opened = this.#opener.open(purpose, signal)
       .then((connection) => new RealConnection(connection, purpose));
-    // It may fail after nobody waits for it any more.
+    // It may fail when no caller waits for it any more.
     opened.catch(() => {});
     return new Promise((resolve, reject) => {
       const opening: RealOpening = {

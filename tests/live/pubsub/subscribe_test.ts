@@ -76,7 +76,7 @@ Deno.test("manager.subscribe() gives bytes where asked", () =>
     }
   }));
 
-Deno.test("manager.subscribe() shares one connection, a lease, with counted interest", () =>
+Deno.test("manager.subscribe() shares one connection, a lease, among counted subscribers", () =>
   withManager(MAIN, async ({ manager, server }) => {
     const subscribed = async () => {
       const reply = await server.cli("PUBSUB", "NUMSUB", "a", "b") as unknown[];

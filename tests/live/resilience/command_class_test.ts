@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import { WAIT_CHANNEL } from "../../../src/commands/wait_barrier.ts";
 import {
   blockingTimeoutMs,
   CommandClassifier,
 } from "../../../src/resilience/command_class.ts";
-import { WAIT_CHANNEL } from "../../../src/commands/catch_up.ts";
 import { STATEFUL, SUBSCRIBING } from "../../../src/resilience/command_table.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { startReplicated } from "../../support/replicated.ts";

@@ -31,7 +31,7 @@ const OTHER = {
 /** Runs BLPOPs on leases that only note what is done to them. */
 function stage(options: Partial<BlockingOptions> = {}) {
   const log: string[] = [];
-  const told: Error[] = [];
+  const errors: Error[] = [];
   const clock = new FakeClock();
   let leases = 0;
   const blocking = new BlockingCommands({
@@ -50,17 +50,17 @@ function stage(options: Partial<BlockingOptions> = {}) {
       log.push(`unblock ${id}`);
       return Promise.resolve(true);
     },
-    judge: () => ({ retry: false, delayMs: 0, reresolve: false }),
+    decide: () => ({ retry: false, delayMs: 0, reresolve: false }),
     replied: () => void log.push("replied"),
-    told: (command, error) => {
-      told.push(error);
+    failed: (command, error) => {
+      errors.push(error);
       settleFailed(command, error);
     },
     clock,
     reresolve: (reason) => void log.push(`reresolve: ${reason}`),
     ...options,
   });
-  return { blocking, clock, log, told };
+  return { blocking, clock, log, errors };
 }
 
 async function run(blocking: BlockingCommands): Promise<TrackedCommand> {
@@ -83,18 +83,18 @@ Deno.test("BlockingCommands.run() gives a command its own timeout and a lease, a
 });
 
 Deno.test("BlockingCommands.failed() releases after an error reply, destroys after anything else", async () => {
-  const { blocking, log, told } = stage();
+  const { blocking, log, errors } = stage();
   const wrong = new ReplyError("WRONGTYPE no list");
   blocking.failed(await run(blocking), wrong, "rejected");
   blocking.failed(await run(blocking), LOST, "ambiguous");
   assertEquals(log, ["send 1", "release 1", "send 2", "destroy 2"]);
-  assertEquals(told, [wrong, LOST]);
+  assertEquals(errors, [wrong, LOST]);
 });
 
-Deno.test("BlockingCommands.failed() tries again on another lease where that is judged right", async () => {
+Deno.test("BlockingCommands.failed() retries on another lease where the policy says so", async () => {
   let retries = 0;
-  const { blocking, log, told } = stage({
-    judge: () => ({ retry: ++retries === 1, delayMs: 0, reresolve: true }),
+  const { blocking, log, errors } = stage({
+    decide: () => ({ retry: ++retries === 1, delayMs: 0, reresolve: true }),
   });
   const command = await run(blocking);
   blocking.failed(command, LOST, "never-sent");
@@ -102,20 +102,20 @@ Deno.test("BlockingCommands.failed() tries again on another lease where that is 
   await new Promise((resolve) => setTimeout(resolve, 0));
   assertEquals([log.at(-1), command.tracking.waited], ["send 2", true]);
   blocking.failed(command, LOST, "ambiguous");
-  assertEquals(told, [LOST]);
+  assertEquals(errors, [LOST]);
 });
 
-Deno.test("BlockingCommands.run() tells what kept it from a lease", async () => {
+Deno.test("BlockingCommands.run() rejects with what kept it from a lease", async () => {
   const error = new Error("none is free");
-  const { blocking, told } = stage({ acquire: () => Promise.reject(error) });
+  const { blocking, errors } = stage({ acquire: () => Promise.reject(error) });
   await run(blocking);
-  assertEquals([told, blocking.size], [[error], 0]);
+  assertEquals([errors, blocking.size], [[error], 0]);
 });
 
 Deno.test("BlockingCommands.run() gives a lease back that the command must not be sent on", async () => {
   const error = new Error("not on this one");
   const log: string[] = [];
-  const { blocking, told } = stage({
+  const { blocking, errors } = stage({
     acquire: () =>
       Promise.resolve({
         clientId: undefined,
@@ -129,23 +129,23 @@ Deno.test("BlockingCommands.run() gives a lease back that the command must not b
       }),
   });
   await run(blocking);
-  assertEquals([log, told, blocking.size], [["prepare blpop", "release"], [error], 0]);
+  assertEquals([log, errors, blocking.size], [["prepare blpop", "release"], [error], 0]);
 });
 
 const UNBLOCKED = new ReplyError("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 
-Deno.test("BlockingCommands.close() unblocks what waits, and tells that the manager is closed", async () => {
-  const { blocking, log, told } = stage();
+Deno.test("BlockingCommands.close() unblocks what waits, and rejects as the manager is closed", async () => {
+  const { blocking, log, errors } = stage();
   const command = await run(blocking);
   const closed = blocking.close(1000);
   await drainMicrotasks();
   assertEquals(log, ["send 1", "unblock 1"]);
   blocking.failed(command, UNBLOCKED, "rejected");
   await closed;
-  assertInstanceOf(told[0], ManagerClosedError);
+  assertInstanceOf(errors[0], ManagerClosedError);
   assertEquals(log.at(-1), "release 1");
   await run(blocking);
-  assertInstanceOf(told[1], ManagerClosedError);
+  assertInstanceOf(errors[1], ManagerClosedError);
   assertEquals(log.at(-1), "release 1");
 });
 
@@ -156,16 +156,16 @@ Deno.test("BlockingCommands.close() destroys where the server cannot be asked, a
       [0, {}],
     ] as const
   ) {
-    const { blocking, log, told } = stage(options);
+    const { blocking, log, errors } = stage(options);
     const command = await run(blocking);
     await blocking.close(withinMs);
     assertEquals(log, ["send 1", "destroy 1"]);
     blocking.failed(command, LOST, "ambiguous");
-    assertEquals(told, [LOST]);
+    assertEquals(errors, [LOST]);
   }
 });
 
-Deno.test("BlockingCommands.abort() tells the reply that came all the same, and holds the lease until UNBLOCK is answered", async () => {
+Deno.test("BlockingCommands.abort() resolves with a reply that came nevertheless, and holds the lease until UNBLOCK is answered", async () => {
   const answer = Promise.withResolvers<boolean>();
   const { blocking, log } = stage({ unblock: () => answer.promise });
   const command = await run(blocking);
@@ -179,23 +179,23 @@ Deno.test("BlockingCommands.abort() tells the reply that came all the same, and 
   assertEquals(log, ["send 1", "replied", "release 1"]);
 });
 
-Deno.test("BlockingCommands.abort() tells the reason where nothing was taken, and goes on asking until the server has seen the command", async () => {
+Deno.test("BlockingCommands.abort() rejects with the reason where nothing was taken, and repeats UNBLOCK until the server has seen the command", async () => {
   let asked = 0;
-  const { blocking, clock, log, told } = stage({
+  const { blocking, clock, log, errors } = stage({
     unblock: () => Promise.resolve(++asked === 3),
   });
   const command = await run(blocking);
   const reason = new Error("enough");
   blocking.abort(command, reason);
   await clock.advance(100);
-  assertEquals([asked, told], [3, []]);
+  assertEquals([asked, errors], [3, []]);
   blocking.failed(command, UNBLOCKED, "rejected");
   await drainMicrotasks();
-  assertEquals([told, log], [[reason], ["send 1", "release 1"]]);
+  assertEquals([errors, log], [[reason], ["send 1", "release 1"]]);
 });
 
-Deno.test("BlockingCommands.abort() is ambiguous where the server's word does not come in a second", async () => {
-  const { blocking, clock, log, told } = stage();
+Deno.test("BlockingCommands.abort() is ambiguous where the server does not answer in a second", async () => {
+  const { blocking, clock, log, errors } = stage();
   const command = await run(blocking);
   const reason = new Error("enough");
   blocking.abort(command, reason);
@@ -204,14 +204,14 @@ Deno.test("BlockingCommands.abort() is ambiguous where the server's word does no
   await clock.advance(1);
   assertEquals(log.at(-1), "destroy 1");
   blocking.failed(command, LOST, "ambiguous");
-  assertInstanceOf(told[0], CommandAbortedError);
-  assertEquals(told[0].cause, reason);
+  assertInstanceOf(errors[0], CommandAbortedError);
+  assertEquals(errors[0].cause, reason);
   assertEquals([blocking.size, clock.pending], [0, 0]);
 });
 
-Deno.test("BlockingCommands.abort() of one that waits for a lease is told at once, and ends the wait", async () => {
+Deno.test("BlockingCommands.abort() of one that waits for a lease rejects at once, and ends the wait", async () => {
   let waiting: AbortSignal | undefined;
-  const { blocking, log, told } = stage({
+  const { blocking, log, errors } = stage({
     acquire: (_command, signal) => {
       waiting = signal;
       return new Promise(() => {});
@@ -220,13 +220,13 @@ Deno.test("BlockingCommands.abort() of one that waits for a lease is told at onc
   const command = await run(blocking);
   const reason = new Error("enough");
   assertEquals(blocking.abort(command, reason), true);
-  assertEquals([told, waiting!.aborted, log, blocking.size], [[reason], true, [], 0]);
+  assertEquals([errors, waiting!.aborted, log, blocking.size], [[reason], true, [], 0]);
   assertEquals(blocking.abort(command, reason), false);
 });
 
 Deno.test("BlockingCommands.run() keeps its caller's deadline from the call on, and asks the server then", async () => {
   for (const [isHeld, expected] of [[true, "rejected"], [false, "never-sent"]] as const) {
-    const { blocking, clock, told } = stage(
+    const { blocking, clock, errors } = stage(
       isHeld ? {} : { acquire: () => new Promise(() => {}) },
     );
     const command = track(new Command("blpop", ["q", "0"]), OTHER, 1000);
@@ -234,18 +234,18 @@ Deno.test("BlockingCommands.run() keeps its caller's deadline from the call on, 
     Object.assign(command, { call: { timeoutMs: 200 } });
     blocking.run(command);
     await clock.advance(199);
-    assertEquals(told, []);
+    assertEquals(errors, []);
     await clock.advance(1);
     if (isHeld) blocking.failed(command, UNBLOCKED, "rejected");
-    assertInstanceOf(told[0], CommandTimeoutError);
-    assertEquals([told[0].delivery, told[0].timeoutMs], [expected, 200]);
+    assertInstanceOf(errors[0], CommandTimeoutError);
+    assertEquals([errors[0].delivery, errors[0].timeoutMs], [expected, 200]);
     await clock.advance(100);
     assertEquals(clock.pending, 0);
   }
 });
 
-Deno.test("BlockingCommands.run() is ambiguous where no word comes within 100 ms of its caller's deadline", async () => {
-  const { blocking, clock, log, told } = stage();
+Deno.test("BlockingCommands.run() is ambiguous where no answer comes within 100 ms of its caller's deadline", async () => {
+  const { blocking, clock, log, errors } = stage();
   const command = track(new Command("blpop", ["q", "0"]), OTHER, 1000);
   command.promise.catch(() => {});
   Object.assign(command, { call: { timeoutMs: 200 } });
@@ -256,12 +256,12 @@ Deno.test("BlockingCommands.run() is ambiguous where no word comes within 100 ms
   await clock.advance(50);
   assertEquals(log.at(-1), "destroy 1");
   blocking.failed(command, LOST, "ambiguous");
-  assertEquals((told[0] as CommandTimeoutError).delivery, "ambiguous");
+  assertEquals((errors[0] as CommandTimeoutError).delivery, "ambiguous");
 });
 
 Deno.test("BlockingCommands.failed() keeps in mind that an attempt before may have taken something", async () => {
   const { blocking } = stage({
-    judge: () => ({ retry: true, delayMs: 0, reresolve: false }),
+    decide: () => ({ retry: true, delayMs: 0, reresolve: false }),
   });
   const command = await run(blocking);
   blocking.failed(command, LOST, "ambiguous");
@@ -270,15 +270,15 @@ Deno.test("BlockingCommands.failed() keeps in mind that an attempt before may ha
 });
 
 Deno.test("BlockingCommands.run() leaves no consumer of a command that is settled elsewhere", async () => {
-  const { blocking, log, told } = stage();
+  const { blocking, log, errors } = stage();
   const command = await run(blocking);
   settleFailed(command, new Error("aborted"));
   await drainMicrotasks();
-  assertEquals([log, told, blocking.size], [["send 1", "destroy 1"], [], 0]);
+  assertEquals([log, errors, blocking.size], [["send 1", "destroy 1"], [], 0]);
   const early = track(new Command("blpop", ["q", "0"]), OTHER, 1000);
   early.promise.catch(() => {});
   settleFailed(early, new Error("aborted"));
   blocking.run(early);
   await drainMicrotasks();
-  assertEquals([log.at(-1), told, blocking.size], ["release 2", [], 0]);
+  assertEquals([log.at(-1), errors, blocking.size], ["release 2", [], 0]);
 });

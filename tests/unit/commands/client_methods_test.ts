@@ -29,13 +29,8 @@ function makeBoth(decodeResponses = true) {
     dispatchBatch: () => {},
     whenReady: () => Promise.resolve(),
   };
-  const client = new ManagedClient({
-    database: "main",
-    db: 0,
-    keyPrefix: "p:",
-    decodeResponses,
-    route,
-  });
+  const config = { name: "main", db: 0, keyPrefix: "p:", decodeResponses };
+  const client = new ManagedClient(config, route);
   const plain = new Redis({ lazyConnect: true, keyPrefix: "p:" });
   plain.sendCommand = note as Redis["sendCommand"];
   return {

@@ -13,9 +13,8 @@ function failing(error: Error) {
   const classifier = new CommandClassifier(() => []);
   const ends: unknown[] = [];
   const parts: PipelineParts = {
-    database: "main",
+    config: { name: "main", decodeResponses: true },
     client: new Redis({ lazyConnect: true }),
-    decodeResponses: true,
     classify: ({ name, args }) => classifier.resolve(name, args),
     send: (commands: readonly IORedisCommand[]) => {
       for (const command of commands) command.reject(error);
@@ -29,7 +28,7 @@ function failing(error: Error) {
   return { ends, parts };
 }
 
-Deno.test("runPipeline() tells of any number of commands that failed, and ends its report once", async () => {
+Deno.test("runPipeline() reports any number of failed commands, and ends its span once", async () => {
   const lost = new ConnectionLostError("main", "incr", "ambiguous", "reset");
   const { ends, parts } = failing(lost);
   const error = await assertRejects(

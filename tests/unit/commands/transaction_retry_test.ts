@@ -1,7 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ReplyError } from "ioredis";
-import { RetryJudge } from "../../../src/commands/retry_judge.ts";
-import { refusalsOf, TransactionRetry } from "../../../src/commands/transaction_retry.ts";
+import {
+  refusalsOf,
+  RetryPolicy,
+  TransactionRetry,
+} from "../../../src/commands/retry.ts";
 import {
   type BatchResult,
   ConnectionLostError,
@@ -32,22 +35,19 @@ const READONLY = says("READONLY You can't write against a read only replica.");
 
 function retryWith(clock: FakeClock, wait: { timeoutMs?: number } = {}) {
   let retried = 0;
-  const judge = new RetryJudge({
-    maxRetries: 0,
-    retryDelayMs: 50,
-    retryOnTimeout: false,
-    retryWrites: true,
+  const retryPolicy = new RetryPolicy({
+    config: { maxRetries: 0, retryDelayMs: 50, retryOnTimeout: false, retryWrites: true },
     budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
-    refused: () => {},
-  }, clock);
+    statistics: { retryRefused: () => {} },
+    clock,
+  });
   const retry = new TransactionRetry(
     {
-      judge,
-      commandTimeoutMs: 1000,
-      acquireTimeoutMs: 700,
-      retried: () => void retried++,
+      retryPolicy,
+      config: { commandTimeoutMs: 1000, acquireTimeoutMs: 700 },
+      statistics: { retried: () => void retried++ },
+      clock,
     },
-    clock,
     wait,
   );
   return { retry, retried: () => retried };
@@ -108,7 +108,7 @@ const CASES: [what: string, error: unknown, delayMs: number | undefined][] = [
 ];
 
 for (const [what, error, delayMs] of CASES) {
-  const tries = delayMs === undefined ? "is told" : "is tried again";
+  const tries = delayMs === undefined ? "is not retried" : "is retried";
   Deno.test(`TransactionRetry: a transaction ${tries} where ${what}`, () => {
     const { retried, retry } = retryWith(new FakeClock());
     assertEquals(retry.delayAfter(error), delayMs);
@@ -116,7 +116,7 @@ for (const [what, error, delayMs] of CASES) {
   });
 }
 
-Deno.test("TransactionRetry tries again what the table of reply errors says, and nothing else", () => {
+Deno.test("TransactionRetry retries what the table of reply errors says, and nothing else", () => {
   for (const { action, code } of REPLY_ERRORS.values()) {
     const { retry } = retryWith(new FakeClock());
     const delayMs = retry.delayAfter(refused([DROPPED, failed(says(`${code} because`))]));
@@ -141,39 +141,41 @@ Deno.test("TransactionRetry waits for longer each time, within the first deadlin
 Deno.test("TransactionRetry waits for a further connection within the first deadline", async () => {
   const clock = new FakeClock();
   const { retry } = retryWith(clock);
-  assertEquals(retry.wait, {});
+  assertEquals(retry.wait.timeoutMs, undefined);
   retry.delayAfter(TRYAGAIN);
   await clock.advance(50);
-  assertEquals(retry.wait, { timeoutMs: 700 });
+  assertEquals(retry.wait.timeoutMs, 700);
   await clock.advance(500);
-  assertEquals(retry.wait, { timeoutMs: 450 });
+  assertEquals(retry.wait.timeoutMs, 450);
   await clock.advance(500);
-  assertEquals(retry.wait, { timeoutMs: 0 });
+  assertEquals(retry.wait.timeoutMs, 0);
   const own = retryWith(new FakeClock(), { timeoutMs: 60 }).retry;
-  assertEquals(own.wait, { timeoutMs: 60 });
+  assertEquals(own.wait.timeoutMs, 60);
   own.delayAfter(TRYAGAIN);
-  assertEquals(own.wait, { timeoutMs: 60 });
+  assertEquals(own.wait.timeoutMs, 60);
 });
 
-Deno.test("TransactionRetry tells what the callback has of elsewhere, and ends with the signal", async () => {
+Deno.test("TransactionRetry gives up on an error of another server, and ends with the signal", async () => {
   const stop = new AbortController();
   const { retry } = retryWith(new FakeClock());
-  retry.tell(TRYAGAIN);
+  retry.giveUpOn(TRYAGAIN);
   assertEquals(retry.delayAfter(TRYAGAIN), undefined);
   const clock = new FakeClock();
   const parts = {
-    judge: { judgeTransaction: () => ({ ...verdict, retry: true, delayMs: 60_000 }) },
-    commandTimeoutMs: 1,
-    acquireTimeoutMs: 1,
-    retried: () => {},
+    retryPolicy: {
+      decideTransaction: () => ({ ...NO_RETRY, retry: true, delayMs: 60_000 }),
+    },
+    config: { commandTimeoutMs: 1, acquireTimeoutMs: 1 },
+    statistics: { retried: () => {} },
+    clock,
   };
   const { signal } = stop;
-  const pause = new TransactionRetry(parts, clock, { signal }).pause(60_000);
+  const pause = new TransactionRetry(parts, { signal }).pause(60_000);
   stop.abort(new Error("enough"));
   await assertRejects(() => pause, Error, "enough");
 });
 
-const verdict = { retry: false, delayMs: 0, reresolve: false, notReady: false };
+const NO_RETRY = { retry: false, delayMs: 0, reresolve: false, notReady: false };
 
 Deno.test("refusalsOf() leaves out what was dropped with another", () => {
   assertEquals(refusalsOf(refused([DROPPED, failed(UNKNOWN)])), [UNKNOWN]);

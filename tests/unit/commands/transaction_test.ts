@@ -1,17 +1,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RetryJudge } from "../../../src/commands/retry_judge.ts";
+import { pauseAfter, RetryPolicy } from "../../../src/commands/retry.ts";
 import {
-  pauseAfter,
   runTransaction,
   type TransactionParts,
 } from "../../../src/commands/transaction.ts";
 import { Redis } from "../../../src/connection/driver.ts";
 import type { IORedisCommand } from "../../../src/connection/library_types.ts";
 import { TransactionConflictError } from "../../../src/core/errors/mod.ts";
-import { classifier } from "../../../src/servers/parts.ts";
 import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
-import { ReplyError } from "ioredis";
+import { classifier } from "../../../src/servers/parts.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { ReplyError } from "ioredis";
 
 /** How long a pause is, in milliseconds. */
 async function lengthOf(attempt: number): Promise<number> {
@@ -61,9 +60,13 @@ function partsWith(
     watch: () => Promise.resolve(log.push("watch")),
   });
   return {
-    database: "main",
+    config: {
+      name: "main",
+      decodeResponses: true,
+      commandTimeoutMs: 1000,
+      acquireTimeoutMs: 1000,
+    },
     client,
-    decodeResponses: true,
     classify: ({ name, args }) => classifier.resolve(name, args),
     acquire: () =>
       Promise.resolve({
@@ -71,22 +74,20 @@ function partsWith(
         redis: watching,
         send: answer,
         release: () => void log.push("release"),
-        destroy: () => void log.push("destroy"),
         forget: () => void log.push("forget"),
       }),
-    retry: {
-      judge: new RetryJudge({
+    retryPolicy: new RetryPolicy({
+      config: {
         maxRetries: 0,
         retryDelayMs: 50,
         retryOnTimeout: true,
         retryWrites: false,
-        budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
-        refused: () => {},
-      }, clock),
-      commandTimeoutMs: 1000,
-      acquireTimeoutMs: 1000,
-      retried: () => void log.push("retried"),
-    },
+      },
+      budget: new RetryBudget({ clock, ratio: 0, minPerSecond: 0 }),
+      statistics: { retryRefused: () => {} },
+      clock,
+    }),
+    statistics: { retried: () => void log.push("retried") },
     observer: undefined,
     clock,
   };
@@ -144,7 +145,7 @@ function loadingFirst(at: string, sent: IORedisCommand[]) {
 }
 
 for (const at of ["multi", "set", "exec"]) {
-  Deno.test(`runTransaction() tries it again where ${at} meets "not now", with the same commands`, async () => {
+  Deno.test(`runTransaction() retries where ${at} is refused for now, with the same commands`, async () => {
     const log: string[] = [];
     const sent: IORedisCommand[] = [];
     let runs = 0;
@@ -163,7 +164,7 @@ for (const at of ["multi", "set", "exec"]) {
   });
 }
 
-Deno.test('runTransaction() reads afresh where it watches, and where its reads meet "not now"', async () => {
+Deno.test("runTransaction() reads again where it watches, and where its reads are refused for now", async () => {
   const log: string[] = [];
   const sent: IORedisCommand[] = [];
   const answer = loadingFirst("get", sent);
@@ -183,7 +184,7 @@ Deno.test('runTransaction() reads afresh where it watches, and where its reads m
   assertEquals(log, ["watch", "retried", "forget", "release", "watch", "release"]);
 });
 
-Deno.test("runTransaction() tells at once what its callback has of another server", async () => {
+Deno.test("runTransaction() rejects at once with an error that its callback has of another server", async () => {
   const log: string[] = [];
   const parts = partsWith(new FakeClock(), log, () => Promise.resolve("QUEUED"));
   const error = new ReplyError(LOADING);

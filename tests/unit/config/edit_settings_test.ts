@@ -1,5 +1,7 @@
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { ConfigError, editSettings, RedisConfigLoader } from "../../../src/config/mod.ts";
+import { editSettings } from "../../../src/config/edit_settings.ts";
+import { RedisConfigLoader } from "../../../src/config/mod.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 
 const edit = (text: string, settings: Record<string, number>, database?: string) =>
   editSettings(text, settings, { ...(database === undefined ? {} : { database }) });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { UnknownDatabaseError } from "../../../src/config/mod.ts";
+import { UnknownDatabaseError } from "../../../src/core/errors/config.ts";
 import { configOf } from "./support.ts";
 
 const YAML = "databases:\n  cache:\n    max_connections: 15\n    db: 5\nhost: file\n";

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { ConfigError, RedisConfigLoader } from "../../../src/config/mod.ts";
-import { EnvReader } from "../../../src/config/sources/env_reader.ts";
-import { searchPath } from "../../../src/config/sources/yaml_file.ts";
+import { RedisConfigLoader } from "../../../src/config/mod.ts";
+import { EnvReader } from "../../../src/config/sources/environment.ts";
+import { searchPath } from "../../../src/config/sources/yaml.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 import { errorOf, onlyProblem, PEM, reveal, TempDir } from "./support.ts";
 
 Deno.test("load() reads a path, a file URL and the text of one", async () => {

@@ -1,13 +1,13 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { Secret } from "../../../src/core/secret.ts";
-import { fromCode } from "../../../src/config/schema/from_code.ts";
 import {
   BOOLEAN,
   duration,
+  fromCode,
   integer,
   SECRET,
   text,
-} from "../../../src/config/schema/kinds.ts";
+} from "../../../src/config/kinds.ts";
+import { Secret } from "../../../src/core/secret.ts";
 
 Deno.test("fromCode() takes typed values and converts none", () => {
   const cases: [Parameters<typeof fromCode>[0], unknown, unknown][] = [

@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { fromText } from "../../../src/config/schema/from_text.ts";
 import {
   BOOLEAN,
   choice,
   duration,
+  fromText,
   integer,
   number,
   text,
-} from "../../../src/config/schema/kinds.ts";
+} from "../../../src/config/kinds.ts";
 
 /** Text and what it means; `undefined` where it is refused. */
 type Cases = [raw: string, expected: unknown][];

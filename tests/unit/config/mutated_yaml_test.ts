@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { ConfigError } from "../../../src/config/mod.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 import { Random } from "./random.ts";
 import { configOf, FOURTEEN } from "./support.ts";
 

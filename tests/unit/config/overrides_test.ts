@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import {
-  ConfigError,
   isManagerConfig,
   type ManagerOptions,
   RedisConfigLoader,
-  Secret,
 } from "../../../src/config/mod.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
+import { Secret } from "../../../src/core/secret.ts";
 import { configOf, onlyProblem, problemsOf, reveal } from "./support.ts";
 
 /** Options as plain JavaScript might give them. */

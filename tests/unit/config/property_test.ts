@@ -1,13 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { stringify } from "@std/yaml/stringify";
+import type { SettingKind } from "../../../src/config/kinds.ts";
 import type { ExplainedValue, ManagerConfig } from "../../../src/config/mod.ts";
-import type { SettingKind } from "../../../src/config/schema/kinds.ts";
-import type { Setting } from "../../../src/config/schema/setting.ts";
 import {
   DATABASE_SETTINGS,
   MANAGER_SETTINGS,
   PER_DATABASE_ONLY,
-} from "../../../src/config/schema/settings.ts";
+  type Setting,
+} from "../../../src/config/names.ts";
 import { Random } from "./random.ts";
 import { configOf } from "./support.ts";
 

@@ -1,13 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  ConfigError,
-  DnsServiceRegistry,
-  HttpServiceRegistry,
-  RedisConfigLoader,
-  type ServiceAnswer,
-  type ServiceRegistry,
-} from "../../../src/config/mod.ts";
-import { chooseRecord } from "../../../src/config/registry/dns.ts";
+import { RedisConfigLoader, type ServiceRegistry } from "../../../src/config/mod.ts";
+import { chooseRecord, DnsServiceRegistry } from "../../../src/config/registry/dns.ts";
+import { HttpServiceRegistry } from "../../../src/config/registry/http.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 import { onlyProblem, reveal } from "./support.ts";
 
 const BASE = { yamlText: "databases: {main: }", env: {} };
@@ -16,7 +11,7 @@ const BASE = { yamlText: "databases: {main: }", env: {} };
 function answering(answer: () => unknown, label?: string): ServiceRegistry {
   return {
     ...(label === undefined ? {} : { label }),
-    getServiceConfig: () => answer() as ServiceAnswer | Promise<ServiceAnswer>,
+    getServiceConfig: () => answer() as ReturnType<ServiceRegistry["getServiceConfig"]>,
   };
 }
 

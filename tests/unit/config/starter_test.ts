@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ConfigError, RedisConfigLoader, starterYaml } from "../../../src/config/mod.ts";
-import {
-  DATABASE_SETTINGS,
-  MANAGER_SETTINGS,
-} from "../../../src/config/schema/settings.ts";
+import { describeSettings } from "../../../config/descriptions.ts";
+import { RedisConfigLoader } from "../../../src/config/mod.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "../../../src/config/names.ts";
+import { starterYaml } from "../../../src/config/starter.ts";
+import { ConfigError } from "../../../src/core/errors/config.ts";
 import { configOf } from "./support.ts";
 
 Deno.test("starterYaml() loads without a warning", () => {
@@ -17,10 +17,11 @@ Deno.test("starterYaml() loads without a warning", () => {
 
 Deno.test("starterYaml() names every setting with its default", () => {
   const text = starterYaml();
-  for (const { key, yaml, description } of [...DATABASE_SETTINGS, ...MANAGER_SETTINGS]) {
+  const descriptions = describeSettings();
+  for (const { key, yaml } of [...DATABASE_SETTINGS, ...MANAGER_SETTINGS]) {
     // The last one is for code alone.
     if (["aliasOf", "description", "resolve"].includes(key)) continue;
-    assert(text.includes(`# ${description}\n`), key);
+    assert(text.includes(`# ${descriptions.get(key)}\n`), key);
     assert(text.includes(` ${yaml.split(".").at(-1)}: `), key);
   }
 });

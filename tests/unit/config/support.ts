@@ -6,14 +6,13 @@
 
 import { assertInstanceOf, fail } from "@std/assert";
 import {
-  ConfigError,
-  type ConfigProblem,
   type EnvSource,
   type ManagerConfig,
   type ManagerOptions,
   RedisConfigLoader,
-  type Secret,
 } from "../../../src/config/mod.ts";
+import { ConfigError, type ConfigProblem } from "../../../src/core/errors/config.ts";
+import type { Secret } from "../../../src/core/secret.ts";
 
 /** The file of 14 databases that the seed's users have. */
 export const FOURTEEN = new URL("fixtures/fourteen-databases.yaml", import.meta.url);

@@ -1,9 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type ManagerOptions, RedisConfigLoader } from "../../../src/config/mod.ts";
-import {
-  DATABASE_SETTINGS,
-  MANAGER_SETTINGS,
-} from "../../../src/config/schema/settings.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "../../../src/config/names.ts";
 import { configOf, onlyProblem, problemsOf } from "./support.ts";
 
 function fromCode(options: object): string {

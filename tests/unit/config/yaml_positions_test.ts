@@ -1,12 +1,13 @@
 import process from "node:process";
 import { assertEquals } from "@std/assert";
-import { locateYaml } from "../../../src/config/yaml/locate.ts";
+import { locateYaml } from "../../../src/config/sources/yaml_positions.ts";
 
 /** Where an entry's key and value stand, as `line:column line:column`. */
 function at(text: string, ...path: string[]): string | undefined {
-  const entry = locateYaml(text).entries.get(path);
+  const positions = locateYaml(text);
+  const entry = positions.get(path);
   if (entry === undefined) return undefined;
-  const { key, value } = entry;
+  const [key, value] = [positions.position(entry.key), positions.position(entry.value)];
   return `${key.line}:${key.column} ${value.line}:${value.column}`;
 }
 
@@ -55,42 +56,51 @@ Deno.test("locateYaml() is not misled by what scalars hold", () => {
     "h: it's # a 'comment",
     "i: ok",
   ].join("\n");
-  const { entries, tab } = locateYaml(text);
+  const entries = locateYaml(text);
+  const { tab } = entries;
   const keys = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
   const found = keys.filter((key) => entries.get([key]) !== undefined);
   assertEquals(found, ["a", "e", "f", "g", "h", "i"]);
-  const lines = found.map((key) => entries.get([key])!.key.line);
+  const lines = found.map((key) => entries.position(entries.get([key])!.key).line);
   assertEquals(lines, [1, 7, 9, 11, 12, 13]);
   assertEquals(tab, undefined);
 });
 
 Deno.test("locateYaml() skips anchors, tags and document marks", () => {
   const text = "%YAML 1.2\n--- # start\na: &x !!str 1\nb: *x\nc: &y\n  d: 2\n...\n";
-  const { entries, second } = locateYaml(text);
+  const entries = locateYaml(text);
+  const { second } = entries;
   assertEquals(at(text, "a"), "3:1 3:13");
   assertEquals(at(text, "b"), "4:1 4:4");
   assertEquals(at(text, "c", "d"), "6:3 6:6");
-  assertEquals(second, { line: 7, column: 1 });
-  assertEquals(entries.find(["b", "z"]), entries.get(["b"]));
+  assertEquals(entries.position(second!), { line: 7, column: 1 });
+  assertEquals(entries.find(["b", "z"]), entries.find(["b"]));
 });
 
 Deno.test("locateYaml() finds the first tab that indents a line", () => {
-  assertEquals(locateYaml("a:\n  b: 1\n \tc: 2\n").tab, { line: 3, column: 2 });
+  const entries = locateYaml("a:\n  b: 1\n \tc: 2\n");
+  assertEquals(entries.position(entries.tab!), { line: 3, column: 2 });
   for (const fine of ["a:\t1\n", "a: 1\n\t\nb: 2\n", "\t# note\na: 1", "a: {\n\tb: 1}"]) {
     assertEquals(locateYaml(fine).tab, undefined, JSON.stringify(fine));
   }
 });
 
 Deno.test("locateYaml() finds the first key that is given twice", () => {
-  const { duplicate } = locateYaml("a:\n  b: 1\n  c: 2\n  b: 3\n").entries;
-  assertEquals(duplicate, { position: { line: 4, column: 3 }, path: ["a", "b"] });
-  const flow = locateYaml("a: {b: 1, b: 2}").entries.duplicate;
-  assertEquals(flow, { position: { line: 1, column: 11 }, path: ["a", "b"] });
-  assertEquals(locateYaml("a: {b: 1}\nc: {b: 1}\n").entries.duplicate, undefined);
+  for (
+    const [text, position] of [
+      ["a:\n  b: 1\n  c: 2\n  b: 3\n", { line: 4, column: 3 }],
+      ["a: {b: 1, b: 2}", { line: 1, column: 11 }],
+    ] as const
+  ) {
+    const entries = locateYaml(text);
+    const { path, at } = entries.duplicate!;
+    assertEquals([entries.position(at), path], [position, ["a", "b"]]);
+  }
+  assertEquals(locateYaml("a: {b: 1}\nc: {b: 1}\n").duplicate, undefined);
 });
 
 Deno.test("locateYaml() tells quoted values from plain ones", () => {
-  const { entries } = locateYaml("a: 'null'\nb: null\nc: [\"~\", ~]\nd:\n  'null'\n");
+  const entries = locateYaml("a: 'null'\nb: null\nc: [\"~\", ~]\nd:\n  'null'\n");
   const quoted = [["a"], ["b"], ["c", "0"], ["c", "1"], ["d"]].map((path) =>
     entries.get(path)?.quoted
   );

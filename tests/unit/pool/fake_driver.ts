@@ -100,10 +100,10 @@ export class FakeDriver implements PoolDriver<FakeConnection> {
     return answer ?? this.#question(this.recycling, connection);
   }
 
-  validate(connection: FakeConnection, signal: AbortSignal): Promise<boolean> {
+  validate(connection: FakeConnection): Promise<boolean> {
     const answer = this.answers.validate?.();
     return answer === undefined
-      ? this.#question(this.validating, connection, signal)
+      ? this.#question(this.validating, connection)
       : Promise.resolve(answer);
   }
 
@@ -128,13 +128,9 @@ export class FakeDriver implements PoolDriver<FakeConnection> {
     return connection;
   }
 
-  #question(
-    list: Asked<boolean>[],
-    connection: FakeConnection,
-    signal?: AbortSignal,
-  ): Promise<boolean> {
+  #question(list: Asked<boolean>[], connection: FakeConnection): Promise<boolean> {
     return new Promise((answer, fail) => {
-      this.#ask(list, { connection, answer, fail, ...(signal && { signal }) });
+      this.#ask(list, { connection, answer, fail });
     });
   }
 

@@ -1,16 +1,17 @@
 /** What tests of lanes stand in for: connections and commands without sockets. */
+import type { Connection } from "../../../src/connection/connection.ts";
 import { Command } from "../../../src/connection/driver.ts";
 import {
   type CommandOwner,
   track,
   type TrackedCommand,
 } from "../../../src/connection/tracked.ts";
-import type { Connection } from "../../../src/connection/connection.ts";
 import type { Delivery } from "../../../src/core/errors/mod.ts";
-import { type Lane, type LaneConnection, LaneSet } from "../../../src/pool/lanes.ts";
+import type { Lane, LaneConnection } from "../../../src/pool/lane_choice.ts";
+import { LaneSet } from "../../../src/pool/lanes.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
-/** A connection that answers when it is told to. */
+/** A connection that answers when the test says so. */
 export class FakeConnection implements LaneConnection {
   readonly sent: TrackedCommand[] = [];
   readonly stream = {

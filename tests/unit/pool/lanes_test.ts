@@ -308,13 +308,13 @@ Deno.test("LaneSet.submit() lets a command wait in the place of one that was giv
 function askBehindSet(bench: LaneBench): boolean[] {
   bench.submit("set");
   const told: boolean[] = [];
-  void bench.lanes.passed(100).then((passed) => told.push(passed));
+  void bench.lanes.flush(100).then((flushed) => told.push(flushed));
   return told;
 }
 
-Deno.test("LaneSet.passed() waits for what was submitted before on any lane, and for no more", async () => {
+Deno.test("LaneSet.flush() waits for what was submitted before on any lane, and for no more", async () => {
   const bench = new LaneBench({ maxLanes: 2 });
-  assertEquals(await bench.lanes.passed(100), true);
+  assertEquals(await bench.lanes.flush(100), true);
   await bench.grow(2);
   const [one, two] = bench.connections as [FakeConnection, FakeConnection];
   const told = askBehindSet(bench);
@@ -328,7 +328,7 @@ Deno.test("LaneSet.passed() waits for what was submitted before on any lane, and
   assertEquals(told, [true]);
 });
 
-Deno.test("LaneSet.passed() goes behind what waits for a lane, and again when that is lost", async () => {
+Deno.test("LaneSet.flush() goes behind what waits for a lane, and again when that is lost", async () => {
   const bench = new LaneBench();
   const told = askBehindSet(bench);
   const first = await bench.open();
@@ -346,14 +346,14 @@ Deno.test("LaneSet.passed() goes behind what waits for a lane, and again when th
   assertEquals(told, [true]);
 });
 
-Deno.test("LaneSet.passed() gives up when its time is over", async () => {
+Deno.test("LaneSet.flush() gives up when its time is over", async () => {
   const bench = new LaneBench();
   const told = askBehindSet(bench);
   await bench.clock.advance(100);
   assertEquals(told, [false]);
 });
 
-Deno.test("LaneSet.passed() lets the sockets have their turn where a lane that ends refuses it", async () => {
+Deno.test("LaneSet.flush() lets the sockets have their turn where a lane that ends refuses it", async () => {
   const bench = new LaneBench();
   bench.submit("set");
   const connection = await bench.open();
@@ -363,7 +363,7 @@ Deno.test("LaneSet.passed() lets the sockets have their turn where a lane that e
     command.tracking.owner.failed(command, new Error("not writable"), "never-sent");
   };
   const told: boolean[] = [];
-  void bench.lanes.passed(100).then((passed) => told.push(passed));
+  void bench.lanes.flush(100).then((flushed) => told.push(flushed));
   await bench.clock.advance(50);
   assert(asked > 1 && asked <= 6, `asked ${asked} times in 50 ms`);
   connection.answer();

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LeaseReleasedError } from "../../../src/core/errors/mod.ts";
 import { Lease } from "../../../src/pool/lease.ts";
 import { setUp } from "./setup.ts";
@@ -11,8 +11,6 @@ Deno.test("Lease.release() throws when it is called again, whatever came before"
     assert(lease.released);
     assertThrows(() => lease.release(), LeaseReleasedError, "Cannot release");
     assertThrows(() => lease.destroy(), LeaseReleasedError, "Cannot destroy");
-    lease[Symbol.dispose]();
-    await lease[Symbol.asyncDispose]();
   }
   assertEquals(pool.statistics().evictions.discarded, 1);
   assertEquals(pool.numbers().total, 0);
@@ -43,25 +41,6 @@ Deno.test("Lease.release() of something that is no lease is a TypeError", async 
   const lease = await pool.acquire();
   assertThrows(() => Lease.prototype.release.call({} as typeof lease), TypeError);
   assertEquals(pool.numbers().leased, 1);
-});
-
-Deno.test("Lease is released at the end of its scope, by using and by await using", async () => {
-  const { pool } = setUp();
-  {
-    await using _one = await pool.acquire();
-    using _two = await pool.acquire();
-    assertEquals(pool.numbers().leased, 2);
-  }
-  assertEquals([pool.numbers().leased, pool.numbers().idle], [0, 2]);
-  await assertRejects(
-    async () => {
-      await using _lease = await pool.acquire();
-      throw new Error("in the middle");
-    },
-    Error,
-    "in the middle",
-  );
-  assertEquals([pool.numbers().leased, pool.numbers().idle], [0, 2]);
 });
 
 Deno.test("Lease can be released once after its connection has ended", async () => {

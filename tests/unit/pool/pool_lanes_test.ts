@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { drainMicrotasks } from "../../support/fake_clock.ts";
 import { checkInvariants } from "./invariants.ts";
-import { PoolHands } from "./pool_hands.ts";
+import { PoolCallers } from "./pool_callers.ts";
 import { setUp } from "./setup.ts";
 
 const MANUAL = { recycle: () => true };
@@ -35,18 +35,18 @@ Deno.test("Pool.openLane() evicts what is idle, the longest idle first", async (
 
 Deno.test("Pool.openLane() comes before callers who wait for longer", async () => {
   const { pool } = setUp({ maxConnections: 3 });
-  const hands = new PoolHands(pool);
-  hands.openLane();
-  hands.acquire(Infinity);
-  hands.acquire(Infinity);
+  const callers = new PoolCallers(pool);
+  callers.openLane();
+  callers.acquire(Infinity);
+  callers.acquire(Infinity);
   await drainMicrotasks();
-  hands.acquire(Infinity);
-  hands.openLane();
+  callers.acquire(Infinity);
+  callers.openLane();
   await drainMicrotasks();
-  assertEquals(hands.takeOutcomes().length, 3);
-  hands.giveBack(hands.leases[0]!, "release");
+  assertEquals(callers.takeOutcomes().length, 3);
+  callers.giveBack(callers.leases[0]!, "release");
   await drainMicrotasks();
-  assertEquals(hands.takeOutcomes(), [{ call: 5, result: 4 }]);
+  assertEquals(callers.takeOutcomes(), [{ call: 5, result: 4 }]);
   checkInvariants(pool, { open: 3, waiting: 1, leased: 1 });
 });
 
@@ -93,29 +93,29 @@ Deno.test("Pool.openLane() destroys a lane that opens although its caller has go
 
 Deno.test("Pool.acquire() always has a place for one lease, however many lanes there are", async () => {
   const { pool } = setUp({ maxConnections: 3 });
-  const hands = new PoolHands(pool);
-  for (let i = 0; i < 4; i++) hands.openLane();
+  const callers = new PoolCallers(pool);
+  for (let i = 0; i < 4; i++) callers.openLane();
   await drainMicrotasks();
-  assertEquals([hands.lanes.length, pool.numbers().lanesWaiting], [2, 2]);
+  assertEquals([callers.lanes.length, pool.numbers().lanesWaiting], [2, 2]);
   await pool.acquire();
   checkInvariants(pool, { open: 3, leased: 1 });
 });
 
 Deno.test("Pool.openLane() waits when lanes and leases have all places", async () => {
   const { pool, driver } = setUp({ maxConnections: 3 });
-  const hands = new PoolHands(pool);
-  hands.openLane();
-  hands.openLane();
-  hands.openLane();
+  const callers = new PoolCallers(pool);
+  callers.openLane();
+  callers.openLane();
+  callers.openLane();
   await drainMicrotasks();
-  assertEquals([hands.lanes.length, pool.numbers().lanesWaiting], [2, 1]);
-  driver.kill(hands.lanes[0]!.item.connection);
+  assertEquals([callers.lanes.length, pool.numbers().lanesWaiting], [2, 1]);
+  driver.kill(callers.lanes[0]!.item.connection);
   await drainMicrotasks();
-  assertEquals(hands.lanes.length, 3);
+  assertEquals(callers.lanes.length, 3);
   checkInvariants(pool, { open: 2 });
 });
 
-Deno.test("LaneSlot.release() ends the connection once, for the reason given", async () => {
+Deno.test("LaneHandle.release() ends the connection once, for the reason given", async () => {
   const { pool, driver } = setUp();
   const [one, two, three] = await Promise.all(
     [1, 2, 3].map(() => pool.openLane(FOREVER)),
@@ -133,7 +133,7 @@ Deno.test("LaneSlot.release() ends the connection once, for the reason given", a
   checkInvariants(pool, { open: 0 });
 });
 
-Deno.test("LaneSlot.expiresAt tells when the lane is too old", async () => {
+Deno.test("LaneHandle.expiresAt tells when the lane is too old", async () => {
   const { pool, clock } = setUp({ maxLifetimeMs: 1000, random: () => 0.8 });
   await clock.advance(100);
   assertEquals((await pool.openLane(FOREVER)).expiresAt, 1080);
@@ -185,12 +185,12 @@ Deno.test("Pool of one connection lets callers time out while the lane does not 
 
 Deno.test("Pool of one connection takes turns also when connections fail", async () => {
   const { pool, driver } = setUp({ maxConnections: 1 }, MANUAL);
-  const hands = new PoolHands(pool);
+  const callers = new PoolCallers(pool);
   const purposes: string[] = [];
-  hands.acquire(Infinity);
+  callers.acquire(Infinity);
   for (let i = 0; i < 3; i++) {
-    hands.acquire(Infinity);
-    hands.openLane();
+    callers.acquire(Infinity);
+    callers.openLane();
   }
   for (let i = 0; i < 6; i++) {
     purposes.push(driver.creating[0]!.purpose!);

@@ -1,5 +1,5 @@
 import type { EvictionReason, PoolOptions, Purpose } from "../../../src/pool/types.ts";
-import type { Outcome } from "./pool_hands.ts";
+import type { Outcome } from "./pool_callers.ts";
 
 type Place =
   & {
@@ -42,7 +42,6 @@ export class PoolModel {
   lanes: Caller[] = [];
   acquires = 0;
   timeouts = 0;
-  cancelled = 0;
   expected: Expected = nothing();
   readonly #o: PoolOptions;
   #lastTurn: Purpose = "lease";
@@ -83,7 +82,6 @@ export class PoolModel {
   }
 
   acquire(call: number, timeoutMs: number, now: number): void {
-    this.#used = true;
     if (this.leases.length === 0) {
       const top = this.#top(now);
       if (top !== undefined && !this.#stale(top, now)) return this.#grant(top, call);
@@ -96,7 +94,6 @@ export class PoolModel {
   }
 
   openLane(call: number, now: number): void {
-    this.#used = true;
     this.lanes.push({ call, deadline: Infinity, opening: false });
     this.settle(now);
   }
@@ -104,10 +101,7 @@ export class PoolModel {
   abort(call: number, now: number): void {
     const isLease = this.leases.some((caller) => caller.call === call);
     this.#drop(call, "AbortError");
-    if (isLease) {
-      this.cancelled++;
-      return;
-    }
+    if (isLease) return;
     // Nobody else can use what was being opened for a lane: the driver gives it up.
     const opening = this.#openings().findIndex((place) => place.call === call);
     if (opening !== -1) this.createFailed(opening, now);
@@ -207,7 +201,6 @@ export class PoolModel {
   }
 
   fill(): void {
-    this.#used = true;
     const { minConnections, maxConnecting } = this.#o;
     while (
       this.#forLeases() < minConnections && this.#room() > 0 &&
@@ -316,6 +309,7 @@ export class PoolModel {
     // It has no number before the driver has given it one.
     const fresh = { id: 0, purpose, suspect: false, expiresAt: Infinity };
     this.places.push({ ...fresh, at: "connecting", call });
+    this.#used = true;
     this.expected.created.push(purpose);
   }
 

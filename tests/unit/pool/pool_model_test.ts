@@ -60,8 +60,8 @@ class FakeWorldDriver implements WorldDriver<FakeConnection> {
     return this.#driver.recycle(connection);
   }
 
-  validate(connection: FakeConnection, signal: AbortSignal): Promise<boolean> {
-    return this.#driver.validate(connection, signal);
+  validate(connection: FakeConnection): Promise<boolean> {
+    return this.#driver.validate(connection);
   }
 
   destroy(...args: Parameters<FakeDriver["destroy"]>): void {

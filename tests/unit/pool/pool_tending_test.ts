@@ -1,13 +1,15 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ManagerClosedError } from "../../../src/core/errors/mod.ts";
 import { drainMicrotasks } from "../../support/fake_clock.ts";
+import { LIFETIME_VARIANCE } from "../../../src/pool/connection_set.ts";
+import type { PoolOptions } from "../../../src/pool/types.ts";
 import { checkInvariants } from "./invariants.ts";
 import { setUp } from "./setup.ts";
 
 const MANUAL = { recycle: () => true };
 const FOREVER = new AbortController().signal;
 
-Deno.test("Pool.reap() evicts what nobody wanted, and says how many and when", async () => {
+Deno.test("Pool.reap() ends connections that were idle for too long, and counts them", async () => {
   const { pool, driver, clock } = setUp({ maxConnections: 9, idleTimeoutMs: 300_000 });
   assertEquals(pool.statistics().lastCleanup, null);
   const leases = await Promise.all([1, 2, 3].map(() => pool.acquire()));
@@ -54,6 +56,72 @@ Deno.test("Pool.reap() replaces what is too old, each at its own time", async ()
   await clock.advance(18_000);
   assertEquals(pool.reap(), 1);
   assertEquals(driver.destroyed[1], { id: 1, reason: "max_lifetime" });
+});
+
+/** A pool with as many idle connections, that became idle at these times, and the time 100. */
+async function withIdle(since: number[], options: Partial<PoolOptions>) {
+  const all = setUp({ maxConnections: 9, ...options });
+  const leases = await Promise.all(since.map(() => all.pool.acquire()));
+  for (const [i, lease] of leases.entries()) {
+    await all.clock.advance(since[i]! - all.clock.now());
+    lease.release();
+  }
+  await all.clock.advance(100 - all.clock.now());
+  return all;
+}
+
+Deno.test("Pool.reap() ends the longest idle first, and leaves what is kept ready", async () => {
+  for (
+    const [minConnections, ended] of [[0, [1, 2]], [2, [1]], [3, []], [5, []]] as const
+  ) {
+    const { pool, driver } = await withIdle([0, 10, 60], {
+      idleTimeoutMs: 50,
+      minConnections,
+    });
+    // Those that are opened ahead are the youngest.
+    await drainMicrotasks();
+    assertEquals(pool.reap(), ended.length, `${minConnections}`);
+    assertEquals(driver.destroyed, ended.map((id) => ({ id, reason: "idle_timeout" })));
+  }
+});
+
+Deno.test("Pool.reap() ends what is too old, even if it is to be kept ready, and counts it as gone", async () => {
+  // Lifetimes of the three: without end for this test, 100, without end.
+  const lifetimes = () => {
+    const random = [0, 1, 0][Symbol.iterator]();
+    return { maxLifetimeMs: 100 / 0.975, random: () => random.next().value ?? 0 };
+  };
+  const kept = await withIdle([0, 10, 60], { ...lifetimes(), minConnections: 3 });
+  assertEquals(kept.pool.reap(), 1);
+  assertEquals(kept.driver.destroyed, [{ id: 2, reason: "max_lifetime" }]);
+  const limits = { ...lifetimes(), minConnections: 1, idleTimeoutMs: 1 };
+  const some = await withIdle([0, 10, 60], limits);
+  assertEquals(some.pool.reap(), 2);
+  assertEquals(some.driver.destroyed, [
+    { id: 1, reason: "idle_timeout" },
+    { id: 2, reason: "max_lifetime" },
+  ]);
+});
+
+Deno.test("Pool.reap() ends at the limit, not before, and nothing without one", async () => {
+  for (const [since, idleTimeoutMs, ended] of [[51, 50, 0], [50, 50, 1], [0, 0, 0]]) {
+    const { pool, clock } = await withIdle([since!], { idleTimeoutMs });
+    assertEquals(pool.reap(), ended);
+    await clock.advance(1e9);
+    assertEquals(pool.reap(), idleTimeoutMs === 0 ? 0 : 1 - ended!);
+  }
+});
+
+Deno.test("Pool takes up to 2.5 % off the lifetime of each connection, which never ends without one", async () => {
+  assertEquals(LIFETIME_VARIANCE, 0.025);
+  const expiresAt = async (maxLifetimeMs: number, random: number) => {
+    const { pool } = setUp({ maxLifetimeMs, random: () => random });
+    return (await pool.openLane(FOREVER)).expiresAt;
+  };
+  assertEquals(await expiresAt(1_800_000, 0), 1_800_000);
+  assertEquals(await expiresAt(1_800_000, 0.5), 1_777_500);
+  assert(await expiresAt(1_800_000, 0.999_999) >= 1_755_000);
+  assertEquals(await expiresAt(0, 0.5), Infinity);
 });
 
 Deno.test("Pool keeps connections ready from the first that opens on, and opens none before", async () => {
@@ -129,8 +197,8 @@ Deno.test("Pool.close() fails who waits, ends what is free, waits for what is us
       assertRejects(() => call as Promise<unknown>, ManagerClosedError)
     ),
   );
-  let closed: { cut: number } | undefined;
-  const close = pool.close({ drainMs: 5000 }).then((result) => closed = result);
+  let closed: number | undefined;
+  const close = pool.close(5000).then((result) => closed = result);
   await rejected;
   checkInvariants(pool, { open: 4, waiting: 0, leased: 3 });
   leases[0]!.release();
@@ -140,7 +208,7 @@ Deno.test("Pool.close() fails who waits, ends what is free, waits for what is us
   assertEquals([closed, driver.live.size], [undefined, 1]);
   leases[2]!.release();
   await close;
-  assertEquals([closed?.cut, driver.live.size, clock.pending], [0, 0, 0]);
+  assertEquals([closed, driver.live.size, clock.pending], [0, 0, 0]);
   checkInvariants(pool, { open: 0, opening: 0, waiting: 0, leased: 0 });
 });
 
@@ -148,9 +216,9 @@ Deno.test("Pool.close() cuts what is in use when the drain's time is up", async 
   const { pool, driver, clock } = setUp();
   const lane = await pool.openLane(FOREVER);
   const lease = await pool.acquire();
-  const close = pool.close({ drainMs: 100 });
+  const close = pool.close(100);
   await clock.advance(100);
-  assertEquals(await close, { cut: 2 });
+  assertEquals(await close, 2);
   assertEquals(driver.destroyed.map(({ reason }) => reason), ["closed", "closed"]);
   assertEquals(lease.connection.alive, false);
   lease.release();
@@ -168,14 +236,14 @@ Deno.test("Pool.close() without a drain is over at once, and gives the same prom
     ),
   );
   const close = pool.close();
-  assertStrictEquals(pool.close({ drainMs: 1000 }), close);
+  assertStrictEquals(pool.close(1000), close);
   checkInvariants(pool, { open: 0, opening: 0, waiting: 0 });
   assert(signal!.aborted);
   await rejected;
-  assertEquals(await close, { cut: 0 });
+  assertEquals(await close, 0);
   assertStrictEquals(pool.close(), close);
   assertEquals([pool.reap(), pool.fill()], [0, 0]);
-  await assertRejects(() => pool.close({ drainMs: -1 }), RangeError, "drainMs must be");
+  await assertRejects(() => pool.close(-1), RangeError, "drainMs must be");
 });
 
 Deno.test("Pool.close() destroys a connection that opens all the same", async () => {
@@ -207,12 +275,10 @@ Deno.test("Pool.close() ends what is being validated and cleaned, and drops the 
   driver.answers.recycle = () => undefined;
   two.release();
   assertEquals([pool.numbers().validating, pool.numbers().recycling], [1, 1]);
-  const { signal } = driver.validating[0]!;
   await Promise.all([
     assertRejects(() => call, ManagerClosedError),
-    pool.close({ drainMs: 1000 }),
+    pool.close(1000),
   ]);
-  assert(signal!.aborted);
   driver.validating[0]!.answer(true);
   driver.recycling[0]!.answer(true);
   await drainMicrotasks();
@@ -223,8 +289,8 @@ Deno.test("Pool.close() ends what is being validated and cleaned, and drops the 
 Deno.test("Pool.close() ends the drain when the last connection in use ends by itself", async () => {
   const { pool, clock } = setUp();
   const lease = await pool.acquire();
-  const close = pool.close({ drainMs: Infinity });
+  const close = pool.close(Infinity);
   assertEquals(clock.pending, 0);
   lease.connection.end("lost");
-  assertEquals(await close, { cut: 0 });
+  assertEquals(await close, 0);
 });

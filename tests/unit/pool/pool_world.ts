@@ -8,12 +8,12 @@ import type {
 } from "../../../src/pool/types.ts";
 import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
 import { checkInvariants } from "./invariants.ts";
-import { type Outcome, PoolHands } from "./pool_hands.ts";
+import { type Outcome, PoolCallers } from "./pool_callers.ts";
 import { PoolModel } from "./pool_model.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { BASIC } from "./setup.ts";
 
-/** A connection, of which it can be told whether it works. */
+/** A connection that says whether it works. */
 export interface WorldConnection extends Pooled {
   /** Whether it has not ended. */
   readonly alive: boolean;
@@ -69,27 +69,32 @@ class CreateError extends Error {
   override readonly name = "CreateError";
 }
 
-/** A pool of random settings beside its model, both told the same. */
+/** A pool of random settings and its model; both get the same calls. */
 export class PoolWorld<C extends WorldConnection> {
   readonly random: Random;
   readonly clock: FakeClock = new FakeClock();
   readonly driver: WorldDriver<C>;
   readonly pool: Pool<C>;
-  readonly hands: PoolHands<C>;
+  readonly callers: PoolCallers<C>;
   readonly model: PoolModel;
   /** What was done, for the message of a failure. */
   readonly steps: string[] = [];
-  /** What the driver had been asked and told before the last look. */
+  /** What the driver had received at the last comparison. */
   #seen = { validating: new Set<C>(), destroyed: 0, asked: 0 };
   readonly #created: string[] = [];
+  /** How often the pool said that it granted a lease, and that one was released. */
+  readonly #observed = { acquired: 0, released: 0 };
 
   constructor(seed: number, driver: WorldDriver<C>) {
     this.random = seededRandom(seed);
     const options = randomOptions(this.random);
     this.driver = driver;
     this.steps.push(`seed ${seed} ${JSON.stringify(options)}`);
-    this.pool = new Pool(options, driver, this.clock);
-    this.hands = new PoolHands(this.pool);
+    this.pool = new Pool(options, driver, this.clock, {
+      acquired: () => this.#observed.acquired++,
+      released: () => this.#observed.released++,
+    });
+    this.callers = new PoolCallers(this.pool);
     this.model = new PoolModel(options);
     const create = this.driver.create.bind(this.driver);
     this.driver.create = (signal, purpose) => {
@@ -113,11 +118,11 @@ export class PoolWorld<C extends WorldConnection> {
 
   /** Holds the pool to the model, and its numbers to what must be true of them. */
   compare(): void {
-    const { pool, model, driver, hands } = this;
+    const { pool, model, driver, callers } = this;
     const told = this.steps.slice(-25).join("\n");
     const expected = model.takeExpected();
     assertEquals(pool.numbers(), model.numbers(), told);
-    assertEquals(byCall(hands.takeOutcomes()), byCall(expected.outcomes), told);
+    assertEquals(byCall(callers.takeOutcomes()), byCall(expected.outcomes), told);
     assertEquals(this.#created.splice(0), expected.created, told);
     assertEquals(driver.destroyed.slice(this.#seen.destroyed), expected.destroyed, told);
     this.#seen.destroyed = driver.destroyed.length;
@@ -127,52 +132,52 @@ export class PoolWorld<C extends WorldConnection> {
     );
     assertEquals(fresh.map(({ id }) => id), expected.validated, told);
     this.#seen.validating = new Set(validating);
-    assertEquals(hands.asked.slice(this.#seen.asked), expected.asked, told);
-    this.#seen.asked = hands.asked.length;
-    const { acquires, acquireTimeouts, cancelled } = pool.statistics();
+    assertEquals(callers.asked.slice(this.#seen.asked), expected.asked, told);
+    this.#seen.asked = callers.asked.length;
+    assertEquals(pool.statistics().acquireTimeouts, model.timeouts, told);
     assertEquals(
-      [acquires, acquireTimeouts, cancelled],
-      [model.acquires, model.timeouts, model.cancelled],
+      [this.#observed.acquired, this.#observed.released],
+      [model.acquires, model.acquires - callers.leases.length],
       told,
     );
     checkInvariants(pool, {
       open: driver.live.size,
       opening: driver.creating.length,
       waiting: model.leases.length,
-      leased: hands.leases.filter(({ item }) => item.connection.alive).length,
+      leased: callers.leases.filter(({ item }) => item.connection.alive).length,
     });
   }
 
   /** Closes the pool and sees that nothing is left. */
   async close(): Promise<void> {
-    const { pool, hands, driver, random } = this;
+    const { pool, callers, driver, random } = this;
     this.steps.push("close");
     const told = this.steps.slice(-25).join("\n");
-    const inUse = [...hands.leases, ...hands.lanes].filter(({ item }) =>
+    const inUse = [...callers.leases, ...callers.lanes].filter(({ item }) =>
       item.connection.alive
     );
-    const closed = pool.close({ drainMs: 50 });
+    const closed = pool.close(50);
     await this.clock.advance(49);
     checkInvariants(pool, { open: inUse.length, opening: 0, waiting: 0 });
     let returned = 0;
-    for (const held of [...hands.leases]) {
+    for (const held of [...callers.leases]) {
       if (random.next() < 0.5) continue;
       if (held.item.connection.alive) returned++;
-      hands.giveBack(held, "release");
+      callers.giveBack(held, "release");
     }
     await this.clock.advance(1);
     await driver.settle();
-    assertEquals(await closed, { cut: inUse.length - returned }, told);
+    assertEquals(await closed, inUse.length - returned, told);
     checkInvariants(pool, { open: 0, opening: 0, waiting: 0, leased: 0 });
     assertEquals(driver.live.size, 0, told);
-    assertEquals([hands.pending.size, this.clock.pending], [0, 0], told);
-    for (const held of [...hands.leases]) hands.giveBack(held, "release");
+    assertEquals([callers.pending.size, this.clock.pending], [0, 0], told);
+    for (const held of [...callers.leases]) callers.giveBack(held, "release");
     assertEquals(driver.live.size, 0, told);
   }
 
   /** What can be done now; what should be done more often is there more than once. */
   #actions(): [string, () => void | Promise<void>][] {
-    const { hands, driver } = this;
+    const { callers, driver } = this;
     const actions: [string, () => void | Promise<void>][] = [
       ["acquire", () => this.#acquire()],
       ["acquire", () => this.#acquire()],
@@ -183,14 +188,14 @@ export class PoolWorld<C extends WorldConnection> {
       if (count > 0) actions.push([name, act]);
     };
     const rare = this.random.next() < 0.3;
-    some(hands.leases.length, "release", () => this.#release());
-    some(hands.leases.length, "release", () => this.#release());
+    some(callers.leases.length, "release", () => this.#release());
+    some(callers.leases.length, "release", () => this.#release());
     some(driver.creating.length, "create answered", () => this.#answerCreate());
     some(driver.creating.length, "create answered", () => this.#answerCreate());
     some(driver.validating.length, "validate answered", () => this.#answer("validating"));
     some(driver.recycling.length, "recycle answered", () => this.#answer("recycling"));
-    some(hands.pending.size, "abort", () => this.#abort());
-    some(hands.lanes.length && +rare, "close lane", () => this.#closeLane());
+    some(callers.pending.size, "abort", () => this.#abort());
+    some(callers.lanes.length && +rare, "close lane", () => this.#closeLane());
     some(+rare, "open lane", () => this.#openLane());
     some(+rare * driver.live.size, "kill", () => this.#kill());
     some(+rare, "reap", () => this.#reap());
@@ -201,12 +206,12 @@ export class PoolWorld<C extends WorldConnection> {
 
   #acquire(): void {
     const timeoutMs = this.random.pick([0, 3, 10, 50, Infinity])!;
-    const call = this.hands.acquire(timeoutMs);
+    const call = this.callers.acquire(timeoutMs);
     this.model.acquire(call, timeoutMs, this.now);
   }
 
   #openLane(): void {
-    this.model.openLane(this.hands.openLane(), this.now);
+    this.model.openLane(this.callers.openLane(), this.now);
   }
 
   async #advance(): Promise<void> {
@@ -215,16 +220,16 @@ export class PoolWorld<C extends WorldConnection> {
   }
 
   async #release(): Promise<void> {
-    const { hands, driver, model, random } = this;
-    const held = random.pick(hands.leases)!;
+    const { callers, driver, model, random } = this;
+    const held = random.pick(callers.leases)!;
     this.steps.push(`  lease ${held.id}`);
     if (random.next() < 0.1) {
-      hands.giveBack(held, "destroy");
+      callers.giveBack(held, "destroy");
       return model.given(held.id, "discarded", this.now);
     }
     const answer = random.pick(driver.recyclings)!;
     await driver.leave(held.item.connection, answer);
-    hands.giveBack(held, "release");
+    callers.giveBack(held, "release");
     model.recycling(held.id);
     if (answer !== "later") model.answered(held.id, answer === "clean", this.now);
   }
@@ -247,14 +252,14 @@ export class PoolWorld<C extends WorldConnection> {
   }
 
   #abort(): void {
-    const call = this.random.pick([...this.hands.pending.keys()])!;
-    this.hands.abort(call);
+    const call = this.random.pick([...this.callers.pending.keys()])!;
+    this.callers.abort(call);
     this.model.abort(call, this.now);
   }
 
   #closeLane(): void {
-    const held = this.random.pick(this.hands.lanes)!;
-    this.hands.closeLane(held);
+    const held = this.random.pick(this.callers.lanes)!;
+    this.callers.closeLane(held);
     this.model.given(held.id, "lane_released", this.now);
   }
 

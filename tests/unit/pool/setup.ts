@@ -30,7 +30,7 @@ export interface Setup {
  *
  * @param options What differs from {@linkcode BASIC}.
  * @param answers What the driver answers by itself.
- * @param hooks Who is told.
+ * @param hooks Observes events.
  * @returns The pool and what it stands on.
  */
 export function setUp(

@@ -1,0 +1,358 @@
+import { delay } from "@std/async/delay";
+import type { Connection } from "../../connection/connection.ts";
+import { Command, isReplyError } from "../../connection/driver.ts";
+import { keepBeating } from "../../connection/heartbeat.ts";
+import type { RedisConfig } from "../../config/mod.ts";
+import type { IORedisCommand } from "../../connection/library_types.ts";
+import type { Clock } from "../../core/clock.ts";
+import { CommandTimeoutError, ManagerClosedError } from "../../core/errors/mod.ts";
+import type { Emit } from "../../core/events.ts";
+import { reconnectDelayMs } from "../../resilience/backoff.ts";
+import { type Channel, Channels } from "./channels.ts";
+import { Subscription } from "./subscription.ts";
+import {
+  listTargets,
+  type MessageHandler,
+  type SubscribeOptions,
+  type SubscriptionGap,
+  type SubscriptionTargets,
+  type Target,
+} from "./types.ts";
+
+/** The connection that a hub has alone. */
+export interface SubscriberLease {
+  /** The connection. */
+  readonly connection: Connection;
+  /** Sends a command on it. */
+  send(command: IORedisCommand): Promise<unknown>;
+  /** Closes it. */
+  destroy(): void;
+}
+
+/** What a hub needs. */
+export interface HubOptions {
+  /** The database. */
+  readonly config: Pick<
+    RedisConfig,
+    | "name"
+    | "keyPrefix"
+    | "acquireTimeoutMs"
+    | "commandTimeoutMs"
+    | "healthCheckIntervalMs"
+  >;
+  /** Leases a connection. */
+  readonly acquire: (signal: AbortSignal) => Promise<SubscriberLease>;
+  /** Reports events. */
+  readonly emit: Emit;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/** Longest pause before another lease is asked for where that may help, in milliseconds. */
+const MAX_PAUSE_MS = 500;
+
+type State =
+  | { readonly name: "idle" }
+  | { readonly name: "connecting"; readonly stop: AbortController }
+  | { readonly name: "open"; readonly lease: SubscriberLease }
+  | { readonly name: "pausing"; readonly stop: AbortController; readonly attempt: number }
+  | { readonly name: "closed" };
+
+const UNDO = {
+  subscribe: "unsubscribe",
+  psubscribe: "punsubscribe",
+  ssubscribe: "sunsubscribe",
+} as const;
+
+/**
+ * The subscriptions of one database, on one connection that all of them share.
+ *
+ * ```
+ * idle ── first channel ──► connecting ──► open ── lost ──► connecting
+ *   ▲                           │ failed ──► pausing ──► connecting
+ *   └──── last channel gone ────┴── from any
+ * ```
+ *
+ * After a loss everything is subscribed to again. Earlier subscribers get a gap, as
+ * messages that were published meanwhile are gone.
+ */
+export class SubscriptionHub {
+  readonly #options: HubOptions;
+  readonly #channels: Channels;
+  /** Those that the server has confirmed once: they outlive a failed attempt. */
+  readonly #established = new Set<Subscription<unknown>>();
+  #state: State = { name: "idle" };
+  #lostAt: number | undefined;
+  /** Messages that came on a new connection before the gap was delivered: they follow it. */
+  #early: (() => void)[] = [];
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+    this.#channels = new Channels(options.config.keyPrefix);
+  }
+
+  /** Subscribes; resolves when the server has confirmed all targets. Without a handler the
+   * subscription is iterated. */
+  async subscribe<M>(
+    targets: SubscriptionTargets,
+    handler: MessageHandler<M> | undefined,
+    options: SubscribeOptions,
+    decode: (message: Uint8Array) => M,
+  ): Promise<Subscription<M>> {
+    const list = listTargets(targets);
+    const { config: { name: database }, emit } = this.#options;
+    if (this.#state.name === "closed") throw new ManagerClosedError(database);
+    options.signal?.throwIfAborted();
+    const subscription: Subscription<M> = new Subscription({
+      database,
+      handler,
+      options,
+      decode,
+      leave: () => this.#leave(member),
+      dropped: (gap) => this.#report(gap, 1),
+      handlerFailed: (error, channel) =>
+        emit("handlererror", { database, channel, error }),
+    });
+    const member = subscription as Subscription<unknown>;
+    try {
+      await this.#confirm(list, member, options);
+    } catch (error) {
+      // It is over for its caller now; the server may take its time to confirm that.
+      void subscription.unsubscribe();
+      throw error;
+    }
+    this.#established.add(member);
+    return subscription;
+  }
+
+  /** Ends every subscription and the connection. */
+  close(): void {
+    const error = new ManagerClosedError(this.#options.config.name);
+    this.#transition({ name: "closed" });
+    this.#rejectWaiting(error);
+    for (const subscription of this.#channels.subscriptions) {
+      subscription.close();
+      this.#channels.remove(subscription);
+    }
+  }
+
+  /** Waits until the server has confirmed every target, but not for longer than the caller
+   * wants to. */
+  async #confirm(
+    targets: readonly Target[],
+    subscription: Subscription<unknown>,
+    { signal, timeoutMs = this.#confirmTimeoutMs }: SubscribeOptions,
+  ): Promise<void> {
+    const confirmations: Promise<void>[] = [];
+    for (const target of targets) {
+      const channel = this.#channels.add(target, subscription);
+      if (channel.confirmed) continue;
+      const confirmation = Promise.withResolvers<void>();
+      channel.waiting.push(confirmation);
+      confirmations.push(confirmation.promise);
+      if (this.#state.name === "open" && !channel.requested) {
+        void this.#request(this.#state.lease, channel);
+      }
+    }
+    // A new subscriber does not wait for a pause to be over.
+    if (this.#state.name === "idle") void this.#connect(0);
+    else if (this.#state.name === "pausing") void this.#connect(this.#state.attempt);
+    const end = Promise.withResolvers<never>();
+    const abort = () => end.reject(signal!.reason);
+    const timer = timeoutMs === Infinity ? undefined : this.#options.clock.setTimer(
+      () => end.reject(this.#tooLate(timeoutMs)),
+      timeoutMs,
+    );
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      await Promise.race([Promise.all(confirmations), end.promise]);
+    } finally {
+      timer?.cancel();
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  get #confirmTimeoutMs(): number {
+    const { acquireTimeoutMs, commandTimeoutMs } = this.#options.config;
+    return acquireTimeoutMs + commandTimeoutMs;
+  }
+
+  #tooLate(timeoutMs: number): CommandTimeoutError {
+    const delivery = this.#state.name === "open" ? "ambiguous" : "never-sent";
+    const { name } = this.#options.config;
+    return new CommandTimeoutError(name, "subscribe", timeoutMs, delivery);
+  }
+
+  async #leave(subscription: Subscription<unknown>): Promise<void> {
+    this.#established.delete(subscription);
+    const abandoned = this.#channels.remove(subscription);
+    if (this.#state.name === "closed") return;
+    if (this.#channels.size === 0) {
+      this.#lostAt = undefined;
+      this.#early = [];
+      this.#transition({ name: "idle" });
+      return;
+    }
+    if (this.#state.name !== "open") return;
+    const { lease } = this.#state;
+    await Promise.allSettled(
+      abandoned.map(({ target, wire }) =>
+        lease.send(new Command(UNDO[target.kind], [wire]) as IORedisCommand)
+      ),
+    );
+  }
+
+  /** Releases what the current state holds, and enters another. */
+  #transition(next: State): void {
+    const last = this.#state;
+    this.#state = next;
+    if (last.name === "connecting" || last.name === "pausing") last.stop.abort();
+    else if (last.name === "open") last.lease.destroy();
+  }
+
+  async #connect(attempt: number): Promise<void> {
+    const stop = new AbortController();
+    const state: State = { name: "connecting", stop };
+    this.#transition(state);
+    try {
+      const lease = await this.#options.acquire(stop.signal);
+      if (this.#state === state) this.#opened(lease);
+      else lease.destroy();
+    } catch (error) {
+      if (this.#state === state) this.#connectFailed(error as Error, attempt);
+    }
+  }
+
+  #opened(lease: SubscriberLease): void {
+    // The transition away from "connecting" aborts what is over by now.
+    this.#transition({ name: "open", lease });
+    const { connection } = lease;
+    const { redis } = connection;
+    redis.on("messageBuffer", (channel: Uint8Array, message: Uint8Array) => {
+      this.#deliver("subscribe", channel, channel, message);
+    });
+    redis.on("smessageBuffer", (channel: Uint8Array, message: Uint8Array) => {
+      this.#deliver("ssubscribe", channel, channel, message);
+    });
+    redis.on("pmessageBuffer", (pattern: unknown, channel: Uint8Array, message) => {
+      this.#deliver("psubscribe", pattern, channel, message);
+    });
+    const { clock, config } = this.#options;
+    const { commandTimeoutMs: timeoutMs, healthCheckIntervalMs: intervalMs } = config;
+    if (intervalMs > 0) keepBeating(connection, { intervalMs, timeoutMs }, clock);
+    connection.onEnd(() => this.#lost(lease));
+    void this.#requestAll(lease);
+  }
+
+  /** Subscribes to everything; those who were subscribed before get the gap. */
+  async #requestAll(lease: SubscriberLease): Promise<void> {
+    const before = [...this.#established];
+    await Promise.all(this.#channels.all.map((each) => this.#request(lease, each)));
+    if (!this.#isOn(lease) || this.#lostAt === undefined) return;
+    const downMs = Math.round(this.#options.clock.now() - this.#lostAt);
+    this.#lostAt = undefined;
+    const gap: SubscriptionGap = { kind: "gap", reason: "reconnected", downMs };
+    for (const subscription of before) subscription.deliverGap(gap);
+    for (const deliver of this.#early.splice(0)) deliver();
+    this.#report(gap, before.length);
+  }
+
+  /** Subscribes to one channel; never rejects. */
+  async #request(lease: SubscriberLease, channel: Channel): Promise<void> {
+    const { target, wire } = channel;
+    channel.requested = true;
+    try {
+      await lease.send(new Command(target.kind, [wire]) as IORedisCommand);
+    } catch (error) {
+      // A new subscriber that comes before the refused ones have left requests it again.
+      channel.requested = false;
+      // After a lost connection it is requested on the next one.
+      if (this.#isOn(lease)) this.#refused(lease, channel, error as Error);
+      return;
+    }
+    if (!this.#isOn(lease)) return;
+    channel.confirmed = true;
+    for (const confirmation of channel.waiting.splice(0)) confirmation.resolve();
+  }
+
+  /** The server refuses a channel, or does not answer. */
+  #refused(lease: SubscriberLease, channel: Channel, error: Error): void {
+    for (const confirmation of channel.waiting.splice(0)) confirmation.reject(error);
+    if (!isReplyError(error)) {
+      lease.connection.close({ kind: "silent", text: "no answer to a SUBSCRIBE" });
+      return;
+    }
+    for (const subscription of [...channel.subscriptions]) {
+      if (this.#established.has(subscription)) subscription.fail(error);
+    }
+  }
+
+  #deliver(
+    kind: Target["kind"],
+    by: unknown,
+    channel: Uint8Array,
+    message: Uint8Array,
+  ): void {
+    const found = this.#channels.find(kind, String(by));
+    if (found === undefined) return;
+    if (this.#lostAt !== undefined) {
+      // In the same chunk as the confirmations, or between two of them.
+      this.#early.push(() => this.#deliver(kind, by, channel, message));
+      return;
+    }
+    const { target, subscriptions } = found;
+    const isPattern = kind === "psubscribe";
+    const name = isPattern ? String(channel) : target.name;
+    for (const subscription of subscriptions) {
+      subscription.deliver(message, name, isPattern ? target.name : undefined);
+    }
+  }
+
+  #lost(lease: SubscriberLease): void {
+    if (!this.#isOn(lease)) return;
+    this.#lostAt ??= this.#options.clock.now();
+    this.#early = [];
+    for (const each of this.#channels.all) each.confirmed = false;
+    void this.#connect(0);
+  }
+
+  #rejectWaiting(error: Error): void {
+    for (const { waiting } of this.#channels.all) {
+      for (const confirmation of waiting.splice(0)) confirmation.reject(error);
+    }
+  }
+
+  /** Rejects those who wait for a confirmation; the channels are tried again later. */
+  #connectFailed(error: Error, attempt: number): void {
+    this.#rejectWaiting(error);
+    const stop = new AbortController();
+    this.#transition({ name: "pausing", stop, attempt: attempt + 1 });
+    // Attempts to connect keep their own distance.
+    const { retryable } = error as { retryable?: boolean };
+    const delayMs = reconnectDelayMs(
+      attempt + 1,
+      Math.random(),
+      retryable ? { maxMs: MAX_PAUSE_MS } : {},
+    );
+    // Not a timer of the clock: a process that only subscribes stays alive meanwhile.
+    delay(delayMs, { signal: stop.signal }).then(
+      () => void this.#connect(attempt + 1),
+      () => {},
+    );
+  }
+
+  #isOn(lease: SubscriberLease): boolean {
+    return this.#state.name === "open" && this.#state.lease === lease;
+  }
+
+  #report({ reason, lost, downMs }: SubscriptionGap, subscriptions: number): void {
+    const { config, emit } = this.#options;
+    emit("gap", {
+      database: config.name,
+      reason,
+      subscriptions,
+      ...(lost === undefined ? {} : { lost }),
+      ...(downMs === undefined ? {} : { downMs }),
+    });
+  }
+}

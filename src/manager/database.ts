@@ -1,0 +1,348 @@
+import type { BlockingCommands } from "../commands/blocking.ts";
+import { type CommandRoute, ManagedClient } from "../commands/client.ts";
+import { type CommandSink, Dispatcher } from "../commands/dispatcher.ts";
+import {
+  type PipelineFill,
+  type PipelineOptions,
+  type PipelineParts,
+  runPipeline,
+} from "../commands/pipeline.ts";
+import { SubscriptionHub } from "../commands/pubsub/hub.ts";
+import type { Subscription } from "../commands/pubsub/subscription.ts";
+import type {
+  MessageHandler,
+  SubscribeOptions,
+  SubscriptionTargets,
+} from "../commands/pubsub/types.ts";
+import { RetryPolicy } from "../commands/retry.ts";
+import {
+  runTransaction,
+  type TransactionFill,
+  type TransactionOptions,
+} from "../commands/transaction.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { Command } from "../connection/driver.ts";
+import { ManagedCommand } from "../connection/managed_command.ts";
+import type { Clock } from "../core/clock.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import type { ConnectionDetail, Emit } from "../core/events.ts";
+import { DatabaseStatistics } from "../observability/database_statistics.ts";
+import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
+import type { Telemetry } from "../observability/telemetry/telemetry.ts";
+import type { ConnectionBudget } from "../pool/connection_budget.ts";
+import { blockingTimeoutMs } from "../resilience/command_class.ts";
+import type { RetryBudget } from "../resilience/retry_budget.ts";
+import { ClusterServers } from "../servers/cluster_servers.ts";
+import { KeyFinder } from "../servers/key_finder.ts";
+import { KeyPlacer } from "../servers/key_placer.ts";
+import { KeyedSink } from "../servers/keyed_sink.ts";
+import { type AcquireOptions, ConnectionLease } from "../servers/lease.ts";
+import { sessionOf } from "../servers/loan.ts";
+import { locate } from "../servers/location.ts";
+import { classifier, makeBudget } from "../servers/parts.ts";
+import { ServerConnections, type ServerContext } from "../servers/server_connections.ts";
+import type { Servers } from "../servers/servers.ts";
+import { SingleServer } from "../servers/single_server.ts";
+import { prefixedSlot } from "../topology/key_slot.ts";
+import { standaloneEndpoint } from "../topology/standalone.ts";
+import { describeEndpoint, type OpenChannel } from "../transport/channel.ts";
+import { DatabaseStats } from "./database_stats.ts";
+import {
+  leaseForTransaction,
+  makeBlocking,
+  placeInCluster,
+  type SharedParts,
+} from "./leased_commands.ts";
+
+/** What a database needs of its manager. */
+export interface DatabaseServices {
+  /** Time. */
+  readonly clock: Clock;
+  /** Reports events. */
+  readonly emit: Emit;
+  /** Called with each connection that was opened. */
+  readonly opened: (database: RedisConfig, connection: Connection) => void;
+  /** The common limit of all databases, if there is one. */
+  readonly budget?: ConnectionBudget | undefined;
+  /** OpenTelemetry, if anything is reported through it. */
+  readonly telemetry?: Telemetry | undefined;
+  /** Opens byte channels in place of the configured transport: a modelled server. */
+  readonly openChannel?: OpenChannel;
+}
+
+/** A blocking command may take this much longer than it asked for, in milliseconds. */
+const BLOCKING_GRACE_MS = 1000;
+
+/**
+ * One database: wires its servers, dispatcher, client and statistics from its
+ * configuration. It has no policy of its own.
+ */
+export class Database {
+  readonly config: RedisConfig;
+  readonly client: ManagedClient;
+  /** Its servers: health, connections, breakers. */
+  readonly servers: Servers;
+  /** Its numbers, as users see them. */
+  readonly stats: DatabaseStats;
+  readonly #services: DatabaseServices;
+  readonly #statistics: DatabaseStatistics;
+  readonly #budget: RetryBudget;
+  readonly #telemetry: DatabaseTelemetry | undefined;
+  /** Only where keys have to be known: with a key prefix, and in a cluster. */
+  readonly #placer: KeyPlacer | undefined;
+  readonly #dispatcher: Dispatcher;
+  readonly #route: CommandRoute;
+  readonly #parts: SharedParts;
+  readonly #blocking: BlockingCommands;
+  readonly #hub: SubscriptionHub;
+  /** Connections that are open. */
+  #open = 0;
+  #closed = false;
+
+  constructor(config: RedisConfig, services: DatabaseServices) {
+    const { clock } = services;
+    this.config = config;
+    this.#services = services;
+    const statistics = this.#statistics = new DatabaseStatistics(config.name, clock);
+    this.#budget = makeBudget(config, clock);
+    this.#telemetry = this.#makeTelemetry();
+    const servers = this.servers = this.#makeServers();
+    this.stats = new DatabaseStats(config, statistics, servers, clock);
+    const budget = this.#budget;
+    const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
+    const keys = this.#makeKeys();
+    this.#placer = keys?.placer;
+    const dispatcher = this.#dispatcher = new Dispatcher({
+      config,
+      retryPolicy,
+      classifier,
+      sink: keys?.sink ?? servers.sink,
+      servers,
+      blocking: () => this.#blocking,
+      statistics,
+      clock,
+    });
+    this.#parts = { config, servers, dispatcher, statistics, retryPolicy, clock };
+    this.#blocking = makeBlocking(this.#parts, (command) => this.#timeoutOf(command));
+    this.#hub = new SubscriptionHub({
+      config,
+      acquire: (signal) =>
+        servers.lease({}, { signal }, (server, wait) => server.lend(wait)),
+      emit: services.emit,
+      clock,
+    });
+    this.#route = this.#makeRoute();
+    this.client = new ManagedClient(config, this.#route);
+  }
+
+  get name(): string {
+    return this.config.name;
+  }
+
+  async acquire(options: AcquireOptions): Promise<ConnectionLease> {
+    const { key, node, ...wait } = options;
+    const slot = key === undefined ? undefined : prefixedSlot(this.config.keyPrefix, key);
+    const lease = await this.servers.lease(
+      { node, slot },
+      wait,
+      (server, wait) => server.acquire(wait),
+    );
+    return new ConnectionLease(this.name, sessionOf(lease).lend(), lease);
+  }
+
+  pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
+    return runPipeline(this.#batchParts(), fill, options);
+  }
+
+  /** Subscribes on the connection that all subscriptions of the database share. */
+  async subscribe<M>(
+    targets: SubscriptionTargets,
+    handler: MessageHandler<M> | undefined,
+    options: SubscribeOptions,
+    decode: (message: Uint8Array) => M,
+  ): Promise<Subscription<M>> {
+    const { maxConnections, mode } = this.config;
+    if (maxConnections < 2) {
+      throw new CommandRefusedError(
+        this.name,
+        "subscribe",
+        "it would take the only connection for good: set max_connections to 2 or more",
+        "the pool",
+      );
+    }
+    if (mode === "cluster" && "shards" in targets && targets.shards?.length) {
+      throw new CommandRefusedError(
+        this.name,
+        "ssubscribe",
+        "shard channels belong to nodes: use manager.acquire(database, { key: channel })",
+        "the one connection for subscriptions",
+      );
+    }
+    return await this.#hub.subscribe(targets, handler, options, decode);
+  }
+
+  transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
+    const parts = this.#parts;
+    const placer = this.#placer;
+    return runTransaction(
+      {
+        ...this.#batchParts(),
+        ...parts,
+        acquire: (target, wait) => leaseForTransaction(parts, target, wait),
+        cluster: this.config.mode === "cluster" ? placeInCluster(parts) : undefined,
+        placeKeys: placer && ((command) => placeNow(placer, command, "a transaction")),
+      },
+      fill,
+      options,
+    );
+  }
+
+  execute(
+    command: string,
+    args: readonly (string | Uint8Array | number | bigint | boolean)[],
+  ): Promise<unknown> {
+    const { decodeResponses, keyPrefix } = this.config;
+    // Arguments are not lists here: one that is would be flattened.
+    const single = args.map((arg) => Array.isArray(arg) ? [arg] : arg);
+    const built = new ManagedCommand(command, single as (string | number)[], {
+      keyPrefix,
+      replyEncoding: decodeResponses ? "utf8" : null,
+    }) as unknown as Command;
+    this.#route.dispatch(built);
+    return built.promise;
+  }
+
+  /** Takes no more commands, lets those it has finish within `drainMs` milliseconds, and
+   * closes every connection; gives how many commands were cut. */
+  async close(drainMs: number): Promise<number> {
+    this.#closed = true;
+    this.#dispatcher.close();
+    this.servers.stopReporting();
+    const { clock } = this.#services;
+    const deadline = clock.now() + drainMs;
+    this.#hub.close();
+    // Over a lane the server is asked to end what waits for ever.
+    await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
+    const cut = await this.servers.close(Math.max(0, deadline - clock.now()));
+    this.#telemetry?.close();
+    this.client.announceStatus("end");
+    return cut;
+  }
+
+  #makeServers(): Servers {
+    const { config } = this;
+    const { budget, clock, openChannel, opened } = this.#services;
+    const emit: Emit = (type, detail) => {
+      if (type === "connection") this.#noteConnection(detail as ConnectionDetail);
+      this.#services.emit(type, detail);
+    };
+    const context: ServerContext = {
+      config,
+      statistics: this.#statistics,
+      budget: this.#budget,
+      limit: budget,
+      leaseOwner: {
+        replied: (command, reply) => this.#dispatcher.replied(command, reply),
+        failed: (command, error) => {
+          this.servers.learn?.(command, error);
+          this.#dispatcher.leaseFailed(command, error);
+        },
+      },
+      timeoutOf: (command) => this.#timeoutOf(command),
+      ...(config.keyPrefix === "" ? {} : {
+        placeKeys: (command) => placeNow(this.#placer!, command, "a lease"),
+      }),
+      opened: (connection) => opened(config, connection),
+      telemetry: this.#telemetry,
+      emit,
+      ...(openChannel === undefined ? {} : { openChannel }),
+      clock,
+    };
+    if (config.mode === "cluster") return new ClusterServers(context);
+    return new SingleServer(
+      new ServerConnections(context, { locate: (moved) => locate(config, clock, moved) }),
+    );
+  }
+
+  /** The client's status is "ready" as long as a connection is open. */
+  #noteConnection({ action }: ConnectionDetail): void {
+    if (action === "opened") this.#open++;
+    else if (action === "closed") this.#open--;
+    if (!this.#closed) this.client.announceStatus(this.#open > 0 ? "ready" : "wait");
+  }
+
+  #makeTelemetry(): DatabaseTelemetry | undefined {
+    const { config } = this;
+    const { clock, telemetry } = this.#services;
+    return telemetry?.forDatabase({
+      name: config.name,
+      db: config.db,
+      endpoint: config.mode === "standalone"
+        ? describeEndpoint(standaloneEndpoint(config))
+        : undefined,
+      isBlocking: ({ name, args }) => blockingTimeoutMs(name, args) !== undefined,
+      readPool: () => this.stats.poolReading(),
+      clock,
+    });
+  }
+
+  #timeoutOf({ args, name }: Command): number {
+    const blockingMs = blockingTimeoutMs(name, args);
+    return blockingMs === undefined
+      ? this.config.commandTimeoutMs
+      : blockingMs + BLOCKING_GRACE_MS;
+  }
+
+  /** What finds the keys of commands that the client library does not know; `undefined`
+   * where no keys have to be known. */
+  #makeKeys(): { sink: CommandSink; placer: KeyPlacer } | undefined {
+    const { commandTimeoutMs: timeoutMs, keyPrefix, maxWaiting, mode, name } =
+      this.config;
+    if (keyPrefix === "" && mode !== "cluster") return undefined;
+    const { sink } = this.servers;
+    const { clock } = this.#services;
+    const finder = new KeyFinder({ send: (query) => sink.submit(query), timeoutMs });
+    const placer = new KeyPlacer({ database: name, keyPrefix, finder });
+    const options = { database: name, maxWaiting, sink, placer, finder, clock };
+    return { sink: new KeyedSink(options), placer };
+  }
+
+  /** Where the client's commands go. Without telemetry they pass no check for it. */
+  #makeRoute(): CommandRoute {
+    const dispatcher = this.#dispatcher;
+    const telemetry = this.#telemetry;
+    const route: CommandRoute = {
+      dispatch: (command) => dispatcher.dispatch(command),
+      dispatchBatch: (commands) => dispatcher.dispatchBatch(commands),
+      whenReady: () => this.servers.whenReady(),
+    };
+    if (telemetry === undefined) return route;
+    return {
+      ...route,
+      dispatch: (command) => {
+        telemetry.command(command);
+        dispatcher.dispatch(command);
+      },
+      dispatchBatch: (commands) => {
+        telemetry.commands(commands);
+        dispatcher.dispatchBatch(commands);
+      },
+    };
+  }
+
+  #batchParts(): PipelineParts {
+    return {
+      config: this.config,
+      client: this.client,
+      classify: ({ name, args }) => classifier.resolve(name, args),
+      send: (commands) => this.#dispatcher.dispatchBatch(commands),
+      observer: this.#telemetry,
+    };
+  }
+}
+
+/** Puts the keys of a command in place that cannot wait for the server to be asked. */
+function placeNow(placer: KeyPlacer, command: Command, where: string): void {
+  placer.placeNow(command, classifier.resolve(command.name, command.args), where);
+}

@@ -1,0 +1,131 @@
+import type { Clock } from "../core/clock.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import { LATENCY_BOUNDS_MS, type MetricsSource } from "../observability/prometheus.ts";
+import type { PoolReading } from "../observability/telemetry/instruments.ts";
+import type {
+  ConnectionDetails,
+  ConnectionMetrics,
+  PoolStatistics,
+  RedisStats,
+} from "../observability/types.ts";
+import type { Servers } from "../servers/servers.ts";
+
+/** The numbers of one database, in the shapes that users see; each is a frozen snapshot. */
+export class DatabaseStats {
+  readonly #config: RedisConfig;
+  readonly #statistics: DatabaseStatistics;
+  readonly #servers: Servers;
+  readonly #clock: Clock;
+
+  constructor(
+    config: RedisConfig,
+    statistics: DatabaseStatistics,
+    servers: Servers,
+    clock: Clock,
+  ) {
+    this.#config = config;
+    this.#statistics = statistics;
+    this.#servers = servers;
+    this.#clock = clock;
+  }
+
+  /** Commands in the window, and connections since the start. */
+  commands(): RedisStats {
+    return this.#statistics.snapshot(this.#servers.connections());
+  }
+
+  /** Begins a new window. */
+  reset(): void {
+    this.#statistics.resetWindow();
+  }
+
+  /** What text metrics are made of: all of it since the start, whatever was reset. */
+  metricsSource(): MetricsSource {
+    return {
+      health: this.#servers.health(),
+      pool: this.pool(),
+      connections: this.#servers.connections(),
+      failedConnections: this.#statistics.failedConnections,
+      totals: this.#statistics.totals,
+      latency: this.#statistics.latencyTotals(LATENCY_BOUNDS_MS),
+    };
+  }
+
+  /** What the pool holds. */
+  pool(): PoolStatistics {
+    const { counters, gauges, ...commands } = this.#servers.numbers();
+    const { total, lanes, inUse, idle, connecting, waiting, max } = gauges;
+    const { created, acquireTimeouts, evictions, lastCleanup } = counters;
+    return Object.freeze({
+      databaseName: this.#config.name,
+      createdConnections: created,
+      availableConnections: idle + Math.max(0, max - total),
+      inUseConnections: lanes + inUse,
+      maxConnections: max,
+      idleConnections: idle,
+      lastCleanup: lastCleanup === null ? null : new Date(lastCleanup).toISOString(),
+      lanes,
+      leases: inUse,
+      connecting,
+      waiting: waiting + commands.waiting,
+      inFlight: commands.inFlight,
+      acquireTimeouts,
+      evictions: Object.freeze(evictions),
+      connections: Object.freeze(this.#connections()),
+    });
+  }
+
+  /** The pool in the words of OpenTelemetry's conventions. */
+  poolReading(): PoolReading {
+    const pool = this.pool();
+    return {
+      idle: pool.idleConnections,
+      used: pool.inUseConnections,
+      pending: pool.waiting,
+      timeouts: pool.acquireTimeouts,
+      max: pool.maxConnections,
+      min: this.#config.minConnections,
+    };
+  }
+
+  /** The shape of `get_metrics()` of the Python original. */
+  metrics(): ConnectionMetrics {
+    const statistics = this.#statistics;
+    const { succeeded, failed, trips } = statistics.totals;
+    return Object.freeze({
+      databaseName: this.#config.name,
+      state: this.#servers.health().state,
+      totalRequests: succeeded + failed,
+      successfulRequests: succeeded,
+      failedRequests: failed,
+      averageResponseTimeMs: statistics.averageResponseMs,
+      activeConnections: this.#servers.connections().open,
+      circuitBreakerTrips: trips,
+      consecutiveFailures: statistics.failuresInRow,
+      lastError: statistics.lastError,
+      lastSuccessTime: statistics.lastSuccessTime,
+    });
+  }
+
+  /** What the open connections noted of their sockets when they were opened. */
+  #connections(): ConnectionDetails[] {
+    const now = this.#clock.now();
+    const open = this.#servers.openConnections();
+    return open.map(({ purpose, connection: { id, connection } }) => {
+      const { endpoint, createdAt, inFlight, stream: { channel } } = connection;
+      const { keepalive, kernelKeepalive, localPort, tls } = channel;
+      return Object.freeze({
+        id,
+        purpose,
+        endpoint,
+        localPort,
+        ageSeconds: (now - createdAt) / 1000,
+        inFlight,
+        keepalive,
+        kernelKeepalive,
+        tls,
+      });
+    }).sort((a, b) => a.id - b.id);
+  }
+}

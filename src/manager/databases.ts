@@ -1,0 +1,124 @@
+import { RedisDatabase } from "../core/databases.ts";
+import { UnknownDatabaseError } from "../core/errors/mod.ts";
+import { ConnectionState } from "../core/states.ts";
+import type {
+  DatabaseHealth,
+  DatabaseListing,
+  HealthStatus,
+  ManagerStats,
+  RedisStats,
+} from "../observability/types.ts";
+import type { DatabaseName } from "./compat.ts";
+import type { Database } from "./database.ts";
+
+/** A manager's databases: by name, and summed up. */
+export class Databases {
+  readonly #byName = new Map<string, Database>();
+  readonly #fallsBack: boolean;
+
+  /** With `fallsBack`, an unknown name stands for `main`. */
+  constructor(fallsBack: boolean) {
+    this.#fallsBack = fallsBack;
+  }
+
+  /** All of them, in the order in which they were added. */
+  get all(): readonly Database[] {
+    return [...this.#byName.values()];
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  add(database: Database): void {
+    this.#byName.set(database.name, database);
+  }
+
+  /** Finds a database by its name, or its number in `RedisDatabase`; throws an
+   * `UnknownDatabaseError` if there is none. */
+  find(database: DatabaseName): Database {
+    const names = namesOf(database);
+    for (const name of this.#fallsBack ? [...names, "main"] : names) {
+      const found = this.#byName.get(name);
+      if (found !== undefined) return found;
+    }
+    const note = typeof database === "number" ? this.#noteOn(database) : undefined;
+    throw new UnknownDatabaseError(names[0]!, [...this.#byName.keys()], note);
+  }
+
+  /** Name, number, endpoint, description and state of each. */
+  list(): DatabaseListing[] {
+    return this.all.map(({ config, name, servers }) => {
+      const { state, endpoint } = servers.health();
+      const { db, description } = config;
+      return Object.freeze({ name, db, endpoint, description, state });
+    });
+  }
+
+  /** How well they serve, all together. */
+  health(): HealthStatus {
+    const entries = this.all.map((each) => [each.name, each.servers.health()] as const);
+    const counts = countStates(entries.map(([, health]) => health));
+    return Object.freeze({
+      overallHealthy: counts.healthyDatabases === counts.totalDatabases,
+      ...counts,
+      databases: Object.freeze(Object.fromEntries(entries)),
+    });
+  }
+
+  /** What they did, all together. */
+  statistics(
+    times: Pick<ManagerStats, "uptimeSeconds" | "windowSeconds">,
+  ): ManagerStats {
+    const stats = this.all.map((database) => database.stats.commands());
+    const sum = (pick: (s: RedisStats) => number) =>
+      stats.reduce((total, s) => total + pick(s), 0);
+    const succeeded = sum((s) => s.successfulOperations);
+    const total = succeeded + sum((s) => s.failedOperations);
+    return Object.freeze({
+      ...countStates(this.all.map(({ servers }) => servers.health())),
+      totalOperations: total,
+      cacheHits: sum((s) => s.cacheHits),
+      cacheMisses: sum((s) => s.cacheMisses),
+      bytesSent: sum((s) => s.bytesSent),
+      bytesReceived: sum((s) => s.bytesReceived),
+      ...times,
+      overallSuccessRate: total === 0 ? 100 : (succeeded / total) * 100,
+      databaseStats: Object.freeze(
+        Object.fromEntries(stats.map((s) => [s.databaseName, s])),
+      ),
+    });
+  }
+
+  /** A number stands for a name, whatever number the database of another name has. */
+  #noteOn(number: number): string {
+    const numbers = this.all.map(({ config: { db, name } }) => `${name} has ${db}`);
+    const names = namesOf(number).map((name) => `"${name}"`).join(" or ");
+    const meant = names === `"${number}"` ? "no name" : names;
+    const same = this.all.filter(({ config }) => config.db === number);
+    const advice = same.map(({ name }) => `"${name}"`).join(" or ") || "a name";
+    return `${number} stands for ${meant} of RedisDatabase, whichever numbers databases ` +
+      `have (${numbers.join(", ")}): ask for ${advice}`;
+  }
+}
+
+/** Names that a database may go by: a number of {@linkcode RedisDatabase} can have two. */
+function namesOf(database: DatabaseName): string[] {
+  if (typeof database === "string") return [database];
+  const names = Object.entries(RedisDatabase)
+    .filter(([, number]) => number === database)
+    .map(([name]) => name.toLowerCase());
+  return names.length === 0 ? [String(database)] : names;
+}
+
+/** How many databases are in each state. */
+function countStates(healths: readonly DatabaseHealth[]) {
+  const count = (wanted: ConnectionState) =>
+    healths.filter(({ state }) => state === wanted).length;
+  return {
+    totalDatabases: healths.length,
+    healthyDatabases: count(ConnectionState.HEALTHY),
+    degradedDatabases: count(ConnectionState.DEGRADED),
+    failedDatabases: count(ConnectionState.FAILED),
+  };
+}

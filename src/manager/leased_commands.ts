@@ -1,0 +1,160 @@
+import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
+import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
+import type { RetryPolicy } from "../commands/retry.ts";
+import type {
+  ClusterPlacement,
+  TransactionLease,
+  TransactionTarget,
+} from "../commands/transaction.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import type { TrackedCommand } from "../connection/tracked.ts";
+import type { Clock } from "../core/clock.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import type { DatabaseStatistics } from "../observability/database_statistics.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
+import type { ServerConnections } from "../servers/server_connections.ts";
+import type { LeaseWait, Servers } from "../servers/servers.ts";
+import { crossSlotText } from "../topology/command_slot.ts";
+import { findCrossSlot, keySlot } from "../topology/key_slot.ts";
+import { parseRedirect } from "../topology/redirect.ts";
+import { hostOf } from "../topology/slot_map.ts";
+
+/** The parts of a database that its blocking commands and transactions use. */
+export interface SharedParts {
+  /** The database. */
+  readonly config: RedisConfig;
+  /** Its servers. */
+  readonly servers: Servers;
+  /** Counts commands, and rejects those that failed. */
+  readonly dispatcher: Pick<Dispatcher, "leaseFailed" | "replied">;
+  /** Counts retries and redirects. */
+  readonly statistics: DatabaseStatistics;
+  /** Decides which commands are retried. */
+  readonly retryPolicy: RetryPolicy;
+  /** Time. */
+  readonly clock: Clock;
+}
+
+/** What becomes of a blocking command that is redirected. */
+const AT_ONCE = Object.freeze({ retry: true, delayMs: 0, reresolve: false });
+
+/** Makes what runs the blocking commands of a database, each on a connection to the server
+ * that has its key. */
+export function makeBlocking(
+  { clock, config, dispatcher, retryPolicy, servers, statistics }: SharedParts,
+  timeoutOf: (command: TrackedCommand) => number,
+): BlockingCommands {
+  const serverOf = new WeakMap<BlockingLease, ServerConnections>();
+  const acquire = async (
+    command: TrackedCommand,
+    signal: AbortSignal,
+  ): Promise<BlockingLease> => {
+    const { asking, ...target } = servers.targetOf(command);
+    const { attempts, startedAt, timeoutMs } = command.tracking;
+    // A retry waits within the first deadline.
+    const leftMs = attempts === 0 ? Infinity : startedAt + timeoutMs - clock.now();
+    const [server, loan] = await servers.lease(
+      target,
+      { signal, timeoutMs: Math.max(0, Math.min(config.acquireTimeoutMs, leftMs)) },
+      async (server, wait) => [server, await server.lend(wait)] as const,
+    );
+    const lease = loan.forBlocking(asking);
+    serverOf.set(lease, server);
+    return lease;
+  };
+  return new BlockingCommands({
+    database: config.name,
+    timeoutOf,
+    acquire,
+    unblock: async (clientId, withinMs, lease) =>
+      await serverOf.get(lease)?.probe.unblock(clientId, withinMs),
+    decide: (command, error, delivery) => {
+      if (servers.redirectLease?.(command, error)) return AT_ONCE;
+      const decision = retryPolicy.decide(command, error, delivery);
+      if (decision.retry) statistics.retried();
+      return decision;
+    },
+    replied: (command, reply) => dispatcher.replied(command, reply),
+    failed: (command, error) => dispatcher.leaseFailed(command, error),
+    reresolve: (reason) => servers.reresolve(reason),
+    clock,
+  });
+}
+
+/** Places the transactions of a database in a cluster: all keys must be in one slot. */
+export function placeInCluster(
+  { config, servers, statistics }: SharedParts,
+): ClusterPlacement {
+  const { keyPrefix, name } = config;
+  return {
+    slotOf: (watch, commands) => {
+      const keys = [
+        ...watch.map((key) => keyPrefix + key),
+        ...commands.flatMap((command) => command.getKeys()),
+      ];
+      const crossing = findCrossSlot(keys);
+      if (crossing !== undefined) {
+        const text = crossSlotText(crossing);
+        throw new CommandRefusedError(name, "multi", text, "one node of the cluster");
+      }
+      return keys.length === 0 ? undefined : keySlot(keys[0]!);
+    },
+    redirected: (error, endpoint) => {
+      const redirect = parseRedirect(error.message, hostOf(endpoint));
+      if (redirect === undefined) return undefined;
+      statistics.redirected();
+      const { kind, node, slot } = redirect;
+      servers.redirectTo?.(redirect);
+      return { slot, node, asking: kind === "ask" };
+    },
+  };
+}
+
+/**
+ * Leases a connection for a transaction. What is sent on it is counted when it is given
+ * back: an attempt that is redirected or retried has run nothing, and its caller does not
+ * see it.
+ */
+export async function leaseForTransaction(
+  { clock, dispatcher, servers, statistics }: SharedParts,
+  target: TransactionTarget,
+  wait: LeaseWait,
+): Promise<TransactionLease> {
+  const loan = await servers.lease(target, wait, (server, wait) => server.lend(wait));
+  const { connection } = loan;
+  let uncounted: (() => void)[] = [];
+  let isOver = false;
+  // Whether the server has said that it cannot serve any more.
+  let leadsAway = false;
+  const count = (how: () => void) => {
+    if (isOver) how();
+    else uncounted.push(how);
+  };
+  loan.judgedBy({
+    replied: (command, reply) => count(() => dispatcher.replied(command, reply)),
+    failed: (command, error) => {
+      servers.learn?.(command, error);
+      dispatcher.leaseFailed(command, error, false);
+      const ageMs = clock.now() - connection.createdAt;
+      const { reresolve } = classifyReplyError(error.message).rule;
+      if (reresolve && ageMs >= RERESOLVE_AFTER_MS) leadsAway = true;
+      count(() => statistics.commandFailed(error));
+    },
+  });
+  return {
+    endpoint: loan.endpoint,
+    redis: loan.redis,
+    send: (command) => loan.send(command),
+    release: () => {
+      // Another caller may have the connection by now.
+      if (isOver) return;
+      isOver = true;
+      for (const how of uncounted) how();
+      loan.judgedBy();
+      // The next to get it would be this transaction itself.
+      if (leadsAway) loan.destroy();
+      else loan.release();
+    },
+    forget: () => uncounted = [],
+  };
+}
