@@ -68,12 +68,12 @@ export type {
   SubscriptionMessage,
   SubscriptionTargets,
 } from "./src/commands/pubsub/types.ts";
-export type { AcquireOptions, ConnectionLease } from "./src/servers/lease.ts";
+export type { AcquireOptions, ConnectionLease } from "./src/server/lease.ts";
 export type {
   IORedis,
   IORedisCommand,
   IORedisPipeline,
-} from "./src/connection/library_types.ts";
+} from "./src/connection/ioredis.ts";
 
 export {
   AcquireTimeoutError,

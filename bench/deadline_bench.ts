@@ -3,9 +3,9 @@
  * a timer for each command. One iteration sends a tick's commands and settles them.
  * Run: `deno bench bench/deadline_bench.ts`.
  */
+import { InFlightLog } from "../src/connection/in_flight.ts";
+import { DeadlineWatch } from "../src/connection/liveness.ts";
 import { systemClock } from "../src/core/clock.ts";
-import { DeadlineWatch } from "../src/connection/deadline_watch.ts";
-import { InFlightLog } from "../src/connection/in_flight_log.ts";
 
 const TIMEOUT_MS = 5000;
 
@@ -15,7 +15,7 @@ for (const commands of [1, 16, 64, 512]) {
   const watch = new DeadlineWatch(systemClock, {
     isOpen: true,
     bytesReceived: 0,
-    judgeDeadlines: () => log.total === 0 ? Infinity : log.oldest + TIMEOUT_MS,
+    checkDeadlines: () => log.total === 0 ? Infinity : log.oldest + TIMEOUT_MS,
   });
 
   Deno.bench({

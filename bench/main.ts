@@ -13,10 +13,9 @@
  * @module
  */
 import { CommanderError } from "commander";
-import { CliExit, ExitCode } from "../src/cli/exit.ts";
-import { terminalIo } from "../src/cli/terminal.ts";
-import type { ExtraSection } from "../src/cli/tune/report/mod.ts";
+import { CliExit, ExitCode, terminalIo } from "../src/cli/terminal.ts";
 import { makeTuneCommand } from "../src/cli/tune/command.ts";
+import type { ExtraSection } from "../src/cli/tune/report/page.ts";
 import { ensureRedisServer } from "../tests/support/redis_binary.ts";
 import type { SuiteOptions } from "./suites.ts";
 import { ioredisContender, nodeRedisContender } from "./tune/rivals.ts";

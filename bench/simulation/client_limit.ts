@@ -1,7 +1,7 @@
-import { MAX_CONNECTING } from "../../src/servers/pool.ts";
-import type { ByteChannel } from "../../src/transport/channel.ts";
 import { Pool } from "../../src/pool/pool.ts";
 import type { EndReason, Pooled } from "../../src/pool/types.ts";
+import { MAX_CONNECTING } from "../../src/server/connections.ts";
+import type { ByteChannel } from "../../src/transport/channel.ts";
 import { ModelServer, type ServerCounts, type ServerModel } from "./model_server.ts";
 import { SimClock } from "./sim_clock.ts";
 

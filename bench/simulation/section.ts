@@ -1,17 +1,14 @@
-import type { LineChart } from "../../src/cli/tune/report/chart_types.ts";
-import { element, join, type Markup, text } from "../../src/cli/tune/report/markup.ts";
-import {
-  chartTable,
-  dataTable,
-  type ExtraSection,
-  lineChart,
-} from "../../src/cli/tune/report/mod.ts";
-import { STYLE } from "../../src/cli/tune/report/style.ts";
+import { type Chart, drawCharts } from "../../src/cli/tune/report/charts.ts";
+import { jsonForScript, type Markup, markup } from "../../src/cli/tune/report/markup.ts";
+import { type ExtraSection, renderPage } from "../../src/cli/tune/report/page.ts";
+import { dataTable } from "../../src/cli/tune/report/table.ts";
 import { conclusions } from "./conclusions.ts";
 import type { SimulationReport, StormRow } from "./types.ts";
 
 /** A wait of nothing has no place on a logarithmic axis. */
 const LEAST_WAIT_MS = 0.001;
+
+const TITLE = "Scale, by simulation";
 
 /**
  * The simulation as a section of the report's page.
@@ -20,35 +17,7 @@ const LEAST_WAIT_MS = 0.001;
  * @returns Heading and HTML.
  */
 export function simulationSection(report: SimulationReport): ExtraSection {
-  const charts = [queueChart(report), stormChart(report), scaleChart(report)];
-  return {
-    title: "Scale, by simulation",
-    html: join([
-      element(
-        "p",
-        {},
-        text("Nothing here was measured: the real code ran on fake time."),
-      ),
-      element(
-        "ul",
-        {},
-        ...conclusions(report).map((words) => element("li", {}, text(words))),
-      ),
-      ...charts.map((chart) => join([lineChart(chart), chartTable(chart)])),
-      stormTable(
-        `A restart, away for ${report.storms.awayMs / 1000} s`,
-        report.storms.rows,
-        RESTART_COLUMNS,
-      ),
-      stormTable(
-        `A server that hangs up at the first command, for ${report.hangUps.seconds} s`,
-        report.hangUps.rows,
-        HANG_UP_COLUMNS,
-      ),
-      loadTable(report),
-      clientTable(report),
-    ]),
-  };
+  return { title: TITLE, html: contentOf(report).toString() };
 }
 
 /**
@@ -58,20 +27,30 @@ export function simulationSection(report: SimulationReport): ExtraSection {
  * @returns The page, with the data in it.
  */
 export function simulationPage(report: SimulationReport): string {
-  const { title, html } = simulationSection(report);
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">
-<title>${title}</title><style>${STYLE}</style></head>
-<body><header><h1>${title}</h1></header><main><section>${html}</section></main>
-<script type="application/json" id="simulation-data">${
-    JSON.stringify(report).replaceAll("<", "\\u003c")
-  }</script></body></html>
-`;
+  return renderPage(
+    TITLE,
+    markup`<header><h1>${TITLE}</h1></header>
+<main><section>${contentOf(report)}</section></main>
+<script type="application/json" id="simulation-data">${jsonForScript(report)}</script>`,
+  );
 }
 
-function queueChart({ queue }: SimulationReport): LineChart {
+function contentOf(report: SimulationReport): Markup {
+  const { hangUps, storms } = report;
+  const found = conclusions(report).map((words) => markup`<li>${words}</li>`);
+  const restart = `A restart, away for ${storms.awayMs / 1000} s`;
+  const hangUp = "A server that hangs up at the first command, for " +
+    `${hangUps.seconds} s`;
+  return markup`<p>Nothing here was measured: the real code ran on fake time.</p>
+<ul>${found}</ul>
+${drawCharts([queueChart(report), stormChart(report), scaleChart(report)])}
+${stormTable(restart, storms.rows, RESTART_COLUMNS)}
+${stormTable(hangUp, hangUps.rows, HANG_UP_COLUMNS)}
+${loadTable(report)}
+${clientTable(report)}`;
+}
+
+function queueChart({ queue }: SimulationReport): Chart {
   const latencies = [...new Set(queue.rows.map(({ latencyMs }) => latencyMs))];
   return {
     id: "simulation-queue",
@@ -79,8 +58,8 @@ function queueChart({ queue }: SimulationReport): LineChart {
     description: `${queue.rate} leases a second of ${queue.trips} round trips; a line ` +
       "for each network latency, a bar from the least to the most of the seeds. Waits " +
       "below 0.001 ms stand at 0.001 ms.",
-    x: { title: "Pool size", unit: "leases", scale: { kind: "log", base: 2 } },
-    y: { title: "Mean wait", unit: "ms", scale: { kind: "log", base: 10 } },
+    x: { title: "Pool size", unit: "leases", log: 2 },
+    y: { title: "Mean wait", unit: "ms", log: 10 },
     colors: "order",
     series: latencies.map((latencyMs) => ({
       name: `${latencyMs} ms`,
@@ -97,15 +76,15 @@ function queueChart({ queue }: SimulationReport): LineChart {
 /** Lines of the chart: the others differ little from one of these. */
 const SHOWN = ["", "jitter", "breaker", "backoff"];
 
-function stormChart({ storms }: SimulationReport): LineChart {
+function stormChart({ storms }: SimulationReport): Chart {
   return {
     id: "simulation-storm",
     title: "Connects a second around a restart",
     description:
       `${storms.instances} instances of ${storms.rate} commands a second; the server ` +
       `goes away at 0 s and is back at ${storms.awayMs / 1000} s.`,
-    x: { title: "Time", unit: "s", scale: { kind: "linear" } },
-    y: { title: "Connects", unit: "per second", scale: { kind: "linear" } },
+    x: { title: "Time", unit: "s" },
+    y: { title: "Connects", unit: "per second" },
     series: storms.rows.filter(({ without }) => SHOWN.includes(without.join()))
       .map((row) => ({
         name: nameOf(row),
@@ -118,7 +97,7 @@ function nameOf({ without }: StormRow): string {
   return without.length === 0 ? "as shipped" : `without ${without.join(" and ")}`;
 }
 
-function scaleChart({ scale, seeds, storms }: SimulationReport): LineChart {
+function scaleChart({ scale, seeds, storms }: SimulationReport): Chart {
   const line = (name: string, figure: (row: typeof scale.rows[number]) => number) => ({
     name,
     points: scale.rows.map((row) => ({ x: row.instances, y: figure(row) })),
@@ -129,8 +108,8 @@ function scaleChart({ scale, seeds, storms }: SimulationReport): LineChart {
     description:
       `Away for ${storms.awayMs / 1000} s, ${scale.rate} command a second an instance; ` +
       `the worst of ${seeds.length} seeds.`,
-    x: { title: "Number", unit: "instances", scale: { kind: "log", base: 10 } },
-    y: { title: "Connects", unit: "per second", scale: { kind: "linear" } },
+    x: { title: "Number", unit: "instances", log: 10 },
+    y: { title: "Connects", unit: "per second" },
     series: [
       line("from the cut on", ({ worstSecond }) => worstSecond),
       line("after the return", ({ worstSecondBack }) => worstSecondBack),

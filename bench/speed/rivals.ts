@@ -8,7 +8,7 @@ import { Redis } from "ioredis";
 // deno-lint-ignore no-import-prefix
 import { createClient, createClientPool } from "npm:redis@^6.0.0";
 import { RedisConnectionManager } from "../../mod.ts";
-import { connectDriver } from "../../src/connection/driver.ts";
+import { connectClient } from "../../src/connection/handshake.ts";
 import { openNodeChannel } from "../../src/transport/node_channel.ts";
 import { ConnectionStream } from "../../src/transport/stream.ts";
 
@@ -56,7 +56,7 @@ async function openTransport(url: string): Promise<Speaker> {
   const signal = new AbortController().signal;
   const endpoint = { kind: "tcp", host, port: Number(port || 6379) } as const;
   const stream = new ConnectionStream(await openNodeChannel(endpoint, { signal }), {});
-  const redis = await connectDriver({
+  const redis = await connectClient({
     stream,
     connectionName: "bench:transport",
     db: 0,

@@ -1,6 +1,7 @@
 /**
- * The command line: looks at a configuration and its servers (`doctor`), shows numbers in
- * the terminal (`stats`), checks, explains and begins configurations (`config`).
+ * The command line: checks a configuration and its servers (`doctor`), shows statistics in
+ * the terminal (`stats`), checks, explains and creates configurations (`config`), measures
+ * a server and recommends settings for it (`tune`).
  *
  * ```sh
  * deno run -A jsr:@mooring/redis/cli doctor --config config/redis-databases.yaml
@@ -9,15 +10,30 @@
  * deno install -gA -n mooring jsr:@mooring/redis/cli
  * ```
  *
- * Exit codes: 0 everything is as it should be; 1 it works, and something deserves a look;
- * 2 something does not work; 64 wrong usage.
+ * Exit codes: 0 all checks passed; 1 it works, with warnings; 2 something does not work;
+ * 64 wrong usage.
  *
  * @module
  */
-import type { CliIo } from "./io.ts";
-import { terminalIo } from "./terminal.ts";
+import { Command, CommanderError } from "commander";
+import { RedisManagerError } from "../core/errors/base.ts";
+import { VERSION } from "../core/version.ts";
+import { addCommands } from "./commands.ts";
+import { CliExit, type CliIo, ExitCode, makePaint, terminalIo } from "./terminal.ts";
+import { makeTuneCommand } from "./tune/command.ts";
 
-export type { CliIo } from "./io.ts";
+export type { CliIo } from "./terminal.ts";
+
+const AFTER_HELP = `
+Exit codes:
+  0   all checks passed
+  1   it works, with warnings (doctor, config check)
+  2   something does not work, or the command failed
+  64  wrong usage
+
+Without installing: deno run -A jsr:@mooring/redis/cli <command>
+As a command:       deno install -gA -n mooring jsr:@mooring/redis/cli
+`;
 
 /**
  * Runs the command line, as the program itself does.
@@ -49,9 +65,60 @@ export async function main(
   args: readonly string[],
   io: CliIo = terminalIo(),
 ): Promise<number> {
-  const { run } = await import("./run.ts");
-  return await run(args, io);
+  try {
+    await makeProgram(io).parseAsync(args, { from: "user" });
+    return ExitCode.OK;
+  } catch (error) {
+    return reportError(error, io);
+  }
 }
 
-// Not `Deno.exit` at once: what was opened is closed, and what was written is written.
+function makeProgram(io: CliIo): Command {
+  const program = new Command("mooring")
+    .description("Checks and measures the Redis databases of a service: @mooring/redis")
+    .version(VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help for the command")
+    .addHelpText("after", AFTER_HELP)
+    .exitOverride()
+    .showHelpAfterError("(--help lists commands and options)")
+    .configureHelp({ styleTitle: makePaint(io.useColor).bold })
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      // The parser repeats arguments, which may hold a password.
+      writeErr: (text) => io.err(text.replaceAll(/:\/\/[^\s/@]*@/g, "://***@")),
+      getOutHelpWidth: () => io.columns,
+      getErrHelpWidth: () => io.columns,
+      getOutHasColors: () => io.useColor,
+      getErrHasColors: () => io.useColor && io.isErrTerminal,
+    });
+  addCommands(program, io);
+  program.addCommand(makeTuneCommand(io).copyInheritedSettings(program));
+  return program;
+}
+
+/** Writes what went wrong, and finds its exit code. */
+function reportError(error: unknown, io: CliIo): number {
+  // The parser has written its message.
+  if (error instanceof CommanderError) {
+    return error.exitCode === 0 ? ExitCode.OK : ExitCode.USAGE;
+  }
+  if (error instanceof CliExit) {
+    if (error.message !== "") io.err(`${error.message}\n`);
+    return error.exitCode;
+  }
+  if (error instanceof Deno.errors.BrokenPipe) return ExitCode.BROKEN_PIPE;
+  if (error instanceof Deno.errors.NotCapable) {
+    io.err(`A permission is missing: ${error.message} (or with -A)\n`);
+    return ExitCode.FAILED;
+  }
+  if (error instanceof RedisManagerError) {
+    io.err(`${error.message}\n`);
+    return ExitCode.FAILED;
+  }
+  const text = error instanceof Error ? error.stack ?? error.message : String(error);
+  io.err(`This is a bug of the program, please report it:\n${text}\n`);
+  return ExitCode.BUG;
+}
+
+// Not `Deno.exit` at once: what was opened is closed, and what was written is flushed.
 if (import.meta.main) Deno.exitCode = await main(Deno.args);

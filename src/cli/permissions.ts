@@ -1,6 +1,6 @@
-import { CliExit, ExitCode } from "./exit.ts";
+import { CliExit, ExitCode } from "./terminal.ts";
 
-/** Says what a permission is for; the runtime itself would stop and ask. */
+/** What each permission is for. */
 const PURPOSES: Readonly<Record<Deno.PermissionDescriptor["name"], string>> = {
   env: "read the environment",
   ffi: "call the C library",
@@ -8,40 +8,21 @@ const PURPOSES: Readonly<Record<Deno.PermissionDescriptor["name"], string>> = {
   net: "open connections",
   read: "read files",
   run: "start programs",
-  sys: "look at the system",
+  sys: "read system information",
   write: "write files",
 };
 
-/** What a permission is about, as it stands behind its flag. */
-function scopeOf(descriptor: Deno.PermissionDescriptor): string {
-  switch (descriptor.name) {
-    case "net":
-      return descriptor.host ?? "";
-    case "read":
-    case "write":
-      return descriptor.path === undefined ? "" : String(descriptor.path);
-    default:
-      return "";
-  }
-}
-
-/**
- * The flag that grants a permission.
- *
- * @param descriptor The permission.
- * @returns Text such as `--allow-net=127.0.0.1:6379`.
- */
+/** The flag that grants a permission, such as `--allow-net=127.0.0.1:6379`. */
 export function flagOf(descriptor: Deno.PermissionDescriptor): string {
-  const scope = scopeOf(descriptor);
-  return `--allow-${descriptor.name}${scope === "" ? "" : `=${scope}`}`;
+  const scope = "host" in descriptor
+    ? descriptor.host
+    : "path" in descriptor
+    ? descriptor.path
+    : undefined;
+  return `--allow-${descriptor.name}${scope === undefined ? "" : `=${scope}`}`;
 }
 
-/**
- * Whether a permission is granted already; nobody is asked for it.
- *
- * @param descriptor The permission.
- * @returns `true` if it is, or if this runtime asks for no such permission.
- */
+/** Whether a permission is granted already; it never prompts. */
 export function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
   try {
     return Deno.permissions.querySync(descriptor).state === "granted";
@@ -53,11 +34,11 @@ export function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
 }
 
 /**
- * Stops a command that lacks a permission, before the runtime stops it with a question.
+ * Stops a command that lacks a permission, before the runtime prompts for it.
  *
  * @param command What is to be run, such as `doctor`.
  * @param descriptors What it needs.
- * @throws {CliExit} If one of them is not granted; it names the flag.
+ * @throws {CliExit} If one of them is not granted; the message names the flags.
  */
 export function requirePermissions(
   command: string,

@@ -1,10 +1,10 @@
 import { delay } from "@std/async/delay";
-import { isReplyError } from "../connection/driver.ts";
+import { isReplyError } from "../connection/ioredis.ts";
 import {
   type CommandOwner,
   noteUncertain,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
+  type PendingCommand,
+} from "../connection/pending_command.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import {
   CommandAbortedError,
@@ -23,9 +23,9 @@ export interface BlockingLease {
   readonly clientId: number | null | undefined;
   /** Prepares the connection for the command, where that takes time; rejects if it must not
    * be sent. */
-  prepare?(command: TrackedCommand): Promise<void> | undefined;
+  prepare?(command: PendingCommand): Promise<void> | undefined;
   /** Sends the command. */
-  send(command: TrackedCommand): void;
+  send(command: PendingCommand): void;
   /** Gives the connection back. */
   release(): void;
   /** Closes it; the server notices. */
@@ -37,10 +37,10 @@ export interface BlockingOptions {
   /** Name of the database. */
   readonly database: string;
   /** Deadline of a command once it was sent, in milliseconds: its own timeout and more. */
-  readonly timeoutOf: (command: TrackedCommand) => number;
+  readonly timeoutOf: (command: PendingCommand) => number;
   /** Leases a connection; the signal ends the wait for it. */
   readonly acquire: (
-    command: TrackedCommand,
+    command: PendingCommand,
     signal: AbortSignal,
   ) => Promise<BlockingLease>;
   /** Asks the server, over another connection, to end what the connection of this number
@@ -53,14 +53,14 @@ export interface BlockingOptions {
   ) => Promise<boolean | undefined>;
   /** Decides whether a command that failed is retried. */
   readonly decide: (
-    command: TrackedCommand,
+    command: PendingCommand,
     error: Error,
     delivery: Delivery,
   ) => Pick<RetryDecision, "retry" | "delayMs" | "reresolve">;
   /** A command got its reply: counts it. */
-  readonly replied: (command: TrackedCommand, reply: unknown) => void;
+  readonly replied: (command: PendingCommand, reply: unknown) => void;
   /** A command failed for good: counts it and rejects its promise. */
-  readonly failed: (command: TrackedCommand, error: Error) => void;
+  readonly failed: (command: PendingCommand, error: Error) => void;
   /** The connections lead to a server that cannot serve: find it anew. */
   readonly reresolve: (reason: string) => void;
   /** Time. */
@@ -110,7 +110,7 @@ interface Run {
  */
 export class BlockingCommands implements CommandOwner {
   readonly #options: BlockingOptions;
-  readonly #runs = new Map<TrackedCommand, Run>();
+  readonly #runs = new Map<PendingCommand, Run>();
   #closed = false;
 
   constructor(options: BlockingOptions) {
@@ -123,7 +123,7 @@ export class BlockingCommands implements CommandOwner {
   }
 
   /** Runs a command that was not sent yet. */
-  run(command: TrackedCommand): void {
+  run(command: PendingCommand): void {
     const { clock, timeoutOf } = this.#options;
     const { timeoutMs = Infinity } = (command as ScopedCommand).call ?? {};
     // It fails here from now on: on a lane it would hold everybody up. A deadline of its
@@ -152,7 +152,7 @@ export class BlockingCommands implements CommandOwner {
   }
 
   /** Cancels a command whose caller's signal has aborted; `false` if it is none of these. */
-  abort(command: TrackedCommand, reason: unknown): boolean {
+  abort(command: PendingCommand, reason: unknown): boolean {
     const run = this.#runs.get(command);
     if (run === undefined) return false;
     const { clock, database } = this.#options;
@@ -176,14 +176,14 @@ export class BlockingCommands implements CommandOwner {
   }
 
   /** A command got its reply. */
-  replied(command: TrackedCommand, reply: unknown): void {
+  replied(command: PendingCommand, reply: unknown): void {
     const run = this.#end(command);
     if (run !== undefined) this.#returnLease(run, true);
     this.#options.replied(command, reply);
   }
 
   /** A command failed: retries it on another connection, or rejects it. */
-  failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
+  failed(command: PendingCommand, error: Error, delivery: Delivery): void {
     const run = this.#runs.get(command);
     if (run === undefined) return;
     this.#returnLease(run, isReplyError(error));
@@ -198,7 +198,7 @@ export class BlockingCommands implements CommandOwner {
     this.#attemptLater(command, run, decision.delayMs);
   }
 
-  async #attempt(command: TrackedCommand, run: Run): Promise<void> {
+  async #attempt(command: PendingCommand, run: Run): Promise<void> {
     const { database } = this.#options;
     try {
       if (this.#closed) throw new ManagerClosedError(database);
@@ -214,7 +214,7 @@ export class BlockingCommands implements CommandOwner {
   }
 
   /** Leases a connection that the command may be sent on. */
-  async #acquire(command: TrackedCommand, run: Run): Promise<BlockingLease> {
+  async #acquire(command: PendingCommand, run: Run): Promise<BlockingLease> {
     const { signal } = run.giveUp;
     for (let lost = 0;; lost++) {
       const lease = await this.#options.acquire(command, signal);
@@ -231,7 +231,7 @@ export class BlockingCommands implements CommandOwner {
     }
   }
 
-  #attemptLater(command: TrackedCommand, run: Run, delayMs: number): void {
+  #attemptLater(command: PendingCommand, run: Run, delayMs: number): void {
     // What waits for its next attempt keeps its first deadline.
     command.tracking.waited = true;
     const { signal } = run.giveUp;
@@ -239,7 +239,7 @@ export class BlockingCommands implements CommandOwner {
     delay(delayMs, { signal }).then(() => this.#attempt(command, run), () => {});
   }
 
-  #expire(command: TrackedCommand, timeoutMs: number): void {
+  #expire(command: PendingCommand, timeoutMs: number): void {
     const { database } = this.#options;
     const late = (delivery: Delivery) =>
       new CommandTimeoutError(database, command.name, timeoutMs, delivery);
@@ -252,7 +252,7 @@ export class BlockingCommands implements CommandOwner {
 
   /** Cancels a command, on the server too, unless that is being done. */
   async #cancel(
-    command: TrackedCommand,
+    command: PendingCommand,
     cut: Cancellation,
     withinMs: number,
   ): Promise<void> {
@@ -304,14 +304,14 @@ export class BlockingCommands implements CommandOwner {
   }
 
   /** Takes the command off the list of those that are not settled. */
-  #end(command: TrackedCommand): Run | undefined {
+  #end(command: PendingCommand): Run | undefined {
     const run = this.#runs.get(command);
     run?.timer?.cancel();
     this.#runs.delete(command);
     return run;
   }
 
-  #fail(command: TrackedCommand, error: Error): void {
+  #fail(command: PendingCommand, error: Error): void {
     this.#end(command);
     command.tracking.probe?.cancel();
     this.#options.failed(command, error);

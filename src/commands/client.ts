@@ -1,8 +1,12 @@
-import { CommandRefusedError } from "../core/errors/mod.ts";
-import { defineCommandMethods } from "../connection/command_methods.ts";
-import { Redis, type RedisOptions } from "../connection/driver.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import type { IORedis, IORedisCommand } from "../connection/library_types.ts";
+import { defineCommandMethods } from "../connection/command_methods.ts";
+import {
+  type IORedis,
+  type IORedisCommand,
+  Redis,
+  type RedisOptions,
+} from "../connection/ioredis.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
 export interface CallOptions {

@@ -1,15 +1,15 @@
 import { delay } from "@std/async/delay";
 import type { RedisConfig } from "../config/mod.ts";
-import type { Connection } from "../connection/connection.ts";
-import { type Command, isReplyError } from "../connection/driver.ts";
+import { type Command, isReplyError } from "../connection/ioredis.ts";
 import {
+  type CommandConnection,
   type CommandOwner,
   noteUncertain,
+  type PendingCommand,
   settleFailed,
   spentOn,
   track,
-  type TrackedCommand,
-} from "../connection/tracked.ts";
+} from "../connection/pending_command.ts";
 import { endsTransaction } from "../connection/transaction_gate.ts";
 import type { Clock } from "../core/clock.ts";
 import {
@@ -24,8 +24,8 @@ import {
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
-import type { ScopedCommand } from "./client.ts";
 import type { BlockingCommands } from "./blocking.ts";
+import type { ScopedCommand } from "./client.ts";
 import type { RetryDecision, RetryPolicy } from "./retry.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
@@ -35,9 +35,9 @@ export const RERESOLVE_AFTER_MS = 250;
 /** Where ordinary commands go: the pool's lanes. */
 export interface CommandSink {
   /** Sends one command or lets it wait. */
-  submit(command: TrackedCommand): void;
+  submit(command: PendingCommand): void;
   /** Sends commands with nothing in between, all or none. */
-  submitBatch(commands: readonly TrackedCommand[]): void;
+  submitBatch(commands: readonly PendingCommand[]): void;
   /** A command got its reply or failed for good. */
   commandFinished(): void;
 }
@@ -53,13 +53,13 @@ export interface CommandServers {
   openError(): Error;
   /** Sends a command to where an error reply says that it belongs; `false` if the error
    * says no such thing. Only in a cluster. */
-  redirect?(command: TrackedCommand, error: Error): boolean;
+  redirect?(command: PendingCommand, error: Error): boolean;
   /** The connections lead to a server that cannot serve: find it anew. */
   reresolve(reason: string): void;
   /** A server says that it does not serve yet. */
-  notReady(connection: Connection): void;
+  notReady(connection: CommandConnection): void;
   /** A server refused a transaction although it had let others run. */
-  transactionRefused(connection: Connection): void;
+  transactionRefused(connection: CommandConnection): void;
 }
 
 /** What a dispatcher needs. */
@@ -152,7 +152,7 @@ export class Dispatcher implements CommandOwner {
     else for (const command of open) this.failed(command, refusal, "never-sent");
   }
 
-  #refusalOfBatch(batch: readonly TrackedCommand[]): Error | undefined {
+  #refusalOfBatch(batch: readonly PendingCommand[]): Error | undefined {
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
       const why = "one of its arguments has no text, so none was sent";
@@ -163,7 +163,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** A command got a reply. Hot path: only counts. */
-  replied(command: TrackedCommand, reply: unknown): void {
+  replied(command: PendingCommand, reply: unknown): void {
     const { info, probe } = command.tracking;
     this.#statistics.succeeded++;
     if (info !== undefined && info.isNilMiss) {
@@ -175,7 +175,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** A command failed: retries it, or rejects its promise. */
-  failed(command: TrackedCommand, error: Error, delivery: Delivery): void {
+  failed(command: PendingCommand, error: Error, delivery: Delivery): void {
     // Its caller gave it up while it waited.
     if (command.tracking.settled) return;
     if (this.#servers.redirect?.(command, error)) return;
@@ -198,14 +198,14 @@ export class Dispatcher implements CommandOwner {
 
   /** A command of a leased connection failed: it is counted like the others, and never
    * retried, as it belongs to its holder's connection. */
-  leaseFailed(command: TrackedCommand, error: Error, isCounted: boolean = true): void {
+  leaseFailed(command: PendingCommand, error: Error, isCounted: boolean = true): void {
     const decision = this.#retryPolicy.decide(command, error, "rejected");
     this.#reportServer(command, decision, error);
     if (isCounted) this.#statistics.commandFailed(error);
     settleFailed(command, error);
   }
 
-  #track(command: Command): TrackedCommand {
+  #track(command: Command): PendingCommand {
     const { call } = command as ScopedCommand;
     const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
     if (call === undefined) return tracked;
@@ -215,7 +215,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** Rejects the command when the signal aborts; what is settled is never sent. */
-  #watch(command: TrackedCommand, signal: AbortSignal): void {
+  #watch(command: PendingCommand, signal: AbortSignal): void {
     const abort = () => {
       const { tracking } = command;
       if (tracking.settled) return;
@@ -234,7 +234,7 @@ export class Dispatcher implements CommandOwner {
 
   /** The error of an aborted command: the signal's reason, if nothing is lost with its
    * reply. */
-  #abortedError(command: TrackedCommand, reason: unknown): unknown {
+  #abortedError(command: PendingCommand, reason: unknown): unknown {
     const { connection, info, underWay } = command.tracking;
     if (!underWay || info?.isRead === true) return reason;
     const now = this.#options.clock.now();
@@ -243,7 +243,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** Reports what an error says of the server rather than of the command. */
-  #reportServer(command: TrackedCommand, decision: RetryDecision, error: Error): void {
+  #reportServer(command: PendingCommand, decision: RetryDecision, error: Error): void {
     const { connection } = command.tracking;
     if (connection === undefined) return;
     if (decision.notReady) this.#servers.notReady(connection);
@@ -254,7 +254,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** A server that let transactions run refuses one: the next one is tried first again. */
-  #noteTransaction({ tracking }: TrackedCommand, error: Error): void {
+  #noteTransaction({ tracking }: PendingCommand, error: Error): void {
     const { connection, info } = tracking;
     if (connection === undefined) return;
     if (info?.name === "multi") this.#servers.transactionRefused(connection);
@@ -264,7 +264,7 @@ export class Dispatcher implements CommandOwner {
     connection.abandon({ kind: "closed", text: "the server did not end a transaction" });
   }
 
-  #resubmitLater(command: TrackedCommand, delayMs: number): void {
+  #resubmitLater(command: PendingCommand, delayMs: number): void {
     // What waits for its next attempt keeps its first deadline.
     command.tracking.waited = true;
     // No timer of the clock's: those let the process end, and a caller waits for this.
@@ -276,7 +276,7 @@ export class Dispatcher implements CommandOwner {
   }
 
   /** Why a command may not be sent now; lets one pass as a probe where that is due. */
-  #admit(command: TrackedCommand): Error | undefined {
+  #admit(command: PendingCommand): Error | undefined {
     if (this.#closed) return new ManagerClosedError(this.#database);
     if (this.#breaker.allows()) return undefined;
     const probe = this.#breaker.tryProbe();
@@ -285,7 +285,7 @@ export class Dispatcher implements CommandOwner {
     return undefined;
   }
 
-  #refusalOf(command: TrackedCommand): Error {
+  #refusalOf(command: PendingCommand): Error {
     const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
     return new CommandRefusedError(this.#database, command.name, advice);
   }
@@ -315,9 +315,9 @@ function settleProbe(probe: Probe, error: Error, timeoutMs: number): void {
  * command of others can come in between.
  */
 function unfitForBatch(
-  batch: readonly TrackedCommand[],
-): TrackedCommand | undefined {
-  let multi: TrackedCommand | undefined;
+  batch: readonly PendingCommand[],
+): PendingCommand | undefined {
+  let multi: PendingCommand | undefined;
   for (const command of batch) {
     const { class: kind, name } = command.tracking.info!;
     if (name === "multi") {

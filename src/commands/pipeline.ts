@@ -1,9 +1,9 @@
-import { isReplyError } from "../connection/driver.ts";
-import type {
-  IORedis,
-  IORedisCommand,
-  IORedisPipeline,
-} from "../connection/library_types.ts";
+import {
+  type IORedis,
+  type IORedisCommand,
+  type IORedisPipeline,
+  isReplyError,
+} from "../connection/ioredis.ts";
 import {
   type BatchResult,
   ConnectionLostError,

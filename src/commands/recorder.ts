@@ -1,11 +1,11 @@
 import type { RedisConfig } from "../config/mod.ts";
-import { CommandRefusedError } from "../core/errors/mod.ts";
-import type { Redis } from "../connection/driver.ts";
 import type {
   IORedis,
   IORedisCommand,
   IORedisPipeline,
-} from "../connection/library_types.ts";
+  Redis,
+} from "../connection/ioredis.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
 import { isWritable, unwritableError } from "../core/writable.ts";
 import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import type { CommandClass, CommandInfo } from "../resilience/command_class.ts";

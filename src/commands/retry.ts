@@ -1,5 +1,7 @@
 import { delay } from "@std/async/delay";
 import type { RedisConfig } from "../config/mod.ts";
+import { isReplyError } from "../connection/ioredis.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   ConnectionLostError,
@@ -7,11 +9,9 @@ import {
   ProtocolError,
   TransactionError,
 } from "../core/errors/mod.ts";
-import { isReplyError } from "../connection/driver.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
-import type { CommandInfo } from "../resilience/command_class.ts";
 import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
+import type { CommandInfo } from "../resilience/command_class.ts";
 import { decideRetry } from "../resilience/delivery.ts";
 import { classifyReplyError, type ReplyErrorRule } from "../resilience/reply_errors.ts";
 import type { RetryBudget } from "../resilience/retry_budget.ts";
@@ -58,7 +58,7 @@ const NO_RETRY: RetryDecision = Object.freeze({
 /** How often and since when something is tried. */
 type Tried =
   & Pick<
-    TrackedCommand["tracking"],
+    PendingCommand["tracking"],
     "attempts" | "retryWrites" | "startedAt" | "timeoutMs"
   >
   & { readonly info: Pick<CommandInfo, "class" | "isRead"> | undefined };
@@ -75,7 +75,7 @@ export class RetryPolicy {
   }
 
   /** Decides what becomes of a command that failed. */
-  decide(command: TrackedCommand, error: Error, delivery: Delivery): RetryDecision {
+  decide(command: PendingCommand, error: Error, delivery: Delivery): RetryDecision {
     const { info } = command.tracking;
     // A command of a transaction means nothing by itself.
     const isLone = info !== undefined && !command.inTransaction && info.name !== "exec";

@@ -1,11 +1,13 @@
 import type { Buffer } from "node:buffer";
-import { copyCommand } from "../connection/command_copy.ts";
-import { Command, isReplyError, type Redis } from "../connection/driver.ts";
-import type {
-  IORedis,
-  IORedisCommand,
-  IORedisPipeline,
-} from "../connection/library_types.ts";
+import {
+  Command,
+  type IORedis,
+  type IORedisCommand,
+  type IORedisPipeline,
+  isReplyError,
+  type Redis,
+} from "../connection/ioredis.ts";
+import { copyCommand } from "../connection/managed_command.ts";
 import { describeReplyError } from "../connection/reply_error.ts";
 import {
   type BatchResult,

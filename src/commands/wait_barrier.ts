@@ -1,8 +1,12 @@
 import { delay } from "@std/async/delay";
-import { Command, isReplyError } from "../connection/driver.ts";
-import { settleFailed, track, type TrackedCommand } from "../connection/tracked.ts";
-import { classifyReplyError } from "../resilience/reply_errors.ts";
+import { Command, isReplyError } from "../connection/ioredis.ts";
+import {
+  type PendingCommand,
+  settleFailed,
+  track,
+} from "../connection/pending_command.ts";
 import { WAITS } from "../resilience/command_table.ts";
+import { classifyReplyError } from "../resilience/reply_errors.ts";
 
 /**
  * Channel of the message that goes before a WAIT. A user's ACL has to allow it, and
@@ -17,7 +21,7 @@ export const WAIT_BARRIER_ADVICE = "without it the server would confirm writes t
   "manager.acquire()";
 
 /** Whether a command waits for the writes that were made before it, such as WAIT. */
-export function waitsForWrites({ tracking }: TrackedCommand): boolean {
+export function waitsForWrites({ tracking }: PendingCommand): boolean {
   return tracking.info !== undefined && WAITS.has(tracking.info.name);
 }
 
@@ -32,7 +36,7 @@ export function waitsForWrites({ tracking }: TrackedCommand): boolean {
  * changes no data. It rejects with the error if the message failed.
  */
 export async function passWaitBarrier(
-  send: (command: TrackedCommand) => void,
+  send: (command: PendingCommand) => void,
   timeoutMs: number,
 ): Promise<void> {
   for (let leftMs = timeoutMs;;) {
@@ -49,13 +53,13 @@ export async function passWaitBarrier(
 }
 
 function publish(
-  send: (command: TrackedCommand) => void,
+  send: (command: PendingCommand) => void,
   timeoutMs: number,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const owner = {
     replied: () => resolve(),
-    failed: (command: TrackedCommand, error: Error) => {
+    failed: (command: PendingCommand, error: Error) => {
       reject(error);
       settleFailed(command, error);
     },

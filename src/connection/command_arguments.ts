@@ -1,7 +1,11 @@
+import { CommandClassifier } from "../resilience/command_class.ts";
+import { exists, getKeyIndexes, hasFlag } from "@ioredis/commands";
 import { Buffer } from "node:buffer";
 import { types } from "node:util";
+import type { KeyPlaces } from "../resilience/foreign_commands.ts";
+import type { IORedisCommand } from "./ioredis.ts";
 
-/** What an argument may be, for messages. */
+/** Allowed arguments, for messages. */
 const ALLOWED =
   "a string, a number (not NaN), a bigint, a boolean or bytes (Buffer, typed array, DataView, ArrayBuffer)";
 
@@ -18,22 +22,17 @@ const COUNT_FIRST =
 const COUNT_SECOND =
   "blmpop bzmpop eval evalsha fcall eval_ro evalsha_ro fcall_ro zdiffstore zinterstore zunionstore";
 
-/** Commands that say how many keys follow, and in which argument. A table, as it is asked
- * for each command of a client with a prefix: a pattern takes 5 % of its time. */
+/** Commands that declare a number of keys, and the index of that argument. A table: it is
+ * read for each command of a client with a prefix, where a pattern took 5 % of the time. */
 const COUNT_AT: ReadonlyMap<string, number> = new Map([
   ...COUNT_FIRST.split(" ").map((name) => [name, 0] as const),
   ...COUNT_SECOND.split(" ").map((name) => [name, 1] as const),
 ]);
 
-/** An argument that cannot be sent: names the command and the argument, not its value. */
+/** An argument cannot be sent. The message has the command and the index, not the value. */
 export class ArgumentError extends TypeError {}
 
-/**
- * Checks the name of a command: callers may give any.
- *
- * @param name The name.
- * @throws {ArgumentError} If it is no string.
- */
+/** Checks the name of a command. */
 export function checkName(name: unknown): asserts name is string {
   if (typeof name === "string") return;
   throw new ArgumentError(
@@ -42,12 +41,11 @@ export function checkName(name: unknown): asserts name is string {
 }
 
 /**
- * Makes the arguments of a command what is sent: texts and Buffers.
+ * Converts the arguments of a command to strings and Buffers.
  *
- * @param name Name of the command.
  * @param args Its arguments, flat; changed in place.
- * @returns Whether there are bytes among them.
- * @throws {ArgumentError} If one is neither a text, a number, a boolean nor bytes.
+ * @returns Whether there are Buffers among them.
+ * @throws {ArgumentError} If one is neither a string, a number, a boolean nor bytes.
  */
 export function writeArguments(name: string, args: unknown[]): boolean {
   let hasBytes = false;
@@ -67,12 +65,10 @@ export function writeArguments(name: string, args: unknown[]): boolean {
 }
 
 /**
- * Checks the object that a command such as HSET takes in place of pairs: the library would
+ * Checks the object that a command such as HSET accepts in place of pairs: ioredis would
  * take the elements of a list, or the bytes of a Buffer, for fields.
  *
- * @param name Name of the command.
- * @param args Its arguments, flat, before the object is taken apart.
- * @throws {ArgumentError} If there is something in its place that has no fields.
+ * @throws {ArgumentError} If the argument has no fields.
  */
 export function checkRecord(name: string, args: readonly unknown[]): void {
   const at = RECORD_AT.get(name);
@@ -88,20 +84,14 @@ export function checkRecord(name: string, args: readonly unknown[]): void {
   throw refusal(name, at, record, "an object or a Map with fields");
 }
 
-/**
- * Whether a command says that more keys follow than there are arguments: the library would
- * look for all of them, though there be a billion.
- *
- * @param name Name of the command.
- * @param args Its arguments, flat.
- * @returns `true` if it does; servers refuse it.
- */
+/** Whether a command declares more keys than it has arguments: ioredis would look for all
+ * of them, though there be a billion. Servers refuse such a command. */
 export function lacksKeys(name: string, args: readonly unknown[]): boolean {
   const at = COUNT_AT.get(name) ?? COUNT_AT.get(name.toLowerCase());
   return at !== undefined && Number(args[at]) > args.length - at - 1;
 }
 
-/** What is sent for an argument; `undefined` if nothing can be. */
+/** The form in which an argument is sent; `undefined` if it cannot be sent. */
 function writeArgument(arg: unknown): string | Buffer | undefined {
   switch (typeof arg) {
     case "number":
@@ -119,7 +109,7 @@ function writeArgument(arg: unknown): string | Buffer | undefined {
   }
 }
 
-/** The bytes of an argument, of whatever realm; `undefined` if it is none, or was taken. */
+/** The bytes of an argument, of any realm; `undefined` if it has none, or was transferred. */
 function bytesOf(arg: object): Buffer | undefined {
   if (arg instanceof Buffer && arg.byteLength > 0) return arg;
   if (ArrayBuffer.isView(arg)) {
@@ -160,7 +150,7 @@ function refusal(
   );
 }
 
-/** What was found, without its value. */
+/** Describes an argument without its value. */
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === "number") return Number.isNaN(value) ? "NaN" : "a number";
@@ -178,3 +168,74 @@ function kindOf(value: object): string {
     return "Proxy";
   }
 }
+
+/** Private state of an ioredis command: its keys. */
+interface KeyState {
+  readonly args: unknown[];
+  keys?: unknown[];
+}
+
+/** Commands whose keys were noted by {@linkcode placeKeys}: they may be resent. */
+const PLACED = new WeakSet<IORedisCommand>();
+
+/** Whether {@linkcode placeKeys} was called for a command. */
+export function isPlaced(command: IORedisCommand): boolean {
+  return PLACED.has(command);
+}
+
+/**
+ * Does for a command that ioredis does not know, or misses keys of, what ioredis does for
+ * those that it knows: puts the key prefix before its keys, and notes them.
+ *
+ * @param command The command, not sent yet; its arguments are strings and Buffers.
+ * @param places Indexes of its keys.
+ * @param prefix The key prefix; may be empty.
+ */
+export function placeKeys(
+  command: IORedisCommand,
+  places: KeyPlaces,
+  prefix: string,
+): void {
+  PLACED.add(command);
+  const state = command as unknown as KeyState;
+  const { args } = state;
+  const { keys, patterns = [], route } = places;
+  if (prefix !== "") {
+    const done = libraryKeys(command.name.toLowerCase(), args);
+    for (const i of [...keys, ...patterns]) {
+      if (i < args.length && !done.includes(i)) args[i] = prefixed(prefix, args[i]);
+    }
+  }
+  const routed = keys.length === 0 && route !== undefined ? [route] : keys;
+  state.keys = routed.filter((i) => i < args.length).map((i) => args[i]);
+}
+
+/** Copies noted keys to a copy of a command. */
+export function copyKeys(copy: IORedisCommand, command: IORedisCommand): void {
+  if (!PLACED.has(command)) return;
+  PLACED.add(copy);
+  (copy as unknown as KeyState).keys = [...command.getKeys()];
+}
+
+function prefixed(prefix: string, key: unknown): unknown {
+  return key instanceof Uint8Array
+    ? Buffer.concat([Buffer.from(prefix), key])
+    : prefix + String(key);
+}
+
+/** The flags of Redis that decide how a command is treated. */
+const FLAGS = ["readonly", "write", "blocking", "admin", "pubsub", "noscript"] as const;
+
+/** Flags of a command from the metadata of ioredis; `undefined` if it is not in there. */
+export function flagsOf(name: string): readonly string[] | undefined {
+  return exists(name) ? FLAGS.filter((flag) => hasFlag(name, flag)) : undefined;
+}
+
+/** Indexes of the keys that ioredis found, and put the key prefix before. */
+function libraryKeys(name: string, args: readonly unknown[]): readonly number[] {
+  // It accepts bytes as well; its types have strings only.
+  return exists(name) ? getKeyIndexes(name, args as string[]).flat() : [];
+}
+
+/** Classifies commands, for every database. */
+export const classifier: CommandClassifier = new CommandClassifier(flagsOf);

@@ -2,26 +2,23 @@ import { delay } from "@std/async/delay";
 import type { Clock } from "../core/clock.ts";
 import { probeDelayMs } from "../resilience/backoff.ts";
 
-/** How long a server is not trusted that cut a connection on which it had answered nothing,
- * in milliseconds: that it took the connection was no success. */
+/** How long a server that closed a connection before it answered anything counts as not
+ * reached, in milliseconds: that it accepted the connection was no success. */
 const DISTRUST_MS = 1000;
 
-/** What a connect throttle needs. */
-export interface ConnectThrottleOptions {
-  /** Most milliseconds between two attempts, where that is less than it would be. */
-  readonly mostMs?: number;
-  /** Called when the server is reached after an attempt had failed. */
-  readonly reached?: () => void;
-  /** Whether a failed attempt was answered, so that the server is there: it refused the
-   * credentials. The distance does not grow then. Default: none was. */
+/** Options of a {@linkcode ConnectThrottle}. */
+interface ConnectThrottleOptions {
+  /** Upper limit of the delay between two attempts, in milliseconds. */
+  readonly maxMs?: number;
+  /** Whether a failed attempt was answered, such as by a refusal of the credentials: then
+   * the delay does not grow. Default: none was. */
   readonly isAnswer?: (error: unknown) => boolean;
-  /** Time. */
   readonly clock: Clock;
   /** Numbers from 0 up to 1. Default: `Math.random`. */
   readonly random?: () => number;
 }
 
-/** Time in which no attempt succeeded. */
+/** A period in which no attempt succeeded. */
 interface Outage {
   /** When it began. */
   readonly since: number;
@@ -29,42 +26,41 @@ interface Outage {
   readonly isUnreachable: boolean;
   /** When the next attempt may begin. */
   readonly nextAt: number;
-  /** Ends the waits for it. */
-  readonly over: AbortController;
 }
 
-/** Connections in a row that were cut before anything was answered on them. */
-interface Useless {
-  /** When the first one was cut. */
+/** Connections in a row that were closed before anything was answered on them. */
+interface ClosedEarly {
+  /** When the first one was closed. */
   readonly since: number;
   /** Least time between the starts of two attempts, in milliseconds. */
-  readonly distanceMs: number;
-  /** When the server is trusted again if none is cut. */
+  readonly delayMs: number;
+  /** When the server counts as reached again, if no other is closed. */
   readonly until: number;
 }
 
 /**
- * What all attempts to connect to one server pass through. While the server is reached they
- * begin at once. From the first failure on they begin one at a time, at distances that grow
- * with the outage ({@linkcode probeDelayMs}), however many callers want a connection; the
- * first success ends that for all. The same distances are kept to a server that takes
- * connections and cuts them before it has answered a command.
+ * Limits the attempts to connect to one server. While the server is reached they begin at
+ * once. From the first failure on they begin one at a time, at delays that grow with the
+ * outage ({@linkcode probeDelayMs}), however many callers want a connection; the first
+ * success ends that for all. The same delays apply to a server that accepts connections and
+ * closes them before it has answered a command.
  */
 export class ConnectThrottle {
   readonly #options: ConnectThrottleOptions;
   #outage: Outage | undefined;
-  #useless: Useless | undefined;
+  #closedEarly: ClosedEarly | undefined;
   #lastStart = -Infinity;
   #queue: Promise<void> = Promise.resolve();
   #queued = 0;
+  #reached = new AbortController();
 
-  /**
-   * Makes a throttle.
-   *
-   * @param options What it needs.
-   */
   constructor(options: ConnectThrottleOptions) {
     this.#options = options;
+  }
+
+  /** Aborted when the server is next reached after an attempt has failed. */
+  get reached(): AbortSignal {
+    return this.#reached.signal;
   }
 
   /** Whether the last attempt failed without an answer. */
@@ -72,8 +68,7 @@ export class ConnectThrottle {
     return this.#outage?.isUnreachable ?? false;
   }
 
-  /** Whether an attempt is under way, or waits for its turn, while the server is not
-   * reached. */
+  /** Whether an attempt is under way, or waits, while the server is not reached. */
   get isTrying(): boolean {
     return this.#queued > 0;
   }
@@ -84,35 +79,26 @@ export class ConnectThrottle {
     return Math.max(0, this.#outage.nextAt - this.#options.clock.now());
   }
 
-  /** The server is another one now: what is known of the last one is forgotten. */
+  /** The server is another one now: starts without failures. */
   reset(): void {
     this.#end();
-    this.#useless = undefined;
+    this.#closedEarly = undefined;
   }
 
-  /**
-   * Takes note of a connection that was lost.
-   *
-   * @param hadAnswered Whether anything was answered on it.
-   */
+  /** Notes that a connection was lost; `hadAnswered` tells whether anything was answered on
+   * it. */
   lost(hadAnswered: boolean): void {
     if (hadAnswered) {
-      this.#useless = undefined;
+      this.#closedEarly = undefined;
       return;
     }
     const now = this.#options.clock.now();
-    const since = this.#useless?.since ?? now;
-    const distanceMs = this.#distance(now - since);
-    this.#useless = { since, distanceMs, until: now + distanceMs + DISTRUST_MS };
+    const since = this.#closedEarly?.since ?? now;
+    const delayMs = this.#delay(now - since);
+    this.#closedEarly = { since, delayMs, until: now + delayMs + DISTRUST_MS };
   }
 
-  /**
-   * Makes an attempt, when it is its turn.
-   *
-   * @param attempt The attempt.
-   * @param signal Ends the wait.
-   * @returns What the attempt gives.
-   */
+  /** Makes an attempt, when it may begin. */
   async pass<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
     if (this.#isTrusted()) return await this.#make(attempt, signal);
     const before = this.#queue;
@@ -122,7 +108,7 @@ export class ConnectThrottle {
     try {
       await before;
       await this.#turn(signal);
-      // Where the server was reached meanwhile, nobody waits for this attempt.
+      // If the server was reached meanwhile, the next attempt need not wait for this one.
       if (this.#isTrusted()) resolve();
       return await this.#make(attempt, signal);
     } finally {
@@ -137,33 +123,31 @@ export class ConnectThrottle {
       signal.throwIfAborted();
       const waitMs = this.#waitMs();
       if (waitMs <= 0) return;
-      const over = this.#outage?.over.signal;
-      const within = over === undefined ? signal : AbortSignal.any([signal, over]);
+      const within = AbortSignal.any([signal, this.reached]);
       try {
-        // Not a timer of the clock's: somebody waits for this, the process must live on.
+        // Timers of the clock let the process end; a caller waits for this one.
         await delay(Math.ceil(waitMs), { signal: within });
       } catch {
-        // Given up, or the server was reached: both are looked at anew.
+        // Aborted, or the server was reached: both are checked again.
       }
     }
   }
 
   #isTrusted(): boolean {
-    if (this.#useless !== undefined && this.#useless.until <= this.#options.clock.now()) {
-      this.#useless = undefined;
-    }
-    return this.#outage === undefined && this.#useless === undefined;
+    const { until = Infinity } = this.#closedEarly ?? {};
+    if (until <= this.#options.clock.now()) this.#closedEarly = undefined;
+    return this.#outage === undefined && this.#closedEarly === undefined;
   }
 
   #waitMs(): number {
     if (this.#isTrusted()) return 0;
-    const at = this.#outage?.nextAt ?? this.#lastStart + this.#useless!.distanceMs;
+    const at = this.#outage?.nextAt ?? this.#lastStart + this.#closedEarly!.delayMs;
     return Math.max(0, at - this.#options.clock.now());
   }
 
-  #distance(outageMs: number): number {
-    const { mostMs, random = Math.random } = this.#options;
-    return probeDelayMs(outageMs, random(), mostMs);
+  #delay(outageMs: number): number {
+    const { maxMs, random = Math.random } = this.#options;
+    return probeDelayMs(outageMs, random(), maxMs);
   }
 
   async #make<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -173,7 +157,7 @@ export class ConnectThrottle {
       this.#end();
       return made;
     } catch (error) {
-      // What was given up says nothing of the server.
+      // An aborted attempt says nothing about the server.
       if (!signal.aborted) this.#failed(error, startedAt);
       throw error;
     }
@@ -187,16 +171,15 @@ export class ConnectThrottle {
     this.#outage = {
       since,
       isUnreachable,
-      nextAt: startedAt + this.#distance(clock.now() - since),
-      over: last?.over ?? new AbortController(),
+      nextAt: startedAt + this.#delay(clock.now() - since),
     };
   }
 
   #end(): void {
-    const outage = this.#outage;
-    if (outage === undefined) return;
+    if (this.#outage === undefined) return;
     this.#outage = undefined;
-    outage.over.abort();
-    this.#options.reached?.();
+    const reached = this.#reached;
+    this.#reached = new AbortController();
+    reached.abort();
   }
 }

@@ -1,72 +1,49 @@
-import type { Clock } from "../core/clock.ts";
-import type { KeepaliveTier } from "../core/sockets.ts";
-import type { OpenReply } from "../transport/reply_assembly.ts";
-import type { ConnectionStream, StreamHooks } from "../transport/stream.ts";
-import {
-  Command,
-  isReplyError,
-  type Redis,
-  withoutArguments,
-  writeCommand,
-  writeOrdinary,
-} from "./driver.ts";
-import {
-  type DeadlineBearer,
-  DeadlineWatch,
-  READING_PAUSE_MS,
-} from "./deadline_watch.ts";
-import { Doubt, QuietWatch } from "./doubt.ts";
-import { failLost, failOverdue, type Judged, lossOf } from "./failing.ts";
-import { InFlightLog } from "./in_flight_log.ts";
-import { ManagedCommand } from "./managed_command.ts";
-import { type ReplyCheck, ReplyRefused } from "./reply_check.ts";
-import { describeReplyError } from "./reply_error.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
-import { intercept, settleFailed, spentOn, type TrackedCommand } from "./tracked.ts";
+import type { Clock } from "../core/clock.ts";
+import type { OpenReply } from "../transport/reply_types.ts";
+import { InvalidReplyError, type ReplyGuard } from "../transport/reply_guard.ts";
+import type { ConnectionStream, StreamHooks } from "../transport/stream.ts";
+import { writeCommand, writeOrdinary } from "./driver.ts";
+import { failExpired, failLost, InFlightLog, lossError } from "./in_flight.ts";
+import { Command, isReplyError, type Redis, withoutArguments } from "./ioredis.ts";
+import {
+  type DeadlineTarget,
+  DeadlineWatch,
+  IdleDetector,
+  LivenessCheck,
+  READING_PAUSE_MS,
+} from "./liveness.ts";
+import { ManagedCommand } from "./managed_command.ts";
+import {
+  type CloseReason,
+  type CommandConnection,
+  type PendingCommand,
+  type QueryResult,
+  settleFailed,
+  spentOn,
+} from "./pending_command.ts";
+import { describeReplyError } from "./reply_error.ts";
 
-/** Why a connection ended. */
-export interface CloseReason {
-  /** Ended by us, by the server or network, or because nothing came any more. */
-  readonly kind: "closed" | "lost" | "silent" | "protocol";
-  /** In words. */
-  readonly text: string;
-}
+/** What went wrong with a connection, for the circuit breaker. */
+type ConnectionFault = "silent" | "late" | "reset" | "idle" | "protocol";
 
-/** What a server answered to a question of our own. */
-export type Answer = { readonly reply: unknown } | { readonly error: Error };
-
-/** What is wrong with a connection, for the circuit breaker. */
-export type TroubleKind = "silent" | "late" | "reset" | "idle" | "protocol";
-
-/** What a connection reports; counted, never acted on by the connection itself. */
+/** Observes connections. */
 export interface ConnectionObserver {
   /** Commands were answered; the times are on the monotonic clock. */
   answered(sentAt: number, now: number, count: number): void;
-  /** A command that blocks was answered: how long it took is its own doing. */
+  /** A blocking command was answered: its latency says nothing about the server. */
   blockingAnswered(sentAt: number, now: number): void;
-  /** Deadlines passed, or the connection was lost: once for all commands it met. */
-  troubled(kind: TroubleKind): void;
+  /** Deadlines passed, or the connection was lost: called once for all its commands. */
+  troubled(kind: ConnectionFault): void;
 }
 
-/** What a connection is made of. */
-export interface ConnectionParts {
-  /** Unique in the process. */
-  readonly id: number;
+/** What the connections of a database have in common. */
+export interface ConnectionOptions {
   /** Name of the database. */
   readonly database: string;
-  /** Where it goes, in words. */
-  readonly endpoint: string;
-  /** The client library's client, ready. */
-  readonly redis: Redis;
-  /** Its stream. */
-  readonly stream: ConnectionStream;
-  /** What looks at its bytes, and is told what is owed. */
-  readonly replies: ReplyCheck;
   /** Silence, in milliseconds, after which a connection that owes replies is dead. */
   readonly silenceLimitMs: number;
-  /** Time. */
   readonly clock: Clock;
-  /** Who counts. */
   readonly observer: ConnectionObserver;
 }
 
@@ -75,93 +52,99 @@ type State =
   | { readonly name: "closing"; readonly reason: CloseReason }
   | { readonly name: "closed"; readonly reason: CloseReason };
 
-/** What the one holder of a connection decides of it. */
-export interface ConnectionHolder {
-  /**
-   * Whether what is sent now goes on with what must stay together: then no question of
-   * our own may come in between.
-   *
-   * @param command The command.
-   */
-  isUnbroken(command: TrackedCommand): boolean;
+/** The single user of a connection. */
+export interface ConnectionUser {
+  /** Whether a command continues a transaction: then no internal command may be sent before
+   * it. */
+  isInTransaction(command: PendingCommand): boolean;
 }
 
-/** The state of all that are open: an object for each would be kept for each. */
+/** Shared by all open connections. */
 const OPEN: State = Object.freeze({ name: "open" });
 
-/** Those of a connection on which nothing blocks. */
+/** Shared by all connections without blocking commands. */
 const NO_BLOCKING: readonly number[] = Object.freeze([]);
 
-/** Told of a connection that has ended. */
+let lastId = 0;
+
 type EndListener = (reason: CloseReason, connection: Connection) => void;
 
-/** Who is told where nobody is. */
-const NOBODY: readonly EndListener[] = [];
+/** Shared by all connections without listeners. */
+const NO_LISTENERS: readonly EndListener[] = [];
 
 /**
- * One socket's lifetime: opened, used, ended, never opened again.
+ * A connection from its handshake to its end. It never reconnects.
  *
  * ```
  * open ── close(), silence, protocol error ──► closing ── socket gone ──► closed
  *   └──────────────── the server or the network ended it ───────────────────┘
  * ```
  *
- * Whatever is in flight when it ends is settled then, each command by what is known
- * of it: those still held by the coalescer were never sent, the others are ambiguous.
+ * When it ends, each command in flight fails by whether it was sent: commands that the
+ * coalescer still held are never-sent, the others ambiguous.
  */
-export class Connection implements StreamHooks, DeadlineBearer {
-  readonly id: number;
+export class Connection implements StreamHooks, DeadlineTarget, CommandConnection {
+  /** Unique in the process. */
+  readonly id: number = ++lastId;
   readonly database: string;
+  /** Its endpoint, formatted. */
   readonly endpoint: string;
   readonly redis: Redis;
+  readonly stream: ConnectionStream;
   readonly createdAt: number;
-  readonly #stream: ConnectionStream;
-  readonly #replies: ReplyCheck;
-  readonly #quiet: QuietWatch;
+  readonly #replies: ReplyGuard;
+  readonly #idle: IdleDetector;
   readonly #clock: Clock;
   readonly #observer: ConnectionObserver;
   readonly #silenceLimitMs: number;
   readonly #log = new InFlightLog();
   /** How many commands were answered. */
   #answered = 0;
-  /** Which of all commands block that are not answered, by their number. */
+  /** Ordinal numbers of the unanswered commands that block. */
   #blocking = NO_BLOCKING;
-  /** Made anew for each: a list that is pushed to takes room for sixteen more. */
-  #onEnd = NOBODY;
+  /** Replaced, not changed: a list that is pushed to reserves room for sixteen more. */
+  #onEnd = NO_LISTENERS;
   #state: State = OPEN;
   #tick = -1;
   #tickTime = 0;
-  #lastReceivedAt: number;
-  /** When a reply, or a part of one, came last: pushes answer nothing. */
+  /** When bytes were received last, on the monotonic clock. */
+  lastReceivedAt: number;
+  /** Whether anything was answered since the connection was opened. */
+  hasAnswered = false;
+  /** When a reply, or a part of one, was received last; pushes answer nothing. */
   #lastReplyAt: number;
   #repliesBegun = 0;
   readonly #deadlines: DeadlineWatch;
-  /** Our own questions in flight: in the library's queue, but not in the log. */
-  #unlogged = 0;
-  #holder: ConnectionHolder | undefined;
-  #hasAnswered = false;
-  /** Set while it may be dead: until bytes come, or nothing came for too long. */
-  #doubt: Doubt | undefined;
+  /** Internal commands in flight: in the queue of ioredis, but not in the log. */
+  #internal = 0;
+  #user: ConnectionUser | undefined;
+  /** Set while the connection may be dead: until bytes are received. */
+  #check: LivenessCheck | undefined;
 
   /**
-   * Makes a connection out of an open stream and a ready client.
+   * Makes a connection of an open stream and a client that is ready.
    *
-   * @param parts What it is made of.
+   * @param replies Checks the replies of the stream.
    */
-  constructor(parts: ConnectionParts) {
-    this.id = parts.id;
-    this.database = parts.database;
-    this.endpoint = parts.endpoint;
-    this.redis = parts.redis;
-    this.#stream = parts.stream;
-    this.#replies = parts.replies;
-    this.#replies.begin();
-    this.#quiet = new QuietWatch(parts.clock);
-    this.#clock = parts.clock;
-    this.#observer = parts.observer;
-    this.#silenceLimitMs = parts.silenceLimitMs;
-    this.createdAt = this.#lastReceivedAt = this.#lastReplyAt = parts.clock.now();
-    this.#deadlines = new DeadlineWatch(parts.clock, this);
+  constructor(
+    { clock, database, observer, silenceLimitMs }: ConnectionOptions,
+    endpoint: string,
+    redis: Redis,
+    stream: ConnectionStream,
+    replies: ReplyGuard,
+  ) {
+    this.database = database;
+    this.endpoint = endpoint;
+    this.redis = redis;
+    this.stream = stream;
+    this.#replies = replies;
+    replies.startCounting();
+    this.#idle = new IdleDetector(clock);
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#silenceLimitMs = silenceLimitMs;
+    this.createdAt = this.lastReceivedAt = this.#lastReplyAt = clock.now();
+    this.#deadlines = new DeadlineWatch(clock, this);
   }
 
   /** Whether it can take commands. */
@@ -169,91 +152,59 @@ export class Connection implements StreamHooks, DeadlineBearer {
     return this.#state.name === "open";
   }
 
-  /** Commands sent and not answered, or held back until it has shown that it lives. */
+  /** Number of commands sent and not answered, or held back by a liveness check. */
   get inFlight(): number {
     const sent = this.redis.commandQueue.length;
-    return this.#doubt === undefined ? sent : sent + this.#doubt.held.length;
+    return this.#check === undefined ? sent : sent + this.#check.held.length;
   }
 
-  /** Commands in flight whose callers wait for them: not those that were given up, nor
-   * questions of our own. */
+  /** Number of commands in flight whose callers still wait for them. */
   get awaited(): number {
-    const queue = this.redis.commandQueue.toArray().map((item) => item.command);
-    const isAwaited = ({ tracking }: Partial<TrackedCommand>) =>
+    const isAwaited = ({ tracking }: Partial<PendingCommand>) =>
       tracking?.settled === false;
-    return [...queue, ...this.#doubt?.held ?? []].filter(isAwaited).length;
+    return [...this.#queued(), ...this.#check?.held ?? []].filter(isAwaited).length;
   }
 
-  /** What keepalive its socket got. */
-  get keepalive(): KeepaliveTier {
-    return this.#stream.channel.keepalive;
-  }
-
-  /** Port of this end; 0 for a Unix socket. */
+  /** Local port; 0 for a Unix socket. */
   get localPort(): number {
-    return this.#stream.channel.localPort;
-  }
-
-  /** Its stream: byte counters, congestion. */
-  get stream(): ConnectionStream {
-    return this.#stream;
+    return this.stream.channel.localPort;
   }
 
   /** Bytes received so far. */
   get bytesReceived(): number {
-    return this.#stream.bytesReceived;
+    return this.stream.bytesReceived;
   }
 
-  /** Whether anything was answered on it since it was opened. */
-  get hasAnswered(): boolean {
-    return this.#hasAnswered;
-  }
-
-  /** When bytes came last, on the monotonic clock. */
-  get lastReceivedAt(): number {
-    return this.#lastReceivedAt;
-  }
-
-  /**
-   * Calls back once when it has ended; at once if it has.
-   *
-   * @param fn Called with the reason and the connection.
-   */
+  /** Calls back once when the connection has ended; at once if it has. */
   onEnd(fn: EndListener): void {
     if (this.#state.name === "closed") fn(this.#state.reason, this);
     else this.#onEnd = this.#onEnd.concat(fn);
   }
 
-  /**
-   * Lets the one holder of the connection say when what it sends must stay together.
-   *
-   * @param holder Who sends on it.
-   */
-  heldBy(holder: ConnectionHolder): void {
-    this.#holder = holder;
+  /** Sets the single user of the connection. */
+  setUser(user: ConnectionUser): void {
+    this.#user = user;
   }
 
   /**
-   * Sends a command; its reply or failure goes to its owner. Once the connection has
-   * ended, the command fails at once, as never sent: nothing watches deadlines any more.
-   *
-   * @param command The command.
+   * Sends a command; its outcome goes to its owner. Once the connection has ended, the
+   * command fails at once as never-sent: deadlines are no longer watched.
    */
-  send(command: TrackedCommand): void {
+  send(command: PendingCommand): void {
     const { tracking } = command;
     tracking.connection = this;
     if (this.#state.name === "closed") return this.#refuse(command, this.#state.reason);
     tracking.attempts++;
-    const { tick } = this.#stream;
-    if (tick !== this.#tick || this.#doubt !== undefined) this.#beginTick(tick, command);
+    const { tick } = this.stream;
+    if (tick !== this.#tick || this.#check !== undefined) this.#beginTick(tick, command);
     if (tracking.attempts === 1 && !tracking.waited) tracking.startedAt = this.#tickTime;
     this.#deadlines.add(tracking.startedAt + tracking.timeoutMs);
-    if (this.#doubt === undefined || this.#isLet(command, this.#doubt)) {
+    if (this.#check === undefined || this.#admits(command, this.#check)) {
       this.#write(command);
     }
   }
 
-  #write(command: TrackedCommand): void {
+  #write(command: PendingCommand): void {
     const { redis } = this;
     const { tracking } = command;
     const { info } = tracking;
@@ -261,81 +212,68 @@ export class Connection implements StreamHooks, DeadlineBearer {
     if (info !== undefined && (info.class === "read" || info.class === "write")) {
       this.#log.add();
       this.#replies.expectReply();
-      return writeOrdinary(redis, this.#stream, command);
+      return writeOrdinary(redis, this.stream, command);
     }
     const protocol = redis.condition?.protocol ?? 3;
     const { length } = redis.commandQueue;
     const isBlocking = blockingTimeoutMs(command.name, command.args) !== undefined;
     writeCommand(redis, command);
-    // A client that listens takes other commands only to refuse them: nothing is owed.
+    // A client in subscriber mode rejects other commands: no reply is expected.
     if (redis.commandQueue.length === length) return;
     this.#log.add();
     if (isBlocking) {
       this.#blocking = [...this.#blocking, this.#answered + this.#log.total];
     }
     this.#replies.expectReply();
-    if (info === undefined) this.#replies.note(command.name, command.args, protocol);
+    if (info === undefined) {
+      this.#replies.noteCommand(command.name, command.args, protocol);
+    }
   }
 
-  /** Fails a command that comes too late to be sent. */
-  #refuse(command: TrackedCommand, reason: CloseReason): void {
+  /** Fails a command that cannot be sent any more. */
+  #refuse(command: PendingCommand, reason: CloseReason): void {
     const { tracking } = command;
     const now = this.#clock.now();
     if (tracking.attempts === 0 && !tracking.waited) tracking.startedAt = now;
     tracking.underWay = false;
     const spent = spentOn(command, now);
-    const error = lossOf(this.database, command, "never-sent", reason, spent);
+    const error = lossError(this.database, command.name, "never-sent", reason, spent);
     tracking.owner.failed(command, error, "never-sent");
   }
 
-  #beginTick(tick: number, command: TrackedCommand): void {
+  #beginTick(tick: number, command: PendingCommand): void {
     this.#tick = tick;
     const now = this.#tickTime = this.#clock.now();
     this.#log.beginTick(now);
-    if (this.#doubt !== undefined || this.redis.commandQueue.length > 0) return;
-    if (!this.#quiet.isDoubtful(now, this.#lastReceivedAt)) return;
-    // Asked within a transaction, the question would become a part of it.
-    if (this.#holder?.isUnbroken(command)) return;
+    if (this.#check !== undefined || this.redis.commandQueue.length > 0) return;
+    if (!this.#idle.needsCheck(now, this.lastReceivedAt)) return;
+    // Within a transaction, a PING would become a part of it.
+    if (this.#user?.isInTransaction(command)) return;
     // Half of a command's time is left for another connection.
     const limitMs = this.#silenceLimitMs / 2;
-    this.#doubt = new Doubt(this.#clock, limitMs, () => this.#isDead(now));
+    this.#check = new LivenessCheck(this.#clock, limitMs, () => {
+      if (this.#check === undefined) return;
+      const ms = Math.round(this.#clock.now() - now);
+      this.close({ kind: "silent", text: `no answer for ${ms} ms after a silence` });
+    });
   }
 
-  /** Lets a command pass a doubt, or holds it back and asks for a sign of life. */
-  #isLet(command: TrackedCommand, doubt: Doubt): boolean {
-    if (doubt.lets(command)) return true;
+  /** Whether a command may be sent during a liveness check; if not, it is held behind a
+   * PING. */
+  #admits(command: PendingCommand, check: LivenessCheck): boolean {
+    if (check.admits(command)) return true;
     if (this.redis.commandQueue.length === 0) this.ask(this.#silenceLimitMs, "ping");
     return false;
   }
 
-  /** Nothing came since it was doubted. */
-  #isDead(since: number): void {
-    if (this.#doubt === undefined) return;
-    const ms = Math.round(this.#clock.now() - since);
-    this.close({ kind: "silent", text: `no answer for ${ms} ms after a silence` });
-  }
-
-  /** Bytes came: what was held back goes out. */
-  #trust(now: number): void {
-    const held = this.#doubt!.end();
-    this.#doubt = undefined;
-    this.#log.beginTick(now);
-    for (const command of held) this.#write(command);
-  }
-
-  /**
-   * A command on it got an error; called by the command.
-   *
-   * @param command The command.
-   * @param error What the client library made of it.
-   */
-  commandFailed(command: TrackedCommand, error: Error): void {
+  /** Handles the error of a command on this connection. Called by the command. */
+  commandFailed(command: PendingCommand, error: Error): void {
     if (isReplyError(error)) {
       command.tracking.underWay = false;
       const reply = describeReplyError(withoutArguments(error), this.database);
       command.tracking.owner.failed(command, reply, "rejected");
-    } else if (this.#state.name === "open" && this.#stream.writable) {
-      // The library would not send it: a subscriber of the older protocol takes no such.
+    } else if (this.#state.name === "open" && this.stream.writable) {
+      // ioredis refused it: a RESP2 subscriber takes no other commands.
       settleFailed(command, error);
     } else {
       const text = this.#state.name === "open" ? "not writable" : this.#state.reason.text;
@@ -344,9 +282,10 @@ export class Connection implements StreamHooks, DeadlineBearer {
   }
 
   /**
-   * A transaction was run; called by EXEC. The errors among its replies fail no command.
+   * Describes the errors among the replies of a transaction; they fail no command. Called
+   * by EXEC.
    *
-   * @param reply The replies of its commands; `null` if a watched key had changed.
+   * @param reply The replies; `null` if a watched key had changed.
    */
   execReplied(reply: unknown): void {
     if (!Array.isArray(reply)) return;
@@ -356,67 +295,54 @@ export class Connection implements StreamHooks, DeadlineBearer {
   }
 
   /**
-   * Asks the server something for ourselves: not counted as anybody's command.
+   * Sends an internal command, which is not counted as a caller's.
    *
-   * @param timeoutMs How long it may take, in milliseconds.
-   * @param name Name of the command.
-   * @param args Its arguments.
-   * @returns The reply or error reply; `undefined` if none came in time. Silence for as
-   * long as a command may take ends the connection, unless callers wait for others.
+   * @returns The reply or error reply; `undefined` if there is none in time. If nothing was
+   * received for as long as a command may take, the connection is closed, unless callers
+   * wait for other commands.
    */
   query(
     timeoutMs: number,
     name: string,
     ...args: (string | number)[]
-  ): Promise<Answer | undefined> {
+  ): Promise<QueryResult | undefined> {
     if (!this.isOpen) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
-      const command = new Command(name, args, { replyEncoding: "utf8" });
-      const askedAt = this.#clock.now();
-      // What has arrived is read before the time is judged to be over.
-      const timer = this.#clock.setTimer(
-        () =>
-          this.#clock.afterPoll(() => {
-            this.#unanswered(name, timeoutMs, askedAt);
-            resolve(undefined);
-          }),
-        timeoutMs,
-      );
-      this.#unlogged++;
-      this.#replies.expectReply();
-      const done = (answer: Answer | undefined) => {
-        this.#unlogged--;
-        timer.cancel();
-        resolve(answer);
-      };
-      intercept(
-        command,
-        (reply) => done({ reply }),
-        (error) =>
-          done(isReplyError(error) ? { error: withoutArguments(error) } : undefined),
-      );
-      writeCommand(this.redis, command);
-    });
+    const { promise, resolve } = Promise.withResolvers<QueryResult | undefined>();
+    const command = new Command(name, args, { replyEncoding: "utf8" });
+    const sentAt = this.#clock.now();
+    const expire = () => {
+      this.#queryExpired(name, timeoutMs, sentAt);
+      resolve(undefined);
+    };
+    // What has arrived is read before the time is over.
+    const timer = this.#clock.setTimer(() => this.#clock.afterPoll(expire), timeoutMs);
+    this.#internal++;
+    this.#replies.expectReply();
+    const settle = (result: QueryResult | undefined) => {
+      this.#internal--;
+      timer.cancel();
+      resolve(result);
+    };
+    // In place of a promise: within the chunk of replies that answers the command.
+    command.resolve = (reply) => settle({ reply });
+    command.reject = (error) =>
+      settle(isReplyError(error) ? { error: withoutArguments(error) } : undefined);
+    writeCommand(this.redis, command);
+    return promise;
   }
 
-  /** A question of our own got no answer. It would stay in flight, which keeps the heartbeat
-   * from asking: nothing else would find out that an idle connection is dead. */
-  #unanswered(name: string, timeoutMs: number, askedAt: number): void {
-    if (timeoutMs < this.#silenceLimitMs || this.#lastReceivedAt > askedAt) return;
+  /** An internal command was not answered in time. It stays in flight, which keeps the
+   * heartbeat from sending a PING: nothing else would detect that the connection is dead. */
+  #queryExpired(name: string, timeoutMs: number, sentAt: number): void {
+    if (timeoutMs < this.#silenceLimitMs || this.lastReceivedAt > sentAt) return;
     // Commands of callers have deadlines of their own, which may be longer.
-    if (this.inFlight > this.#unlogged) return;
+    if (this.inFlight > this.#internal) return;
     const text = `no answer to ${name.toUpperCase()} within ${timeoutMs} ms`;
     this.close({ kind: "silent", text });
   }
 
-  /**
-   * Asks the server for a sign of life.
-   *
-   * @param timeoutMs How long it may take, in milliseconds.
-   * @param name Name of the command.
-   * @param args Its arguments.
-   * @returns Whether it answered in time; an error reply is an answer too.
-   */
+  /** Sends an internal command; resolves with whether it was answered in time, be it by an
+   * error reply. */
   async ask(
     timeoutMs: number,
     name: string,
@@ -425,59 +351,50 @@ export class Connection implements StreamHooks, DeadlineBearer {
     return await this.query(timeoutMs, name, ...args) !== undefined;
   }
 
-  /**
-   * Ends it at once; what is in flight fails.
-   *
-   * @param reason Why.
-   */
+  /** Ends the connection; commands in flight fail. */
   close(reason: CloseReason): void {
     if (this.#state.name !== "open") return;
     this.#state = { name: "closing", reason };
-    this.#stream.destroy();
+    this.stream.destroy();
   }
 
-  /**
-   * Ends it at once, in the middle of what is being read: no reply behind the one that is
-   * being settled is given to anybody.
-   *
-   * @param reason Why.
-   */
+  /** Ends the connection in the middle of a chunk: the replies behind the one that is being
+   * settled are dropped. */
   abandon(reason: CloseReason): void {
     this.close(reason);
-    this.#stream.close(undefined);
+    this.stream.close(undefined);
   }
 
   /**
-   * Looks at bytes before the parser does. Called by the stream.
+   * Checks bytes before they reach the parser. Called by the stream.
    *
-   * @param chunk The bytes.
-   * @throws {ReplyRefused} If they must not reach it.
+   * @throws {InvalidReplyError} If they must not reach it.
    */
   inspect(chunk: Uint8Array): OpenReply | undefined {
     this.#replies.inspect(chunk);
     return this.#replies.openBulk;
   }
 
-  /** Whether the next reply is made text of at once, and its bytes are nobody's after that.
-   * Called by the stream. */
+  /** Whether the next reply is converted to a string at once, so that its bytes are not
+   * kept. Called by the stream. */
   decodesNext(): boolean {
     const next: unknown = this.redis.commandQueue.peekFront();
     return next instanceof ManagedCommand && next.decodesAtOnce;
   }
 
-  /** The parser has seen a chunk: settles latency and counts. Called by the stream. */
+  /** The parser has read a chunk: notes latency and counts. Called by the stream. */
   received(): void {
     if (this.#state.name === "closed") return;
     const now = this.#clock.now();
-    this.#lastReceivedAt = now;
-    const answered = this.#log.total + this.#unlogged - this.redis.commandQueue.length;
+    this.lastReceivedAt = now;
+    const answered = this.#log.total + this.#internal - this.redis.commandQueue.length;
     const { begun, isPartial } = this.#replies;
     if (answered > 0 || isPartial || begun !== this.#repliesBegun) {
       this.#lastReplyAt = now;
       this.#repliesBegun = begun;
     }
     if (answered > 0) {
-      this.#hasAnswered = true;
+      this.hasAnswered = true;
       this.#log.settle(answered, (sentAt, count) => {
         this.#answered += count;
         const blocking = this.#blocking.length > 0 ? this.#takeBlocking() : 0;
@@ -485,10 +402,15 @@ export class Connection implements StreamHooks, DeadlineBearer {
         if (count > blocking) this.#observer.answered(sentAt, now, count - blocking);
       });
     }
-    if (this.#doubt !== undefined && this.#state.name === "open") this.#trust(now);
+    if (this.#check === undefined || this.#state.name !== "open") return;
+    // The connection lives: sends what was held back.
+    const held = this.#check.end();
+    this.#check = undefined;
+    this.#log.beginTick(now);
+    for (const command of held) this.#write(command);
   }
 
-  /** How many commands that block are among those that were answered. */
+  /** How many of the answered commands were blocking. */
   #takeBlocking(): number {
     const left = this.#blocking.filter((number) => number > this.#answered);
     const taken = this.#blocking.length - left.length;
@@ -496,14 +418,11 @@ export class Connection implements StreamHooks, DeadlineBearer {
     return taken;
   }
 
-  /** The socket is gone: settles what was in flight. Called by the stream.
-   *
-   * @param error The socket's error, if it had one.
-   */
+  /** The socket is gone: fails what was in flight. Called by the stream. */
   closing(error: Error | undefined): void {
     if (this.#state.name === "closed") return;
     const reason: CloseReason = this.#state.name === "closing" ? this.#state.reason : {
-      kind: error instanceof ReplyRefused ? "protocol" : "lost",
+      kind: error instanceof InvalidReplyError ? "protocol" : "lost",
       text: error?.message ?? "closed by the server",
     };
     this.#state = { name: "closed", reason };
@@ -511,80 +430,66 @@ export class Connection implements StreamHooks, DeadlineBearer {
     if (reason.kind === "lost") {
       this.#observer.troubled(this.inFlight > 0 ? "reset" : "idle");
     } else if (reason.kind === "protocol") this.#observer.troubled("protocol");
-    // First the pool, so that what is tried again is not tried here.
-    const told = this.#onEnd;
-    this.#onEnd = NOBODY;
-    for (const fn of told) fn(reason, this);
-    this.#failInFlight(reason);
+    // First the pool, so that retries do not use this connection.
+    const listeners = this.#onEnd;
+    this.#onEnd = NO_LISTENERS;
+    for (const fn of listeners) fn(reason, this);
+    const queued = this.#queued();
+    // ioredis would reject them in an order and with errors of its own.
+    this.redis.commandQueue.clear();
+    const sent = queued.length - this.stream.unsentCommands;
+    const held = this.#check?.end() ?? [];
+    this.#check = undefined;
+    failLost([...queued, ...held], sent, reason, this.#moment(this.#clock.now()));
   }
 
-  #failInFlight(reason: CloseReason): void {
-    const queue = this.redis.commandQueue;
-    const commands = queue.toArray().map((item) => item.command);
-    // The client library would reject them in an order and with errors of its own.
-    queue.clear();
-    const sent = commands.length - this.#stream.unsentCommands;
-    const held = this.#doubt?.end() ?? [];
-    this.#doubt = undefined;
-    failLost([...commands, ...held], sent, reason, this.#judged(this.#clock.now()));
-  }
-
-  /**
-   * When a command in flight was sent, on the monotonic clock.
-   *
-   * @param command The command.
-   * @returns The time; `undefined` if it is not in flight here.
-   */
-  sentAt(command: TrackedCommand): number | undefined {
+  /** When a command in flight was sent, on the monotonic clock; `undefined` if it is not in
+   * flight here. */
+  sentAt(command: PendingCommand): number | undefined {
     const times = this.#log.times();
-    for (const item of this.redis.commandQueue.toArray()) {
-      const sent = item.command as unknown as TrackedCommand;
-      if (sent.tracking === undefined) continue;
+    for (const queued of this.#queued()) {
+      const { tracking } = queued as PendingCommand;
+      if (tracking === undefined) continue;
       const { value } = times.next();
-      if (sent === command) return value;
+      if (tracking === command.tracking) return value;
     }
     return undefined;
   }
 
-  #judged(now: number): Judged {
+  /** The commands in the queue of ioredis, in order. */
+  #queued() {
+    return this.redis.commandQueue.toArray().map(({ command }) => command);
+  }
+
+  #moment(now: number) {
     return { database: this.database, now, times: this.#log.times() };
   }
 
   /**
-   * Fails what is over, ends a connection that shows no life. Called by the watch.
+   * Fails expired commands; closes the connection if it is silent. Called by the deadline
+   * watch.
    *
    * @returns The next deadline; infinite for none.
    */
-  judgeDeadlines(): number {
+  checkDeadlines(): number {
     const now = this.#clock.now();
-    const commands = this.redis.commandQueue.toArray().map((item) => item.command);
-    const sent = failOverdue(commands, "ambiguous", this.#judged(now));
-    const waiting = this.#doubt?.held ?? [];
-    const held = failOverdue(waiting, "never-sent", this.#judged(now));
-    const isSilent = sent.expired > 0 && this.#isSilent(now);
+    const sent = failExpired(this.#queued(), "ambiguous", this.#moment(now));
+    const waiting = this.#check?.held ?? [];
+    const held = failExpired(waiting, "never-sent", this.#moment(now));
     if (sent.expired > 0) {
+      const silentMs = now - Math.max(this.#lastReplyAt, this.#log.oldest);
+      const isSilent = silentMs >= this.#silenceLimitMs;
       this.#observer.troubled(isSilent && sent.isAnswerDue ? "silent" : "late");
-    }
-    if (isSilent) {
-      const ms = Math.round(now - Math.max(this.#lastReplyAt, this.#log.oldest));
-      this.close({
-        kind: "silent",
-        text: `no reply for ${ms} ms while some were owed`,
-      });
-    } else if (sent.expired > 0 && this.#isStuck(now)) {
-      this.close({ kind: "silent", text: "a reply began and did not go on" });
+      if (isSilent) {
+        const text = `no reply for ${Math.round(silentMs)} ms while some were owed`;
+        this.close({ kind: "silent", text });
+      } else if (
+        this.#replies.isPartial && now - this.lastReceivedAt >= READING_PAUSE_MS
+      ) {
+        // What comes next would be taken for the rest of that reply.
+        this.close({ kind: "silent", text: "a reply began and did not go on" });
+      }
     }
     return this.isOpen ? Math.min(sent.next, held.next) : Infinity;
-  }
-
-  /** Stands still in the middle of a reply: what comes next would be taken for the rest. */
-  #isStuck(now: number): boolean {
-    return this.#replies.isPartial && now - this.#lastReceivedAt >= READING_PAUSE_MS;
-  }
-
-  /** Owes replies and has been silent for too long. */
-  #isSilent(now: number): boolean {
-    const since = Math.max(this.#lastReplyAt, this.#log.oldest);
-    return now - since >= this.#silenceLimitMs;
   }
 }

@@ -1,47 +1,31 @@
 import type { Clock, Timer } from "../core/clock.ts";
 import type { GivenCredentials } from "../core/credentials.ts";
-import type { Answer } from "./connection.ts";
-import {
-  LOOK_AGAIN_MS,
-  MAX_SLEEP_MS,
-  nextTryAt,
-  renewalTime,
-} from "./credential_schedule.ts";
+import type { CommandConnection } from "./pending_command.ts";
 
-/** What the renewal needs of a connection. */
-export interface RenewableConnection {
-  /** Whether it can take commands. */
-  readonly isOpen: boolean;
-  /** Asks the server something of our own. */
-  query(
-    timeoutMs: number,
-    name: string,
-    ...args: string[]
-  ): Promise<Answer | undefined>;
-  /** Calls back once when it has ended. */
+/** What the renewal uses of a connection. */
+export interface RenewableConnection extends Pick<CommandConnection, "isOpen" | "query"> {
   onEnd(fn: () => void): void;
 }
 
 /** Whether a connection can be authenticated: see `Session.interruptible`. */
 export type Interruptible = "now" | "later" | "never";
 
-/** What a renewal needs. */
-export interface CredentialRenewalOptions<C extends RenewableConnection> {
-  /** Asks the provider. */
+/** Options of a {@linkcode CredentialRenewal}. */
+interface CredentialRenewalOptions<C extends RenewableConnection> {
+  /** Calls the provider. */
   readonly ask: () => Promise<GivenCredentials>;
-  /** ACL user where the provider names none. */
+  /** ACL user, unless the provider returns one. */
   readonly username?: string;
-  /** How long the provider may take to answer, in milliseconds. */
+  /** Timeout of the provider, in milliseconds. */
   readonly askTimeoutMs: number;
-  /** How long a connection may take to answer, in milliseconds. */
+  /** Timeout of AUTH, in milliseconds. */
   readonly timeoutMs: number;
-  /** Says when each connection can be authenticated; called once a round. */
+  /** Returns when each connection can be authenticated; called once per round. */
   readonly judge: () => (connection: C) => Interruptible;
-  /** Sees to it that a connection is not used for long any more. */
+  /** Replaces a connection soon. */
   readonly replace: (connection: C, reason: string) => void;
-  /** Tells somebody; no secret is part of it. */
+  /** Logs a warning, which has no secrets. */
   readonly warn: (message: string) => void;
-  /** Time. */
   readonly clock: Clock;
   /** Numbers from 0 up to 1. Default: `Math.random`. */
   readonly random?: () => number;
@@ -50,26 +34,26 @@ export interface CredentialRenewalOptions<C extends RenewableConnection> {
 /** A connection whose credentials expire; times are of the wall clock, as expiries are. */
 interface Held {
   readonly expiresAt: number;
-  /** When it is to be looked at next. */
+  /** When it is due for renewal. */
   readonly dueAt: number;
-  /** Authentications that failed in a row. */
+  /** Failed authentications in a row. */
   readonly failures: number;
 }
 
-/** What was given last, as long as it need not be asked for again. */
+/** The provider's last answer, until it is called again. */
 interface Fresh {
   readonly credentials: GivenCredentials;
   readonly dueAt: number;
 }
 
 /**
- * Authenticates the open connections of a database anew before their credentials expire.
- * One timer and one question to the provider serve all of them; without an expiry there
- * is neither.
+ * Authenticates the open connections of a database again before their credentials expire.
+ * One timer and one call of the provider serve all of them; credentials without an expiry
+ * need neither.
  *
- * A connection that refuses, or does not answer, is tried once more with credentials
- * asked for anew, and then replaced. Where the provider gives nothing newer, connections
- * are left as they are: only the server knows whether it still serves them.
+ * A connection that refuses, or does not answer, is tried once more with new credentials,
+ * and then replaced. Where the provider returns nothing newer, connections are left as they
+ * are: only the server knows whether the credentials are still valid.
  */
 export class CredentialRenewal<C extends RenewableConnection> {
   readonly #options: CredentialRenewalOptions<C>;
@@ -79,40 +63,31 @@ export class CredentialRenewal<C extends RenewableConnection> {
   #renewing = false;
   #stopped = false;
 
-  /**
-   * Makes a renewal; it does nothing until there is a connection to look after.
-   *
-   * @param options What it needs.
-   */
   constructor(options: CredentialRenewalOptions<C>) {
     this.#options = options;
   }
 
-  /**
-   * Looks after a connection.
-   *
-   * @param connection The connection, open.
-   * @param expiresAt When its credentials expire, in milliseconds since the Unix epoch.
-   */
+  /** Adds an open connection whose credentials expire at `expiresAt`, in milliseconds since
+   * the Unix epoch. */
   add(connection: C, expiresAt: number): void {
     if (this.#stopped) return;
     const dueAt = this.#renewalTime(expiresAt);
     this.#held.set(connection, { expiresAt, dueAt, failures: 0 });
     connection.onEnd(() => {
       this.#held.delete(connection);
-      if (this.#held.size === 0) this.#rest();
+      if (this.#held.size === 0) this.#cancel();
     });
     this.#arm();
   }
 
-  /** Looks after nothing any more. */
+  /** Stops all renewals. */
   stop(): void {
     this.#stopped = true;
     this.#held.clear();
-    this.#rest();
+    this.#cancel();
   }
 
-  #rest(): void {
+  #cancel(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#fresh = undefined;
@@ -129,7 +104,7 @@ export class CredentialRenewal<C extends RenewableConnection> {
     let dueAt = Infinity;
     for (const held of this.#held.values()) dueAt = Math.min(dueAt, held.dueAt);
     const { clock } = this.#options;
-    // The wall clock may be set, and the machine may sleep: it is looked at meanwhile.
+    // The wall clock may be set, and the machine may sleep: it is read now and then.
     const sleepMs = Math.min(dueAt - clock.wallNow(), MAX_SLEEP_MS);
     this.#timer = clock.setTimer(() => void this.#wake(), sleepMs);
   }
@@ -146,7 +121,7 @@ export class CredentialRenewal<C extends RenewableConnection> {
     }
   }
 
-  /** One round: all that can be interrupted, if one of them is due. */
+  /** One round: all connections that can be authenticated, if one of them is due. */
   async #renew(now: number): Promise<void> {
     const judge = this.#options.judge();
     const due = [...this.#held].filter(([, { dueAt }]) => dueAt <= now);
@@ -157,7 +132,7 @@ export class CredentialRenewal<C extends RenewableConnection> {
     if (typeof fresh === "string") return this.#postpone(free, fresh);
     const { expiresAt } = fresh.credentials;
     const stale = free.filter(([, held]) => held.expiresAt >= expiresAt);
-    // Others would be due soon: they have the same round.
+    // The others would be due soon: they are renewed in the same round.
     const older = [...this.#held].filter(([, held]) => held.expiresAt < expiresAt);
     const judgeNow = this.#options.judge();
     const ready = older.filter(([connection]) => !this.#isBusy(connection, judgeNow));
@@ -175,7 +150,7 @@ export class CredentialRenewal<C extends RenewableConnection> {
     );
   }
 
-  /** Whether a connection has to wait, or is not to be looked after any more. */
+  /** Whether a connection has to wait, or needs no renewal any more. */
   #isBusy(connection: C, judge: (connection: C) => Interruptible): boolean {
     const held = this.#held.get(connection);
     if (held === undefined) return true;
@@ -189,7 +164,7 @@ export class CredentialRenewal<C extends RenewableConnection> {
     return true;
   }
 
-  /** What was given before, if it is still new and none of these has refused it. */
+  /** The last credentials, if they are still new and none of these has refused them. */
   #usable(held: readonly Held[], now: number): Fresh | undefined {
     const fresh = this.#fresh;
     if (fresh === undefined || fresh.dueAt <= now) return undefined;
@@ -199,8 +174,8 @@ export class CredentialRenewal<C extends RenewableConnection> {
     return isNews ? fresh : undefined;
   }
 
-  /** Asks the provider; what it failed with is in words, and not its own: they may hold
-   * what is secret. */
+  /** Calls the provider. Returns its failure as a text without its message, which may have
+   * secrets. */
   async #ask(): Promise<Fresh | string> {
     const { ask, askTimeoutMs, clock } = this.#options;
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -222,7 +197,7 @@ export class CredentialRenewal<C extends RenewableConnection> {
     }
   }
 
-  /** The provider gave nothing new: it is asked again, as long as there is time. */
+  /** The provider returned nothing new: it is called again, as long as there is time. */
   #postpone(entries: readonly (readonly [C, Held])[], what: string): void {
     const now = this.#options.clock.wallNow();
     let left = 0;
@@ -242,7 +217,7 @@ export class CredentialRenewal<C extends RenewableConnection> {
     this.#options.warn(`the provider of the password ${what}: ${outcome}`);
   }
 
-  /** Authenticates a connection; tells why it could not. */
+  /** Authenticates a connection. Returns why it could not. */
   async #authenticate(
     connection: C,
     held: Held,
@@ -272,4 +247,39 @@ export class CredentialRenewal<C extends RenewableConnection> {
     this.#held.delete(connection);
     this.#options.replace(connection, reason);
   }
+}
+
+/** Share of the remaining time that is reserved for the renewal. */
+const MARGIN_SHARE = 0.25;
+/** Its upper limit, in milliseconds. */
+const MAX_MARGIN_MS = 30_000;
+/** Random part of the margin, so that processes that got credentials together do not call the
+ * provider together. */
+const JITTER = 0.5;
+/** Least time between two calls of a provider, in milliseconds. */
+const MIN_PAUSE_MS = 1000;
+
+/** Time between two looks at a connection that is busy, in milliseconds. */
+const LOOK_AGAIN_MS = 50;
+/** Longest time without a look at the wall clock, in milliseconds. */
+const MAX_SLEEP_MS = 60_000;
+
+/**
+ * When credentials are renewed: a quarter of their time, at most 30 seconds, before they
+ * expire, and up to half of that earlier. All times are in milliseconds on one clock.
+ *
+ * @param random A number from 0 up to 1.
+ * @returns At least a second from now, so that a provider that returns expired credentials
+ * is not called without a pause.
+ */
+export function renewalTime(expiresAt: number, now: number, random: number): number {
+  const marginMs = Math.min((expiresAt - now) * MARGIN_SHARE, MAX_MARGIN_MS);
+  return Math.max(expiresAt - marginMs * (1 + JITTER * random), now + MIN_PAUSE_MS);
+}
+
+/** When a failed renewal is retried: after half of the time that is left; `undefined` if it
+ * would be too late. */
+export function nextTryAt(expiresAt: number, now: number): number | undefined {
+  const at = now + Math.max((expiresAt - now) / 2, MIN_PAUSE_MS);
+  return at < expiresAt ? at : undefined;
 }

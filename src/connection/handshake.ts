@@ -1,123 +1,289 @@
-import type { Clock } from "../core/clock.ts";
-import type { Secret } from "../core/secret.ts";
+import info from "ioredis/package.json" with { type: "json" };
+import type { RedisConfig } from "../config/mod.ts";
+import { VERSION } from "../core/version.ts";
 import {
   type ByteChannel,
-  type ChannelOptions,
   describeEndpoint,
   type Endpoint,
   type KeepaliveTimes,
   type OpenChannel,
+  type TlsMaterial,
 } from "../transport/channel.ts";
-import type { ReplyLimits } from "../transport/reply_limits.ts";
+import { InvalidReplyError, ReplyGuard } from "../transport/reply_guard.ts";
+import type { ReplyLimits } from "../transport/reply_types.ts";
 import { ConnectionStream, type StreamHooks } from "../transport/stream.ts";
-import type { TlsMaterial } from "../transport/tls.ts";
-import { Connection, type ConnectionObserver } from "./connection.ts";
-import { connectDriver, isReplyError, type Redis } from "./driver.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { ClosedAtHello, ClosedBeforeReply, HandshakeRefused } from "./connect_failure.ts";
+import { openClient, shareOptions, writeCommand } from "./driver.ts";
 import {
-  GreetingRefused,
-  mayLackHello,
-  type ProtocolChoice,
-  type ReplyMapping,
-} from "./greeting.ts";
-import { ReplyCheck, ReplyRefused } from "./reply_check.ts";
-import { withoutQuotes } from "./reply_text.ts";
-import { judgeFirstBytes } from "./wrong_speech.ts";
+  Command,
+  isReplyError,
+  type Redis,
+  withoutArguments,
+  withoutQuotes,
+} from "./ioredis.ts";
+import { detectProtocol } from "./protocol_detection.ts";
 
-/** What a socket and its handshake need. */
-export interface HandshakeOptions {
-  /** Name of the database. */
-  readonly database: string;
-  /** Database number. */
-  readonly db: number;
+/** What a client is connected with. */
+export interface ClientOptions extends Pick<RedisConfig, "db" | "keyPrefix"> {
+  /** The open stream that it uses; it never gets another. */
+  readonly stream: ConnectionStream;
+  /** Name in CLIENT LIST; empty for none. */
+  readonly connectionName: string;
   /** ACL user. */
-  readonly username?: string;
-  /** Password; asked for each handshake. */
-  readonly password?: Secret;
-  /** Which version of the protocol is spoken. Default `auto`. */
-  readonly protocol?: ProtocolChoice;
-  /** How replies of RESP3 are given. Default `legacy`. */
-  readonly replyMapping?: ReplyMapping;
-  /** What is put before each key by the library's own clients. */
-  readonly keyPrefix: string;
-  /** Silence after which a connection that owes replies is dead, in milliseconds. */
-  readonly silenceLimitMs: number;
-  /** How much the server may make this process hold for one reply. */
-  readonly replyLimits: ReplyLimits;
+  readonly username?: string | undefined;
+  /** Password. */
+  readonly password?: string | undefined;
+  /** Protocol version: `auto`, the default, is 3 where the server supports it. */
+  readonly protocol?: RedisConfig["protocol"] | undefined;
+  /** Types of RESP3 replies: `legacy`, the default, gives them as RESP2 would. */
+  readonly replyMapping?: RedisConfig["replyMapping"] | undefined;
+  /** The same object for all clients whose options are mostly alike: they share one. */
+  readonly siblings?: object;
+  /**
+   * Receives what the server refused for now, as a script keeps it busy: it knows neither
+   * the connection's name nor its database number until that was resent. Default: the
+   * handshake fails.
+   */
+  readonly onPostponed?: (resend: () => Promise<unknown>) => void;
+}
+
+/** What a server answers while a long script runs, to all but HELLO, AUTH and few more. */
+const BUSY = /^BUSY\b/;
+/** Replies of Redis to a password that it does not require: since version 6, and before. */
+const NO_PASSWORD_SET = /without any password configured|no password is set/;
+/** Replies to HELLO that say more than that the server does not know HELLO. */
+const NOT_ABOUT_HELLO =
+  /^(?:WRONGPASS|LOADING|BUSY|MASTERDOWN|DENIED)\b|max number of clients/;
+/** Replies of servers that do not know a command. */
+const UNKNOWN = /unknown command|unsupported|not supported|not allowed|invalid command/i;
+/** Reply of Redis before version 6, which has no users. */
+const NO_USERS = /wrong number of arguments for 'auth'/i;
+
+/** Library name and version, for CLIENT LIST of Redis 7.2 and later. */
+const CLIENT_INFO = [
+  ["SETINFO", "LIB-NAME", `mooring(ioredis_v${info.version})`],
+  ["SETINFO", "LIB-VER", VERSION],
+];
+
+/**
+ * Makes a client that uses an open stream, and completes its handshake: HELLO, or AUTH
+ * where the server does not know HELLO, SELECT, and the connection's name. All of it is sent
+ * at once; a server that refuses HELLO costs another round trip.
+ *
+ * @throws {HandshakeRefused} If the server refuses for good.
+ * @throws {Error} What the server answered to HELLO, AUTH or SELECT, or why the stream
+ * ended.
+ */
+export async function connectClient(options: ClientOptions): Promise<Redis> {
+  const { connectionName, db, keyPrefix, replyMapping = "legacy", siblings, stream } =
+    options;
+  const redis = await openClient(stream, keyPrefix, replyMapping);
+  try {
+    await negotiate(redis, options);
+  } catch (error) {
+    throw withoutArguments(error);
+  }
+  if (redis.condition) redis.condition.select = db;
+  Object.assign(redis.options, { connectionName, db, openStream: undefined });
+  redis.options = shareOptions(redis.options, siblings ?? redis);
+  return redis;
+}
+
+async function negotiate(redis: Redis, options: ClientOptions): Promise<void> {
+  const { password, protocol = "auto" } = options;
+  if (protocol !== 2) {
+    let properties: unknown;
+    const refusal = await sendAll(redis, options, async () => {
+      properties = await hello(redis, options);
+    });
+    if (refusal === undefined) {
+      if (redis.condition) redis.condition.protocol = 3;
+      return await requestRedirects(redis, properties);
+    }
+    // RESP2 would not change that the server requires a password.
+    const lacksPassword = password === undefined && /^NOAUTH\b/.test(refusal.message);
+    if (!mayLackHello(refusal.message) || lacksPassword) throw refusal;
+    if (protocol === 3) {
+      const text = `the server does not speak RESP3, which protocol: 3 asks for ` +
+        `(it answered HELLO with "${withoutQuotes(refusal.message)}")`;
+      throw new HandshakeRefused("hello", text);
+    }
+  }
+  // RESP2 has no types to be mapped.
+  if (redis.condition) {
+    Object.assign(redis.condition, { protocol: 2, replyMapping: "legacy" });
+  }
+  const refusal = await sendAll(redis, options, () => auth(redis, options));
+  if (refusal === undefined) return;
+  // Whatever the text says, it is about the password, which it may quote.
+  const message = withoutQuotes(refusal.message);
+  if (/^(?:LOADING|BUSY|MASTERDOWN)\b/.test(message)) throw refusal;
+  throw new HandshakeRefused("auth", message);
+}
+
+/** Whether an error reply to HELLO may mean that the server does not know HELLO. */
+function mayLackHello(message: string): boolean {
+  return !NOT_ABOUT_HELLO.test(message);
+}
+
+/**
+ * Asks a primary of Valkey to name the new primary, should it become a replica: it answers
+ * `REDIRECT host:port` in place of `READONLY` from then on. Not a replica: it would answer
+ * reads that way as well, and who connects to a replica wants to read there.
+ */
+async function requestRedirects(redis: Redis, properties: unknown): Promise<void> {
+  const { mode, role, server } = fieldsOf(properties);
+  if (server !== "valkey" || mode !== "standalone" || role !== "master") return;
+  await send(redis, "client", ["CAPA", "redirect"]).catch((error) => {
+    // Older versions do not know it, and a user may not be allowed to run it.
+    if (!isReplyError(error)) throw error;
+  });
+}
+
+/** The fields of the reply to HELLO, whatever type ioredis gives it. */
+function fieldsOf(reply: unknown): Readonly<Record<string, unknown>> {
+  if (reply instanceof Map) return Object.fromEntries(reply);
+  if (!Array.isArray(reply)) return Object(reply);
+  const pairs = reply.flatMap((value, i) => i % 2 === 0 ? [[value, reply[i + 1]]] : []);
+  return Object.fromEntries(pairs);
+}
+
+/**
+ * Sends all commands of the handshake.
+ *
+ * @returns The error reply to the first; of the others only SELECT must succeed.
+ */
+async function sendAll(
+  redis: Redis,
+  { connectionName, db, onPostponed }: ClientOptions,
+  authenticate: () => Promise<unknown>,
+): Promise<Error | undefined> {
+  const postponed: (() => Promise<unknown>)[] = [];
+  const sendOrPostpone = (name: string, args: (string | number)[]) =>
+    send(redis, name, args).catch((error: Error) => {
+      if (onPostponed === undefined || !BUSY.test(error.message)) throw error;
+      const again = () => redis.call(name, args);
+      postponed.push(name === "select" ? again : () => again().catch(() => {}));
+    });
+  const [first, select] = await Promise.allSettled([
+    authenticate(),
+    db === 0 ? undefined : sendOrPostpone("select", [db]),
+    connectionName === ""
+      ? undefined
+      : sendOrPostpone("client", ["SETNAME", connectionName]),
+    ...CLIENT_INFO.map((args) => sendOrPostpone("client", [...args])),
+  ]);
+  if (first.status === "rejected") {
+    if (isReplyError(first.reason)) return first.reason;
+    throw first.reason;
+  }
+  if (select.status === "rejected") throw refusedSelect(select.reason, db);
+  for (const resend of postponed) onPostponed!(resend);
+  return undefined;
+}
+
+function refusedSelect(error: Error, db: number): Error {
+  if (!isReplyError(error) || !UNKNOWN.test(error.message)) return error;
+  const text = `the server has no numbered databases: it answered SELECT ${db} with ` +
+    `"${withoutQuotes(error.message)}"; set db to 0`;
+  return new HandshakeRefused("select", text);
+}
+
+async function hello(
+  redis: Redis,
+  { username, password }: ClientOptions,
+): Promise<unknown> {
+  const credentials = password === undefined
+    ? []
+    : ["AUTH", username ?? "default", password];
+  try {
+    return await send(redis, "hello", [3, ...credentials]);
+  } catch (error) {
+    if (!NO_PASSWORD_SET.test((error as Error).message)) throw error;
+    return await send(redis, "hello", [3]);
+  }
+}
+
+async function auth(
+  redis: Redis,
+  { username, password }: ClientOptions,
+): Promise<unknown> {
+  if (password === undefined) return undefined;
+  const user = username === undefined ? [] : [username];
+  try {
+    return await send(redis, "auth", [...user, password]);
+  } catch (error) {
+    const { message } = error as Error;
+    if (NO_PASSWORD_SET.test(message)) return undefined;
+    // Every server has this user, also one that has no others.
+    if (username !== "default" || !NO_USERS.test(message)) throw error;
+    return await send(redis, "auth", [password]);
+  }
+}
+
+function send(redis: Redis, name: string, args: (string | number)[]): Promise<unknown> {
+  const command = new Command(name, args, { replyEncoding: "utf8" });
+  writeCommand(redis, command);
+  return command.promise;
+}
+
+/** What sockets and handshakes of one database need. */
+export interface HandshakeOptions
+  extends
+    ConnectionOptions,
+    Pick<RedisConfig, "db" | "keyPrefix" | "replyLimits">,
+    Partial<Pick<RedisConfig, "password" | "protocol" | "replyMapping" | "username">> {
   /** TCP keepalive. */
   readonly keepalive?: KeepaliveTimes;
-  /** Reads what TLS needs; called for each attempt, so that renewed files count. */
+  /** Reads certificates and keys; called for each attempt, so that renewed files are used. */
   readonly tls?: (signal: AbortSignal) => Promise<TlsMaterial>;
-  /**
-   * Told of each connection whose credentials cease to be good, with when they do, in
-   * milliseconds since the Unix epoch.
-   */
+  /** Called for each connection whose credentials expire; `expiresAt` is in milliseconds
+   * since the Unix epoch. */
   readonly expiring?: (connection: Connection, expiresAt: number) => void;
   /** Opens a socket. */
   readonly openChannel: OpenChannel;
-  /** Time. */
-  readonly clock: Clock;
-  /** Who counts what the connections do. */
-  readonly observer: ConnectionObserver;
 }
 
-/** A client that is connected and authenticated, not yet known to be served. */
+/** A client that is connected and authenticated; the server may still be loading. */
 export interface Link {
-  /** The client. */
+  readonly endpoint: Endpoint;
   readonly redis: Redis;
   /** Aborted when its socket is gone. */
   readonly ended: AbortSignal;
-  /** Sends again what a busy server refused of the handshake; call it when it serves. */
+  /** Resends what a busy server refused of the handshake; call it when the server is ready. */
   complete(): Promise<void>;
-  /** Makes it a connection. */
+  /** Turns it into a connection. */
   connect(): Connection;
 }
 
-/** The socket ended before the server said anything: the server may have said why. */
-export class CutUnheard extends Error {}
+/** Most bytes of the first reply that are kept. */
+const MAX_HEAD_BYTES = 512;
 
-/** The server said what may mean that it does not know HELLO, and closed. */
-export class CutAtHello extends Error {}
+/** First byte of an error reply. */
+const MINUS = 0x2d;
 
-let lastId = 0;
-/** Most of an error reply that is kept, in bytes. */
-const MAX_ERROR_BYTES = 512;
-
-/** What is needed to open a channel. */
-async function channelOptions(
-  options: HandshakeOptions,
-  endpoint: Endpoint,
-  signal: AbortSignal,
-): Promise<ChannelOptions> {
-  const { keepalive, tls } = options;
-  // A certificate is for the name, whatever address was found for it.
-  const named = endpoint.kind === "tcp" && endpoint.serverName !== undefined
-    ? { serverName: endpoint.serverName }
-    : {};
-  return {
-    signal,
-    ...(keepalive === undefined ? {} : { keepalive }),
-    ...(tls === undefined ? {} : { tls: { ...named, ...await tls(signal) } }),
-  };
-}
-
-/** The stream of a connection to be, and who is told of it until there is one. */
-class Wire implements StreamHooks {
+/** Observes the stream until the handshake is over, to explain its failure. */
+class HandshakeMonitor implements StreamHooks {
   readonly stream: ConnectionStream;
-  readonly replies: ReplyCheck;
-  /** What a server said that then closed; an error, in words. */
-  #said: string | undefined;
-  /** How what came first begins. */
+  readonly replies: ReplyGuard;
+  /** Text of the first error reply that began a chunk. */
+  #errorReply: string | undefined;
+  /** The first bytes received. */
   #head: Uint8Array | undefined;
   readonly #ended = new AbortController();
 
   constructor(channel: ByteChannel, limits: ReplyLimits) {
-    this.replies = new ReplyCheck(limits);
+    this.replies = new ReplyGuard(limits);
     this.stream = new ConnectionStream(channel, this);
   }
 
   inspect(chunk: Uint8Array): void {
-    this.#said ??= errorIn(chunk);
-    this.#head ??= chunk.slice(0, MAX_ERROR_BYTES);
+    this.#head ??= chunk.slice(0, MAX_HEAD_BYTES);
+    if (chunk[0] === MINUS && this.#errorReply === undefined) {
+      const text = new TextDecoder().decode(chunk.subarray(1, MAX_HEAD_BYTES));
+      this.#errorReply = /^[^\r\n]+/.exec(text)?.[0];
+    }
     this.replies.inspect(chunk);
   }
 
@@ -130,108 +296,94 @@ class Wire implements StreamHooks {
     return this.#ended.signal;
   }
 
-  /** What a failed handshake failed for. */
+  /** Why a handshake failed. */
   explain(error: unknown): unknown {
-    // The library says no more than that it is closed.
-    const isAnswer = isReplyError(error) || error instanceof GreetingRefused;
+    // The error of ioredis only says that the stream is closed.
+    const isAnswer = isReplyError(error) || error instanceof HandshakeRefused;
     if (isAnswer || !this.ended.aborted) return error;
     const { reason } = this.ended;
-    if (this.#said !== undefined) {
-      const text = withoutQuotes(this.#said);
-      return mayLackHello(text) ? new CutAtHello(text) : new Error(text);
+    if (this.#errorReply !== undefined) {
+      const text = withoutQuotes(this.#errorReply);
+      return mayLackHello(text) ? new ClosedAtHello(text) : new Error(text);
     }
-    if (reason instanceof ReplyRefused && this.#head !== undefined) {
-      return judgeFirstBytes(this.#head) ?? reason;
+    if (reason instanceof InvalidReplyError && this.#head !== undefined) {
+      return detectProtocol(this.#head) ?? reason;
     }
-    return this.stream.bytesReceived === 0 ? new CutUnheard(reason.message) : reason;
+    return this.stream.bytesReceived === 0
+      ? new ClosedBeforeReply(reason.message)
+      : reason;
   }
 }
 
 /**
- * Opens a socket and takes the client library through its handshake.
+ * Opens a socket and completes the handshake.
  *
- * @param options What it needs.
- * @param endpoint Where to connect.
- * @param name Name that the server lists the connection under.
- * @param signal Ends it: the socket is closed.
- * @param protocol Which version of the protocol is spoken.
- * @returns The link.
- * @throws {CutUnheard} If the server ended it before it said anything.
+ * @param name Name in CLIENT LIST.
+ * @param signal Aborts it: the socket is closed.
+ * @throws {ClosedBeforeReply} If the server closed before it sent anything.
  * @throws {Error} What the server answered, or the socket's error.
  */
-export async function shakeHands(
+export async function performHandshake(
   options: HandshakeOptions,
   endpoint: Endpoint,
   name: string,
   signal: AbortSignal,
-  protocol: ProtocolChoice = options.protocol ?? "auto",
+  protocol: RedisConfig["protocol"] = options.protocol ?? "auto",
 ): Promise<Link> {
-  const { database, db, keyPrefix, replyMapping } = options;
-  const given = await options.password?.credentials();
-  const { password } = given ?? {};
-  const username = given?.username ?? options.username;
-  const wire = new Wire(
-    await options.openChannel(endpoint, await channelOptions(options, endpoint, signal)),
-    options.replyLimits,
-  );
-  const { ended, replies, stream } = wire;
+  const { db, keyPrefix, replyMapping } = options;
+  const credentials = await options.password?.credentials();
+  const tls = await options.tls?.(signal);
+  // The certificate is for the host name, whichever address was found for it.
+  const hostName = endpoint.kind === "tcp" ? endpoint.serverName : undefined;
+  const serverName = tls?.serverName ?? hostName;
+  const channel = await options.openChannel(endpoint, {
+    signal,
+    keepalive: options.keepalive,
+    tls: tls && { ...tls, serverName },
+  });
+  const monitor = new HandshakeMonitor(channel, options.replyLimits);
+  const { ended, replies, stream } = monitor;
   const abort = () => stream.destroy();
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) stream.destroy();
   signal.throwIfAborted();
   const postponed: (() => Promise<unknown>)[] = [];
-  // Who fails leaves nothing on the signal: it may live as long as the server is used.
-  const failed = (error: unknown) => {
+  let redis: Redis;
+  try {
+    redis = await connectClient({
+      stream,
+      connectionName: name,
+      db,
+      keyPrefix,
+      siblings: options,
+      protocol,
+      replyMapping,
+      username: credentials?.username ?? options.username,
+      password: credentials?.password,
+      onPostponed: (resend) => postponed.push(resend),
+    });
+    // Without HELLO the server may have answered nothing that must succeed.
+    ended.throwIfAborted();
+  } catch (error) {
+    // Nothing stays on the signal: it may live as long as the server is used.
     signal.removeEventListener("abort", abort);
-    const explained = wire.explain(error);
+    const explained = monitor.explain(error);
     stream.destroy();
-    return explained;
-  };
-  const redis = await connectDriver({
-    stream,
-    connectionName: name,
-    db,
-    keyPrefix,
-    siblings: options,
-    protocol,
-    ...(replyMapping === undefined ? {} : { replyMapping }),
-    postponed: (send) => postponed.push(send),
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-  }).catch((error) => {
-    throw failed(error);
-  });
-  // Without HELLO nothing may have been asked whose answer counts.
-  if (ended.aborted) throw failed(ended.reason);
+    throw explained;
+  }
   const connect = () => {
     ended.throwIfAborted();
     // From here on the connection is its owner's to end.
     signal.removeEventListener("abort", abort);
-    const { silenceLimitMs, clock, observer } = options;
-    const connection = new Connection({
-      id: ++lastId,
-      database,
-      endpoint: describeEndpoint(endpoint),
-      redis,
-      stream,
-      replies,
-      silenceLimitMs,
-      clock,
-      observer,
-    });
+    const where = describeEndpoint(endpoint);
+    const connection = new Connection(options, where, redis, stream, replies);
     stream.handTo(connection);
-    const { expiresAt = Infinity } = given ?? {};
+    const { expiresAt = Infinity } = credentials ?? {};
     if (expiresAt < Infinity) options.expiring?.(connection, expiresAt);
     return connection;
   };
   const complete = async () => {
-    await Promise.all(postponed.splice(0).map((send) => send()));
+    await Promise.all(postponed.splice(0).map((resend) => resend()));
   };
-  return { redis, ended, complete, connect };
-}
-
-/** The text of an error reply that a chunk begins with. */
-function errorIn(chunk: Uint8Array): string | undefined {
-  const text = new TextDecoder().decode(chunk.subarray(0, MAX_ERROR_BYTES));
-  return /^-([^\r\n]+)/.exec(text)?.[1];
+  return { redis, endpoint, ended, complete, connect };
 }

@@ -1,46 +1,45 @@
 import type { Buffer } from "node:buffer";
-import type { IORedisCommand } from "./library_types.ts";
 import {
   type ArgumentError,
   checkName,
   checkRecord,
+  copyKeys,
   lacksKeys,
   writeArguments,
 } from "./command_arguments.ts";
-import { Command } from "./library.ts";
-import { decodeLarge } from "./reply_decoding.ts";
+import { Command, type IORedisCommand } from "./ioredis.ts";
 import {
-  failTracked,
-  inTurn,
-  isInTurn,
-  type TrackedCommand,
-  type Tracking,
-} from "./tracked.ts";
+  acceptReply,
+  type CommandTracking,
+  decodeLarge,
+  failCommand,
+  type PendingCommand,
+  succeedInOrder,
+} from "./pending_command.ts";
 
-/** What a command of the library is made with. */
-export interface CommandOptions {
-  /** How its reply is turned into text; `null` leaves Buffers. */
+/** Options of an ioredis command. */
+interface CommandOptions {
+  /** Encoding of strings in the reply; `null` gives Buffers. */
   readonly replyEncoding: "utf8" | null;
-  /** What is put before each of its keys. */
+  /** Prefix of its keys. */
   readonly keyPrefix?: string;
 }
 
-/** Called with what becomes of a command, by the library's own convention: error first. */
+/** Node-style callback of a command. */
 export type CommandCallback = (error: Error | null, reply?: unknown) => void;
 
 type Shared = Exclude<keyof IORedisCommand, "resolve" | "reject">;
 
-/** A command of the library, with what it types as private. */
+/** An ioredis command with the members that it types as private. */
 interface OpenCommand extends Pick<IORedisCommand, Shared> {
-  /** Whether its arguments are as they are sent. */
+  /** Whether its arguments are in the form in which they are sent. */
   transformed: boolean;
-  /** Whether there are bytes among its arguments. */
+  /** Whether some arguments are Buffers. */
   bufferMode?: boolean;
   /** Its keys, once they were looked for. */
   keys?: unknown[];
-  /** Called with what becomes of it. */
   readonly callback?: CommandCallback;
-  /** Looks for its keys, once, and replaces each. */
+  /** Finds its keys, once, and replaces each. */
   _iterateKeys(replace?: (key: unknown) => unknown): unknown[];
 }
 
@@ -53,39 +52,30 @@ const OpenCommand = Command as unknown as new (
 
 type Transformer = (args: IORedisCommand["args"]) => IORedisCommand["args"];
 
-/** What turns `hset(key, object)` and such into arguments, by the command's name. */
+/** Functions of ioredis that turn `hset(key, object)` and such into arguments. */
 const { argument: TRANSFORMERS } = (Command as unknown as {
   readonly _transformer: { readonly argument: Readonly<Record<string, Transformer>> };
 })._transformer;
 
-/** Commands whose large replies are nothing but text to who asked for text. */
+/** Commands whose large replies consist of text only, if the caller wants strings. */
 const TEXT_READS: ReadonlySet<string> = new Set(["get", "getex", "getrange", "hget"]);
 
 /**
- * A command of the library that is settled by this package from the start: without the
- * closures by which the library settles its own, and without an entry of its own in the
- * queue of commands in flight. Its arguments are what the library makes of them, where it
- * has a meaning for them; all others are refused rather than sent as a text such as
- * `[object Object]`.
+ * An ioredis command that this package settles from the start: without the closures by which
+ * ioredis settles its own, and without a separate entry in the queue of commands in flight.
+ * Its arguments are converted as ioredis does, where it has a meaning for them; all others
+ * are refused rather than sent as a text such as `[object Object]`.
  *
- * Should a release of the library make its promise elsewhere, this is a command like any
- * other, which `track()` takes over.
+ * Should a release of ioredis make its promise elsewhere, this is a command like any other,
+ * which `track()` intercepts.
  */
 export class ManagedCommand extends OpenCommand {
-  declare tracking: Tracking | undefined;
-  declare succeed: TrackedCommand["succeed"];
-  declare fail: TrackedCommand["fail"];
-  /** Why it cannot be sent; it has been rejected with that. */
+  declare tracking: CommandTracking | undefined;
+  declare succeed: PendingCommand["succeed"];
+  declare fail: PendingCommand["fail"];
+  /** Why it cannot be sent; its promise was rejected with it. */
   declare readonly unwritable: ArgumentError | undefined;
 
-  /**
-   * Makes a command.
-   *
-   * @param name Its name.
-   * @param args Its arguments, as a caller wrote them.
-   * @param options Encoding, prefix.
-   * @param callback Called with what becomes of it.
-   */
   constructor(
     name: string,
     args: unknown[],
@@ -96,20 +86,20 @@ export class ManagedCommand extends OpenCommand {
     this.tracking = undefined;
   }
 
-  /** It is its own entry in the library's queue. */
+  /** Itself: it is its own entry in the queue of commands in flight. */
   get command(): this {
     return this;
   }
 
-  /** Whether its reply is made text of as soon as it comes, and nobody keeps the bytes. */
+  /** Whether its reply is converted to a string at once, so that its bytes are not kept. */
   get decodesAtOnce(): boolean {
     const { replyEncoding } = this as unknown as CommandOptions;
-    // Who intercepts a command puts a function of its own in the place of resolve().
+    // resolve() is replaced where a command is intercepted.
     return replyEncoding === "utf8" && TEXT_READS.has(this.name) &&
       this.resolve === ManagedCommand.prototype.resolve;
   }
 
-  /** Called by the library. */
+  /** Called by ioredis. */
   override _iterateKeys(replace?: (key: unknown) => unknown): unknown[] {
     if (this.keys !== undefined) return this.keys;
     if (lacksKeys(this.name, this.args)) return this.keys = [];
@@ -117,57 +107,43 @@ export class ManagedCommand extends OpenCommand {
     const { length } = args;
     const keys = super._iterateKeys(replace);
     if (args.length === length) return keys;
-    // Where arguments are missing, it takes what is not there for keys, and adds it.
+    // Where arguments are missing, ioredis takes `undefined` for keys, and adds it.
     args.length = length;
     return this.keys = keys.filter((key) => args.includes(key as string));
   }
 
-  /** Called by the library's constructor. */
+  /** Called by the constructor of ioredis. */
   initPromise(): void {
     this.promise = new Promise((succeed, fail) => {
-      // What is thrown here rejects the promise, as it does in the library.
-      makeText(this);
+      // What is thrown here rejects the promise, as it does in ioredis.
+      convertArguments(this);
       this.succeed = succeed;
       this.fail = fail;
     });
     if (this.callback !== undefined) callBack(this.promise, this.callback);
   }
 
-  /**
-   * It was answered; called by the library.
-   *
-   * @param reply The raw reply.
-   */
+  /** Called by ioredis with the raw reply. */
   resolve(reply: unknown): void {
-    const { tracking } = this;
-    if (tracking !== undefined) {
-      if (tracking.settled) return;
-      tracking.settled = true;
-      if (this.name === "exec") tracking.connection?.execReplied(reply);
-      tracking.owner.replied(this as unknown as TrackedCommand, reply);
+    if (this.tracking !== undefined) {
+      if (!acceptReply(this as unknown as PendingCommand, reply)) return;
     }
     try {
-      const value = this.transformReply(decodeLarge(reply, this) as Buffer);
-      if (isInTurn()) this.succeed(value);
-      else inTurn(() => this.succeed(value));
+      succeedInOrder(this, this.transformReply(decodeLarge(reply, this) as Buffer));
     } catch (error) {
       this.fail(error as Error);
     }
   }
 
-  /**
-   * It failed; called by the library.
-   *
-   * @param error Why.
-   */
+  /** Called by ioredis. */
   reject(error: Error): void {
     if (this.tracking === undefined) this.fail?.(error);
-    else failTracked(this as unknown as TrackedCommand, error);
+    else failCommand(this as unknown as PendingCommand, error);
   }
 }
 
-/** Makes of a command's arguments what is sent. */
-function makeText(command: ManagedCommand): void {
+/** Converts a command's arguments to the form in which they are sent. */
+function convertArguments(command: ManagedCommand): void {
   if (command.transformed) return;
   command.transformed = true;
   const { name } = command;
@@ -180,14 +156,14 @@ function makeText(command: ManagedCommand): void {
     }
     if (writeArguments(name, command.args)) command.bufferMode = true;
   } catch (error) {
-    // The prefix is put before nothing of it.
+    // No arguments, no keys: ioredis has nothing to put a prefix before.
     Object.assign(command, { args: [], keys: [], unwritable: error });
     if (typeof name !== "string") command.name = "";
     throw error;
   }
 }
 
-/** Calls back as the library does: what a callback throws is nobody's rejection. */
+/** Calls back as ioredis does: what a callback throws is an uncaught exception. */
 function callBack(promise: Promise<unknown>, callback: CommandCallback): void {
   const call = (error: Error | null, reply?: unknown) => {
     try {
@@ -200,4 +176,19 @@ function callBack(promise: Promise<unknown>, callback: CommandCallback): void {
     }
   };
   promise.then((reply) => call(null, reply), call);
+}
+
+/**
+ * Copies a settled command, to be sent once more.
+ *
+ * @param command The command; its arguments are strings and Buffers, with their prefix.
+ */
+export function copyCommand(command: IORedisCommand): IORedisCommand {
+  const { args, inTransaction, name } = command;
+  const { replyEncoding } = command as unknown as CommandOptions;
+  const managed = new ManagedCommand(name, [...args], { replyEncoding });
+  const copy = managed as unknown as IORedisCommand;
+  copy.inTransaction = inTransaction;
+  copyKeys(copy, command);
+  return copy;
 }

@@ -3,40 +3,39 @@ import { delay } from "@std/async/delay";
 import { retry } from "@std/async/retry";
 import type { Clock } from "../core/clock.ts";
 import { NotReadyError } from "../core/errors/mod.ts";
-import { isReplyError } from "./driver.ts";
+import { isTimeout } from "./connect_failure.ts";
+import { isReplyError } from "./ioredis.ts";
 
-/** What a server says of the loading of its data. */
+/** Progress of a server that loads its data. */
 export interface LoadingProgress {
-  /** Share that is loaded, 0 to 100, if it says. */
+  /** Percentage that is loaded, if reported. */
   readonly percent?: number;
-  /** Its estimate of the seconds left, if it says. */
+  /** Estimate of the seconds left, if reported. */
   readonly etaSeconds?: number;
 }
 
-/** What the wait for a server needs. */
-export interface ReadinessOptions {
+/** Options of {@linkcode waitUntilReady}. */
+interface ReadinessOptions {
   /** Name of the database. */
   readonly database: string;
   /** Longest wait, in milliseconds. */
   readonly timeoutMs: number;
-  /** What the server said when it was asked last, such as `LOADING`, if it was asked. */
-  readonly said?: string;
-  /** Sends PING: resolves when the server serves, rejects with its reply if not. */
+  /** Why the server was not ready before, such as `LOADING`, if it was asked. */
+  readonly refusal?: string | undefined;
+  /** Sends PING. */
   ping(): Promise<unknown>;
-  /** Asks `INFO persistence`. */
+  /** Sends `INFO persistence`. */
   info(): Promise<string>;
-  /** Told at each look at a server that is loading. */
+  /** Observes the progress of a server that is loading. */
   progress(progress: LoadingProgress, waitedMs: number): void;
-  /** Time. */
   readonly clock: Clock;
-  /** Aborts the wait. */
   readonly signal: AbortSignal;
 }
 
 /** Shortest and longest time between two looks at a loading server. */
 const POLL_MIN_MS = 50;
 const POLL_MAX_MS = 200;
-/** Share of the server's own estimate after which it is looked at again. */
+/** Share of the server's own estimate after which it is asked again. */
 const ETA_SHARE = 0.5;
 /** The part of that time that is left to `retry`; the rest is paced by the estimate. */
 const RETRY_GAP_MS = 10;
@@ -44,64 +43,45 @@ const RETRY_GAP_MS = 10;
 /** First words of replies that mean "up, but not serving yet". */
 const NOT_READY: ReadonlySet<string> = new Set(["LOADING", "MASTERDOWN", "BUSY"]);
 
-/** The word of an error reply that says what kind it is. */
-function kindOf(error: unknown): string {
+/** The code of an error reply. */
+function codeOf(error: unknown): string {
   return error instanceof Error ? error.message.split(" ", 1)[0]! : "";
 }
 
-/**
- * What `INFO persistence` says of loading.
- *
- * @param info The text of the reply.
- * @returns Percent and estimate, as far as the server tells.
- */
+/** Reads the progress of loading from the reply to `INFO persistence`. */
 export function parseLoading(info: string): LoadingProgress {
-  const field = (name: string) => {
+  const field = (key: keyof LoadingProgress, name: string) => {
     const value = new RegExp(`^${name}:([0-9.]+)`, "m").exec(info)?.[1];
-    return value === undefined ? undefined : Number(value);
+    return value === undefined ? {} : { [key]: Number(value) };
   };
-  const percent = field("loading_loaded_perc");
-  const etaSeconds = field("loading_eta_seconds");
   return {
-    ...(percent === undefined ? {} : { percent }),
-    ...(etaSeconds === undefined ? {} : { etaSeconds }),
+    ...field("percent", "loading_loaded_perc"),
+    ...field("etaSeconds", "loading_eta_seconds"),
   };
 }
 
-/**
- * How long to wait before the next look at a server that is loading: half of what it
- * expects to need, and never so long that its being ready is noticed late: its estimates
- * are rough.
- *
- * @param etaSeconds The server's estimate, if it gave one.
- * @returns Milliseconds.
- */
+/** Milliseconds until the next look at a server that is loading: half of its estimate,
+ * within limits, as its estimates are rough. */
 export function nextPollMs(etaSeconds: number | undefined): number {
   if (etaSeconds === undefined) return POLL_MIN_MS;
   return Math.min(POLL_MAX_MS, Math.max(POLL_MIN_MS, etaSeconds * 1000 * ETA_SHARE));
 }
 
-/** The server is up and answered that it does not serve yet. */
-class NotServing extends Error {
-  constructor(readonly kind: string) {
-    super(kind);
-  }
-}
+/** The server answered that it is not ready. */
+class NotReady extends Error {}
 
 /**
- * Waits until the server serves: PING is refused while data is being loaded, while a
- * script runs for long, and by a replica that has lost its primary and may not serve
- * stale data.
+ * Waits until the server is ready: PING is refused while data is being loaded, while a long
+ * script runs, and by a replica that has lost its primary and may not serve stale data.
  *
- * @param options What to ask, how long, whom to tell.
  * @throws {NotReadyError} If it takes longer than allowed.
  */
 export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
-  const { clock, database, said, timeoutMs } = options;
+  const { clock, database, refusal, timeoutMs } = options;
   const startedAt = clock.now();
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  let last: LoadingProgress & { kind?: string } = { kind: said };
+  let last: LoadingProgress & { kind?: string } = { kind: refusal };
   const look = async () => {
     const kind = await whyNotServing(() => options.ping());
     if (kind === undefined) return;
@@ -109,14 +89,14 @@ export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
     last = { ...progress, kind };
     if (kind === "LOADING") options.progress(progress, clock.now() - startedAt);
     await delay(nextPollMs(progress.etaSeconds) - RETRY_GAP_MS, { signal });
-    throw new NotServing(kind);
+    throw new NotReady(kind);
   };
   const looking = retry(look, {
     maxAttempts: Number.MAX_SAFE_INTEGER,
     minTimeout: RETRY_GAP_MS,
     maxTimeout: RETRY_GAP_MS,
     jitter: 0,
-    isRetriable: (error) => error instanceof NotServing,
+    isRetriable: (error) => error instanceof NotReady,
     signal,
   });
   try {
@@ -124,7 +104,8 @@ export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
   } catch (error) {
     if (!isTimeout(error)) throw error;
     if (last.kind === undefined) {
-      throw silence(timeoutMs);
+      const silence = new Error(`no answer to PING within ${timeoutMs} ms`);
+      throw Object.assign(silence, { code: "ETIMEDOUT" });
     }
     throw new NotReadyError(database, last.kind, clock.now() - startedAt, last);
   } finally {
@@ -132,22 +113,11 @@ export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
   }
 }
 
-/** The server is connected and has not said whether it serves. */
-function silence(timeoutMs: number): Error {
-  const error = new Error(`no answer to PING within ${timeoutMs} ms`);
-  return Object.assign(error, { code: "ETIMEDOUT" });
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "TimeoutError";
-}
-
 /**
- * Asks a server once whether it serves.
+ * Why a server is not ready, such as `LOADING`; `undefined` if it is.
  *
  * @param ping Sends PING.
- * @returns Why it does not, such as `LOADING`; `undefined` if it does.
- * @throws {Error} If PING failed for anything else.
+ * @throws {Error} If PING failed for another reason.
  */
 export async function whyNotServing(
   ping: () => Promise<unknown>,
@@ -156,9 +126,9 @@ export async function whyNotServing(
     await ping();
     return undefined;
   } catch (error) {
-    const kind = kindOf(error);
+    const kind = codeOf(error);
     if (NOT_READY.has(kind)) return kind;
-    // A user who may not PING, and a proxy that does not know it, is served all the same.
+    // Other commands work for a user who may not PING, and at a proxy that does not know it.
     if (isReplyError(error) && kind !== "NOAUTH") return undefined;
     throw error;
   }

@@ -21,7 +21,7 @@ import type {
 } from "../core/errors/mod.ts";
 import { RedisManagerError } from "../core/errors/mod.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
-import { LibraryReplyError } from "./driver.ts";
+import { LibraryReplyError } from "./ioredis.ts";
 
 /**
  * An error reply of the server, such as `WRONGTYPE Operation against a key …`: ioredis'

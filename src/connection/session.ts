@@ -1,115 +1,94 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { OperationObserver } from "../observability/telemetry/observer.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
-import type { Connection, ConnectionHolder } from "./connection.ts";
-import { Command, hold, type Redis } from "./driver.ts";
-import type { ClientHolder } from "./passive_client.ts";
-import { Keepsake } from "./session_keepsake.ts";
-import { Stains, type Undo } from "./session_stains.ts";
-import { type CommandOwner, track, type TrackedCommand } from "./tracked.ts";
+import { type ClientHandler, setHandler } from "./command_methods.ts";
+import type { Connection, ConnectionUser } from "./connection.ts";
+import { ClientSnapshot, DirtyState } from "./dirty_state.ts";
+import { Command, type Redis } from "./ioredis.ts";
+import { type CommandOwner, type PendingCommand, track } from "./pending_command.ts";
 import { TransactionGate } from "./transaction_gate.ts";
 
-/** What a session needs to know of its database. */
+/** Properties of a session's database. */
 export interface SessionOptions {
-  /** Number of the database. */
+  /** Database number. */
   readonly db: number;
-  /** Deadline of the commands that clean up, in milliseconds. */
+  /** Deadline of the commands of a clean-up, in milliseconds. */
   readonly resetTimeoutMs: number;
-  /** Who decides when a command fails. */
+  /** Receives the outcome of commands. */
   readonly owner: CommandOwner;
   /** Deadline of a command, in milliseconds; infinite if it may wait for ever. */
   readonly timeoutOf: (command: Command) => number;
   /** Whether replies are strings; `false` gives Buffers. */
   readonly decodeResponses: boolean;
-  /** Puts the keys of a command in place that the client library does not know; throws if
-   * it cannot. Unset where nothing is put before keys. */
+  /** Puts the keys of a command in place that ioredis does not know; throws if it cannot.
+   * Unset where keys have no prefix. */
   readonly placeKeys?: (command: Command) => void;
-  /** Is told of what the holder sends by the client; not of what is part of a batch. */
+  /** Observes the commands that the holder sends by the client, except those of batches. */
   readonly observer: OperationObserver | undefined;
 }
 
 /**
- * What the holder of a leased connection does on it: its commands get deadlines and are
- * counted, and what they leave behind is noted, so that the next holder sees none of it.
+ * The use of a leased connection by its holder: its commands get deadlines and are counted,
+ * and the state that they leave behind is noted, so that the next holder gets a clean
+ * connection.
  *
- * | left behind | what becomes of the connection |
+ * | left behind | what happens to the connection |
  * | --- | --- |
  * | nothing | the next holder gets it, without a round trip |
  * | WATCH, MULTI, SELECT | undone |
  * | CLIENT SETNAME, TRACKING, CACHING, NO-EVICT, NO-TOUCH | undone |
- * | listeners, scripts, options and properties of the client object | taken off |
- * | commands in flight | waited for, within a deadline |
+ * | listeners, scripts, options and properties of the client object | removed |
+ * | commands in flight | awaited, within a deadline |
  * | a blocking command in flight | destroyed, which ends it on the server too |
  * | subscriptions, MONITOR, AUTH, HELLO, RESET, READONLY, CLIENT REPLY | destroyed |
  */
-export class Session implements ClientHolder, ConnectionHolder {
-  readonly #connection: Connection;
+export class Session implements ClientHandler, ConnectionUser {
+  readonly connection: Connection;
   readonly #options: SessionOptions;
-  /** Who decides when a command of the present holder fails. */
+  /** Receives the outcome of the present holder's commands. */
   #owner: CommandOwner;
-  readonly #stains = new Stains();
-  readonly #keepsake: Keepsake;
+  readonly #state = new DirtyState();
+  readonly #snapshot: ClientSnapshot;
   readonly #gate: TransactionGate;
-  #clientId: number | null | undefined;
+  /** Number of the connection on the server; `undefined` until the server has answered,
+   * `null` if it refused. */
+  clientId: number | null | undefined;
   #identified = false;
 
-  /**
-   * Takes over what a connection's client sends.
-   *
-   * @param connection The connection; nobody else sends on it.
-   * @param options What is to be known of its database.
-   */
+  /** Takes over what a connection's client sends; no other object may send on it. */
   constructor(connection: Connection, options: SessionOptions) {
-    this.#connection = connection;
+    this.connection = connection;
     this.#options = options;
     this.#owner = options.owner;
-    this.#keepsake = new Keepsake(connection.redis);
+    this.#snapshot = new ClientSnapshot(connection.redis);
     this.#gate = new TransactionGate(connection);
-    connection.heldBy(this);
-    hold(connection.redis, this);
-  }
-
-  /** The connection. */
-  get connection(): Connection {
-    return this.#connection;
+    connection.setUser(this);
+    setHandler(connection.redis, this);
   }
 
   /** Name of the database. */
   get database(): string {
-    return this.#connection.database;
+    return this.connection.database;
   }
 
-  /** The client; its options are not to be changed. */
+  /** The client; its options must not be changed. */
   get redis(): Redis {
-    return this.#connection.redis;
+    return this.connection.redis;
   }
 
-  /**
-   * Gives the client to somebody who may change whatever of it, its options too.
-   *
-   * @returns The client.
-   */
+  /** Returns the client for a holder that may change everything of it, its options too. */
   lend(): Redis {
     const { redis } = this;
-    this.#keepsake.loosen(redis);
+    this.#snapshot.copyOptions(redis);
     return redis;
   }
 
-  /**
-   * Gives the holder's commands another judge.
-   *
-   * @param owner The judge. Default: the database's.
-   */
+  /** Sets who receives the outcome of the holder's commands. Default: the database's owner. */
   judgedBy(owner: CommandOwner = this.#options.owner): void {
     this.#owner = owner;
   }
 
-  /**
-   * Sends a command of the holder.
-   *
-   * @param command The command.
-   * @returns Its promise.
-   */
+  /** Sends a command of the holder; returns its promise. */
   send(command: Command): Promise<unknown> {
     const { placeKeys, timeoutOf, decodeResponses } = this.#options;
     const owner = this.#owner;
@@ -119,21 +98,15 @@ export class Session implements ClientHolder, ConnectionHolder {
       command.reject(error as Error);
       return command.promise;
     }
-    const cleaned = this.#stains.note(command.name, command.args);
+    const onSuccess = this.#state.note(command.name, command.args);
     if (!decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
-    const judge = cleaned === undefined ? owner : afterReply(owner, cleaned);
-    const guarded = this.#gate.guard(command.name, judge);
+    const noting = onSuccess === undefined ? owner : afterReply(owner, onSuccess);
+    const guarded = this.#gate.guard(command.name, noting);
     const tracked = track(command, guarded, timeoutOf(command));
     if (!tracked.tracking.settled) this.#gate.send(tracked);
     return command.promise;
-  }
-
-  /** Number that the server knows the connection by; `undefined` until it has said it,
-   * `null` if it does not say it. */
-  get clientId(): number | null | undefined {
-    return this.#clientId;
   }
 
   /** Asks the server for {@linkcode clientId}, once; the next command need not wait. */
@@ -141,76 +114,73 @@ export class Session implements ClientHolder, ConnectionHolder {
     if (this.#identified) return;
     this.#identified = true;
     const owner: CommandOwner = {
-      replied: (_command, reply) => this.#clientId = Number(reply),
-      failed: () => this.#clientId = null,
+      replied: (_command, reply) => this.clientId = Number(reply),
+      failed: () => this.clientId = null,
     };
-    // Without a deadline: judging one, the connection would find that it is silent while
-    // the command after this one waits.
+    // Without a deadline: checking one, the connection would find that it is silent while
+    // the command after this one blocks.
     const command = new Command("client", ["id"]);
-    this.#connection.send(track(command, owner, Infinity));
+    this.connection.send(track(command, owner, Infinity));
   }
 
   /**
-   * Whether a question of our own can be put in between what the holder sends: not within
-   * a transaction, which it would become a part of, nor behind a command that may block.
-   * Never, where the holder has made the connection something else.
+   * Whether an internal command can be sent between those of the holder: not within a
+   * transaction, which it would become a part of, nor behind a command that may block.
+   * Never, where the holder has changed the purpose of the connection.
    */
   get interruptible(): "now" | "later" | "never" {
-    if (this.#stains.spoilt || this.#isMuted()) return "never";
-    return this.#stains.inTransaction || this.#isBlocked() ? "later" : "now";
+    // A RESP2 subscriber takes no other commands.
+    const isMuted = this.#state.isIrreversible && this.redis.condition?.protocol !== 3;
+    if (this.#state.isPoisoned || isMuted) return "never";
+    return this.#state.inTransaction || this.#isBlocked() ? "later" : "now";
   }
 
-  /** Nobody is to have the connection after its holder. */
-  spoil(): void {
-    this.#stains.spoil();
-  }
-
-  /** A subscriber of the older protocol takes no other commands. */
-  #isMuted(): boolean {
-    return this.#stains.indelible && this.redis.condition?.protocol !== 3;
+  /** Destroys the connection after its present holder. */
+  poison(): void {
+    this.#state.isPoisoned = true;
   }
 
   /**
-   * Makes the connection clean for the next holder.
+   * Cleans the connection for the next holder.
    *
-   * @returns Whether it is; at once where nothing was left behind.
+   * @returns Whether it is clean; at once where nothing was left behind.
    */
   clean(): boolean | Promise<boolean> {
-    const { redis, inFlight, isOpen } = this.#connection;
-    if (this.#stains.indelible || !isOpen || this.#isBlocked()) return false;
+    const { redis, inFlight, isOpen } = this.connection;
+    if (this.#state.isIrreversible || !isOpen || this.#isBlocked()) return false;
     const { whenOpen } = this.#gate;
     if (whenOpen !== undefined) return whenOpen.then(() => this.clean());
-    this.#keepsake.restore(redis);
-    if (this.#stains.none && inFlight === 0) return true;
-    return this.#reset();
+    this.#snapshot.restore(redis);
+    return this.#state.isClean && inFlight === 0 || this.#reset();
   }
 
-  /** Undoes what was left; the last answer also says that nothing is in flight. */
+  /** Undoes what was left; the answer to PING shows that nothing is in flight. */
   async #reset(): Promise<boolean> {
     const { db, resetTimeoutMs } = this.#options;
-    const { connectionName } = this.#keepsake;
-    const undone = this.#stains.undo({ db, connectionName })
-      .map((undo) => this.#undo(undo));
-    undone.push(this.#connection.ask(resetTimeoutMs, "ping"));
-    const clean = (await Promise.all(undone)).every((done) => done);
-    // It may have been spoilt meanwhile.
-    return clean && !this.#stains.indelible && this.#connection.isOpen;
+    const undone = this.#state.takeCleanup(db, this.#snapshot.connectionName)
+      .map(([name, ...args]) => this.#undo(name, args));
+    undone.push(this.connection.ask(resetTimeoutMs, "ping"));
+    const isClean = (await Promise.all(undone)).every((done) => done);
+    // It may have been poisoned meanwhile.
+    return isClean && !this.#state.isIrreversible && this.connection.isOpen;
   }
 
-  #undo({ name, args, mayFail }: Undo): Promise<boolean> {
+  #undo(name: string, args: unknown[]): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const owner: CommandOwner = {
       replied: () => resolve(true),
-      failed: (_command, _error, delivery) => resolve(mayFail && delivery === "rejected"),
+      // There may be no transaction to discard.
+      failed: (_command, _error, delivery) =>
+        resolve(name === "discard" && delivery === "rejected"),
     };
-    const command = new Command(name, [...args]);
-    this.#connection.send(track(command, owner, this.#options.resetTimeoutMs));
+    const command = new Command(name, args as string[]);
+    this.connection.send(track(command, owner, this.#options.resetTimeoutMs));
     return promise;
   }
 
-  /** Whether a command that may block is in flight, or held back where it is not seen. */
+  /** Whether a command that may block is in flight, or held back by a liveness check. */
   #isBlocked(): boolean {
-    const { redis, inFlight } = this.#connection;
+    const { redis, inFlight } = this.connection;
     const queue = redis.commandQueue;
     if (inFlight !== queue.length) return true;
     for (let i = 0; i < queue.length; i++) {
@@ -220,27 +190,27 @@ export class Session implements ClientHolder, ConnectionHolder {
     return false;
   }
 
-  /** Whether a command is a part of a transaction. Called by the connection. */
-  isUnbroken({ name }: TrackedCommand): boolean {
-    return this.#stains.inTransaction && name.toLowerCase() !== "multi";
+  /** Called by the connection. */
+  isInTransaction({ name }: PendingCommand): boolean {
+    return this.#state.inTransaction && name.toLowerCase() !== "multi";
   }
 
-  /** Sends what the client is told to. Called by the client. */
+  /** Called by the client. */
   clientSends(command: Command): Promise<unknown> {
     this.#options.observer?.command(command);
     return this.send(command);
   }
 
-  /** Ends the connection. Called by the client. */
+  /** Called by the client. */
   clientDisconnects(): void {
-    this.#stains.spoil();
-    this.#connection.close({ kind: "closed", text: "ended by the holder of its lease" });
+    this.poison();
+    this.connection.close({ kind: "closed", text: "ended by the holder of its lease" });
   }
 
-  /** Refuses a copy. Called by the client. */
+  /** Called by the client. */
   refuseDuplicate(): void {
     throw new CommandRefusedError(
-      this.#connection.database,
+      this.database,
       "duplicate",
       "a copy would be outside of the pool's limit, its statistics and its end: " +
         "acquire another lease",
@@ -248,25 +218,25 @@ export class Session implements ClientHolder, ConnectionHolder {
     );
   }
 
-  /** Listens on this connection: it belongs to its holder. Called by the client. */
+  /** Runs MONITOR on this connection, which belongs to its holder. Called by the client. */
   async clientMonitors(): Promise<void> {
     const { owner, resetTimeoutMs } = this.#options;
-    const { redis, inFlight } = this.#connection;
+    const { redis, inFlight } = this.connection;
     const command = new Command("monitor", [], { replyEncoding: "utf8" });
-    // Before anything is waited for: nobody else is to have the connection meanwhile.
-    this.#stains.note(command.name, []);
-    // Only status lines are understood from then on: what is owed has to come before.
-    if (inFlight > 0) await this.#connection.ask(resetTimeoutMs, "ping");
+    // Before anything is awaited: no other holder may get the connection meanwhile.
+    this.poison();
+    // Only status lines are understood from then on: other replies must come before.
+    if (inFlight > 0) await this.connection.ask(resetTimeoutMs, "ping");
     // At once: what the server reports may be in the same chunk as its OK.
-    const judge = afterReply(owner, () => {
+    const noting = afterReply(owner, () => {
       (redis as { status: string }).status = "monitoring";
     });
-    this.#connection.send(track(command, judge, resetTimeoutMs));
+    this.connection.send(track(command, noting, resetTimeoutMs));
     await command.promise;
   }
 }
 
-/** The same owner, but something is done first when a reply comes. */
+/** The same owner, but `first` is called before it receives a reply. */
 function afterReply(owner: CommandOwner, first: () => void): CommandOwner {
   return {
     replied: (command, reply) => {

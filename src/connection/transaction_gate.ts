@@ -1,6 +1,6 @@
 import { ConnectionLostError, type Delivery } from "../core/errors/mod.ts";
 import type { Connection } from "./connection.ts";
-import type { CommandOwner, TrackedCommand } from "./tracked.ts";
+import type { CommandOwner, PendingCommand } from "./pending_command.ts";
 
 /**
  * Holds back what follows the first MULTI on a connection until the server has let the
@@ -9,16 +9,11 @@ import type { CommandOwner, TrackedCommand } from "./tracked.ts";
  */
 export class TransactionGate {
   readonly #connection: Connection;
-  #held: TrackedCommand[] | undefined;
+  #held: PendingCommand[] | undefined;
   /** Resolves when nothing is held back any more. */
   #opening: PromiseWithResolvers<void> | undefined;
   #hasPassed = false;
 
-  /**
-   * Holds nothing.
-   *
-   * @param connection Where commands go.
-   */
   constructor(connection: Connection) {
     this.#connection = connection;
   }
@@ -29,24 +24,15 @@ export class TransactionGate {
     return (this.#opening ??= Promise.withResolvers()).promise;
   }
 
-  /**
-   * Sends a command, or holds it back.
-   *
-   * @param command The command.
-   */
-  send(command: TrackedCommand): void {
+  /** Sends a command, or holds it back. */
+  send(command: PendingCommand): void {
     if (this.#held !== undefined) return void this.#held.push(command);
     if (!this.#hasPassed && isMulti(command.name)) this.#held = [];
     this.#connection.send(command);
   }
 
-  /**
-   * Who decides when a command fails: of the first MULTI, that is told here as well.
-   *
-   * @param name Name of the command that is sent next.
-   * @param owner Who decides otherwise.
-   * @returns Who decides.
-   */
+  /** The owner of the next command: of the first MULTI, one that also reports its outcome
+   * to this gate. */
   guard(name: string, owner: CommandOwner): CommandOwner {
     if (this.#hasPassed || this.#held !== undefined || !isMulti(name)) return owner;
     return {
@@ -54,25 +40,20 @@ export class TransactionGate {
         owner.replied(command, reply);
         this.#hasPassed = true;
         for (const held of this.#takeHeld()) this.#connection.send(held);
-        this.#tellOpen();
       },
       failed: (command, error, delivery) => {
         owner.failed(command, error, delivery);
         this.#refuse(error, delivery);
-        this.#tellOpen();
       },
     };
   }
 
-  #takeHeld(): TrackedCommand[] {
+  #takeHeld(): PendingCommand[] {
     const held = this.#held ?? [];
     this.#held = undefined;
-    return held;
-  }
-
-  #tellOpen(): void {
     this.#opening?.resolve();
     this.#opening = undefined;
+    return held;
   }
 
   /** Fails what belongs to transactions; what came behind them is sent. */
@@ -85,12 +66,8 @@ export class TransactionGate {
       if (delivery === "rejected") owner.failed(command, error, delivery);
       else {
         const reason = "there was no answer to the MULTI before it";
-        const lost = new ConnectionLostError(
-          database,
-          command.name,
-          "never-sent",
-          reason,
-        );
+        const { name } = command;
+        const lost = new ConnectionLostError(database, name, "never-sent", reason);
         owner.failed(command, lost, "never-sent");
       }
     }
@@ -98,23 +75,15 @@ export class TransactionGate {
   }
 }
 
-/**
- * Whether a command begins a transaction.
- *
- * @param name Its name, in any case.
- * @returns `true` if it does.
- */
+/** Whether a command, by its name in any case, begins a transaction. */
 export function isMulti(name: string): boolean {
   return name.length === 5 && name.toLowerCase() === "multi";
 }
 
 /**
- * Whether a connection is in no transaction any more after an error reply to EXEC. Servers
- * drop a transaction when they refuse a command of it, or when its keys are elsewhere; a
- * server or a proxy that does not let EXEC run at all may not.
- *
- * @param message The server's text.
- * @returns `true` if it surely is in none.
+ * Whether an error reply to EXEC shows that the connection is in no transaction any more.
+ * Servers drop a transaction when they refuse a command of it, or when its keys are
+ * elsewhere; a server or a proxy that does not allow EXEC at all may not.
  */
 export function endsTransaction(message: string): boolean {
   return /^(?:MOVED|ASK|CLUSTERDOWN|TRYAGAIN|CROSSSLOT)\b/.test(message) ||

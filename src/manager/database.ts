@@ -1,6 +1,9 @@
+import { Cluster } from "../cluster/cluster.ts";
+import { KeyedSink } from "../cluster/keyed_sink.ts";
+import { prefixedSlot } from "../cluster/slots.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
-import { type CommandSink, Dispatcher } from "../commands/dispatcher.ts";
+import { Dispatcher } from "../commands/dispatcher.ts";
 import {
   type PipelineFill,
   type PipelineOptions,
@@ -21,8 +24,9 @@ import {
   type TransactionOptions,
 } from "../commands/transaction.ts";
 import type { RedisConfig } from "../config/mod.ts";
+import { classifier } from "../connection/command_arguments.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Command } from "../connection/driver.ts";
+import type { Command } from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
@@ -32,20 +36,11 @@ import type { DatabaseTelemetry } from "../observability/telemetry/database_tele
 import type { Telemetry } from "../observability/telemetry/telemetry.ts";
 import type { ConnectionBudget } from "../pool/connection_budget.ts";
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
-import type { RetryBudget } from "../resilience/retry_budget.ts";
-import { ClusterServers } from "../servers/cluster_servers.ts";
-import { KeyFinder } from "../servers/key_finder.ts";
-import { KeyPlacer } from "../servers/key_placer.ts";
-import { KeyedSink } from "../servers/keyed_sink.ts";
-import { type AcquireOptions, ConnectionLease } from "../servers/lease.ts";
-import { sessionOf } from "../servers/loan.ts";
-import { locate } from "../servers/location.ts";
-import { classifier, makeBudget } from "../servers/parts.ts";
-import { ServerConnections, type ServerContext } from "../servers/server_connections.ts";
-import type { Servers } from "../servers/servers.ts";
-import { SingleServer } from "../servers/single_server.ts";
-import { prefixedSlot } from "../topology/key_slot.ts";
-import { standaloneEndpoint } from "../topology/standalone.ts";
+import { RetryBudget } from "../resilience/retry_budget.ts";
+import { type AcquireOptions, ConnectionLease } from "../server/lease.ts";
+import { standaloneEndpoint } from "../server/location.ts";
+import { Server } from "../server/server.ts";
+import type { ServerContext, Topology } from "../server/topology.ts";
 import { describeEndpoint, type OpenChannel } from "../transport/channel.ts";
 import { DatabaseStats } from "./database_stats.ts";
 import {
@@ -82,7 +77,7 @@ export class Database {
   readonly config: RedisConfig;
   readonly client: ManagedClient;
   /** Its servers: health, connections, breakers. */
-  readonly servers: Servers;
+  readonly servers: Topology;
   /** Its numbers, as users see them. */
   readonly stats: DatabaseStats;
   readonly #services: DatabaseServices;
@@ -90,7 +85,7 @@ export class Database {
   readonly #budget: RetryBudget;
   readonly #telemetry: DatabaseTelemetry | undefined;
   /** Only where keys have to be known: with a key prefix, and in a cluster. */
-  readonly #placer: KeyPlacer | undefined;
+  readonly #keys: KeyedSink | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #route: CommandRoute;
   readonly #parts: SharedParts;
@@ -105,19 +100,18 @@ export class Database {
     this.config = config;
     this.#services = services;
     const statistics = this.#statistics = new DatabaseStatistics(config.name, clock);
-    this.#budget = makeBudget(config, clock);
+    this.#budget = new RetryBudget({ clock, ...config.retryBudget });
     this.#telemetry = this.#makeTelemetry();
     const servers = this.servers = this.#makeServers();
     this.stats = new DatabaseStats(config, statistics, servers, clock);
     const budget = this.#budget;
     const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
-    const keys = this.#makeKeys();
-    this.#placer = keys?.placer;
+    const keys = this.#keys = KeyedSink.for(config, servers.sink, clock);
     const dispatcher = this.#dispatcher = new Dispatcher({
       config,
       retryPolicy,
       classifier,
-      sink: keys?.sink ?? servers.sink,
+      sink: keys ?? servers.sink,
       servers,
       blocking: () => this.#blocking,
       statistics,
@@ -148,7 +142,7 @@ export class Database {
       wait,
       (server, wait) => server.acquire(wait),
     );
-    return new ConnectionLease(this.name, sessionOf(lease).lend(), lease);
+    return new ConnectionLease(lease);
   }
 
   pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
@@ -184,14 +178,14 @@ export class Database {
 
   transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
     const parts = this.#parts;
-    const placer = this.#placer;
+    const keys = this.#keys;
     return runTransaction(
       {
         ...this.#batchParts(),
         ...parts,
         acquire: (target, wait) => leaseForTransaction(parts, target, wait),
         cluster: this.config.mode === "cluster" ? placeInCluster(parts) : undefined,
-        placeKeys: placer && ((command) => placeNow(placer, command, "a transaction")),
+        placeKeys: keys && ((command) => keys.placeNow(command, "a transaction")),
       },
       fill,
       options,
@@ -230,7 +224,7 @@ export class Database {
     return cut;
   }
 
-  #makeServers(): Servers {
+  #makeServers(): Topology {
     const { config } = this;
     const { budget, clock, openChannel, opened } = this.#services;
     const emit: Emit = (type, detail) => {
@@ -245,13 +239,13 @@ export class Database {
       leaseOwner: {
         replied: (command, reply) => this.#dispatcher.replied(command, reply),
         failed: (command, error) => {
-          this.servers.learn?.(command, error);
+          this.servers.learn(command, error);
           this.#dispatcher.leaseFailed(command, error);
         },
       },
       timeoutOf: (command) => this.#timeoutOf(command),
       ...(config.keyPrefix === "" ? {} : {
-        placeKeys: (command) => placeNow(this.#placer!, command, "a lease"),
+        placeKeys: (command) => this.#keys!.placeNow(command, "a lease"),
       }),
       opened: (connection) => opened(config, connection),
       telemetry: this.#telemetry,
@@ -259,10 +253,7 @@ export class Database {
       ...(openChannel === undefined ? {} : { openChannel }),
       clock,
     };
-    if (config.mode === "cluster") return new ClusterServers(context);
-    return new SingleServer(
-      new ServerConnections(context, { locate: (moved) => locate(config, clock, moved) }),
-    );
+    return config.mode === "cluster" ? new Cluster(context) : new Server(context);
   }
 
   /** The client's status is "ready" as long as a connection is open. */
@@ -292,20 +283,6 @@ export class Database {
     return blockingMs === undefined
       ? this.config.commandTimeoutMs
       : blockingMs + BLOCKING_GRACE_MS;
-  }
-
-  /** What finds the keys of commands that the client library does not know; `undefined`
-   * where no keys have to be known. */
-  #makeKeys(): { sink: CommandSink; placer: KeyPlacer } | undefined {
-    const { commandTimeoutMs: timeoutMs, keyPrefix, maxWaiting, mode, name } =
-      this.config;
-    if (keyPrefix === "" && mode !== "cluster") return undefined;
-    const { sink } = this.servers;
-    const { clock } = this.#services;
-    const finder = new KeyFinder({ send: (query) => sink.submit(query), timeoutMs });
-    const placer = new KeyPlacer({ database: name, keyPrefix, finder });
-    const options = { database: name, maxWaiting, sink, placer, finder, clock };
-    return { sink: new KeyedSink(options), placer };
   }
 
   /** Where the client's commands go. Without telemetry they pass no check for it. */
@@ -340,9 +317,4 @@ export class Database {
       observer: this.#telemetry,
     };
   }
-}
-
-/** Puts the keys of a command in place that cannot wait for the server to be asked. */
-function placeNow(placer: KeyPlacer, command: Command, where: string): void {
-  placer.placeNow(command, classifier.resolve(command.name, command.args), where);
 }

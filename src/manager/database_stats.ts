@@ -9,19 +9,19 @@ import type {
   PoolStatistics,
   RedisStats,
 } from "../observability/types.ts";
-import type { Servers } from "../servers/servers.ts";
+import type { Topology } from "../server/topology.ts";
 
 /** The numbers of one database, in the shapes that users see; each is a frozen snapshot. */
 export class DatabaseStats {
   readonly #config: RedisConfig;
   readonly #statistics: DatabaseStatistics;
-  readonly #servers: Servers;
+  readonly #servers: Topology;
   readonly #clock: Clock;
 
   constructor(
     config: RedisConfig,
     statistics: DatabaseStatistics,
-    servers: Servers,
+    servers: Topology,
     clock: Clock,
   ) {
     this.#config = config;
@@ -54,7 +54,7 @@ export class DatabaseStats {
 
   /** What the pool holds. */
   pool(): PoolStatistics {
-    const { counters, gauges, ...commands } = this.#servers.numbers();
+    const { counters, gauges, ...commands } = this.#servers.stats();
     const { total, lanes, inUse, idle, connecting, waiting, max } = gauges;
     const { created, acquireTimeouts, evictions, lastCleanup } = counters;
     return Object.freeze({

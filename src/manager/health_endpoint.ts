@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { PROMETHEUS_CONTENT_TYPE } from "../observability/prometheus_text.ts";
-import type { Servers } from "../servers/servers.ts";
+import type { Topology } from "../server/topology.ts";
 
 /** How long a database may take to answer a readiness probe, in milliseconds: an
  * orchestrator gives the whole request 1 s by default. */
@@ -9,7 +9,7 @@ const ANSWER_WITHIN_MS = 800;
 /** A database, as far as readiness goes. */
 export interface Probed {
   readonly name: string;
-  readonly servers: Pick<Servers, "check" | "health">;
+  readonly servers: Pick<Topology, "check" | "health">;
 }
 
 /** The manager that the endpoint reports on. */

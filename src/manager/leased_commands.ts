@@ -7,24 +7,20 @@ import type {
   TransactionTarget,
 } from "../commands/transaction.ts";
 import type { RedisConfig } from "../config/mod.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/database_statistics.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
-import type { ServerConnections } from "../servers/server_connections.ts";
-import type { LeaseWait, Servers } from "../servers/servers.ts";
-import { crossSlotText } from "../topology/command_slot.ts";
-import { findCrossSlot, keySlot } from "../topology/key_slot.ts";
-import { parseRedirect } from "../topology/redirect.ts";
-import { hostOf } from "../topology/slot_map.ts";
+import type { LeaseSource, LeaseWait, Topology } from "../server/topology.ts";
+import { describeCrossSlot, keySlot } from "../cluster/slots.ts";
 
 /** The parts of a database that its blocking commands and transactions use. */
 export interface SharedParts {
   /** The database. */
   readonly config: RedisConfig;
   /** Its servers. */
-  readonly servers: Servers;
+  readonly servers: Topology;
   /** Counts commands, and rejects those that failed. */
   readonly dispatcher: Pick<Dispatcher, "leaseFailed" | "replied">;
   /** Counts retries and redirects. */
@@ -42,11 +38,11 @@ const AT_ONCE = Object.freeze({ retry: true, delayMs: 0, reresolve: false });
  * that has its key. */
 export function makeBlocking(
   { clock, config, dispatcher, retryPolicy, servers, statistics }: SharedParts,
-  timeoutOf: (command: TrackedCommand) => number,
+  timeoutOf: (command: PendingCommand) => number,
 ): BlockingCommands {
-  const serverOf = new WeakMap<BlockingLease, ServerConnections>();
+  const serverOf = new WeakMap<BlockingLease, LeaseSource>();
   const acquire = async (
-    command: TrackedCommand,
+    command: PendingCommand,
     signal: AbortSignal,
   ): Promise<BlockingLease> => {
     const { asking, ...target } = servers.targetOf(command);
@@ -83,7 +79,7 @@ export function makeBlocking(
 
 /** Places the transactions of a database in a cluster: all keys must be in one slot. */
 export function placeInCluster(
-  { config, servers, statistics }: SharedParts,
+  { config, servers }: SharedParts,
 ): ClusterPlacement {
   const { keyPrefix, name } = config;
   return {
@@ -92,21 +88,13 @@ export function placeInCluster(
         ...watch.map((key) => keyPrefix + key),
         ...commands.flatMap((command) => command.getKeys()),
       ];
-      const crossing = findCrossSlot(keys);
-      if (crossing !== undefined) {
-        const text = crossSlotText(crossing);
+      const text = describeCrossSlot(keys);
+      if (text !== undefined) {
         throw new CommandRefusedError(name, "multi", text, "one node of the cluster");
       }
       return keys.length === 0 ? undefined : keySlot(keys[0]!);
     },
-    redirected: (error, endpoint) => {
-      const redirect = parseRedirect(error.message, hostOf(endpoint));
-      if (redirect === undefined) return undefined;
-      statistics.redirected();
-      const { kind, node, slot } = redirect;
-      servers.redirectTo?.(redirect);
-      return { slot, node, asking: kind === "ask" };
-    },
+    redirected: (error, endpoint) => servers.redirectTransaction?.(error, endpoint),
   };
 }
 
@@ -133,7 +121,7 @@ export async function leaseForTransaction(
   loan.judgedBy({
     replied: (command, reply) => count(() => dispatcher.replied(command, reply)),
     failed: (command, error) => {
-      servers.learn?.(command, error);
+      servers.learn(command, error);
       dispatcher.leaseFailed(command, error, false);
       const ageMs = clock.now() - connection.createdAt;
       const { reresolve } = classifyReplyError(error.message).rule;

@@ -40,7 +40,7 @@ import type {
   PoolStatistics,
 } from "../observability/types.ts";
 import { ConnectionBudget } from "../pool/connection_budget.ts";
-import type { AcquireOptions, ConnectionLease } from "../servers/lease.ts";
+import type { AcquireOptions, ConnectionLease } from "../server/lease.ts";
 import { CapacityCheck } from "./capacity.ts";
 import { CompatMethods, type DatabaseName } from "./compat.ts";
 import { Database } from "./database.ts";

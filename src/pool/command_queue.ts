@@ -1,5 +1,5 @@
+import { type PendingCommand, spentOn } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
-import { spentOn, type TrackedCommand } from "../connection/tracked.ts";
 import { CommandTimeoutError, type ConnectError } from "../core/errors/mod.ts";
 import { DeadlineQueue, type Expiring, firstIndex } from "./wait_queue.ts";
 
@@ -12,12 +12,12 @@ const PRUNE_EVERY_MS = 100;
  */
 export class CommandQueue {
   readonly #clock: Clock;
-  readonly #deadlines: DeadlineQueue<Expiring & { readonly command: TrackedCommand }>;
-  #commands: TrackedCommand[] = [];
+  readonly #deadlines: DeadlineQueue<Expiring & { readonly command: PendingCommand }>;
+  #commands: PendingCommand[] = [];
   #prunedAt = -Infinity;
 
   /** `expired` gets each command whose deadline has passed, after it was removed. */
-  constructor(clock: Clock, expired: (command: TrackedCommand) => void) {
+  constructor(clock: Clock, expired: (command: PendingCommand) => void) {
     this.#clock = clock;
     this.#deadlines = new DeadlineQueue(clock, (entries) => {
       const due = new Set(entries.map(({ command }) => command));
@@ -57,7 +57,7 @@ export class CommandQueue {
    * Adds commands. One that was sent before precedes all that were not: it keeps its place and
    * its deadline.
    */
-  add(commands: readonly TrackedCommand[]): void {
+  add(commands: readonly PendingCommand[]): void {
     const now = this.#clock.now();
     for (const command of commands) {
       const { tracking } = command;
@@ -70,27 +70,27 @@ export class CommandQueue {
   }
 
   /** Removes all commands, and gives those that are not abandoned, in order. */
-  takeAll(): TrackedCommand[] {
+  takeAll(): PendingCommand[] {
     const commands = this.#commands;
     this.#commands = [];
     this.#deadlines.clear();
     return commands.filter((command) => !command.tracking.settled);
   }
 
-  #watch(command: TrackedCommand): void {
+  #watch(command: PendingCommand): void {
     const { startedAt, timeoutMs } = command.tracking;
     // An abandoned command stays until its deadline, too.
     this.#deadlines.push({ command, deadline: startedAt + timeoutMs, settled: false });
   }
 }
 
-function isUnsent({ tracking }: TrackedCommand): boolean {
+function isUnsent({ tracking }: PendingCommand): boolean {
   return tracking.attempts === 0;
 }
 
 /** The error of a command whose deadline passed while it waited, perhaps because of `cause`. */
 export function waitTimeoutError(
-  command: TrackedCommand,
+  command: PendingCommand,
   database: string,
   now: number,
   cause?: ConnectError,

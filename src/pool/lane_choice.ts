@@ -1,6 +1,6 @@
 /** Which lane a command goes to, and how many lanes are needed. */
 import type { Connection } from "../connection/connection.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { EvictionReason } from "./types.ts";
 
 /** What lanes need of a connection. */
@@ -21,7 +21,7 @@ export interface Lane<C extends LaneConnection = Connection> {
   /** When it should be replaced, on the monotonic clock; infinite for never. */
   readonly expiresAt: number;
   /** The last large command that was sent on it, until it is known to be answered. */
-  large?: TrackedCommand | undefined;
+  large?: PendingCommand | undefined;
   /** Ends the connection and frees its place: why in words, and what it is counted as. */
   release(reason: string, counted: EvictionReason): void;
 }
@@ -50,7 +50,7 @@ export function loadOf(connection: LaneConnection): number {
 }
 
 /** Whether a command is so large that others would wait behind its bytes. */
-export function isLarge({ args }: Pick<TrackedCommand, "args">): boolean {
+export function isLarge({ args }: Pick<PendingCommand, "args">): boolean {
   let bytes = 0;
   for (const arg of args) {
     if (typeof arg === "string" || arg instanceof Uint8Array) bytes += arg.length;

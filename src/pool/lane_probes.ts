@@ -1,13 +1,12 @@
 /** Commands of our own on lanes, which find out how the server answers. */
-import { Command, isReplyError } from "../connection/driver.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
+import { Command, isReplyError } from "../connection/ioredis.ts";
+import { FireAndForget, type PendingCommand } from "../connection/pending_command.ts";
 import { endsTransaction, isMulti } from "../connection/transaction_gate.ts";
-import { Unheard } from "../connection/unheard.ts";
 
-const OWNER = new Unheard();
+const OWNER = new FireAndForget();
 
 /** Sends a command behind those that were sent before it by the same function. */
-export type Send = (command: TrackedCommand) => void;
+export type Send = (command: PendingCommand) => void;
 
 /**
  * Waits until all commands that were sent before have been answered: sends a PING behind them,
@@ -44,7 +43,7 @@ export class TransactionProbe {
   }
 
   /** Whether a probe has to pass before these commands are sent. */
-  isDue(commands: readonly TrackedCommand[]): boolean {
+  isDue(commands: readonly PendingCommand[]): boolean {
     return !this.#hasPassed && commands.some(({ name }) => isMulti(name));
   }
 
@@ -78,7 +77,7 @@ export class TransactionProbe {
 }
 
 /** The commands from each MULTI to its EXEC or DISCARD. */
-export function transactionsOf(commands: readonly TrackedCommand[]): TrackedCommand[] {
+export function transactionsOf(commands: readonly PendingCommand[]): PendingCommand[] {
   let isWithin = false;
   return commands.filter(({ name }) => {
     const wasWithin = isWithin;

@@ -1,3 +1,6 @@
+import type { RedisConfig } from "../config/mod.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import {
   type ConnectError,
@@ -5,9 +8,6 @@ import {
   ManagerClosedError,
   OverloadedError,
 } from "../core/errors/mod.ts";
-import type { RedisConfig } from "../config/mod.ts";
-import type { Connection } from "../connection/connection.ts";
-import type { TrackedCommand } from "../connection/tracked.ts";
 import { CommandQueue, waitTimeoutError } from "./command_queue.ts";
 import {
   areAllNeeded,
@@ -112,7 +112,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
   }
 
   /** Sends a command on a lane, or lets it wait for one. */
-  submit(command: TrackedCommand): void {
+  submit(command: PendingCommand): void {
     const lanes = this.#lanes;
     const large = lanes.length > 1 && isLarge(command);
     const lane = this.#pick(large);
@@ -127,7 +127,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
    * none. The first transaction, and all that comes behind it, waits until a probe has shown
    * that the server lets transactions begin.
    */
-  submitBatch(commands: readonly TrackedCommand[]): void {
+  submitBatch(commands: readonly PendingCommand[]): void {
     const large = this.#lanes.length > 1 ? commands.findLast(isLarge) : undefined;
     const lane = this.#pick(large !== undefined);
     if (lane === undefined) return this.#wait(commands);
@@ -272,7 +272,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
   }
 
   /** Removes the commands that wait for a lane, for another owner to send; in order. */
-  takeWaiting(): TrackedCommand[] {
+  takeWaiting(): PendingCommand[] {
     return this.#waiting.takeAll();
   }
 
@@ -300,7 +300,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     return best;
   }
 
-  #refuse(commands: readonly TrackedCommand[], { connection }: Lane<C>): void {
+  #refuse(commands: readonly PendingCommand[], { connection }: Lane<C>): void {
     const { stream, inFlight } = connection;
     const [what, count, most] = stream.congested
       ? ["bytes not taken by the server", stream.bufferedBytes, stream.maxBufferedBytes]
@@ -308,7 +308,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     failAll(commands, new OverloadedError(this.#options.database, what, count, most));
   }
 
-  #wait(commands: readonly TrackedCommand[]): void {
+  #wait(commands: readonly PendingCommand[]): void {
     const { database, maxWaiting, unreachable } = this.#options;
     if (this.#state === "closed") return failAll(commands, this.#closedError());
     if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
@@ -322,7 +322,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
     this.#ensureLane();
   }
 
-  #expired(command: TrackedCommand): void {
+  #expired(command: PendingCommand): void {
     const { clock, database, unreachable } = this.#options;
     const cause = unreachable?.();
     failAll([command], waitTimeoutError(command, database, clock.now(), cause));
@@ -435,7 +435,7 @@ function hasRoom(lane: LaneConnection, count: number): boolean {
 }
 
 function failAll(
-  commands: Iterable<TrackedCommand>,
+  commands: Iterable<PendingCommand>,
   error: Error,
   delivery: Delivery = "never-sent",
 ): void {

@@ -1,7 +1,6 @@
 import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
-import type { TlsMaterial } from "./tls.ts";
 
-/** Where a connection goes: a TCP endpoint or a Unix socket. */
+/** A TCP endpoint or a Unix socket. */
 export type Endpoint =
   | {
     readonly kind: "tcp";
@@ -15,10 +14,7 @@ export type Endpoint =
   | { readonly kind: "unix"; readonly path: string };
 
 /**
- * An endpoint in words.
- *
- * @param endpoint The endpoint.
- * @returns Text such as `127.0.0.1:6379`, `[::1]:6379` or `unix:/run/redis.sock`.
+ * Formats an endpoint: `127.0.0.1:6379`, `[::1]:6379` or `unix:/run/redis.sock`.
  */
 export function describeEndpoint(endpoint: Endpoint): string {
   if (endpoint.kind === "unix") return `unix:${endpoint.path}`;
@@ -26,52 +22,52 @@ export function describeEndpoint(endpoint: Endpoint): string {
   return `${host}:${endpoint.port}`;
 }
 
-/** What a channel tells its owner. Each is called from the event loop, never from
- * within a call to the channel. */
+/** Callbacks of a channel. They are called from the event loop, never from within a call
+ * to the channel. */
 export interface ChannelHandlers {
-  /** Bytes came. */
+  /** Bytes were received. */
   data(chunk: Uint8Array): void;
   /** The channel ended; called exactly once. */
   close(error: Error | undefined): void;
 }
 
-/** One open byte stream to a server: what the two kinds of sockets have in common. */
+/** An open byte stream to a server, over `node:net` or over sockets of Deno. */
 export interface ByteChannel {
-  /** Whether the bytes of a chunk are there only until `data()` returns. Default `false`. */
+  /** Whether the memory of a chunk is reused once `data()` has returned. Default `false`. */
   readonly lendsChunks?: boolean;
-  /** What keepalive the socket got. */
+  /** TCP keepalive of the socket. */
   readonly keepalive: KeepaliveTier;
-  /** What the kernel says of it since it was opened; `null` where it could not be asked. */
+  /** Keepalive as read back from the kernel; `null` where it could not be read. */
   readonly kernelKeepalive: KernelKeepalive | null;
-  /** What TLS agreed on; `null` without TLS. */
+  /** Negotiated TLS parameters; `null` without TLS. */
   readonly tls: TlsSession | null;
-  /** Bytes taken by {@linkcode ByteChannel.write} that the kernel has not. */
+  /** Bytes written here that the kernel has not taken yet. */
   readonly bufferedBytes: number;
-  /** Bytes handed to the kernel; where the runtime counts them, also those that wait. */
+  /** Bytes given to the kernel; with `node:net` also those that are buffered. */
   readonly bytesWritten: number;
-  /** Port of this end; 0 for a Unix socket. */
+  /** Local port; 0 for a Unix socket. */
   readonly localPort: number;
-  /** Begins to deliver; called once, before anything else. */
+  /** Starts delivery. Called once, before anything else. */
   start(handlers: ChannelHandlers): void;
-  /** Sends; text goes as UTF-8. */
+  /** Sends bytes, or text as UTF-8. */
   write(data: string | Uint8Array): void;
-  /** Sends what is buffered, then closes. */
+  /** Closes after the buffered bytes were sent. */
   end(): void;
   /** Closes at once. */
   destroy(): void;
 }
 
-/** What the opening of a channel needs to know. */
+/** How to open a channel. */
 export interface ChannelOptions {
-  /** TLS, if it is to be spoken. */
-  readonly tls?: TlsMaterial;
-  /** TCP keepalive, if it is to be set. */
-  readonly keepalive?: KeepaliveTimes;
+  /** Enables TLS. */
+  readonly tls?: TlsMaterial | undefined;
+  /** Enables TCP keepalive. */
+  readonly keepalive?: KeepaliveTimes | undefined;
   /** Aborts the opening. */
   readonly signal: AbortSignal;
 }
 
-/** TCP keepalive's times. */
+/** Times of TCP keepalive. */
 export interface KeepaliveTimes {
   /** Milliseconds of silence before the first probe. */
   readonly idleMs: number;
@@ -81,8 +77,72 @@ export interface KeepaliveTimes {
   readonly count: number;
 }
 
-/** Opens a channel: resolves when TCP, and TLS if asked for, is established. */
+/** Opens a channel; resolves when TCP, and TLS if enabled, is established. */
 export type OpenChannel = (
   endpoint: Endpoint,
   options: ChannelOptions,
 ) => Promise<ByteChannel>;
+
+/** Content of a TLS handshake, read from files. */
+export interface TlsMaterial {
+  /** PEM certificates of the trusted authorities. Default: those of the system. */
+  readonly ca?: string | undefined;
+  /** PEM client certificate. */
+  readonly cert?: string | undefined;
+  /** PEM key of the client certificate. */
+  readonly key?: string | undefined;
+  /** Name that the server's certificate must carry. Default: the host. */
+  readonly serverName?: string | undefined;
+  /** Whether the server's certificate is verified. */
+  readonly verify: boolean;
+}
+
+/** Paths of the files of {@linkcode TlsMaterial}. */
+interface TlsFiles {
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  readonly serverName?: string;
+  readonly verify: boolean;
+}
+
+/**
+ * Reads TLS certificates and keys. Called for each connection, so that renewed files are
+ * used.
+ *
+ * @param files Their paths.
+ * @throws {Error} If a file cannot be read.
+ */
+export async function readTlsMaterial(
+  files: TlsFiles,
+  signal?: AbortSignal,
+): Promise<TlsMaterial> {
+  const { caFile, certFile, keyFile, serverName, verify } = files;
+  const [ca, cert, key] = await Promise.all(
+    [caFile, certFile, keyFile].map((path) => readFile(path, signal)),
+  );
+  return { ca, cert, key, serverName, verify };
+}
+
+async function readFile(
+  path: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await Deno.readTextFile(path, { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof Deno.errors.NotCapable) {
+      const message = `this process may not read "${path}": run it with ` +
+        `--allow-read=${path}`;
+      throw Object.assign(new Error(message), { code: "DENIED" });
+    }
+    const reason = error instanceof Deno.errors.NotFound
+      ? "it does not exist"
+      : error instanceof Error
+      ? error.name
+      : "unknown reason";
+    throw new Error(`cannot read the file "${path}": ${reason}`);
+  }
+}

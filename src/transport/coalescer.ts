@@ -1,21 +1,15 @@
-/** What the coalescer writes to. */
-export interface Sink {
-  /** Takes what goes out in one write. */
-  write(data: string | Uint8Array): void;
-}
-
-/** Calls back at the end of the current turn of the event loop's microtasks. */
+/** Calls back at the end of the current turn of the microtask queue. */
 export type EndOfTick = (fn: () => void) => void;
 
-/** Writes that many commands of a tick are split into; four keep client and server busy. */
+/** Number of writes per tick; four keep client and server busy. */
 const PARTS = 4;
-/** Fewest commands that are a part. In ticks too small for parts of that size the first
- * command goes by itself: held against four parts, that made 8 and 16 callers 1.1 to 1.4
- * times as fast. */
+/** Fewest commands of a part. In ticks too small for parts of that size the first command is
+ * written by itself: compared to four parts, that made 8 and 16 callers 1.1 to 1.4 times as
+ * fast. */
 const MIN_PART = 8;
 /** Weight of the newest tick in the moving average, as a power of two: 1/8. */
 const AVERAGE_SHIFT = 3;
-/** Held text, in UTF-16 units, that is written without waiting for more. */
+/** Length of text, in UTF-16 units, that is written without waiting for more. */
 const MAX_HELD_LENGTH = 64 * 1024;
 /** A Buffer of this many bytes or more is written by itself, without a copy. */
 const LARGE_BUFFER = 16 * 1024;
@@ -36,56 +30,37 @@ const encoder = new TextEncoder();
  * Nothing is reordered, and nothing waits past the end of the tick.
  */
 export class WriteCoalescer {
-  readonly #sink: Sink;
+  readonly #sink: { write(data: string | Uint8Array): void };
   readonly #endOfTick: EndOfTick;
   #text = "";
   /** Unset where nothing but text is held. */
   #held: (string | Uint8Array)[] | undefined;
   #heldBytes = 0;
-  #pending = 0;
+  /** Number of commands that were not given to the sink: they are never-sent. */
+  pending = 0;
   #inTick = 0;
   #scaledAverage = 1 << AVERAGE_SHIFT;
   #partSize = MIN_PART;
   /** Whether ticks are too small to be split into all parts. */
   #isSmall = true;
   #scheduled = false;
-  #flushes = 0;
-  #tick = 0;
+  /** Number of writes to the sink. */
+  flushes = 0;
+  /** Number of the current tick: the same for all commands of one tick. */
+  tick = 0;
   readonly #atEndOfTick = () => this.#finishTick();
 
-  /**
-   * Makes a coalescer.
-   *
-   * @param sink Where the collected bytes go.
-   * @param endOfTick Calls back at the end of the tick.
-   */
-  constructor(sink: Sink, endOfTick: EndOfTick) {
+  constructor(
+    sink: { write(data: string | Uint8Array): void },
+    endOfTick: EndOfTick,
+  ) {
     this.#sink = sink;
     this.#endOfTick = endOfTick;
   }
 
-  /** Commands taken that have not been given to the sink: they are never-sent. */
-  get pending(): number {
-    return this.#pending;
-  }
-
-  /** Number of the current tick: two commands of one tick see the same number. */
-  get tick(): number {
-    return this.#tick;
-  }
-
-  /** How often the sink was called. */
-  get flushes(): number {
-    return this.#flushes;
-  }
-
-  /**
-   * Takes one command.
-   *
-   * @param data Its bytes, or its text (sent as UTF-8).
-   */
+  /** Adds a command: its bytes, or its text, to be sent as UTF-8. */
   write(data: string | Uint8Array): void {
-    this.#pending++;
+    this.pending++;
     this.#inTick++;
     if (typeof data === "string") this.#text += data;
     else this.#hold(data);
@@ -94,17 +69,17 @@ export class WriteCoalescer {
       this.#endOfTick(this.#atEndOfTick);
     }
     if (
-      this.#pending >= this.#partSize ||
+      this.pending >= this.#partSize ||
       (this.#inTick === 1 && this.#isSmall) ||
       this.#text.length + this.#heldBytes >= MAX_HELD_LENGTH
     ) this.flush();
   }
 
-  /** Gives everything taken to the sink. */
+  /** Writes everything that was added. */
   flush(): void {
-    if (this.#pending === 0) return;
-    this.#pending = 0;
-    this.#flushes++;
+    if (this.pending === 0) return;
+    this.pending = 0;
+    this.flushes++;
     if (this.#held === undefined) {
       const text = this.#text;
       this.#text = "";
@@ -118,14 +93,10 @@ export class WriteCoalescer {
     for (const part of joinSmall(held)) this.#sink.write(part);
   }
 
-  /**
-   * Forgets everything taken: it goes nowhere.
-   *
-   * @returns How many commands that were.
-   */
+  /** Drops everything that was added. Returns the number of commands. */
   drop(): number {
-    const pending = this.#pending;
-    this.#pending = 0;
+    const pending = this.pending;
+    this.pending = 0;
     this.#text = "";
     this.#held = undefined;
     this.#heldBytes = 0;
@@ -148,7 +119,7 @@ export class WriteCoalescer {
 
   #finishTick(): void {
     this.#scheduled = false;
-    this.#tick++;
+    this.tick++;
     this.flush();
     this.#scaledAverage += this.#inTick - (this.#scaledAverage >> AVERAGE_SHIFT);
     this.#inTick = 0;
@@ -177,7 +148,8 @@ function joinSmall(parts: readonly (string | Uint8Array)[]): Uint8Array[] {
   return out;
 }
 
-function concat(parts: readonly Uint8Array[]): Uint8Array {
+/** Joins byte arrays. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
   const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let offset = 0;
   for (const part of parts) {

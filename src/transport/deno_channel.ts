@@ -1,4 +1,10 @@
 import { Buffer } from "node:buffer";
+import { concat } from "./coalescer.ts";
+import {
+  type AppliedKeepalive,
+  applyKeepalive,
+  kernelKeepaliveEnded,
+} from "./keepalive.ts";
 import { systemClock } from "../core/clock.ts";
 import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type {
@@ -6,14 +12,18 @@ import type {
   ChannelHandlers,
   ChannelOptions,
   Endpoint,
+  TlsMaterial,
 } from "./channel.ts";
-import type { AppliedKeepalive } from "./keepalive.ts";
-import { kernelKeepaliveEnded, setKernelKeepalive } from "./keepalive_ffi.ts";
-import { ReadingTurn } from "./reading_turn.ts";
-import type { TlsMaterial } from "./tls.ts";
-import { UNTOLD_TLS } from "./tls_session.ts";
+import { ReadBudget } from "./fair_reading.ts";
 
-/** Bytes read at once. */
+/** Deno reports nothing about the TLS session of its own sockets. */
+const UNKNOWN_TLS: TlsSession = Object.freeze({
+  protocol: null,
+  cipher: null,
+  expiresAt: null,
+});
+
+/** Bytes of one read. */
 const READ_SIZE = 64 * 1024;
 
 const encoder = new TextEncoder();
@@ -26,7 +36,7 @@ const READS_OUTLIVE_CLOSE = Deno.version.deno === "2.8.3";
 
 type Conn = Deno.TcpConn | Deno.TlsConn | Deno.UnixConn;
 
-/** A channel over the runtime's own sockets, for those who ask for it: no node:net. */
+/** A channel over the sockets of Deno, for `transport: deno`. */
 class DenoChannel implements ByteChannel {
   readonly lendsChunks = true;
   readonly keepalive: KeepaliveTier;
@@ -35,8 +45,8 @@ class DenoChannel implements ByteChannel {
   readonly localPort: number;
   readonly #conn: Conn;
   #queue: Uint8Array[] = [];
-  #bufferedBytes = 0;
-  #bytesWritten = 0;
+  bufferedBytes = 0;
+  bytesWritten = 0;
   #writing = false;
   #state: "open" | "ending" | "closed" = "open";
   #handlers: ChannelHandlers | undefined;
@@ -50,16 +60,7 @@ class DenoChannel implements ByteChannel {
     this.keepalive = tier;
     this.kernelKeepalive = kernel;
     this.tls = tls;
-    const { localAddr } = conn;
-    this.localPort = localAddr.transport === "tcp" ? localAddr.port : 0;
-  }
-
-  get bufferedBytes(): number {
-    return this.#bufferedBytes;
-  }
-
-  get bytesWritten(): number {
-    return this.#bytesWritten;
+    this.localPort = portOf(conn.localAddr) ?? 0;
   }
 
   start(handlers: ChannelHandlers): void {
@@ -71,8 +72,8 @@ class DenoChannel implements ByteChannel {
     if (this.#state !== "open") return;
     const bytes = typeof data === "string" ? encoder.encode(data) : data;
     this.#queue.push(bytes);
-    this.#bufferedBytes += bytes.byteLength;
-    this.#bytesWritten += bytes.byteLength;
+    this.bufferedBytes += bytes.byteLength;
+    this.bytesWritten += bytes.byteLength;
     if (!this.#writing) this.#drainQueue();
   }
 
@@ -87,15 +88,15 @@ class DenoChannel implements ByteChannel {
   }
 
   async #read(handlers: ChannelHandlers): Promise<void> {
-    const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
-    // The client library's parser decodes text with methods of Buffer.
+    const budget = new ReadBudget(systemClock, handlers, this.tls !== null);
+    // The parser of ioredis decodes text with methods of Buffer.
     const bytes = Buffer.allocUnsafeSlow(READ_SIZE);
     try {
       while (this.#state !== "closed") {
         const count = await this.#conn.read(bytes);
         if (count === null) break;
-        const over = turn.take(bytes.subarray(0, count));
-        if (over !== undefined) await over;
+        const turn = budget.take(bytes.subarray(0, count));
+        if (turn !== undefined) await turn;
       }
       this.#finish(undefined);
     } catch (error) {
@@ -107,11 +108,13 @@ class DenoChannel implements ByteChannel {
     this.#writing = true;
     try {
       while (this.#queue.length > 0) {
-        const bytes = this.#takeQueued();
+        // One write, so that a slow socket needs few system calls.
+        const bytes = this.#queue.length === 1 ? this.#queue[0]! : concat(this.#queue);
+        this.#queue = [];
         for (let sent = 0; sent < bytes.byteLength;) {
           sent += await this.#conn.write(bytes.subarray(sent));
         }
-        this.#bufferedBytes -= bytes.byteLength;
+        this.bufferedBytes -= bytes.byteLength;
       }
       this.#writing = false;
       if (this.#state === "ending") this.destroy();
@@ -121,26 +124,16 @@ class DenoChannel implements ByteChannel {
     }
   }
 
-  /** All that waits as one write, so that a slow socket costs few system calls. */
-  #takeQueued(): Uint8Array {
-    const queue = this.#queue;
-    this.#queue = [];
-    if (queue.length === 1) return queue[0]!;
-    const joined = new Uint8Array(queue.reduce((sum, part) => sum + part.byteLength, 0));
-    let offset = 0;
-    for (const part of queue) {
-      joined.set(part, offset);
-      offset += part.byteLength;
-    }
-    return joined;
-  }
-
   #finish(error: Error | undefined): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#queue = [];
     try {
-      if (READS_OUTLIVE_CLOSE && this.tls === null) endReads(this.#conn);
+      if (READS_OUTLIVE_CLOSE && this.tls === null) {
+        // The server ends the read; one that hangs does not keep the process alive.
+        this.#conn.closeWrite().catch(() => {});
+        this.#conn.unref();
+      }
       this.#conn.close();
     } catch {
       // Closed by the runtime already.
@@ -151,15 +144,11 @@ class DenoChannel implements ByteChannel {
   }
 }
 
-/** Has the server end the pending read; one that hangs does not keep the process alive. */
-function endReads(conn: Conn): void {
-  conn.closeWrite().catch(() => {}); // The server has closed it already.
-  conn.unref();
+function portOf(address: Deno.Addr): number | undefined {
+  return address.transport === "tcp" ? address.port : undefined;
 }
 
-type TcpEndpoint = Extract<Endpoint, { kind: "tcp" }>;
-
-/** A socket that is open, and what keepalive the runtime gave it. */
+/** An open socket, and the keepalive that the runtime has set. */
 type Dialled = readonly [conn: Conn, tier: KeepaliveTier];
 
 async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialled> {
@@ -178,9 +167,9 @@ async function dial(endpoint: Endpoint, options: ChannelOptions): Promise<Dialle
   return [conn, tune(conn, options)];
 }
 
-/** What the runtime's TLS has no option for is refused, never left out. */
+/** Options that TLS of Deno does not have are refused, not ignored. */
 async function dialTls(
-  { host, port }: TcpEndpoint,
+  { host, port }: Extract<Endpoint, { kind: "tcp" }>,
   tls: TlsMaterial,
   options: ChannelOptions,
 ): Promise<Dialled> {
@@ -192,7 +181,7 @@ async function dialTls(
     const conn = await Deno.connect({ hostname: host, port, signal });
     const tier = tune(conn, options);
     const secured = await Deno.startTls(conn, { hostname: serverName, ...caCerts });
-    return [await shakeHands(secured, signal), tier];
+    return [await completeHandshake(secured, signal), tier];
   }
   // Deno.startTls, which can tell the name from the host, takes no client certificate.
   if (serverName !== host) {
@@ -201,10 +190,10 @@ async function dialTls(
     );
   }
   const secured = await Deno.connectTls({ hostname: host, port, cert, key, ...caCerts });
-  return [await shakeHands(secured, signal), tune(secured, options)];
+  return [await completeHandshake(secured, signal), tune(secured, options)];
 }
 
-async function shakeHands(
+async function completeHandshake(
   conn: Deno.TlsConn,
   signal: AbortSignal,
 ): Promise<Deno.TlsConn> {
@@ -227,7 +216,7 @@ function unsupported(what: string): TypeError {
   return new TypeError(`Cannot ${what} with transport "deno": use transport "node"`);
 }
 
-/** Sets TCP_NODELAY and keepalive, as far as the runtime has a call for it. */
+/** Sets TCP_NODELAY and keepalive, as far as Deno can. */
 function tune(
   conn: Deno.TcpConn | Deno.TlsConn,
   { keepalive }: ChannelOptions,
@@ -238,27 +227,9 @@ function tune(
   return "on";
 }
 
-/** Sets what the runtime has no call for; last, as it is to be told of the socket's end. */
-function tuneByKernel(
-  { localAddr, remoteAddr }: Conn,
-  tier: KeepaliveTier,
-  { keepalive }: ChannelOptions,
-): AppliedKeepalive {
-  if (keepalive === undefined) return { tier, kernel: null };
-  if (localAddr.transport !== "tcp" || remoteAddr.transport !== "tcp") {
-    return { tier, kernel: null };
-  }
-  const ends = { localPort: localAddr.port, remotePort: remoteAddr.port };
-  const kernel = setKernelKeepalive(ends, keepalive);
-  return { tier: kernel === null ? tier : "full", kernel };
-}
-
 /**
- * Opens a channel over the runtime's own sockets.
+ * Opens a channel over the sockets of Deno.
  *
- * @param endpoint Where to connect.
- * @param options TLS, keepalive, signal.
- * @returns The open channel.
  * @throws {Error} The socket's error, or the signal's reason.
  */
 export async function openDenoChannel(
@@ -271,6 +242,10 @@ export async function openDenoChannel(
     conn.close();
     options.signal.throwIfAborted();
   }
-  const tls = options.tls === undefined ? null : UNTOLD_TLS;
-  return new DenoChannel(conn, tuneByKernel(conn, tier, options), tls);
+  const tls = options.tls === undefined ? null : UNKNOWN_TLS;
+  const ends = { localPort: portOf(conn.localAddr), remotePort: portOf(conn.remoteAddr) };
+  // Last: from here on the channel must release the C library when the socket closes.
+  const times = endpoint.kind === "unix" ? undefined : options.keepalive;
+  const keepalive = applyKeepalive(ends, times, tier);
+  return new DenoChannel(conn, keepalive, tls);
 }

@@ -1,44 +1,41 @@
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { connect as connectTcp, type Socket } from "node:net";
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
-import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { systemClock } from "../core/clock.ts";
-import { type AppliedKeepalive, applyKeepalive } from "./keepalive.ts";
+import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/sockets.ts";
 import type {
   ByteChannel,
   ChannelHandlers,
   ChannelOptions,
   Endpoint,
 } from "./channel.ts";
-import { kernelKeepaliveEnded } from "./keepalive_ffi.ts";
-import { PacedReading } from "./paced_reading.ts";
-import { giveReadMemory, takeReadMemory } from "./read_memory.ts";
-import { ReadingTurn } from "./reading_turn.ts";
-import { describeNodeTls } from "./tls_session.ts";
+import { FairReader, ReadBudget } from "./fair_reading.ts";
+import {
+  type AppliedKeepalive,
+  applyKeepalive,
+  kernelKeepaliveEnded,
+  nodeNetSetsKeepalive,
+} from "./keepalive.ts";
 
-/** Who a socket belongs to: first its opening, then its channel. */
+/** Handles the events of a socket: first while it opens, then for its channel. */
 interface SocketOwner {
-  /** It is open. */
   opened?(): void;
-  /** It has brought bytes. */
   received?(chunk: Uint8Array): void;
-  /** It has failed. */
   failed(error: Error): void;
-  /** It has closed. */
   closed(): void;
 }
 
-/** Where a socket's owner stands on it. */
+/** Key of a socket's owner. */
 const OWNER = Symbol("owner");
 
-/** Where the memory stands that a socket reads into. */
+/** Key of the memory that a socket reads into. */
 const MEMORY = Symbol("memory");
 
 type OwnedSocket = Socket & { [OWNER]?: SocketOwner; [MEMORY]?: Buffer };
 
-// The listeners of all sockets, and none is ever taken off: a closure for each would be
-// kept for as long as it lives, that of an opening with all that it knew, and a listener
-// that is taken off turns the socket's table of them into one of five times the size.
+// The listeners are shared by all sockets and never removed: a closure per socket would be
+// kept for as long as the socket lives, and removing a listener makes the socket's table of
+// listeners five times as large.
 
 function onOpen(this: OwnedSocket): void {
   this[OWNER]?.opened?.();
@@ -48,18 +45,18 @@ function onData(this: OwnedSocket, chunk: Uint8Array): void {
   this[OWNER]?.received?.(chunk);
 }
 
-/** In place of a `data` event, for sockets with memory to read into; the bytes are lent. */
+/** In place of a `data` event, for sockets that read into reused memory. */
 function onRead(this: OwnedSocket, length: number, memory: Uint8Array): boolean {
   this[OWNER]?.received?.(memory.subarray(0, length));
   return true;
 }
 
 /**
- * Whether plain sockets read into memory of their own, again and again. Else the runtime
- * takes 64 KiB of new memory for each read, however little that brings, and keeps all of
- * it for as long as a part is held. On Deno 2.8 `pause()` does not stop a socket that does.
+ * Whether plain sockets read into memory that is reused. Otherwise the runtime allocates
+ * 64 KiB for each read, however few bytes it returns, and keeps all of it for as long as a
+ * part is referenced. On Deno 2.8 `pause()` does not stop a socket that reuses memory.
  */
-const READS_INTO_OWN = isSince29(Deno.version.deno);
+const REUSES_MEMORY = isSince29(Deno.version.deno);
 
 function isSince29(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
@@ -70,7 +67,7 @@ function onError(this: OwnedSocket, error: Error): void {
   this[OWNER]?.failed(error);
 }
 
-/** A server that says goodbye will not answer any more: do not linger half open. */
+/** The server closed its side and will not answer any more. */
 function onEnd(this: OwnedSocket): void {
   this.destroy();
 }
@@ -78,11 +75,11 @@ function onEnd(this: OwnedSocket): void {
 function onClose(this: OwnedSocket): void {
   const memory = this[MEMORY];
   this[MEMORY] = undefined;
-  if (memory !== undefined) giveReadMemory(memory);
+  if (memory !== undefined) free.push(memory);
   this[OWNER]?.closed();
 }
 
-/** A channel over node:net or node:tls: the fastest path on the runtimes measured. */
+/** A channel over node:net or node:tls: the fastest sockets on the runtimes measured. */
 class NodeChannel implements ByteChannel, SocketOwner {
   readonly keepalive: KeepaliveTier;
   readonly kernelKeepalive: KernelKeepalive | null;
@@ -90,9 +87,9 @@ class NodeChannel implements ByteChannel, SocketOwner {
   readonly lendsChunks: boolean;
   readonly #socket: Socket;
   #handlers: ChannelHandlers | undefined;
-  #reading: PacedReading | undefined;
+  #reader: FairReader | undefined;
   #error: Error | undefined;
-  #isKept: boolean;
+  #usesLibrary: boolean;
 
   constructor(
     socket: Socket,
@@ -102,12 +99,12 @@ class NodeChannel implements ByteChannel, SocketOwner {
     this.#socket = socket;
     this.keepalive = tier;
     this.kernelKeepalive = kernel;
-    this.#isKept = kernel !== null;
+    this.#usesLibrary = kernel !== null;
     this.tls = tls;
-    this.lendsChunks = tls === null && READS_INTO_OWN;
+    this.lendsChunks = tls === null && REUSES_MEMORY;
   }
 
-  // Asked for when it is wanted: the socket keeps an object for the answer.
+  // Read on demand: the socket keeps an object for the value.
   get localPort(): number {
     return this.#socket.localPort ?? 0;
   }
@@ -122,33 +119,30 @@ class NodeChannel implements ByteChannel, SocketOwner {
 
   start(handlers: ChannelHandlers): void {
     const socket = this.#socket;
-    const turn = new ReadingTurn(systemClock, handlers, this.tls !== null);
+    const budget = new ReadBudget(systemClock, handlers, this.tls !== null);
     this.#handlers = handlers;
-    this.#reading = new PacedReading(socket, turn);
+    this.#reader = new FairReader(socket, budget);
     socket.on("data", onData);
     socket.on("end", onEnd);
     if (socket.destroyed) queueMicrotask(() => this.closed());
     socket.resume();
   }
 
-  /** The socket has brought bytes. */
   received(chunk: Uint8Array): void {
-    this.#reading!.take(chunk);
+    this.#reader!.take(chunk);
   }
 
-  /** The socket has failed. */
   failed(error: Error): void {
     this.#error ??= error;
   }
 
-  /** The socket has closed. */
   closed(): void {
-    this.#keepNoMore();
-    // Closed before it was started, or told already.
+    this.#releaseLibrary();
+    // Closed before it was started, or reported already.
     const handlers = this.#handlers;
     if (handlers === undefined) return;
     this.#handlers = undefined;
-    this.#reading!.end();
+    this.#reader!.end();
     handlers.close(this.#error);
   }
 
@@ -162,32 +156,14 @@ class NodeChannel implements ByteChannel, SocketOwner {
 
   destroy(): void {
     this.#socket.destroy();
-    this.#keepNoMore();
+    this.#releaseLibrary();
   }
 
-  #keepNoMore(): void {
-    if (!this.#isKept) return;
-    this.#isKept = false;
+  #releaseLibrary(): void {
+    if (!this.#usesLibrary) return;
+    this.#usesLibrary = false;
     kernelKeepaliveEnded();
   }
-}
-
-function tlsOptions(
-  host: string | undefined,
-  options: ChannelOptions,
-): ConnectionOptions {
-  const { ca, cert, key, serverName, verify } = options.tls!;
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    servername: serverName ?? (host !== undefined && !isAddress(host) ? host : ""),
-    rejectUnauthorized: verify,
-  };
-}
-
-function isAddress(host: string): boolean {
-  return host.includes(":") || /^\d+(\.\d+){3}$/.test(host);
 }
 
 function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
@@ -195,24 +171,24 @@ function dial(endpoint: Endpoint, options: ChannelOptions): Socket {
     ? { path: endpoint.path }
     : { host: endpoint.host, port: endpoint.port, noDelay: true };
   if (options.tls === undefined) {
-    if (!READS_INTO_OWN) return connectTcp(target);
-    const buffer = takeReadMemory();
+    if (!REUSES_MEMORY) return connectTcp(target);
+    const buffer = allocateReadMemory();
     const onread = { buffer, callback: onRead };
     const socket: OwnedSocket = connectTcp({ ...target, onread });
     socket[MEMORY] = buffer;
-    // Else it would read as soon as it is open, before there is anybody to take it.
+    // Otherwise it reads as soon as it is open, before there is a channel.
     return socket.pause();
   }
-  const host = endpoint.kind === "tcp" ? endpoint.host : undefined;
-  return connectTls({ ...target, ...tlsOptions(host, options) });
+  const { ca, cert, key, serverName, verify } = options.tls;
+  const host = endpoint.kind === "tcp" ? endpoint.host : "";
+  const isAddress = host.includes(":") || /^\d+(\.\d+){3}$/.test(host);
+  const servername = serverName ?? (isAddress ? "" : host);
+  return connectTls({ ...target, ca, cert, key, servername, rejectUnauthorized: verify });
 }
 
 /**
- * Opens a channel over node:net, or node:tls where TLS is asked for.
+ * Opens a channel over node:net, or node:tls where TLS is enabled.
  *
- * @param endpoint Where to connect.
- * @param options TLS, keepalive, signal.
- * @returns The open channel.
  * @throws {Error} The socket's error, or the signal's reason.
  */
 export async function openNodeChannel(
@@ -254,9 +230,60 @@ function makeChannel(
 ): NodeChannel {
   socket.setNoDelay(true);
   const tls = options.tls === undefined ? null : describeNodeTls(socket as TLSSocket);
-  // Last, as it is to be told of the socket's end.
-  const keepalive = endpoint.kind === "unix" || options.keepalive === undefined
-    ? { tier: "heartbeat", kernel: null } as const
-    : applyKeepalive(socket, options.keepalive);
+  const times = endpoint.kind === "unix" ? undefined : options.keepalive;
+  let tier: KeepaliveTier = "heartbeat";
+  if (times !== undefined) {
+    socket.setKeepAlive(true, times.idleMs);
+    if (nodeNetSetsKeepalive(Deno.version.deno)) tier = "idle";
+  }
+  // Last: from here on the channel must release the C library when the socket closes.
+  const keepalive = applyKeepalive(socket, times, tier);
   return new NodeChannel(socket, keepalive, tls);
+}
+
+/** Bytes of one read of a plain socket. */
+const READ_BYTES = 64 * 1024;
+/** Sockets whose memory is allocated together. */
+const SLOTS = 32;
+
+/** Memory that no socket uses. */
+const free: Buffer[] = [];
+
+/**
+ * Allocates memory that one socket reads into. No other socket gets it until it is released:
+ * `node:net` leaves the bytes of one socket alone until its callback returns, and promises
+ * nothing for memory that several sockets read into.
+ *
+ * So much is allocated at once that the system maps it page by page, as it is written to: an
+ * idle connection uses one page of it.
+ */
+function allocateReadMemory(): Buffer {
+  if (free.length === 0) {
+    const slab = Buffer.allocUnsafeSlow(SLOTS * READ_BYTES);
+    // The first is taken first: those at the end may never be touched.
+    for (let end = slab.length; end > 0; end -= READ_BYTES) {
+      free.push(slab.subarray(end - READ_BYTES, end));
+    }
+  }
+  return free.pop()!;
+}
+
+/** A value that the runtime may not support; `null` then. */
+function ask<T>(call: () => T | null | undefined): T | null {
+  try {
+    return call() ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** The TLS parameters of a socket whose handshake is over. */
+function describeNodeTls(socket: TLSSocket): TlsSession {
+  const validTo = ask(() => socket.getPeerCertificate().valid_to);
+  const expiresAt = validTo === null ? NaN : Date.parse(validTo);
+  return Object.freeze({
+    protocol: ask(() => socket.getProtocol()),
+    cipher: ask(() => socket.getCipher().standardName ?? socket.getCipher().name),
+    expiresAt: Number.isNaN(expiresAt) ? null : new Date(expiresAt).toISOString(),
+  });
 }

@@ -1,11 +1,23 @@
-import type { OpenReply } from "./reply_assembly.ts";
-import { type ReplyLimits, resolveReplyLimits } from "./reply_limits.ts";
-import { type LineContent, ReplyLine } from "./reply_line.ts";
-import { ReplyNesting } from "./reply_nesting.ts";
-import { type ElementShape, PushFrame } from "./reply_push.ts";
-import { Byte, describeByte, Line, LINE_OF_TYPE, Type } from "./reply_types.ts";
-import type { ReplyRefusal, ReplyViolation } from "./reply_violation.ts";
-import { HEADER_ROOM, skipWholeFrame } from "./reply_whole.ts";
+import { type ElementShape, PushFrame, ReplyNesting } from "./reply_frames.ts";
+import {
+  HEADER_ROOM,
+  type LineContent,
+  ReplyLine,
+  skipCompleteFrame,
+} from "./reply_line.ts";
+import {
+  Byte,
+  DEFAULT_REPLY_LIMITS,
+  describeByte,
+  Line,
+  LINE_OF_TYPE,
+  type OpenReply,
+  type ReplyLimits,
+  type ReplyRefusal,
+  type ReplyRule,
+  type ReplyViolation,
+  Type,
+} from "./reply_types.ts";
 
 /** What a connection is used for, as far as it changes what the server may send. */
 export type ReplyMode =
@@ -45,65 +57,51 @@ const SHAPE_OF_TYPE: ReadonlyMap<number, ElementShape> = new Map([
   [Type.NULL, "nil"],
 ]);
 
-const NESTED_PUSH: ReplyRefusal = {
-  rule: "type",
-  reason: "a push frame inside another frame",
-};
-/** Stands where no push frame has come; none is ever read into it. */
+/** Placeholder of connections that have received no push frame. */
 const NO_PUSH = new PushFrame();
-const EMPTY_PUSH: ReplyRefusal = {
-  rule: "push",
-  reason: "a push frame without elements",
-};
 
 /** Bytes of a verbatim string before its text: a format of three letters and a colon.
  * The parser subtracts them without looking. */
 const VERBATIM_PREFIX = 4;
 
+/** Commands that are answered by one confirmation for each channel, not by a reply. */
+const SUBSCRIBING = /^[ps]?(?:un)?subscribe$/;
+
+/** The server sent an invalid reply, or one that no command waits for. */
+export class InvalidReplyError extends Error {}
+
 /**
- * Reads every chunk that a server sends before the client library's parser does, and
- * refuses what would crash that parser, shift its replies, or exhaust the heap: row 28,
- * 42 and 43 of the fault matrix. It also counts complete replies, so that the caller can
- * tell when more come than are owed (row 41).
+ * Checks every chunk that a server sends before the parser of ioredis reads it.
+ * Refuses what would crash that parser, shift its replies, or exhaust the heap, and a reply
+ * that no command waits for: it would settle another command.
  *
  * The cost is that of reading header lines; the bytes of bulk strings are skipped. A
- * chunk may end anywhere. Nothing is allocated while the bytes are right.
+ * chunk may end anywhere. Nothing is allocated while the bytes are valid.
  *
- * What a caller does with the counts: an ordinary command is answered by one reply, or
- * by one error, which is counted as both. Under RESP3 `SUBSCRIBE` and its kind are
- * answered by one confirmation for each channel, or by one error; a confirmation where
- * none is owed would settle another command, and so would any other reply where only
- * confirmations are owed. Compare after each scan, before the parser sees the chunk, and
- * compare {@linkcode ReplyGuard.begun}: the parser gives some replies away (a null, a
- * boolean) before their last byte has come. For the same reason the elements of push
- * frames are judged at the first byte that tells what they are.
+ * An ordinary command is answered by one reply, or by one error, which is counted as both.
+ * Under RESP3 `SUBSCRIBE` and its kind are answered by one confirmation for each channel, or
+ * by one error. The limit is on {@linkcode ReplyGuard.begun}, not on complete replies: the
+ * parser delivers some (a null, a boolean) before their last byte was received. For the same
+ * reason elements of push frames are checked at the first byte that tells their type.
  *
- * @example Usage
- * ```ts
- * import { ReplyGuard } from "./reply_guard.ts";
- * import { assertEquals } from "@std/assert";
- *
- * const guard = new ReplyGuard();
- * const encoder = new TextEncoder();
- * assertEquals(guard.scan(encoder.encode("+OK\r\n$5\r\nhel")), 1);
- * assertEquals([guard.replies, guard.begun], [1, 2]);
- *
- * const found = guard.scan(encoder.encode("lo!!"));
- * assertEquals(typeof found === "number" ? "right" : found.rule, "line-end");
- * ```
+ * Limits of the check: a surplus reply that precedes the right one, while as many are
+ * expected, settles the wrong command; it is noticed when one too many has come. On a
+ * connection that subscribed, an error may take the place of a confirmation, so that as
+ * many surplus replies can hide as there were SUBSCRIBEs; such connections have one user.
  */
 export class ReplyGuard {
   readonly #limits: ReplyLimits;
   /** Largest bulk string that needs no second look. */
   readonly #plainBulkBytes: number;
-  #mode: ReplyMode = "replies";
+  /** Use of the connection; a change takes effect with the next reply. */
+  mode: ReplyMode = "replies";
 
   // The parse state is numbers in fields rather than a union of objects: it changes
   // with every byte of a header, and must not allocate.
   #phase: number = Phase.TYPE;
   #type = 0;
   readonly #line: ReplyLine;
-  #content: LineContent = "right";
+  #content: LineContent = "valid";
   #textBytes = 0;
   #bodyLeft = 0;
 
@@ -112,7 +110,7 @@ export class ReplyGuard {
   /** Made for the first push frame: most connections never get one. */
   #push = NO_PUSH;
   #inPush = false;
-  /** Whether the next byte tells if an element of a push frame is nil. */
+  /** Whether the next byte shows if an element of a push frame is nil. */
   #isUndecided = false;
 
   /** Bytes of the connection before the current chunk. */
@@ -121,58 +119,29 @@ export class ReplyGuard {
   #replyStart = 0;
   #violation: ReplyViolation | undefined;
 
-  #replies = 0;
-  #errors = 0;
-  #pushes = 0;
-  #confirmations = 0;
+  /** Complete replies so far: errors included, push frames not. */
+  replies = 0;
+  /** Replies so far that were errors; errors inside an array are not counted. */
+  errors = 0;
+  /** Push frames so far that were no confirmation. */
+  pushes = 0;
+  /** Push frames so far that confirm a SUBSCRIBE or UNSUBSCRIBE, one per channel. */
+  confirmations = 0;
+  /** How many replies may have begun at most; infinite during the handshake. */
+  #expected = Infinity;
+  #expectedConfirmations = 0;
 
-  /**
-   * Makes the guard of one connection.
-   *
-   * @param limits What differs from {@linkcode DEFAULT_REPLY_LIMITS}.
-   * @throws {RangeError} If a limit is no integer within its range.
-   */
-  constructor(limits?: Partial<ReplyLimits>) {
-    this.#limits = resolveReplyLimits(limits);
-    const { maxBulkBytes, maxReplyBytes, maxLineBytes } = this.#limits;
+  constructor(limits: ReplyLimits = DEFAULT_REPLY_LIMITS) {
+    this.#limits = limits;
+    const { maxBulkBytes, maxReplyBytes, maxLineBytes } = limits;
     this.#plainBulkBytes = Math.min(maxBulkBytes, maxReplyBytes, maxLineBytes) - 32;
     this.#line = new ReplyLine(maxLineBytes);
-    this.#nesting = new ReplyNesting(this.#limits);
+    this.#nesting = new ReplyNesting(limits);
   }
 
-  /** What the connection is used for. Default `replies`. */
-  get mode(): ReplyMode {
-    return this.#mode;
-  }
-
-  /** Changes what the connection is used for; takes effect with the next reply. */
-  set mode(mode: ReplyMode) {
-    this.#mode = mode;
-  }
-
-  /** Complete replies so far, errors among them, push frames not. */
-  get replies(): number {
-    return this.#replies;
-  }
-
-  /** {@linkcode replies} and the one whose first bytes have come, if there is one. */
+  /** {@linkcode replies}, and the one whose first bytes have been received. */
   get begun(): number {
-    return this.isPartial && this.#frame === "reply" ? this.#replies + 1 : this.#replies;
-  }
-
-  /** Replies so far that were errors; errors inside an array are not counted. */
-  get errors(): number {
-    return this.#errors;
-  }
-
-  /** Push frames so far that were no confirmation. */
-  get pushes(): number {
-    return this.#pushes;
-  }
-
-  /** Push frames so far that confirm a SUBSCRIBE or UNSUBSCRIBE, one a channel. */
-  get confirmations(): number {
-    return this.#confirmations;
+    return this.isPartial && this.#frame === "reply" ? this.replies + 1 : this.replies;
   }
 
   /** Whether the last chunk ended inside a reply. */
@@ -190,48 +159,91 @@ export class ReplyGuard {
     return { seen, missing: this.#bodyLeft + "\r\n".length };
   }
 
+  /** The handshake is over: no reply is outstanding. From now on surplus replies are refused. */
+  startCounting(): void {
+    this.#expected = this.begun;
+  }
+
+  /** One more reply is expected. Called for each command: hot path. */
+  expectReply(): void {
+    this.#expected++;
+  }
+
   /**
-   * Looks at the next bytes of the connection.
+   * Notes a command of a connection that one caller has alone: it may change what the
+   * server sends.
    *
-   * @param chunk The bytes, as they came.
+   * @param protocol Protocol version of the connection, 2 or 3.
+   */
+  noteCommand(name: string, args: readonly unknown[], protocol: number): void {
+    const lower = name.toLowerCase();
+    if (lower === "monitor") {
+      this.#expected = Infinity;
+      this.mode = "monitor";
+    } else if (SUBSCRIBING.test(lower)) {
+      if (protocol !== 3) this.mode = "resp2-subscriber";
+      // Without arguments UNSUBSCRIBE confirms every subscribed channel.
+      this.#expectedConfirmations += args.length === 0 ? Infinity : args.length;
+    }
+  }
+
+  /**
+   * Checks a chunk before it reaches the parser.
+   *
+   * @throws {InvalidReplyError} If it is no valid reply, or more than is expected.
+   */
+  inspect(chunk: Uint8Array): void {
+    const found = this.scan(chunk);
+    if (typeof found !== "number") throw new InvalidReplyError(found.reason);
+    if (this.begun > this.#expected) {
+      throw new InvalidReplyError("a reply came that no command is owed");
+    }
+    if (this.confirmations > this.#expectedConfirmations) {
+      throw new InvalidReplyError("a confirmation came that no SUBSCRIBE is owed");
+    }
+  }
+
+  /**
+   * Scans the next bytes of the connection.
+   *
    * @returns How many replies became complete, push frames not counted; or the violation,
-   * after which nothing of the chunk may reach the parser, the counts mean nothing, and
-   * every later scan gives the same violation.
+   * after which nothing of the chunk may reach the parser, the counters are meaningless, and
+   * every later scan returns the same violation.
    */
   scan(chunk: Uint8Array): number | ReplyViolation {
     if (this.#violation !== undefined) return this.#violation;
-    const before = this.#replies;
+    const before = this.replies;
     const end = chunk.length;
     let i = 0;
     while (i < end) {
-      if (this.#phase === Phase.TYPE) i = this.#scanWhole(chunk, i);
+      if (this.#phase === Phase.TYPE) i = this.#scanComplete(chunk, i);
       if (i < end) i = this.#scanPart(chunk, i);
       if (this.#violation !== undefined) return this.#violation;
     }
     if (this.isPartial && !this.#fitsReply(end)) return this.#violation!;
     this.#position += end;
-    return this.#replies - before;
+    return this.replies - before;
   }
 
   /**
    * Reads the plain frames that lie whole in the chunk, the hot path, and stops at the
    * first that does not or is of another kind.
    */
-  #scanWhole(chunk: Uint8Array, from: number): number {
-    if (this.#inPush || this.#mode !== "replies") return from;
+  #scanComplete(chunk: Uint8Array, from: number): number {
+    if (this.#inPush || this.mode !== "replies") return from;
     const end = chunk.length - HEADER_ROOM;
     let i = from;
     while (i < end) {
-      const next = skipWholeFrame(chunk, i, this.#plainBulkBytes);
+      const next = skipCompleteFrame(chunk, i, this.#plainBulkBytes);
       if (next === 0) return i;
       i = next;
-      if (this.#nesting.depth === 0) this.#replies++;
-      else if (this.#nesting.settle() && !this.#endReply(i)) return i;
+      if (this.#nesting.depth === 0) this.replies++;
+      else if (this.#nesting.completeElement() && !this.#endReply(i)) return i;
     }
     return i;
   }
 
-  /** Reads on in a frame of any kind, at least one byte; gives the next index. */
+  /** Reads on in a frame of any kind, at least one byte; returns the next index. */
   #scanPart(chunk: Uint8Array, i: number): number {
     switch (this.#phase) {
       case Phase.TYPE:
@@ -261,13 +273,14 @@ export class ReplyGuard {
       const hint = type === ATTRIBUTE
         ? ", an attribute, which the parser does not know"
         : "";
-      const reason = `unknown type byte ${describeByte(type)}${hint}`;
-      return this.#refuse({ rule: "type", reason }, i);
+      return this.#refuse("type", `unknown type byte ${describeByte(type)}${hint}`, i);
     }
     if (this.#nesting.depth === 0) this.#beginReply(type, i);
-    else if (type === Type.PUSH) this.#refuse(NESTED_PUSH, i);
+    else if (type === Type.PUSH) {
+      this.#refuse("type", "a push frame inside another frame", i);
+    }
     if (type === Type.ERROR || type === Type.BLOB_ERROR) {
-      this.#refuse(this.#nesting.judgeError(), i);
+      this.#refuseIf(this.#nesting.checkError(), i);
     }
     this.#type = type;
     this.#phase = Phase.LINE;
@@ -280,26 +293,26 @@ export class ReplyGuard {
     this.#replyStart = this.#position + i;
     this.#nesting.begin();
     if (type === Type.PUSH) this.#frame = "push";
-    else if (this.#mode === "resp2-subscriber" && type === Type.ARRAY) {
+    else if (this.mode === "resp2-subscriber" && type === Type.ARRAY) {
       this.#frame = "message";
     } else this.#frame = "reply";
-    if (!isAllowed(this.#mode, type)) {
-      const reason = `${describeByte(type)} on a connection in ${this.#mode} mode`;
-      this.#refuse({ rule: "type", reason }, i);
+    if (!isAllowed(this.mode, type)) {
+      const found = describeByte(type);
+      this.#refuse("type", `${found} on a connection in ${this.mode} mode`, i);
     }
   }
 
-  /** Judges an element of a push frame as far as its type byte tells what it is. */
+  /** Checks an element of a push frame as far as its type byte tells what it is. */
   #beginPushElement(type: number, i: number): void {
     this.#isUndecided = type === Type.BULK ||
       (type === Type.ARRAY && !this.#push.isNaming);
     if (this.#isUndecided) return;
-    // The name itself is judged when all of it is there.
+    // The name itself is checked when all of it is there.
     if (this.#push.isNaming && type === Type.STATUS) return;
     this.#addToPush(SHAPE_OF_TYPE.get(type) ?? "other", i);
   }
 
-  /** Judges an element of a push frame by the first byte of its length or count. */
+  /** Checks an element of a push frame by the first byte of its length or count. */
   #decidePushElement(byte: number, i: number): void {
     this.#isUndecided = false;
     if (byte === Byte.MINUS) this.#addToPush("nil", i);
@@ -314,8 +327,8 @@ export class ReplyGuard {
     if (this.#isNaming()) this.#push.addName(chunk, i, end);
     this.#textBytes += end - i;
     if (this.#textBytes > this.#limits.maxLineBytes) {
-      const reason = `a line of more than ${this.#limits.maxLineBytes} bytes`;
-      this.#refuse({ rule: "line-length", reason }, i);
+      const limit = this.#limits.maxLineBytes;
+      this.#refuse("line-length", `a line of more than ${limit} bytes`, i);
     } else if (cr !== -1) {
       this.#phase = Phase.LINE_FEED;
       if (this.#isNaming()) this.#addToPush("string", cr);
@@ -330,54 +343,57 @@ export class ReplyGuard {
       const byte = chunk[i]!;
       if (byte === Byte.CR) {
         this.#phase = Phase.LINE_FEED;
-        this.#judgeLine(i);
+        this.#checkLine(i);
         return i + 1;
       }
       if (this.#isUndecided) this.#decidePushElement(byte, i);
       if (!this.#line.add(byte)) {
         const frame = `the line of a ${describeByte(this.#type)} frame`;
-        this.#refuse({ rule: "line", reason: `${describeByte(byte)} in ${frame}` }, i);
+        this.#refuse("line", `${describeByte(byte)} in ${frame}`, i);
         return i;
       }
     }
     return chunk.length;
   }
 
-  /** Judges a line at its CR: the parser acts on it then, not at its LF. */
-  #judgeLine(i: number): void {
+  /** Checks a line at its CR: the parser acts on it then, not at its LF. */
+  #checkLine(i: number): void {
     const line = LINE_OF_TYPE[this.#type];
     this.#content = this.#line.finish();
     if (this.#content === "malformed") {
       const frame = `a ${describeByte(this.#type)} frame`;
-      return this.#refuse({ rule: "line", reason: `a malformed line of ${frame}` }, i);
+      return this.#refuse("line", `a malformed line of ${frame}`, i);
     }
     if (this.#content === "nil") return;
-    if (line === Line.COUNT) this.#judgeCount(this.#line.value, i);
-    else if (line === Line.BULK_LENGTH) this.#judgeLength(this.#line.value, i);
+    if (line === Line.COUNT) this.#checkCount(this.#line.value, i);
+    else if (line === Line.BULK_LENGTH) this.#checkLength(this.#line.value, i);
   }
 
-  #judgeCount(count: number, i: number): void {
+  #checkCount(count: number, i: number): void {
     const elements = this.#type === Type.MAP ? count * 2 : count;
-    this.#refuse(this.#nesting.judge(elements), i);
+    this.#refuseIf(this.#nesting.check(elements), i);
     const isPush = this.#nesting.depth === 0 && this.#frame !== "reply";
-    if (isPush && count === 0) this.#refuse(EMPTY_PUSH, i);
+    if (isPush && count === 0) this.#refuse("push", "a push frame without elements", i);
   }
 
-  #judgeLength(length: number, i: number): void {
+  #checkLength(length: number, i: number): void {
     const { maxBulkBytes, maxLineBytes } = this.#limits;
     const isText = this.#type === Type.BLOB_ERROR || this.#nesting.isAtMapKey;
     if (length > maxBulkBytes) {
-      const reason = `a bulk string of ${length} bytes, the limit is ${maxBulkBytes}`;
-      this.#refuse({ rule: "bulk", reason }, i);
+      this.#overLimit("bulk", `a bulk string of ${length} bytes`, maxBulkBytes, i);
     } else if (isText && length > maxLineBytes) {
-      const reason = `an error or key of ${length} bytes, the limit is ${maxLineBytes}`;
-      this.#refuse({ rule: "line-length", reason }, i);
+      this.#overLimit(
+        "line-length",
+        `an error or key of ${length} bytes`,
+        maxLineBytes,
+        i,
+      );
     } else if (this.#type === Type.VERBATIM && length < VERBATIM_PREFIX) {
-      this.#refuse({ rule: "line", reason: `a verbatim string of ${length} bytes` }, i);
+      this.#refuse("line", `a verbatim string of ${length} bytes`, i);
     } else this.#fitsReply(i + 2 + length);
   }
 
-  /** Goes on behind a line that was right; `i` is the index of its LF. */
+  /** Goes on behind a valid line; `i` is the index of its LF. */
   #endLine(i: number): void {
     const line = LINE_OF_TYPE[this.#type];
     const hasContent = line === Line.COUNT || line === Line.BULK_LENGTH;
@@ -405,7 +421,10 @@ export class ReplyGuard {
   #open(count: number, i: number): void {
     if (this.#nesting.depth === 0) {
       this.#inPush = this.#frame !== "reply";
-      if (this.#inPush) this.#beginPush(count);
+      if (this.#inPush) {
+        if (this.#push === NO_PUSH) this.#push = new PushFrame();
+        this.#push.begin(count);
+      }
     }
     const isMap = this.#type === Type.MAP;
     this.#nesting.open(isMap ? count * 2 : count, isMap);
@@ -413,19 +432,14 @@ export class ReplyGuard {
     if (count === 0 && this.#nesting.closeFull()) this.#endReply(i + 1);
   }
 
-  #beginPush(count: number): void {
-    if (this.#push === NO_PUSH) this.#push = new PushFrame();
-    this.#push.begin(count);
-  }
-
   /** Ends a frame without elements; `i` is the index of its last byte. */
   #endElement(i: number): void {
     this.#phase = Phase.TYPE;
     if (this.#nesting.depth > 0) {
-      if (this.#nesting.settle()) this.#endReply(i + 1);
+      if (this.#nesting.completeElement()) this.#endReply(i + 1);
       return;
     }
-    if (this.#type === Type.ERROR || this.#type === Type.BLOB_ERROR) this.#errors++;
+    if (this.#type === Type.ERROR || this.#type === Type.BLOB_ERROR) this.errors++;
     this.#endReply(i + 1);
   }
 
@@ -433,9 +447,9 @@ export class ReplyGuard {
   #endReply(next: number): boolean {
     const role = this.#inPush ? this.#push.role : "reply";
     this.#inPush = false;
-    if (role === "confirmation") this.#confirmations++;
-    else if (role === "event" || this.#frame === "push") this.#pushes++;
-    else this.#replies++;
+    if (role === "confirmation") this.confirmations++;
+    else if (role === "event" || this.#frame === "push") this.pushes++;
+    else this.replies++;
     return this.#fitsReply(next);
   }
 
@@ -446,14 +460,13 @@ export class ReplyGuard {
 
   #addToPush(shape: ElementShape, i: number): void {
     const reason = this.#push.addElement(shape);
-    if (reason !== undefined) this.#refuse({ rule: "push", reason }, i);
+    if (reason !== undefined) this.#refuse("push", reason, i);
   }
 
   #expect(byte: number, expected: number, i: number): boolean {
     if (byte === expected) return true;
     const what = `${describeByte(byte)} where ${describeByte(expected)} was due`;
-    const reason = `${what} in a ${describeByte(this.#type)} frame`;
-    this.#refuse({ rule: "line-end", reason }, i);
+    this.#refuse("line-end", `${what} in a ${describeByte(this.#type)} frame`, i);
     return false;
   }
 
@@ -462,20 +475,27 @@ export class ReplyGuard {
     const { maxReplyBytes } = this.#limits;
     const bytes = this.#position + next - this.#replyStart;
     if (bytes <= maxReplyBytes) return true;
-    const reason = `a reply of ${bytes} bytes or more, the limit is ${maxReplyBytes}`;
-    this.#refuse({ rule: "reply-bytes", reason }, next);
+    this.#overLimit(
+      "reply-bytes",
+      `a reply of ${bytes} bytes or more`,
+      maxReplyBytes,
+      next,
+    );
     return false;
   }
 
-  #refuse(refusal: ReplyRefusal | undefined, i: number): void {
-    if (refusal === undefined) return;
+  #refuseIf(refusal: ReplyRefusal | undefined, i: number): void {
+    if (refusal !== undefined) this.#refuse(refusal.rule, refusal.reason, i);
+  }
+
+  #overLimit(rule: ReplyRule, what: string, limit: number, i: number): void {
+    this.#refuse(rule, `${what}, the limit is ${limit}`, i);
+  }
+
+  #refuse(rule: ReplyRule, text: string, i: number): void {
     const offset = this.#position + i;
-    const { rule, reason } = refusal;
-    this.#violation ??= Object.freeze({
-      rule,
-      reason: `${reason}, at byte ${offset}`,
-      offset,
-    });
+    const reason = `${text}, at byte ${offset}`;
+    this.#violation ??= Object.freeze({ rule, reason, offset });
   }
 }
 
@@ -484,6 +504,6 @@ function isAllowed(mode: ReplyMode, type: number): boolean {
   if (mode === "monitor") {
     return LINE_OF_TYPE[type] === Line.TEXT || type === Type.PUSH;
   }
-  // To the client library these are arrays too, but RESP2 does not have them.
+  // To ioredis these are arrays too, but RESP2 does not have them.
   return mode === "replies" || (type !== Type.SET && type !== Type.MAP);
 }

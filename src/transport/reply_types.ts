@@ -1,6 +1,6 @@
 /** Bytes of the protocol (RESP2 and RESP3) that the reply guard looks at. */
 
-/** First bytes of the frames that the client library's parser knows. */
+/** First bytes of the frames that the parser of ioredis supports. */
 export const Type = {
   STATUS: 0x2b, // +
   ERROR: 0x2d, // -
@@ -64,16 +64,99 @@ export const LINE_OF_TYPE: Uint8Array = (() => {
  *
  * @param byte The byte.
  * @returns Text such as `0x7c "|"` or `0x00`.
- *
- * @example Usage
- * ```ts
- * import { describeByte } from "./reply_types.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(describeByte(0x7c), '0x7c "|"');
- * ```
  */
 export function describeByte(byte: number): string {
   const hex = `0x${byte.toString(16).padStart(2, "0")}`;
   return byte > 0x20 && byte < 0x7f ? `${hex} "${String.fromCharCode(byte)}"` : hex;
+}
+
+/** Which rule some bytes broke. */
+export type ReplyRule =
+  /** A type byte that the parser does not know, or not there. */
+  | "type"
+  /** A length, count, number or other line that is not what its type promises. */
+  | "line"
+  /** A line or bulk string that does not end in CR LF. */
+  | "line-end"
+  /** A push frame, or RESP2 message, that would break the parser of ioredis. */
+  | "push"
+  /** A map whose key is an aggregate. */
+  | "map-key"
+  /** Nested deeper than `maxDepth`. */
+  | "depth"
+  /** More elements than `maxAggregateElements` or `maxReplyElements`. */
+  | "elements"
+  /** A bulk string over `maxBulkBytes`. */
+  | "bulk"
+  /** A line, error or map key over `maxLineBytes`. */
+  | "line-length"
+  /** A reply over `maxReplyBytes`. */
+  | "reply-bytes";
+
+/** Why some bytes are refused. */
+export interface ReplyRefusal {
+  /** The rule that they broke. */
+  readonly rule: ReplyRule;
+  /** What was found and what is allowed, in words; never the bytes of a value. */
+  readonly reason: string;
+}
+
+/** What was wrong with the bytes that a server sent, and where. */
+export interface ReplyViolation extends ReplyRefusal {
+  /** How many bytes of the connection came before the one that broke the rule. */
+  readonly offset: number;
+}
+
+/** Limits of one reply, which bound the memory that a server can make the parser use. */
+export interface ReplyLimits {
+  /** Most aggregates inside each other, 1 to 1,024. Default 128. */
+  readonly maxDepth: number;
+  /** Most elements of one aggregate (a map's pairs count twice). Default 8,388,608. */
+  readonly maxAggregateElements: number;
+  /** Most elements of one reply, at all depths together. Default 8,388,608. */
+  readonly maxReplyElements: number;
+  /** Most bytes of one bulk string. Default 536,870,912 (512 MiB). */
+  readonly maxBulkBytes: number;
+  /** Most bytes of one reply on the wire. Default 2,147,483,648 (2 GiB). */
+  readonly maxReplyBytes: number;
+  /** Most bytes of a line, of an error and of a map's key. Default 16,777,216 (16 MiB). */
+  readonly maxLineBytes: number;
+}
+
+/**
+ * Default limits: far above what real replies need, far below the memory of a process.
+ *
+ * - The parser allocates an aggregate's slots (8 bytes each) as soon as it has read the
+ *   declared count, before any element came. Elements are therefore counted as they are
+ *   *declared*: a reply of a few bytes can cost 64 MiB at most. Those that do arrive
+ *   were measured at 112 bytes of heap for a bulk string and 560 for an error (an object
+ *   with a stack), so that an error inside an aggregate counts as
+ *   {@linkcode ERROR_WEIGHT} elements: the heap of one reply stays under 1 GiB whatever
+ *   it is made of. The largest reply that passes holds eight times the elements of a
+ *   1,000,000-element `LRANGE`.
+ * - 512 MiB is the largest value that Redis stores unless `proto-max-bulk-len` is raised.
+ *   Bulk strings cost what is sent, nothing ahead of it.
+ * - 2 GiB is four such values in one reply.
+ * - Lines carry statuses, errors and `MONITOR` output, which quotes whole values. Map
+ *   keys and errors become strings at once, which the runtime caps just under 512 MiB.
+ * - The parser recurses once per level; 128 is ten times what Redis' own replies nest.
+ */
+export const DEFAULT_REPLY_LIMITS: ReplyLimits = Object.freeze({
+  maxDepth: 128,
+  maxAggregateElements: 8_388_608,
+  maxReplyElements: 8_388_608,
+  maxBulkBytes: 536_870_912,
+  maxReplyBytes: 2_147_483_648,
+  maxLineBytes: 16_777_216,
+});
+
+/** How many elements an error inside an aggregate counts as: 560 bytes against 112. */
+export const ERROR_WEIGHT = 5;
+
+/** A reply that was received in part. */
+export interface OpenReply {
+  /** Bytes received. */
+  readonly seen: number;
+  /** Bytes that are missing. */
+  readonly missing: number;
 }

@@ -2,20 +2,21 @@ import { EventEmitter } from "node:events";
 import { Buffer } from "node:buffer";
 import type { ByteChannel, ChannelHandlers } from "./channel.ts";
 import { type EndOfTick, WriteCoalescer } from "./coalescer.ts";
-import { type OpenReply, ReplyAssembly } from "./reply_assembly.ts";
+import { ReplyAssembly } from "./reply_assembly.ts";
+import type { OpenReply } from "./reply_types.ts";
 
 /** Unsent bytes at which a stream takes no more commands until it has drained. */
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 
-/** What the owner of a stream is told; each may be left out. */
+/** Callbacks of the owner of a stream. */
 export interface StreamHooks {
-  /** Looks at bytes before the parser does, and tells of a large reply that is not whole;
-   * throws what ends the connection. */
+  /** Checks bytes before the parser reads them; throws to end the connection. Returns the
+   * large reply that was received in part, if there is one. */
   inspect?(chunk: Uint8Array): OpenReply | undefined | void;
-  /** Whether the parser's next reply is made text of at once, so that nobody keeps its
-   * bytes. */
+  /** Whether the next reply is converted to a string at once, so that its bytes are not
+   * kept. */
   decodesNext?(): boolean;
-  /** The parser has seen a chunk of this many bytes. */
+  /** The parser has read a chunk. */
   received?(bytes: number): void;
   /** The stream has closed; called before its `close` event. */
   closing?(error: Error | undefined): void;
@@ -24,40 +25,33 @@ export interface StreamHooks {
 const endOfTick: EndOfTick = queueMicrotask;
 
 /**
- * What the client library sees as its socket: a byte channel whose writes are
- * collected, whose bytes are looked at first, and which ends for good.
+ * The socket of an ioredis client: a byte channel whose writes are coalesced, whose replies
+ * are checked first, and which does not reconnect.
  */
 export class ConnectionStream extends EventEmitter implements ChannelHandlers {
-  readonly #channel: ByteChannel;
+  readonly channel: ByteChannel;
   readonly #coalescer: WriteCoalescer;
   #hooks: StreamHooks;
-  #bytesReceived = 0;
+  /** Bytes received so far. */
+  bytesReceived = 0;
   #congested = false;
-  #destroyed = false;
-  /** Commands that were held when the stream was told to end: they go nowhere. */
+  /** Whether the stream has ended. */
+  destroyed = false;
+  /** Number of commands that were dropped when the stream ended. */
   #unsentAtEnd: number | undefined;
   #error: Error | undefined;
   /** A large reply that is not whole. */
   #assembly: ReplyAssembly | undefined;
 
-  /**
-   * Wraps an open channel.
-   *
-   * @param channel The channel; not started yet.
-   * @param hooks What the owner wants to be told.
-   */
+  /** Wraps an open channel that was not started. */
   constructor(channel: ByteChannel, hooks: StreamHooks) {
     super();
-    this.#channel = channel;
+    this.channel = channel;
     this.#hooks = hooks;
     this.#coalescer = new WriteCoalescer(channel, endOfTick);
   }
 
-  /**
-   * From here on somebody else is told.
-   *
-   * @param hooks What the new owner wants to be told.
-   */
+  /** Replaces the hooks: the stream has a new owner. */
   handTo(hooks: StreamHooks): void {
     this.#hooks = hooks;
   }
@@ -65,22 +59,12 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
   /** `false`: the channel is open before the stream exists. */
   readonly connecting = false;
 
-  /** Whether the stream has ended. */
-  get destroyed(): boolean {
-    return this.#destroyed;
-  }
-
   /** Whether it can be written to. */
   get writable(): boolean {
-    return !this.#destroyed;
+    return !this.destroyed;
   }
 
-  /** The channel underneath. */
-  get channel(): ByteChannel {
-    return this.#channel;
-  }
-
-  /** Commands written here that have not reached the channel. */
+  /** Number of commands that have not reached the channel. */
   get unsentCommands(): number {
     return this.#unsentAtEnd ?? this.#coalescer.pending;
   }
@@ -93,12 +77,12 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
   /** Whether so much is unsent that no more should be written, until all of it is. */
   get congested(): boolean {
     const most = this.#congested ? 0 : MAX_BUFFERED_BYTES;
-    return this.#congested = this.#channel.bufferedBytes > most;
+    return this.#congested = this.channel.bufferedBytes > most;
   }
 
   /** Bytes that the kernel has not taken yet. */
   get bufferedBytes(): number {
-    return this.#channel.bufferedBytes;
+    return this.channel.bufferedBytes;
   }
 
   /** The number of unsent bytes that counts as congestion. */
@@ -106,14 +90,9 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
     return MAX_BUFFERED_BYTES;
   }
 
-  /** Bytes received so far. */
-  get bytesReceived(): number {
-    return this.#bytesReceived;
-  }
-
   /** Bytes written to the channel so far. */
   get bytesSent(): number {
-    return this.#channel.bytesWritten;
+    return this.channel.bytesWritten;
   }
 
   /** Socket writes made so far. */
@@ -121,82 +100,54 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
     return this.#coalescer.flushes;
   }
 
-  /**
-   * Takes one command's bytes; they go out at the end of the tick at the latest.
-   *
-   * @param data Its bytes, or text that goes as UTF-8.
-   * @returns `true`.
-   */
+  /** Writes a command: its bytes, or text as UTF-8; sent at the end of the tick at the latest. */
   write(data: string | Uint8Array): boolean {
     if (this.#unsentAtEnd !== undefined) this.#unsentAtEnd++;
-    else if (!this.#destroyed) this.#coalescer.write(data);
+    else if (!this.destroyed) this.#coalescer.write(data);
     return true;
   }
 
-  /**
-   * Begins to deliver; the client library calls it when its parser listens.
-   *
-   * @returns The stream.
-   */
+  /** Starts delivery. Called by ioredis when its parser listens. */
   resume(): this {
-    this.#channel.start(this);
+    this.channel.start(this);
     return this;
   }
 
-  /**
-   * Does nothing: the channel has set keepalive when it was opened.
-   *
-   * @returns The stream.
-   */
+  /** Does nothing: the channel has set keepalive when it was opened. */
   setKeepAlive(): this {
     return this;
   }
 
-  /**
-   * Listens to what happens once, or to the next of what happens again.
-   *
-   * @param name Name of the event.
-   * @param listener Called then.
-   * @returns The stream.
-   */
   override once(
     name: string | symbol,
     // deno-lint-ignore no-explicit-any
     listener: (...args: any[]) => void,
   ): this {
-    // A stream closes once, and nothing is heard of it after that: the wrappers that take
-    // a listener off would only be kept for as long as the connection lives.
+    // A stream closes once and has no events after that: the wrappers that remove a listener
+    // would only be kept for as long as the connection lives.
     return name === "data" ? super.once(name, listener) : this.on(name, listener);
   }
 
-  /** Sends what is held, then closes. */
+  /** Closes after everything was sent. */
   end(): void {
-    if (this.#destroyed) return;
+    if (this.destroyed) return;
     this.#coalescer.flush();
-    this.#channel.end();
+    this.channel.end();
   }
 
-  /**
-   * Closes at once.
-   *
-   * @param error Why, if something went wrong.
-   */
+  /** Closes at once; `error` is why, if something went wrong. */
   destroy(error?: Error): void {
     this.#error ??= error;
     this.#unsentAtEnd ??= this.#coalescer.drop();
-    this.#channel.destroy();
-    // Not left to the channel: who destroys a stream finds nothing in flight afterwards.
+    this.channel.destroy();
+    // Does not wait for the channel: after destroy() nothing is in flight.
     queueMicrotask(() => this.close(undefined));
   }
 
-  /**
-   * Bytes came. Called by the channel.
-   *
-   * @param chunk The bytes.
-   */
+  /** Bytes were received. Called by the channel. */
   data(chunk: Uint8Array): void {
-    if (this.#destroyed) return;
-    this.#bytesReceived += chunk.byteLength;
+    if (this.destroyed) return;
+    this.bytesReceived += chunk.byteLength;
     let open: OpenReply | undefined;
     try {
       open = this.#hooks.inspect?.(chunk) ?? undefined;
@@ -208,7 +159,7 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
     this.#hooks.received?.(chunk.byteLength);
   }
 
-  /** Gives the parser what is whole, and a large reply once all of it is there. */
+  /** Passes complete replies to the parser, and a large one once all of it was received. */
   #deliver(chunk: Uint8Array, open: OpenReply | undefined): void {
     let rest = chunk;
     if (this.#assembly !== undefined) {
@@ -219,14 +170,14 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
     const before = begins ? rest.subarray(0, rest.length - open.seen) : rest;
     const next = begins && ReplyAssembly.isFor(open) ? open : undefined;
     this.#give(next === undefined ? rest : before);
-    if (next === undefined || this.#destroyed) return;
+    if (next === undefined || this.destroyed) return;
     // Now the reply's command is the next one that is answered.
     const mayReuse = this.#hooks.decodesNext?.() === true;
     this.#assembly = new ReplyAssembly(next, mayReuse);
     this.#assembly.take(rest.subarray(before.length));
   }
 
-  /** Gives the parser a large reply; `false` if it is not whole yet. */
+  /** Passes a large reply to the parser; `false` if it is not complete yet. */
   #deliverWhole(assembly: ReplyAssembly): boolean {
     const { whole } = assembly;
     if (whole === undefined) return false;
@@ -239,18 +190,14 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
   }
 
   #give(bytes: Uint8Array): void {
-    if (bytes.length === 0 || this.#destroyed) return;
-    this.emit("data", this.#channel.lendsChunks === true ? Buffer.from(bytes) : bytes);
+    if (bytes.length === 0 || this.destroyed) return;
+    this.emit("data", this.channel.lendsChunks === true ? Buffer.from(bytes) : bytes);
   }
 
-  /**
-   * The channel has ended. Called by the channel.
-   *
-   * @param error Why, if something went wrong.
-   */
+  /** The channel has ended. Called by the channel. */
   close(error: Error | undefined): void {
-    if (this.#destroyed) return;
-    this.#destroyed = true;
+    if (this.destroyed) return;
+    this.destroyed = true;
     this.#error ??= error;
     this.#hooks.closing?.(this.#error);
     this.emit("close");

@@ -30,23 +30,50 @@ const LAYERS: readonly (readonly string[])[] = [
   ["core"],
   ["transport", "resilience", "config", "observability"],
   ["connection"],
-  ["pool", "commands", "topology", "health"],
-  ["servers"],
+  ["pool", "commands", "topology", "health", "sentinel"],
+  ["servers", "server"],
+  ["cluster"],
+  ["database"],
   ["manager"],
 ];
 
-/** The commands see what any user sees: the package's entrypoints. */
+/** The commands see what any user sees, the package's entrypoints, and repeat nothing of
+ * what every program needs: what is in `core`, and the histogram. */
 const COMMANDS = "cli";
 const ENTRYPOINT = "mod.ts";
-const CONFIG_ENTRYPOINT = "src/config/main.ts";
+const HISTOGRAM = "src/observability/histogram.ts";
 
 /** A generated file that is published. */
 const SCHEMA = "config/redis-databases.schema.json";
+
+/**
+ * What each bench measures, which it may import beside {@linkcode BENCH_TOOLS}: the areas of
+ * `src` by file or folder of `bench/`. One that is not listed measures the package as its
+ * users see it.
+ */
+const MEASURED: Readonly<Record<string, readonly string[]>> = {
+  "bench/coalescer_bench.ts": ["transport"],
+  "bench/config_bench.ts": ["config"],
+  "bench/deadline_bench.ts": ["connection"],
+  "bench/guard_bench.ts": ["transport"],
+  "bench/histogram_bench.ts": ["observability"],
+  "bench/wait_queue_bench.ts": ["pool"],
+  "bench/pool": ["pool"],
+  // The driver by itself is one of the rivals.
+  "bench/speed": ["connection", "transport"],
+  // Whole pools and databases on modelled time, over a modelled transport.
+  "bench/simulation": ["transport", "pool", "servers", "server", "database", "manager"],
+};
+
+/** What every bench may import: what users see, time, and the tools of the command line. */
+const BENCH_TOOLS: readonly string[] = [ENTRYPOINT, "core", COMMANDS];
 
 /** Packages that one area alone may import, and whether others may name their types. */
 const OWNERS = [
   { name: "ioredis", area: "connection", typesElsewhere: true },
   { name: "@opentelemetry/api", area: "observability", typesElsewhere: false },
+  { name: "echarts", area: COMMANDS, typesElsewhere: false },
+  { name: "commander", area: COMMANDS, typesElsewhere: false },
 ] as const;
 
 function literalOf(node: Deno.lint.Node): string | undefined {
@@ -97,20 +124,50 @@ function areaOf(path: string): string | undefined {
   return /^src\/(?:([^/]+)\/.+|([^/]+)\.ts)$/.exec(path)?.slice(1).find(Boolean);
 }
 
+function isBench(path: string): boolean {
+  return path.startsWith("bench/");
+}
+
 function layerOf(area: string | undefined): number {
   return LAYERS.findIndex((areas) => area !== undefined && areas.includes(area));
 }
 
+/** What is wrong with an import by a bench of another file of ours. */
+function judgeBench(
+  from: string,
+  to: string,
+  exports: Record<string, string>,
+): string | undefined {
+  if (to.startsWith("bench/")) return undefined;
+  if (to.startsWith("tests/")) {
+    return to.endsWith("_test.ts") ? "a test is no helper" : undefined;
+  }
+  const area = areaOf(to);
+  if (area === undefined) return `${to} is no part of the package`;
+  if (Object.values(exports).includes(`./${to}`)) return undefined;
+  const [unit, measured] = Object.entries(MEASURED)
+    .find(([path]) => from === path || from.startsWith(`${path}/`)) ?? [from, []];
+  return BENCH_TOOLS.includes(area) || measured.includes(area)
+    ? undefined
+    : `${unit} does not measure ${area}`;
+}
+
 /** What is wrong with an import of one file of ours by another. */
-function judgeOwn(from: string, to: string): string | undefined {
+function judgeOwn(
+  from: string,
+  to: string,
+  exports: Record<string, string>,
+): string | undefined {
   const [area, other] = [areaOf(from), areaOf(to)];
   if (to === SCHEMA) return undefined;
   if (other === undefined) return `${to} is no part of the package`;
   if (area === other) return undefined;
   if (area === COMMANDS) {
-    return other === ENTRYPOINT || to === CONFIG_ENTRYPOINT
+    const isAllowed = other === "core" || to === HISTOGRAM ||
+      Object.values(exports).includes(`./${to}`);
+    return isAllowed
       ? undefined
-      : `${COMMANDS} imports entrypoints only`;
+      : `${COMMANDS} imports entrypoints, core and the histogram only`;
   }
   if (other === COMMANDS) return `nothing imports ${COMMANDS}`;
   if (area === ENTRYPOINT) return undefined;
@@ -136,11 +193,18 @@ function judgePackage(from: string, { specifier = "", typeOnly }: Import) {
   return undefined;
 }
 
-/** How a file of ours is called from elsewhere: by its path, or as part of the package. */
-function resolve(
+/**
+ * The file of ours that an import names, by its path or as part of the package.
+ *
+ * @param from Path of the file that imports.
+ * @param specifier What it imports.
+ * @param exports The package's entrypoints by subpath.
+ * @returns The file's path; `undefined` where it is a package of others.
+ */
+export function resolve(
   from: string,
   specifier: string,
-  exports: Record<string, string>,
+  exports: Record<string, string> = {},
 ): string | undefined {
   if (/^\.{0,2}\//.test(specifier)) {
     const { pathname } = new URL(specifier, `file:///${from}`);
@@ -157,9 +221,15 @@ function judge(
   exports: Record<string, string>,
 ): string | undefined {
   const { specifier } = imported;
-  if (specifier === undefined) return "what it imports cannot be read";
+  if (specifier === undefined) {
+    // A bench loads its rivals by name.
+    return isBench(from) ? undefined : "what it imports cannot be read";
+  }
   const own = resolve(from, specifier, exports);
-  return own === undefined ? judgePackage(from, imported) : judgeOwn(from, own);
+  if (isBench(from)) {
+    return own === undefined ? undefined : judgeBench(from, own, exports);
+  }
+  return own === undefined ? judgePackage(from, imported) : judgeOwn(from, own, exports);
 }
 
 /**
@@ -176,7 +246,8 @@ export function findViolations(
   return files.flatMap((file) => {
     const { path } = file;
     const area = areaOf(path);
-    if (area !== ENTRYPOINT && area !== COMMANDS && layerOf(area) === -1) {
+    const isPlaced = area === ENTRYPOINT || area === COMMANDS || isBench(path);
+    if (!isPlaced && layerOf(area) === -1) {
       return [`${path} belongs to no layer`];
     }
     return readImports(file).flatMap((imported) => {
@@ -185,6 +256,46 @@ export function findViolations(
       return wrong ? [`${path}:${imported.line} imports ${what}: ${wrong}`] : [];
     });
   });
+}
+
+/** Names that a file exports itself, and the files whose exports it passes on. */
+export interface Exports {
+  /** Names, each once. */
+  names: string[];
+  /** What `export *` passes on. */
+  from: string[];
+}
+
+/**
+ * Reads what a file exports.
+ *
+ * @param file The file.
+ * @returns Names and files.
+ */
+export function readExports(file: SourceFile): Exports {
+  const names = new Set<string>();
+  const from: string[] = [];
+  const visitor: Deno.lint.LintVisitor = {
+    ExportAllDeclaration: (node) => from.push(String(node.source.value)),
+    ExportNamedDeclaration: ({ declaration, specifiers }) => {
+      for (const { exported } of specifiers) {
+        names.add(
+          exported.type === "Identifier" ? exported.name : String(exported.value),
+        );
+      }
+      if (declaration === null) return;
+      const declared = declaration.type === "VariableDeclaration"
+        ? declaration.declarations.map(({ id }) => id)
+        : [(declaration as { id?: unknown }).id];
+      for (const id of declared) {
+        const { name } = (id ?? {}) as { name?: string };
+        if (name !== undefined) names.add(name);
+      }
+    },
+  };
+  const plugin = { name: "exports", rules: { exports: { create: () => visitor } } };
+  Deno.lint.runPlugin(plugin, file.path, file.text);
+  return { names: [...names], from };
 }
 
 const CODE = /\.(?:[cm]?[jt]s|[jt]sx)$/;
@@ -198,13 +309,14 @@ async function* walk(root: string, folder: string): AsyncGenerator<string> {
 }
 
 /**
- * Reads the package's code: its entrypoint and all that is in `src`.
+ * Reads the package's code: its entrypoint, all that is in `src`, and `bench`.
  *
  * @param root The folder of the package.
  * @returns The files, by path.
  */
 export async function readPackageFiles(root: string): Promise<SourceFile[]> {
-  const paths = [ENTRYPOINT, ...(await Array.fromAsync(walk(root, "src"))).sort()];
+  const folders = ["src", "bench"].map((folder) => Array.fromAsync(walk(root, folder)));
+  const paths = [ENTRYPOINT, ...(await Promise.all(folders)).flat().sort()];
   return await Promise.all(
     paths.map(async (path) => ({
       path,

@@ -1,8 +1,7 @@
 import { adviseAcquireTimeout, adviseSocketTimeout } from "./advice_timeouts.ts";
-import { findKnee } from "./knee.ts";
 import { fewestEnough } from "./plan.ts";
 import type { Advice, Point, TuneReport } from "./report_types.ts";
-import { isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
+import { fastest, findKnee, isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
 import { CONSUMERS } from "./work.ts";
 
 /** The settings as they are now; times in seconds. */
@@ -17,29 +16,30 @@ export interface CurrentSettings {
   readonly socketTimeout: number;
 }
 
-/** What advice rests on, beside what was measured. */
+/** What advice is based on, beside the measurements. */
 export interface AdviceBasis {
   /** The settings as they are now. */
   readonly current: CurrentSettings;
-  /** The timeouts that the package ships; none lower is recommended. */
+  /** The default timeouts; none lower is recommended. */
   readonly shipped: Pick<CurrentSettings, "acquireTimeout" | "socketTimeout">;
   /** The server's `maxclients`; 0 if it is not known. */
   readonly maxClients: number;
-  /** How thorough the run was: a quick one takes nothing away. */
+  /** How thorough the run was: a quick one lowers nothing. */
   readonly effort: TuneReport["effort"];
 }
 
-/** A current size that brings no more is kept, unless it is so many times what is
- * enough. */
+/** A current size that brings no more is kept, unless it is so many times what is enough. */
 const OVERSIZED = 3;
-/** Leases that are not taken away only because the sweep did without them: those who
- * block, as in the mix `blocking`, need one each. */
-const LEASES_KEPT = CONSUMERS;
 /** Most of a server's `maxclients` that is recommended to one process, as a share. */
 const CLIENT_SHARE = 0.25;
 
 const thousands = (value: number) => Math.round(value).toLocaleString("en");
 const percent = (share: number) => `${Math.round(share * 100)} %`;
+const sized = (size: number, noun: string) => `${size} ${noun}${size === 1 ? "" : "s"}`;
+
+function pointsOf(points: readonly Point[], wanted: "lanes" | "leases"): Point[] {
+  return points.filter(({ subject, sweep }) => subject === "mooring" && sweep === wanted);
+}
 
 /**
  * The knee of each number of lanes.
@@ -48,88 +48,67 @@ const percent = (share: number) => `${Math.round(share * 100)} %`;
  * @returns Callers and throughput at the knee, in ascending order of lanes.
  */
 export function kneesOf(points: readonly Point[]): TuneReport["knees"] {
-  const measured = points.filter(({ sweep, subject }) =>
-    sweep === "lanes" && subject === "mooring"
-  );
-  const lanes = [...new Set(measured.map(({ lanes }) => lanes))].sort((a, b) => a - b);
-  return lanes.map((count) => {
-    const curve = measured.filter(({ lanes }) => lanes === count)
+  const byLanes = Map.groupBy(pointsOf(points, "lanes"), ({ lanes }) => lanes);
+  return [...byLanes].sort(([a], [b]) => a - b).map(([lanes, measured]) => {
+    const curve = measured
       .map((point) => ({ at: point.concurrency, perSecond: point.perSecond.median }))
       .sort((a, b) => a.at - b.at);
     const knee = findKnee(curve)!;
-    return { lanes: count, concurrency: knee.at, perSecond: knee.perSecond };
+    return { lanes, concurrency: knee.at, perSecond: knee.perSecond };
   });
 }
 
-/** What is compared for a size: its point, and how many it stands for. */
+/** A size to recommend, and why. */
 interface Choice {
-  readonly size: number;
-  readonly point: Point;
-}
-
-/** Which of the sizes, and why. */
-interface Verdict {
   readonly size: number;
   readonly reason: string;
 }
 
-/** What sizes are called, and how few may be left of those that are not needed. */
-interface Kind {
-  readonly one: string;
-  readonly many: string;
-  readonly least: number;
-}
-
-const LANES: Kind = { one: "lane", many: "lanes", least: 1 };
-const LEASES: Kind = { one: "lease", many: "leases", least: LEASES_KEPT };
-
 /**
  * The fewest that are enough, where they carry more than the current size by more than the
  * noise; else the current size stays, unless it is far too large, fewer are as good, and
- * the run was thorough enough to take some away.
+ * the run was thorough.
+ *
+ * @param curve A point for each size, in ascending order.
+ * @param of The size of a point.
+ * @param least The fewest that may be recommended in place of more.
  */
 function choose(
-  choices: readonly Choice[],
+  curve: readonly Point[],
+  of: "lanes" | "leases",
   current: number,
-  kind: Kind,
+  least: number,
   mayLower: boolean,
-): Verdict | undefined {
-  const curve = choices.map(({ point, size }) => ({ ...point, size }))
-    .sort((a, b) => a.size - b.size);
+): Choice | undefined {
   const enough = fewestEnough(curve);
   if (enough === undefined) return undefined;
-  const name = (size: number) => `${size} ${size === 1 ? kind.one : kind.many}`;
+  const noun = of.slice(0, -1);
+  const present = `the present ${sized(current, noun)}`;
   const rate = (point: Point) =>
     `${thousands(point.perSecond.median)} commands/s at ${point.concurrency} callers`;
-  const carried = `${name(enough.size)} carried ${rate(enough)}`;
-  const now = curve.find(({ size }) => size === current);
-  if (now === undefined) {
-    return { size: current, reason: `the present ${name(current)} were not measured` };
-  }
+  const carried = `${sized(enough[of], noun)} carried ${rate(enough)}`;
+  const now = curve.find((point) => point[of] === current);
+  if (now === undefined) return { size: current, reason: `${present} were not measured` };
   if (isLarger(enough.perSecond, now.perSecond)) {
     const gain = percent(enough.perSecond.median / now.perSecond.median - 1);
     const reason = `${carried}, ${gain} more than the ` +
-      `${thousands(now.perSecond.median)} of the present ${name(current)}`;
-    return { size: enough.size, reason };
+      `${thousands(now.perSecond.median)} of ${present}`;
+    return { size: enough[of], reason };
   }
-  const fewer = Math.max(kind.least, enough.size);
-  const isSurplus = current > OVERSIZED * fewer;
-  if (isSurplus && mayLower && isAsGood(enough.perSecond, now.perSecond)) {
-    const reason = `${carried}, as many as the present ${name(current)}: ` +
+  const fewer = Math.max(least, enough[of]);
+  const isOversized = current > OVERSIZED * fewer;
+  if (isOversized && mayLower && isAsGood(enough.perSecond, now.perSecond)) {
+    const reason = `${carried}, as many as ${present}: ` +
       `${current - fewer} of them are not needed`;
     return { size: fewer, reason };
   }
-  return {
-    size: current,
-    reason: `the present ${name(current)} carried ${rate(now)}; ${whyNoMore(curve, now)}`,
-  };
+  const reason = `${present} carried ${rate(now)}; ${whyNoMore(curve, now)}`;
+  return { size: current, reason };
 }
 
 /** Why what the best size brought is no reason to change. */
 function whyNoMore(curve: readonly Point[], now: Point): string {
-  const best = curve.reduce((top, point) =>
-    top.perSecond.median >= point.perSecond.median ? top : point
-  );
+  const best = fastest(curve)!;
   const gain = best.perSecond.median / now.perSecond.median - 1;
   const of = `the best of ${curve.length} sizes`;
   if (gain === 0) return `none of ${curve.length} sizes carried more`;
@@ -140,66 +119,41 @@ function whyNoMore(curve: readonly Point[], now: Point): string {
     `differ by ${noise(best)}, those of the present size by ${noise(now)}`;
 }
 
-/** For each number of lanes, the point where it carried most. */
-function laneChoices(points: readonly Point[]): Choice[] {
-  const best = new Map<number, Point>();
-  for (const point of points) {
-    if (point.sweep !== "lanes" || point.subject !== "mooring") continue;
-    const known = best.get(point.lanes);
-    if (known === undefined || point.perSecond.median > known.perSecond.median) {
-      best.set(point.lanes, point);
-    }
-  }
-  return [...best].map(([size, point]) => ({ size, point }));
-}
-
-function leaseChoices(points: readonly Point[]): Choice[] {
-  return points.filter(({ sweep, subject }) =>
-    sweep === "leases" && subject === "mooring"
-  )
-    .map((point) => ({ size: point.leases, point }));
-}
-
 /**
- * What to write into the configuration. A change is recommended only where it is worth
- * more than the noise; where it is not, the value stays and the reason says so. What was
- * not measured is not judged.
+ * What to write into the configuration. A change is recommended only where it is worth more
+ * than the noise; where it is not, the value stays and the reason says so. There is no
+ * advice on what was not measured.
  *
  * @param points Everything measured.
- * @param basis What else it rests on.
+ * @param basis What else it is based on.
  * @returns The settings with their reasons.
  */
 export function advise(points: readonly Point[], basis: AdviceBasis): Advice[] {
-  const { current, effort, maxClients, shipped } = basis;
+  const { current, effort, shipped } = basis;
+  const { maxConnections, maxLanes } = current;
   const mayLower = effort === "full";
-  const advice: Advice[] = [];
-  const lanes = choose(laneChoices(points), current.maxLanes, LANES, mayLower);
-  if (lanes !== undefined) {
-    const { reason, size: value } = lanes;
-    advice.push({ key: "max_lanes", value, current: current.maxLanes, reason });
-  }
-  const laneCount = lanes?.size ?? current.maxLanes;
-  const held = Math.max(1, current.maxConnections - current.maxLanes);
-  const leases = choose(leaseChoices(points), held, LEASES, mayLower);
-  if (leases !== undefined) {
-    advice.push(connectionAdvice(leases, laneCount, maxClients, current));
-  } else if (laneCount >= current.maxConnections) {
-    advice.push({
-      key: "max_connections",
-      value: laneCount + held,
-      current: current.maxConnections,
-      reason: `${laneCount} lanes and the present ${held} for leases`,
-    });
-  }
-  const size = leases?.size ?? held;
+  // For each number of lanes, the point with the highest throughput.
+  const byLanes = Map.groupBy(pointsOf(points, "lanes"), ({ lanes }) => lanes);
+  const laneCurve = [...byLanes.values()].map((group) => fastest(group)!)
+    .sort((a, b) => a.lanes - b.lanes);
+  const lanes = choose(laneCurve, "lanes", maxLanes, 1, mayLower);
+  const laneCount = lanes?.size ?? maxLanes;
+  const leaseCurve = pointsOf(points, "leases").sort((a, b) => a.leases - b.leases);
+  const held = Math.max(1, maxConnections - maxLanes);
+  // Callers that block, as in the mix `blocking`, need a connection each.
+  const leases = choose(leaseCurve, "leases", held, CONSUMERS, mayLower);
   const deadline = (name: "acquireTimeout" | "socketTimeout") => ({
     current: current[name],
     least: shipped[name],
     mayLower,
   });
   return [
-    ...advice,
-    ...adviseAcquireTimeout(points, size, deadline("acquireTimeout")),
+    ...(lanes === undefined ? [] : [{
+      ...{ key: "max_lanes", current: maxLanes, value: lanes.size } as const,
+      reason: lanes.reason,
+    }]),
+    ...adviseConnections(laneCount, leases, held, basis),
+    ...adviseAcquireTimeout(points, leases?.size ?? held, deadline("acquireTimeout")),
     ...adviseSocketTimeout(
       points,
       laneCount,
@@ -209,27 +163,26 @@ export function advise(points: readonly Point[], basis: AdviceBasis): Advice[] {
   ];
 }
 
-function connectionAdvice(
-  leases: Verdict,
+function adviseConnections(
   lanes: number,
-  maxClients: number,
-  current: CurrentSettings,
-): Advice {
-  const keepsBoth = lanes === current.maxLanes &&
-    leases.size === Math.max(1, current.maxConnections - current.maxLanes);
-  const wanted = keepsBoth ? current.maxConnections : leases.size + lanes;
+  leases: Choice | undefined,
+  held: number,
+  { current: { maxConnections: current, maxLanes }, maxClients }: AdviceBasis,
+): Advice[] {
+  const key = "max_connections";
+  if (leases === undefined) {
+    const reason = `${sized(lanes, "lane")} and the present ${held} for leases`;
+    return lanes < current ? [] : [{ key, value: lanes + held, current, reason }];
+  }
+  const isUnchanged = lanes === maxLanes && leases.size === held;
+  const wanted = isUnchanged ? current : leases.size + lanes;
   const most = maxClients === 0
     ? Infinity
     : Math.max(lanes + 1, Math.floor(maxClients * CLIENT_SHARE));
-  const sum = `${leases.reason}; with ${lanes} ${lanes === 1 ? "lane" : "lanes"} ` +
-    `that is ${wanted}`;
-  return {
-    key: "max_connections",
-    value: Math.min(wanted, most),
-    current: current.maxConnections,
-    reason: wanted <= most
-      ? sum
-      : `${sum}, but the server takes ${maxClients} clients altogether, of which one ` +
-        `process should take ${percent(CLIENT_SHARE)} at most`,
-  };
+  const sum = `${leases.reason}; with ${sized(lanes, "lane")} that is ${wanted}`;
+  const reason = wanted <= most
+    ? sum
+    : `${sum}, but the server accepts ${maxClients} clients, of which one process should ` +
+      `have ${percent(CLIENT_SHARE)} at most`;
+  return [{ key, value: Math.min(wanted, most), current, reason }];
 }

@@ -5,48 +5,27 @@ const STEPS = [0.5, 1, 2, 3, 5, 10, 15, 20, 30, 45, 60] as const;
 /** A timeout is so many times what 999 of 1,000 took, and … */
 const OF_P999 = 10;
 /** … so many times the longest, both of the median round: a garbage collection or a fork
- * of the server is no failure, and one bad moment of the machine decides nothing. */
+ * of the server is no failure, and one bad round decides nothing. */
 const OF_LONGEST = 4;
 /** A timeout that is lower than this share of the present one is worth a change. */
 const WORTH = 0.5;
 
 /** A deadline as it is, and what it may become. */
-export interface Deadline {
+interface Deadline {
   /** Seconds, as they are now. */
   readonly current: number;
-  /** The least that is recommended, in seconds: what the package ships. A sweep sees
-   * neither a failover nor a fork nor a slow command of somebody else. */
+  /** The least that is recommended, in seconds: the default. A sweep sees neither a failover
+   * nor a fork nor a slow command of another client. */
   readonly least: number;
   /** Whether a lower one may be recommended at all. */
   readonly mayLower: boolean;
 }
 
-/** What the median round came to, in milliseconds. */
-interface Observation {
-  readonly p999: number;
-  readonly max: number;
-}
+/** What the median round took, in milliseconds. */
+type Observation = Pick<Percentiles, "p999" | "max">;
 
 function observe(tail: Tail | undefined, all: Percentiles): Observation {
-  return tail === undefined
-    ? { p999: all.p999, max: all.max }
-    : { p999: tail.p999.median, max: tail.max.median };
-}
-
-function worst(found: readonly Observation[]): Observation {
-  return {
-    p999: Math.max(...found.map(({ p999 }) => p999)),
-    max: Math.max(...found.map(({ max }) => max)),
-  };
-}
-
-/** What was seen, with its margin, in seconds. */
-function neededSeconds({ p999, max }: Observation): number {
-  return Math.max(OF_P999 * p999, OF_LONGEST * max) / 1000;
-}
-
-function roundedUp(seconds: number): number {
-  return STEPS.find((step) => step >= seconds) ?? Math.ceil(seconds / 60) * 60;
+  return tail === undefined ? all : { p999: tail.p999.median, max: tail.max.median };
 }
 
 const ms = (value: number) => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;
@@ -54,44 +33,44 @@ const ms = (value: number) => `${value < 10 ? value.toFixed(2) : value.toFixed(0
 function adviceOf(
   key: "acquire_timeout" | "socket_timeout",
   what: string,
-  observation: Observation,
+  { p999, max }: Observation,
   { current, least, mayLower }: Deadline,
 ): Advice {
-  const needed = neededSeconds(observation);
-  const wanted = roundedUp(needed);
-  const seen = `${what} ${ms(observation.p999)} at p99.9 and ${ms(observation.max)} at ` +
-    "the longest, in the median round";
+  const needed = Math.max(OF_P999 * p999, OF_LONGEST * max) / 1000;
+  const wanted = STEPS.find((step) => step >= needed) ?? Math.ceil(needed / 60) * 60;
+  const seen = `${what} ${ms(p999)} at p99.9 and ${ms(max)} at the longest, in the ` +
+    "median round";
+  const advice = (value: number, reason: string) => ({
+    key,
+    value,
+    current,
+    reason: `${seen}: ${reason}`,
+  });
   const margin = `${OF_P999} times the one and ${OF_LONGEST} times the other`;
-  if (Math.max(needed, STEPS[0]) > current) {
-    const reason = needed > current
-      ? `${seen}: ${margin} is more than ${current} s, which would cut healthy ones when ` +
-        "the server pauses"
-      : `${seen}: less than ${STEPS[0]} s would cut healthy ones when the server pauses`;
-    return { key, value: wanted, current, reason };
+  const cuts = "would cut healthy ones when the server pauses";
+  if (needed > current) {
+    return advice(wanted, `${margin} is more than ${current} s, which ${cuts}`);
   }
+  if (STEPS[0] > current) return advice(wanted, `less than ${STEPS[0]} s ${cuts}`);
   const lower = Math.max(wanted, least);
   if (lower > current * WORTH) {
-    return { key, value: current, current, reason: `${seen}: ${why(current, wanted)}` };
+    const why = wanted > current * WORTH
+      ? `${wanted} s would be no better`
+      : "leaves room for what no sweep meets: a failover, a fork, a slow command of " +
+        "another client";
+    return advice(current, `${current} s is enough, and ${why}`);
   }
   if (!mayLower) {
-    const reason =
-      `${seen}: ${current} s is enough; a quick run is too little to lower it`;
-    return { key, value: current, current, reason };
+    return advice(
+      current,
+      `${current} s is enough; a quick run is too little to lower it`,
+    );
   }
   const floor = lower === wanted
     ? `${lower} s is ${margin} or more`
     : `${lower} s, which is the default, is more than ${margin}`;
-  const reason = `${seen}: ${floor}, and tells of a failure ` +
-    `${Number((current - lower).toFixed(3))} s sooner`;
-  return { key, value: lower, current, reason };
-}
-
-/** Why what is there stays, although less was needed here. */
-function why(current: number, wanted: number): string {
-  return wanted > current * WORTH
-    ? `${current} s is enough, and ${wanted} s would be no better`
-    : `${current} s is enough, and leaves room for what no sweep meets: a failover, a ` +
-      "fork, somebody's slow command";
+  const sooner = Number((current - lower).toFixed(3));
+  return advice(lower, `${floor}, and reports a failure ${sooner} s sooner`);
 }
 
 /**
@@ -107,16 +86,10 @@ export function adviseAcquireTimeout(
   leases: number,
   deadline: Deadline,
 ): Advice[] {
-  const waits = points.filter(({ sweep, waitMs }) =>
-    sweep === "leases" && waitMs !== undefined
-  );
-  const fits = waits.filter((point) => point.leases === leases);
-  const nearest = fits.length > 0
-    ? fits
-    : waits.filter((point) => point.leases <= leases).toSorted((a, b) =>
-      b.leases - a.leases
-    ).slice(0, 1);
-  const [point] = nearest;
+  // The pool of that size, else the largest one below it.
+  const [point] = points.filter((point) =>
+    point.sweep === "leases" && point.waitMs !== undefined && point.leases <= leases
+  ).toSorted((a, b) => b.leases - a.leases);
   if (point?.waitMs === undefined) return [];
   const what = `${point.concurrency} callers waited for one of ${point.leases} leases`;
   const found = observe(point.waitTailMs, point.waitMs);
@@ -148,6 +121,10 @@ export function adviseSocketTimeout(
   const most = Math.max(...usual.map(({ concurrency }) => concurrency));
   const what =
     `replies to commands like those of the sweep, of up to ${most} callers, took`;
-  const found = worst(usual.map(({ latencyMs, tailMs }) => observe(tailMs, latencyMs)));
-  return [adviceOf("socket_timeout", what, found, deadline)];
+  const found = usual.map(({ latencyMs, tailMs }) => observe(tailMs, latencyMs));
+  const slowest = {
+    p999: Math.max(...found.map(({ p999 }) => p999)),
+    max: Math.max(...found.map(({ max }) => max)),
+  };
+  return [adviceOf("socket_timeout", what, slowest, deadline)];
 }

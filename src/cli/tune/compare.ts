@@ -1,8 +1,9 @@
-import type { Point, TuneReport } from "./report_types.ts";
+import type { TuneReport } from "./report_types.ts";
+import { describeSpec } from "./plan.ts";
 import { isLarger } from "./statistics.ts";
 
 /** What became worse by more than the noise. */
-export interface Regression {
+interface Regression {
   /** What was measured, in words. */
   readonly what: string;
   /** The figure. */
@@ -13,30 +14,18 @@ export interface Regression {
   readonly after: number;
 }
 
-/** What a comparison came to. */
-export interface Comparison {
+/** The result of a comparison. */
+interface Comparison {
   /** How many combinations both runs have. */
   readonly compared: number;
   /** What became worse. */
   readonly regressions: readonly Regression[];
-  /** Why the two may not be comparable, in words. */
+  /** Why the two may not be comparable. */
   readonly differences: readonly string[];
 }
 
 /** A p99 counts as worse from this factor on: a few slow replies decide it. */
 const P99_FACTOR = 1.25;
-
-/** What a point measured; the derived rate of an open loop differs from run to run. */
-function labelOf(point: Point): string {
-  const { concurrency, lanes, leases, mix, rate, subject, sweep, valueBytes } = point;
-  const parts = [`${sweep}: ${subject} ${mix}`];
-  if (subject === "mooring") parts.push(`${lanes} lanes`);
-  if (leases > 0) parts.push(`${leases} leases`);
-  if (rate === undefined) parts.push(`${concurrency} callers`);
-  else parts.push(`${rate} commands/s`);
-  parts.push(`${valueBytes} B`);
-  return parts.join(", ");
-}
 
 /**
  * Compares two runs, combination by combination.
@@ -46,11 +35,11 @@ function labelOf(point: Point): string {
  * @returns What became worse by more than the noise of both.
  */
 export function compareReports(before: TuneReport, after: TuneReport): Comparison {
-  const known = new Map(before.points.map((point) => [labelOf(point), point]));
+  const known = new Map(before.points.map((point) => [describeSpec(point), point]));
   let compared = 0;
   const regressions: Regression[] = [];
   for (const point of after.points) {
-    const what = labelOf(point);
+    const what = describeSpec(point);
     const old = known.get(what);
     if (old === undefined) continue;
     compared++;
@@ -78,7 +67,7 @@ function differencesOf(before: TuneReport, after: TuneReport): string[] {
   });
   const [old, now] = [facts(before), facts(after)];
   return Object.keys(old).filter((name) => old[name] !== now[name])
-    .map((name) => `${name}: ${old[name]} then, ${now[name]} now`);
+    .map((name) => `${name}: ${old[name]} before, ${now[name]} now`);
 }
 
 /**
@@ -99,4 +88,27 @@ export async function readReport(path: string): Promise<TuneReport> {
   const { points, version } = Object(found);
   if (version === 1 && Array.isArray(points)) return found as TuneReport;
   throw new Error(`Cannot read the report ${path}: it is no report of version 1`);
+}
+
+/** A comparison as text for a terminal. */
+export function comparisonText(
+  { compared, differences, regressions }: Comparison,
+): string {
+  const round = (value: number) => Math.round(value).toLocaleString("en");
+  const lines = regressions.map(({ after, before, figure, what }) => {
+    if (figure === "errors") return `WORSE ${what}: ${after} commands failed, 0 before`;
+    if (figure === "throughput") {
+      return `WORSE ${what}: ${round(after)} commands/s, ${round(before)} before`;
+    }
+    const digits = after < 10 ? 2 : 0;
+    return `WORSE ${what}: p99 ${after.toFixed(digits)} ms, ` +
+      `${before.toFixed(digits)} before`;
+  });
+  return [
+    ...differences.map((difference) => `Different ${difference}`),
+    ...lines,
+    `${compared} combinations compared, ${regressions.length} figures worse by more than ` +
+    "the noise",
+    "",
+  ].join("\n");
 }

@@ -1,7 +1,8 @@
-import type { RedisConfig } from "../../../mod.ts";
+import { type RedisConfig, RedisConnectionManager } from "../../../mod.ts";
+import { VERSION } from "../../core/version.ts";
 import type { Mix, Subject } from "./report_types.ts";
 
-/** What a client that is measured must be able to do. */
+/** What a client that is measured can do. */
 export interface ContenderClient {
   /** GET. */
   get(key: string): Promise<unknown>;
@@ -11,12 +12,9 @@ export interface ContenderClient {
   pipeline(keys: readonly string[]): Promise<unknown>;
   /** RPUSH; only for the mix `blocking`. */
   push?(list: string, ...values: string[]): Promise<unknown>;
-  /** BLPOP without end, beside other commands; only for the mix `blocking`. */
+  /** BLPOP without a timeout, beside other commands; only for the mix `blocking`. */
   pop?(list: string): Promise<string | undefined>;
-  /**
-   * WATCH, GET, MULTI, SET, EXEC on a connection of its own, which is leased for it; only
-   * for the mix `lease`.
-   */
+  /** WATCH, GET, MULTI, SET, EXEC on a lease; only for the mix `lease`. */
   transact?(
     key: string,
     value: string,
@@ -31,7 +29,7 @@ export interface ContenderClient {
 export interface OpenOptions {
   /** The database to measure, as configured. */
   readonly config: RedisConfig;
-  /** Name of its connections: nobody else's begin with it. */
+  /** Name of its connections: no other client's begin with it. */
   readonly name: string;
   /** Most shared connections. */
   readonly lanes: number;
@@ -39,7 +37,7 @@ export interface OpenOptions {
   readonly leases: number;
 }
 
-/** Who takes part in the sweep. */
+/** A client that takes part in the sweep. */
 export interface Contender {
   /** Its name in the report. */
   readonly subject: Subject;
@@ -47,13 +45,65 @@ export interface Contender {
   readonly version: string;
   /** What it can do. */
   readonly mixes: readonly Mix[];
-  /**
-   * Opens a client.
-   *
-   * @param options Where, and with how many connections.
-   * @returns The client, and what the names of its connections begin with.
-   */
-  open(
-    options: OpenOptions,
-  ): Promise<{ client: ContenderClient; namePrefix: string }>;
+  /** Opens it; the prefix is what the names of its connections begin with. */
+  open(options: OpenOptions): Promise<{ client: ContenderClient; namePrefix: string }>;
 }
+
+/** Longer than any wait that is measured: a sweep must see the waits, not end them. */
+const TIMEOUT_MS = 60_000;
+
+/** A manager with one database, on the server of another database's configuration. */
+export function managerFor(
+  { config, lanes, leases, name }: OpenOptions,
+): RedisConnectionManager {
+  const { name: _name, aliasOf: _aliasOf, ...settings } = config;
+  return new RedisConnectionManager({
+    databases: {
+      [name]: {
+        ...settings,
+        keyPrefix: "",
+        // A server that cannot be reached fails at once.
+        connectRetry: { ...settings.connectRetry, attempts: 1 },
+        maxLanes: lanes,
+        minConnections: 0,
+        // One place is kept for leases, even where none are taken.
+        maxConnections: lanes + Math.max(1, leases),
+        acquireTimeoutMs: TIMEOUT_MS,
+        commandTimeoutMs: TIMEOUT_MS,
+      },
+    },
+  });
+}
+
+/** The manager of this package, as users get it: everything on. */
+export const MOORING: Contender = {
+  subject: "mooring",
+  version: VERSION,
+  mixes: ["get-heavy", "write-heavy", "pipeline", "blocking", "lease"],
+  async open(options) {
+    const { name } = options;
+    const manager = managerFor(options);
+    const client = await manager.getAsyncClient(name).catch(async (error) => {
+      await manager.closeAll();
+      throw error;
+    });
+    const opened: ContenderClient = {
+      get: (key) => client.get(key),
+      set: (key, value, seconds) => client.set(key, value, "EX", seconds),
+      pipeline: (keys) =>
+        manager.pipeline(name, (p) => keys.forEach((key) => p.get(key))),
+      push: (list, ...values) => client.rpush(list, ...values),
+      pop: async (list) => (await client.blpop(list, 0))?.[1],
+      transact: async (key, value, seconds, onWait) => {
+        const askedAt = performance.now();
+        await using lease = await manager.acquire(name);
+        onWait(performance.now() - askedAt);
+        await lease.client.watch(key);
+        await lease.client.get(key);
+        await lease.client.multi().set(key, value, "EX", seconds).exec();
+      },
+      close: () => manager.closeAll(),
+    };
+    return { client: opened, namePrefix: `mooring:${name}:` };
+  },
+};

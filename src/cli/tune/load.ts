@@ -1,5 +1,23 @@
-import type { LoadClock } from "./clock.ts";
-import { Histogram } from "./histogram.ts";
+import { setImmediate } from "node:timers";
+import { LatencyHistogram } from "../../observability/histogram.ts";
+
+/** Time of a load; a test gives one of its own. */
+export interface LoadClock {
+  /** Milliseconds of monotonic time. */
+  now(): number;
+  /** Waits; 0 lets sockets be read and continues. */
+  pause(ms: number): Promise<void>;
+}
+
+/** The clock of the host. */
+export const hostClock: LoadClock = {
+  now: () => performance.now(),
+  pause: (ms) =>
+    new Promise((resolve) => {
+      if (ms === 0) setImmediate(resolve);
+      else setTimeout(resolve, ms);
+    }),
+};
 
 /** What a load is made of. */
 export interface Load {
@@ -13,66 +31,48 @@ export interface Load {
   readonly signal?: AbortSignal;
 }
 
-/** What a load came to. */
-export interface LoadResult {
-  /** Calls that succeeded. */
-  readonly calls: number;
-  /** How long it took, in seconds. */
-  readonly seconds: number;
-  /** Latency of the calls that were timed. */
-  readonly latency: Histogram;
-  /** Calls that failed. */
-  readonly errors: number;
-  /** What the first failure said. */
-  readonly firstError?: string;
-  /** The most calls that were under way. */
-  readonly mostUnderWay: number;
-}
-
 /** After a failure a caller waits so long, in milliseconds: one that fails at once would
  * leave the event loop no turn. */
 const AFTER_FAILURE_MS = 1;
 /** From so many callers on one call in four is timed: reading the clock costs as much as
  * a good part of a command. */
 const SAMPLE_FROM = 16;
-/** Most calls that an open loop has under way; those beyond are late, and counted so. */
-const MAX_UNDER_WAY = 50_000;
+/** Most calls that an open loop has pending; those beyond are late, and counted so. */
+const MAX_PENDING = 50_000;
 
-/** Counts what happens to the calls. */
-class Tally {
-  readonly latency = new Histogram();
+/** The result of a load. */
+export class LoadResult {
+  /** Latency of the calls that were timed. */
+  readonly latency = new LatencyHistogram();
+  /** Calls that succeeded. */
   calls = 0;
+  /** How long it took, in seconds. */
+  seconds = 0;
+  /** Calls that failed. */
   errors = 0;
-  underWay = 0;
-  mostUnderWay = 0;
-  #firstError: string | undefined;
+  /** Message of the first failure. */
+  firstError?: string;
+  /** The most calls that were pending at once. */
+  mostPending = 0;
 
+  /** Counts a call that failed. */
   fail(error: unknown): void {
     this.errors++;
-    this.#firstError ??= error instanceof Error ? error.message : String(error);
-  }
-
-  result(seconds: number): LoadResult {
-    const { latency, calls, errors, mostUnderWay } = this;
-    const firstError = this.#firstError;
-    return {
-      ...{ calls, seconds, latency, errors, mostUnderWay },
-      ...(firstError === undefined ? {} : { firstError }),
-    };
+    this.firstError ??= error instanceof Error ? error.message : String(error);
   }
 }
 
 /**
- * A closed loop: callers that each wait for their reply before they go on. Its latency
- * leaves out what a stalled server kept from being sent: that is what the open loop is for.
+ * A closed loop: callers that each wait for a reply before they send the next call. Its
+ * latency leaves out the calls that a stalled server delayed: the open loop counts them.
  *
  * @param load The load.
  * @param callers How many callers.
- * @returns What it came to.
+ * @returns The result.
  */
 export async function runClosedLoop(load: Load, callers: number): Promise<LoadResult> {
   const { call, clock, durationMs, signal } = load;
-  const tally = new Tally();
+  const result = new LoadResult();
   const sample = callers >= SAMPLE_FROM ? 4 : 1;
   const startedAt = clock.now();
   let isOver = signal?.aborted ?? false;
@@ -85,21 +85,21 @@ export async function runClosedLoop(load: Load, callers: number): Promise<LoadRe
         if (n % sample === 0) {
           const at = clock.now();
           await call(n);
-          tally.latency.record(clock.now() - at);
+          result.latency.record(clock.now() - at);
         } else await call(n);
-        tally.calls++;
+        result.calls++;
       } catch (error) {
-        tally.fail(error);
+        result.fail(error);
         await clock.pause(AFTER_FAILURE_MS);
       }
     }
   };
   await Promise.all(Array.from({ length: callers }, (_, i) => caller(i)));
-  const seconds = (clock.now() - startedAt) / 1000;
+  result.seconds = (clock.now() - startedAt) / 1000;
   signal?.removeEventListener("abort", end);
   if (!signal?.aborted) await timer;
-  tally.mostUnderWay = callers;
-  return tally.result(seconds);
+  result.mostPending = callers;
+  return result;
 }
 
 /**
@@ -110,34 +110,36 @@ export async function runClosedLoop(load: Load, callers: number): Promise<LoadRe
  *
  * @param load The load.
  * @param rate Calls a second.
- * @returns What it came to; it ends when all that were due are answered.
+ * @returns The result, when all calls that were due are answered.
  */
 export async function runOpenLoop(load: Load, rate: number): Promise<LoadResult> {
   const { call, clock, durationMs, signal } = load;
-  const tally = new Tally();
+  const result = new LoadResult();
   const total = Math.max(1, Math.floor(rate * durationMs / 1000));
   const startedAt = clock.now();
+  let pending = 0;
   let settled = () => {};
   const launch = async (n: number, dueAt: number) => {
-    tally.mostUnderWay = Math.max(tally.mostUnderWay, ++tally.underWay);
+    result.mostPending = Math.max(result.mostPending, ++pending);
     try {
       await call(n);
-      tally.calls++;
-      tally.latency.record(clock.now() - dueAt);
+      result.calls++;
+      result.latency.record(clock.now() - dueAt);
     } catch (error) {
-      tally.fail(error);
+      result.fail(error);
     }
-    tally.underWay--;
+    pending--;
     settled();
   };
   for (let n = 0; n < total && !signal?.aborted;) {
     const dueAt = startedAt + n * 1000 / rate;
     const early = dueAt - clock.now();
-    if (early <= 0 && tally.underWay < MAX_UNDER_WAY) void launch(n++, dueAt);
+    if (early <= 0 && pending < MAX_PENDING) void launch(n++, dueAt);
     else await clock.pause(early > 2 ? 1 : 0);
   }
-  while (tally.underWay > 0) {
+  while (pending > 0) {
     await new Promise<void>((resolve) => settled = resolve);
   }
-  return tally.result((clock.now() - startedAt) / 1000);
+  result.seconds = (clock.now() - startedAt) / 1000;
+  return result;
 }

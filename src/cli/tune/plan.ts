@@ -1,5 +1,5 @@
 import type { Contender } from "./contender.ts";
-import type { Mix, Point, SweepName } from "./report_types.ts";
+import type { Mix, Point, Subject, SweepName } from "./report_types.ts";
 import { MIN_GAIN } from "./statistics.ts";
 
 /** One combination to measure. */
@@ -64,8 +64,10 @@ export const FULL: Effort = {
   isRefined: true,
 };
 
-/** The middle that sweeps go round: callers, bytes of a value, leases. */
-export const CENTRE = { concurrency: 64, valueBytes: 128, leases: 16 } as const;
+/** What a sweep holds fixed: callers, bytes of a value. */
+const CENTRE = { concurrency: 64, valueBytes: 128 } as const;
+/** Leases of the mix `blocking`. */
+const BLOCKING_LEASES = 16;
 /** Shares of the throughput at the knee that the open loop asks for. */
 const RATES = [0.5, 0.8] as const;
 
@@ -83,79 +85,58 @@ export interface PlanOptions {
   readonly rate?: number;
 }
 
-const merged = (sizes: readonly number[], extra: number) =>
-  [...new Set([...sizes, extra])].sort((a, b) => a - b);
-
-function spec(
-  sweep: SweepName,
-  subject: Contender["subject"],
-  values: Partial<Spec>,
-): Spec {
-  const { concurrency, valueBytes } = CENTRE;
-  const mix = "get-heavy";
-  return {
-    ...{ sweep, subject, mix, lanes: 1, leases: 0, concurrency, valueBytes },
-    ...values,
-  };
-}
-
 /**
  * What a sweep measures.
  *
- * @param sweep The sweep.
- * @param options What the plan is made from.
  * @param perSecondAtKnee What the open loop's rates are shares of.
- * @returns The combinations.
  */
 export function specsOf(
   sweep: SweepName,
-  options: PlanOptions,
+  { contenders, current, effort, rate }: PlanOptions,
   perSecondAtKnee: number,
 ): Spec[] {
-  const { effort, contenders, current, rate } = options;
-  const lanesOf = (subject: Contender["subject"]) =>
-    subject === "mooring" ? current.lanes : 1;
-  const rivals = contenders.filter(({ subject }) => subject !== "mooring");
-  const each = (mix: Mix, values: Partial<Spec>) =>
+  const merged = (sizes: readonly number[], extra: number) =>
+    [...new Set([...sizes, extra])].sort((a, b) => a - b);
+  const rivals = contenders.slice(1).map(({ subject }) => subject);
+  const spec = (subject: Subject, values: Partial<Spec>): Spec => ({
+    ...{ sweep, subject, mix: "get-heavy", leases: 0, ...CENTRE },
+    lanes: subject === "mooring" ? current.lanes : 1,
+    ...values,
+  });
+  const everybody = (mix: Mix, values: Partial<Spec> = {}) =>
     contenders.filter(({ mixes }) => mixes.includes(mix))
-      .map(({ subject }) =>
-        spec(sweep, subject, { mix, lanes: lanesOf(subject), ...values })
-      );
+      .map(({ subject }) => spec(subject, { mix, ...values }));
   switch (sweep) {
     case "lanes":
       return effort.concurrency.flatMap((concurrency) => [
-        ...merged(effort.lanes, current.lanes).map((lanes) =>
-          spec(sweep, "mooring", { lanes, concurrency })
-        ),
-        ...rivals.map(({ subject }) => spec(sweep, subject, { concurrency })),
+        ...merged(effort.lanes, current.lanes)
+          .map((lanes) => spec("mooring", { lanes, concurrency })),
+        ...rivals.map((subject) => spec(subject, { concurrency })),
       ]);
     case "leases":
-      return merged(effort.leases, current.leases).map((leases) => leaseSpec(leases));
+      return merged(effort.leases, current.leases).map(leaseSpec);
     case "values":
-      return effort.values.flatMap((valueBytes) => each("get-heavy", { valueBytes }));
+      return effort.values.flatMap((valueBytes) =>
+        everybody("get-heavy", { valueBytes })
+      );
     case "mixes":
       return [
-        ...each("get-heavy", {}),
-        ...each("write-heavy", {}),
-        ...each("pipeline", {}),
-        ...each("blocking", { leases: CENTRE.leases }),
+        ...everybody("get-heavy"),
+        ...everybody("write-heavy"),
+        ...everybody("pipeline"),
+        ...everybody("blocking", { leases: BLOCKING_LEASES }),
       ];
-    case "rate": {
-      const rates = rate === undefined
+    case "rate":
+      return rate === undefined
         ? RATES.map((share) => Math.max(1, Math.round(perSecondAtKnee * share)))
-        : [rate];
-      const subjects = rate === undefined ? [] : rivals;
-      return rates.flatMap((rate) =>
-        ["mooring" as const, ...subjects.map(({ subject }) => subject)].map((subject) =>
-          spec(sweep, subject, { rate, lanes: lanesOf(subject) })
-        )
-      );
-    }
+          .map((rate) => spec("mooring", { rate }))
+        : contenders.map(({ subject }) => spec(subject, { rate }));
   }
 }
 
 function leaseSpec(leases: number): Spec {
-  return spec("leases", "mooring", { mix: "lease", leases });
+  const values = { sweep: "leases", subject: "mooring", mix: "lease" } as const;
+  return { ...values, ...CENTRE, lanes: 1, leases };
 }
 
 /**
@@ -176,6 +157,18 @@ export function refinedSpecs(points: readonly Point[]): Spec[] {
     return middle === one || middle === other ? [] : [middle];
   });
   return between.map(leaseSpec);
+}
+
+/** What is measured, for people: the same for the same combination. */
+export function describeSpec(spec: Spec): string {
+  const { concurrency, lanes, leases, mix, rate, subject, sweep, valueBytes } = spec;
+  return [
+    `${sweep}: ${subject} ${mix}`,
+    ...(subject === "mooring" ? [`${lanes} lanes`] : []),
+    ...(leases > 0 ? [`${leases} leases`] : []),
+    rate === undefined ? `${concurrency} callers` : `${rate} commands/s`,
+    `${valueBytes} B`,
+  ].join(", ");
 }
 
 /**

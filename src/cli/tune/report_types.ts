@@ -4,14 +4,13 @@
  * @module
  */
 
-/** Who was measured. */
+/** The client that is measured. */
 export type Subject = "mooring" | "ioredis" | "node-redis";
 
 /** What the callers did. */
 export type Mix = "get-heavy" | "write-heavy" | "pipeline" | "blocking" | "lease";
 
-/** The sweeps: what each asks is a series of the report. In the order in which they run,
- * as the last ones build on the first. */
+/** The sweeps, in the order in which they run: the last ones use results of the first. */
 export const SWEEP_NAMES = ["lanes", "leases", "values", "mixes", "rate"] as const;
 
 /** Which question a sweep answers. */
@@ -59,7 +58,7 @@ export interface Point {
   readonly lanes: number;
   /** Most leases at the same time; 0 where none are taken. */
   readonly leases: number;
-  /** Callers that each wait for their reply before they go on; in the open-loop mode the
+  /** Callers that each wait for a reply before the next command; in the open-loop mode the
    * most commands that were under way. */
   readonly concurrency: number;
   /** Bytes of a value. */

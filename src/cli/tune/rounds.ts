@@ -1,51 +1,33 @@
-import { Histogram } from "./histogram.ts";
+import { LatencyHistogram } from "../../observability/histogram.ts";
+import type { LoadResult } from "./load.ts";
 import type { Effort, Spec } from "./plan.ts";
-import type { Point, Tail } from "./report_types.ts";
+import type { Percentiles, Point, Tail } from "./report_types.ts";
 import { isSettled, median, spreadOf } from "./statistics.ts";
 
-/** What one round of one combination came to. */
-export interface Round {
+/** The measurements of one round of one combination. */
+export interface Round
+  extends
+    Pick<Point, "clientCpu" | "serverCpu" | "connections" | "bytesPerSecond">,
+    Pick<LoadResult, "latency" | "errors" | "firstError" | "mostPending"> {
   /** Commands a second. */
   readonly perSecond: number;
-  /** Latency. */
-  readonly latency: Histogram;
   /** Waits for a lease. */
-  readonly wait: Histogram;
-  /** CPU seconds of this process a second, if it can be seen. */
-  readonly clientCpu: number | null;
-  /** CPU seconds of the server a second, if it can be seen. */
-  readonly serverCpu: number | null;
-  /** Connections that the server counted. */
-  readonly connections: number;
-  /** Bytes a second that the server got and sent. */
-  readonly bytesPerSecond: { readonly in: number; readonly out: number };
-  /** Commands that failed. */
-  readonly errors: number;
-  /** What the first of them said. */
-  readonly firstError?: string;
-  /** The most calls that were under way. */
-  readonly mostUnderWay: number;
+  readonly wait: LatencyHistogram;
 }
 
-/** Runs one round. */
-export type Measure = (spec: Spec, ms: number) => Promise<Round>;
-
-/** Told what is being measured, and how far it is: of what there may be at the most. */
-export type OnProgress = (done: number, total: number, label: string) => void;
-
-/** What {@linkcode runRounds} needs. */
+/** How rounds are run. */
 export interface RoundsOptions {
-  /** Runs one round. */
-  readonly measure: Measure;
+  /** Runs one round of so many milliseconds. */
+  readonly measure: (spec: Spec, ms: number) => Promise<Round>;
+  /** Milliseconds of monotonic time. */
+  readonly now: () => number;
   /** Rounds and their length. */
   readonly effort: Pick<Effort, "rounds" | "roundMs">;
   /** How long all of it may take, in milliseconds. */
   readonly budgetMs: number;
-  /** Milliseconds of monotonic time. */
-  readonly now: () => number;
   /** Ends it. */
   readonly signal?: AbortSignal;
-  /** Told after each round; `steps` also counts the rounds that are not needed. */
+  /** Called after each round; `steps` also counts the rounds that are not needed. */
   readonly onStep?: (steps: number, spec: Spec) => void;
 }
 
@@ -62,7 +44,7 @@ export function stepsOf({ rounds }: Pick<Effort, "rounds">): number {
 /**
  * Measures combinations in turn, round after round, each round beginning with another one,
  * so that what disturbs the machine disturbs all of them. One that is known well enough
- * (see `SETTLED`) is left out of the further rounds.
+ * (see `isSettled()`) is left out of the further rounds.
  *
  * @param specs The combinations.
  * @param options How.
@@ -111,12 +93,9 @@ export async function runRounds(
 }
 
 function pointOf(spec: Spec, rounds: readonly Round[]): Point {
-  const latency = new Histogram();
-  const wait = new Histogram();
-  for (const round of rounds) {
-    latency.add(round.latency);
-    wait.add(round.wait);
-  }
+  const latencies = rounds.map(({ latency }) => latency);
+  const waits = rounds.map(({ wait }) => wait);
+  const wait = percentiles(waits);
   const figure = (read: (round: Round) => number) => rounds.map(read);
   const seen = (read: (round: Round) => number | null) => {
     const values = rounds.map(read).filter((value) => value !== null);
@@ -127,16 +106,13 @@ function pointOf(spec: Spec, rounds: readonly Round[]): Point {
     ...spec,
     concurrency: spec.rate === undefined
       ? spec.concurrency
-      : Math.max(...figure(({ mostUnderWay }) => mostUnderWay)),
+      : Math.max(...figure(({ mostPending }) => mostPending)),
     rounds: rounds.length,
     perSecond: spreadOf(figure(({ perSecond }) => perSecond)),
-    latencyMs: latency.percentiles(),
+    latencyMs: percentiles(latencies) ?? { p50: 0, p99: 0, p999: 0, max: 0 },
     p99Ms: spreadOf(figure(({ latency }) => latency.quantile(0.99))),
-    tailMs: tailOf(rounds.map(({ latency }) => latency)),
-    ...(wait.count === 0 ? {} : {
-      waitMs: wait.percentiles(),
-      waitTailMs: tailOf(rounds.map((round) => round.wait)),
-    }),
+    tailMs: tailOf(latencies),
+    ...(wait && { waitMs: wait, waitTailMs: tailOf(waits) }),
     clientCpu: seen(({ clientCpu }) => clientCpu),
     serverCpu: seen(({ serverCpu }) => serverCpu),
     connections: Math.max(...figure(({ connections }) => connections)),
@@ -145,13 +121,22 @@ function pointOf(spec: Spec, rounds: readonly Round[]): Point {
       out: median(figure(({ bytesPerSecond }) => bytesPerSecond.out)),
     },
     errors: figure(({ errors }) => errors).reduce((sum, each) => sum + each, 0),
-    ...(firstError === undefined ? {} : { firstError }),
+    firstError,
   };
 }
 
-function tailOf(rounds: readonly Histogram[]): Tail {
+/** Of all rounds together; `undefined` if nothing was counted. */
+function percentiles(rounds: readonly LatencyHistogram[]): Percentiles | undefined {
+  const all = new LatencyHistogram();
+  for (const round of rounds) all.merge(round);
+  const { count, maxMs, p50Ms, p99Ms } = all.snapshot();
+  if (count === 0) return undefined;
+  return { p50: p50Ms, p99: p99Ms, p999: all.quantile(0.999), max: maxMs };
+}
+
+function tailOf(rounds: readonly LatencyHistogram[]): Tail {
   return {
     p999: spreadOf(rounds.map((round) => round.quantile(0.999))),
-    max: spreadOf(rounds.map(({ max }) => max)),
+    max: spreadOf(rounds.map((round) => round.snapshot().maxMs)),
   };
 }

@@ -1,8 +1,8 @@
-import { serverVersion } from "../server_version.ts";
 import type { RedisClient, RedisConfig, RedisConnectionManager } from "../../../mod.ts";
-import { managerFor } from "./mooring.ts";
+import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
+import { managerFor } from "./contender.ts";
 
-/** What a server says of itself. */
+/** Facts about a server. */
 export interface ServerFacts {
   /** Version. */
   readonly version: string;
@@ -18,15 +18,33 @@ export interface ServerFacts {
   readonly keys: number;
   /** Threads that read and write sockets; 1 if it does not tell. */
   readonly ioThreads: number;
-  /** Most clients that it takes; 0 if it does not tell. */
+  /** Most clients that it accepts; 0 if it does not tell. */
   readonly maxClients: number;
 }
 
-/** What grows while a server works. */
-export interface ServerSample {
+/**
+ * Why a server appears to be in use.
+ *
+ * @param facts Facts about it.
+ * @returns The reasons; empty if it appears to be unused.
+ */
+export function usageSigns(facts: ServerFacts): string[] {
+  const count = (n: number, noun: string) =>
+    n > 0 ? [`${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`] : [];
+  return [
+    ...count(facts.keys, "key"),
+    ...count(facts.otherClients, "other client"),
+    ...count(facts.replicas, "replica"),
+    ...(facts.role === "slave" ? ["it is a replica itself"] : []),
+    ...(facts.isCluster ? ["it is a node of a cluster"] : []),
+  ];
+}
+
+/** Counters of a server, which grow while it works. */
+interface ServerSample {
   /** CPU seconds of the process; `null` if it does not tell. */
   readonly cpuSeconds: number | null;
-  /** Bytes that it got. */
+  /** Bytes that it received. */
   readonly bytesIn: number;
   /** Bytes that it sent. */
   readonly bytesOut: number;
@@ -37,68 +55,46 @@ const NAME = "tune-watch";
 /** Keys that are removed at once. */
 const PER_COMMAND = 256;
 
-/**
- * Reads the fields of INFO.
- *
- * @param text The reply.
- * @returns Value by name.
- */
-export function parseInfo(text: string): Map<string, string> {
-  return new Map(
-    [...text.matchAll(/^([^#:\r\n]+):(.*?)\r?$/gm)].map(([, name, value]) => [
-      name!,
-      value!,
-    ]),
-  );
-}
-
 /** A connection beside those that are measured, which asks the server. */
 export class ServerView implements AsyncDisposable {
   readonly #manager: RedisConnectionManager;
-  readonly #client: RedisClient;
 
-  private constructor(manager: RedisConnectionManager, client: RedisClient) {
-    this.#manager = manager;
-    this.#client = client;
+  /** Connects at the first call. */
+  constructor(config: RedisConfig) {
+    this.#manager = managerFor({ config, name: NAME, lanes: 1, leases: 0 });
   }
 
-  /**
-   * Connects.
-   *
-   * @param config Where the server is.
-   * @returns The view.
-   * @throws {RedisManagerError} If it cannot be reached.
-   */
-  static async open(config: RedisConfig): Promise<ServerView> {
-    const manager = managerFor(config, NAME, { lanes: 1, leases: 0 });
-    try {
-      return new ServerView(manager, await manager.getAsyncClient(NAME));
-    } catch (error) {
-      await manager.closeAll();
-      throw error;
-    }
+  /** Fails at once where the server is not reached, in place of waiting for it. */
+  #client(): Promise<RedisClient> {
+    return this.#manager.getAsyncClient(NAME);
   }
 
   /** What the server is. */
   async facts(): Promise<ServerFacts> {
+    const client = await this.#client();
     const info = await this.#info();
-    const number = (name: string) => Number(info.get(name) ?? 0);
+    const number = (name: string) => Number(info[name] ?? 0);
+    const names = await this.#names();
+    const threads = await client.config("GET", "io-threads").catch(() => undefined);
     return {
-      version: serverVersion((name) => info.get(name)),
-      role: info.get("role") ?? "unknown",
+      version: serverVersion(info),
+      role: info.role ?? "unknown",
       replicas: number("connected_slaves"),
-      isCluster: info.get("cluster_enabled") === "1",
-      otherClients: await this.#otherClients(number("connected_clients")),
-      keys: countKeys(info),
-      ioThreads: await this.#ioThreads(),
+      isCluster: info.cluster_enabled === "1",
+      otherClients: names.length === 0
+        ? Math.max(0, number("connected_clients") - 1)
+        : names.filter((name) => !name.startsWith(`mooring:${NAME}:`)).length,
+      keys: Object.entries(info).filter(([name]) => /^db\d+$/.test(name))
+        .reduce((sum, [, value]) => sum + Number(/keys=(\d+)/.exec(value!)?.[1] ?? 0), 0),
+      ioThreads: Number(settingOf(threads)) || 1,
       maxClients: number("maxclients"),
     };
   }
 
-  /** What it has done by now. */
+  /** Its counters now. */
   async sample(): Promise<ServerSample> {
     const info = await this.#info();
-    const number = (name: string) => Number(info.get(name) ?? NaN);
+    const number = (name: string) => Number(info[name] ?? NaN);
     const cpu = number("used_cpu_user") + number("used_cpu_sys");
     return {
       cpuSeconds: Number.isNaN(cpu) ? null : cpu,
@@ -107,24 +103,16 @@ export class ServerView implements AsyncDisposable {
     };
   }
 
-  /**
-   * Connections by their name.
-   *
-   * @param namePrefix What the name begins with.
-   * @returns How many there are; 0 if it does not tell.
-   */
+  /** How many connections have a name with this prefix; 0 if it does not tell. */
   async connections(namePrefix: string): Promise<number> {
     return (await this.#names()).filter((name) => name.startsWith(namePrefix)).length;
   }
 
-  /**
-   * Removes keys.
-   *
-   * @param keys The keys; those that do not exist do no harm.
-   */
+  /** Removes keys, whether or not they exist. */
   async remove(keys: readonly string[]): Promise<void> {
+    const client = await this.#client();
     for (let i = 0; i < keys.length; i += PER_COMMAND) {
-      await this.#client.del(...keys.slice(i, i + PER_COMMAND));
+      await client.del(...keys.slice(i, i + PER_COMMAND));
     }
   }
 
@@ -133,42 +121,14 @@ export class ServerView implements AsyncDisposable {
     await this.#manager.closeAll();
   }
 
-  async #info(): Promise<Map<string, string>> {
-    return parseInfo(String(await this.#client.info()));
+  async #info(): Promise<ServerInfo> {
+    return parseInfo(String(await (await this.#client()).info()));
   }
 
+  /** Names of all connections; empty where an ACL forbids it. */
   async #names(): Promise<string[]> {
-    try {
-      const list = String(await this.#client.client("LIST"));
-      return list.split("\n").filter((line) => line !== "")
-        .map((line) => /(?:^| )name=(\S*)/.exec(line)?.[1] ?? "");
-    } catch {
-      // An ACL may forbid it: then nothing is known of names.
-      return [];
-    }
+    const list = await (await this.#client()).client("LIST").catch(() => "");
+    return String(list).split("\n").filter((line) => line !== "")
+      .map((line) => /(?:^| )name=(\S*)/.exec(line)?.[1] ?? "");
   }
-
-  async #otherClients(connected: number): Promise<number> {
-    const names = await this.#names();
-    if (names.length === 0) return Math.max(0, connected - 1);
-    return names.filter((name) => !name.startsWith(`mooring:${NAME}:`)).length;
-  }
-
-  async #ioThreads(): Promise<number> {
-    try {
-      const reply = await this.#client.config("GET", "io-threads");
-      const value = Array.isArray(reply) ? reply[1] : Object.values(Object(reply))[0];
-      return Number(value ?? 1) || 1;
-    } catch {
-      return 1;
-    }
-  }
-}
-
-function countKeys(info: ReadonlyMap<string, string>): number {
-  let keys = 0;
-  for (const [name, value] of info) {
-    if (/^db\d+$/.test(name)) keys += Number(/keys=(\d+)/.exec(value)?.[1] ?? 0);
-  }
-  return keys;
 }

@@ -1,7 +1,7 @@
 import type { Spread } from "./report_types.ts";
 
 /** Between which of the values the true median lies, whatever their distribution is. */
-export interface MedianInterval {
+interface MedianInterval {
   /** Lower end. */
   readonly low: number;
   /** Upper end. */
@@ -10,19 +10,11 @@ export interface MedianInterval {
   readonly coverage: number;
 }
 
-/** When enough rounds have been measured. */
-export interface Settling {
-  /** The least probability that the interval must have. */
-  readonly coverage: number;
-  /** The most that half its width may be, as a share of the median. */
-  readonly within: number;
-}
-
-/**
- * The rule of the sweep: with 90 %, the median is known to within 5 % of itself. At least
- * five rounds are needed for that, as the interval of four has 87.5 % only.
- */
-export const SETTLED: Settling = { coverage: 0.9, within: 0.05 };
+/** The median is known well enough when, with this probability, … */
+const COVERAGE = 0.9;
+/** … it is known to within this share of itself. At least five rounds are needed for that, as
+ * the interval of four has 87.5 % only. */
+const WITHIN = 0.05;
 
 /** A difference that is smaller than this share is not worth a change. */
 export const MIN_GAIN = 0.05;
@@ -84,17 +76,18 @@ export function medianInterval(
   return found;
 }
 
-/**
- * Whether enough has been measured.
- *
- * @param values A figure of each round.
- * @param rule When it is enough.
- * @returns `true` if the median is known well enough.
- */
-export function isSettled(values: readonly number[], rule: Settling = SETTLED): boolean {
-  const interval = medianInterval(values, rule.coverage);
+/** Whether the median of a figure of each round is known well enough. */
+export function isSettled(values: readonly number[]): boolean {
+  const interval = medianInterval(values, COVERAGE);
   if (interval === undefined) return false;
-  return (interval.high - interval.low) / 2 <= rule.within * median(values);
+  return (interval.high - interval.low) / 2 <= WITHIN * median(values);
+}
+
+/** The point with the highest throughput; `undefined` if there is none. */
+export function fastest<T extends { readonly perSecond: Spread }>(
+  points: readonly T[],
+): T | undefined {
+  return points.toSorted((a, b) => b.perSecond.median - a.perSecond.median)[0];
 }
 
 /** Half of the range of the rounds. */
@@ -127,4 +120,46 @@ export function isLarger(one: Spread, other: Spread): boolean {
 export function isAsGood(one: Spread, other: Spread): boolean {
   const noise = Math.hypot(noiseOf(one), noiseOf(other));
   return other.median - one.median + noise <= 2 * MIN_GAIN * other.median;
+}
+
+/** A point of a curve of throughput. */
+interface CurvePoint {
+  /** How many: callers, connections. */
+  readonly at: number;
+  /** Commands a second. */
+  readonly perSecond: number;
+}
+
+/** A curve that is this close to a straight line has no knee. */
+const STRAIGHT = 0.1;
+
+/**
+ * The point from which on more brings little: Kneedle (Satopää, Albrecht, Irwin and
+ * Raghavan, "Finding a 'Kneedle' in a Haystack", ICDCS Workshops 2011), in its form for a
+ * whole curve. Both axes are scaled to 0..1; the knee is where the curve is highest above
+ * the diagonal. A fall behind the peak counts as level, as it says nothing of the knee.
+ *
+ * @param curve The curve, in ascending order of `at`.
+ * @returns The knee; the last point of a curve that is (almost) straight, the first of one
+ * that only falls; `undefined` if there is no point.
+ */
+export function findKnee<T extends CurvePoint>(curve: readonly T[]): T | undefined {
+  const first = curve[0];
+  const last = curve.at(-1);
+  if (first === undefined || last === undefined) return undefined;
+  const peak = Math.max(...curve.map(({ perSecond }) => perSecond));
+  const rise = peak - first.perSecond;
+  if (rise <= 0) return first;
+  let knee = last;
+  let highest = STRAIGHT;
+  let level = 0;
+  for (const point of curve) {
+    level = Math.max(level, point.perSecond);
+    const above = (level - first.perSecond) / rise -
+      (point.at - first.at) / (last.at - first.at);
+    if (above <= highest) continue;
+    highest = above;
+    knee = point;
+  }
+  return knee;
 }

@@ -1,24 +1,11 @@
 import { type ManagerConfig, type RedisConfig, RedisConfigLoader } from "../../../mod.ts";
-import { targetsOf, targetText } from "../targets.ts";
-import { startThrowAway } from "./throw_away.ts";
-
-/** Which server is asked for. */
-export interface TargetOptions {
-  /** A URL. */
-  readonly url?: string;
-  /** A configuration's file. */
-  readonly config?: string;
-  /** Name of its database; `main`, else the first one, by default. */
-  readonly database?: string;
-  /** A variable of the environment. */
-  readonly env: (name: string) => string | undefined;
-}
+import { targetsOf } from "../load_config.ts";
 
 /** The server to measure. */
 export interface Target extends AsyncDisposable {
-  /** The database, with what it is set to now. */
+  /** The database, with its present settings. */
   readonly config: RedisConfig;
-  /** Where it is, in words without secrets. */
+  /** Where it is, without secrets. */
   readonly endpoint: string;
   /** Name of the database in the file; `undefined` without a file. */
   readonly database?: string;
@@ -26,8 +13,54 @@ export interface Target extends AsyncDisposable {
   readonly isThrowAway: boolean;
 }
 
-function pick(config: ManagerConfig, name: string | undefined): RedisConfig {
-  const { databases } = config;
+/**
+ * Finds the server to measure: `--config`, `--url`, `REDIS_URL`, or one of its own.
+ *
+ * @param options Options of the command.
+ * @param env Reads a variable of the environment.
+ * @returns The server; disposing ends one that was started.
+ * @throws {ConfigError} If the configuration is not valid.
+ * @throws {Error} If no server can be started.
+ */
+export async function findTarget(
+  { config: file, database, url: given }: {
+    readonly url?: string;
+    readonly config?: string;
+    readonly database?: string;
+  },
+  env: (name: string) => string | undefined,
+): Promise<Target> {
+  if (file !== undefined) {
+    const config = pick(await RedisConfigLoader.load({ yamlPath: file, env }), database);
+    return targetOf(config, config.name);
+  }
+  const named = given ?? env("REDIS_URL");
+  const server = named === undefined ? await startThrowAway() : undefined;
+  try {
+    const url = named ?? server?.url;
+    const loaded = RedisConfigLoader.fromOptions({ url, databases: { main: {} } });
+    return targetOf(pick(loaded, "main"), undefined, server);
+  } catch (error) {
+    await server?.[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function targetOf(
+  config: RedisConfig,
+  database?: string,
+  server?: ThrowAwayServer,
+): Target {
+  return {
+    config,
+    endpoint: config.unixSocket ?? targetsOf(config).join(", "),
+    database,
+    isThrowAway: server !== undefined,
+    [Symbol.asyncDispose]: async () => await server?.[Symbol.asyncDispose](),
+  };
+}
+
+function pick({ databases }: ManagerConfig, name: string | undefined): RedisConfig {
   const wanted = name ?? ("main" in databases ? "main" : Object.keys(databases)[0]!);
   const found = databases[wanted];
   if (found !== undefined) return found;
@@ -35,47 +68,97 @@ function pick(config: ManagerConfig, name: string | undefined): RedisConfig {
   throw new Error(`Cannot find the database "${wanted}"; the file has ${known}`);
 }
 
-function endpointOf(config: RedisConfig): string {
-  return config.unixSocket ?? targetsOf(config).map(targetText).join(", ");
+/** Programs that speak the Redis protocol, in the order in which they are tried. */
+const PROGRAMS = ["redis-server", "valkey-server"] as const;
+/** How long a server may take to start, in milliseconds. */
+const START_MS = 10_000;
+/** How often another port is tried when another program took the first one. */
+const ATTEMPTS = 5;
+
+/** A server that is there for one run. */
+interface ThrowAwayServer extends AsyncDisposable {
+  /** Where it is. */
+  readonly url: string;
 }
 
 /**
- * Finds the server to measure: `--config`, `--url`, `REDIS_URL`, or one of its own.
+ * Starts a server on loopback that keeps nothing: no persistence, a temporary folder.
  *
- * @param options What is asked for.
- * @returns The server; disposing ends one that was started.
- * @throws {ConfigError} If the configuration is wrong.
- * @throws {Error} If no server can be started.
+ * @returns The server; disposing ends it, by its process, and removes the folder.
+ * @throws {Error} If there is no program on PATH, or it does not start.
  */
-export async function findTarget(options: TargetOptions): Promise<Target> {
-  const { config: file, database, env } = options;
-  if (file !== undefined) {
-    const loaded = await RedisConfigLoader.load({ yamlPath: file, env });
-    const config = pick(loaded, database);
-    return {
-      config,
-      endpoint: endpointOf(config),
-      database: config.name,
-      isThrowAway: false,
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    };
-  }
-  const named = options.url ?? env("REDIS_URL");
-  const server = named === undefined ? await startThrowAway() : undefined;
+export async function startThrowAway(): Promise<ThrowAwayServer> {
+  const dir = await Deno.makeTempDir({ prefix: "mooring-tune-" });
+  let problem = "";
   try {
-    const url = named ?? server!.url;
-    const config = pick(
-      RedisConfigLoader.fromOptions({ url, databases: { main: {} } }),
-      "main",
-    );
-    return {
-      config,
-      endpoint: endpointOf(config),
-      isThrowAway: server !== undefined,
-      [Symbol.asyncDispose]: async () => await server?.[Symbol.asyncDispose](),
-    };
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const port = freePort();
+      const child = spawn(port, dir);
+      if (await isReached(child, port)) {
+        return {
+          url: `redis://127.0.0.1:${port}`,
+          async [Symbol.asyncDispose]() {
+            await end(child);
+            await Deno.remove(dir, { recursive: true });
+          },
+        };
+      }
+      await end(child);
+      problem = `it did not answer on port ${port} within ${START_MS} ms`;
+    }
   } catch (error) {
-    await server?.[Symbol.asyncDispose]();
-    throw error;
+    problem = error instanceof Error ? error.message : String(error);
   }
+  await Deno.remove(dir, { recursive: true });
+  throw new Error(
+    `Cannot start a server for the run: ${problem}; name one with --url or --config`,
+  );
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
+}
+
+function spawn(port: number, dir: string): Deno.ChildProcess {
+  const args = [
+    ...["--port", String(port), "--bind", "127.0.0.1", "--dir", dir],
+    ...["--save", "", "--appendonly", "no", "--daemonize", "no"],
+  ];
+  for (const program of PROGRAMS) {
+    try {
+      const options = { args, stdin: "null", stdout: "null", stderr: "null" } as const;
+      return new Deno.Command(program, options).spawn();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  throw new Error(`there is no ${PROGRAMS.join(" or ")} on PATH`);
+}
+
+async function isReached(child: Deno.ChildProcess, port: number): Promise<boolean> {
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  let isOver = false;
+  child.status.then(() => isOver = true);
+  const until = performance.now() + START_MS;
+  while (!isOver && performance.now() < until) {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      // It ends soon if what answered is another program that has the port.
+      await pause(50);
+      return !isOver;
+    } catch {
+      await pause(20);
+    }
+  }
+  return false;
+}
+
+async function end(child: Deno.ChildProcess): Promise<void> {
+  try {
+    child.kill("SIGTERM");
+  } catch {
+    // It has ended already.
+  }
+  await child.status;
 }

@@ -1,53 +1,39 @@
-import type { Comparison, Regression } from "./compare.ts";
+import { type Column, tableLines } from "../table.ts";
 import { patchText } from "./patch.ts";
 import type { Point, TuneReport } from "./report_types.ts";
 
 const thousands = (value: number) => Math.round(value).toLocaleString("en");
-const ms = (value: number) => value.toFixed(value < 10 ? 2 : 0);
-const share = (value: number | null) =>
-  value === null ? "-" : `${Math.round(value * 100)} %`;
+const ms = (value = NaN) => Number.isNaN(value) ? "" : value.toFixed(value < 10 ? 2 : 0);
+const percent = (share: number | null) =>
+  share === null ? "-" : `${Math.round(share * 100)} %`;
 
-const HEAD = [
-  ...["sweep", "subject", "mix", "lanes", "leases", "callers", "bytes"],
-  ...["commands/s", "±", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "wait p99"],
-  ...["CPU", "server", "conns", "errors"],
+const COLUMNS: readonly Column<Point>[] = [
+  { title: "sweep", cell: ({ sweep }) => sweep, isText: true },
+  { title: "subject", cell: ({ subject }) => subject, isText: true },
+  { title: "mix", cell: ({ mix }) => mix, isText: true },
+  { title: "lanes", cell: ({ lanes }) => String(lanes) },
+  { title: "leases", cell: ({ leases }) => String(leases) },
+  {
+    title: "callers",
+    cell: ({ concurrency, rate }) =>
+      rate === undefined ? String(concurrency) : `${rate}/s`,
+  },
+  { title: "bytes", cell: ({ valueBytes }) => String(valueBytes) },
+  { title: "commands/s", cell: ({ perSecond }) => thousands(perSecond.median) },
+  {
+    title: "±",
+    cell: ({ perSecond: { high, low, median } }) => percent((high - low) / 2 / median),
+  },
+  { title: "p50 ms", cell: ({ latencyMs }) => ms(latencyMs.p50) },
+  { title: "p99 ms", cell: ({ latencyMs }) => ms(latencyMs.p99) },
+  { title: "p99.9 ms", cell: ({ latencyMs }) => ms(latencyMs.p999) },
+  { title: "max ms", cell: ({ latencyMs }) => ms(latencyMs.max) },
+  { title: "wait p99", cell: ({ waitMs }) => ms(waitMs?.p99) },
+  { title: "CPU", cell: ({ clientCpu }) => percent(clientCpu) },
+  { title: "server", cell: ({ serverCpu }) => percent(serverCpu) },
+  { title: "conns", cell: ({ connections }) => String(connections) },
+  { title: "errors", cell: ({ errors }) => String(errors) },
 ];
-
-function row(point: Point): string[] {
-  const { high, low, median } = point.perSecond;
-  const { latencyMs, waitMs } = point;
-  return [
-    point.sweep,
-    point.subject,
-    point.mix,
-    String(point.lanes),
-    String(point.leases),
-    point.rate === undefined ? String(point.concurrency) : `${point.rate}/s`,
-    String(point.valueBytes),
-    thousands(median),
-    `${Math.round((high - low) / 2 / median * 100)} %`,
-    ms(latencyMs.p50),
-    ms(latencyMs.p99),
-    ms(latencyMs.p999),
-    ms(latencyMs.max),
-    waitMs === undefined ? "" : ms(waitMs.p99),
-    share(point.clientCpu),
-    share(point.serverCpu),
-    String(point.connections),
-    String(point.errors),
-  ];
-}
-
-/** Columns of text; all others are figures. */
-const WORDS = 3;
-
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  return rows.map((row) =>
-    row.map((cell, i) => i < WORDS ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))
-      .join("  ").trimEnd()
-  ).join("\n");
-}
 
 /**
  * The report as text for a terminal.
@@ -57,51 +43,26 @@ function table(rows: readonly (readonly string[])[]): string {
  * @returns The text.
  */
 export function reportText(report: TuneReport, database?: string): string {
-  const { machine, server } = report;
-  const failed = report.points.filter(({ errors }) => errors > 0);
+  const { advice, effort, knees, machine, points, seconds, server } = report;
   const parts = [
     `${server.endpoint}: version ${server.version}, io-threads ${server.ioThreads}; ` +
-    `${machine.runtime}, ${machine.cores} cores; ${report.effort}, ` +
-    `${report.seconds.toFixed(1)} s`,
-    table([HEAD, ...report.points.map(row)]),
-    ...failed.map(({ errors, firstError, mix, subject }) =>
-      `${errors} commands of ${subject}, ${mix}, failed; the first one: ${firstError}`
-    ),
-    report.knees.map(({ concurrency, lanes, perSecond }) =>
+    `${machine.runtime}, ${machine.cores} cores; ${effort}, ${seconds.toFixed(1)} s`,
+    tableLines(COLUMNS, points).join("\n"),
+    ...points.filter(({ errors }) => errors > 0)
+      .map(({ errors, firstError, mix, subject }) =>
+        `${errors} commands of ${subject}, ${mix}, failed; the first one: ${firstError}`
+      ),
+    knees.map(({ concurrency, lanes, perSecond }) =>
       `knee of ${lanes} ${lanes === 1 ? "lane" : "lanes"}: ${concurrency} callers, ` +
       `${thousands(perSecond)} commands/s`
     ).join("\n"),
-    report.advice.map(({ current, key, reason, value }) =>
-      `${key}: ${
-        value === current ? `keep ${current}` : `${value} instead of ${current}`
-      }` +
-      ` - ${reason}`
-    ).join("\n"),
-    patchText(report.advice, database) || "Nothing to change.\n",
+    advice.map(({ current, key, reason, value }) => {
+      const what = value === current
+        ? `keep ${current}`
+        : `${value} instead of ${current}`;
+      return `${key}: ${what} - ${reason}`;
+    }).join("\n"),
+    patchText(advice, database) || "Nothing to change.\n",
   ];
   return parts.filter((part) => part !== "").join("\n\n");
-}
-
-function regressionText({ after, before, figure, what }: Regression): string {
-  if (figure === "errors") return `WORSE ${what}: ${after} commands failed, none then`;
-  const show = figure === "p99" ? (value: number) => `${ms(value)} ms` : thousands;
-  const unit = figure === "p99" ? "p99" : "commands/s";
-  return `WORSE ${what}: ${show(after)} ${unit}, ${show(before)} then`;
-}
-
-/**
- * A comparison as text.
- *
- * @param comparison The comparison.
- * @returns The text.
- */
-export function comparisonText(comparison: Comparison): string {
-  const { compared, differences, regressions } = comparison;
-  return [
-    ...differences.map((difference) => `Not the same ${difference}`),
-    ...regressions.map(regressionText),
-    `${compared} combinations compared, ${regressions.length} figures worse by more than ` +
-    "the noise",
-    "",
-  ].join("\n");
 }

@@ -1,14 +1,55 @@
 import type { ContenderClient } from "./contender.ts";
-import { KEY_SECONDS, KEYS_PER_SIZE, type TuneKeys } from "./keys.ts";
 import type { Mix } from "./report_types.ts";
 
+/** Expiry of keys, in seconds: after a SIGKILL they are not removed. */
+const KEY_SECONDS = 3600;
+/** Keys of one size of values that a sweep reads and writes. */
+const KEYS_PER_SIZE = 64;
+
+/** The keys that one run touches; no other. */
+export class TuneKeys {
+  /** What all of them begin with; one hash slot, so that a pipeline is one on a cluster. */
+  readonly prefix: string;
+  readonly #sizes = new Set<number>();
+
+  /**
+   * Chooses a prefix that no other run has.
+   *
+   * @param id What tells this run from others.
+   */
+  constructor(id: string = crypto.randomUUID().slice(0, 8)) {
+    this.prefix = `mooring:tune:{${id}}:`;
+  }
+
+  /** List that jobs are pushed to. */
+  get jobs(): string {
+    return `${this.prefix}jobs`;
+  }
+
+  /**
+   * The keys of one size of values.
+   *
+   * @param bytes Bytes of a value.
+   * @returns The keys; from now on they are among {@linkcode all}.
+   */
+  of(bytes: number): readonly string[] {
+    this.#sizes.add(bytes);
+    return Array.from({ length: KEYS_PER_SIZE }, (_, i) => `${this.prefix}${bytes}:${i}`);
+  }
+
+  /** Every key that may exist. */
+  all(): string[] {
+    return [this.jobs, ...[...this.#sizes].flatMap((bytes) => this.of(bytes))];
+  }
+}
+
 /** What callers do in a mix. */
-export interface Work {
+interface Work {
   /** One call. */
   readonly call: (n: number) => Promise<unknown>;
   /** Commands that a call stands for. */
   readonly commands: number;
-  /** What runs beside the callers: begins it, and gives what ends it. */
+  /** Starts what runs beside the callers, and returns what ends it. */
   readonly beside?: () => () => Promise<unknown>;
 }
 
@@ -30,7 +71,7 @@ const TRANSACTION = 5;
  * @param client The client.
  * @param keys The keys.
  * @param bytes Bytes of a value.
- * @param onWait Told how long a lease was waited for, in milliseconds.
+ * @param onWait Called with how long a lease was waited for, in milliseconds.
  * @returns The work.
  * @throws {Error} If the client cannot do it.
  */
@@ -77,7 +118,7 @@ function blockingWork(
       const consumers = Array.from({ length: CONSUMERS }, async () => {
         while (await client.pop!(jobs) !== STOP);
       });
-      // A failure is told when they are ended: until then nobody listens.
+      // A failure is reported when they are ended.
       const all = Promise.all(consumers);
       all.catch(() => {});
       return async () => {

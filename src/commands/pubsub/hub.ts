@@ -1,9 +1,8 @@
 import { delay } from "@std/async/delay";
-import type { Connection } from "../../connection/connection.ts";
-import { Command, isReplyError } from "../../connection/driver.ts";
-import { keepBeating } from "../../connection/heartbeat.ts";
 import type { RedisConfig } from "../../config/mod.ts";
-import type { IORedisCommand } from "../../connection/library_types.ts";
+import type { Connection } from "../../connection/connection.ts";
+import { Command, type IORedisCommand, isReplyError } from "../../connection/ioredis.ts";
+import { startHeartbeat } from "../../connection/liveness.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CommandTimeoutError, ManagerClosedError } from "../../core/errors/mod.ts";
 import type { Emit } from "../../core/events.ts";
@@ -239,7 +238,7 @@ export class SubscriptionHub {
     });
     const { clock, config } = this.#options;
     const { commandTimeoutMs: timeoutMs, healthCheckIntervalMs: intervalMs } = config;
-    if (intervalMs > 0) keepBeating(connection, { intervalMs, timeoutMs }, clock);
+    if (intervalMs > 0) startHeartbeat(connection, { intervalMs, timeoutMs }, clock);
     connection.onEnd(() => this.#lost(lease));
     void this.#requestAll(lease);
   }

@@ -1,58 +1,68 @@
 // These functions run in the browser: each is sent there as text, so it uses nothing of this
 // file but itself.
 
-/** Every chart that is shown: its axes' ticks, points and bars, where they are on the page. */
+/** Every chart that is shown: its axes' numbers, points and bars, where they are on the page. */
 export function readCharts() {
-  const middle = (element) => {
-    const { left, top, width, height } = element.getBoundingClientRect();
-    return { x: left + width / 2, y: top + height / 2 };
+  // Where what is drawn around 0, 0 stands.
+  const placeOf = (element) => {
+    const { x, y } = new DOMPoint(0, 0).matrixTransform(element.getScreenCTM());
+    return { x, y };
   };
-  const readTick = (tick) => ({
-    axis: tick.dataset.axis,
-    value: Number(tick.dataset.value),
-    text: tick.querySelector("text").textContent,
-    at: middle(tick.querySelector(".mark"))[tick.dataset.axis],
-  });
-  const readPoint = (line) => (point) => {
-    const shape = point.querySelector(".point");
-    const { e, f } = point.transform.baseVal.consolidate().matrix;
-    return {
-      x: Number(point.dataset.x),
-      y: Number(point.dataset.y),
-      at: middle(shape),
-      isOnLine: line.isPointInStroke(new DOMPoint(e, f)),
-      mark: point.dataset.mark ?? null,
-      hasRing: point.querySelector(".ring") !== null,
-      says: point.querySelector("title").textContent,
-    };
-  };
-  const readSeries = (group) => ({
-    name: group.dataset.series,
-    points: [...group.querySelectorAll(".point-group")]
-      .map(readPoint(group.querySelector(".line"))),
-  });
-  const readBar = (bar) => {
-    const { left, right } = bar.getBoundingClientRect();
-    const { series, value } = bar.dataset;
-    const group = bar.closest(".group").dataset.group;
-    return { group, series, value: Number(value), left, right };
-  };
-  return [...document.querySelectorAll("figure.chart")].map((figure) => {
+  const readChart = (figure) => {
     const shown = [...figure.querySelectorAll(".canvas svg")]
       .filter((svg) => svg.getBoundingClientRect().width > 0);
     const [svg] = shown;
+    const texts = [...svg.querySelectorAll("text")];
+    const anchored = (anchor) =>
+      texts.filter((text) => text.getAttribute("text-anchor") === anchor);
+    const isNumber = ({ textContent }) => /^[\d.,]+( ?[A-Za-z]+)?$/.test(textContent);
+    const readTicks = (axis, anchor) =>
+      anchored(anchor).filter(isNumber).map((text) => ({
+        axis,
+        text: text.textContent,
+        at: placeOf(text)[axis],
+      }));
+    const [xTitle] = anchored("middle").filter((text) => !isNumber(text));
+    const [yTitle] = anchored("start").filter((text) => !isNumber(text));
+    const lines = [...svg.querySelectorAll('path[stroke-width="2"]:not([data-x])')];
+    const readPoint = (point) => {
+      const { e, f } = point.transform.baseVal.consolidate().matrix;
+      const color = point.getAttribute("fill");
+      return {
+        x: Number(point.dataset.x),
+        y: Number(point.dataset.y),
+        at: placeOf(point),
+        isOnLine: lines.some((line) =>
+          line.getAttribute("stroke") === color &&
+          line.isPointInStroke(new DOMPoint(e, f))
+        ),
+        mark: point.dataset.mark ?? null,
+        hasRim: point.getAttribute("stroke") === "var(--text)",
+        says: point.querySelector("title").textContent,
+      };
+    };
+    const readBar = (bar) => {
+      const { left, right } = bar.getBoundingClientRect();
+      const { series, x: group, y } = bar.dataset;
+      return { group, series, value: Number(y), left, right };
+    };
+    const items = [...svg.querySelectorAll("[data-x]")];
+    const points = items.filter((item) => item.hasAttribute("transform"));
+    const bySeries = Map.groupBy(points, ({ dataset }) => dataset.series);
     return {
       id: figure.id,
       layouts: shown.map(({ classList }) => classList[0]),
-      axisTitles: [...svg.querySelectorAll(".axis-title")].map((title) =>
-        title.textContent
-      ),
-      ticks: [...svg.querySelectorAll(".tick")].map(readTick),
-      series: [...svg.querySelectorAll(".series")].map(readSeries),
-      bars: [...svg.querySelectorAll("rect.bar")].map(readBar),
+      axisTitles: [xTitle.textContent, yTitle?.textContent],
+      ticks: [...readTicks("x", "middle"), ...readTicks("y", "end")],
+      series: [...bySeries].map(([name, points]) => ({
+        name,
+        points: points.map(readPoint),
+      })),
+      bars: items.filter((item) => !item.hasAttribute("transform")).map(readBar),
       legend: [...figure.querySelectorAll(".legend li")].map((item) => item.textContent),
     };
-  });
+  };
+  return [...document.querySelectorAll("figure.chart")].map(readChart);
 }
 
 /** Texts of charts that reach out of their drawing or cover another number of their axis. */
@@ -68,8 +78,9 @@ export function readCrowding() {
         top < frame.top - 2 || bottom > frame.bottom + 2;
       if (isOut) problems.push(`${name}: "${text.textContent}" reaches out`);
     }
-    for (const axis of ["x", "y"]) {
-      const boxes = [...svg.querySelectorAll(`.tick[data-axis=${axis}] text`)]
+    for (const [axis, anchor] of [["x", "middle"], ["y", "end"]]) {
+      const boxes = [...svg.querySelectorAll(`text[text-anchor=${anchor}]`)]
+        .filter(({ textContent }) => /^[\d.,]+( ?[A-Za-z]+)?$/.test(textContent))
         .map((text) => text.getBoundingClientRect());
       for (const [index, box] of boxes.entries()) {
         const next = boxes[index + 1];
@@ -146,8 +157,8 @@ export function readColors() {
       ...colorsOf(".canvas text", "fill"),
     ],
     marks: [
-      ...colorsOf(".canvas .point, .canvas .bar", "fill"),
-      ...colorsOf(".canvas .line", "stroke"),
+      ...colorsOf(".canvas [data-x]", "fill"),
+      ...colorsOf('.canvas path[stroke-width="2"]:not([data-x])', "stroke"),
     ],
   };
 }

@@ -9,7 +9,6 @@ import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/as
 /** Number of an axis, and where its line is. */
 export interface ReadTick {
   axis: "x" | "y";
-  value: number;
   text: string;
   at: number;
 }
@@ -21,7 +20,7 @@ export interface ReadPoint {
   at: { x: number; y: number };
   isOnLine: boolean;
   mark: string | null;
-  hasRing: boolean;
+  hasRim: boolean;
   says: string;
 }
 
@@ -38,7 +37,7 @@ export interface ReadBar {
 export interface ReadChart {
   id: string;
   layouts: string[];
-  axisTitles: string[];
+  axisTitles: (string | undefined)[];
   ticks: ReadTick[];
   series: { name: string; points: ReadPoint[] }[];
   bars: ReadBar[];
@@ -48,9 +47,24 @@ export interface ReadChart {
 /** Farthest that something may be from its place, in pixels. */
 const TOLERANCE = 0.75;
 
+/** A number as an axis or a table writes it. */
+export function readNumber(text: string): number {
+  const units: Record<string, number> = {
+    "": 1,
+    K: 1000,
+    M: 1e6,
+    B: 1,
+    KiB: 1024,
+    MiB: 2 ** 20,
+  };
+  const [, digits = "", unit = ""] = /^([\d.,]+)\s*([A-Za-z]*)$/.exec(text) ?? [];
+  return Number(digits.replaceAll(",", "")) * (units[unit] ?? NaN);
+}
+
 /** From a value to its place, read from an axis' first and last tick. */
 export function axisOf(chart: ReadChart, axis: "x" | "y"): (value: number) => number {
-  const ticks = chart.ticks.filter((tick) => tick.axis === axis);
+  const ticks = chart.ticks.filter((tick) => tick.axis === axis)
+    .map(({ at, text }) => ({ at, value: readNumber(text) }));
   const [first, last] = [ticks[0], ticks.at(-1)];
   assert(first !== undefined && last !== undefined && first !== last, chart.id);
   const place = axis === "x" ? chart.axisTitles[0] : chart.axisTitles[1];
@@ -86,7 +100,7 @@ export function assertInPlace(chart: ReadChart): void {
       const expected = point.y > 0 ? y(point.y) : bottom;
       assertAlmostEquals(point.at.y, expected, TOLERANCE, what);
       assert(point.isOnLine, `${what}: the line misses it`);
-      assertEquals(point.hasRing, point.mark !== null, what);
+      assertEquals(point.hasRim, point.mark !== null, what);
     }
   }
 }

@@ -170,7 +170,7 @@ Deno.test("stats --url says so when the answer breaks off", async () => {
   const { port } = listener.addr as Deno.NetAddr;
   const { code, err } = await runCli(["stats", "--url", `http://127.0.0.1:${port}/m`]);
   assertEquals(code, 2);
-  assertEquals(err, `Cannot read http://127.0.0.1:${port}/m: no whole answer\n`);
+  assertEquals(err, `Cannot read http://127.0.0.1:${port}/m: incomplete answer\n`);
 });
 
 Deno.test("stats --watch ends with SIGINT, also while nobody answers it", async () => {

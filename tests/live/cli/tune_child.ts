@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CliExit } from "../../../src/cli/exit.ts";
+import { CliExit } from "../../../src/cli/terminal.ts";
 import { makeTuneCommand } from "../../../src/cli/tune/command.ts";
 
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 import { assertRejects } from "@std/assert";
-import { mooringContender } from "../../../src/cli/tune/mooring.ts";
 import { ConnectError, RedisConfigLoader } from "../../../mod.ts";
+import { MOORING } from "../../../src/cli/tune/contender.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { SentinelTopology } from "../../support/sentinel_topology.ts";
 
@@ -15,7 +15,7 @@ Deno.test("a contender that cannot connect leaves nothing open, to sentinels nei
     databases: { main: {} },
   });
   const options = { config: databases.main!, name: "tune-1", lanes: 1, leases: 0 };
-  await assertRejects(() => mooringContender("0").open(options), ConnectError);
+  await assertRejects(() => MOORING.open(options), ConnectError);
   for (const sentinel of redis.sentinels) {
     await assertNoConnectionsLeft(sentinel, "mooring:");
   }

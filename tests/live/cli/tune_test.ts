@@ -5,10 +5,10 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { CliExit } from "../../../src/cli/exit.ts";
+import { CliExit } from "../../../src/cli/terminal.ts";
 import { makeTuneCommand, type TuneExtras } from "../../../src/cli/tune/command.ts";
 import type { TuneReport } from "../../../src/cli/tune/report_types.ts";
-import { startThrowAway } from "../../../src/cli/tune/throw_away.ts";
+import { startThrowAway } from "../../../src/cli/tune/target.ts";
 import { configArgs } from "../../support/child_config.ts";
 import { ensureRedisServer } from "../../support/redis_binary.ts";
 import { RedisServer } from "../../support/redis_server.ts";

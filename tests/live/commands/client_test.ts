@@ -8,7 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { CommandRefusedError, type RedisClient } from "../../../mod.ts";
-import { Command } from "../../../src/connection/driver.ts";
+import { Command } from "../../../src/connection/ioredis.ts";
 import { withManager } from "../../support/managed.ts";
 import { waitFor, within } from "../../support/wait.ts";
 import { withBoth } from "./support.ts";

@@ -27,7 +27,13 @@ class Doorman implements Disposable {
   /** Ends the connections that are open, and those to come. */
   restart(): void {
     this.isRestarting = true;
-    for (const connection of this.#open) connection.close();
+    for (const connection of this.#open) {
+      try {
+        connection.close();
+      } catch {
+        // Its other end has closed it already.
+      }
+    }
     this.#open.clear();
   }
 

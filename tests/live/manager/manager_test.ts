@@ -152,7 +152,7 @@ Deno.test("manager says in words why it closes a connection, to listeners and to
       server.resume();
       assertEquals(reasons, [
         "its place is needed for a lease",
-        "its holder let nobody have it after him",
+        "discarded by its holder",
         "closed by the manager",
       ]);
     },

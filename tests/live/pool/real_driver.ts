@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
-import { systemClock } from "../../../src/core/clock.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import type { Connection } from "../../../src/connection/connection.ts";
-import type { Opener } from "../../../src/connection/opener.ts";
+import { Connector } from "../../../src/connection/connector.ts";
+import { settleFailed } from "../../../src/connection/pending_command.ts";
 import { Session } from "../../../src/connection/session.ts";
-import { settleFailed } from "../../../src/connection/tracked.ts";
-import { locate } from "../../../src/servers/location.ts";
-import { makeOpener } from "../../../src/servers/parts.ts";
-import { PooledConnection } from "../../../src/servers/pool.ts";
+import { systemClock } from "../../../src/core/clock.ts";
 import type { EvictionReason, Purpose } from "../../../src/pool/types.ts";
+import { openerSettings } from "../../../src/server/connections.ts";
+import { PooledConnection } from "../../../src/server/lease.ts";
+import { locate } from "../../../src/server/location.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
 import type { RespClient } from "../../support/resp_client.ts";
 import type {
@@ -66,10 +66,10 @@ export class RealDriver implements WorldDriver<RealConnection> {
   readonly recyclings = ["clean", "clean", "clean", "unclean", "later"] as const;
   readonly answers = ["yes"] as const;
   readonly #server: RedisServer;
-  readonly #opener: Opener;
+  readonly #opener: Connector;
   readonly #judge: RespClient;
 
-  private constructor(server: RedisServer, opener: Opener, judge: RespClient) {
+  private constructor(server: RedisServer, opener: Connector, judge: RespClient) {
     this.#server = server;
     this.#opener = opener;
     this.#judge = judge;
@@ -86,7 +86,8 @@ export class RealDriver implements WorldDriver<RealConnection> {
       },
     });
     const database = config.databases[DATABASE]!;
-    const opener = makeOpener(database, systemClock, {
+    const opener = new Connector({
+      ...openerSettings({ config: database, clock: systemClock }),
       ...locate(database, systemClock, () => {}),
       reached: () => {},
       attemptFailed: () => {},

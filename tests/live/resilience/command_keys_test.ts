@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { flagsOf } from "../../../src/connection/command_flags.ts";
-import { Command } from "../../../src/connection/driver.ts";
+import { flagsOf } from "../../../src/connection/command_arguments.ts";
+import { Command } from "../../../src/connection/ioredis.ts";
 import { CommandClassifier } from "../../../src/resilience/command_class.ts";
 import { FOREIGN_COMMANDS } from "../../../src/resilience/foreign_commands.ts";
 import { RedisServer } from "../../support/redis_server.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ReplyGuard } from "../../../src/transport/reply_guard.ts";
-import type { ReplyViolation } from "../../../src/transport/reply_violation.ts";
+import type { ReplyViolation } from "../../../src/transport/reply_types.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { encodeCommand } from "../../support/resp_parser.ts";
 
@@ -98,7 +98,7 @@ Deno.test("ReplyGuard.scan() passes and counts whatever a real server answers", 
   }
 });
 
-Deno.test("ReplyGuard.scan() tells a real server's push frames apart", async () => {
+Deno.test("ReplyGuard.scan() distinguishes the push frames of a real server", async () => {
   await using server = await RedisServer.start({
     config: { "enable-debug-command": "local" },
   });

@@ -6,7 +6,7 @@ import { onStage } from "../faults/_stage.ts";
 const script = ([name]: string[]) =>
   name!.toLowerCase() === "ping" ? new Uint8Array() : undefined;
 
-Deno.test("a server that does not say whether it serves is given up at the deadline of the attempt, and told so", () =>
+Deno.test("a server that does not answer PING fails the attempt at its deadline, with that reason", () =>
   onStage({
     manager: {
       loadingTimeoutMs: 60_000,

@@ -55,7 +55,7 @@ for (const [kind, openChannel] of KINDS) {
 
   for (const isSecure of [false, true]) {
     const over = isSecure ? " over TLS" : "";
-    Deno.test(`${kind} channel that has much to read${over} leaves others their turn`, async () => {
+    Deno.test(`${kind} channel that has much to read${over} lets other sockets be read`, async () => {
       await using cases = isSecure ? await makeTlsCases() : undefined;
       const secure = cases === undefined ? {} : { tls: cases.good };
       await using server = await RedisServer.start(secure);
@@ -91,7 +91,7 @@ for (const [kind, openChannel] of KINDS) {
     });
   }
 
-  Deno.test(`${kind} channel says how many bytes wait when the server does not read`, async () => {
+  Deno.test(`${kind} channel reports how many bytes wait when the server does not read`, async () => {
     await using server = await RedisServer.start();
     await using relay = await Relay.start({ to: server });
     relay.set({ toServer: { kind: "stall" } });

@@ -93,7 +93,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "node channel says that it has no keepalive where node:net sets none",
+  name: "node channel reports that it has no keepalive where node:net sets none",
   ignore: !IS_LINUX || NODE_NET_WORKS,
   async fn() {
     const { tier, secondsLeft } = await runChild("node", []);

@@ -27,7 +27,7 @@ const ENDPOINTS = KINDS.flatMap(([transport]) =>
 
 for (const { transport, isSecure } of ENDPOINTS) {
   const how = `${transport}${isSecure ? " over TLS" : ""}`;
-  Deno.test(`values of many sizes come whole, and Buffers stay as they were, on transport ${how}`, async () => {
+  Deno.test(`values of many sizes are received unchanged, and Buffers stay as they were, on transport ${how}`, async () => {
     await using cases = isSecure ? await makeTlsCases() : undefined;
     await using server = await RedisServer.start(cases && { tls: cases.good });
     await using manager = new RedisConnectionManager({

@@ -26,7 +26,7 @@ async function listenersOf(server: RedisServer) {
   }
 }
 
-Deno.test("node channels share their listeners, and take none off", async () => {
+Deno.test("node channels share their listeners, and remove none", async () => {
   await using server = await RedisServer.start();
   const [one, other] = [await listenersOf(server), await listenersOf(server)];
   assertGreater(one.added.length, 8);

@@ -51,7 +51,7 @@ function idOf(memory: ArrayBufferLike): number {
   return ids.get(memory)!;
 }
 
-Deno.test("no two open sockets read into the same memory, and a closed one's serves the next", async () => {
+Deno.test("no two open sockets read into the same memory, and that of a closed one is reused", async () => {
   await using server = await RedisServer.start();
   const endpoint = { kind: "tcp", host: server.host, port: server.port } as const;
   const seen: string[][] = [];
@@ -85,7 +85,7 @@ function isCut(error: unknown): boolean {
   return error instanceof Error && "code" in error;
 }
 
-Deno.test("64 connections that are read, paused and cut at once give each reader what it asked for", async () => {
+Deno.test("64 connections that are read, paused and closed at once give each reader its own replies", async () => {
   const random = new Random(SEED);
   const servers = [await RedisServer.start(), await RedisServer.start()];
   await using stack = new AsyncDisposableStack();

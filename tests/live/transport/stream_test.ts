@@ -6,7 +6,7 @@ import {
   assertLessOrEqual,
 } from "@std/assert";
 import { OverloadedError, RedisConnectionManager } from "../../../mod.ts";
-import { connectDriver } from "../../../src/connection/driver.ts";
+import { connectClient } from "../../../src/connection/handshake.ts";
 import { ConnectionStream } from "../../../src/transport/stream.ts";
 import { RedisServer } from "../../support/redis_server.ts";
 import { Relay } from "../../support/relay.ts";
@@ -21,7 +21,7 @@ for (const [kind, openChannel] of KINDS) {
     const endpoint = { kind: "tcp", host: relay.host, port: relay.port } as const;
     const channel = await openChannel(endpoint, { signal });
     const stream = new ConnectionStream(channel, {});
-    const redis = await connectDriver({
+    const redis = await connectClient({
       stream,
       connectionName: "stream",
       db: 0,
@@ -43,7 +43,7 @@ for (const [kind, openChannel] of KINDS) {
     assertEquals([stream.writable, stream.destroyed], [false, true]);
   });
 
-  Deno.test(`client over a ${kind} channel is refused with the numbers when the server does not read`, async () => {
+  Deno.test(`client over a ${kind} channel is refused with the sizes when the server does not read`, async () => {
     await using server = await RedisServer.start();
     await using relay = await Relay.start({ to: server });
     const { host, port } = relay;

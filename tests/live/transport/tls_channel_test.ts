@@ -45,7 +45,7 @@ const lingers = (kind: Kind) =>
 const UNTOLD = /unable to verify the first certificate/;
 
 for (const [kind] of KINDS) {
-  Deno.test(`${kind} channel speaks TLS with a good certificate`, async () => {
+  Deno.test(`${kind} channel uses TLS with a valid certificate`, async () => {
     await using cases = await makeTlsCases();
     await using server = await startServer(cases.good);
     assertEquals(await ping(kind, server.port, cases), "PONG");
@@ -75,7 +75,7 @@ for (const [kind] of KINDS) {
     assertEquals(await ping(kind, server.port, cases, { serverName }), "PONG");
   });
 
-  Deno.test(`${kind} channel shows its client certificate where it is asked for`, async () => {
+  Deno.test(`${kind} channel presents its client certificate`, async () => {
     await using cases = await makeTlsCases();
     await using server = await RedisServer.start({
       tls: cases.good,
@@ -103,14 +103,14 @@ for (const [kind] of KINDS) {
   });
 }
 
-Deno.test("node channel leaves certificates unverified only where it is told to", async () => {
+Deno.test("node channel skips the verification of certificates only where it is configured", async () => {
   await using cases = await makeTlsCases();
   await using server = await startServer(cases.unknownAuthority);
   assertEquals(await ping("node", server.port, cases, { verify: false }), "PONG");
   await assertRejects(() => ping("node", server.port, cases), ConnectError);
 });
 
-Deno.test("deno channel refuses what the runtime's TLS cannot do, and says what can", async () => {
+Deno.test("deno channel refuses options that TLS of Deno does not have, and names the transport that has them", async () => {
   await using cases = await makeTlsCases();
   await using server = await startServer(cases.wrongHost);
   const { certFile, keyFile } = cases.client;

@@ -6,7 +6,7 @@ import {
   readPackageFiles,
 } from "../../support/layers.ts";
 
-const EXPORTS = { ".": "./mod.ts", "./config": "./src/config/main.ts" };
+const EXPORTS = { ".": "./mod.ts", "./config": "./src/config/mod.ts" };
 
 /** The one thing that is wrong with a file that has one import, or nothing. */
 function judge(path: string, code: string): string | undefined {
@@ -15,7 +15,7 @@ function judge(path: string, code: string): string | undefined {
   return violation;
 }
 
-Deno.test("mod.ts and src/ keep to the layers of ARCHITECTURE.md", async () => {
+Deno.test("mod.ts, src/ and bench/ keep to the layers of ARCHITECTURE.md", async () => {
   const files = await readPackageFiles(".");
   const { exports } = JSON.parse(await Deno.readTextFile("deno.json"));
   assertGreater(files.flatMap(readImports).length, 0);
@@ -81,8 +81,14 @@ Deno.test("findViolations() lets imports point down", () => {
       ["mod.ts", 'export * from "./src/manager/manager.ts";'],
       ["mod.ts", 'export * from "./src/core/errors/mod.ts";'],
       ["src/manager/a.ts", 'import { RedisConnectionManager } from "./manager.ts";'],
-      ["src/manager/a.ts", 'import type { Servers } from "../servers/servers.ts";'],
-      ["src/servers/a.ts", 'import { Facade } from "../commands/facade.ts";'],
+      ["src/manager/a.ts", 'import { Database } from "../database/database.ts";'],
+      ["src/database/a.ts", 'import type { Topology } from "../server/topology.ts";'],
+      ["src/server/a.ts", 'import { Facade } from "../commands/facade.ts";'],
+      [
+        "src/server/a.ts",
+        'import { SentinelDiscovery } from "../sentinel/discovery.ts";',
+      ],
+      ["src/cluster/a.ts", 'import { Server } from "../server/server.ts";'],
       ["src/pool/lane.ts", 'import { Connection } from "../connection/connection.ts";'],
       ["src/pool/lane.ts", 'import { Breaker } from "../resilience/breaker.ts";'],
       ["src/connection/a.ts", 'import { Coalescer } from "../transport/coalescer.ts";'],
@@ -90,9 +96,11 @@ Deno.test("findViolations() lets imports point down", () => {
       ["src/core/a.ts", 'import { b } from "./errors/b.ts";'],
       ["src/pool/deep/er.ts", 'import { b } from "../wait_queue.ts";'],
       ["src/cli/doctor.ts", 'import { RedisConnectionManager } from "../../mod.ts";'],
-      ["src/cli/doctor.ts", 'import { starterYaml } from "@mooring/redis/config";'],
-      ["src/cli/doctor.ts", 'import { editSettings } from "../config/main.ts";'],
       ["src/cli/doctor.ts", 'import { table } from "./table.ts";'],
+      ["src/cli/doctor.ts", 'import { systemClock } from "../core/clock.ts";'],
+      ["src/cli/a.ts", 'import { x } from "../observability/histogram.ts";'],
+      ["src/cli/a.ts", 'import { starterYaml } from "@mooring/redis/config";'],
+      ["src/cli/a.ts", 'import { editSettings } from "../config/mod.ts";'],
       ["src/cli/doctor.ts", 'import { RedisConnectionManager } from "@mooring/redis";'],
       ["src/core/a.ts", 'import { delay } from "@std/async/delay";'],
     ] as const
@@ -111,8 +119,8 @@ Deno.test("findViolations() refuses imports that point up", () => {
     "src/connection/a.ts:1 imports ../pool/pool.ts: pool is above connection",
   );
   assertEquals(
-    judge("src/servers/a.ts", 'type Manager = import("../manager/manager.ts").Manager;'),
-    "src/servers/a.ts:1 imports ../manager/manager.ts: manager is above servers",
+    judge("src/database/a.ts", 'type Manager = import("../manager/manager.ts").Manager;'),
+    "src/database/a.ts:1 imports ../manager/manager.ts: manager is above database",
   );
   assertEquals(
     judge("src/transport/a.ts", 'export * from "../connection/b.ts";'),
@@ -123,7 +131,7 @@ Deno.test("findViolations() refuses imports that point up", () => {
 Deno.test("findViolations() refuses imports among siblings", () => {
   const siblings = [
     ["transport", "resilience", "config", "observability"],
-    ["pool", "commands", "topology", "health"],
+    ["pool", "commands", "sentinel"],
   ];
   for (const areas of siblings) {
     for (const a of areas) {
@@ -148,11 +156,52 @@ Deno.test("findViolations() keeps the entrypoint for users and the commands", ()
   );
   assertEquals(
     judge("src/cli/a.ts", 'import { Pool } from "../pool/pool.ts";'),
-    "src/cli/a.ts:1 imports ../pool/pool.ts: cli imports entrypoints only",
+    "src/cli/a.ts:1 imports ../pool/pool.ts: cli imports entrypoints, core and the histogram only",
+  );
+  assertEquals(
+    judge("src/cli/a.ts", 'import { log } from "../observability/logging.ts";'),
+    "src/cli/a.ts:1 imports ../observability/logging.ts: cli imports entrypoints, core and the histogram only",
   );
   assertEquals(
     judge("mod.ts", 'export * from "./src/cli/mod.ts";'),
     "mod.ts:1 imports ./src/cli/mod.ts: nothing imports cli",
+  );
+});
+
+Deno.test("findViolations() lets a bench import what users see and what it measures", () => {
+  const from = "bench/guard_bench.ts";
+  for (
+    const specifier of [
+      "../mod.ts",
+      "../src/config/mod.ts",
+      "../src/core/clock.ts",
+      "../src/cli/table.ts",
+      "../src/transport/reply_guard.ts",
+      "../tests/support/redis_server.ts",
+      "./line_process.ts",
+      "npm:redis@^6.0.0",
+    ]
+  ) {
+    assertEquals(judge(from, `import "${specifier}";`), undefined, specifier);
+  }
+  const of = (specifier: string) => `${from}:1 imports ${specifier}: `;
+  for (
+    const [specifier, wrong] of [
+      ["../src/pool/pool.ts", `${from} does not measure pool`],
+      ["../src/config/loader.ts", `${from} does not measure config`],
+      ["../tests/unit/pool/pool_test.ts", "a test is no helper"],
+      ["../config/generate.ts", "config/generate.ts is no part of the package"],
+    ] as const
+  ) {
+    assertEquals(judge(from, `import "${specifier}";`), of(specifier) + wrong);
+  }
+  assertEquals(
+    judge("bench/pool/rivals.ts", 'import "../../src/pool/pool.ts";'),
+    undefined,
+  );
+  assertEquals(
+    judge("src/cli/a.ts", 'import "../../bench/main.ts";'),
+    "src/cli/a.ts:1 imports ../../bench/main.ts: bench/main.ts is no part of the package",
   );
 });
 
@@ -192,6 +241,17 @@ Deno.test("findViolations() lets connection/ alone import ioredis when it runs",
     );
   }
   assertEquals(judge("src/pool/a.ts", 'import { x } from "ioredis-mock";'), undefined);
+});
+
+Deno.test("findViolations() lets cli/ alone import what only commands need", () => {
+  for (const name of ["echarts", "commander"]) {
+    const code = `import { x } from "${name}";`;
+    assertEquals(judge("src/cli/a.ts", code), undefined);
+    assertEquals(
+      judge("src/core/a.ts", code),
+      `src/core/a.ts:1 imports ${name}: cli alone imports ${name}`,
+    );
+  }
 });
 
 Deno.test("findViolations() lets observability/ alone import OpenTelemetry", () => {

@@ -1,5 +1,5 @@
 /** What commands read and write, kept for a look. */
-import type { CliIo } from "../../../src/cli/io.ts";
+import type { CliIo } from "../../../src/cli/terminal.ts";
 
 /** Input and output of a test. */
 export interface TestIo extends CliIo {

@@ -1,11 +1,11 @@
 /** The completions, as far as the shells that are here can run them. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../../../src/cli/run.ts";
+import { main } from "../../../src/cli/main.ts";
 import { testIo } from "./_io.ts";
 
 async function script(shell: string): Promise<string> {
   const io = testIo();
-  assertEquals(await run(["completions", shell], io), 0);
+  assertEquals(await main(["completions", shell], io), 0);
   return io.written.join("");
 }
 

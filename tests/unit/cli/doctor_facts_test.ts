@@ -4,8 +4,13 @@ import {
   RedisConfigLoader,
   type RedisConfigOptions,
 } from "../../../mod.ts";
-import { adviceFor, REACH } from "../../../src/cli/doctor/advice.ts";
-import { targetsOf, targetText } from "../../../src/cli/targets.ts";
+import {
+  adviceFor,
+  judgeKeepalive,
+  judgeTls,
+  REACH,
+  type SocketFacts,
+} from "../../../src/cli/doctor/connection_checks.ts";
 import {
   judgeClock,
   judgeEviction,
@@ -13,14 +18,10 @@ import {
   judgePersistence,
   judgeReplication,
   judgeServer,
-  parseInfo,
-  type Verdict,
-} from "../../../src/cli/doctor/server_facts.ts";
-import {
-  judgeKeepalive,
-  judgeTls,
-  type SocketFacts,
-} from "../../../src/cli/doctor/socket_facts.ts";
+} from "../../../src/cli/doctor/server_checks.ts";
+import type { Verdict } from "../../../src/cli/doctor/findings.ts";
+import { targetsOf } from "../../../src/cli/load_config.ts";
+import { parseInfo } from "../../../src/cli/server_info.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const PLAIN: SocketFacts = {
@@ -77,13 +78,13 @@ Deno.test("adviceFor() fits what was said of the failure", () => {
     ["not a Redis server but an HTTP server", "something else listens"],
     ["the server speaks no TLS: use a redis:// URL", "switch TLS off"],
     ["the server speaks TLS, and this client does not", "switch TLS on"],
-    ["connection reset", "does it want TLS"],
+    ["connection reset", "does it require TLS"],
     ["self-signed certificate in certificate chain", "tls.ca_file"],
     ['cannot read the file "/ca.pem": it does not exist', "the files of tls"],
     ["ERR DB index is out of range", "setting databases"],
-    ["write EPIPE", "does it want TLS"],
-    ["write UNKNOWN", "does it want TLS"],
-    ["read ECONNRESET", "does it want TLS"],
+    ["write EPIPE", "does it require TLS"],
+    ["write UNKNOWN", "does it require TLS"],
+    ["read ECONNRESET", "does it require TLS"],
     ["ERR max number of clients reached", "raise maxclients"],
     ['no sentinel could name the primary "m" (…)', "sentinel_name"],
     ["it does not tell which slots are served: NOPERM …", "ACL SETUSER"],
@@ -94,8 +95,8 @@ Deno.test("adviceFor() fits what was said of the failure", () => {
 
 Deno.test("judgeTls() warns of a password without TLS beyond this machine only", () => {
   const judge = (main: RedisConfigOptions) => judgeTls(config(main), PLAIN, NOW);
-  assertVerdict(judge({ host: "127.0.0.1", password: "x" }), "skip", "not asked for");
-  assertVerdict(judge({ host: "redis.internal" }), "skip", "not asked for");
+  assertVerdict(judge({ host: "127.0.0.1", password: "x" }), "skip", "not configured");
+  assertVerdict(judge({ host: "redis.internal" }), "skip", "not configured");
   assertVerdict(
     judge({ host: "redis.internal", password: "x" }),
     "warn",
@@ -108,8 +109,8 @@ Deno.test("judgeTls() looks at the node that it is connected to where there are 
   const cluster = config({ mode: "cluster", nodes, password: "x" });
   const at = (endpoint: string) => judgeTls(cluster, { ...PLAIN, endpoint }, NOW);
   assertVerdict(at("10.0.0.7:7000"), "warn", "the password goes to 10.0.0.7 without TLS");
-  assertVerdict(at("127.0.0.1:7000"), "skip", "not asked for");
-  assertVerdict(at("[::1]:7000"), "skip", "not asked for");
+  assertVerdict(at("127.0.0.1:7000"), "skip", "not configured");
+  assertVerdict(at("[::1]:7000"), "skip", "not configured");
 });
 
 Deno.test("judgeTls() judges the certificate's end and whether it is verified", () => {
@@ -158,16 +159,17 @@ Deno.test("judgeKeepalive() warns only where nothing would notice a dead peer", 
 });
 
 Deno.test("targetsOf() is where connections begin", () => {
-  assertEquals(targetsOf(config({ host: "h", port: 1 })), [{ host: "h", port: 1 }]);
+  assertEquals(targetsOf(config({ host: "h", port: 1 })), ["h:1"]);
+  assertEquals(targetsOf(config({ host: "::1", port: 7 })), ["[::1]:7"]);
   assertEquals(targetsOf(config({ unixSocket: "/run/r.sock" })), []);
-  assertEquals(targetText({ host: "::1", port: 7 }), "[::1]:7");
   const nodes = [{ host: "a", port: 1 }, { host: "b", port: 2 }];
-  assertEquals(targetsOf(config({ mode: "cluster", nodes })), nodes);
+  assertEquals(targetsOf(config({ mode: "cluster", nodes })), ["a:1", "b:2"]);
 });
 
 Deno.test("judgeMaxClients() multiplies by the instances", () => {
   assertVerdict(judgeMaxClients(20, 5, 100), "ok", "20 connections × 5 instances = 100");
   assertVerdict(judgeMaxClients(20, 6, 100), "fail", "= 120, maxclients 100");
+  assertVerdict(judgeMaxClients(20, 6, NaN), "skip", "does not tell");
 });
 
 Deno.test("judgeEviction() warns where keys without expiry are evicted", () => {

@@ -1,10 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { InvalidArgumentError } from "commander";
 import denoJson from "../../../deno.json" with { type: "json" };
-import { CliExit } from "../../../src/cli/exit.ts";
-import { parseCount, parseSeconds, parseUrl } from "../../../src/cli/options.ts";
-import { run } from "../../../src/cli/run.ts";
-import { VERSION } from "../../../src/cli/version.ts";
+import { main } from "../../../src/cli/main.ts";
+import { parseCount, parseSeconds, parseUrl } from "../../../src/cli/commands.ts";
+import { CliExit } from "../../../src/cli/terminal.ts";
+import { VERSION } from "../../../src/core/version.ts";
 import { testIo } from "./_io.ts";
 
 Deno.test("parseSeconds() gives milliseconds, and refuses what is none", () => {
@@ -45,7 +45,7 @@ Deno.test("wrong usage never repeats a password", async () => {
     ]
   ) {
     const io = testIo();
-    assertEquals([await run(args, io), io.written], [64, []]);
+    assertEquals([await main(args, io), io.written], [64, []]);
     assertEquals(io.said.length > 0, true);
     assertEquals(io.said.join("").includes("s3cretpw"), false, io.said.join(""));
   }
@@ -53,7 +53,7 @@ Deno.test("wrong usage never repeats a password", async () => {
 
 Deno.test("--version says what deno.json says", async () => {
   const io = testIo();
-  assertEquals(await run(["--version"], io), 0);
+  assertEquals(await main(["--version"], io), 0);
   assertEquals(io.written.join(""), `${denoJson.version}\n`);
   assertEquals(VERSION, denoJson.version);
 });
@@ -68,7 +68,7 @@ Deno.test("every command has a --help of its own with exit code 0, on standard o
     ]
   ) {
     const io = testIo();
-    assertEquals(await run([...words, "--help"], io), 0);
+    assertEquals(await main([...words, "--help"], io), 0);
     const text = io.written.join("");
     assertEquals(
       text.startsWith(`Usage: ${["mooring", ...words].join(" ")}`),
@@ -88,7 +88,7 @@ Deno.test("wrong usage is 64, and says so on standard error alone", async () => 
     ]
   ) {
     const io = testIo();
-    assertEquals([await run(args, io), args], [64, args]);
+    assertEquals([await main(args, io), args], [64, args]);
     assertEquals(io.written, [], args.join(" "));
     assertEquals(io.said.length > 0, true, args.join(" "));
   }

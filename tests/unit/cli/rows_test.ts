@@ -4,7 +4,7 @@ import {
   parseMetrics,
   quantile,
   readSamples,
-} from "../../../src/cli/stats/rows.ts";
+} from "../../../src/cli/stats_rows.ts";
 
 Deno.test("quantile() is on the line inside the bucket that it falls into", () => {
   const buckets = [[1, 10], [2, 30], [4, 40], [Infinity, 40]] as const;

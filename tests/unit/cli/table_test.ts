@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { makePaint } from "../../../src/cli/paint.ts";
 import { type Column, tableLines } from "../../../src/cli/table.ts";
+import { makePaint } from "../../../src/cli/terminal.ts";
 
 interface Row {
   name: string;

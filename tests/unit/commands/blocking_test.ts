@@ -11,13 +11,13 @@ import {
   BlockingCommands,
   type BlockingOptions,
 } from "../../../src/commands/blocking.ts";
-import { Command } from "../../../src/connection/driver.ts";
-import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
+import { Command } from "../../../src/connection/ioredis.ts";
 import {
+  type PendingCommand,
   settleFailed,
   track,
-  type TrackedCommand,
-} from "../../../src/connection/tracked.ts";
+} from "../../../src/connection/pending_command.ts";
+import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
 
 const OTHER = {
   replied: () => {
@@ -63,7 +63,7 @@ function stage(options: Partial<BlockingOptions> = {}) {
   return { blocking, clock, log, errors };
 }
 
-async function run(blocking: BlockingCommands): Promise<TrackedCommand> {
+async function run(blocking: BlockingCommands): Promise<PendingCommand> {
   const command = track(new Command("blpop", ["q", "0"]), OTHER, 1000);
   command.promise.catch(() => {});
   blocking.run(command);
@@ -119,7 +119,7 @@ Deno.test("BlockingCommands.run() gives a lease back that the command must not b
     acquire: () =>
       Promise.resolve({
         clientId: undefined,
-        prepare: (command: TrackedCommand) => {
+        prepare: (command: PendingCommand) => {
           log.push(`prepare ${command.name}`);
           return Promise.reject(error);
         },

@@ -1,7 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { type PipelineParts, runPipeline } from "../../../src/commands/pipeline.ts";
-import { Redis } from "../../../src/connection/driver.ts";
-import type { IORedisCommand } from "../../../src/connection/library_types.ts";
+import { type IORedisCommand, Redis } from "../../../src/connection/ioredis.ts";
 import { ConnectionLostError, PipelineError } from "../../../src/core/errors/mod.ts";
 import { CommandClassifier } from "../../../src/resilience/command_class.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { RetryPolicy, type RetrySettings } from "../../../src/commands/retry.ts";
-import type { TrackedCommand } from "../../../src/connection/tracked.ts";
+import type { PendingCommand } from "../../../src/connection/pending_command.ts";
 import {
   CommandTimeoutError,
   ConnectionLostError,
@@ -25,15 +25,15 @@ function policyWith(
   });
 }
 
-function command(kind: "read" | "write", changes: object = {}): TrackedCommand {
+function command(kind: "read" | "write", changes: object = {}): PendingCommand {
   const info = { name: kind, class: kind, isRead: kind === "read", isScript: false };
   const tracking = { info, attempts: 1, startedAt: 0, timeoutMs: 1000, ...changes };
-  return { inTransaction: false, tracking } as unknown as TrackedCommand;
+  return { inTransaction: false, tracking } as unknown as PendingCommand;
 }
 
 const lost = (delivery: Delivery) => new ConnectionLostError("main", "x", delivery, "r");
 
-const CASES: [string, TrackedCommand, Error, Delivery, boolean][] = [
+const CASES: [string, PendingCommand, Error, Delivery, boolean][] = [
   ["a lost read", command("read"), lost("ambiguous"), "ambiguous", true],
   ["a lost write", command("write"), lost("ambiguous"), "ambiguous", false],
   ["a write that was not sent", command("write"), lost("never-sent"), "never-sent", true],

@@ -4,11 +4,10 @@ import {
   runTransaction,
   type TransactionParts,
 } from "../../../src/commands/transaction.ts";
-import { Redis } from "../../../src/connection/driver.ts";
-import type { IORedisCommand } from "../../../src/connection/library_types.ts";
+import { classifier } from "../../../src/connection/command_arguments.ts";
+import { type IORedisCommand, Redis } from "../../../src/connection/ioredis.ts";
 import { TransactionConflictError } from "../../../src/core/errors/mod.ts";
 import { RetryBudget } from "../../../src/resilience/retry_budget.ts";
-import { classifier } from "../../../src/servers/parts.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { ReplyError } from "ioredis";
 

@@ -13,7 +13,7 @@ import {
   MANAGER_SETTINGS,
   type Setting,
 } from "../../../src/config/names.ts";
-import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
+import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
 import { configOf } from "./support.ts";
 
 const ALL = [...DATABASE_SETTINGS, ...MANAGER_SETTINGS];

@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";
-import { copyCommand } from "../../../src/connection/command_copy.ts";
-import { isPlaced, placeKeys } from "../../../src/connection/command_keys.ts";
-import type { Command } from "../../../src/connection/driver.ts";
-import { ManagedCommand } from "../../../src/connection/managed_command.ts";
+import { isPlaced, placeKeys } from "../../../src/connection/command_arguments.ts";
+import type { Command } from "../../../src/connection/ioredis.ts";
+import { copyCommand, ManagedCommand } from "../../../src/connection/managed_command.ts";
 
 const made = (name: string, args: unknown[], keyPrefix = "p:") =>
   new ManagedCommand(name, args, { replyEncoding: "utf8", keyPrefix }) as unknown as
@@ -21,7 +20,7 @@ const CALLS: [string, unknown[]][] = [
 ];
 
 for (const [name, args] of CALLS) {
-  Deno.test(`copyCommand() makes a ${name} of ${args.length} arguments anew, as it is sent`, async () => {
+  Deno.test(`copyCommand() copies a ${name} of ${args.length} arguments as it is sent`, async () => {
     const command = made(name, args);
     command.inTransaction = true;
     const written = Buffer.from(command.toWritable());
@@ -36,7 +35,7 @@ for (const [name, args] of CALLS) {
   });
 }
 
-Deno.test("copyCommand() keeps the places of keys that the library does not know", () => {
+Deno.test("copyCommand() keeps the keys that ioredis does not know", () => {
   const command = made("json.set", ["k", "$", "1"]);
   placeKeys(command, { keys: [0] }, "p:");
   const copy = copyCommand(command);

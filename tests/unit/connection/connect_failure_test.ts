@@ -45,7 +45,7 @@ const CERTIFICATES: readonly (readonly [error: Error, hint: string | undefined])
   ],
 ];
 
-Deno.test("a certificate that is refused is told with the setting that decides of it", () => {
+Deno.test("the error of a refused certificate names the setting to check", () => {
   for (const [error, hint] of CERTIFICATES) {
     const said = explain(error);
     assert(!said.endsWith(": "), said);
@@ -54,7 +54,7 @@ Deno.test("a certificate that is refused is told with the setting that decides o
   }
 });
 
-Deno.test("NOAUTH is told as what it means to who connects", () => {
+Deno.test("the error of NOAUTH says that a password is missing", () => {
   for (
     const text of [
       "NOAUTH Authentication required.",

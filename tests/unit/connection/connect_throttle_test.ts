@@ -31,7 +31,7 @@ async function sicken(throttle: ConnectThrottle): Promise<void> {
   await assertRejects(() => throttle.pass(() => Promise.reject(new Error("no")), signal));
 }
 
-Deno.test("ConnectThrottle.pass() lets all through while the server is reached", async () => {
+Deno.test("ConnectThrottle.pass() admits all attempts while the server is reached", async () => {
   const throttle = new ConnectThrottle({ clock: new FakeClock() });
   const attempts = new Attempts();
   const passing = [1, 2, 3].map(() => throttle.pass(attempts.make, signal));
@@ -41,10 +41,11 @@ Deno.test("ConnectThrottle.pass() lets all through while the server is reached",
   assertEquals(await Promise.all(passing), ["open", "open", "open"]);
 });
 
-Deno.test("ConnectThrottle.pass() makes one attempt at a time after a failure, and lets all through once one succeeds", async () => {
+Deno.test("ConnectThrottle.pass() makes one attempt at a time after a failure, and admits all once one succeeds", async () => {
   const clock = new FakeClock();
   let reached = 0;
-  const throttle = new ConnectThrottle({ clock, reached: () => void reached++ });
+  const throttle = new ConnectThrottle({ clock });
+  throttle.reached.addEventListener("abort", () => reached++);
   await sicken(throttle);
   assertEquals([throttle.isUnreachable, throttle.isTrying], [true, false]);
   await clock.advance(1000);
@@ -65,7 +66,7 @@ Deno.test("ConnectThrottle.pass() makes one attempt at a time after a failure, a
 /** When attempts that all fail begin, in milliseconds after the first. */
 async function startsOfFailures(
   forMs: number,
-  options: { random: number; mostMs?: number; isAnswer?: () => boolean },
+  options: { random: number; maxMs?: number; isAnswer?: () => boolean },
 ): Promise<number[]> {
   const clock = new SimClock();
   const { random, ...others } = options;
@@ -88,7 +89,7 @@ async function startsOfFailures(
   return starts;
 }
 
-Deno.test("ConnectThrottle.pass() keeps distances that grow with the outage", async () => {
+Deno.test("ConnectThrottle.pass() waits longer as the outage lasts", async () => {
   const starts = await startsOfFailures(1_200_000, { random: 0 });
   const gapAt = (ms: number) => {
     const next = starts.findIndex((start) => start > ms);
@@ -105,14 +106,14 @@ Deno.test("ConnectThrottle.pass() keeps distances that grow with the outage", as
   assertLessOrEqual(late.length, 101);
 });
 
-Deno.test("ConnectThrottle.pass() keeps no longer distances than it may, and none that grow if the server answers", async () => {
-  const quick = await startsOfFailures(60_000, { random: 0, mostMs: 300 });
+Deno.test("ConnectThrottle.pass() waits no longer than its limit, and not longer each time if the server answers", async () => {
+  const quick = await startsOfFailures(60_000, { random: 0, maxMs: 300 });
   assertEquals(quick.at(-1)! - quick.at(-2)!, 300);
   const refused = await startsOfFailures(60_000, { random: 0, isAnswer: () => true });
   assertEquals(refused.at(-1)! - refused.at(-2)!, 200);
 });
 
-Deno.test("an attempt that was given up is not held against the server", async () => {
+Deno.test("an aborted attempt does not count as a failure of the server", async () => {
   const throttle = new ConnectThrottle({ clock: new FakeClock() });
   const stop = new AbortController();
   const passing = throttle.pass(() => {
@@ -123,7 +124,7 @@ Deno.test("an attempt that was given up is not held against the server", async (
   assertEquals([throttle.isUnreachable, throttle.nextInMs], [false, 0]);
 });
 
-Deno.test("ConnectThrottle.pass() passes the turn on when a waiter gives up", async () => {
+Deno.test("ConnectThrottle.pass() admits the next attempt when a waiting one is aborted", async () => {
   const clock = new FakeClock();
   const throttle = new ConnectThrottle({ clock });
   await sicken(throttle);
@@ -160,16 +161,16 @@ async function startsAfterLoss(random: number, hadAnswered: boolean): Promise<nu
   return starts;
 }
 
-Deno.test("ConnectThrottle.pass() keeps a distance after a connection that answered nothing", async () => {
+Deno.test("ConnectThrottle.pass() waits after a connection that answered nothing", async () => {
   assertEquals(await startsAfterLoss(0, false), [0, 200, 400]);
   assertEquals(await startsAfterLoss(1, false), [0, 100, 200]);
 });
 
-Deno.test("ConnectThrottle.pass() lets all through after the loss of a connection that was of use", async () => {
+Deno.test("ConnectThrottle.pass() admits all after the loss of a connection that had answered", async () => {
   assertEquals(await startsAfterLoss(0, true), [0, 0, 0]);
 });
 
-Deno.test("ConnectThrottle.pass() lets all through again when nothing was lost for a while", async () => {
+Deno.test("ConnectThrottle.pass() admits all again when no connection was lost for a while", async () => {
   const clock = new FakeClock();
   const throttle = new ConnectThrottle({ clock });
   throttle.lost(false);

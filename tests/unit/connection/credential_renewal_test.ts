@@ -1,12 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import type { GivenCredentials } from "../../../src/core/credentials.ts";
-import type { Answer } from "../../../src/connection/connection.ts";
 import {
   CredentialRenewal,
   type Interruptible,
+  nextTryAt,
   type RenewableConnection,
+  renewalTime,
 } from "../../../src/connection/credential_renewal.ts";
-import { nextTryAt, renewalTime } from "../../../src/connection/credential_schedule.ts";
+import type { QueryResult } from "../../../src/connection/pending_command.ts";
+import type { GivenCredentials } from "../../../src/core/credentials.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const REFUSED = { error: new Error("WRONGPASS invalid username-password pair") };
@@ -14,11 +15,11 @@ const REFUSED = { error: new Error("WRONGPASS invalid username-password pair") }
 class FakeConnection implements RenewableConnection {
   isOpen = true;
   when: Interruptible = "now";
-  answer: Answer | undefined = { reply: "OK" };
+  answer: QueryResult | undefined = { reply: "OK" };
   readonly sent: string[] = [];
   readonly #ends: (() => void)[] = [];
 
-  query(_ms: number, ...words: string[]): Promise<Answer | undefined> {
+  query(_ms: number, ...words: string[]): Promise<QueryResult | undefined> {
     this.sent.push(words.join(" "));
     return Promise.resolve(this.answer);
   }
@@ -80,7 +81,7 @@ Deno.test("nextTryAt() is after half of the time, at least a second, or never", 
   assertEquals(nextTryAt(11_000, 10_000), undefined);
 });
 
-Deno.test("one question to the provider serves all connections, again and again", async () => {
+Deno.test("one call of the provider serves all connections, each time", async () => {
   const { clock, open, asked, warnings, renewal } = stage();
   assertEquals(clock.pending, 0);
   const connections = [open(), open()];
@@ -110,7 +111,7 @@ Deno.test("a provider may take as long as for a new connection, longer than a co
   renewal.stop();
 });
 
-Deno.test("a provider that takes too long is told of, and asked again", async () => {
+Deno.test("a provider that takes too long is reported, and called again", async () => {
   const { clock, open, warnings, asked, renewal } = stage(undefined, {
     slownessMs: 6000,
   });
@@ -132,7 +133,7 @@ Deno.test("no timer is left when the last connection has ended", async () => {
   assertEquals(asked(), 0);
 });
 
-Deno.test("a wall clock that jumps is noticed within a minute", async () => {
+Deno.test("a jump of the wall clock is detected within a minute", async () => {
   const { clock, open, asked } = stage();
   open();
   clock.setWall(clock.wallNow() + 74_000);
@@ -140,7 +141,7 @@ Deno.test("a wall clock that jumps is noticed within a minute", async () => {
   assertEquals(asked(), 1);
 });
 
-Deno.test("a busy connection waits, and the provider is not asked again for it", async () => {
+Deno.test("a busy connection waits, and the provider is not called again for it", async () => {
   const { clock, open, asked, renewal } = stage();
   const [free, busy] = [open(), open()];
   busy.when = "later";
@@ -163,7 +164,7 @@ Deno.test("a connection that is busy until its credentials expire is replaced", 
   assertEquals([busy.sent, clock.pending], [[], 0]);
 });
 
-Deno.test("a connection that its holder has made something else is left alone", async () => {
+Deno.test("a connection whose holder has changed its purpose is left alone", async () => {
   const { clock, open, replaced, asked } = stage();
   const own = open();
   own.when = "never";
@@ -191,7 +192,7 @@ Deno.test("a refusal is tried once more with new credentials, then replaced", as
   renewal.stop();
 });
 
-Deno.test("a provider that gives nothing new is asked a few times, and nothing is cut", async () => {
+Deno.test("a provider that returns nothing new is called a few times, and no connection is closed", async () => {
   const { clock, open, asked, replaced, warnings } = stage((n) => {
     if (n === 1) throw new RangeError("s3cret");
     return { expiresAt: 0 };

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { DeadlineWatch } from "../../../src/connection/deadline_watch.ts";
+import { DeadlineWatch } from "../../../src/connection/liveness.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 function watchOn(clock: FakeClock, judge: () => number) {
@@ -11,12 +11,12 @@ function watchOn(clock: FakeClock, judge: () => number) {
     get bytesReceived() {
       return socket.bytes;
     },
-    judgeDeadlines: judge,
+    checkDeadlines: judge,
   });
   return { socket, watch };
 }
 
-Deno.test("DeadlineWatch judges once for the nearest of many deadlines", async () => {
+Deno.test("DeadlineWatch checks once for the nearest of many deadlines", async () => {
   const clock = new FakeClock();
   const judged: number[] = [];
   const { watch } = watchOn(clock, () => {
@@ -31,7 +31,7 @@ Deno.test("DeadlineWatch judges once for the nearest of many deadlines", async (
   assertEquals(judged[0]! - startedAt >= 100 && judged[0]! - startedAt <= 120, true);
 });
 
-Deno.test("DeadlineWatch goes on with the deadline that the judgement gives", async () => {
+Deno.test("DeadlineWatch continues with the deadline that the check returns", async () => {
   const clock = new FakeClock();
   const startedAt = clock.now();
   const judged: number[] = [];
@@ -45,7 +45,7 @@ Deno.test("DeadlineWatch goes on with the deadline that the judgement gives", as
   assertEquals(judged[1]! >= 500 && judged[1]! <= 520, true);
 });
 
-Deno.test("DeadlineWatch reads what has piled up before it judges, for a bounded time", async () => {
+Deno.test("DeadlineWatch lets arrived replies be read before it checks, for a limited time", async () => {
   const clock = new FakeClock();
   const startedAt = clock.now();
   let judgedAt = -1;
@@ -56,7 +56,7 @@ Deno.test("DeadlineWatch reads what has piled up before it judges, for a bounded
     get bytesReceived() {
       return bytes++;
     },
-    judgeDeadlines: () => {
+    checkDeadlines: () => {
       judgedAt = clock.now() - startedAt;
       return Infinity;
     },
@@ -66,7 +66,7 @@ Deno.test("DeadlineWatch reads what has piled up before it judges, for a bounded
   assertEquals(judgedAt >= 150 && judgedAt <= 160, true, `judged after ${judgedAt} ms`);
 });
 
-Deno.test("DeadlineWatch does not judge what has ended or was stopped", async () => {
+Deno.test("DeadlineWatch does not check a connection that has ended, nor after stop()", async () => {
   const clock = new FakeClock();
   let judged = 0;
   const judge = () => {
@@ -83,7 +83,7 @@ Deno.test("DeadlineWatch does not judge what has ended or was stopped", async ()
   assertEquals(judged, 0);
 });
 
-Deno.test("DeadlineWatch that is kept from reading again begins anew", async () => {
+Deno.test("DeadlineWatch starts again when the process is blocked during the reading", async () => {
   const clock = new FakeClock();
   const startedAt = clock.now();
   const judged: number[] = [];

@@ -1,8 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { CutAtHello, CutUnheard, shakeHands } from "../../../src/connection/handshake.ts";
+import {
+  ClosedAtHello,
+  ClosedBeforeReply,
+} from "../../../src/connection/connect_failure.ts";
+import { performHandshake } from "../../../src/connection/handshake.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { ByteChannel, ChannelHandlers } from "../../../src/transport/channel.ts";
-import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
+import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
 
 /** A channel whose server says something to the first command, and closes. */
 class Closer implements ByteChannel {
@@ -55,13 +59,13 @@ function countedSignal() {
 
 for (
   const [how, word, kind] of [
-    ["closes", "", CutUnheard],
-    ["refuses HELLO and closes", "-ERR unknown command\r\n", CutAtHello],
+    ["closes", "", ClosedBeforeReply],
+    ["refuses HELLO and closes", "-ERR unknown command\r\n", ClosedAtHello],
   ] as const
 ) {
   // The attempt may go on without HELLO, and its connection live for long: a listener
   // would keep the dead one.
-  Deno.test(`shakeHands() leaves nothing on its signal when the server ${how}`, async () => {
+  Deno.test(`performHandshake() leaves no listener on its signal when the server ${how}`, async () => {
     const counted = countedSignal();
     const channel = new Closer(word);
     const options = {
@@ -75,7 +79,10 @@ for (
       observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
     };
     const endpoint = { kind: "tcp", host: "127.0.0.1", port: 1 } as const;
-    await assertRejects(() => shakeHands(options, endpoint, "a", counted.signal), kind);
+    await assertRejects(
+      () => performHandshake(options, endpoint, "a", counted.signal),
+      kind,
+    );
     assertEquals([counted.listeners, channel.isDestroyed], [0, true]);
   });
 }

@@ -1,10 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { type Beating, keepBeating } from "../../../src/connection/heartbeat.ts";
+import {
+  type HeartbeatTarget,
+  startHeartbeat,
+} from "../../../src/connection/liveness.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 const TIMES = { intervalMs: 1000, timeoutMs: 100 };
 
-class FakeConnection implements Beating {
+class FakeConnection implements HeartbeatTarget {
   isOpen = true;
   inFlight = 0;
   lastReceivedAt = 0;
@@ -35,18 +38,18 @@ class FakeConnection implements Beating {
   }
 }
 
-Deno.test("keepBeating() asks after each interval of silence", async () => {
+Deno.test("startHeartbeat() sends a PING after each interval of silence", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
-  keepBeating(connection, TIMES, clock);
+  startHeartbeat(connection, TIMES, clock);
   await clock.advance(3500);
   assertEquals(connection.asked, [1000, 2000, 3000]);
 });
 
-Deno.test("keepBeating() does not ask while bytes come, nor with commands in flight", async () => {
+Deno.test("startHeartbeat() sends no PING while bytes are received, nor with commands in flight", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
-  keepBeating(connection, TIMES, clock);
+  startHeartbeat(connection, TIMES, clock);
   await clock.advance(600);
   connection.lastReceivedAt = 600;
   await clock.advance(900);
@@ -56,20 +59,20 @@ Deno.test("keepBeating() does not ask while bytes come, nor with commands in fli
   assertEquals([connection.asked, connection.closed], [[], []]);
 });
 
-Deno.test("keepBeating() ends a connection that does not answer, and itself", async () => {
+Deno.test("startHeartbeat() closes a connection that does not answer, and stops", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
   connection.alive = false;
-  keepBeating(connection, TIMES, clock);
+  startHeartbeat(connection, TIMES, clock);
   await clock.advance(5000);
   assertEquals([connection.asked, connection.closed], [[1000], ["silent"]]);
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("row 39: keepBeating() does not notice that the wall clock is set", async () => {
+Deno.test("startHeartbeat() ignores changes of the wall clock", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
-  keepBeating(connection, TIMES, clock);
+  startHeartbeat(connection, TIMES, clock);
   clock.setWall(0);
   await clock.advance(1500);
   clock.setWall(4e12);
@@ -77,10 +80,10 @@ Deno.test("row 39: keepBeating() does not notice that the wall clock is set", as
   assertEquals(connection.asked, [1000, 2000]);
 });
 
-Deno.test("keepBeating() asks once after a freeze, however long it was", async () => {
+Deno.test("startHeartbeat() sends one PING after a freeze of any length", async () => {
   const clock = new FakeClock();
   const connection = new FakeConnection(clock);
-  keepBeating(connection, TIMES, clock);
+  startHeartbeat(connection, TIMES, clock);
   clock.freeze(60_000);
   await clock.advance(0);
   assertEquals(connection.asked, [60_000]);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { InFlightLog } from "../../../src/connection/in_flight_log.ts";
+import { InFlightLog } from "../../../src/connection/in_flight.ts";
 
 /** Settles and tells which send times were met. */
 function settle(log: InFlightLog, count: number): [number, number][] {
@@ -8,7 +8,7 @@ function settle(log: InFlightLog, count: number): [number, number][] {
   return met;
 }
 
-Deno.test("InFlightLog.settle() gives each tick's time with how many it settles", () => {
+Deno.test("InFlightLog.settle() passes each tick's send time with the number of its answers", () => {
   const log = new InFlightLog();
   log.beginTick(10);
   log.add();
@@ -35,7 +35,7 @@ Deno.test("InFlightLog.oldest is the send time of the oldest command in flight",
   assertEquals(log.oldest, NaN);
 });
 
-Deno.test("InFlightLog goes on within a tick whose commands were all settled", () => {
+Deno.test("InFlightLog continues a tick whose commands were all settled", () => {
   const log = new InFlightLog();
   log.beginTick(10);
   log.add();
@@ -47,7 +47,7 @@ Deno.test("InFlightLog goes on within a tick whose commands were all settled", (
   assertEquals(settle(log, 1), [[30, 1]]);
 });
 
-Deno.test("InFlightLog agrees with a plain list over random ticks and chunks", () => {
+Deno.test("InFlightLog equals a plain list over random ticks and chunks", () => {
   let seed = 7;
   const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
   const log = new InFlightLog();

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Command } from "ioredis";
 import { ManagedCommand } from "../../../src/connection/managed_command.ts";
-import { type CommandOwner, track } from "../../../src/connection/tracked.ts";
+import { type CommandOwner, track } from "../../../src/connection/pending_command.ts";
 import { isWritable } from "../../../src/core/writable.ts";
 
 const TEXT = { replyEncoding: "utf8", keyPrefix: undefined } as const;
@@ -40,7 +40,7 @@ const ARGUMENTS: [string, unknown[]][] = [
   ["ping", []],
 ];
 
-Deno.test("ManagedCommand has the arguments, keys and text of a library's command", () => {
+Deno.test("ManagedCommand has the arguments, keys and text of an ioredis command", () => {
   for (const [name, args] of ARGUMENTS) {
     for (const keyPrefix of [undefined, "p:"]) {
       const options = { replyEncoding: "utf8", keyPrefix } as const;
@@ -54,7 +54,7 @@ Deno.test("ManagedCommand has the arguments, keys and text of a library's comman
   }
 });
 
-Deno.test("ManagedCommand tells its owner the raw reply and its caller the text", async () => {
+Deno.test("ManagedCommand passes the raw reply to its owner and the text to its caller", async () => {
   const owner = new Noting();
   const command = make("get", ["k"]);
   track(command, owner, 1000);
@@ -66,7 +66,7 @@ Deno.test("ManagedCommand tells its owner the raw reply and its caller the text"
   assertEquals(owner.told.length, 1);
 });
 
-Deno.test("ManagedCommand turns replies into what the library's command would", async () => {
+Deno.test("ManagedCommand converts replies as an ioredis command does", async () => {
   const reply = () => [Buffer.from("a"), Buffer.from("1")];
   const theirs = new Command("hgetall", ["h"], TEXT);
   theirs.resolve(reply());
@@ -79,7 +79,7 @@ Deno.test("ManagedCommand turns replies into what the library's command would", 
   assertEquals(await raw.promise, Buffer.from("b"));
 });
 
-Deno.test("a command that nobody tracks is settled by the library's calls", async () => {
+Deno.test("a command without an owner is settled by the calls of ioredis", async () => {
   const refused = make("get", ["k"]);
   refused.reject(new Error("recorded, never sent"));
   await assertRejects(() => refused.promise, Error, "recorded, never sent");
@@ -94,7 +94,7 @@ Deno.test("ManagedCommand leaves failures to its owner", () => {
   assertEquals(owner.told, [error, "never-sent"]);
 });
 
-Deno.test("a reply that a transformer throws at rejects the command, made by either", async () => {
+Deno.test("a reply whose transformer throws rejects the command, whoever made it", async () => {
   const boom = () => {
     throw new Error("cannot make sense of it");
   };
@@ -127,7 +127,7 @@ Deno.test("an argument that has no text rejects the command, and names it", asyn
   assert(isWritable(new Command("get", ["k"])));
 });
 
-Deno.test("where the library makes the promise elsewhere, it is a command like any other", async () => {
+Deno.test("where ioredis makes the promise elsewhere, it is a command like any other", async () => {
   const prototype = ManagedCommand.prototype as { initPromise?: () => void };
   const { initPromise } = prototype;
   delete prototype.initPromise;

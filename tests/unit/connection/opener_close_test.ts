@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async/delay";
-import { Opener } from "../../../src/connection/opener.ts";
+import { Connector } from "../../../src/connection/connector.ts";
 import type { OpenChannel } from "../../../src/transport/channel.ts";
-import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_limits.ts";
+import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -21,7 +21,7 @@ Deno.test("Opener.close() resolves when nothing of its looks at the server is le
     if (isLook) looks--;
     throw signal.reason;
   };
-  const opener = new Opener({
+  const opener = new Connector({
     database: "main",
     db: 0,
     keyPrefix: "",

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { nextPollMs, parseLoading } from "../../../src/connection/readiness.ts";
 
-Deno.test("parseLoading() reads percent and estimate where the server gives them", () => {
+Deno.test("parseLoading() reads percentage and estimate where the server reports them", () => {
   const info = "# Persistence\r\nloading:1\r\nloading_loaded_perc:42.50\r\n" +
     "loading_eta_seconds:7\r\n";
   assertEquals(parseLoading(info), { percent: 42.5, etaSeconds: 7 });

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { decodeLarge } from "../../../src/connection/reply_decoding.ts";
+import { decodeLarge } from "../../../src/connection/pending_command.ts";
 import { Random } from "../../support/random.ts";
 
 const TEXT = { replyEncoding: "utf8" };
@@ -38,7 +38,7 @@ function randomBytes(random: Random): Buffer {
   return Buffer.concat([Buffer.alloc(random.between(0, 7)), ...parts]).subarray(3);
 }
 
-Deno.test("decodeLarge() makes of any bytes the text that a Buffer makes of them", () => {
+Deno.test("decodeLarge() converts any bytes to the same text as Buffer.toString()", () => {
   const random = new Random(SEED);
   let large = 0;
   for (let i = 0; i < 3000; i++) {
@@ -50,7 +50,7 @@ Deno.test("decodeLarge() makes of any bytes the text that a Buffer makes of them
   assert(large > 1000, `${large} were large`);
 });
 
-Deno.test("decodeLarge() finds what is large in lists, and leaves all else alone", () => {
+Deno.test("decodeLarge() converts large items of lists only", () => {
   const large = Buffer.from("x".repeat(1000));
   const small = Buffer.from("small");
   const reply = [large, small, null, 5, [small, [large]], large.toString()];
@@ -67,7 +67,7 @@ Deno.test("decodeLarge() finds what is large in lists, and leaves all else alone
   }
 });
 
-Deno.test("decodeLarge() leaves Buffers to who asked for Buffers", () => {
+Deno.test("decodeLarge() keeps Buffers where the caller wants Buffers", () => {
   const large = Buffer.from("x".repeat(1000));
   for (const command of [{ replyEncoding: null }, {}, { replyEncoding: "latin1" }]) {
     assertStrictEquals(decodeLarge(large, command), large);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { withoutQuotes } from "../../../src/connection/reply_text.ts";
+import { withoutQuotes } from "../../../src/connection/ioredis.ts";
 
 const CASES: [text: string, rest: string][] = [
   [

@@ -1,7 +1,7 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { shareOptions } from "../../../src/connection/shared_options.ts";
+import { shareOptions } from "../../../src/connection/driver.ts";
 
-Deno.test("shareOptions() gives one object for clients that are alike", () => {
+Deno.test("shareOptions() returns one object for clients that are alike", () => {
   const siblings = {};
   const first = shareOptions({ connectionName: "lease", db: 1 }, siblings);
   shareOptions({ connectionName: "lane", db: 1 }, siblings);

@@ -1,11 +1,11 @@
 /** What tests of lanes stand in for: connections and commands without sockets. */
 import type { Connection } from "../../../src/connection/connection.ts";
-import { Command } from "../../../src/connection/driver.ts";
+import { Command } from "../../../src/connection/ioredis.ts";
 import {
   type CommandOwner,
+  type PendingCommand,
   track,
-  type TrackedCommand,
-} from "../../../src/connection/tracked.ts";
+} from "../../../src/connection/pending_command.ts";
 import type { Delivery } from "../../../src/core/errors/mod.ts";
 import type { Lane, LaneConnection } from "../../../src/pool/lane_choice.ts";
 import { LaneSet } from "../../../src/pool/lanes.ts";
@@ -13,7 +13,7 @@ import { FakeClock } from "../../support/fake_clock.ts";
 
 /** A connection that answers when the test says so. */
 export class FakeConnection implements LaneConnection {
-  readonly sent: TrackedCommand[] = [];
+  readonly sent: PendingCommand[] = [];
   readonly stream = {
     bufferedBytes: 0,
     congested: false,
@@ -34,7 +34,7 @@ export class FakeConnection implements LaneConnection {
       .filter(({ tracking }) => !tracking.settled).length;
   }
 
-  send(command: TrackedCommand): void {
+  send(command: PendingCommand): void {
     command.tracking.attempts++;
     // What a real one does; here only its identity is of interest.
     command.tracking.connection = this as unknown as Connection;
@@ -148,7 +148,7 @@ export class LaneBench {
   }
 
   /** A command with a deadline. */
-  command(name: string, args: string[] = [], timeoutMs = 1000): TrackedCommand {
+  command(name: string, args: string[] = [], timeoutMs = 1000): PendingCommand {
     return track(new Command(name, args), this.#owner, timeoutMs);
   }
 

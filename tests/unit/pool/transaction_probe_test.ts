@@ -1,6 +1,6 @@
 /** The first transaction on lanes waits for an empty one, and all that comes behind waits too. */
 import { assertEquals, assertInstanceOf } from "@std/assert";
-import { LibraryReplyError as ReplyError } from "../../../src/connection/driver.ts";
+import { LibraryReplyError as ReplyError } from "../../../src/connection/ioredis.ts";
 import {
   CommandTimeoutError,
   ConnectionLostError,

@@ -31,7 +31,7 @@ function textOf(writes: readonly (string | Uint8Array)[]): string {
   return writes.map((w) => typeof w === "string" ? w : decoder.decode(w)).join("");
 }
 
-Deno.test("WriteCoalescer.write() sends a lone command at once", () => {
+Deno.test("WriteCoalescer.write() sends a single command at once", () => {
   const { coalescer, writes, endTick } = setUp();
   coalescer.write("PING");
   assertEquals(writes, ["PING"]);
@@ -105,7 +105,7 @@ Deno.test("WriteCoalescer.tick changes with each tick that wrote something", () 
   assertEquals(coalescer.tick, first + 1);
 });
 
-Deno.test("WriteCoalescer gives every byte once, in order, whatever the mix", () => {
+Deno.test("WriteCoalescer writes every byte once, in order, whatever the mix", () => {
   let seed = 20261123;
   const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
   for (let round = 0; round < 200; round++) {
@@ -123,7 +123,7 @@ Deno.test("WriteCoalescer gives every byte once, in order, whatever the mix", ()
   }
 });
 
-Deno.test("WriteCoalescer.drop() forgets what is held, and says how many commands that were", () => {
+Deno.test("WriteCoalescer.drop() drops what is held, and returns the number of commands", () => {
   const { coalescer, writes, endTick } = setUp();
   for (const data of ["first", "text", new Uint8Array(3), "more"]) coalescer.write(data);
   assertEquals(coalescer.drop(), 3);

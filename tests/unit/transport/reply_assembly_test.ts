@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { ReplyCheck } from "../../../src/connection/reply_check.ts";
 import type { ByteChannel, ChannelHandlers } from "../../../src/transport/channel.ts";
 import { ReplyAssembly } from "../../../src/transport/reply_assembly.ts";
+import { ReplyGuard } from "../../../src/transport/reply_guard.ts";
 import { ConnectionStream } from "../../../src/transport/stream.ts";
 import { Random } from "../../support/random.ts";
 
@@ -34,7 +34,7 @@ function deliver(
   onPiece: (piece: Buffer) => void = () => {},
 ): Buffer[] {
   const channel = new GivenChannel(lends);
-  const replies = new ReplyCheck();
+  const replies = new ReplyGuard();
   const stream = new ConnectionStream(channel, {
     inspect: (chunk) => {
       replies.inspect(chunk);
@@ -105,7 +105,7 @@ function cut(bytes: Buffer, random: Random): Buffer[] {
 
 for (const lends of [false, true]) {
   const how = lends ? "lent" : "given";
-  Deno.test(`a stream gives its parser the very bytes of random replies in random chunks, ${how}`, () => {
+  Deno.test(`a stream passes the exact bytes of random replies in random chunks to its parser, ${how}`, () => {
     const random = new Random(SEED);
     let whole = 0;
     for (let run = 0; run < 60; run++) {
@@ -123,7 +123,7 @@ for (const lends of [false, true]) {
   });
 }
 
-Deno.test("a reply whose bytes nobody keeps is collected where the last one was", () => {
+Deno.test("a reply whose bytes are not kept is collected in the memory of the last one", () => {
   const bytes = bulk(new Random(SEED), 100_000);
   const chunks = [bytes.subarray(0, 60_000), bytes.subarray(60_000)];
   const [kept] = deliver(chunks, true);

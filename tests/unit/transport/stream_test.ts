@@ -26,7 +26,7 @@ class FakeChannel implements ByteChannel {
   }
 }
 
-Deno.test("ConnectionStream is congested from 64 MiB of unsent bytes on until none is left", () => {
+Deno.test("ConnectionStream is congested from 64 MiB of unsent bytes until none is left", () => {
   const channel = new FakeChannel();
   const stream = new ConnectionStream(channel, {});
   const seen = [0, 64, 65, 64, 1, 0, 64].map((mebibytes) => {
@@ -36,7 +36,7 @@ Deno.test("ConnectionStream is congested from 64 MiB of unsent bytes on until no
   assertEquals(seen, [false, false, true, true, true, false, false]);
 });
 
-Deno.test("ConnectionStream tells its new owner, and the old one no more", async () => {
+Deno.test("ConnectionStream calls the hooks of its new owner, and no longer those of the old one", async () => {
   const told: string[] = [];
   const owner = (name: string) => ({
     inspect: () => void told.push(`${name} inspects`),
@@ -71,7 +71,7 @@ Deno.test("ConnectionStream.destroy() writes nothing of what is held, and counts
   assertEquals([channel.written, stream.unsentCommands], [["a"], 3]);
 });
 
-Deno.test("ConnectionStream keeps no wrapper for what listens once to its end", async () => {
+Deno.test("ConnectionStream keeps no wrapper of a listener that is called once", async () => {
   const stream = new ConnectionStream(new FakeChannel(), {});
   let closes = 0;
   const listener = () => void closes++;

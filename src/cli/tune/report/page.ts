@@ -1,19 +1,11 @@
-import type { TuneReport } from "../report_types.ts";
-import { element, join, jsonForScript, type Markup, text, trusted } from "./markup.ts";
+import type { Advice, TuneReport } from "../report_types.ts";
+import { jsonForScript, Markup, markup } from "./markup.ts";
 import { formatNumber } from "./number_style.ts";
-import type { Section } from "./section.ts";
-import { comparisonSection } from "./sections/comparison.ts";
-import { cpuSection } from "./sections/cpu.ts";
-import { latencySection } from "./sections/latency.ts";
-import { leasesSection } from "./sections/leases.ts";
-import { machineSection } from "./sections/machine.ts";
-import { mixesSection } from "./sections/mixes.ts";
-import { recommendationSection } from "./sections/recommendation.ts";
-import { throughputSection } from "./sections/throughput.ts";
-import { valuesSection } from "./sections/values.ts";
+import { measuredSections, sayClient, type Section } from "./sections.ts";
+import { SUBJECTS } from "./series.ts";
 import { STYLE } from "./style.ts";
 
-/** A section that somebody else has drawn. */
+/** A section that a program adds. */
 export interface ExtraSection {
   /** Its heading, as plain text. */
   readonly title: string;
@@ -21,7 +13,7 @@ export interface ExtraSection {
   readonly html: string;
 }
 
-// The page needs nothing from anywhere, and with this the browser holds it to that.
+// The page needs nothing from the network, and this makes the browser enforce it.
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /**
@@ -29,7 +21,7 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
  * other file, no script. The data is in it, as JSON.
  *
  * @param report What was measured.
- * @param sections Further sections, before the one of the machine. Default: none.
+ * @param extra Further sections, before the one of the machine. Default: none.
  * @returns The page.
  *
  * @example
@@ -39,87 +31,109 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
  */
 export function renderReport(
   report: TuneReport,
-  sections: readonly ExtraSection[] = [],
+  extra: readonly ExtraSection[] = [],
 ): string {
-  const all = [
-    recommendationSection(report),
-    throughputSection(report),
-    latencySection(report),
-    comparisonSection(report),
-    mixesSection(report),
-    leasesSection(report),
-    valuesSection(report),
-    cpuSection(report),
-    ...sections.map(({ title, html }, index): Section => ({
-      id: `section-${index + 1}`,
-      title,
-      content: trusted(html),
-    })),
-    machineSection(report),
-  ].filter((section) => section !== undefined);
-  return `<!doctype html>\n${
-    element("html", { lang: "en" }, head(report), body(report, all))
-  }\n`;
-}
-
-function head(report: TuneReport): Markup {
-  return element(
-    "head",
-    {},
-    element("meta", { charset: "utf-8" }),
-    element("meta", { "http-equiv": "Content-Security-Policy", content: POLICY }),
-    element("meta", { name: "viewport", content: "width=device-width, initial-scale=1" }),
-    element("meta", { name: "color-scheme", content: "light dark" }),
-    element("link", { rel: "icon", href: "data:," }),
-    element("title", {}, text(`Tuning report: ${report.server.endpoint}`)),
-    element("style", {}, STYLE),
-  );
-}
-
-function body(report: TuneReport, sections: readonly Section[]): Markup {
-  return element(
-    "body",
-    {},
-    element(
-      "header",
-      {},
-      element("h1", {}, text("Redis tuning report")),
-      element("p", { class: "muted" }, text(summary(report))),
-      navigation(sections),
-    ),
-    element("main", {}, join(sections.map(written))),
-    element(
-      "footer",
-      { class: "muted" },
-      text(
-        "Measured by @mooring/redis: true of this server, this machine and this load.",
-      ),
-    ),
-    element(
-      "script",
-      { type: "application/json", id: "report-data" },
-      jsonForScript(report),
-    ),
-  );
-}
-
-function summary({ server, startedAt, seconds, effort }: TuneReport): string {
+  const { effort, seconds, server: { endpoint }, startedAt } = report;
   const started = startedAt.replace("T", " ").replace(/(:\d\d):\d\d(\.\d+)?Z$/, "$1 UTC");
-  return `${server.endpoint} · ${started} · ${effort} run of ${formatNumber(seconds)} s`;
-}
-
-function navigation(sections: readonly Section[]): Markup {
+  const summary = `${endpoint} · ${started} · ${effort} run of ${
+    formatNumber(seconds)
+  } s`;
+  const sections = [
+    recommendation(report),
+    ...measuredSections(report),
+    ...extra.map(({ html, title }, index): Section => ({
+      ...{ id: `section-${index + 1}`, title, content: new Markup(html) },
+    })),
+    machine(report),
+  ];
   const links = sections.map(({ id, title }) =>
-    element("li", {}, element("a", { href: `#${id}` }, text(title)))
+    markup`<li><a href="#${id}">${title}</a></li>`
   );
-  return element("nav", { "aria-label": "Sections" }, element("ul", {}, ...links));
+  const main = sections.map(({ id, title, content }) =>
+    markup`<section id="${id}" aria-labelledby="${id}-heading">
+<h2 id="${id}-heading">${title}</h2>${content}</section>
+`
+  );
+  return renderPage(
+    `Tuning report: ${endpoint}`,
+    markup`<header><h1>Redis tuning report</h1><p class="muted">${summary}</p>
+<nav aria-label="Sections"><ul>${links}</ul></nav></header>
+<main>${main}</main>
+<footer class="muted">Measured by @mooring/redis; valid for this server, this machine and
+this load.</footer>
+<script type="application/json" id="report-data">${jsonForScript(report)}</script>`,
+  );
 }
 
-function written({ id, title, content }: Section): Markup {
-  return element(
-    "section",
-    { id, "aria-labelledby": `${id}-heading` },
-    element("h2", { id: `${id}-heading` }, text(title)),
-    content,
+/** A page with the style of the report, which the browser keeps from the network. */
+export function renderPage(title: string, body: Markup): string {
+  const page = markup`<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">
+<title>${title}</title><style>${STYLE}</style></head>
+<body>${body}</body></html>
+`;
+  return page.toString();
+}
+
+/** What to write into the configuration, and why. */
+function recommendation({ advice, points }: TuneReport): Section {
+  const lines = advice.map(({ key, value }) => `${key}: ${value}`).join("\n");
+  const content = advice.length === 0
+    ? markup`<p>Too little was measured to recommend a setting.</p>`
+    : markup`<ul class="cards">${advice.map(card)}</ul>
+<p>In redis-databases.yaml:</p><pre tabindex="0"><code>${lines}</code></pre>`;
+  const all = markup`${failures(points)}${content}`;
+  return { id: "recommendation", title: "Recommendation", content: all };
+}
+
+function card({ key, value, current, reason }: Advice): Markup {
+  const unit = key.endsWith("_timeout") ? " s" : "";
+  const before = value === current ? "unchanged" : `now ${formatNumber(current)}${unit}`;
+  const start = reason.slice(0, 1).toUpperCase() + reason.slice(1);
+  const sentence = start.endsWith(".") ? start : `${start}.`;
+  return markup`<li data-key="${key}"><code>${key}</code>
+<div class="value">${formatNumber(value)}${unit}<small>${before}</small></div>
+<p>${sentence}</p></li>`;
+}
+
+/** Commands that failed count in no throughput and in no latency. */
+function failures(points: TuneReport["points"]): Markup {
+  const failed = points.filter(({ errors }) => errors > 0);
+  if (failed.length === 0) return markup``;
+  const errors = failed.reduce((sum, point) => sum + point.errors, 0);
+  const summary = `${formatNumber(errors)} commands failed, in ` +
+    `${formatNumber(failed.length)} of ${formatNumber(points.length)} measurements: ` +
+    "read those with care.";
+  const firsts = failed.map(({ firstError, mix, subject }) =>
+    `${subject}, ${mix}: ${firstError ?? "no reason is known"}`
   );
+  const list = [...new Set(firsts)].map((first) => markup`<li>${first}</li>`);
+  return markup`<div class="warning"><p>${summary}</p><ul>${list}</ul></div>`;
+}
+
+/** Where it was measured, with which versions, and how to read the raw data. */
+function machine(report: TuneReport): Section {
+  const { clients, machine, points, server } = report;
+  const measured = SUBJECTS.filter((subject) => clients[subject] !== undefined);
+  const facts = {
+    Machine: `${machine.os}, ${machine.arch}, ${formatNumber(machine.cores)} cores`,
+    Runtime: `${machine.runtime}, V8 ${machine.v8}`,
+    Server: `version ${server.version} at ${server.endpoint}`,
+    "Started by": server.isThrowAway ? "this run, on this machine" : "others",
+    "I/O threads": formatNumber(server.ioThreads),
+    maxclients: formatNumber(server.maxClients),
+    Clients: measured.map((subject) => sayClient(report, subject)).join(", ") || "–",
+    Measurements: formatNumber(points.length),
+  };
+  const list = Object.entries(facts).map(([name, value]) =>
+    markup`<dt>${name}</dt><dd>${value}</dd>`
+  );
+  const code = 'JSON.parse(document.getElementById("report-data").textContent)';
+  const content = markup`<dl>${list}</dl>
+<p>The page holds the data of the JSON file; in the browser's console:</p>
+<pre tabindex="0"><code>${code}</code></pre>`;
+  return { id: "machine", title: "Machine and versions", content };
 }

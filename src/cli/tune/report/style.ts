@@ -1,6 +1,92 @@
-import { trusted } from "./markup.ts";
-import { customProperties, DARK, LIGHT } from "./palette.ts";
-import type { Markup } from "./markup.ts";
+/**
+ * The style of the page. Colours of different kinds differ in brightness as well as in hue,
+ * so that they stay apart for every kind of colour vision; those with an order are a ramp of
+ * viridis' hues, whose brightness alone tells the order. The tests hold both.
+ *
+ * @module
+ */
+
+import { Markup } from "./markup.ts";
+
+/** For a light page, and for paper: `categories` are series of different kinds, `order` those
+ * from the least to the most. */
+export const LIGHT = {
+  page: "#f5f7f9",
+  surface: "#ffffff",
+  text: "#17202a",
+  muted: "#52606d",
+  border: "#c9d1d9",
+  grid: "#e8ecf0",
+  accent: "#005a8f",
+  categories: ["#0b5a8f", "#e8590c", "#03a27c", "#ba45dc", "#5c4613", "#6b7c99"],
+  order: [
+    "#5b9a1f",
+    "#2a9162",
+    "#1d8585",
+    "#2a7196",
+    "#37598f",
+    "#433b80",
+    "#481f6b",
+    "#2e0a45",
+  ],
+};
+
+/** For a dark page. */
+export const DARK: typeof LIGHT = {
+  page: "#0f1419",
+  surface: "#161b22",
+  text: "#e6edf3",
+  muted: "#a3afbb",
+  border: "#3b4652",
+  grid: "#252d36",
+  accent: "#6cc0f5",
+  categories: ["#74c6ff", "#ffc48c", "#0f9f68", "#cf55d4", "#c9a80e", "#8a93a5"],
+  order: [
+    "#3f8fd0",
+    "#2fa4c4",
+    "#2cb7ab",
+    "#4ac78c",
+    "#79d36b",
+    "#a9dc4f",
+    "#d6e34a",
+    "#fbe94a",
+  ],
+};
+
+/**
+ * Writes a palette as custom properties of CSS.
+ *
+ * @param palette The palette.
+ * @returns Declarations, such as `--page:#fff;`.
+ */
+function customProperties(palette: typeof LIGHT): string {
+  return Object.entries(palette).map(([name, value]: [string, string | string[]]) =>
+    typeof value === "string"
+      ? `--${name}:${value};`
+      : value.map((color, index) => `--${name}-${index}:${color};`).join("")
+  ).join("");
+}
+
+/**
+ * The colour of a line, as a value of CSS.
+ *
+ * @param colors Whether lines are of different kinds or have an order.
+ * @param index Which line, from 0.
+ * @param count How many lines there are.
+ * @returns A reference to a custom property.
+ */
+export function seriesColor(
+  colors: "categories" | "order",
+  index: number,
+  count: number,
+): string {
+  const last = LIGHT[colors].length - 1;
+  // The whole of the ramp is used, so that few lines are as far apart as can be.
+  const place = colors === "order" && count > 1
+    ? Math.round(Math.min(index, count - 1) * last / (count - 1))
+    : index % (last + 1);
+  return `var(--${colors}-${place})`;
+}
 
 const LAYOUT = `
 *{box-sizing:border-box}
@@ -56,25 +142,12 @@ margin:.7rem 0 .3rem;font-size:.88rem}
 .legend li{display:flex;align-items:center;gap:.4rem}
 .legend svg{flex:none}
 .canvas svg{display:block;width:100%;height:auto;overflow:visible}
-.canvas text{fill:var(--muted);font-size:12.5px;font-variant-numeric:tabular-nums}
-.canvas .narrow text{font-size:11.5px}
-.canvas .axis-title,.canvas .group-name{fill:var(--text)}
-.canvas .bar-value{fill:var(--text)}
-.canvas .label{fill:var(--text);font-weight:600;paint-order:stroke;
-stroke:var(--surface);stroke-width:4px;stroke-linejoin:round}
+.canvas text{font-variant-numeric:tabular-nums}
 .canvas .wide{display:block}
 .canvas .narrow{display:none}
 @container (max-width:560px){.canvas .wide{display:none}
 .canvas .narrow{display:block;max-width:30rem}}
-.grid{stroke:var(--grid);stroke-width:1}
-.mark{stroke:var(--muted);stroke-width:1}
-.line{fill:none;stroke:var(--series);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
-.whisker{fill:none;stroke:var(--series);stroke-width:5;opacity:.25}
-.point{fill:var(--series);stroke:var(--surface);stroke-width:1}
-.ring{fill:none;stroke:var(--text);stroke-width:1.75}
-.reach{fill:transparent}
-.point-group:hover .point{stroke:var(--text);stroke-width:2}
-.bar{fill:var(--series)}
+.canvas [data-x]:hover{stroke:var(--text);stroke-width:1px;vector-effect:non-scaling-stroke}
 `;
 
 const TABLES = `
@@ -109,7 +182,7 @@ tr{break-inside:avoid}
 `;
 
 /** The page's style: light, dark where that is preferred, light on paper. */
-export const STYLE: Markup = trusted(
+export const STYLE: Markup = new Markup(
   `:root{${customProperties(LIGHT)}}` +
     `@media screen and (prefers-color-scheme:dark){:root{${customProperties(DARK)}}}` +
     [LAYOUT, CARDS, CHARTS, TABLES, PAPER].join("").replaceAll("\n", ""),

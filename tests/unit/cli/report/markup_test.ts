@@ -1,31 +1,32 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { element, jsonForScript, text } from "../../../../src/cli/tune/report/markup.ts";
+import { jsonForScript, Markup, markup } from "../../../../src/cli/tune/report/markup.ts";
 
 const EVIL = `</script><!--<script>"it's" & 'more'`;
+const ESCAPED = "&lt;/script&gt;&lt;!--&lt;script&gt;&quot;it&#39;s&quot; &amp; " +
+  "&#39;more&#39;";
 
-Deno.test("text() leaves nothing that could be markup", () => {
+Deno.test("markup`` leaves nothing of a value that could be markup", () => {
   assertEquals(
-    text(EVIL),
-    "&lt;/script&gt;&lt;!--&lt;script&gt;&quot;it&#39;s&quot; &amp; &#39;more&#39;",
+    markup`<g id="${EVIL}">${EVIL}${1.5}</g>`.toString(),
+    `<g id="${ESCAPED}">${ESCAPED}1.5</g>`,
   );
-  assertEquals(text(1.5), "1.5");
 });
 
-Deno.test("element() escapes attributes, and leaves out what is not there", () => {
+Deno.test("markup`` leaves markup as it is, and writes lists one after the other", () => {
+  const items = ["<a>", "b"].map((name) => markup`<li>${name}</li>`);
   assertEquals(
-    element("g", { id: EVIL, hidden: true, open: false, class: undefined }, text("<")),
-    `<g id="${text(EVIL)}" hidden>&lt;</g>`,
+    markup`<ul>${items}${new Markup("<br>")}${["<", [">"]]}</ul>`.toString(),
+    "<ul><li>&lt;a&gt;</li><li>b</li><br>&lt;&gt;</ul>",
   );
-  assertEquals(element("meta", { charset: "utf-8" }), '<meta charset="utf-8">');
   assertEquals(
-    element("line", { x1: 1 / 3, x2: 64 }),
-    '<line x1="0.3333333" x2="64"></line>',
+    [markup``, markup`${[]}`, markup`a`].map(({ isEmpty }) => isEmpty),
+    [true, true, false],
   );
 });
 
 Deno.test("jsonForScript() ends no element, begins no comment, and reads as it was", () => {
   const value = { [EVIL]: [EVIL, "\u2028\u2029", 1, null, { deep: "<" }] };
-  const written = jsonForScript(value);
+  const written = jsonForScript(value).toString();
   assertMatch(written, /^[^<]+$/);
   assertEquals(JSON.parse(written), value);
 });

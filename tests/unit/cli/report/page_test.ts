@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { lineChart, renderReport } from "../../../../src/cli/tune/report/mod.ts";
+import { renderReport } from "../../../../src/cli/tune/report/page.ts";
 import { formatNumber } from "../../../../src/cli/tune/report/number_style.ts";
 import { sampleReport } from "../../../support/tune_report.ts";
 
@@ -48,7 +48,7 @@ Deno.test("renderReport() says of each setting what to write, what is there, and
     assertStringIncludes(card, `<div class="value">${value}${unit}<small>`);
     assertStringIncludes(
       card,
-      value === current ? "as it is now" : `now ${current}${unit}</small>`,
+      value === current ? "unchanged" : `now ${current}${unit}</small>`,
     );
     assertStringIncludes(card, reason.replaceAll("'", "&#39;"));
     assertStringIncludes(page, `\n${key}: ${value}`.trimStart());
@@ -66,16 +66,6 @@ Deno.test("renderReport() makes a sentence of a reason that is none", () => {
     renderReport({ ...report, advice: lower }),
     "<p>The present 1 lane.</p>",
   );
-});
-
-Deno.test("lineChart() draws no point that has no place", () => {
-  const axis = { title: "A", unit: "s", scale: { kind: "linear" } } as const;
-  const points = [{ x: 1, y: NaN }, { x: 2, y: Infinity }, { x: 3, y: 4 }];
-  const series = [{ name: "one", points }];
-  const common = { id: "odd", title: "Odd", description: "Odd values." };
-  const drawn = lineChart({ ...common, x: axis, y: axis, series });
-  assertEquals([...drawn.matchAll(/data-x="(\d)"/g)].map(([, x]) => x), ["3", "3"]);
-  assert(!/NaN|Infinity/.test(drawn));
 });
 
 Deno.test("renderReport() warns of commands that failed, and only then", () => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertGreater } from "@std/assert";
-import { DARK, LIGHT, seriesColor } from "../../../../src/cli/tune/report/palette.ts";
+import { DARK, LIGHT, seriesColor } from "../../../../src/cli/tune/report/style.ts";
 
 type Rgb = readonly [number, number, number];
 

@@ -8,7 +8,7 @@ import {
 import type { Contender } from "../../../../src/cli/tune/contender.ts";
 import { type Effort, FULL, type Spec } from "../../../../src/cli/tune/plan.ts";
 import type { Advice, Point, SweepName } from "../../../../src/cli/tune/report_types.ts";
-import type { Measure, Round } from "../../../../src/cli/tune/rounds.ts";
+import type { Round, RoundsOptions } from "../../../../src/cli/tune/rounds.ts";
 import { runSweeps } from "../../../../src/cli/tune/tune.ts";
 import { type ServerModel, simulate } from "./simulated_server.ts";
 import { makePoint } from "./point.ts";
@@ -70,7 +70,7 @@ const SERVERS: readonly Simulation[] = [
   },
 ];
 
-function measureOn(server: Simulation, ms: number): Measure {
+function measureOn(server: Simulation, ms: number): RoundsOptions["measure"] {
   let seed = 1;
   return (spec: Spec): Promise<Round> => {
     const isLease = spec.mix === "lease";
@@ -86,7 +86,7 @@ function measureOn(server: Simulation, ms: number): Measure {
       connections,
       bytesPerSecond: { in: 0, out: 0 },
       errors: 0,
-      mostUnderWay: spec.concurrency,
+      mostPending: spec.concurrency,
     });
   };
 }

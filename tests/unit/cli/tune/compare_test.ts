@@ -1,9 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { compareReports } from "../../../../src/cli/tune/compare.ts";
-import { productionSigns } from "../../../../src/cli/tune/guard.ts";
+import { compareReports, comparisonText } from "../../../../src/cli/tune/compare.ts";
 import type { Point, TuneReport } from "../../../../src/cli/tune/report_types.ts";
-import type { ServerFacts } from "../../../../src/cli/tune/server_view.ts";
-import { comparisonText } from "../../../../src/cli/tune/text.ts";
+import { type ServerFacts, usageSigns } from "../../../../src/cli/tune/server_view.ts";
 import { makePoint } from "./point.ts";
 
 function point(values: Partial<Point>): Point {
@@ -58,11 +56,11 @@ Deno.test("compareReports() is content with what is better, and leaves out the r
 
 Deno.test("compareReports() says why two runs may not be comparable", () => {
   const comparison = compareReports(report([]), report([], "Deno 2.8.3"));
-  assertEquals(comparison.differences, ["runtime: Deno 2.9.6 then, Deno 2.8.3 now"]);
-  assertStringIncludes(comparisonText(comparison), "Not the same runtime");
+  assertEquals(comparison.differences, ["runtime: Deno 2.9.6 before, Deno 2.8.3 now"]);
+  assertStringIncludes(comparisonText(comparison), "Different runtime");
 });
 
-Deno.test("productionSigns() says everything that somebody may need the server for", () => {
+Deno.test("usageSigns() lists every sign that the server is in use", () => {
   const idle: ServerFacts = {
     version: "7.0.15",
     role: "master",
@@ -73,9 +71,9 @@ Deno.test("productionSigns() says everything that somebody may need the server f
     ioThreads: 1,
     maxClients: 10_000,
   };
-  assertEquals(productionSigns(idle), []);
+  assertEquals(usageSigns(idle), []);
   assertEquals(
-    productionSigns({
+    usageSigns({
       ...idle,
       role: "slave",
       replicas: 2,

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
-import type { LoadClock } from "../../../../src/cli/tune/clock.ts";
 import {
   type Load,
+  type LoadClock,
   type LoadResult,
   runClosedLoop,
   runOpenLoop,
@@ -55,7 +55,7 @@ Deno.test("runOpenLoop() counts a stall for every command that was due in it", a
   assertLess(latency.quantile(0.85), 1);
   assertAlmostEquals(latency.quantile(0.95), 55, 10);
   assertAlmostEquals(latency.quantile(0.99), 92, 6);
-  assertAlmostEquals(latency.max, 100, 1);
+  assertAlmostEquals(latency.snapshot().maxMs, 100, 1);
 });
 
 Deno.test("runOpenLoop() counts from when a command was due, if it is sent late", async () => {
@@ -75,12 +75,12 @@ Deno.test("runOpenLoop() counts from when a command was due, if it is sent late"
   assertEquals(calls, 1000);
   assertLess(latency.quantile(0.85), 1.5);
   assertAlmostEquals(latency.quantile(0.95), 50, 5);
-  assertAlmostEquals(latency.max, 100, 1);
+  assertAlmostEquals(latency.snapshot().maxMs, 100, 1);
 });
 
 Deno.test("runClosedLoop() sees a stall once a caller, which is what it omits", async () => {
   const { latency } = await stalled((load) => runClosedLoop(load, 1));
-  assertAlmostEquals(latency.max, 100, 1);
+  assertAlmostEquals(latency.snapshot().maxMs, 100, 1);
   assertLess(latency.quantile(0.999), 1);
 });
 
@@ -93,14 +93,14 @@ Deno.test("runOpenLoop() asks for the rate whether or not the replies keep up", 
       clock.setTimer(resolve, freeAt - clock.now());
     });
   const load = { call, durationMs: 200, clock: loadClock(clock) };
-  const { calls, latency, mostUnderWay, seconds } = await finish(
+  const { calls, latency, mostPending, seconds } = await finish(
     clock,
     runOpenLoop(load, 1000),
   );
   assertEquals(calls, 200);
   assertAlmostEquals(seconds, 0.4, 0.01);
-  assertAlmostEquals(mostUnderWay, 100, 5);
-  assertAlmostEquals(latency.max, 200, 5);
+  assertAlmostEquals(mostPending, 100, 5);
+  assertAlmostEquals(latency.snapshot().maxMs, 200, 5);
 });
 
 Deno.test("runClosedLoop() gives throughput, latency, and the callers that it had", async () => {

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { Histogram } from "../../../../src/cli/tune/histogram.ts";
 import type { Spec } from "../../../../src/cli/tune/plan.ts";
 import { type Round, runRounds, stepsOf } from "../../../../src/cli/tune/rounds.ts";
+import { LatencyHistogram } from "../../../../src/observability/histogram.ts";
 import { Random } from "./random.ts";
 
 const EFFORT = { rounds: { least: 5, most: 11 }, roundMs: 600 };
@@ -19,18 +19,18 @@ function spec(lanes: number): Spec {
 }
 
 function round(perSecond: number, ms: number = 1): Round {
-  const latency = new Histogram();
+  const latency = new LatencyHistogram();
   latency.record(ms);
   return {
     perSecond,
     latency,
-    wait: new Histogram(),
+    wait: new LatencyHistogram(),
     clientCpu: null,
     serverCpu: 0.5,
     connections: 3,
     bytesPerSecond: { in: 10, out: 20 },
     errors: 1,
-    mostUnderWay: 64,
+    mostPending: 64,
   };
 }
 

@@ -1,4 +1,4 @@
-import { Histogram } from "../../../../src/cli/tune/histogram.ts";
+import { LatencyHistogram } from "../../../../src/observability/histogram.ts";
 import { Random } from "./random.ts";
 
 /** A server as a model: what a command costs it, and how many it works on at a time. */
@@ -20,9 +20,9 @@ export interface Simulated {
   /** Commands a second. */
   readonly perSecond: number;
   /** From asking for a connection to the reply, in milliseconds. */
-  readonly latency: Histogram;
+  readonly latency: LatencyHistogram;
   /** Waiting for a connection, in milliseconds. */
-  readonly wait: Histogram;
+  readonly wait: LatencyHistogram;
 }
 
 type Event = readonly [at: number, kind: "arrive" | "served" | "reply", job: Job];
@@ -88,8 +88,8 @@ export function simulate(
   const random = new Random(seed);
   const mean = serviceMs * (1 + contention * Math.max(0, connections - ease));
   const agenda = new Agenda();
-  const latency = new Histogram();
-  const wait = new Histogram();
+  const latency = new LatencyHistogram();
+  const wait = new LatencyHistogram();
   const forConnection: Job[] = [];
   const forThread: Job[] = [];
   let [free, idle, done] = [connections, threads, 0];

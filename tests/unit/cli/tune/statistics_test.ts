@@ -1,7 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { Histogram } from "../../../../src/cli/tune/histogram.ts";
-import { findKnee } from "../../../../src/cli/tune/knee.ts";
 import {
+  findKnee,
   isAsGood,
   isLarger,
   isSettled,
@@ -10,43 +9,6 @@ import {
   spreadOf,
 } from "../../../../src/cli/tune/statistics.ts";
 import { Random } from "./random.ts";
-
-function exact(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.ceil(share * sorted.length) - 1]!;
-}
-
-Deno.test("Histogram gives the percentiles of known distributions within its error", () => {
-  const random = new Random(1);
-  const distributions: Record<string, () => number> = {
-    uniform: () => 0.01 + random.next() * 20,
-    exponential: () => 0.05 + random.exponential(3),
-    "two peaks": () => random.next() < 0.98 ? 0.2 + random.next() / 10 : 50,
-  };
-  for (const [name, draw] of Object.entries(distributions)) {
-    const values = Array.from({ length: 50_000 }, draw);
-    const halves = [new Histogram(), new Histogram()] as const;
-    values.forEach((value, i) => halves[i % 2]!.record(value));
-    const histogram = new Histogram();
-    for (const half of halves) histogram.add(half);
-    assertEquals(histogram.count, values.length);
-    assertEquals(histogram.max, Math.max(...values));
-    for (const share of [0.5, 0.9, 0.99, 0.999]) {
-      const due = exact(values, share);
-      const error = due * (Histogram.relativeError + 1e-9);
-      assertAlmostEquals(histogram.quantile(share), due, error, `${name} ${share}`);
-    }
-  }
-});
-
-Deno.test("Histogram keeps what is outside of its range, and is 0 when empty", () => {
-  const histogram = new Histogram();
-  assertEquals(histogram.percentiles(), { p50: 0, p99: 0, p999: 0, max: 0 });
-  for (const ms of [0, 0.0001, 1e9]) histogram.record(ms);
-  assertEquals(histogram.count, 3);
-  assertEquals(histogram.max, 1e9);
-  assert(histogram.quantile(0.5) < 0.002);
-});
 
 Deno.test("medianInterval() has the coverage of the binomial distribution", () => {
   assertEquals(medianInterval([1, 2, 3, 4], 0.9), undefined);

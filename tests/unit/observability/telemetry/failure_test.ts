@@ -1,11 +1,10 @@
 import { assertEquals } from "@std/assert";
+import { describeCrossSlot, keySlot } from "../../../../src/cluster/slots.ts";
 import {
   CommandRefusedError,
   CommandTimeoutError,
 } from "../../../../src/core/errors/mod.ts";
 import { describeFailure } from "../../../../src/observability/telemetry/failure.ts";
-import { crossSlotText } from "../../../../src/topology/command_slot.ts";
-import { findCrossSlot } from "../../../../src/topology/key_slot.ts";
 
 function reply(message: string): Error {
   const error = new Error(message);
@@ -65,14 +64,14 @@ Deno.test("describeFailure() leaves out what the server quotes of a command", ()
 
 Deno.test("describeFailure() leaves out the keys that a refusal names", () => {
   const keys = ["user:1", 'say "s3cret" \\'];
-  const text = crossSlotText(findCrossSlot(keys)!);
+  const text = describeCrossSlot(keys)!;
   const error = new CommandRefusedError("main", "multi", text, "one node of the cluster");
   const { type, description } = describeFailure(error, "MULTI");
   assertEquals(type, "CommandRefusedError");
   assertEquals(
     description,
     "Cannot run MULTI on one node of the cluster of database ?: its keys have to be in " +
-      `one slot, but ? is in slot 10778 and ? in slot ${findCrossSlot(keys)![1].slot}; ` +
+      `one slot, but ? is in slot 10778 and ? in slot ${keySlot(keys[1]!)}; ` +
       "a common {tag} in them puts them together",
   );
 });

@@ -1,0 +1,252 @@
+/**
+ * The doctor's checks of a connected server: its kind, its limits, its persistence and
+ * replication, its latency. Nothing is written to it.
+ *
+ * @module
+ */
+import {
+  connectionDemand,
+  type RedisClient,
+  type RedisConfig,
+  type RedisConnectionManager,
+} from "../../../mod.ts";
+import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
+import type { Report } from "./connection_checks.ts";
+import { fail, ok, skip, type Verdict, warn } from "./findings.ts";
+
+/** Round trips that the latency is measured with. */
+const PINGS = 100;
+/** A p99 above this is a warning, in milliseconds. */
+const SLOW_MS = 50;
+const SETTINGS = [
+  "save",
+  "appendfsync",
+  "stop-writes-on-bgsave-error",
+  "min-replicas-to-write",
+  "maxclients",
+] as const;
+
+/**
+ * Checks a server.
+ *
+ * @param manager The manager.
+ * @param client A client of the database.
+ * @param config The database.
+ * @param instances Processes that use the configuration at the same time.
+ * @param report Takes the findings.
+ */
+export async function checkServer(
+  manager: RedisConnectionManager,
+  client: RedisClient,
+  config: RedisConfig,
+  instances: number,
+  report: Report,
+): Promise<void> {
+  // A check that the server refuses is a finding.
+  const run = async (check: string, judge: () => Promise<Verdict>) => {
+    report(
+      check,
+      await judge().catch(({ message }: Error) =>
+        message.startsWith("NOPERM")
+          ? warn(message, "allow it for this user, or ignore this")
+          : fail(
+            message,
+            "run the doctor again: the connection or the server has a problem",
+          )
+      ),
+    );
+  };
+  await run("latency", () => measureLatency(client));
+  const reply = await client.info().catch(() => undefined);
+  if (reply === undefined) {
+    const message = "the user may not run INFO: server, maxclients, eviction and " +
+      "persistence cannot be checked";
+    const advice = "allow it for the doctor: ACL SETUSER <user> +info +config|get";
+    report("server", warn(message, advice));
+  } else {
+    const info = parseInfo(String(reply));
+    const kind = judgeServer(info, config.mode);
+    report("server", kind);
+    // A sentinel holds no data: the other checks do not apply.
+    if (kind.status === "fail") return;
+    const { endpoint } = manager.listDatabases().find(({ name }) =>
+      name === config.name
+    )!;
+    const needed = connectionDemand(manager.config).get(endpoint) ??
+      config.maxConnections;
+    const settings = await readSettings(client);
+    // Servers before 6.2 do not have it in INFO.
+    const maxClients = Number(info.maxclients ?? settings.maxclients);
+    report("maxclients", judgeMaxClients(needed, instances, maxClients));
+    report("eviction", judgeEviction(info));
+    report("persistence", judgePersistence(info, settings));
+    report("replication", judgeReplication(info, settings));
+  }
+  await run("user", () => judgeUser(client));
+  await run("clock", () => compareClocks(client));
+}
+
+async function measureLatency(client: RedisClient): Promise<Verdict> {
+  const times: number[] = [];
+  for (let i = 0; i < PINGS; i++) {
+    const startedAt = performance.now();
+    await client.ping();
+    times.push(performance.now() - startedAt);
+  }
+  times.sort((a, b) => a - b);
+  const [p50, p99] = [times[PINGS / 2 - 1]!, times[PINGS - 2]!];
+  const message = `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms of ${PINGS} PINGs`;
+  return p99 <= SLOW_MS ? ok(message) : warn(
+    message,
+    "the server is far away or busy: check SLOWLOG and the network",
+  );
+}
+
+/** Settings that lose data; none where CONFIG is not allowed, as on hosted servers. */
+async function readSettings(client: RedisClient): Promise<ServerInfo> {
+  const found: Record<string, string | undefined> = {};
+  for (const name of SETTINGS) {
+    found[name] = settingOf(await client.config("GET", name).catch(() => undefined));
+  }
+  return found;
+}
+
+async function judgeUser(client: RedisClient): Promise<Verdict> {
+  const user = String(await client.acl("WHOAMI"));
+  const refused: string[] = [];
+  for (const command of [["GET", "k"], ["SET", "k", "v"], ["INFO"]] as const) {
+    try {
+      const reply = await client.call("ACL", "DRYRUN", user, ...command);
+      if (String(reply) !== "OK") refused.push(command[0]);
+    } catch (error) {
+      return skip(
+        `user ${user}; what it may run is not known: ${(error as Error).message}`,
+        "ACL DRYRUN needs version 7 or later, and the permission to run it",
+      );
+    }
+  }
+  return refused.length === 0 ? ok(`user ${user}`) : warn(
+    `user ${user} may not run ${refused.join(", ")} on every key`,
+    "change it with ACL SETUSER, or ignore this if it is intended",
+  );
+}
+
+async function compareClocks(client: RedisClient): Promise<Verdict> {
+  const startedAt = performance.now();
+  const wall = Date.now();
+  const [seconds, micros] = await client.time();
+  const roundTripMs = performance.now() - startedAt;
+  const serverMs = Number(seconds) * 1000 + Number(micros) / 1000;
+  return judgeClock(serverMs, wall + roundTripMs / 2, roundTripMs);
+}
+
+/** Whether the server is of the kind that is configured. */
+export function judgeServer(info: ServerInfo, mode: string): Verdict {
+  const kind = info.redis_mode ?? info.server_mode ?? "unknown kind";
+  const message = `version ${serverVersion(info)}, ${kind}`;
+  if (kind === "cluster" && mode !== "cluster") {
+    return warn(
+      `${message}: keys of other nodes' slots are refused (MOVED)`,
+      "set mode: cluster, with this server among nodes",
+    );
+  }
+  return kind !== "sentinel" ? ok(message) : fail(
+    `${message}: it holds no data`,
+    "set mode: sentinel, with this server among nodes, and sentinel_name",
+  );
+}
+
+/** Whether the server accepts as many connections as all processes may open. */
+export function judgeMaxClients(
+  needed: number,
+  instances: number,
+  maxClients: number,
+): Verdict {
+  if (Number.isNaN(maxClients)) return skip("the server does not tell");
+  const all = needed * instances;
+  const message = `${needed} connections × ${instances} ` +
+    `${instances === 1 ? "instance" : "instances"} = ${all}, maxclients ${maxClients}`;
+  return all <= maxClients ? ok(message) : fail(
+    message,
+    "lower max_connections, set max_total_connections, or raise maxclients",
+  );
+}
+
+/** What the server does when its memory is full. */
+export function judgeEviction(info: ServerInfo): Verdict {
+  const policy = info.maxmemory_policy;
+  if (policy === undefined) return skip("the server does not tell");
+  const limit = Number(info.maxmemory ?? 0);
+  const message = limit === 0
+    ? `no maxmemory; policy ${policy}`
+    : `maxmemory ${limit} bytes; policy ${policy}`;
+  return limit === 0 || !policy.startsWith("allkeys") ? ok(message) : warn(
+    `${message}: keys without expiry are evicted too`,
+    "fine for a cache; for data use noeviction or a volatile policy",
+  );
+}
+
+/** What is lost when the server stops. */
+export function judgePersistence(info: ServerInfo, settings: ServerInfo): Verdict {
+  const checkDisk = "check the server's log; make room on its disk";
+  const useAof = "fine for a cache; for data set appendonly yes";
+  if (info.rdb_last_bgsave_status === "err") {
+    return fail("the last save failed", checkDisk);
+  }
+  const { appendfsync, save } = settings;
+  if (info.aof_enabled === "1") {
+    if (info.aof_last_write_status === "err") {
+      return fail("the last write to the append-only file failed", checkDisk);
+    }
+    const message = `append-only file, fsync ${appendfsync ?? "unknown"}`;
+    return appendfsync === "no"
+      ? warn(message, "set appendfsync everysec or always")
+      : ok(message);
+  }
+  if (save === "") {
+    return warn("no snapshots, no append-only file: a restart loses everything", useAof);
+  }
+  if (settings["stop-writes-on-bgsave-error"] === "no") {
+    return warn(
+      "writes go on when snapshots fail (stop-writes-on-bgsave-error no)",
+      "set it to yes, or watch rdb_last_bgsave_status",
+    );
+  }
+  const when = save === undefined ? "" : ` (save ${save})`;
+  const message = `snapshots only${when}: a crash loses writes since the last one`;
+  return warn(message, useAof);
+}
+
+/** Whether the server is a primary, and whether it acknowledges writes without a replica. */
+export function judgeReplication(info: ServerInfo, settings: ServerInfo): Verdict {
+  if (info.role === undefined) return skip("the server does not tell");
+  if (info.role !== "master") {
+    return warn(
+      `it is a replica, its link is ${info.master_link_status ?? "unknown"}`,
+      "it accepts no writes: connect to the primary",
+    );
+  }
+  const replicas = Number(info.connected_slaves ?? 0);
+  const wanted = settings["min-replicas-to-write"];
+  const message = `primary with ${replicas} ${replicas === 1 ? "replica" : "replicas"}` +
+    (wanted === undefined ? "" : `, min-replicas-to-write ${wanted}`);
+  return replicas === 0 || wanted !== "0" ? ok(message) : warn(
+    message,
+    "a failover can lose acknowledged writes: set min-replicas-to-write 1",
+  );
+}
+
+/** Compares the server's clock with ours, which was read in the middle of a round trip. */
+export function judgeClock(
+  serverMs: number,
+  oursMs: number,
+  roundTripMs: number,
+): Verdict {
+  const offMs = Math.round(serverMs - oursMs);
+  const message = `the server's clock is ${Math.abs(offMs)} ms ` +
+    `${offMs < 0 ? "behind" : "ahead"} (±${Math.ceil(roundTripMs / 2)} ms)`;
+  return Math.abs(offMs) <= 1000 + roundTripMs / 2 ? ok(message) : warn(
+    message,
+    "run a time service on both: EXPIREAT and time stamps go wrong",
+  );
+}

@@ -1,0 +1,241 @@
+import { isAsking, makeAsking } from "../commands/asking.ts";
+import type { CommandSink } from "../commands/dispatcher.ts";
+import type { NodeAddress } from "../config/settings.ts";
+import { isReplyError } from "../connection/ioredis.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
+import {
+  CommandRefusedError,
+  type ConnectError,
+  ManagerClosedError,
+  OverloadedError,
+} from "../core/errors/mod.ts";
+import { CommandQueue, waitTimeoutError } from "../pool/command_queue.ts";
+import type { Server } from "../server/server.ts";
+import type { ServerContext } from "../server/topology.ts";
+import { hostOf, parseRedirect, type Redirect } from "./slot_map.ts";
+import type { SlotMapCache } from "./slot_map_cache.ts";
+import { type BatchPart, commandSlot, oneNodeAdvice, partsOf } from "./slots.ts";
+
+/** Most redirects of one command: more mean that the nodes disagree. */
+export const MAX_REDIRECTS = 16;
+
+interface ClusterRouterParts {
+  readonly cache: SlotMapCache;
+  readonly nodeAt: (address: NodeAddress) => Server;
+  /** Why no node can be reached, as far as is known. */
+  readonly unreachable?: () => ConnectError | undefined;
+}
+
+/**
+ * Sends the ordinary commands of a database in a cluster to the node that serves their
+ * slot, and again to where they are redirected. Until a slot map is known, commands wait, in
+ * order and within their deadlines.
+ */
+export class ClusterRouter implements CommandSink {
+  readonly #context: Pick<ServerContext, "clock" | "config" | "statistics">;
+  readonly #cache: SlotMapCache;
+  readonly #nodeAt: (address: NodeAddress) => Server;
+  readonly #unreachable: (() => ConnectError | undefined) | undefined;
+  readonly #waiting: CommandQueue;
+  /** Redirects that a command has followed; most have none. */
+  readonly #followed = new WeakMap<PendingCommand, number>();
+  #turn = 0;
+  #drained: (() => void) | undefined;
+  #closed = false;
+
+  constructor(
+    context: Pick<ServerContext, "clock" | "config" | "statistics">,
+    { cache, nodeAt, unreachable }: ClusterRouterParts,
+  ) {
+    this.#context = context;
+    this.#cache = cache;
+    this.#nodeAt = nodeAt;
+    this.#unreachable = unreachable;
+    this.#waiting = new CommandQueue(context.clock, (command) => {
+      const { clock, config: { name } } = context;
+      this.#fail(
+        [command],
+        waitTimeoutError(command, name, clock.now(), unreachable?.()),
+      );
+      this.commandFinished();
+    });
+  }
+
+  /** Commands that wait until a slot map is known. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  submit(command: PendingCommand): void {
+    const slot = commandSlot(command);
+    const advice = slot === undefined ? oneNodeAdvice(command.name) : undefined;
+    if (advice !== undefined) return this.#refuse([command], command.name, advice);
+    if (!this.#cache.isKnown) return this.#wait([command]);
+    this.nodeOf(slot).submit(command);
+  }
+
+  /** Sends commands to their nodes, those of one node with nothing in between; none if one
+   * must not run. */
+  submitBatch(commands: readonly PendingCommand[]): void {
+    const parts = partsOf(commands);
+    for (const { commands: [command], crossSlot, slot } of parts) {
+      const advice = crossSlot ??
+        (slot === undefined ? oneNodeAdvice(command!.name) : undefined);
+      if (advice !== undefined) return this.#refuse(commands, command!.name, advice);
+    }
+    if (!this.#cache.isKnown) return this.#wait(commands);
+    this.#send(parts);
+  }
+
+  /** Sends commands that waited elsewhere, in order. */
+  resend(commands: readonly PendingCommand[]): void {
+    const own = commands.filter((command) => !isAsking(command));
+    if (own.length === 0) return;
+    if (this.#cache.isKnown) this.#send(partsOf(own));
+    else this.#wait(own);
+  }
+
+  /** A slot map is known: sends what waited for it. */
+  mapLoaded(): void {
+    this.resend(this.#waiting.takeAll());
+    this.#drained?.();
+  }
+
+  /** No slot map can be loaded: fails what waits for it. */
+  mapFailed(error: Error): void {
+    this.#fail(this.#waiting.takeAll(), error);
+    this.#drained?.();
+  }
+
+  commandFinished(): void {
+    if (this.#drained !== undefined && this.#waiting.awaited === 0) this.#drained();
+  }
+
+  /** The node of a slot; of any slot if it is `undefined`. */
+  nodeOf(slot: number | undefined): Server {
+    const owner = slot === undefined ? undefined : this.#cache.map.ownerOf(slot);
+    // For a slot that no node serves, any node replies with the reason.
+    return owner === undefined ? this.#anyNode() : this.#nodeAt(owner);
+  }
+
+  /** Sends a command again to where an error reply redirects it; `false` if the error is
+   * another one, or is not followed. */
+  redirect(command: PendingCommand, error: Error): boolean {
+    const redirect = this.follow(command, error);
+    if (redirect === undefined) return false;
+    const { tracking } = command;
+    // The node that redirects is up; and the redirect does not count as an attempt.
+    tracking.probe?.succeed();
+    tracking.probe = undefined;
+    tracking.attempts--;
+    tracking.waited = true;
+    const node = this.#nodeAt(redirect.node);
+    if (redirect.kind === "moved") node.submit(command);
+    else node.submitBatch([makeAsking(tracking.timeoutMs), command]);
+    return true;
+  }
+
+  /** Returns the redirect of a command if it is to be followed: within its deadline, and a
+   * limited number of times. Records what it says about the cluster, and counts it. */
+  follow(command: PendingCommand, error: Error): Redirect | undefined {
+    const redirect = this.learn(command, error);
+    const { info, startedAt, timeoutMs } = command.tracking;
+    // A command of a transaction cannot run by itself.
+    if (redirect === undefined || command.inTransaction || info?.name === "exec") {
+      return undefined;
+    }
+    const slot = commandSlot(command);
+    // A redirect of another slot was made up by a script.
+    if (slot !== undefined && slot !== redirect.slot) return undefined;
+    const { clock, statistics } = this.#context;
+    const followed = this.#followed.get(command) ?? 0;
+    if (followed >= MAX_REDIRECTS || startedAt + timeoutMs <= clock.now()) {
+      return undefined;
+    }
+    this.#followed.set(command, followed + 1);
+    statistics.redirected();
+    return redirect;
+  }
+
+  /** Records what an error reply says about the cluster; returns the redirect, if it is
+   * one. */
+  learn(command: PendingCommand, error: Error): Redirect | undefined {
+    const { connection } = command.tracking;
+    if (connection === undefined || !isReplyError(error)) return undefined;
+    const redirect = parseRedirect(error.message, hostOf(connection.endpoint));
+    if (redirect?.kind === "moved") this.#cache.moved(redirect.slot, redirect.node);
+    return redirect;
+  }
+
+  /** Lets commands that wait finish within a time, and refuses others that would have to
+   * wait; returns how many were cut. */
+  async close(drainMs: number): Promise<number> {
+    const { clock, config: { name } } = this.#context;
+    if (this.#waiting.size > 0 && drainMs > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#drained = resolve;
+      const timer = clock.setTimer(resolve, drainMs);
+      this.commandFinished();
+      await promise;
+      timer.cancel();
+    }
+    this.#closed = true;
+    this.#drained = undefined;
+    const left = this.#waiting.takeAll();
+    this.#fail(left, new ManagerClosedError(name));
+    return left.length;
+  }
+
+  /** Sends each part to its node, those of one node together. */
+  #send(parts: readonly BatchPart<PendingCommand>[]): void {
+    const byNode = new Map<Server, PendingCommand[]>();
+    for (const { commands, slot } of parts) {
+      const [first] = byNode.keys();
+      const node = slot === undefined && first !== undefined ? first : this.nodeOf(slot);
+      const group = byNode.get(node);
+      if (group === undefined) byNode.set(node, [...commands]);
+      else for (const command of commands) group.push(command);
+    }
+    for (const [node, group] of byNode) node.submitBatch(group);
+  }
+
+  /** A node that is connected, else one whose breaker is closed, in turn. */
+  #anyNode(): Server {
+    const { primaries } = this.#cache.map;
+    const { length } = primaries;
+    this.#turn = (this.#turn + 1) % length;
+    const nodes = primaries.map((_, i) =>
+      this.#nodeAt(primaries[(this.#turn + i) % length]!)
+    );
+    return nodes.find(({ gate, lanes }) => gate.allows() && lanes.size > 0) ??
+      nodes.find(({ gate }) => gate.allows()) ?? nodes[0]!;
+  }
+
+  #wait(commands: readonly PendingCommand[]): void {
+    const { config: { maxWaiting, name } } = this.#context;
+    if (this.#closed) return this.#fail(commands, new ManagerClosedError(name));
+    if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
+      const what = "commands that wait for the cluster to be known";
+      const { size } = this.#waiting;
+      const cause = this.#unreachable?.();
+      const error = new OverloadedError(name, what, size, maxWaiting, cause);
+      return this.#fail(commands, error);
+    }
+    this.#waiting.add(commands);
+    this.#cache.refreshForCaller();
+  }
+
+  #refuse(commands: readonly PendingCommand[], name: string, advice: string): void {
+    const where = name.toLowerCase() === "multi"
+      ? "one node of the cluster"
+      : "the client";
+    const { config } = this.#context;
+    this.#fail(commands, new CommandRefusedError(config.name, name, advice, where));
+  }
+
+  #fail(commands: readonly PendingCommand[], error: Error): void {
+    for (const command of commands) {
+      command.tracking.owner.failed(command, error, "never-sent");
+    }
+  }
+}

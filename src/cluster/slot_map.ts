@@ -1,0 +1,105 @@
+import type { NodeAddress } from "../config/settings.ts";
+import { SLOTS } from "./slots.ts";
+
+/** A range of slots and the primary that serves it. */
+export interface SlotRange {
+  readonly first: number;
+  /** Its last slot, included. */
+  readonly last: number;
+  readonly node: NodeAddress;
+}
+
+/** The index that stands for no node. */
+const NOBODY = 0xffff;
+
+/** Which primary serves each slot: an immutable snapshot. */
+export class SlotMap {
+  /** The map of a cluster that nothing is known of. */
+  static readonly empty: SlotMap = new SlotMap([], new Uint16Array(SLOTS).fill(NOBODY));
+
+  /** The primaries that serve a slot, each once, in the order in which they were named. */
+  readonly primaries: readonly NodeAddress[];
+  readonly #owners: Uint16Array;
+
+  private constructor(primaries: readonly NodeAddress[], owners: Uint16Array) {
+    this.primaries = Object.freeze(primaries);
+    this.#owners = owners;
+  }
+
+  /** Makes a map; of ranges that overlap the last one counts. */
+  static of(ranges: readonly SlotRange[]): SlotMap {
+    const owners = new Uint16Array(SLOTS).fill(NOBODY);
+    const nodes = new Map<string, { index: number; node: NodeAddress }>();
+    for (const { first, last, node } of ranges) {
+      const key = addressText(node);
+      const known = nodes.get(key) ?? { index: nodes.size, node };
+      nodes.set(key, known);
+      owners.fill(known.index, first, last + 1);
+    }
+    return new SlotMap([...nodes.values()].map(({ node }) => node), owners);
+  }
+
+  /** How many slots are served, 0 to 16384. */
+  get covered(): number {
+    let count = 0;
+    for (const owner of this.#owners) if (owner !== NOBODY) count++;
+    return count;
+  }
+
+  /** The primary of a slot; `undefined` if none is known. */
+  ownerOf(slot: number): NodeAddress | undefined {
+    return this.primaries[this.#owners[slot]!];
+  }
+
+  /** The map after a MOVED of one slot; this one if nothing changes. */
+  withOwner(slot: number, node: NodeAddress): SlotMap {
+    const key = addressText(node);
+    const owner = this.ownerOf(slot);
+    if (owner !== undefined && addressText(owner) === key) return this;
+    const known = this.primaries.findIndex((other) => addressText(other) === key);
+    const owners = this.#owners.slice();
+    owners[slot] = known === -1 ? this.primaries.length : known;
+    return new SlotMap(known === -1 ? [...this.primaries, node] : this.primaries, owners);
+  }
+}
+
+/**
+ * An address in words: `10.0.0.7:7000` or `[::1]:7000`.
+ */
+export function addressText({ host, port }: NodeAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The host in a text such as `10.0.0.7:7000` or `[::1]:7000`, without brackets. */
+export function hostOf(text: string): string {
+  const host = text.slice(0, text.lastIndexOf(":"));
+  return host.startsWith("[") ? host.slice(1, -1) : host;
+}
+
+/** Where a node sends a command that it did not run. */
+export interface Redirect {
+  /** `moved`: for good. `ask`: this once, after ASKING. */
+  readonly kind: "moved" | "ask";
+  readonly slot: number;
+  readonly node: NodeAddress;
+}
+
+/** `MOVED 3999 127.0.0.1:6381`; the host may be empty, or an IPv6 address without
+ * brackets. */
+const REDIRECT = /^(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/;
+
+/**
+ * Reads the redirect out of an error reply; `undefined` if it is another error.
+ *
+ * @param askedHost The host that replied: meant if the redirect names none.
+ */
+export function parseRedirect(message: string, askedHost: string): Redirect | undefined {
+  const [, kind, slotText, host, portText] = REDIRECT.exec(message) ?? [];
+  const [slot, port] = [Number(slotText), Number(portText)];
+  if (kind === undefined || slot >= SLOTS || port < 1 || port > 65_535) return undefined;
+  return {
+    kind: kind === "MOVED" ? "moved" : "ask",
+    slot,
+    node: { host: host === "" || host === "?" ? askedHost : host!, port },
+  };
+}

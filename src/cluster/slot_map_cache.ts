@@ -1,0 +1,140 @@
+import { abortable } from "@std/async/abortable";
+import { delay } from "@std/async/delay";
+import type { NodeAddress } from "../config/settings.ts";
+import type { Clock, Timer } from "../core/clock.ts";
+import { SlotMap, type SlotRange } from "./slot_map.ts";
+
+/** Least time from the start of one load to the start of the next, in milliseconds. */
+const MIN_GAP_MS = 500;
+
+interface SlotMapCacheOptions {
+  /** Asks the cluster which node serves which slot. */
+  readonly load: (signal: AbortSignal) => Promise<readonly SlotRange[]>;
+  /** Called with each new map. */
+  readonly changed: (map: SlotMap) => void;
+  /** Called when no node has answered. */
+  readonly failed: (error: Error) => void;
+  readonly clock: Clock;
+}
+
+/**
+ * The slot map as far as it is known: loaded when it is first needed, and when something
+ * shows that it has changed; corrected slot by slot by MOVED replies meanwhile.
+ *
+ * There is one load at a time, and a least gap between two. What is requested while one is
+ * under way, whose answer may be out of date, is loaded once more after it.
+ */
+export class SlotMapCache {
+  readonly #options: SlotMapCacheOptions;
+  readonly #stop = new AbortController();
+  #map = SlotMap.empty;
+  #loadedAt = -Infinity;
+  #isLoading = false;
+  /** Whether a refresh was requested while one was loading. */
+  #isStale = false;
+  /** Starts the next load, after the gap. */
+  #timer: Timer | undefined;
+  #keepsProcess = false;
+  /** Settles when a map is known, or no node has answered. */
+  #pending: PromiseWithResolvers<void> | undefined;
+
+  /** Loads nothing yet. */
+  constructor(options: SlotMapCacheOptions) {
+    this.#options = options;
+  }
+
+  get map(): SlotMap {
+    return this.#map;
+  }
+
+  /** Whether a map was loaded. */
+  get isKnown(): boolean {
+    return this.#map.primaries.length > 0;
+  }
+
+  /** The map may be out of date: loads it again, but not too often. */
+  refresh(): void {
+    if (this.#isLoading) this.#isStale = true;
+    else if (this.#timer === undefined) this.#loadAfterGap();
+  }
+
+  /** The same for a caller that waits for it: keeps the process alive until it is loaded. */
+  refreshForCaller(): void {
+    this.refresh();
+    if (this.#keepsProcess) return;
+    this.#keepsProcess = true;
+    const { signal } = this.#stop;
+    // Timers of the clock let the process end.
+    delay(MIN_GAP_MS, { signal }).then(() => this.#keepsProcess = false, () => {});
+  }
+
+  /** A node replied that another one serves a slot now. */
+  moved(slot: number, node: NodeAddress): void {
+    this.#set(this.#map.withOwner(slot, node));
+    this.refresh();
+  }
+
+  /**
+   * Waits until a map is known; loads it if none is.
+   *
+   * @param signal Ends the wait; the promise rejects with its reason, if no node answers,
+   * or when the cache is closed.
+   */
+  async ready(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.isKnown) return;
+    this.#stop.signal.throwIfAborted();
+    const { promise } = this.#pending ??= Promise.withResolvers<void>();
+    this.refreshForCaller();
+    await (signal === undefined ? promise : abortable(promise, signal));
+  }
+
+  /** Loads no more, and rejects those that wait, or come later, with a reason. */
+  close(reason: Error): void {
+    this.#stop.abort(reason);
+    this.#timer?.cancel();
+    this.#settle(reason);
+  }
+
+  #settle(error?: Error): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (error === undefined) pending?.resolve();
+    else pending?.reject(error);
+  }
+
+  #loadAfterGap(): void {
+    if (this.#stop.signal.aborted) return;
+    const { clock } = this.#options;
+    const leftMs = this.#loadedAt + MIN_GAP_MS - clock.now();
+    if (leftMs <= 0) void this.#load();
+    else this.#timer = clock.setTimer(() => void this.#load(), leftMs);
+  }
+
+  async #load(): Promise<void> {
+    const { clock, failed, load } = this.#options;
+    const { signal } = this.#stop;
+    this.#timer = undefined;
+    this.#isStale = false;
+    this.#isLoading = true;
+    this.#loadedAt = clock.now();
+    try {
+      const ranges = await load(signal);
+      if (!signal.aborted) this.#set(SlotMap.of(ranges));
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#settle(error as Error);
+      failed(error as Error);
+    } finally {
+      this.#isLoading = false;
+    }
+    if (this.#isStale) this.#loadAfterGap();
+  }
+
+  #set(map: SlotMap): void {
+    if (map === this.#map) return;
+    this.#map = map;
+    this.#settle();
+    this.#options.changed(map);
+  }
+}

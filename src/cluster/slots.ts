@@ -1,0 +1,145 @@
+/** Slots of a Redis cluster. */
+export const SLOTS = 16_384;
+
+/** The remainders of CRC-16/XMODEM, by byte. */
+const REMAINDERS: Uint16Array = new Uint16Array(256).map((_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const encoder = new TextEncoder();
+
+/**
+ * The cluster slot of a key: of its hash tag, between the first `{` and the next `}`, if
+ * there is anything between them; else of the whole key.
+ *
+ * ioredis' own function goes on looking for a tag behind an empty one (`foo{}{bar}`), which
+ * the server does not.
+ *
+ * @param key The key as it is sent, its prefix included.
+ */
+export function keySlot(key: string | Uint8Array): number {
+  const bytes = typeof key === "string" ? encoder.encode(key) : key;
+  const open = bytes.indexOf(OPEN);
+  const close = open === -1 ? -1 : bytes.indexOf(CLOSE, open + 1);
+  const hasTag = close > open + 1;
+  const end = hasTag ? close : bytes.length;
+  let crc = 0;
+  for (let i = hasTag ? open + 1 : 0; i < end; i++) {
+    crc = (crc << 8 & 0xffff) ^ REMAINDERS[(crc >> 8) ^ bytes[i]!]!;
+  }
+  return crc & (SLOTS - 1);
+}
+
+/** The slot of a key as the caller writes it, without the prefix. */
+export function prefixedSlot(prefix: string, key: string | Uint8Array): number {
+  if (typeof key === "string") return keySlot(prefix + key);
+  const before = encoder.encode(prefix);
+  const bytes = new Uint8Array(before.length + key.length);
+  bytes.set(before);
+  bytes.set(key, before.length);
+  return keySlot(bytes);
+}
+
+/**
+ * Describes the first key, and the first one in another slot, for an error message;
+ * `undefined` if all keys are in one slot.
+ */
+export function describeCrossSlot(
+  keys: Iterable<string | Uint8Array>,
+): string | undefined {
+  let first: { key: string | Uint8Array; slot: number } | undefined;
+  for (const key of keys) {
+    const slot = keySlot(key);
+    first ??= { key, slot };
+    if (slot === first.slot) continue;
+    const [a, b] = [keyText(first.key), keyText(key)];
+    return `its keys have to be in one slot, but ${a} is in slot ${first.slot} ` +
+      `and ${b} in slot ${slot}; a common {tag} in them puts them together`;
+  }
+  return undefined;
+}
+
+/** Longest part of a key in a message, in characters. */
+const MAX_KEY_TEXT = 100;
+
+const decoder = new TextDecoder();
+
+function keyText(key: string | Uint8Array): string {
+  const text = typeof key === "string" ? key : decoder.decode(key);
+  return JSON.stringify(
+    text.length <= MAX_KEY_TEXT ? text : `${text.slice(0, MAX_KEY_TEXT)}…`,
+  );
+}
+
+/** What routes a command. */
+interface KeyedCommand {
+  /** Its name, in any case. */
+  readonly name: string;
+  /** Its keys as they are sent, the prefix included; none if they are not known. */
+  getKeys(): readonly (string | Uint8Array)[];
+}
+
+/** The slot of a command's first key; `undefined` if it has no known key. */
+export function commandSlot(command: KeyedCommand): number | undefined {
+  const [key] = command.getKeys();
+  return key === undefined ? undefined : keySlot(key);
+}
+
+/** Commands of a batch that have to be sent to one node. */
+export interface BatchPart<C extends KeyedCommand> {
+  readonly commands: readonly C[];
+  /** Their slot; `undefined` if no key is known. */
+  readonly slot: number | undefined;
+  /** Why it cannot run: it is a transaction with keys in several slots. */
+  readonly crossSlot?: string | undefined;
+}
+
+/** Splits a batch: each command by itself, but a transaction from MULTI to EXEC or DISCARD
+ * as a whole. */
+export function partsOf<C extends KeyedCommand>(batch: readonly C[]): BatchPart<C>[] {
+  const parts: BatchPart<C>[] = [];
+  let transaction: C[] | undefined;
+  for (const command of batch) {
+    const name = command.name.toLowerCase();
+    if (name === "multi") transaction = [];
+    if (transaction === undefined) {
+      parts.push({ commands: [command], slot: commandSlot(command) });
+      continue;
+    }
+    transaction.push(command);
+    if (name !== "exec" && name !== "discard") continue;
+    parts.push(transactionPart(transaction));
+    transaction = undefined;
+  }
+  if (transaction !== undefined) parts.push(transactionPart(transaction));
+  return parts;
+}
+
+function transactionPart<C extends KeyedCommand>(commands: readonly C[]): BatchPart<C> {
+  const keys = commands.flatMap((command) => command.getKeys());
+  const [key] = keys;
+  const slot = key === undefined ? undefined : keySlot(key);
+  return { commands, slot, crossSlot: describeCrossSlot(keys) };
+}
+
+const BY_NODE = "it would reach one node of the cluster only: use " +
+  'manager.acquire(database, { node: "host:port" }) for each node';
+const BY_KEY =
+  "it would reach one node of the cluster only: send scripts with EVAL, which goes where " +
+  'its key is, or use manager.acquire(database, { node: "host:port" }) for each node';
+
+const ONE_NODE_ADVICE: ReadonlyMap<string, string> = new Map([
+  ...["scan", "keys", "dbsize", "randomkey", "flushall", "flushdb"]
+    .map((name) => [name, BY_NODE] as const),
+  ...["script", "function"].map((name) => [name, BY_KEY] as const),
+]);
+
+/** What to do instead of a command without a key that would reach one node only, where its
+ * caller means the whole cluster; `undefined` if any node can run it. */
+export function oneNodeAdvice(name: string): string | undefined {
+  return ONE_NODE_ADVICE.get(name) ?? ONE_NODE_ADVICE.get(name.toLowerCase());
+}

@@ -1,0 +1,139 @@
+import type { CommandGate, CommandSink } from "../commands/dispatcher.ts";
+import type { NodeAddress, RedisConfig } from "../config/settings.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { Command } from "../connection/ioredis.ts";
+import type { CommandOwner, PendingCommand } from "../connection/pending_command.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Emit } from "../core/events.ts";
+import type {
+  ConnectionCounts,
+  DatabaseStatistics,
+} from "../observability/database_statistics.ts";
+import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
+import type { DatabaseHealth } from "../observability/types.ts";
+import type { ConnectionBudget } from "../pool/connection_budget.ts";
+import type { Lease } from "../pool/lease.ts";
+import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts";
+import type { RetryBudget } from "../resilience/retry_budget.ts";
+import type { OpenChannel } from "../transport/channel.ts";
+import type { AcquireOptions, InternalLease, PooledConnection } from "./lease.ts";
+
+/** What the servers of a database have in common. */
+export interface ServerContext {
+  readonly config: RedisConfig;
+  readonly statistics: DatabaseStatistics;
+  readonly budget: RetryBudget;
+  /** The limit on the connections of all databases, if there is one. */
+  readonly limit: ConnectionBudget | undefined;
+  /** Handles the replies and errors of commands on leases. */
+  readonly leaseOwner: CommandOwner;
+  /** Deadline of a command on a lease, in milliseconds. */
+  readonly timeoutOf: (command: Command) => number;
+  /** Prefixes the keys of a command on a lease; unset without a key prefix. */
+  readonly placeKeys?: (command: Command) => void;
+  /** Called for each connection that was opened. */
+  readonly opened: (connection: Connection) => void;
+  readonly telemetry: DatabaseTelemetry | undefined;
+  readonly emit: Emit;
+  /** Opens byte channels in place of the configured transport. */
+  readonly openChannel?: OpenChannel;
+  readonly clock: Clock;
+}
+
+/** Which server a connection is leased of: a database has several only in a cluster. */
+export interface LeaseTarget {
+  /** The slot whose node is meant. */
+  readonly slot?: number;
+  /** The node that is meant: by name, such as `10.0.0.7:7000`, if it must be known; or by
+   * the address that a redirect names. */
+  readonly node?: string | NodeAddress;
+}
+
+/** How long to wait for a lease. */
+export type LeaseWait = Pick<AcquireOptions, "signal" | "timeoutMs">;
+
+/** What the connections of one server or more are doing, and have done since the start. */
+export interface ServerStats {
+  readonly gauges: PoolGauges;
+  readonly counters: Pick<
+    PoolCounters,
+    "created" | "acquireTimeouts" | "evictions" | "lastCleanup"
+  >;
+  /** Commands that wait for a lane. */
+  readonly waiting: number;
+  /** Commands in flight on lanes. */
+  readonly inFlight: number;
+}
+
+/** A server that connections are leased of. */
+export interface LeaseSource {
+  /** Leases a connection to a caller. */
+  acquire(wait: LeaseWait): Promise<Lease<PooledConnection>>;
+  /** Leases a connection to the database itself. */
+  lend(wait: LeaseWait): Promise<InternalLease>;
+  readonly probe: {
+    /** Ends what another connection waits for, over a lane. */
+    unblock(clientId: number, withinMs: number): Promise<boolean | undefined>;
+  };
+}
+
+/** Where the commands of one database go: to its server, or to the nodes of its cluster. */
+export interface Topology {
+  /** Takes ordinary commands. */
+  readonly sink: CommandSink;
+  /** Whether commands may be sent at all. */
+  readonly gate: CommandGate;
+  /** The error for callers while they may not. */
+  openError(): Error;
+  /** Sends a command to where an error reply redirects it; `false` if it does not. */
+  redirect(command: PendingCommand, error: Error): boolean;
+  /** Records what an error reply says about where keys are. */
+  learn(command: PendingCommand, error: Error): void;
+  /** Records the redirect of a command on a lease: {@linkcode targetOf} follows it. */
+  redirectLease?(command: PendingCommand, error: Error): boolean;
+  /** Records the redirect of a transaction and returns where it leads; `undefined` if the
+   * error is another one. */
+  redirectTransaction?(
+    error: Error,
+    endpoint: string,
+  ): { slot: number; node: NodeAddress; asking: boolean } | undefined;
+  /** The target of a command on a lease, and whether it is sent after ASKING. */
+  targetOf(command: PendingCommand): LeaseTarget & { readonly asking: boolean };
+  /**
+   * Leases a connection.
+   *
+   * @param lease Leases it of the server that was found; called again if that server is
+   * removed meanwhile.
+   */
+  lease<T>(
+    target: LeaseTarget,
+    wait: LeaseWait,
+    lease: (server: LeaseSource, wait: LeaseWait) => Promise<T>,
+  ): Promise<T>;
+  /** Resolves when commands can be sent. */
+  whenReady(signal?: AbortSignal): Promise<void>;
+  /** The connections may lead to the wrong servers by now. */
+  reresolve(reason: string): void;
+  /** A server replied that it does not serve yet. */
+  notReady(connection: Connection): void;
+  /** A server refused a transaction after it had accepted others. */
+  transactionRefused(connection: Connection): void;
+  /** Checks now whether the database serves. */
+  check(signal?: AbortSignal): Promise<boolean>;
+  /** Closes connections that are idle, or have lived, for too long; returns how many. */
+  reap(): number;
+  /** Connections opened so far, and open now. */
+  connections(): ConnectionCounts;
+  /** The connections that are open: a new array. */
+  openConnections(): OpenConnection<PooledConnection>[];
+  stats(): ServerStats;
+  /** How well the database serves, as far as is known without asking. */
+  health(): DatabaseHealth;
+  /** Closes every circuit breaker by hand. */
+  resetBreakers(): void;
+  /** Reports no more changes of the health. */
+  stopReporting(): void;
+  /** Takes no more commands, lets those it has finish within `drainMs`, and closes every
+   * connection; returns how many commands were cut. */
+  close(drainMs: number): Promise<number>;
+}
