@@ -7,7 +7,7 @@
 import { RedisServer } from "../tests/support/redis_server.ts";
 import { judge } from "./speed/bounds.ts";
 import { type CostRow, measureCosts } from "./speed/costs.ts";
-import { Member } from "./speed/crew.ts";
+import { Contender } from "./speed/contender.ts";
 import { type RivalName, RIVALS } from "./speed/rivals.ts";
 import { type Effort, type Row, runRow } from "./speed/rounds.ts";
 import { SCENARIOS } from "./speed/scenarios.ts";
@@ -34,9 +34,9 @@ export interface SpeedOptions {
 async function measure(url: string, options: SpeedOptions): Promise<[Row[], CostRow[]]> {
   const full = (callers: number) => callers < MANY ? FULL : FULL_OF_MANY;
   await using stack = new AsyncDisposableStack();
-  const crew = new Map<RivalName, Member>();
+  const contenders = new Map<RivalName, Contender>();
   for (const rival of Object.keys(RIVALS) as RivalName[]) {
-    crew.set(rival, stack.use(await Member.open(rival, url)));
+    contenders.set(rival, stack.use(await Contender.open(rival, url)));
   }
   const rows: Row[] = [];
   for (const scenario of SCENARIOS) {
@@ -44,7 +44,7 @@ async function measure(url: string, options: SpeedOptions): Promise<[Row[], Cost
     if (options.only !== undefined && !label.includes(options.only)) continue;
     console.error(`  ${label}`);
     const effort = options.quick ? QUICK : full(scenario.concurrency);
-    rows.push(await runRow(scenario, crew, effort, url));
+    rows.push(await runRow(scenario, contenders, effort, url));
   }
   if (options.only !== undefined) return [rows, []];
   console.error("  memory and cold start");

@@ -36,10 +36,10 @@ export async function runValues(options: ValuesOptions = {}): Promise<number> {
   await using server = named === undefined ? await RedisServer.start() : undefined;
   const url = named ?? server!.url;
   await using stack = new AsyncDisposableStack();
-  const crew = new Map<string, LineProcess>();
+  const contenders = new Map<string, LineProcess>();
   for (const rival of Object.keys(RIVALS)) {
     const process = await openMember(rival, url);
-    if (process !== undefined) crew.set(rival, stack.use(process));
+    if (process !== undefined) contenders.set(rival, stack.use(process));
   }
   const wanted = options.only?.split(",");
   const loads = LOADS.filter((load) =>
@@ -48,11 +48,11 @@ export async function runValues(options: ValuesOptions = {}): Promise<number> {
   const { deno, v8 } = Deno.version;
   console.log(`Deno ${deno}, V8 ${v8}, ${navigator.hardwareConcurrency} cores\n`);
   const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  console.log(row(["commands/s, p99 ms, CPU µs a command", ...crew.keys()]));
-  console.log(row(["---", ...[...crew.keys()].map(() => "---:")]));
+  console.log(row(["commands/s, p99 ms, CPU µs a command", ...contenders.keys()]));
+  console.log(row(["---", ...[...contenders.keys()].map(() => "---:")]));
   for (const load of loads) {
     const rounds = options.quick ? ROUNDS.quick : ROUNDS.full;
-    const found = await measure(crew, load, rounds);
+    const found = await measure(contenders, load, rounds);
     const cells = [...found.values()].map(cellOf);
     console.log(row([nameOf(load), ...cells]));
   }
@@ -74,14 +74,14 @@ async function openMember(rival: string, url: string): Promise<LineProcess | und
 }
 
 async function measure(
-  crew: ReadonlyMap<string, LineProcess>,
+  contenders: ReadonlyMap<string, LineProcess>,
   load: Omit<ValueLoad, "durationMs">,
   rounds: number,
 ): Promise<Map<string, Figures[]>> {
-  const names = [...crew.keys()];
+  const names = [...contenders.keys()];
   const found = new Map(names.map((name) => [name, [] as Figures[]]));
   const ask = async (name: string, durationMs: number): Promise<Figures> =>
-    JSON.parse(await crew.get(name)!.ask(JSON.stringify({ ...load, durationMs })));
+    JSON.parse(await contenders.get(name)!.ask(JSON.stringify({ ...load, durationMs })));
   for (const name of names) await ask(name, WARM_UP_MS);
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < names.length; i++) {

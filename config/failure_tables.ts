@@ -1,5 +1,5 @@
 /**
- * The README's tables of failures, out of the tables that the code works with.
+ * The documents' tables of failures, out of the tables that the code works with.
  *
  * @module
  */
@@ -46,9 +46,11 @@ export function breakerMarkdown(): string {
 }
 
 function doneAbout({ action, reresolve }: ReplyErrorRule): string {
-  if (action === "redirect") return "in a cluster sent to the node that it names";
-  if (action !== "wait") return "told to the caller";
-  return `tried again within the deadline${reresolve ? ", on a new connection" : ""}`;
+  if (action === "redirect") {
+    return "in a cluster it is sent to the node that the reply names";
+  }
+  if (action !== "wait") return "reported to the caller";
+  return `retried within the deadline${reresolve ? ", on a new connection" : ""}`;
 }
 
 /**
@@ -64,6 +66,6 @@ export function repliesMarkdown(): string {
       rule.meaning,
       doneAbout(rule),
     ]),
-    ["any other", "the server answered with an error", "told to the caller"],
+    ["any other", "the server answered with an error", "reported to the caller"],
   ]);
 }

@@ -1,4 +1,4 @@
-import type { Member } from "./crew.ts";
+import type { Contender } from "./contender.ts";
 import { median } from "./load.ts";
 import type { RivalName } from "./rivals.ts";
 import type { Scenario } from "./scenarios.ts";
@@ -41,14 +41,14 @@ const TOOL_AT = 512;
  * another one, so that what disturbs the machine disturbs all of them.
  *
  * @param scenario The load.
- * @param crew The open rivals.
+ * @param contenders The open rivals.
  * @param effort Rounds and their length.
  * @param url The server, for its own tool.
  * @returns The row.
  */
 export async function runRow(
   scenario: Scenario,
-  crew: ReadonlyMap<RivalName, Member>,
+  contenders: ReadonlyMap<RivalName, Contender>,
   effort: Effort,
   url: string,
 ): Promise<Row> {
@@ -67,7 +67,7 @@ export async function runRow(
     if (column === "redis-benchmark") {
       return await runRedisBenchmark(url, name === "GET" ? "get" : "set");
     }
-    return await crew.get(column)!.run(scenario, durationMs);
+    return await contenders.get(column)!.run(scenario, durationMs);
   };
   for (const column of scenario.rivals) await run(column, WARM_UP_MS);
   for (let round = 0; round < effort.rounds; round++) {

@@ -1,6 +1,6 @@
 /**
- * The main job: opens every database of a configuration on a real Redis, works in each,
- * and prints health and statistics. Exit code 0 only if all of it held.
+ * The main job: opens every database of a configuration on a real Redis, runs commands in
+ * each, and prints health and statistics. Exit code 0 only if all checks passed.
  *
  * Usage: `deno task demo [--config FILE] [--json]`. Without `REDIS_URL` it starts a
  * server of its own and stops it; with it, it touches nothing outside a key prefix of
@@ -51,8 +51,8 @@ async function demo(configPath: string, json: boolean): Promise<boolean> {
 
 const USAGE = `Usage: deno task demo [--config FILE] [--json]
 
-Opens every database of a configuration (config/redis-databases.yaml), works in each, and
-prints health and statistics. Without REDIS_URL it starts a server of its own.
+Opens every database of a configuration (config/redis-databases.yaml), runs commands in
+each, and prints health and statistics. Without REDIS_URL it starts a server of its own.
 `;
 
 async function main(): Promise<number> {
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
 try {
   Deno.exitCode = await main();
 } catch (error) {
-  // What is expected to go wrong is told in a sentence; anything else is a bug.
+  // An expected failure is printed as a sentence; anything else is a bug.
   const expected = error instanceof RedisManagerError || error instanceof NoServer ||
     (error instanceof TypeError && "code" in error);
   console.error(expected ? (error as Error).message : error);

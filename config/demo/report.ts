@@ -18,7 +18,7 @@ export interface ReportRow {
 
 /** The report of a run. */
 export interface Report {
-  /** Whether every database was healthy and every check in it held. */
+  /** Whether every database was healthy and every check in it passed. */
   readonly ok: boolean;
   readonly databases: readonly ReportRow[];
   readonly totals: {
@@ -34,7 +34,7 @@ export interface Report {
  * Makes the report of a run out of the manager's own numbers.
  *
  * @param manager The manager.
- * @param outcomes What became of the work in each database.
+ * @param outcomes The outcome of the work in each database.
  * @returns The report.
  */
 export function report(
@@ -114,6 +114,6 @@ export function toTable(report: Report): string {
     `${totals.operations} operations, ${totals.successRate.toFixed(1)} % succeeded, ` +
     `${totals.connections} connections`,
     ...problems,
-    report.ok ? "All of it held." : "Not all of it held.",
+    report.ok ? "All checks passed." : "Not all checks passed.",
   ].join("\n");
 }

@@ -2,13 +2,13 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { RelayRecorder } from "../support/relay.ts";
-import { Books } from "./books.ts";
+import { WriteLedger } from "./write_ledger.ts";
 import { Explanations } from "./explanations.ts";
 import { FAULTS } from "./faults.ts";
 import { heapBoundKib, heapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
 import { heapUse } from "./heap_use.ts";
 import { LagMeter } from "./lag_meter.ts";
-import { News } from "./news.ts";
+import { PubSubChecker } from "./pubsub_checker.ts";
 import { readOptions, written } from "./options.ts";
 import { PromiseWatch } from "./promise_watch.ts";
 import { allowedRecoveryMs, distribution, lateRecoveries } from "./recovery.ts";
@@ -43,7 +43,7 @@ const CLEAN: Findings = {
   },
   late: [],
   pending: 0,
-  news: { received: 0, gaps: 0 },
+  pubsub: { received: 0, gaps: 0 },
   recoveries: [{ what: "cut", isOutage: true, ms: 3, allowedMs: 1000 }],
   heap: heapTrend([]),
   code: heapTrend([]),
@@ -51,16 +51,16 @@ const CLEAN: Findings = {
   wrong: [],
 };
 
-Deno.test("Books.close() finds nothing where the server agrees", async () => {
-  const books = new Books("p");
-  await books.count("n", () => Promise.resolve(1));
-  await books.count("n", () => Promise.reject(lost));
-  await books.count("n", () => Promise.reject(refused));
-  await books.append(() => Promise.resolve(1));
-  await books.push(() => Promise.resolve(1));
-  await books.push(() => Promise.resolve(2));
-  await books.pop(() => Promise.resolve("t0"));
-  const balance = await books.close(
+Deno.test("WriteLedger.close() finds nothing where the server agrees", async () => {
+  const ledger = new WriteLedger("p");
+  await ledger.count("n", () => Promise.resolve(1));
+  await ledger.count("n", () => Promise.reject(lost));
+  await ledger.count("n", () => Promise.reject(refused));
+  await ledger.append(() => Promise.resolve(1));
+  await ledger.push(() => Promise.resolve(1));
+  await ledger.push(() => Promise.resolve(2));
+  await ledger.pop(() => Promise.resolve("t0"));
+  const balance = await ledger.close(
     serverWith({ "p:n": "2", "p:log": ["t0"], "p:jobs": ["t1"] }),
   );
   assertEquals(balance, {
@@ -74,15 +74,15 @@ Deno.test("Books.close() finds nothing where the server agrees", async () => {
   });
 });
 
-Deno.test("Books.close() finds a planted double, of a counter, of the log and of a job", async () => {
-  const books = new Books("p");
-  await books.count("n", () => Promise.resolve(1));
-  await books.append(() => Promise.resolve(1));
-  await books.append(() => Promise.reject(refused));
-  await books.push(() => Promise.resolve(1));
-  await books.pop(() => Promise.resolve("t0"));
-  await books.pop(() => Promise.resolve("t0"));
-  const { about, doubles, faults, lost } = await books.close(
+Deno.test("WriteLedger.close() finds a planted double, of a counter, of the log and of a job", async () => {
+  const ledger = new WriteLedger("p");
+  await ledger.count("n", () => Promise.resolve(1));
+  await ledger.append(() => Promise.resolve(1));
+  await ledger.append(() => Promise.reject(refused));
+  await ledger.push(() => Promise.resolve(1));
+  await ledger.pop(() => Promise.resolve("t0"));
+  await ledger.pop(() => Promise.resolve("t0"));
+  const { about, doubles, faults, lost } = await ledger.close(
     serverWith({ "p:n": "2", "p:log": ["t0", "t0", "t1"] }),
   );
   assertEquals([doubles, lost, faults.length], [4, 0, 4], faults.join("\n"));
@@ -93,22 +93,22 @@ Deno.test("Books.close() finds a planted double, of a counter, of the log and of
   assert(about.includes("p:log\r\n$2\r\nt1\r\n"), about.join());
 });
 
-Deno.test("Books.close() finds a planted loss, of a counter, of the log and of a job", async () => {
-  const books = new Books("p");
-  await books.count("n", () => Promise.resolve(1));
-  await books.count("n", () => Promise.resolve(2));
-  await books.append(() => Promise.resolve(1));
-  for (let i = 0; i < 2; i++) await books.push(() => Promise.resolve(i));
+Deno.test("WriteLedger.close() finds a planted loss, of a counter, of the log and of a job", async () => {
+  const ledger = new WriteLedger("p");
+  await ledger.count("n", () => Promise.resolve(1));
+  await ledger.count("n", () => Promise.resolve(2));
+  await ledger.append(() => Promise.resolve(1));
+  for (let i = 0; i < 2; i++) await ledger.push(() => Promise.resolve(i));
   // One of the two may have gone with the reply of this one.
-  await books.pop(() => Promise.reject(lost));
-  const balance = await books.close(serverWith({ "p:n": "1" }));
+  await ledger.pop(() => Promise.reject(lost));
+  const balance = await ledger.close(serverWith({ "p:n": "1" }));
   assertEquals([balance.lost, balance.doubles], [3, 0], balance.faults.join("\n"));
 });
 
-Deno.test("Books.close() finds a reply that two callers got", async () => {
-  const books = new Books("p");
-  for (let i = 0; i < 2; i++) await books.count("n", () => Promise.resolve(7));
-  assertEquals((await books.close(serverWith({ "p:n": "2" }))).doubles, 1);
+Deno.test("WriteLedger.close() finds a reply that two callers got", async () => {
+  const ledger = new WriteLedger("p");
+  for (let i = 0; i < 2; i++) await ledger.count("n", () => Promise.resolve(7));
+  assertEquals((await ledger.close(serverWith({ "p:n": "2" }))).doubles, 1);
 });
 
 Deno.test("PromiseWatch.overdue() finds a planted pending promise and a late one", async () => {
@@ -162,21 +162,21 @@ Deno.test("LagMeter adds up how late it is, and knows the worst", () => {
   assertEquals(meter.sumSince(0), 60_000);
 });
 
-Deno.test("News finds messages that are missing, doubled or out of order, but for told gaps", async () => {
+Deno.test("PubSubChecker finds messages that are missing, doubled or out of order, but for reported gaps", async () => {
   const faults: string[] = [];
-  const news = new News((what) => faults.push(what));
+  const pubsub = new PubSubChecker((what) => faults.push(what));
   const sent = () => Promise.resolve();
-  for (let i = 1; i <= 4; i++) await news.publish(sent);
-  news.heard("1");
+  for (let i = 1; i <= 4; i++) await pubsub.publish(sent);
+  pubsub.onMessage("1");
   assertEquals(faults, []);
-  await news.publish(sent);
-  news.gap();
-  await news.publish(sent);
-  news.heard("6");
+  await pubsub.publish(sent);
+  pubsub.onGap();
+  await pubsub.publish(sent);
+  pubsub.onMessage("6");
   assertEquals(faults, []);
-  for (let i = 7; i <= 8; i++) await news.publish(sent);
-  news.heard("8");
-  news.heard("8");
+  for (let i = 7; i <= 8; i++) await pubsub.publish(sent);
+  pubsub.onMessage("8");
+  pubsub.onMessage("8");
   assertEquals(faults.length, 2, faults.join("\n"));
 });
 
@@ -292,16 +292,16 @@ Deno.test("readOptions() refuses what it does not know, and written() says the s
   }
 });
 
-Deno.test("Books.pop() gives no excuse to an abort that took a value without a word", async () => {
+Deno.test("WriteLedger.pop() does not excuse an abort that took a value without reporting it", async () => {
   const reason = new DOMException("aborted", "AbortError");
   const signal = AbortSignal.abort(reason);
-  const books = new Books("p");
-  await books.push(() => Promise.resolve(1));
-  await books.push(() => Promise.resolve(2));
-  assertEquals(await books.pop(() => Promise.reject(reason), signal), "rejected");
+  const ledger = new WriteLedger("p");
+  await ledger.push(() => Promise.resolve(1));
+  await ledger.push(() => Promise.resolve(2));
+  assertEquals(await ledger.pop(() => Promise.reject(reason), signal), "rejected");
   // One that says that it does not know may have taken one.
-  assertEquals(await books.pop(() => Promise.reject(lost), signal), "ambiguous");
-  const { faults } = await books.close(serverWith({}));
+  assertEquals(await ledger.pop(() => Promise.reject(lost), signal), "ambiguous");
+  const { faults } = await ledger.close(serverWith({}));
   assertEquals(faults, ["p:jobs: 1 lost: t1"]);
 });
 

@@ -1,12 +1,12 @@
-/** The ledgers find what is planted among honest writes, on a busy machine too. */
+/** The ledgers find planted faults among correct writes, on a busy machine too. */
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../mod.ts";
 import { BusyProcesses } from "../support/busy.ts";
 import { RedisServer } from "../support/redis_server.ts";
 import { Relay } from "../support/relay.ts";
 import { delay, waitFor } from "../support/wait.ts";
-import { type Balance, Books } from "./books.ts";
-import { News } from "./news.ts";
+import { type Balance, WriteLedger } from "./write_ledger.ts";
+import { PubSubChecker } from "./pubsub_checker.ts";
 
 const BUSY = 3;
 const CALLERS = 12;
@@ -62,7 +62,7 @@ async function onBusyMachine(run: (stage: Stage) => Promise<void>): Promise<void
   await using relay = await Relay.start({ to: server });
   await using manager = new RedisConnectionManager({
     databases: { main: { db: 0, host: relay.host, port: relay.port } },
-    // A machine this busy may keep a command waiting; here it is the ledgers that are judged.
+    // A machine this busy may keep a command waiting; this tests the ledgers.
     commandTimeoutMs: 60_000,
   });
   await run({ server, relay, manager });
@@ -75,27 +75,27 @@ async function writeAll(write: () => Promise<unknown>): Promise<void> {
   }));
 }
 
-/** What the books come to if one of the writes of each kind is a lie. */
+/** The result of a ledger if one write of each kind reports a wrong outcome. */
 async function balanceWith({ server, manager }: Stage, lie: Lie): Promise<Balance> {
   const client = manager.getClient("main");
-  const books = new Books(`${lie}`);
+  const ledger = new WriteLedger(`${lie}`);
   const counted = new Liar(lie);
   const logged = new Liar(lie);
   const pushed = new Liar(lie);
   await Promise.all([
-    writeAll(() => books.count("n", (key) => counted.send(() => client.incr(key)))),
+    writeAll(() => ledger.count("n", (key) => counted.send(() => client.incr(key)))),
     writeAll(() =>
-      books.append((key, token) => logged.send(() => client.rpush(key, token)))
+      ledger.append((key, token) => logged.send(() => client.rpush(key, token)))
     ),
     writeAll(() =>
-      books.push((key, token) => pushed.send(() => client.rpush(key, token)))
+      ledger.push((key, token) => pushed.send(() => client.rpush(key, token)))
     ),
-    writeAll(() => books.pop((key) => client.lpop(key))),
+    writeAll(() => ledger.pop((key) => client.lpop(key))),
   ]);
-  return await books.close((...command) => server.cli(...command));
+  return await ledger.close((...command) => server.cli(...command));
 }
 
-Deno.test(`Books find a planted double, loss, ghost and stranger's reply beside ${BUSY} busy processes`, () =>
+Deno.test(`WriteLedger finds a planted double, loss, ghost and stranger's reply beside ${BUSY} busy processes`, () =>
   onBusyMachine(async (stage) => {
     const expected: Record<Lie, Pick<Balance, "lost" | "doubles">> = {
       none: { lost: 0, doubles: 0 },
@@ -113,10 +113,10 @@ Deno.test(`Books find a planted double, loss, ghost and stranger's reply beside 
     }
   }));
 
-Deno.test(`Books find nothing in honest writes that are cut, beside ${BUSY} busy processes`, () =>
+Deno.test(`WriteLedger finds nothing in correct writes that are cut, beside ${BUSY} busy processes`, () =>
   onBusyMachine(async ({ server, relay, manager }) => {
     const client = manager.getClient("main");
-    const books = new Books("cut");
+    const ledger = new WriteLedger("cut");
     let over = false;
     const cutting = (async () => {
       for (let n = 0; !over; n++) {
@@ -129,46 +129,46 @@ Deno.test(`Books find nothing in honest writes that are cut, beside ${BUSY} busy
       }
     })();
     await Promise.all([
-      writeAll(() => books.count("n", (key) => client.incr(key))),
-      writeAll(() => books.append((key, token) => client.rpush(key, token))),
+      writeAll(() => ledger.count("n", (key) => client.incr(key))),
+      writeAll(() => ledger.append((key, token) => client.rpush(key, token))),
     ]);
     over = true;
     await cutting;
-    const balance = await books.close((...command) => server.cli(...command));
+    const balance = await ledger.close((...command) => server.cli(...command));
     assertEquals(balance.faults, []);
     assert(balance.acknowledged > 0, "some were written");
     assert(relay.accepted.length > 3, "connections were cut");
   }));
 
-Deno.test(`News finds a message that is kept back, doubled or late, beside ${BUSY} busy processes`, () =>
+Deno.test(`PubSubChecker finds a message that is kept back, doubled or late, beside ${BUSY} busy processes`, () =>
   onBusyMachine(async ({ manager }) => {
     const client = manager.getClient("main");
-    const lies: Record<string, (text: string, news: News) => void> = {
-      none: (text, news) => news.heard(text),
+    const lies: Record<string, (text: string, pubsub: PubSubChecker) => void> = {
+      none: (text, pubsub) => pubsub.onMessage(text),
       "without a gap": () => {},
-      "with a gap": (_text, news) => news.gap(),
-      doubled: (text, news) => {
-        news.heard(text);
-        news.heard(text);
+      "with a gap": (_text, pubsub) => pubsub.onGap(),
+      doubled: (text, pubsub) => {
+        pubsub.onMessage(text);
+        pubsub.onMessage(text);
       },
     };
     const expected: Record<string, RegExp[]> = {
       none: [],
-      "without a gap": [/^message 20 is missing before 21, no gap was told$/],
+      "without a gap": [/^message 20 is missing before 21, no gap was reported$/],
       "with a gap": [],
       doubled: [/^message 20 came after 20$/],
     };
     for (const [name, lie] of Object.entries(lies)) {
       const faults: string[] = [];
-      const news = new News((what) => faults.push(what));
+      const pubsub = new PubSubChecker((what) => faults.push(what));
       let last = 0;
       await using _subscription = await manager.subscribe("main", [name], (text) => {
         last = Number(text);
-        if (last === 20) lie(text, news);
-        else news.heard(text);
+        if (last === 20) lie(text, pubsub);
+        else pubsub.onMessage(text);
       });
       for (let i = 0; i < WRITES; i++) {
-        await news.publish((text) => client.publish(name, text));
+        await pubsub.publish((text) => client.publish(name, text));
       }
       await waitFor(() => last === WRITES);
       const told = expected[name]!;

@@ -2,8 +2,8 @@
 import type { RedisClient, RedisConnectionManager } from "../../mod.ts";
 import type { Random } from "../support/random.ts";
 import { delay, within } from "../support/wait.ts";
-import { type Books, deliveryOfAny } from "./books.ts";
-import type { News } from "./news.ts";
+import { deliveryOfAny, type WriteLedger } from "./write_ledger.ts";
+import type { PubSubChecker } from "./pubsub_checker.ts";
 import type { PromiseWatch } from "./promise_watch.ts";
 import { CONSTANT_KEYS, constantKey, constantValue } from "./stage.ts";
 
@@ -32,7 +32,7 @@ export interface LoadParts {
   readonly manager: RedisConnectionManager;
   readonly watch: PromiseWatch;
   readonly random: Random;
-  readonly news: News;
+  readonly pubsub: PubSubChecker;
   /** Takes what no caller should ever see, in words. */
   readonly wrong: (what: string) => void;
 }
@@ -64,21 +64,21 @@ export class Load {
   /** Deadlines of a command and of the wait for a connection, in milliseconds. */
   readonly #commandMs: number;
   readonly #acquireMs: number;
-  #books: Books;
-  /** Operations under way that write in the books of the hour. */
+  #ledger: WriteLedger;
+  /** Operations under way that write into the current ledger. */
   #writing = new Set<Promise<unknown>>();
   #running = true;
   #callers: Promise<unknown>[] = [];
 
   /** Starts nothing yet. */
-  constructor(parts: LoadParts, books: Books) {
+  constructor(parts: LoadParts, ledger: WriteLedger) {
     this.#parts = parts;
     const { manager, database } = parts;
     this.#client = manager.getClient(database);
     const config = manager.config.databases[database]!;
     this.#commandMs = config.commandTimeoutMs;
     this.#acquireMs = config.acquireTimeoutMs;
-    this.#books = books;
+    this.#ledger = ledger;
   }
 
   /** Lets the callers begin. */
@@ -88,11 +88,11 @@ export class Load {
     }
   }
 
-  /** Writes in other books from now on; resolves with the old ones when they are whole. */
-  async turnPage(books: Books): Promise<Books> {
-    const old = this.#books;
+  /** Writes into another ledger from now on; resolves with the old one when it is complete. */
+  async switchLedger(ledger: WriteLedger): Promise<WriteLedger> {
+    const old = this.#ledger;
     const writing = this.#writing;
-    this.#books = books;
+    this.#ledger = ledger;
     this.#writing = new Set();
     await settled(writing);
     return old;
@@ -120,7 +120,7 @@ export class Load {
     }
   }
 
-  /** Notes work that writes in the books of the hour, until it is over. */
+  /** Tracks work that writes into the current ledger, until it is over. */
   async #writes(work: Promise<void>): Promise<void> {
     const writing = this.#writing;
     writing.add(work);
@@ -153,7 +153,7 @@ export class Load {
   }
 
   increment(): Promise<unknown> {
-    return this.#books.count(
+    return this.#ledger.count(
       this.#counter(),
       (key) => this.#run("INCR", this.#commandMs, () => this.#client.incr(key)),
     );
@@ -173,31 +173,31 @@ export class Load {
   }
 
   append(): Promise<unknown> {
-    return this.#books.append((key, token) =>
+    return this.#ledger.append((key, token) =>
       this.#run("RPUSH", this.#commandMs, () => this.#client.rpush(key, token))
     );
   }
 
   async pipeline(): Promise<unknown> {
     const { manager, database } = this.#parts;
-    const books = this.#books;
+    const ledger = this.#ledger;
     const results = await this.#run(
       "a pipeline",
       this.#commandMs,
       () =>
         manager.pipeline(database, (pipeline) => {
-          for (let i = 0; i < PIPELINED; i++) pipeline.incr(books.key("piped"));
+          for (let i = 0; i < PIPELINED; i++) pipeline.incr(ledger.key("piped"));
         }, { settle: true }),
     );
     for (const result of results) {
-      books.record("piped", result.ok ? "acknowledged" : result.delivery);
+      ledger.record("piped", result.ok ? "acknowledged" : result.delivery);
     }
     return results.every(({ ok }) => ok) ? "acknowledged" : "failed";
   }
 
   transaction(): Promise<unknown> {
     const { manager, database } = this.#parts;
-    return this.#books.count("both", (key) =>
+    return this.#ledger.count("both", (key) =>
       this.#run(
         "a transaction",
         this.#acquireMs + this.#commandMs,
@@ -213,7 +213,7 @@ export class Load {
       () => manager.acquire(database),
     );
     try {
-      return await this.#books.count(
+      return await this.#ledger.count(
         "leased",
         (key) =>
           this.#run("a lease's INCR", this.#commandMs, () => lease.client.incr(key)),
@@ -224,13 +224,13 @@ export class Load {
   }
 
   push(): Promise<unknown> {
-    return this.#books.push((key, token) =>
+    return this.#ledger.push((key, token) =>
       this.#run("a job's RPUSH", this.#commandMs, () => this.#client.rpush(key, token))
     );
   }
 
   pop(): Promise<unknown> {
-    return this.#books.pop((key) => this.#blpop(this.#client, key, BLOCK_MS));
+    return this.#ledger.pop((key) => this.#blpop(this.#client, key, BLOCK_MS));
   }
 
   /** A BLPOP that is aborted soon, whether its value has come or not. */
@@ -238,7 +238,7 @@ export class Load {
     const stop = new AbortController();
     const { signal } = stop;
     const client = this.#client.with({ signal });
-    const popping = this.#books.pop(
+    const popping = this.#ledger.pop(
       (key) => this.#blpop(client, key, BLOCK_MS + ABORT_MS),
       signal,
     );
@@ -284,15 +284,15 @@ export class Load {
   }
 
   async publish(): Promise<unknown> {
-    const { news } = this.#parts;
-    await news.publish((text) =>
+    const { pubsub } = this.#parts;
+    await pubsub.publish((text) =>
       this.#run("PUBLISH", this.#commandMs, () => this.#client.publish("news", text))
     );
     return "acknowledged";
   }
 }
 
-/** Waits for what settles; what never does is found by the books and the watch. */
+/** Waits for what settles; what never does is found by the ledger and the watch. */
 async function settled(work: Iterable<Promise<unknown>>): Promise<void> {
   await within(Promise.all(work), SETTLED_MS, "What was under way").catch((error) => {
     if (!(error instanceof Deno.errors.TimedOut)) throw error;

@@ -4,14 +4,14 @@ import { BusyProcesses } from "../support/busy.ts";
 import { assertNoConnectionsLeft } from "../support/clients.ts";
 import { Random } from "../support/random.ts";
 import { delay, waitFor } from "../support/wait.ts";
-import { type Balance, Books } from "./books.ts";
+import { type Balance, WriteLedger } from "./write_ledger.ts";
 import { Explanations } from "./explanations.ts";
 import { type Fault, FAULTS } from "./faults.ts";
 import { type HeapSample, heapTrend } from "./heap_trend.ts";
 import { heapUse } from "./heap_use.ts";
 import { LagMeter } from "./lag_meter.ts";
 import { Load } from "./load.ts";
-import { News } from "./news.ts";
+import { PubSubChecker } from "./pubsub_checker.ts";
 import type { SoakOptions } from "./options.ts";
 import { PromiseWatch } from "./promise_watch.ts";
 import { allowedRecoveryMs, lateRecoveries, type Recovery } from "./recovery.ts";
@@ -22,7 +22,7 @@ declare const gc: (() => void) | undefined;
 
 /** A fault begins every so many milliseconds. */
 const FAULT_EVERY_MS = 5000;
-/** Faults between two looks at the books. */
+/** Faults between two checks of the ledger. */
 const FAULTS_A_PAGE = 2;
 /** Least time without any, in milliseconds: faults may take longer than that. */
 const LEAST_PAUSE_MS = 1000;
@@ -39,7 +39,7 @@ const GONE_MS = 30_000;
 interface Side {
   readonly stage: Stage;
   readonly load: Load;
-  readonly news: News;
+  readonly pubsub: PubSubChecker;
 }
 
 /** One run. */
@@ -109,23 +109,23 @@ export class Soak {
   }
 
   async #begin(manager: RedisConnectionManager, stage: Stage): Promise<Side> {
-    const news = new News((what) => this.#violated(`${stage.name}: ${what}`));
+    const pubsub = new PubSubChecker((what) => this.#violated(`${stage.name}: ${what}`));
     await manager.subscribe(
       stage.name,
       ["news"],
-      (text) => news.heard(text),
-      { onGap: () => news.gap() },
+      (text) => pubsub.onMessage(text),
+      { onGap: () => pubsub.onGap() },
     );
     const load = new Load({
       database: stage.name,
       manager,
       watch: this.#watch,
       random: this.#random,
-      news,
+      pubsub,
       wrong: (what) => this.#violated(`${stage.name}: ${what}`),
-    }, new Books(`page0:${stage.name}`));
+    }, new WriteLedger(`page0:${stage.name}`));
     load.start();
-    return { stage, load, news };
+    return { stage, load, pubsub };
   }
 
   async #strikeOn(manager: RedisConnectionManager, sides: readonly Side[]) {
@@ -189,7 +189,9 @@ export class Soak {
   async #judgePage(sides: readonly Side[]): Promise<void> {
     this.#page++;
     for (const { stage, load } of sides) {
-      const old = await load.turnPage(new Books(`page${this.#page}:${stage.name}`));
+      const old = await load.switchLedger(
+        new WriteLedger(`page${this.#page}:${stage.name}`),
+      );
       const { faults, about, ...sums } = await old.close(stage.ask);
       this.#balance.faults.push(...faults);
       this.#explanations?.write(faults, about);
@@ -241,13 +243,13 @@ export class Soak {
 
   #findings(sides: readonly Side[]): Findings {
     const counts: Record<string, number> = {};
-    const news = { received: 0, gaps: 0 };
-    for (const { load, news: { counts: own } } of sides) {
+    const pubsub = { received: 0, gaps: 0 };
+    for (const { load, pubsub: { counts: own } } of sides) {
       for (const [kind, count] of Object.entries(load.counts)) {
         counts[kind] = (counts[kind] ?? 0) + count;
       }
-      news.received += own.received;
-      news.gaps += own.gaps;
+      pubsub.received += own.received;
+      pubsub.gaps += own.gaps;
     }
     return {
       ...this.#options,
@@ -256,7 +258,7 @@ export class Soak {
       balance: this.#balance,
       late: this.#watch.overdue(),
       pending: this.#watch.pending,
-      news,
+      pubsub,
       recoveries: this.#recoveries,
       heap: heapTrend(this.#objects),
       code: heapTrend(this.#code),

@@ -1,5 +1,5 @@
 /** What a soak found, and whether it is right. */
-import type { Balance } from "./books.ts";
+import type { Balance } from "./write_ledger.ts";
 import { heapBoundKib, type HeapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
 import { type SoakOptions, written } from "./options.ts";
 import { distribution, lateRecoveries, type Recovery } from "./recovery.ts";
@@ -10,14 +10,14 @@ export interface Findings extends SoakOptions {
   readonly counts: Readonly<Record<string, number>>;
   /** How often each fault struck. */
   readonly strikes: Readonly<Record<string, number>>;
-  /** The books of all stretches together. */
+  /** The results of all stretches together. */
   readonly balance: Balance;
   /** Promises that were late or never settled, in words. */
   readonly late: readonly string[];
   /** Promises that were left at the end. */
   readonly pending: number;
   /** Messages and gaps of pub/sub. */
-  readonly news: { readonly received: number; readonly gaps: number };
+  readonly pubsub: { readonly received: number; readonly gaps: number };
   /** How soon somebody was served after each fault. */
   readonly recoveries: readonly Recovery[];
   /** Of what is in the heap beside compiled code. */
@@ -53,7 +53,7 @@ export function violations(findings: Findings): string[] {
 
 /** The summary, a line each; the last one says whether there is any violation. */
 export function summary(findings: Findings): string {
-  const { counts, strikes, balance, heap, code, news, recoveries } = findings;
+  const { counts, strikes, balance, heap, code, pubsub, recoveries } = findings;
   const outages = recoveries.filter(({ isOutage }) => isOutage);
   const others = recoveries.filter(({ isOutage }) => !isOutage);
   const judged = heap.samples >= LEAST_SAMPLES
@@ -67,7 +67,7 @@ export function summary(findings: Findings): string {
     ["doubles", String(balance.doubles)],
     ["lost", String(balance.lost)],
     ["pending", `${findings.pending} at the end, ${findings.late.length} late`],
-    ["pub/sub", `${news.received} messages, ${news.gaps} gaps told`],
+    ["pub/sub", `${pubsub.received} messages, ${pubsub.gaps} gaps reported`],
     ["recovery", `after outages: ${distribution(outages.map(({ ms }) => ms))}`],
     ["", `after other faults: ${distribution(others.map(({ ms }) => ms))}`],
     ["heap", `${growth(heap)} over ${heap.samples} samples (${judged})`],

@@ -137,8 +137,8 @@ function measure(settings: Settings, random: Random): Point {
   const { subject, mix, lanes = 1, leases = 0, concurrency = 64, valueBytes = 64 } =
     settings;
   const noise = () => 1 + (random.next() - 0.5) * 0.05;
-  const crew = leases === 0 ? 1 : Math.min(1, (leases / 12) ** 0.8);
-  const peak = PEAK[subject] * WEIGHT[mix] * crew * (1 + 0.34 * Math.log2(lanes)) /
+  const carried = leases === 0 ? 1 : Math.min(1, (leases / 12) ** 0.8);
+  const peak = PEAK[subject] * WEIGHT[mix] * carried * (1 + 0.34 * Math.log2(lanes)) /
     (1 + valueBytes / 6000);
   const free = concurrency / (ROUND_TRIP_MS / 1000);
   const reached = Math.min(settings.rate ?? Infinity, 1 / (1 / free + 1 / peak)) *

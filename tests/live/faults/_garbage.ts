@@ -1,4 +1,4 @@
-/** Row 28: garbage in place of replies. */
+/** Garbage in place of replies. */
 import { assert, assertEquals } from "@std/assert";
 import {
   type ManagerOptions,

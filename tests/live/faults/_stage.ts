@@ -31,7 +31,7 @@ export interface StageOptions {
  * whole suite runs fewer of what takes its time. */
 export const IS_FULL: boolean = Deno.env.get("MOORING_FAULTS") === "full";
 
-/** Short waits between attempts, so that rows are quick. */
+/** Short waits between attempts, so that tests are quick. */
 export const QUICK_RETRY = {
   attempts: 5,
   minMs: 20,

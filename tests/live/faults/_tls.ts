@@ -1,4 +1,4 @@
-/** A manager that speaks TLS, for the rows about certificates. */
+/** A manager that speaks TLS, for the faults about certificates. */
 import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
 import type { RedisServer } from "../../support/redis_server.ts";
 import { QUICK_RETRY } from "./_stage.ts";

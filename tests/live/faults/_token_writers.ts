@@ -1,4 +1,4 @@
-/** Callers that write tokens, for the rows in which a primary is lost. */
+/** Callers that write tokens, for the faults in which a primary is lost. */
 import type { RedisConnectionManager } from "../../../mod.ts";
 import {
   type Delivery,

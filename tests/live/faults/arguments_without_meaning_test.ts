@@ -186,7 +186,7 @@ for (const keyPrefix of ["", "p:"]) {
     }));
 }
 
-Deno.test("row 55: an argument without meaning is a TypeError by every way, and nothing of its batch is sent", () =>
+Deno.test("an argument without meaning is a TypeError by every way, and nothing of its batch is sent", () =>
   withEntrances({}, async ({ send, client, server }) => {
     let refused = 0;
     for (const [way, run] of Object.entries(send)) {

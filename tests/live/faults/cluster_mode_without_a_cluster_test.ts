@@ -53,7 +53,7 @@ async function assertFailed(manager: RedisConnectionManager, why: RegExp): Promi
   assertMatch(said.reason, why);
 }
 
-Deno.test("row 58: mode cluster against a server that is none is failed, with the reason", async () => {
+Deno.test("mode cluster against a server that is none is failed, with the reason", async () => {
   await using server = await RedisServer.start();
   await using manager = managerOf([server]);
   await assertFailed(
@@ -67,7 +67,7 @@ Deno.test("row 58: mode cluster against a server that is none is failed, with th
   });
 });
 
-Deno.test("row 58: a cluster that serves no slot is failed, and found again when it does", async () => {
+Deno.test("a cluster that serves no slot is failed, and found again when it does", async () => {
   await using server = await RedisServer.start({
     config: { "cluster-enabled": "yes", "cluster-config-file": "nodes.conf" },
   });
@@ -85,7 +85,7 @@ Deno.test("row 58: a cluster that serves no slot is failed, and found again when
   assertEquals(await manager.getClient("main").set("k", "v"), "OK");
 });
 
-Deno.test("row 58: a cluster that is down is failed, and its errors say so", async () => {
+Deno.test("a cluster that is down is failed, and its errors say so", async () => {
   await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 0 });
   const [first, ...others] = cluster.nodes;
   await using manager = managerOf([first!, ...others], { commandTimeoutMs: 3000 });
@@ -124,7 +124,7 @@ Deno.test("row 58: a cluster that is down is failed, and its errors say so", asy
   });
 });
 
-Deno.test("row 58: what waits for a cluster of which no node is there says why", async () => {
+Deno.test("what waits for a cluster of which no node is there says why", async () => {
   const nodes = [{ host: "127.0.0.1", port: freePort() }];
   await using manager = managerOf(nodes, {
     // A deadline that passes while it is tried again.

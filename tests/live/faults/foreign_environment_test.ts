@@ -4,7 +4,7 @@ import { RedisServer } from "../../support/redis_server.ts";
 import { HEROKU, KUBERNETES, RAILWAY } from "../../unit/config/fixtures/platforms.ts";
 import { report } from "./_report.ts";
 
-Deno.test("row 66: the environment of a platform adds no database, and all that there are connect", async () => {
+Deno.test("the environment of a platform adds no database, and all that there are connect", async () => {
   await using server = await RedisServer.start();
   const platforms = { KUBERNETES, HEROKU, RAILWAY };
   for (const [platform, env] of Object.entries(platforms)) {

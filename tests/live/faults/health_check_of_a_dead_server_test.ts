@@ -29,7 +29,7 @@ async function firstCheck(
   return { ms: check.ms, reason };
 }
 
-Deno.test("row 59: the first health check of a closed port ends with the first attempt", async () => {
+Deno.test("the first health check of a closed port ends with the first attempt", async () => {
   const { ms, reason } = await firstCheck({ port: freePort() }, 500);
   assertMatch(reason, /connection refused/);
   await report({
@@ -40,7 +40,7 @@ Deno.test("row 59: the first health check of a closed port ends with the first a
   });
 });
 
-Deno.test("row 59: the first health check of a server that never answers takes one connect timeout", async () => {
+Deno.test("the first health check of a server that never answers takes one connect timeout", async () => {
   await using hole = Blackhole.listen();
   const { ms, reason } = await firstCheck({ port: hole.port }, CONNECT_TIMEOUT_MS + 700);
   assertMatch(reason, /no answer within 5000 ms/);
@@ -53,7 +53,7 @@ Deno.test("row 59: the first health check of a server that never answers takes o
 });
 
 Deno.test({
-  name: "row 59: the first health check of a port whose packets are lost takes as long",
+  name: "the first health check of a port whose packets are lost takes as long",
   ignore: !await canFilterPackets(),
   fn: async () => {
     const port = freePort();
@@ -63,19 +63,19 @@ Deno.test({
   },
 });
 
-Deno.test("row 59: a health check of a cluster of which no node is there ends as soon", async () => {
+Deno.test("a health check of a cluster of which no node is there ends as soon", async () => {
   const nodes = [1, 2, 3].map(() => ({ host: "127.0.0.1", port: freePort() }));
   const { reason } = await firstCheck({ mode: "cluster", nodes }, 1500);
   assertMatch(reason, /connection refused/);
 });
 
-Deno.test("row 59: a health check of a cluster that is silent takes one connect timeout", async () => {
+Deno.test("a health check of a cluster that is silent takes one connect timeout", async () => {
   await using hole = Blackhole.listen();
   const nodes = [{ host: "127.0.0.1", port: hole.port }];
   await firstCheck({ mode: "cluster", nodes }, CONNECT_TIMEOUT_MS + 700);
 });
 
-Deno.test("row 59: a health check while attempts pause asks within a connect timeout, and finds a server that is back", async () => {
+Deno.test("a health check while attempts pause asks within a connect timeout, and finds a server that is back", async () => {
   const port = freePort();
   await using manager = new RedisConnectionManager({
     host: "127.0.0.1",
@@ -95,7 +95,7 @@ Deno.test("row 59: a health check while attempts pause asks within a connect tim
   assertEquals([state, server.running], ["healthy", true]);
 });
 
-Deno.test("row 59: a health check of a server that hangs, and had answered, finds it failed", async () => {
+Deno.test("a health check of a server that hangs, and had answered, finds it failed", async () => {
   await using server = await RedisServer.start();
   await using manager = new RedisConnectionManager({
     host: server.host,
@@ -122,7 +122,7 @@ Deno.test("row 59: a health check of a server that hangs, and had answered, find
   }
 });
 
-Deno.test("row 59: questions of our own that a dead connection does not answer end it", async () => {
+Deno.test("questions of our own that a dead connection does not answer end it", async () => {
   await using server = await RedisServer.start();
   await using relay = await Relay.start({ to: server });
   await using manager = new RedisConnectionManager({

@@ -52,7 +52,7 @@ function assertSaysWhy(error: Error, endpoint: string, why: RegExp): void {
   assertMatch(error.message, why);
 }
 
-Deno.test("row 57: what waited for a closed port says endpoint, attempts and the last cause", async () => {
+Deno.test("what waited for a closed port says endpoint, attempts and the last cause", async () => {
   const port = freePort();
   const endpoint = `127.0.0.1:${port}`;
   // Deadlines that pass while it is tried again: with those of the defaults the test below.
@@ -94,7 +94,7 @@ Deno.test("row 57: what waited for a closed port says endpoint, attempts and the
   );
 });
 
-Deno.test("row 57: with the defaults, every failure on a closed port says why, also while the breaker is open", async () => {
+Deno.test("with the defaults, every failure on a closed port says why, also while the breaker is open", async () => {
   const port = freePort();
   const endpoint = `127.0.0.1:${port}`;
   await using manager = managerOf({ port });
@@ -121,7 +121,7 @@ Deno.test("row 57: with the defaults, every failure on a closed port says why, a
   });
 });
 
-Deno.test("row 57: what fails after the breaker's threshold carries why", async () => {
+Deno.test("what fails after the breaker's threshold carries why", async () => {
   // One failure opens it: that it does is another row's, what it says is this one's.
   await using manager = managerOf({ port: freePort(), circuitBreakerThreshold: 1 });
   const client = manager.getClient("main");
@@ -133,7 +133,7 @@ Deno.test("row 57: what fails after the breaker's threshold carries why", async 
   }
 });
 
-Deno.test("row 57: what waited for a server that does not answer says so, before an attempt is over", async () => {
+Deno.test("what waited for a server that does not answer says so, before an attempt is over", async () => {
   await using hole = Blackhole.listen();
   await using manager = managerOf({ port: hole.port, commandTimeoutMs: 500 });
   const error = await failureOf(manager.getClient("main").get("k"));
@@ -142,7 +142,7 @@ Deno.test("row 57: what waited for a server that does not answer says so, before
   assertEquals(error.attempts, 1);
 });
 
-Deno.test("row 57: refused for want of room, it says why nobody is served", async () => {
+Deno.test("refused for want of room, it says why nobody is served", async () => {
   await using manager = managerOf({ port: freePort(), maxWaiting: 1 });
   const client = manager.getClient("main");
   const first = failureOf(client.get("k"));
@@ -157,9 +157,9 @@ Deno.test("row 57: refused for want of room, it says why nobody is served", asyn
   await first;
 });
 
-Deno.test("row 57: initializeAll() rejects with every database that could not be connected, and why", async () => {
+Deno.test("initializeAll() rejects with every database that could not be connected, and why", async () => {
   const port = freePort();
-  // As few attempts as can be: how often it is tried is row 1.
+  // As few attempts as can be: how often it is tried: no_server_test.ts.
   await using manager = new RedisConnectionManager({
     connectRetry: { attempts: 1 },
     databases: {

@@ -26,7 +26,7 @@ function refusing(...names: string[]): Record<string, StageOptions> {
 }
 
 for (const [who, options] of Object.entries(refusing("ping"))) {
-  Deno.test(`row 68: PING refused ${who}: served all the same`, () =>
+  Deno.test(`PING refused ${who}: served all the same`, () =>
     onStage(options, async ({ manager }) => {
       const client = await manager.getAsyncClient("main");
       assertEquals(await client.set("k", "v"), "OK");
@@ -47,7 +47,7 @@ for (const [who, options] of Object.entries(refusing("ping"))) {
 }
 
 for (const [who, options] of Object.entries(refusing("multi"))) {
-  Deno.test(`row 68: MULTI refused ${who}: nothing of a transaction runs`, () =>
+  Deno.test(`MULTI refused ${who}: nothing of a transaction runs`, () =>
     onStage(options, async ({ manager }) => {
       const client = manager.getClient("main");
       await using lease = await manager.acquire("main");

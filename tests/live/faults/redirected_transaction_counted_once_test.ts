@@ -22,7 +22,7 @@ async function moveAway(cluster: ClusterTopology, key: string): Promise<RedisSer
   return to;
 }
 
-Deno.test("row 64: a transaction whose slot has moved is counted once, as it ended", async () => {
+Deno.test("a transaction whose slot has moved is counted once, as it ended", async () => {
   await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 0 });
   await using manager = new RedisConnectionManager({
     mode: "cluster",

@@ -26,7 +26,7 @@ const REFUSALS = {
 };
 
 for (const [who, reply] of Object.entries(REFUSALS)) {
-  Deno.test(`row 56: HELLO refused by ${who}: RESP2, with AUTH and SELECT`, () =>
+  Deno.test(`HELLO refused by ${who}: RESP2, with AUTH and SELECT`, () =>
     onStage(
       {
         server: { config: { requirepass: "secret" } },
@@ -89,7 +89,7 @@ async function startCloser(to: { host: string; port: number }, word = "") {
 
 for (const word of ["", "-ERR unknown command\r\n"]) {
   const how = word === "" ? "closes at HELLO" : "refuses HELLO and closes";
-  Deno.test(`row 56: a server that ${how} gets RESP2, and is asked for HELLO no more`, () =>
+  Deno.test(`a server that ${how} gets RESP2, and is asked for HELLO no more`, () =>
     meetCloser(word));
 }
 

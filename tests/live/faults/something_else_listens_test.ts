@@ -49,7 +49,7 @@ async function assertFailsFast(
 }
 
 for (const transport of TRANSPORTS) {
-  Deno.test(`row 57: an HTTP server is named at once, with transport ${transport}`, async () => {
+  Deno.test(`an HTTP server is named at once, with transport ${transport}`, async () => {
     await using http = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen() {} },
       () => new Response("hello"),
@@ -65,7 +65,7 @@ for (const transport of TRANSPORTS) {
     });
   });
 
-  Deno.test(`row 57: TLS spoken to an HTTP server is named, with transport ${transport}`, async () => {
+  Deno.test(`TLS spoken to an HTTP server is named, with transport ${transport}`, async () => {
     await using http = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen() {} },
       () => new Response("hello"),
@@ -78,7 +78,7 @@ for (const transport of TRANSPORTS) {
     );
   });
 
-  Deno.test(`row 57: a server without TLS is told from one with it, with transport ${transport}`, async () => {
+  Deno.test(`a server without TLS is told from one with it, with transport ${transport}`, async () => {
     await using authority = await TlsAuthority.create();
     await using server = await RedisServer.start();
     const tls = { enabled: true, caFile: authority.caFile };
@@ -99,7 +99,7 @@ for (const transport of TRANSPORTS) {
     });
   });
 
-  Deno.test(`row 57: a server with TLS is told from one without, with transport ${transport}`, async () => {
+  Deno.test(`a server with TLS is told from one without, with transport ${transport}`, async () => {
     await using authority = await TlsAuthority.create();
     await using server = await RedisServer.start({ tls: await authority.issue() });
     const hint = /the server speaks TLS, and this client does not: use a rediss:\/\/ URL/;
@@ -113,7 +113,7 @@ for (const transport of TRANSPORTS) {
   });
 }
 
-Deno.test("row 57: a server that is right but slow to speak TLS is not taken for one without", async () => {
+Deno.test("a server that is right but slow to speak TLS is not taken for one without", async () => {
   await using authority = await TlsAuthority.create();
   await using server = await RedisServer.start({ tls: await authority.issue() });
   // What begins the handshake comes late, later than the port is looked at.
@@ -147,7 +147,7 @@ Deno.test("row 57: a server that is right but slow to speak TLS is not taken for
   await Promise.allSettled(pipes);
 });
 
-Deno.test("row 57: once a Redis server listens where another did, it is found by itself", async () => {
+Deno.test("once a Redis server listens where another did, it is found by itself", async () => {
   let served = false;
   const http = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen() {} },

@@ -7,7 +7,7 @@ import { report } from "./_report.ts";
 import { tlsManager, TRANSPORTS } from "./_tls.ts";
 
 for (const transport of TRANSPORTS) {
-  Deno.test(`row 67: with transport ${transport}, a file of TLS that cannot be used is told at construction`, async () => {
+  Deno.test(`with transport ${transport}, a file of TLS that cannot be used is told at construction`, async () => {
     await using cases = await makeTlsCases();
     const dir = await Deno.makeTempDir();
     await using server = await RedisServer.start({ tls: cases.good });

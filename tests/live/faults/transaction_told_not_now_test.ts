@@ -50,7 +50,7 @@ async function untilTriedAgain(
   await waitFor(() => ended || counts(manager).retries > before, { what });
 }
 
-Deno.test("row 70: a transaction whose keys are on two nodes waits until their slot has moved", async () => {
+Deno.test("a transaction whose keys are on two nodes waits until their slot has moved", async () => {
   await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 0 });
   await using manager = new RedisConnectionManager({
     mode: "cluster",
@@ -81,7 +81,7 @@ Deno.test("row 70: a transaction whose keys are on two nodes waits until their s
   });
 });
 
-Deno.test("row 70: a transaction told READONLY waits for a primary; its callback runs once unless it watches", async () => {
+Deno.test("a transaction told READONLY waits for a primary; its callback runs once unless it watches", async () => {
   await using other = await RedisServer.start();
   await withManager(MAIN, async ({ manager, server }) => {
     await manager.getClient("main").mset(KEYS[0], 1, KEYS[1], 1);
@@ -99,7 +99,7 @@ Deno.test("row 70: a transaction told READONLY waits for a primary; its callback
   });
 });
 
-Deno.test("row 70: after a failover, transactions find the new primary within their deadline", async () => {
+Deno.test("after a failover, transactions find the new primary within their deadline", async () => {
   await using next = await RedisServer.start();
   await onStage({}, async ({ manager, relay, server }) => {
     await manager.getClient("main").mset(KEYS[0], 1, KEYS[1], 1);
@@ -118,7 +118,7 @@ Deno.test("row 70: after a failover, transactions find the new primary within th
   });
 });
 
-Deno.test("row 70: a transaction told BUSY waits until the script has ended", () =>
+Deno.test("a transaction told BUSY waits until the script has ended", () =>
   withManager(MAIN, async ({ manager, server }) => {
     await manager.getClient("main").mset(KEYS[0], 1, KEYS[1], 1);
     const { plain, runs, watching } = transactions(manager);
@@ -136,7 +136,7 @@ Deno.test("row 70: a transaction told BUSY waits until the script has ended", ()
     assertEquals(counts(manager).failed, 0);
   }, SOON_BUSY));
 
-Deno.test("row 70: a transaction that is tried again means the same keys, values and replies", async () => {
+Deno.test("a transaction that is tried again means the same keys, values and replies", async () => {
   await using other = await RedisServer.start();
   const database = { databases: { main: { db: 0, keyPrefix: "p:" } } };
   await withManager(database, async ({ manager, server }) => {
@@ -156,7 +156,7 @@ Deno.test("row 70: a transaction that is tried again means the same keys, values
   });
 });
 
-Deno.test("row 70: what the server refuses for good is told at once, and only once counted", () =>
+Deno.test("what the server refuses for good is told at once, and only once counted", () =>
   withManager(MAIN, async ({ manager }) => {
     const error = await assertRejects(
       () => manager.transaction("main", (tx) => void tx.incr("n").call("NOSUCH")),
@@ -166,7 +166,7 @@ Deno.test("row 70: what the server refuses for good is told at once, and only on
     assertEquals(await manager.getClient("main").get("n"), null);
   }));
 
-Deno.test("row 70: a transaction that is told not now to the end fails at its deadline, and is counted as failed", async () => {
+Deno.test("a transaction that is told not now to the end fails at its deadline, and is counted as failed", async () => {
   await using other = await RedisServer.start();
   // Shorter than the default: the whole of it is waited for.
   const commandTimeoutMs = 500;

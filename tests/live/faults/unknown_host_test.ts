@@ -10,7 +10,7 @@ import { TRANSPORTS } from "./_tls.ts";
 const TWICE_MS = 3000;
 
 for (const transport of TRANSPORTS) {
-  Deno.test(`row 57: a host that is unknown twice in a row fails what waits, with transport ${transport}`, async () => {
+  Deno.test(`a host that is unknown twice in a row fails what waits, with transport ${transport}`, async () => {
     await using manager = new RedisConnectionManager({
       host: "no-such-host.invalid",
       transport,
@@ -40,7 +40,7 @@ for (const transport of TRANSPORTS) {
   });
 }
 
-Deno.test("row 57: a name that is unknown for a moment fails nobody", async () => {
+Deno.test("a name that is unknown for a moment fails nobody", async () => {
   await using server = await RedisServer.start();
   let asked = 0;
   await using manager = new RedisConnectionManager({
@@ -53,7 +53,7 @@ Deno.test("row 57: a name that is unknown for a moment fails nobody", async () =
   assertEquals(asked, 2);
 });
 
-Deno.test("row 57: a resolver's own failure is no unknown host, and is tried again", async () => {
+Deno.test("a resolver's own failure is no unknown host, and is tried again", async () => {
   await using server = await RedisServer.start();
   let asked = 0;
   await using manager = new RedisConnectionManager({
@@ -71,7 +71,7 @@ Deno.test("row 57: a resolver's own failure is no unknown host, and is tried aga
   assertEquals(asked, 4);
 });
 
-Deno.test("row 57: a name that comes to be known is found again", async () => {
+Deno.test("a name that comes to be known is found again", async () => {
   await using server = await RedisServer.start();
   let known = false;
   await using manager = new RedisConnectionManager({

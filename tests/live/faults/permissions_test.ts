@@ -1,0 +1,105 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { ManagerOptions } from "../../../mod.ts";
+import { nodeNetSetsKeepalive } from "../../../src/transport/keepalive.ts";
+import { assertNoConnectionsLeft } from "../../support/clients.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { runChild } from "./_child.ts";
+import { report } from "./_report.ts";
+
+/** What the child prints with everything but these permissions. */
+async function without(denied: readonly string[], options: object): Promise<string> {
+  const permissions = ["-A", ...denied.map((name) => `--deny-${name}`)];
+  const { text } = await runChild("_permission_child.ts", [JSON.stringify(options)], {
+    permissions,
+  });
+  return text.trim();
+}
+
+/** One sentence, of one attempt: asking again would be refused again. */
+function assertNamed(text: string, flags: string): void {
+  assertEquals(text.split("\n").length, 1, text);
+  assertMatch(
+    text,
+    /^ConnectError: Cannot connect database "main" to .* after 1 attempt/,
+  );
+  assert(text.endsWith(`run it with ${flags}`), text);
+}
+
+for (const transport of ["node", "deno"] as const) {
+  Deno.test(`without --allow-net one sentence names the flag, on transport ${transport}`, async () => {
+    await using server = await RedisServer.start();
+    for (const host of ["127.0.0.1", "localhost"]) {
+      const { port } = server;
+      const text = await without(["net"], { host, port, transport });
+      assertNamed(text, `--allow-net=${host}:${port}`);
+    }
+    assertEquals(await server.clientList(), []);
+  });
+
+  Deno.test(`a Unix socket names the flags that it needs, on transport ${transport}`, async () => {
+    await using server = await RedisServer.start();
+    const { unixSocket } = server;
+    const denied = ["read", "write"].map((name) => `--allow-${name}=${unixSocket}`);
+    const both = await without(["read", "write"], { unixSocket, transport });
+    assertNamed(both, denied.join(" "));
+    assertNamed(await without(["write"], { unixSocket, transport }), denied[1]!);
+    const net = await without(["net"], { unixSocket, transport });
+    // Deno 2.8 wants no permission of the network for it.
+    if (net !== "PONG heartbeat null") assertNamed(net, `--allow-net=unix:${unixSocket}`);
+  });
+}
+
+Deno.test("without --allow-read a file of TLS names the flag, as the password's does", async () => {
+  await using server = await RedisServer.start();
+  const caFile = `${server.dir}/ca.pem`;
+  const tls = { enabled: true, caFile };
+  assertNamed(
+    await without(["read"], { port: server.port, tls }),
+    `--allow-read=${caFile}`,
+  );
+  const passwordFile = `${server.dir}/password`;
+  const { text } = await runChild(
+    "_permission_child.ts",
+    [JSON.stringify({ passwordFile })],
+    { permissions: ["-A", "--deny-read"] },
+  );
+  assertStringIncludes(text, "ConfigError: ");
+  assertStringIncludes(text, `run with --allow-read=${passwordFile}`);
+});
+
+Deno.test("what needs no permission goes on without it, and keepalive says what it got", async () => {
+  await using server = await RedisServer.start();
+  const options: ManagerOptions = { host: "127.0.0.1", port: server.port };
+  const tier = nodeNetSetsKeepalive(Deno.version.deno) ? "idle" : "heartbeat";
+  // The last one is the least that works.
+  for (const denied of [["ffi"], ["read", "write", "sys", "run", "ffi"]]) {
+    assertEquals(await without(denied, options), `PONG ${tier} null`);
+  }
+  const least = await runChild("_permission_child.ts", [JSON.stringify(options)], {
+    permissions: ["--allow-env", `--allow-net=127.0.0.1:${server.port}`],
+  });
+  assertEquals(least.text.trim(), `PONG ${tier} null`);
+  const isLinux = Deno.build.os === "linux";
+  if (isLinux) assertMatch(await without(["read"], options), /^PONG full \{.*"count":5/);
+  await assertNoConnectionsLeft(server, "mooring:");
+});
+
+Deno.test("without --allow-env the first line says why, and the flag", async () => {
+  await using server = await RedisServer.start();
+  for (const permissions of [["-A", "--deny-env"], ["--allow-net", "--allow-env=HOME"]]) {
+    const options = JSON.stringify({ port: server.port });
+    const { code, text } = await runChild("_permission_child.ts", [options], {
+      permissions,
+    });
+    assertEquals(code, 1);
+    const [first = "", ...trace] = text.split("\n");
+    assertMatch(first, /Cannot load @mooring\/redis: .*; run with --allow-env$/);
+    assert(!trace.join("\n").includes("npm"), text);
+  }
+  await report({
+    row: 35,
+    fault: "permissions denied",
+    outcome:
+      "net, read, write, env: the flag is named in a sentence; without ffi it works",
+  });
+});
