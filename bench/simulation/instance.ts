@@ -1,5 +1,5 @@
 import type { RedisConfig } from "../../src/config/main.ts";
-import type { BreakerDetail } from "../../src/core/events.ts";
+import type { ManagerEventMap } from "../../src/core/events.ts";
 import { Database } from "../../src/manager/database.ts";
 import type { ModelServer } from "./model_server.ts";
 import type { SimClock } from "./sim_clock.ts";
@@ -49,7 +49,7 @@ export class Instance {
       opened: () => {},
       emit: (type, detail) => {
         if (type !== "breaker") return;
-        const { from, to } = detail as BreakerDetail;
+        const { from, to } = detail as ManagerEventMap["breaker"];
         if (from === "closed" && to === "open") counts.trips++;
       },
     });

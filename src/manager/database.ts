@@ -31,7 +31,7 @@ import { ManagedCommand } from "../connection/managed_command.ts";
 import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import type { ConnectionDetail, Emit } from "../core/events.ts";
+import type { Emit, ManagerEventMap } from "../core/events.ts";
 import { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { Telemetry } from "../observability/telemetry/telemetry.ts";
@@ -229,7 +229,9 @@ export class Database {
     const { config } = this;
     const { budget, clock, openChannel, opened } = this.#services;
     const emit: Emit = (type, detail) => {
-      if (type === "connection") this.#noteConnection(detail as ConnectionDetail);
+      if (type === "connection") {
+        this.#noteConnection(detail as ManagerEventMap["connection"]);
+      }
       this.#services.emit(type, detail);
     };
     const context: ServerContext = {
@@ -258,7 +260,7 @@ export class Database {
   }
 
   /** The client's status is "ready" as long as a connection is open. */
-  #noteConnection({ action }: ConnectionDetail): void {
+  #noteConnection({ action }: ManagerEventMap["connection"]): void {
     if (action === "opened") this.#open++;
     else if (action === "closed") this.#open--;
     if (!this.#closed) this.client.announceStatus(this.#open > 0 ? "ready" : "wait");

@@ -1,6 +1,6 @@
 /** A server and a manager with the settings that users get, and a caller that never stops. */
 import { RedisConnectionManager } from "../../../mod.ts";
-import type { BreakerDetail } from "../../../src/core/events.ts";
+import type { ManagerEventMap } from "../../../src/core/events.ts";
 import { delay } from "../../support/clients.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
 import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
@@ -24,9 +24,12 @@ export async function withDefaults(
   const { host, port } = server;
   const manager = new RedisConnectionManager({ host, port, databases: { main: {} } });
   const breaker: string[] = [];
-  manager.addEventListener("breaker", ({ detail }: { detail: BreakerDetail }) => {
-    breaker.push(`${detail.from} ${detail.to}`);
-  });
+  manager.addEventListener(
+    "breaker",
+    ({ detail }: { detail: ManagerEventMap["breaker"] }) => {
+      breaker.push(`${detail.from} ${detail.to}`);
+    },
+  );
   try {
     await test({ server, manager, breaker });
   } finally {

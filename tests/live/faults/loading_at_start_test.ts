@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { LoadingDetail } from "../../../src/core/events.ts";
+import type { ManagerEventMap } from "../../../src/core/events.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { KEYS, loaded, loadingServer, managerOf } from "./_loading.ts";
 import { within } from "../../support/wait.ts";
@@ -9,7 +9,7 @@ import { assertTook, Stopwatch } from "./_stage.ts";
 Deno.test("a server that is loading is waited for, with progress, and served at once when ready", async () => {
   await using server = await loadingServer(2500);
   const manager = managerOf(server);
-  const events: LoadingDetail[] = [];
+  const events: ManagerEventMap["loading"][] = [];
   manager.addEventListener("loading", ({ detail }) => events.push(detail));
   using watch = new Stopwatch();
   const first = manager.getAsyncClient("main").then((client) => client.dbsize())

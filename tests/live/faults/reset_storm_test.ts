@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { CircuitOpenError, ConnectionState, RedisManagerError } from "../../../mod.ts";
-import type { BreakerDetail, StateChangeDetail } from "../../../src/core/events.ts";
+import type { ManagerEventMap } from "../../../src/core/events.ts";
 import { delay } from "../../support/clients.ts";
 import { report } from "./_report.ts";
 import { assertTook, onStage, type Reading, Stopwatch } from "./_stage.ts";
@@ -15,8 +15,8 @@ Deno.test("a storm of resets opens the breaker, probes are few, and it closes ag
     async ({ relay, manager }) => {
       const client = manager.getClient("main");
       await client.ping();
-      const changes: BreakerDetail[] = [];
-      const states: StateChangeDetail[] = [];
+      const changes: ManagerEventMap["breaker"][] = [];
+      const states: ManagerEventMap["statechange"][] = [];
       manager.addEventListener("breaker", ({ detail }) => changes.push(detail));
       manager.addEventListener("statechange", ({ detail }) => states.push(detail));
       using watch = new Stopwatch();

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { StateChangeDetail } from "../../../src/core/events.ts";
+import type { ManagerEventMap } from "../../../src/core/events.ts";
 import { withManager } from "../../support/managed.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -10,7 +10,8 @@ Deno.test("statechange has from, to and reason, and getHealthStatus() reports th
     circuitBreakerThreshold: 2,
     circuitBreakerTimeoutMs: 50,
   }, async ({ manager, server }) => {
-    const changes: (StateChangeDetail & { since: string; status: string })[] = [];
+    const changes:
+      (ManagerEventMap["statechange"] & { since: string; status: string })[] = [];
     manager.addEventListener("statechange", ({ detail }) => {
       const { reason, since, state } = manager.getHealthStatus().databases.main!;
       assertEquals([state, reason], [detail.to, detail.reason]);

@@ -4,7 +4,7 @@ import { ConnectFailures } from "../../../src/connection/connect_failure.ts";
 import { Command } from "../../../src/connection/ioredis.ts";
 import { settleFailed, track } from "../../../src/connection/pending_command.ts";
 import { CircuitOpenError } from "../../../src/core/errors/mod.ts";
-import type { BreakerDetail, Emit } from "../../../src/core/events.ts";
+import type { Emit, ManagerEventMap } from "../../../src/core/events.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { BreakerGuard } from "../../../src/server/breaker_guard.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -16,7 +16,7 @@ function makeGuard(node?: string) {
   const events: string[] = [];
   const errors: Error[] = [];
   const emit: Emit = (type, detail) => {
-    const { from, to, reason } = detail as BreakerDetail;
+    const { from, to, reason } = detail as ManagerEventMap["breaker"];
     events.push(`${type} ${from} to ${to}: ${reason}`);
   };
   const guard = new BreakerGuard(

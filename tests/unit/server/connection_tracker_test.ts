@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import type { Connection } from "../../../src/connection/connection.ts";
 import type { CloseReason } from "../../../src/connection/pending_command.ts";
-import type { ConnectionDetail, Emit } from "../../../src/core/events.ts";
+import type { Emit, ManagerEventMap } from "../../../src/core/events.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { ConnectionTracker } from "../../../src/server/connections.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -41,7 +41,7 @@ function makeTracker() {
     .databases.main!;
   const statistics = new DatabaseStatistics("main", new FakeClock());
   const emit: Emit = (_type, detail) => {
-    const { action, end, id } = detail as ConnectionDetail;
+    const { action, end, id } = detail as ManagerEventMap["connection"];
     calls.push([id, action, end].filter((part) => part !== undefined).join(" "));
   };
   const tracker = new ConnectionTracker({ config, statistics, emit }, {

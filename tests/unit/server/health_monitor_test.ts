@@ -1,10 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
-import type {
-  ConnectionState,
-  Emit,
-  StateChangeDetail,
-} from "../../../src/core/events.ts";
+import type { ConnectionState, Emit, ManagerEventMap } from "../../../src/core/events.ts";
 import { HealthMonitor } from "../../../src/server/health.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -25,7 +21,7 @@ function monitored(clock: FakeClock) {
   const config = RedisConfigLoader.fromOptions({ databases: { main: {} } })
     .databases.main!;
   const emit: Emit = (_type, detail) => {
-    const { from, to, reason } = detail as StateChangeDetail;
+    const { from, to, reason } = detail as ManagerEventMap["statechange"];
     changes.push(`${from} > ${to}: ${reason}`);
   };
   const judge = () => ({ ...UNKNOWN, ...now });
