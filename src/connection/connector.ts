@@ -314,20 +314,20 @@ export class Connector {
     const { connectTimeoutMs, resolve, where } = this.#options;
     this.#endpoint = where ?? this.#endpoint;
     const endpoints = [await resolve(signal)].flat();
-    if (endpoints.length === 1) return await this.#reachOne(endpoints[0]!, name, signal);
+    const isOnly = endpoints.length === 1;
     const shareMs = Math.ceil(connectTimeoutMs / endpoints.length);
     const failures: string[] = [];
     for (const endpoint of endpoints) {
       const stop = new AbortController();
       const within = AbortSignal.any([signal, stop.signal]);
       try {
-        return await deadline(this.#reachOne(endpoint, name, within), shareMs, {
-          signal,
-        });
+        const reaching = this.#reachOne(endpoint, name, within);
+        return await (isOnly ? reaching : deadline(reaching, shareMs, { signal }));
       } catch (error) {
+        // Closes the socket, also that of a server that is reached and not intended.
         stop.abort(error);
         signal.throwIfAborted();
-        if (isAuthFailure(error)) throw error;
+        if (isOnly || isAuthFailure(error)) throw error;
         const { message } = explainConnectFailure(error, shareMs, this.#endpoint);
         failures.push(`${this.#endpoint}: ${message}`);
       }
