@@ -13,6 +13,7 @@ Deno.test("a closed port gives ConnectError after 5 attempts, and the breaker co
     databases: { main: { db: 0 } },
   });
   const client = manager.getClient("main");
+  const startedAt = performance.now();
   const first = await timed(client.get("k"));
   const { ms, error } = first;
   assertInstanceOf(error, ConnectError);
@@ -28,7 +29,8 @@ Deno.test("a closed port gives ConnectError after 5 attempts, and the breaker co
   const stats = manager.getStatistics().databaseStats.main!;
   // The probe tries the server, too.
   const { failedConnections } = stats;
-  assert(failedConnections >= 5 && failedConnections <= 8, `${failedConnections}`);
+  const most = 8 + (performance.now() - startedAt) / QUICK_RETRY.minMs;
+  assert(failedConnections >= 5 && failedConnections <= most, `${failedConnections}`);
   assertEquals(stats.totalRetryAttempts, failedConnections - 1);
   assertEquals(stats.circuitBreakerTrips, 1);
   assertEquals([stats.failedOperations, stats.activeConnections], [2, 0]);
