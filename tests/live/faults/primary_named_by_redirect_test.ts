@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
 import { startReplicated } from "../../support/replicated.ts";
