@@ -271,14 +271,15 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "BUSY script",
-    strike: async ({ server, ask }, random) => {
-      const looper = await server.connect();
+    strike: async ({ server }, random) => {
+      using looper = await server.connect();
+      // Open before the script runs: a busy server refuses to name a new connection.
+      using killer = await server.connect();
       const looping = looper.send("EVAL", "while true do end", "0");
       looping.catch(() => {}); // thrown below
       await someTime(random);
-      await ask("SCRIPT", "KILL");
+      await killer.send("SCRIPT", "KILL");
       await looping;
-      looper.close();
     },
   },
   {
