@@ -250,44 +250,41 @@ function states(all: readonly string[], current: string): Record<string, number>
   return Object.fromEntries(all.map((state) => [state, state === current ? 1 : 0]));
 }
 
+type Row = Omit<Metric, "type">;
+
 /**
  * Every metric but the durations, in the order in which Prometheus gets them. Names in
  * OpenTelemetry are those of its semantic conventions, 1.44.
  */
-export const METRICS: readonly Metric[] = [
+const ROWS: readonly Row[] = [
   {
     name: "database_state",
-    type: "gauge",
     help: "How well the database serves: 1 for the state that it is in.",
     label: "state",
     read: ({ health }) => states(Object.values(ConnectionState), health.state),
   },
   {
     name: "circuit_breaker_state",
-    type: "gauge",
     help: "The circuit breaker: 1 for the state that it is in.",
     label: "state",
     read: ({ health }) => states(["closed", "open", "half_open"], health.circuitBreaker),
   },
   {
     name: "ping_seconds",
-    type: "gauge",
     help: "What the last health check measured for one PING.",
     read: ({ health: { pingMs } }) => pingMs === null ? {} : pingMs / 1000,
   },
-  ...COUNTER_NAMES.map((counter): Metric => {
+  ...COUNTER_NAMES.map((counter): Row => {
     const { name, help, unit } = COUNTERS[counter];
-    return { name, help, type: "counter", read: ({ totals }) => totals[counter] / unit };
+    return { name, help, read: ({ totals }) => totals[counter] / unit };
   }),
   {
     name: "commands_in_flight",
-    type: "gauge",
     help: "Commands that were sent on lanes and are not answered.",
     read: ({ pool }) => pool.inFlight,
   },
   {
     name: "connections",
-    type: "gauge",
     help: "Connections by what they are doing.",
     label: "state",
     read: ({ pool }) => ({
@@ -299,7 +296,6 @@ export const METRICS: readonly Metric[] = [
   },
   {
     convention: ["db.client.connection.count", "{connection}"],
-    type: "gauge",
     help: "The number of connections that are currently in state described by the " +
       "`state` attribute.",
     label: "db.client.connection.state",
@@ -307,32 +303,27 @@ export const METRICS: readonly Metric[] = [
   },
   {
     convention: ["db.client.connection.idle.max", "{connection}"],
-    type: "gauge",
     help: "The maximum number of idle open connections allowed.",
     read: ({ pool }) => pool.maxConnections,
   },
   {
     convention: ["db.client.connection.idle.min", "{connection}"],
-    type: "gauge",
     help: "The minimum number of idle open connections allowed.",
     read: ({ minConnections }) => minConnections,
   },
   {
     name: "connections_max",
     convention: ["db.client.connection.max", "{connection}"],
-    type: "gauge",
     help: "The most connections that there may be.",
     read: ({ pool }) => pool.maxConnections,
   },
   {
     name: "connections_opened_total",
-    type: "counter",
     help: "Connections that were opened.",
     read: ({ connections }) => connections.opened,
   },
   {
     name: "connections_closed_total",
-    type: "counter",
     help: "Connections that left the pool, by reason; connect_failed: never opened.",
     label: "reason",
     read: ({ pool }) => pool.evictions,
@@ -340,18 +331,22 @@ export const METRICS: readonly Metric[] = [
   {
     name: "waiters",
     convention: ["db.client.connection.pending_requests", "{request}"],
-    type: "gauge",
     help: "Callers that wait for a lease, and commands that wait for a lane.",
     read: ({ pool }) => pool.waiting,
   },
   {
     name: "acquire_timeouts_total",
     convention: ["db.client.connection.timeouts", "{timeout}"],
-    type: "counter",
     help: "Callers whose wait for a lease timed out.",
     read: ({ pool }) => pool.acquireTimeouts,
   },
 ];
+
+/** Every metric but the durations. Prometheus wants counters, and no others, to end so. */
+export const METRICS: readonly Metric[] = ROWS.map((row) => ({
+  ...row,
+  type: row.name?.endsWith("_total") ? "counter" : "gauge",
+}));
 
 /**
  * Reads a metric.

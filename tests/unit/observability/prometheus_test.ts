@@ -1,10 +1,7 @@
 import { COUNTS, metricsSource } from "./metrics_source.ts";
 import { assert, assertEquals } from "@std/assert";
 import { LatencyWindow } from "../../../src/observability/histogram.ts";
-import {
-  renderPrometheus,
-  writeExposition,
-} from "../../../src/observability/prometheus.ts";
+import { renderPrometheus } from "../../../src/observability/prometheus.ts";
 import { EVICTION_REASONS } from "../../../src/pool/types.ts";
 import { readExposition, valueOf } from "./exposition.ts";
 
@@ -91,23 +88,5 @@ Deno.test("renderPrometheus() escapes the names of databases", () => {
   assertEquals(
     valueOf(read, "mooring_redis_waiters", { database: name }),
     5,
-  );
-});
-
-Deno.test("writeExposition() escapes help and writes numbers that are none", () => {
-  const text = writeExposition([{
-    name: "odd",
-    type: "gauge",
-    help: "one\\two\nthree",
-    samples: [Infinity, -Infinity, NaN, 1e-7, 1e21].map((value, i) => ({
-      labels: { i: String(i) },
-      value,
-    })),
-  }]);
-  assertEquals(readExposition(text).problems, []);
-  assertEquals(
-    text,
-    "# HELP odd one\\\\two\\nthree\n# TYPE odd gauge\n" +
-      'odd{i="0"} +Inf\nodd{i="1"} -Inf\nodd{i="2"} NaN\nodd{i="3"} 1e-7\nodd{i="4"} 1e+21\n',
   );
 });
