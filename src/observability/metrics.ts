@@ -125,88 +125,58 @@ export interface MetricsSource {
   readonly latency: LatencyTotals;
 }
 
-/** How one counter is named and what it means. */
-function counter<S extends keyof RedisStats>(
-  stat: S,
-  name: string,
-  help: string,
-  unit = 1,
-) {
-  return { stat, name, help, unit };
-}
-
 /**
- * Everything that is counted, by its name in {@linkcode Counts}: its field in
- * {@linkcode RedisStats}, its name in Prometheus, what it means, and what one of Prometheus'
- * units is in ours. `statistics.counts.NAME++` counts.
+ * Everything that is counted, by its field in {@linkcode RedisStats}: its name in
+ * Prometheus, what it means, and what one of Prometheus' units is in ours.
+ * `statistics.counts.NAME++` counts.
  */
 export const COUNTERS = {
-  succeeded: counter(
-    "successfulOperations",
+  successfulOperations: [
     "commands_succeeded_total",
     "Commands that succeeded, as their callers saw it.",
-  ),
-  failed: counter(
-    "failedOperations",
+  ],
+  failedOperations: [
     "commands_failed_total",
     "Commands that failed, as their callers saw it.",
-  ),
-  retries: counter(
-    "totalRetryAttempts",
+  ],
+  totalRetryAttempts: [
     "retries_total",
     "Commands and connection attempts that were tried again.",
-  ),
-  refusedRetries: counter(
-    "refusedRetries",
+  ],
+  refusedRetries: [
     "retries_refused_total",
     "Commands that were not tried again as the retry budget was used up.",
-  ),
-  redirects: counter(
-    "redirects",
+  ],
+  redirects: [
     "redirects_total",
     "Commands that were sent to another node of the cluster.",
-  ),
-  trips: counter(
-    "circuitBreakerTrips",
+  ],
+  circuitBreakerTrips: [
     "circuit_breaker_trips_total",
     "How often the circuit breaker went from closed to open.",
-  ),
-  hits: counter(
-    "cacheHits",
-    "cache_hits_total",
-    "Reads of single values that found one.",
-  ),
-  misses: counter(
-    "cacheMisses",
-    "cache_misses_total",
-    "Reads of single values that found none.",
-  ),
-  blocked: counter(
-    "blockingOperations",
+  ],
+  cacheHits: ["cache_hits_total", "Reads of single values that found one."],
+  cacheMisses: ["cache_misses_total", "Reads of single values that found none."],
+  blockingOperations: [
     "blocking_commands_total",
     "Blocking commands that were answered, by a value or by their timeout.",
-  ),
-  blockedMs: counter(
-    "blockingWaitMs",
+  ],
+  blockingWaitMs: [
     "blocking_wait_seconds_total",
     "How long blocking commands took to be answered, together.",
     1000,
-  ),
-  connectFailures: counter(
-    "failedConnections",
+  ],
+  failedConnections: [
     "connection_failures_total",
     "Attempts to open a connection that failed.",
-  ),
-  bytesSent: counter(
-    "bytesSent",
-    "sent_bytes_total",
-    "Bytes written to the server, handshakes included.",
-  ),
-  bytesReceived: counter(
-    "bytesReceived",
+  ],
+  bytesSent: ["sent_bytes_total", "Bytes written to the server, handshakes included."],
+  bytesReceived: [
     "received_bytes_total",
     "Bytes read from the server, handshakes included.",
-  ),
+  ],
+} satisfies {
+  readonly [K in keyof RedisStats]?: readonly [name: string, help: string, unit?: number];
 };
 
 /** Name of a counter. */
@@ -217,14 +187,6 @@ export type Counts = Record<Counter, number>;
 
 /** The names of all counters. */
 export const COUNTER_NAMES = Object.keys(COUNTERS) as readonly Counter[];
-
-/** The counters as statistics name them. */
-export function statsOf(
-  counts: Counts,
-): Pick<RedisStats, typeof COUNTERS[Counter]["stat"]> {
-  const fields = COUNTER_NAMES.map((name) => [COUNTERS[name].stat, counts[name]]);
-  return Object.fromEntries(fields);
-}
 
 /** What is read of each database whenever metrics are asked for. */
 export interface Metric {
@@ -275,7 +237,7 @@ const ROWS: readonly Row[] = [
     read: ({ health: { pingMs } }) => pingMs === null ? {} : pingMs / 1000,
   },
   ...COUNTER_NAMES.map((counter): Row => {
-    const { name, help, unit } = COUNTERS[counter];
+    const [name, help, unit = 1] = COUNTERS[counter] as [string, string, number?];
     return { name, help, read: ({ totals }) => totals[counter] / unit };
   }),
   {

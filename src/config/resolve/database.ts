@@ -12,7 +12,7 @@ import {
 import { problemAt, wordingOf } from "../messages.ts";
 import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "../names.ts";
 import type { RedisConfig } from "../settings.ts";
-import { numberOf } from "../sources/database_names.ts";
+import { KNOWN_NUMBERS } from "../sources/database_names.ts";
 import { warnIfReadableByOthers } from "../sources/files.ts";
 import { checkDatabase, type Overruled, type Refuse } from "./checks.ts";
 import { passwordFromFile } from "./credential_files.ts";
@@ -202,7 +202,7 @@ function resolveRivals(
 function findNumber(candidates: Candidates, name: string): Effective | undefined {
   const all = candidates.get("db") ?? [];
   const isCluster = candidates.get("mode")?.[0]?.value === "cluster";
-  const number = isCluster ? undefined : numberOf(name);
+  const number = isCluster ? undefined : KNOWN_NUMBERS.get(name);
   const fallback = number === undefined ? DEFAULTS.get("db") : defaultOf(number);
   const own = all.filter((candidate) => candidate.own);
   const isShared = name === MAIN || (own.length === 0 && number === undefined);
