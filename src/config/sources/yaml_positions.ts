@@ -199,8 +199,8 @@ class Locator {
   }
 
   /** Ends here, where the text is nested too deeply. */
-  #giveUp(path: readonly string[]): void {
-    this.#found.tooDeep = { path, at: this.#at };
+  #giveUp(path: readonly string[], at = this.#at): void {
+    this.#found.tooDeep = { path, at };
     this.#at = this.#text.length;
   }
 
@@ -229,7 +229,7 @@ class Locator {
     for (let depth = 0;; depth++) {
       const dash = this.#at;
       if (!this.#match(DASH)) break;
-      if (depth === MAX_DEPTH) return this.#giveUp(this.#openPath);
+      if (depth === MAX_DEPTH) return this.#giveUp(this.#openPath, dash);
       const frame = this.#frameAt("list", column);
       frame.child = [...frame.path, String(frame.items++)];
       this.#match(BLANKS);
