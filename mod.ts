@@ -122,7 +122,7 @@ export type {
   PoolStatistics,
 } from "./src/observability/types.ts";
 export type { ManagerStats, RedisStats } from "./src/observability/metrics.ts";
-export type { Logger } from "./src/observability/log_entries.ts";
+export type { Logger } from "./src/observability/logging.ts";
 export type {
   OpenTelemetryApi,
   TelemetryOptions,

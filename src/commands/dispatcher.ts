@@ -165,10 +165,10 @@ export class Dispatcher implements CommandOwner {
   /** A command got a reply. Hot path: only counts. */
   replied(command: PendingCommand, reply: unknown): void {
     const { info, probe } = command.tracking;
-    this.#statistics.counts.succeeded++;
+    this.#statistics.counts.successfulOperations++;
     if (info !== undefined && info.isNilMiss) {
-      if (reply === null) this.#statistics.counts.misses++;
-      else this.#statistics.counts.hits++;
+      if (reply === null) this.#statistics.counts.cacheMisses++;
+      else this.#statistics.counts.cacheHits++;
     }
     if (probe !== undefined) probe.succeed();
     if (this.#closed) this.#sink.commandFinished();
@@ -182,7 +182,7 @@ export class Dispatcher implements CommandOwner {
     const decision = this.#retryPolicy.decide(command, error, delivery);
     this.#reportServer(command, decision, error);
     if (decision.retry) {
-      this.#statistics.counts.retries++;
+      this.#statistics.counts.totalRetryAttempts++;
       noteUncertain(command, error, delivery);
       if (decision.delayMs === 0) this.#sink.submit(command);
       else this.#resubmitLater(command, decision.delayMs);

@@ -209,7 +209,7 @@ export class TransactionRetry {
       timeoutMs: config.commandTimeoutMs,
     });
     if (!retry) return undefined;
-    statistics.counts.retries++;
+    statistics.counts.totalRetryAttempts++;
     return delayMs;
   }
 

@@ -69,7 +69,16 @@ export function editSettings(
     values[present ?? setting.yaml] = String(value);
   }
   try {
-    return editYaml(text, path, values);
+    let edited = text;
+    // One after the other: each moves what is behind it.
+    for (const [key, value] of Object.entries(values)) {
+      edited = setValue(edited, path, key, value);
+    }
+    const expected: Tree = JSON.parse(sortedText(parse(text, FAILSAFE))) ?? {};
+    const level = path.reduce((at, key) => (at[key] ||= {}) as Tree, expected);
+    Object.assign(level, values);
+    if (sortedText(expected) === sortedText(parse(edited, FAILSAFE))) return edited;
+    throw new YamlEditError("more than the values would change");
   } catch (error) {
     // The parser's message may quote a password.
     const message = error instanceof YamlEditError ? error.message : "it cannot be read";
@@ -80,65 +89,29 @@ export function editSettings(
 /** Why a text cannot be edited. */
 class YamlEditError extends Error {}
 
-/** Indentation of a mapping that has none yet, in columns. */
-const INDENT = 2;
-const BOM = "\uFEFF";
+const FAILSAFE = { schema: "failsafe" } as const;
 
-/** Sets scalars in the mapping at a path; everything else stays byte for byte. */
-function editYaml(
-  text: string,
-  path: readonly string[],
-  values: Readonly<Record<string, string>>,
-): string {
-  const before = parse(text, { schema: "failsafe" });
-  let edited = text;
-  // One after the other: each moves what is behind it.
-  for (const [key, value] of Object.entries(values)) {
-    edited = setValue(edited, path, key, value);
-  }
-  const after = parse(edited, { schema: "failsafe" });
-  if (!isOnlyChange(before, after, path, values)) {
-    throw new YamlEditError("more than the values would change");
-  }
-  return edited;
-}
+type Tree = Record<string, unknown>;
 
 /** Most nodes that are compared: aliases of aliases can stand for billions. */
 const MAX_NODES = 50_000;
 
 /**
- * Whether two documents differ in the values at the path alone. What aliases share is
- * compared for each of them, so a change behind an alias is found.
+ * A document as JSON with its keys in order. What aliases repeat is there for each of them,
+ * so that a change behind an alias is found.
  */
-function isOnlyChange(
-  before: unknown,
-  after: unknown,
-  path: readonly string[],
-  values: Readonly<Record<string, string>>,
-): boolean {
+function sortedText(document: unknown): string {
   let left = MAX_NODES;
-  const compare = (old: unknown, now: unknown, rest?: readonly string[]): boolean => {
+  return JSON.stringify(document, (_, value) => {
     if (--left < 0) throw new RangeError(`more than ${MAX_NODES} nodes`);
-    const isTarget = rest?.length === 0;
-    if (!isTarget && (typeof old !== "object" || old === null)) {
-      return rest === undefined && old === now;
-    }
-    if (typeof now !== "object" || Array.isArray(old) !== Array.isArray(now)) {
-      return false;
-    }
-    const [was, is] = [old, now].map((one) => new Map(Object.entries(one ?? {})));
-    const keys = new Set([...was!.keys(), ...(isTarget ? Object.keys(values) : [])]);
-    return keys.size === is!.size &&
-      [...keys].every((key) =>
-        isTarget && Object.hasOwn(values, key) ? is!.get(key) === values[key] : compare(
-          was!.get(key),
-          is!.get(key),
-          rest?.[0] === key ? rest.slice(1) : undefined,
-        )
-      );
-  };
-  return compare(before, after, path);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1));
+  });
 }
+
+/** Indentation of a mapping that has none yet, in columns. */
+const INDENT = 2;
+const BOM = "\uFEFF";
 
 /** Sets one value in the mapping at a path. */
 function setValue(
@@ -150,11 +123,17 @@ function setValue(
   const entries = locateYaml(text);
   const name = path.join(".");
   const mapping = path.length === 0 ? entries.root : entries.get(path);
-  if (path.length > 0 && mapping === undefined) {
-    throw new YamlEditError(`there is no ${name}`);
-  }
   const known = entries.get([...path, key]);
-  if (known !== undefined) return replaceValue(text, known, value, name);
+  if (known !== undefined) {
+    if (isBelow(known)) {
+      const colon = text.indexOf(":", known.key);
+      return splice(text, colon + 1, colon + 1, ` ${value}`);
+    }
+    if (!"*&!|>{[".includes(text[known.value]!)) {
+      return splice(text, known.value, known.end, value);
+    }
+    throw new YamlEditError(`${name} holds something else than a scalar`);
+  }
   const entry = `${key}: ${value}`;
   if (mapping !== undefined && text[mapping.value] === "{") {
     const inner = text.slice(mapping.value + 1, mapping.end - 1).trimEnd();
@@ -166,26 +145,6 @@ function setValue(
     throw new YamlEditError(`${name} is not a mapping of its own`);
   }
   return insertLine(text, entries, entries.childrenOf(path), mapping, entry);
-}
-
-function replaceValue(
-  text: string,
-  entry: YamlEntry,
-  value: string,
-  name: string,
-): string {
-  if (isBelow(entry)) {
-    // A key without a value.
-    const colon = text.indexOf(":", entry.key);
-    if (colon < 0 || colon > lineEnd(text, entry.key)) {
-      throw new YamlEditError("a key has no colon");
-    }
-    return splice(text, colon + 1, colon + 1, ` ${value}`);
-  }
-  if ("*&!|>{[".includes(text[entry.value]!)) {
-    throw new YamlEditError(`${name} holds something else than a scalar`);
-  }
-  return splice(text, entry.value, entry.end, value);
 }
 
 /** Adds a line to a mapping in block style. */

@@ -64,93 +64,120 @@ export const NODES: SettingKind<readonly { host: string; port: number }[]> = {
   type: "nodes",
 };
 
-/** What a kind allows, in words, for errors and the table of settings. */
-export function allowedText(kind: SettingKind, dialect: Dialect): string {
-  switch (kind.type) {
-    case "integer":
-      return `a whole number from ${kind.min} to ${kind.max}`;
-    case "number":
-      return `a number from ${kind.min} to ${kind.max}`;
-    case "duration":
-      return dialect === "yaml"
-        ? `a number of seconds from ${kind.minMs / 1000} to ${kind.maxMs / 1000}`
-        : `a number of milliseconds from ${kind.minMs} to ${kind.maxMs}`;
-    case "boolean":
-      return "true or false";
-    case "choice":
-      return kind.values.join(" or ");
-    case "text":
-      return kind.format === "any"
-        ? `a text of at most ${kind.maxLength} characters`
-        : FORMATS[kind.format];
-    case "secret":
-      return dialect === "yaml"
-        ? "a text"
-        : "a text, a Secret or a function that gives one";
-    case "url":
-      return "a redis://, rediss:// or unix:// URL";
-    case "nodes":
-      return 'a list of {host, port} or "host:port"';
-    case "function":
-      return "a function, given in code";
-  }
+/** What is known of the settings of one type. */
+interface Rules<K extends SettingKind> {
+  /** What is allowed, in words. */
+  allowed(kind: K, dialect: Dialect): string;
+  /** Whether a typed value, durations in milliseconds, is allowed. */
+  holds(kind: K, value: unknown): boolean;
+  /** Reads the value out of text; by default the text is the value. */
+  read?(raw: string, kind: K): unknown;
 }
 
-const FORMATS: Record<TextFormat, string> = {
-  any: "text",
-  word: "a text that is not empty",
-  visible: "a text of ASCII characters without spaces",
-  host: "a host name or address without port or scheme",
-  path: "a file path",
-  database: "the name of a database",
+function isBetween(value: unknown, min: number, max: number): boolean {
+  return Number.isFinite(value) && Number(value) >= min && Number(value) <= max;
+}
+
+/** A whole number as text: no sign but minus, no leading zero, no `1_000`. */
+const INTEGER = /^-?(0|[1-9][0-9]*)$/;
+const DECIMAL = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$/;
+
+const readDecimal = (raw: string) => DECIMAL.test(raw) ? Number(raw) : undefined;
+const isText = (_: SettingKind, value: unknown) => typeof value === "string";
+
+const RULES: {
+  readonly [T in SettingKind["type"]]: Rules<Extract<SettingKind, { type: T }>>;
+} = {
+  integer: {
+    allowed: ({ min, max }) => `a whole number from ${min} to ${max}`,
+    holds: ({ min, max }, value) =>
+      Number.isSafeInteger(value) && isBetween(value, min, max),
+    read: (raw) => INTEGER.test(raw) ? Number(raw) : undefined,
+  },
+  number: {
+    allowed: ({ min, max }) => `a number from ${min} to ${max}`,
+    holds: ({ min, max }, value) => isBetween(value, min, max),
+    read: readDecimal,
+  },
+  duration: {
+    allowed: ({ minMs, maxMs }, dialect) =>
+      dialect === "yaml"
+        ? `a number of seconds from ${minMs / 1000} to ${maxMs / 1000}`
+        : `a number of milliseconds from ${minMs} to ${maxMs}`,
+    holds: ({ minMs, maxMs }, value) => isBetween(value, minMs, maxMs),
+    // To the microsecond: 0.1 s must not become 100.00000000000001 ms.
+    read: (raw) => Math.round((readDecimal(raw) ?? NaN) * 1e6) / 1e3,
+  },
+  choice: {
+    allowed: ({ values }) => values.join(" or "),
+    holds: ({ values }, value) => values.includes(value as string | number),
+    read: (raw, { values }) => values.find((value) => String(value) === raw),
+  },
+  text: {
+    allowed: ({ format, maxLength }) =>
+      format === "any"
+        ? `a text of at most ${maxLength} characters`
+        : FORMATS[format].allowed,
+    holds: ({ format, maxLength }, value) =>
+      typeof value === "string" && value.length <= maxLength &&
+      FORMATS[format].holds(value),
+    read: (raw, { format }) => format === "host" ? stripBrackets(raw) : raw,
+  },
+  boolean: {
+    allowed: () => "true or false",
+    holds: (_, value) => typeof value === "boolean",
+    // YAML's own spellings alone: `yes` and `on` are words.
+    read: (raw) =>
+      /^(true|True|TRUE)$/.test(raw) || (/^(false|False|FALSE)$/.test(raw) ? false : raw),
+  },
+  secret: {
+    allowed: (_, dialect) =>
+      dialect === "yaml" ? "a text" : "a text, a Secret or a function that gives one",
+    holds: isText,
+  },
+  url: { allowed: () => "a redis://, rediss:// or unix:// URL", holds: isText },
+  nodes: {
+    allowed: () => 'a list of {host, port} or "host:port"',
+    holds: (_, value) => Array.isArray(value),
+  },
+  function: {
+    allowed: () => "a function, given in code",
+    holds: (_, value) => typeof value === "function",
+  },
 };
+
+/** The rules of a kind, which fit it as its type says which they are. */
+function rulesOf(kind: SettingKind): Rules<SettingKind> {
+  return RULES[kind.type] as Rules<SettingKind>;
+}
+
+/** What a kind allows, in words, for errors and the table of settings. */
+export function allowedText(kind: SettingKind, dialect: Dialect): string {
+  return rulesOf(kind).allowed(kind, dialect);
+}
 
 /** Whether a typed value, durations in milliseconds, is inside what its kind allows. */
 export function isAllowed(kind: SettingKind, value: unknown): boolean {
-  const isBetween = (min: number, max: number) =>
-    Number.isFinite(value) && Number(value) >= min && Number(value) <= max;
-  switch (kind.type) {
-    case "integer":
-      return Number.isSafeInteger(value) && isBetween(kind.min, kind.max);
-    case "number":
-      return isBetween(kind.min, kind.max);
-    case "duration":
-      return isBetween(kind.minMs, kind.maxMs);
-    case "choice":
-      return kind.values.includes(value as string | number);
-    case "text":
-      return typeof value === "string" && value.length <= kind.maxLength &&
-        hasFormat(kind.format, value);
-    case "secret":
-    case "url":
-      return typeof value === "string";
-    case "nodes":
-      return Array.isArray(value);
-    case "boolean":
-      return typeof value === "boolean";
-    case "function":
-      return typeof value === "function";
-  }
+  return rulesOf(kind).holds(kind, value);
 }
 
 // deno-lint-ignore no-control-regex -- control characters are what is refused here
 const CONTROL = /[\x00-\x1f\x7f]/;
 
-function hasFormat(format: TextFormat, value: string): boolean {
-  switch (format) {
-    case "any":
-      return !value.includes("\0");
-    case "word":
-    case "path":
-      return value.trim() !== "" && !CONTROL.test(value);
-    case "visible":
-      return /^[!-~]+$/.test(value);
-    case "host":
-      return isHost(value);
-    case "database":
-      return isDatabaseName(value);
-  }
-}
+const isLine = (value: string) => value.trim() !== "" && !CONTROL.test(value);
+
+/** What each format allows: in words, and whether a text is so. */
+const FORMATS: Record<TextFormat, { allowed: string; holds(value: string): boolean }> = {
+  any: { allowed: "text", holds: (value) => !value.includes("\0") },
+  word: { allowed: "a text that is not empty", holds: isLine },
+  path: { allowed: "a file path", holds: isLine },
+  visible: {
+    allowed: "a text of ASCII characters without spaces",
+    holds: (value) => /^[!-~]+$/.test(value),
+  },
+  host: { allowed: "a host name or address without port or scheme", holds: isHost },
+  database: { allowed: "the name of a database", holds: isDatabaseName },
+};
 
 function isHost(value: string): boolean {
   if (value === "" || /[\s/@?#\\,;"']/.test(value) || CONTROL.test(value)) return false;
@@ -171,10 +198,6 @@ export function isDatabaseName(name: string): boolean {
     !RESERVED_NAMES.includes(name);
 }
 
-/** A whole number as text: no sign but minus, no leading zero, no `1_000`. */
-const INTEGER = /^-?(0|[1-9][0-9]*)$/;
-const DECIMAL = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$/;
-
 /**
  * Reads a setting out of text, as YAML, the environment and URLs give it; `url` and
  * `nodes` are read elsewhere. Nothing is guessed: `010`, `1_000`, `0x10` and `yes` are
@@ -183,30 +206,9 @@ const DECIMAL = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$/;
  * @returns The value, durations in milliseconds; `undefined` if the text is not allowed.
  */
 export function fromText(kind: SettingKind, raw: string): unknown {
-  const value = convert(kind, raw);
-  return value !== undefined && isAllowed(kind, value) ? value : undefined;
-}
-
-function convert(kind: SettingKind, raw: string): unknown {
-  switch (kind.type) {
-    case "integer":
-      return INTEGER.test(raw) ? Number(raw) : undefined;
-    case "number":
-      return DECIMAL.test(raw) ? Number(raw) : undefined;
-    case "duration":
-      // To the microsecond: 0.1 s must not become 100.00000000000001 ms.
-      return DECIMAL.test(raw) ? Math.round(Number(raw) * 1e6) / 1e3 : undefined;
-    case "boolean":
-      // YAML's own spellings alone: `yes` and `on` are words.
-      if (/^(true|True|TRUE)$/.test(raw)) return true;
-      return /^(false|False|FALSE)$/.test(raw) ? false : undefined;
-    case "choice":
-      return kind.values.find((value) => String(value) === raw);
-    case "text":
-      return kind.format === "host" ? stripBrackets(raw) : raw;
-    default:
-      return raw;
-  }
+  const { holds, read = (raw: string) => raw } = rulesOf(kind);
+  const value = read(raw, kind);
+  return holds(kind, value) ? value : undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import { formatOrigin, type Layer, type ValueMap } from "./layer.ts";
 import { readOptions } from "./read_document.ts";
 import { setAt } from "./resolve/database.ts";
 import { assembleConfig } from "./resolve/manager_config.ts";
-import { databasesOfEnvironment, knownNames } from "./sources/database_names.ts";
+import { databasesOfEnvironment, KNOWN_NUMBERS } from "./sources/database_names.ts";
 import {
   addDatabaseVariables,
   EnvReader,
@@ -180,7 +180,7 @@ export class RedisConfigLoader {
     const reader = new EnvReader(env);
     const layer = readEnvironment(reader);
     const names = databases ??
-      [...knownNames(), ...databasesOfEnvironment(reader, layer, true).keys()];
+      [...KNOWN_NUMBERS.keys(), ...databasesOfEnvironment(reader, layer, true).keys()];
     addDatabaseVariables(layer, reader, names);
     return partialOf(layer, reader);
   }

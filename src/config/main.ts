@@ -20,22 +20,25 @@
 export * from "./mod.ts";
 export { RedisDatabase } from "./databases.ts";
 export {
+  ConfigError,
+  type ConfigProblem,
   type Delivery,
   type ErrorCode,
   type PhaseTimes,
   RedisManagerError,
   type RedisManagerErrorOptions,
   type SpentOptions,
-} from "../core/errors/base.ts";
-export {
-  ConfigError,
-  type ConfigProblem,
   UnknownDatabaseError,
 } from "../core/errors/base.ts";
-export type { Credentials, GivenCredentials } from "../core/secret.ts";
-export { type Provided, Secret, type SecretProvider } from "../core/secret.ts";
+export {
+  type Credentials,
+  type GivenCredentials,
+  type Provided,
+  Secret,
+  type SecretProvider,
+} from "../core/secret.ts";
 export { editSettings, type EditSettingsOptions } from "./edit_settings.ts";
 export { configJsonSchema, type JsonSchema } from "./json_schema.ts";
-export { DnsServiceRegistry, type DnsServiceRegistryOptions } from "./registry/dns.ts";
-export { HttpServiceRegistry, type HttpServiceRegistryOptions } from "./registry/http.ts";
+export { DnsServiceRegistry, type DnsServiceRegistryOptions } from "./registries.ts";
+export { HttpServiceRegistry, type HttpServiceRegistryOptions } from "./registries.ts";
 export { starterYaml } from "./starter.ts";

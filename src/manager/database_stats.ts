@@ -81,16 +81,16 @@ export class DatabaseStats {
   /** The shape of `get_metrics()` of the Python original. */
   metrics(): ConnectionMetrics {
     const statistics = this.#statistics;
-    const { succeeded, failed, trips } = statistics.totals;
+    const { totals } = statistics;
     return Object.freeze({
       databaseName: this.#config.name,
       state: this.#servers.health().state,
-      totalRequests: succeeded + failed,
-      successfulRequests: succeeded,
-      failedRequests: failed,
+      totalRequests: totals.successfulOperations + totals.failedOperations,
+      successfulRequests: totals.successfulOperations,
+      failedRequests: totals.failedOperations,
       averageResponseTimeMs: statistics.averageResponseMs,
       activeConnections: this.#servers.connections().open,
-      circuitBreakerTrips: trips,
+      circuitBreakerTrips: totals.circuitBreakerTrips,
       consecutiveFailures: statistics.failuresInRow,
       lastError: statistics.lastError,
       lastSuccessTime: statistics.lastSuccessTime,

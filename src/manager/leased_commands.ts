@@ -67,7 +67,7 @@ export function makeBlocking(
     decide: (command, error, delivery) => {
       if (servers.redirectLease?.(command, error)) return AT_ONCE;
       const decision = retryPolicy.decide(command, error, delivery);
-      if (decision.retry) statistics.counts.retries++;
+      if (decision.retry) statistics.counts.totalRetryAttempts++;
       return decision;
     },
     replied: (command, reply) => dispatcher.replied(command, reply),

@@ -27,8 +27,7 @@ import {
   ManagerClosedError,
 } from "../core/errors/mod.ts";
 import type { ManagerEventMap } from "../core/events.ts";
-import type { Logger } from "../observability/log_entries.ts";
-import { EventLog } from "../observability/logging.ts";
+import { EventLog, type Logger } from "../observability/logging.ts";
 import type { ManagerStats } from "../observability/metrics.ts";
 import { renderPrometheus } from "../observability/prometheus.ts";
 import {
@@ -44,10 +43,9 @@ import type {
 } from "../observability/types.ts";
 import { ConnectionBudget } from "../pool/connection_budget.ts";
 import type { AcquireOptions, ConnectionLease } from "../server/lease.ts";
-import { CapacityCheck } from "./capacity.ts";
 import { CompatMethods, type DatabaseName } from "./compat.ts";
 import { Database } from "./database.ts";
-import { Databases } from "./databases.ts";
+import { CapacityCheck, Databases } from "./databases.ts";
 import { HealthEndpoint } from "./health_endpoint.ts";
 
 /** What a manager works with besides its configuration. */

@@ -42,21 +42,13 @@ function lowerBoundUs(bucket: number): number {
 const RELATIVE_ERROR = 1 / (2 * STEPS);
 
 /** Durations in numbers, in milliseconds. */
-export interface LatencySnapshot {
+export interface LatencySnapshot extends LatencyStats {
   /** How many durations were recorded. */
   readonly count: number;
   /** Their sum; each as it was recorded. */
   readonly sumMs: number;
   /** The smallest, exact. */
   readonly minMs: number;
-  /** Half of them took no longer; within {@linkcode LatencyHistogram.relativeError}. */
-  readonly p50Ms: number;
-  /** 95 % took no longer. */
-  readonly p95Ms: number;
-  /** 99 % took no longer. */
-  readonly p99Ms: number;
-  /** The largest, exact. */
-  readonly maxMs: number;
 }
 
 /**

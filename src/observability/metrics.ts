@@ -125,88 +125,58 @@ export interface MetricsSource {
   readonly latency: LatencyTotals;
 }
 
-/** How one counter is named and what it means. */
-function counter<S extends keyof RedisStats>(
-  stat: S,
-  name: string,
-  help: string,
-  unit = 1,
-) {
-  return { stat, name, help, unit };
-}
-
 /**
- * Everything that is counted, by its name in {@linkcode Counts}: its field in
- * {@linkcode RedisStats}, its name in Prometheus, what it means, and what one of Prometheus'
- * units is in ours. `statistics.counts.NAME++` counts.
+ * Everything that is counted, by its field in {@linkcode RedisStats}: its name in
+ * Prometheus, what it means, and what one of Prometheus' units is in ours.
+ * `statistics.counts.NAME++` counts.
  */
 export const COUNTERS = {
-  succeeded: counter(
-    "successfulOperations",
+  successfulOperations: [
     "commands_succeeded_total",
     "Commands that succeeded, as their callers saw it.",
-  ),
-  failed: counter(
-    "failedOperations",
+  ],
+  failedOperations: [
     "commands_failed_total",
     "Commands that failed, as their callers saw it.",
-  ),
-  retries: counter(
-    "totalRetryAttempts",
+  ],
+  totalRetryAttempts: [
     "retries_total",
     "Commands and connection attempts that were tried again.",
-  ),
-  refusedRetries: counter(
-    "refusedRetries",
+  ],
+  refusedRetries: [
     "retries_refused_total",
     "Commands that were not tried again as the retry budget was used up.",
-  ),
-  redirects: counter(
-    "redirects",
+  ],
+  redirects: [
     "redirects_total",
     "Commands that were sent to another node of the cluster.",
-  ),
-  trips: counter(
-    "circuitBreakerTrips",
+  ],
+  circuitBreakerTrips: [
     "circuit_breaker_trips_total",
     "How often the circuit breaker went from closed to open.",
-  ),
-  hits: counter(
-    "cacheHits",
-    "cache_hits_total",
-    "Reads of single values that found one.",
-  ),
-  misses: counter(
-    "cacheMisses",
-    "cache_misses_total",
-    "Reads of single values that found none.",
-  ),
-  blocked: counter(
-    "blockingOperations",
+  ],
+  cacheHits: ["cache_hits_total", "Reads of single values that found one."],
+  cacheMisses: ["cache_misses_total", "Reads of single values that found none."],
+  blockingOperations: [
     "blocking_commands_total",
     "Blocking commands that were answered, by a value or by their timeout.",
-  ),
-  blockedMs: counter(
-    "blockingWaitMs",
+  ],
+  blockingWaitMs: [
     "blocking_wait_seconds_total",
     "How long blocking commands took to be answered, together.",
     1000,
-  ),
-  connectFailures: counter(
-    "failedConnections",
+  ],
+  failedConnections: [
     "connection_failures_total",
     "Attempts to open a connection that failed.",
-  ),
-  bytesSent: counter(
-    "bytesSent",
-    "sent_bytes_total",
-    "Bytes written to the server, handshakes included.",
-  ),
-  bytesReceived: counter(
-    "bytesReceived",
+  ],
+  bytesSent: ["sent_bytes_total", "Bytes written to the server, handshakes included."],
+  bytesReceived: [
     "received_bytes_total",
     "Bytes read from the server, handshakes included.",
-  ),
+  ],
+} satisfies {
+  readonly [K in keyof RedisStats]?: readonly [name: string, help: string, unit?: number];
 };
 
 /** Name of a counter. */
@@ -217,14 +187,6 @@ export type Counts = Record<Counter, number>;
 
 /** The names of all counters. */
 export const COUNTER_NAMES = Object.keys(COUNTERS) as readonly Counter[];
-
-/** The counters as statistics name them. */
-export function statsOf(
-  counts: Counts,
-): Pick<RedisStats, typeof COUNTERS[Counter]["stat"]> {
-  const fields = COUNTER_NAMES.map((name) => [COUNTERS[name].stat, counts[name]]);
-  return Object.fromEntries(fields);
-}
 
 /** What is read of each database whenever metrics are asked for. */
 export interface Metric {
@@ -250,44 +212,41 @@ function states(all: readonly string[], current: string): Record<string, number>
   return Object.fromEntries(all.map((state) => [state, state === current ? 1 : 0]));
 }
 
+type Row = Omit<Metric, "type">;
+
 /**
  * Every metric but the durations, in the order in which Prometheus gets them. Names in
  * OpenTelemetry are those of its semantic conventions, 1.44.
  */
-export const METRICS: readonly Metric[] = [
+const ROWS: readonly Row[] = [
   {
     name: "database_state",
-    type: "gauge",
     help: "How well the database serves: 1 for the state that it is in.",
     label: "state",
     read: ({ health }) => states(Object.values(ConnectionState), health.state),
   },
   {
     name: "circuit_breaker_state",
-    type: "gauge",
     help: "The circuit breaker: 1 for the state that it is in.",
     label: "state",
     read: ({ health }) => states(["closed", "open", "half_open"], health.circuitBreaker),
   },
   {
     name: "ping_seconds",
-    type: "gauge",
     help: "What the last health check measured for one PING.",
     read: ({ health: { pingMs } }) => pingMs === null ? {} : pingMs / 1000,
   },
-  ...COUNTER_NAMES.map((counter): Metric => {
-    const { name, help, unit } = COUNTERS[counter];
-    return { name, help, type: "counter", read: ({ totals }) => totals[counter] / unit };
+  ...COUNTER_NAMES.map((counter): Row => {
+    const [name, help, unit = 1] = COUNTERS[counter] as [string, string, number?];
+    return { name, help, read: ({ totals }) => totals[counter] / unit };
   }),
   {
     name: "commands_in_flight",
-    type: "gauge",
     help: "Commands that were sent on lanes and are not answered.",
     read: ({ pool }) => pool.inFlight,
   },
   {
     name: "connections",
-    type: "gauge",
     help: "Connections by what they are doing.",
     label: "state",
     read: ({ pool }) => ({
@@ -299,7 +258,6 @@ export const METRICS: readonly Metric[] = [
   },
   {
     convention: ["db.client.connection.count", "{connection}"],
-    type: "gauge",
     help: "The number of connections that are currently in state described by the " +
       "`state` attribute.",
     label: "db.client.connection.state",
@@ -307,32 +265,27 @@ export const METRICS: readonly Metric[] = [
   },
   {
     convention: ["db.client.connection.idle.max", "{connection}"],
-    type: "gauge",
     help: "The maximum number of idle open connections allowed.",
     read: ({ pool }) => pool.maxConnections,
   },
   {
     convention: ["db.client.connection.idle.min", "{connection}"],
-    type: "gauge",
     help: "The minimum number of idle open connections allowed.",
     read: ({ minConnections }) => minConnections,
   },
   {
     name: "connections_max",
     convention: ["db.client.connection.max", "{connection}"],
-    type: "gauge",
     help: "The most connections that there may be.",
     read: ({ pool }) => pool.maxConnections,
   },
   {
     name: "connections_opened_total",
-    type: "counter",
     help: "Connections that were opened.",
     read: ({ connections }) => connections.opened,
   },
   {
     name: "connections_closed_total",
-    type: "counter",
     help: "Connections that left the pool, by reason; connect_failed: never opened.",
     label: "reason",
     read: ({ pool }) => pool.evictions,
@@ -340,18 +293,22 @@ export const METRICS: readonly Metric[] = [
   {
     name: "waiters",
     convention: ["db.client.connection.pending_requests", "{request}"],
-    type: "gauge",
     help: "Callers that wait for a lease, and commands that wait for a lane.",
     read: ({ pool }) => pool.waiting,
   },
   {
     name: "acquire_timeouts_total",
     convention: ["db.client.connection.timeouts", "{timeout}"],
-    type: "counter",
     help: "Callers whose wait for a lease timed out.",
     read: ({ pool }) => pool.acquireTimeouts,
   },
 ];
+
+/** Every metric but the durations. Prometheus wants counters, and no others, to end so. */
+export const METRICS: readonly Metric[] = ROWS.map((row) => ({
+  ...row,
+  type: row.name?.endsWith("_total") ? "counter" : "gauge",
+}));
 
 /**
  * Reads a metric.

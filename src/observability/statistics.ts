@@ -7,7 +7,6 @@ import {
   COUNTER_NAMES,
   type Counts,
   type RedisStats,
-  statsOf,
 } from "./metrics.ts";
 
 /** Response times that the average of `getMetrics()` is taken over. */
@@ -82,15 +81,15 @@ export class DatabaseStatistics {
    * @param now When it was answered.
    */
   blockingAnswered(sentAt: number, now: number): void {
-    this.counts.blocked++;
-    this.counts.blockedMs += now - sentAt;
+    this.counts.blockingOperations++;
+    this.counts.blockingWaitMs += now - sentAt;
     this.#noteAnswer();
   }
 
   #noteAnswer(): void {
     this.failuresInRow = 0;
-    if (this.counts.succeeded === this.#succeededBefore) return;
-    this.#succeededBefore = this.counts.succeeded;
+    if (this.counts.successfulOperations === this.#succeededBefore) return;
+    this.#succeededBefore = this.counts.successfulOperations;
     this.#lastSuccessAt = this.#clock.wallNow();
   }
 
@@ -101,7 +100,7 @@ export class DatabaseStatistics {
    * @param error Why.
    */
   commandFailed(error: Error): void {
-    this.counts.failed++;
+    this.counts.failedOperations++;
     if (this.#lastError === undefined || !isConsequence(error)) this.noteError(error);
   }
 
@@ -112,7 +111,7 @@ export class DatabaseStatistics {
    * @param endpoint Where it went.
    */
   connectFailed(error: Error, endpoint: string): void {
-    this.counts.connectFailures++;
+    this.counts.failedConnections++;
     this.failuresInRow++;
     const { message } = error;
     this.#note(error instanceof ConnectError ? message : `${endpoint}: ${message}`);
@@ -186,22 +185,22 @@ export class DatabaseStatistics {
   snapshot(connections: ConnectionCounts): RedisStats {
     const { totals } = this;
     const counted = countsFrom((name) => totals[name] - this.#beforeWindow[name]);
-    const total = counted.succeeded + counted.failed;
+    const total = counted.successfulOperations + counted.failedOperations;
     const error = this.#lastError;
     const now = this.#clock.now();
     return Object.freeze({
       databaseName: this.#name,
       totalConnections: connections.opened,
       activeConnections: connections.open,
-      ...statsOf(counted),
+      ...counted,
       // Like the connections above it knows no window.
-      failedConnections: totals.connectFailures,
+      failedConnections: totals.failedConnections,
       lastError: this.lastError,
       lastErrorTime: error === undefined ? null : dateOf(error.at),
       lastSuccessTime: this.lastSuccessTime,
       uptimeSeconds: (now - this.#startedAt) / 1000,
       windowSeconds: (now - this.#windowAt) / 1000,
-      successRate: total === 0 ? 100 : (counted.succeeded / total) * 100,
+      successRate: total === 0 ? 100 : (counted.successfulOperations / total) * 100,
       latency: this.#latency.stats(),
     });
   }

@@ -86,7 +86,7 @@ export class BreakerGuard {
   #changed({ from, to, cause }: BreakerChange): void {
     const { config, emit, statistics } = this.#context;
     this.#lastTripReason = cause ?? this.#lastTripReason;
-    if (from === "closed" && to === "open") statistics.counts.trips++;
+    if (from === "closed" && to === "open") statistics.counts.circuitBreakerTrips++;
     const why = to === "closed"
       ? this.#closing ?? "a probe succeeded"
       : `failures: ${cause}`;

@@ -278,7 +278,7 @@ export class Server implements Topology, LeaseSource {
       resolve,
       confirm,
       expiring: (connection, expiresAt) => this.#renewal?.add(connection, expiresAt),
-      attemptRepeated: () => statistics.counts.retries++,
+      attemptRepeated: () => statistics.counts.totalRetryAttempts++,
       reached: () => {
         this.#health.connected();
         this.#guard.connected();

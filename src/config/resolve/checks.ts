@@ -1,3 +1,4 @@
+import { formatAddress } from "../../core/address.ts";
 import {
   DEFAULT_ORIGIN,
   type EffectiveValues,
@@ -253,14 +254,11 @@ function listNames(databases: readonly { readonly name: string }[]): string {
  * `sentinel mymaster at a:26379,b:26379` or `cluster a:7000,b:7000`.
  */
 export function endpointOf(config: RedisConfig): string {
-  const nodes = config.nodes.map(hostPort).sort().join(",");
+  const nodes = config.nodes.map(formatAddress).sort().join(",");
   if (config.mode === "sentinel") return `sentinel ${config.sentinelName} at ${nodes}`;
   if (config.mode === "cluster") return `cluster ${nodes}`;
-  return config.unixSocket === undefined ? hostPort(config) : `unix:${config.unixSocket}`;
-}
-
-function hostPort({ host, port }: { host: string; port: number }): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const { host, port, unixSocket: path } = config;
+  return formatAddress(path === undefined ? { host, port } : { path });
 }
 
 /** Whether a host is this machine, so that nothing passes a network. */

@@ -18,39 +18,33 @@ import {
 
 const MAX_PASSWORD_BYTES = 65_536;
 
-/** A secret out of a file, or what is wrong. */
-type PasswordFile =
-  | { readonly secret: Secret }
-  | { readonly secret?: undefined; readonly problem: string };
-
 /**
  * Makes a secret out of a file. The file is read now, so that a missing one is reported
  * when the configuration is loaded, and again for each new connection: orchestrators
  * rotate mounted secrets by writing the file anew.
  *
  * @param origin Where the file is named.
+ * @returns The secret, or what is wrong with the file.
  */
-export function passwordFromFile(path: string, origin: Origin): PasswordFile {
+export function passwordFromFile(path: string, origin: Origin): Secret | string {
   const first = passwordIn(path, readSmallFileSync(path, MAX_PASSWORD_BYTES));
-  if (first.problem !== undefined) return first;
-  const secret = new Secret(async () => {
+  if (first.problem !== undefined) return first.problem;
+  return new Secret(async () => {
     const content = await readSmallFile(path, MAX_PASSWORD_BYTES);
     const { text, problem } = passwordIn(path, content);
     if (problem === undefined) return text;
     const key = wordingOf(origin).name("passwordFile");
     throw new ConfigError([{ origin: formatOrigin(origin), key, message: problem }]);
   });
-  return { secret };
 }
 
 function passwordIn(
   path: string,
   content: FileResult,
 ): { text: string; problem?: undefined } | { text?: undefined; problem: string } {
-  const unread = whyUnread(path, content);
-  if (unread !== undefined) return { problem: unread };
+  if (content.kind !== "text") return { problem: whyUnread(path, content) };
   // Editors and `echo` end the file with a line break that is no part of the password.
-  const text = textOf(content).replace(/(\r?\n)+$/, "");
+  const text = content.text.replace(/(\r?\n)+$/, "");
   return text === "" ? { problem: `${fileName(path)} is empty` } : { text };
 }
 
@@ -58,12 +52,10 @@ function fileName(path: string): string {
   return `the file ${JSON.stringify(path)}`;
 }
 
-function textOf(content: FileResult): string {
-  return content.kind === "text" ? content.text : "";
-}
-
-function whyUnread(path: string, content: FileResult): string | undefined {
-  if (content.kind === "text") return undefined;
+function whyUnread(
+  path: string,
+  content: Exclude<FileResult, { kind: "text" }>,
+): string {
   const reason = content.kind === "missing" ? "it does not exist" : content.message;
   return `${fileName(path)} cannot be read: ${reason}`;
 }
@@ -147,10 +139,9 @@ function whyUnusable(
   holds: string,
   label: RegExp,
 ): string | undefined {
-  const unread = whyUnread(path, content);
-  if (unread !== undefined) return unread;
+  if (content.kind !== "text") return whyUnread(path, content);
   const file = fileName(path);
-  const text = textOf(content);
+  const { text } = content;
   if (text.trim() === "") return `${file} is empty`;
   const blocks = [...text.matchAll(PEM_BLOCK)];
   const wanted = blocks.filter(([, found]) => label.test(found!));

@@ -7,13 +7,12 @@ import {
   type Layer,
   type Located,
   type Origin,
-  type SourceName,
   type ValueMap,
 } from "../layer.ts";
 import { problemAt, wordingOf } from "../messages.ts";
 import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "../names.ts";
 import type { RedisConfig } from "../settings.ts";
-import { numberOf } from "../sources/database_names.ts";
+import { KNOWN_NUMBERS } from "../sources/database_names.ts";
 import { warnIfReadableByOthers } from "../sources/files.ts";
 import { checkDatabase, type Overruled, type Refuse } from "./checks.ts";
 import { passwordFromFile } from "./credential_files.ts";
@@ -86,9 +85,9 @@ export function buildDatabase(
   const file = values.get("passwordFile");
   if (typeof file?.value === "string") {
     const read = passwordFromFile(file.value, file.origin);
-    if (read.secret === undefined) refuse(file.origin, "passwordFile", read.problem);
+    if (typeof read === "string") refuse(file.origin, "passwordFile", read);
     else {
-      values.set("password", { ...file, value: read.secret });
+      values.set("password", { ...file, value: read });
       secretFiles.push(file.value);
     }
   }
@@ -136,7 +135,6 @@ function aliasTargets(
 
 /** A value that one source gives, at the root or for one database. */
 interface Candidate extends Located {
-  readonly source: SourceName;
   /** Whether it is given for this database alone. */
   readonly own: boolean;
   /** Its place in the order of priority: the lowest counts. */
@@ -157,7 +155,7 @@ function findCandidates(
 ): Candidates {
   const candidates: Candidates = new Map();
   let rank = 0;
-  for (const { databases, root, source } of layers) {
+  for (const { databases, root } of layers) {
     const add = (
       values: ValueMap | undefined,
       own: boolean,
@@ -168,7 +166,7 @@ function findCandidates(
         if (keys !== undefined && !keys.has(key)) continue;
         const list = candidates.get(key) ?? [];
         candidates.set(key, list);
-        list.push({ value, origin, source, own, rank });
+        list.push({ value, origin, own, rank });
       }
     };
     add(databases.get(name), true);
@@ -204,7 +202,7 @@ function resolveRivals(
 function findNumber(candidates: Candidates, name: string): Effective | undefined {
   const all = candidates.get("db") ?? [];
   const isCluster = candidates.get("mode")?.[0]?.value === "cluster";
-  const number = isCluster ? undefined : numberOf(name);
+  const number = isCluster ? undefined : KNOWN_NUMBERS.get(name);
   const fallback = number === undefined ? DEFAULTS.get("db") : defaultOf(number);
   const own = all.filter((candidate) => candidate.own);
   const isShared = name === MAIN || (own.length === 0 && number === undefined);
@@ -233,7 +231,7 @@ export function findManagerValue(
 /** A variable for all databases that replaces another value of this one. */
 function findOverruled(key: string, candidates: readonly Candidate[] = []): Overruled[] {
   const [by, ...rest] = candidates;
-  if (by === undefined || by.own || by.source !== "environment") return [];
+  if (by === undefined || by.own || by.origin.source !== "environment") return [];
   const own = rest.find((candidate) => candidate.own);
   return own === undefined || isSame(own.value, by.value) ? [] : [{ key, by, own }];
 }

@@ -236,12 +236,9 @@ export function isManagerConfig(value: unknown): value is ManagerConfig {
   return ResolvedManagerConfig.is(value);
 }
 
-/** What a secret looks like where it is shown. */
-const MASK = "***";
-
 function explainAll(values: EffectiveValues, prefix: string): ExplainedValue[] {
   const show = ({ value, origin }: Located) => ({
-    value: value instanceof Secret ? MASK : value,
+    value: value instanceof Secret ? String(value) : value,
     origin: formatOrigin(origin),
   });
   return [...values].map(([key, found]) => ({

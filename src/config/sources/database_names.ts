@@ -5,27 +5,19 @@ import { DEFAULT_ORIGIN, Layer, type Origin } from "../layer.ts";
 import { keyName } from "../messages.ts";
 import { addDatabaseVariables, type EnvReader, variableOrigin } from "./environment.ts";
 
-/** The number of a name of `RedisDatabase`, in small letters, if it is one of the 18. */
-export function numberOf(name: string): number | undefined {
-  const key = name.toUpperCase();
-  if (name !== name.toLowerCase() || !Object.hasOwn(RedisDatabase, key)) return undefined;
-  const value: unknown = RedisDatabase[key as keyof typeof RedisDatabase];
-  return typeof value === "number" ? value : undefined;
-}
-
-/** The 18 names of `RedisDatabase`, in small letters. */
-export function knownNames(): string[] {
-  return Object.keys(RedisDatabase).map((key) => key.toLowerCase())
-    .filter((name) => numberOf(name) !== undefined);
-}
+/** The numbers of the 18 names of `RedisDatabase`, in small letters. */
+export const KNOWN_NUMBERS: ReadonlyMap<string, number> = new Map(
+  Object.entries(RedisDatabase).flatMap(([key, number]) =>
+    typeof number === "number" ? [[key.toLowerCase(), number]] : []
+  ),
+);
 
 /** The 18 databases; those that share a number by design are aliases. */
 function defaultDatabases(): Layer {
   const layer = new Layer("default");
   const owners = new Map<number, string>();
-  for (const name of knownNames()) {
+  for (const [name, db] of KNOWN_NUMBERS) {
     const values = layer.database(name, DEFAULT_ORIGIN);
-    const db = numberOf(name)!;
     const owner = owners.get(db);
     if (owner === undefined) owners.set(db, name);
     else values.set("aliasOf", { value: owner, origin: DEFAULT_ORIGIN });
@@ -117,7 +109,7 @@ export function databasesOfEnvironment(
 ): Map<string, Origin> {
   const names = listedDatabases(env, layer);
   if (!discover) return names;
-  const known = new Set([...knownNames(), ...names.keys()]);
+  const known = new Set([...KNOWN_NUMBERS.keys(), ...names.keys()]);
   const ignored = new Map<string, string[]>();
   for (const variable of env.names()) {
     if (SERVICE_LINK.test(variable)) continue;

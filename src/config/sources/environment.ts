@@ -112,18 +112,19 @@ export function variableOrigin(layer: Layer, name: string): Origin {
 export function readEnvironment(env: EnvReader): Layer {
   const layer = new Layer("environment");
   const { root } = layer;
+  const variables = new VariableReader(env, layer, root);
   for (const [key, ...names] of ROOT_VARIABLES) {
-    names.some((name) => readVariable(env, name, key, layer, root));
+    names.some((name) => variables.read(name, key));
   }
   // The URL may enable TLS, and its port has priority over the port of TLS.
   const url: ValueMap = new Map();
-  readUrl(env, "REDIS_URL", layer, url);
+  new VariableReader(env, layer, url).readUrl("REDIS_URL");
   if (url.has("tls.enabled")) root.set("tls.enabled", url.get("tls.enabled")!);
   if (isTlsEnabled(root)) {
-    readTlsFiles(env, layer, root);
+    variables.readTlsFiles();
     // It replaces AUTOBOT_REDIS_PORT, never an explicit REDIS_PORT.
     if (env.get("REDIS_PORT") === undefined) {
-      readVariable(env, "AUTOBOT_REDIS_TLS_PORT", "port", layer, root);
+      variables.read("AUTOBOT_REDIS_TLS_PORT", "port");
     }
   }
   // The URL wins over the single variables, which fill in what it leaves out.
@@ -137,9 +138,8 @@ export function readEnvironment(env: EnvReader): Layer {
 /** The central timeouts of the Python original. */
 export function readTimeouts(env: EnvReader): Layer {
   const layer = new Layer("timeouts");
-  for (const [key, name] of TIMEOUT_VARIABLES) {
-    readVariable(env, name, key, layer, layer.root);
-  }
+  const variables = new VariableReader(env, layer, layer.root);
+  for (const [key, name] of TIMEOUT_VARIABLES) variables.read(name, key);
   return layer;
 }
 
@@ -162,15 +162,13 @@ export function addDatabaseVariables(
 ): void {
   for (const name of names) {
     const upper = envNameOf(name);
-    const prefix = `databases.${name}.`;
     const values: ValueMap = new Map();
-    readUrl(env, `REDIS_${upper}_URL`, layer, values, prefix);
+    const variables = new VariableReader(env, layer, values, `databases.${name}.`);
+    variables.readUrl(`REDIS_${upper}_URL`);
     // Where the whole environment uses TLS, its files are at the root already.
-    if (isTlsEnabled(values) && !isTlsEnabled(root)) {
-      readTlsFiles(env, layer, values, prefix);
-    }
-    readVariable(env, `REDIS_${upper}_PASSWORD`, "password", layer, values, prefix);
-    readVariable(env, `REDIS_DB_${upper}`, "db", layer, values, prefix);
+    if (isTlsEnabled(values) && !isTlsEnabled(root)) variables.readTlsFiles();
+    variables.read(`REDIS_${upper}_PASSWORD`, "password");
+    variables.read(`REDIS_DB_${upper}`, "db");
     const first = values.values().next().value;
     if (first === undefined) continue;
     const into = layer.database(name, first.origin);
@@ -182,59 +180,56 @@ function isTlsEnabled(values: ValueMap): boolean {
   return values.get("tls.enabled")?.value === true;
 }
 
-function readTlsFiles(env: EnvReader, layer: Layer, into: ValueMap, prefix = ""): void {
-  for (const [key, name] of TLS_FILE_VARIABLES) {
-    readVariable(env, name, key, layer, into, prefix);
-  }
-}
-
-function readUrl(
-  env: EnvReader,
-  name: string,
-  layer: Layer,
-  into: ValueMap,
-  prefix = "",
-): void {
-  const raw = env.get(name);
-  if (raw === undefined) return;
-  const origin = variableOrigin(layer, name);
-  const url = readEndpointUrl(raw);
-  if (!url.ok) return layer.refuse(origin, `${prefix}url`, url.message);
-  for (const [key, value] of url.values) {
-    setFromUrl(layer, key, value, origin, into, prefix);
-  }
-}
-
 /** What Kubernetes and Docker links put into `REDIS_PORT` for a service called redis. */
 const SERVICE_LINK = /^tcp:\/\//;
 
-/** Reads a setting out of a variable; whether the variable is set, usable or not. */
-function readVariable(
-  env: EnvReader,
-  name: string,
-  key: string,
-  layer: Layer,
-  into: ValueMap,
-  prefix = "",
-): boolean {
-  const raw = env.get(name);
-  if (raw === undefined) return false;
-  if (key === "port" && SERVICE_LINK.test(raw)) {
-    layer.warnings.push(
-      `env ${name} holds a service link of Kubernetes or Docker, not a port; ignored`,
-    );
-    return false;
+/** Reads variables into the settings of one level. */
+class VariableReader {
+  readonly #env: EnvReader;
+  readonly #layer: Layer;
+  readonly #into: ValueMap;
+  readonly #prefix: string;
+
+  constructor(env: EnvReader, layer: Layer, into: ValueMap, prefix = "") {
+    this.#env = env;
+    this.#layer = layer;
+    this.#into = into;
+    this.#prefix = prefix;
   }
-  const setting = settingOf(key);
-  setScalar(
-    { dialect: "yaml", layer },
-    setting,
-    setting.kind.type === "boolean" ? shellBoolean(raw) : raw,
-    into,
-    variableOrigin(layer, name),
-    `${prefix}${setting.yaml}`,
-  );
-  return true;
+
+  readTlsFiles(): void {
+    for (const [key, name] of TLS_FILE_VARIABLES) this.read(name, key);
+  }
+
+  readUrl(name: string): void {
+    const raw = this.#env.get(name);
+    if (raw === undefined) return;
+    const origin = variableOrigin(this.#layer, name);
+    const url = readEndpointUrl(raw);
+    if (!url.ok) return this.#layer.refuse(origin, `${this.#prefix}url`, url.message);
+    for (const [key, value] of url.values) {
+      setFromUrl(this.#layer, key, value, origin, this.#into, this.#prefix);
+    }
+  }
+
+  /** Reads a setting out of a variable; whether the variable is set, usable or not. */
+  read(name: string, key: string): boolean {
+    const layer = this.#layer;
+    const raw = this.#env.get(name);
+    if (raw === undefined) return false;
+    if (key === "port" && SERVICE_LINK.test(raw)) {
+      layer.warnings.push(
+        `env ${name} holds a service link of Kubernetes or Docker, not a port; ignored`,
+      );
+      return false;
+    }
+    const setting = settingOf(key);
+    const value = setting.kind.type === "boolean" ? shellBoolean(raw) : raw;
+    const label = `${this.#prefix}${setting.yaml}`;
+    const origin = variableOrigin(layer, name);
+    setScalar({ dialect: "yaml", layer }, setting, value, this.#into, origin, label);
+    return true;
+  }
 }
 
 /** Shells write booleans in more ways than YAML. */

@@ -91,18 +91,36 @@ export async function askStrictly(
   timeoutMs: number = DEFAULT_TIMEOUT_MS,
 ): Promise<Layer> {
   checkTimeout(timeoutMs);
+  const answer = await askInTime(
+    { label: labelOf(registry), timeoutMs },
+    (signal) => registry.getServiceConfig(SERVICE, { signal }),
+    reasonOf,
+  );
+  return layerOf(registry, answer);
+}
+
+/**
+ * Asks a server, and fails with a `ConfigError` if it fails or does not answer in time.
+ *
+ * @param explain Says why it failed, unless its time is over.
+ * @param prefix What the error's message begins with.
+ */
+export async function askInTime<T>(
+  { label, timeoutMs, signal }: {
+    readonly label: string;
+    readonly timeoutMs: number;
+    readonly signal?: AbortSignal | undefined;
+  },
+  ask: (signal: AbortSignal) => T | Promise<T>,
+  explain: (error: unknown) => string,
+  prefix = "",
+): Promise<T> {
   try {
-    const answer = await withDeadline(
-      (signal) => registry.getServiceConfig(SERVICE, { signal }),
-      timeoutMs,
-    );
-    return layerOf(registry, answer);
+    return await withDeadline(ask, timeoutMs, signal);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    const message = isTimeout(error)
-      ? `no answer within ${timeoutMs} ms`
-      : reasonOf(error);
-    throw new ConfigError([{ origin: labelOf(registry), key: "", message }]);
+    const reason = isTimeout(error) ? `no answer within ${timeoutMs} ms` : explain(error);
+    throw new ConfigError([{ origin: label, key: "", message: prefix + reason }]);
   }
 }
 

@@ -10,7 +10,6 @@ import {
   fetchSmallFile,
   type FileResult,
   isDenoPresent,
-  readSmallFile,
   readSmallFileSync,
 } from "./files.ts";
 import { locateYaml, MAX_DEPTH, type YamlPositions } from "./yaml_positions.ts";
@@ -36,19 +35,21 @@ const RELATIVE_PATH = "config/redis-databases.yaml";
  * exists; empty if there is none.
  */
 export async function findYaml(choice: YamlChoice, env: EnvReader): Promise<Layer> {
-  const { yamlPath, yamlText } = choice;
-  if (yamlText !== undefined || yamlPath === undefined) return findLocal(choice, env);
-  const url = remoteUrl(yamlPath);
-  const result = url === undefined
-    ? await readSmallFile(localPath(yamlPath), MAX_BYTES)
-    : await fetchSmallFile(url, MAX_BYTES);
-  return layerOf(result, displayPath(url ?? yamlPath), env);
+  const url = choice.yamlText === undefined ? remoteUrl(choice.yamlPath) : undefined;
+  if (url === undefined) return findYamlSync(choice, env);
+  return layerOf(await fetchSmallFile(url, MAX_BYTES), displayPath(url), env);
 }
 
 /** The same as {@linkcode findYaml} without waiting: no file behind `http:`. */
-export function findYamlSync(choice: YamlChoice, env: EnvReader): Layer {
-  const { yamlPath, yamlText } = choice;
-  if (yamlText !== undefined || yamlPath === undefined) return findLocal(choice, env);
+export function findYamlSync({ yamlPath, yamlText }: YamlChoice, env: EnvReader): Layer {
+  if (yamlText === undefined && yamlPath === undefined) return searchYaml(env);
+  if (yamlText !== undefined && yamlPath !== undefined) {
+    return refused("yamlPath", "yamlPath and yamlText are both given; leave one out");
+  }
+  if (yamlPath === undefined) {
+    if (typeof yamlText === "string") return readYaml(yamlText, "yaml text", env);
+    return refused("yamlText", `found a ${typeof yamlText}, allowed: a text`);
+  }
   const url = remoteUrl(yamlPath);
   const message = "it has to be fetched; use RedisConfigLoader.load()";
   const result: FileResult = url === undefined
@@ -57,7 +58,7 @@ export function findYamlSync(choice: YamlChoice, env: EnvReader): Layer {
   return layerOf(result, displayPath(url ?? yamlPath), env);
 }
 
-function remoteUrl(path: string | URL): URL | undefined {
+function remoteUrl(path: string | URL | undefined): URL | undefined {
   if (typeof path === "string" && !/^https?:/i.test(path)) return undefined;
   const url = URL.parse(String(path));
   return url === null || url.protocol === "file:" ? undefined : url;
@@ -67,16 +68,6 @@ function remoteUrl(path: string | URL): URL | undefined {
 function localPath(path: string | URL): string | URL {
   if (typeof path !== "string" || !path.startsWith("file:")) return path;
   return URL.parse(path) ?? path;
-}
-
-/** The text, or the first file of the search path. */
-function findLocal({ yamlPath, yamlText }: YamlChoice, env: EnvReader): Layer {
-  if (yamlText === undefined) return searchYaml(env);
-  if (yamlPath !== undefined) {
-    return refused("yamlPath", "yamlPath and yamlText are both given; leave one out");
-  }
-  if (typeof yamlText === "string") return readYaml(yamlText, "yaml text", env);
-  return refused("yamlText", `found a ${typeof yamlText}, allowed: a text`);
 }
 
 /** The layer of a file that was asked for by name. */

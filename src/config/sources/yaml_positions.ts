@@ -116,28 +116,16 @@ export function locateYaml(text: string): YamlPositions {
   return new Locator(text).run();
 }
 
-/** A collection that is open. */
+/** A block collection that is open. */
 interface Frame {
   readonly kind: "map" | "list";
   readonly path: readonly string[];
-  /** Column of its entries, from 0, in block style. */
+  /** Column of its entries, from 0. */
   readonly indent: number;
   /** Path of the entry that is being read. */
   child: readonly string[];
-  index: number;
-  /** In a flow mapping: whether the next scalar is a key. */
-  atKey: boolean;
-  /** The entry whose value a flow collection is. */
-  readonly entry?: YamlEntry;
-}
-
-function newFrame(
-  kind: Frame["kind"],
-  path: readonly string[],
-  indent: number,
-  entry?: YamlEntry,
-): Frame {
-  return { kind, path, indent, child: path, index: 0, atKey: kind === "map", entry };
+  /** How many items a list has so far. */
+  items: number;
 }
 
 const BLANKS = /[ \t]*/y;
@@ -149,6 +137,8 @@ const PLAIN_KEY =
   /(?![{[?|>#"'])((?:[^\n:#]|:(?![ \t\r\n]|$)|(?<![ \t\r\n])#)*):(?=[ \t\r\n]|$)/y;
 const DASH = /-(?=[ \t\r\n]|$)/y;
 const DOCUMENT_MARK = /(?:---|\.\.\.)(?=[ \t\r\n]|$)/y;
+/** What stands between the tokens of a flow collection. */
+const FLOW_GAP = /(?:[ \t\r\n]+|#[^\n]*|[&!][^ \t\r\n]*)*/y;
 /** At least one character, or a stray one would be read for ever. */
 const FLOW_SCALAR = /[^](?:[^,[\]{}\r\n:#]|:(?![ \t\r\n,[\]{}]|$)|(?<![ \t\r\n])#)*/y;
 /** What a plain scalar in block style has on its first line. */
@@ -186,6 +176,10 @@ class Locator {
     return this.#char === '"' || this.#char === "'";
   }
 
+  get #isAtFlow(): boolean {
+    return this.#char === "{" || this.#char === "[";
+  }
+
   /** Whether nothing but a comment is left on the line. */
   get #isAtLineEnd(): boolean {
     return "#\r\n".includes(this.#char);
@@ -202,6 +196,12 @@ class Locator {
   #nextLine(): void {
     const end = this.#text.indexOf("\n", this.#at);
     this.#at = this.#lineStart = end < 0 ? this.#text.length : end + 1;
+  }
+
+  /** Ends here, where the text is nested too deeply. */
+  #giveUp(path: readonly string[], at = this.#at): void {
+    this.#found.tooDeep = { path, at };
+    this.#at = this.#text.length;
   }
 
   /** Reads a line that starts an entry, with all lines of its value. */
@@ -229,12 +229,9 @@ class Locator {
     for (let depth = 0;; depth++) {
       const dash = this.#at;
       if (!this.#match(DASH)) break;
-      if (depth === MAX_DEPTH) {
-        this.#found.tooDeep ??= { path: this.#openPath, at: dash };
-        return this.#nextLine();
-      }
+      if (depth === MAX_DEPTH) return this.#giveUp(this.#openPath, dash);
       const frame = this.#frameAt("list", column);
-      frame.child = [...frame.path, String(frame.index++)];
+      frame.child = [...frame.path, String(frame.items++)];
       this.#match(BLANKS);
       this.#found.set(frame.child, this.#entryHere(dash));
       if (this.#isAtLineEnd) return this.#nextLine();
@@ -280,9 +277,10 @@ class Locator {
     while (this.#frames.length > 0 && isEnded(this.#frames.at(-1)!)) this.#frames.pop();
     const top = this.#frames.at(-1);
     if (top?.indent === indent && top.kind === kind) return top;
-    const frame = newFrame(kind, this.#openPath, indent);
+    const path = this.#openPath;
+    const frame: Frame = { kind, path, indent, child: path, items: 0 };
     if (this.#frames.length < MAX_DEPTH) this.#frames.push(frame);
-    else this.#found.tooDeep ??= { path: frame.path, at: this.#at };
+    else this.#giveUp(path);
     return frame;
   }
 
@@ -294,7 +292,9 @@ class Locator {
   /** Reads the value that starts here, in a collection with this indentation. */
   #readValue(path: readonly string[], entry: YamlEntry, indent: number): void {
     const isPlain = this.#char !== "|" && this.#char !== ">";
-    const isClosed = this.#match(QUOTED) !== null || this.#readFlow(path, entry);
+    const isFlow = this.#isAtFlow;
+    if (isFlow) this.#readFlow(path, entry, 1);
+    const isClosed = isFlow || this.#match(QUOTED) !== null;
     if (!isClosed && isPlain) this.#match(REST_OF_LINE);
     entry.end = this.#at;
     // A comment ends a plain scalar.
@@ -324,67 +324,37 @@ class Locator {
   }
 
   /** Reads a flow collection, `{…}` or `[…]`, over as many lines as it takes. */
-  #readFlow(path: readonly string[], entry: YamlEntry): boolean {
-    if (this.#char !== "{" && this.#char !== "[") return false;
-    const frames: Frame[] = [];
-    let depth = 0;
-    while (!this.#isDone) {
-      const char: string = this.#char;
-      if (" \t\r\n".includes(char)) this.#at++;
-      else if (char === "#") this.#match(/[^\n]*/y);
-      else if (char === "{" || char === "[") {
-        depth++;
-        const top = frames.at(-1);
-        const value = top === undefined ? entry : this.#noteFlowValue(top);
-        const child = top?.child ?? path;
-        // Beyond the depth that is kept, the contents count as the last kept one's.
-        if (frames.length < MAX_DEPTH) {
-          frames.push(newFrame(char === "{" ? "map" : "list", child, 0, value));
-        } else this.#found.tooDeep ??= { path: child, at: this.#at };
-        this.#at++;
-      } else if (char === "}" || char === "]") {
-        this.#at++;
-        depth--;
-        if (depth < frames.length) frames.pop()!.entry!.end = this.#at;
-        if (depth <= 0) break;
-      } else this.#readFlowToken(frames.at(-1)!, char);
+  #readFlow(path: readonly string[], entry: YamlEntry, depth: number): void {
+    if (depth > MAX_DEPTH) return this.#giveUp(path);
+    const isMap = this.#char === "{";
+    let child = path;
+    let items = 0;
+    let isKeyNext = isMap;
+    this.#at++;
+    while (true) {
+      this.#match(FLOW_GAP);
+      const start = this.#at;
+      if (this.#isDone || this.#match(/[}\]]/y)) break;
+      if (this.#match(/,/y)) {
+        items++;
+        isKeyNext = isMap;
+      } else if (this.#match(/:/y)) isKeyNext = false;
+      else if (isKeyNext && !this.#isAtFlow) {
+        child = [...path, this.#readFlowScalar()];
+        this.#addKey(child, { key: start, value: start, end: start, quoted: false });
+        isKeyNext = false;
+      } else {
+        if (!isMap) child = [...path, String(items)];
+        const key = isMap ? this.#found.get(child)?.key ?? start : start;
+        const value = this.#found.set(child, this.#entryHere(key));
+        if (this.#isAtFlow) this.#readFlow(child, value, depth + 1);
+        else {
+          const { length } = this.#readFlowScalar();
+          value.end = value.quoted ? this.#at : start + length;
+        }
+      }
     }
-    return true;
-  }
-
-  #readFlowToken(frame: Frame, char: string): void {
-    if (char === ",") {
-      this.#at++;
-      frame.index++;
-      frame.atKey = frame.kind === "map";
-    } else if (char === ":") {
-      this.#at++;
-      frame.atKey = false;
-    } else if (char === "&" || char === "!") {
-      this.#match(ANCHORS_AND_TAGS);
-    } else if (frame.atKey) {
-      const key = this.#at;
-      frame.child = [...frame.path, this.#readFlowScalar()];
-      this.#addKey(frame.child, { key, value: key, end: key, quoted: false });
-      frame.atKey = false;
-    } else {
-      const entry = this.#noteFlowValue(frame);
-      const length = this.#readFlowScalar().length;
-      entry.end = entry.quoted ? this.#at : entry.value + length;
-    }
-  }
-
-  /** Notes where the value of the entry that is being read is. */
-  #noteFlowValue(frame: Frame): YamlEntry {
-    if (frame.kind === "list") frame.child = [...frame.path, String(frame.index)];
-    const known = frame.kind === "map" ? this.#found.get(frame.child)?.key : undefined;
-    const [value, quoted] = [this.#at, this.#isAtQuote];
-    return this.#found.set(frame.child, {
-      key: known ?? value,
-      value,
-      end: value,
-      quoted,
-    });
+    entry.end = this.#at;
   }
 
   #readFlowScalar(): string {

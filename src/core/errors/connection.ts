@@ -82,7 +82,7 @@ export class ConnectError extends RedisManagerError {
         delivery: "never-sent",
         retryable,
         cause,
-        ...(elapsedMs === undefined ? {} : { elapsed: { connectingMs: elapsedMs } }),
+        elapsed: elapsedMs === undefined ? undefined : { connectingMs: elapsedMs },
       },
     );
     this.attempts = attempts;
@@ -194,11 +194,7 @@ export class ProtocolError extends RedisManagerError {
     spent: Pick<RedisManagerErrorOptions, "attempts" | "elapsed"> = {},
   ) {
     const text = `Cannot read the replies of database "${database}": ${reason}`;
-    super("PROTOCOL", text + describeSpent(spent), {
-      database,
-      ...spent,
-      ...(delivery === undefined ? {} : { delivery }),
-    });
+    super("PROTOCOL", text + describeSpent(spent), { database, delivery, ...spent });
   }
 }
 

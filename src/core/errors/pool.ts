@@ -64,7 +64,8 @@ export class AcquireTimeoutError extends RedisManagerError {
         delivery: "never-sent",
         retryable: true,
         elapsed: { waitingMs: timeoutMs },
-        ...(cause === undefined ? {} : { cause, attempts: cause.attempts }),
+        cause,
+        attempts: cause?.attempts,
       },
     );
     Object.assign(this, { total, lanes, inUse, idle, connecting, waiting });
@@ -180,7 +181,7 @@ export class ManagerClosedError extends RedisManagerError {
       database === undefined
         ? "Cannot use the manager: it has been closed"
         : `Cannot use database "${database}": the manager has been closed`,
-      { delivery: "never-sent", ...(database === undefined ? {} : { database }) },
+      { database, delivery: "never-sent" },
     );
   }
 }

@@ -2,13 +2,15 @@ import type { Attributes, Span, Tracer } from "@opentelemetry/api";
 import type { Clock } from "../../core/clock.ts";
 import { isWritable } from "../../core/errors/command.ts";
 import type { MetricsSource } from "../metrics.ts";
-import { describeFailure, failureAttributes, markFailed } from "./failure.ts";
 import type { Api, Instruments, WatchedPool } from "./instruments.ts";
 import {
   ATTRIBUTE,
   type BatchKind,
   CLIENT,
+  describeFailure,
   type EndBatch,
+  failureAttributes,
+  markFailed,
   type ObservedCommand,
   type Operation,
   type OperationObserver,

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
-import { DnsServiceRegistry } from "../../../src/config/registry/dns.ts";
+import { DnsServiceRegistry } from "../../../src/config/registries.ts";
 import { ConfigError } from "../../../src/core/errors/base.ts";
 import { DnsServer } from "../../support/dns_server.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
-import { HttpServiceRegistry } from "../../../src/config/registry/http.ts";
+import { HttpServiceRegistry } from "../../../src/config/registries.ts";
 import { ConfigError } from "../../../src/core/errors/base.ts";
 import { ConsulServer } from "../../support/consul_server.ts";
 import { freePort } from "../../support/ports.ts";

@@ -51,7 +51,7 @@ function retryWith(clock: FakeClock, wait: { timeoutMs?: number } = {}) {
     },
     wait,
   );
-  return { retry, retried: () => statistics.counts.retries };
+  return { retry, retried: () => statistics.counts.totalRetryAttempts };
 }
 
 const CASES: [what: string, error: unknown, delayMs: number | undefined][] = [

@@ -90,10 +90,10 @@ function partsWith(
     statistics: {
       counts: {
         ...new DatabaseStatistics("main", clock).counts,
-        get retries() {
+        get totalRetryAttempts() {
           return 0;
         },
-        set retries(_) {
+        set totalRetryAttempts(_) {
           log.push("retried");
         },
       },

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { RedisConfigLoader, type ServiceRegistry } from "../../../src/config/mod.ts";
-import { chooseRecord, DnsServiceRegistry } from "../../../src/config/registry/dns.ts";
-import { HttpServiceRegistry } from "../../../src/config/registry/http.ts";
+import {
+  chooseRecord,
+  DnsServiceRegistry,
+  HttpServiceRegistry,
+} from "../../../src/config/registries.ts";
 import { ConfigError } from "../../../src/core/errors/base.ts";
 import { onlyProblem, reveal } from "./support.ts";
 

@@ -1,9 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
-import { asLogText, EventLog } from "../../../src/observability/logging.ts";
+import type { ManagerEventMap } from "../../../src/core/events.ts";
+import {
+  asLogText,
+  EventLog,
+  type Logger,
+  type LogLevel,
+} from "../../../src/observability/logging.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { configure, getLogger, type LogRecord, reset } from "npm:@logtape/logtape@^2.4.2";
-import type { ManagerEventMap } from "../../../src/core/events.ts";
-import type { Logger, LogLevel } from "../../../src/observability/log_entries.ts";
 
 type Line = [level: LogLevel, message: string, fields: Record<string, unknown>];
 

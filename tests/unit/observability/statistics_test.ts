@@ -13,13 +13,13 @@ const CONNECTIONS = { opened: 3, open: 2 };
 function statisticsOf(clock: FakeClock): DatabaseStatistics {
   const statistics = new DatabaseStatistics("main", clock);
   clock.freeze(5000);
-  statistics.counts.succeeded += 3;
+  statistics.counts.successfulOperations += 3;
   statistics.answered(4990, 5000, 3);
   statistics.commandFailed(new Error("WRONGTYPE"));
-  statistics.counts.hits += 2;
-  statistics.counts.misses++;
-  statistics.counts.retries++;
-  statistics.counts.trips++;
+  statistics.counts.cacheHits += 2;
+  statistics.counts.cacheMisses++;
+  statistics.counts.totalRetryAttempts++;
+  statistics.counts.circuitBreakerTrips++;
   statistics.connectFailed(new Error("refused"), "127.0.0.1:6379");
   return statistics;
 }
@@ -58,22 +58,22 @@ Deno.test("DatabaseStatistics.resetWindow() begins a window and keeps what knows
     [empty.totalConnections, empty.activeConnections, empty.failedConnections],
     [3, 2, 1],
   );
-  statistics.counts.succeeded++;
+  statistics.counts.successfulOperations++;
   statistics.counts.redirects++;
   statistics.counts.refusedRetries++;
   assertEquals(statistics.snapshot(CONNECTIONS).refusedRetries, 1);
   assertEquals(statistics.snapshot(CONNECTIONS).successfulOperations, 1);
   assertEquals([whole.redirects, statistics.snapshot(CONNECTIONS).redirects], [0, 1]);
   const counted: Partial<Counts> = {
-    succeeded: 4,
-    failed: 1,
-    retries: 1,
+    successfulOperations: 4,
+    failedOperations: 1,
+    totalRetryAttempts: 1,
     refusedRetries: 1,
     redirects: 1,
-    trips: 1,
-    hits: 2,
-    misses: 1,
-    connectFailures: 1,
+    circuitBreakerTrips: 1,
+    cacheHits: 2,
+    cacheMisses: 1,
+    failedConnections: 1,
   };
   const zeros = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0]));
   assertEquals<object>(statistics.totals, { ...zeros, ...counted });
@@ -100,15 +100,15 @@ Deno.test("DatabaseStatistics counts the bytes of a window, and all of them in i
 Deno.test("DatabaseStatistics.lastSuccessTime is of a success, not of an error reply", () => {
   const clock = new FakeClock({ wall: Date.UTC(2026, 0, 1) });
   const statistics = new DatabaseStatistics("main", clock);
-  statistics.counts.failed++;
+  statistics.counts.failedOperations++;
   statistics.answered(0, 1, 1);
   assertEquals(statistics.lastSuccessTime, null);
   clock.freeze(1000);
-  statistics.counts.succeeded++;
+  statistics.counts.successfulOperations++;
   statistics.answered(0, 1, 1);
   assertEquals(statistics.lastSuccessTime, "2026-01-01T00:00:01.000Z");
   clock.freeze(1000);
-  statistics.counts.failed++;
+  statistics.counts.failedOperations++;
   statistics.answered(0, 1, 1);
   assertEquals(statistics.lastSuccessTime, "2026-01-01T00:00:01.000Z");
 });
@@ -140,7 +140,7 @@ Deno.test("what only follows from an error does not take its place as the last o
     assertEquals(statistics.lastError, noted);
   }
   assertEquals(statistics.snapshot(CONNECTIONS).lastErrorTime, lastErrorTime);
-  assertEquals(statistics.totals.failed, 1 + consequences.length);
+  assertEquals(statistics.totals.failedOperations, 1 + consequences.length);
   const other = new Error("WRONGTYPE");
   statistics.commandFailed(other);
   assertEquals(statistics.lastError, "WRONGTYPE");
@@ -158,7 +158,10 @@ Deno.test("blocking commands have counters of their own, and no part in the late
   assertEquals([latency.maxMs, statistics.averageResponseMs], [2, 2]);
   statistics.resetWindow();
   assertEquals(statistics.snapshot(CONNECTIONS).blockingOperations, 0);
-  assertEquals([statistics.totals.blocked, statistics.totals.blockedMs], [2, 8000]);
+  assertEquals([statistics.totals.blockingOperations, statistics.totals.blockingWaitMs], [
+    2,
+    8000,
+  ]);
 });
 
 Deno.test("Traffic adds up connections that are open and those that are gone, each once", () => {

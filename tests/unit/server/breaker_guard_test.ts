@@ -66,7 +66,7 @@ Deno.test("BreakerGuard refuses commands while it is open, and lets one pass as 
     "breaker open to half_open: failures: silent",
     "breaker half_open to closed: a probe succeeded",
   ]);
-  assertEquals(statistics.totals.trips, 1);
+  assertEquals(statistics.totals.circuitBreakerTrips, 1);
 });
 
 Deno.test("BreakerGuard says why it closes if no probe closes it", async () => {

@@ -4,7 +4,7 @@ import {
   CommandRefusedError,
   CommandTimeoutError,
 } from "../../../../src/core/errors/mod.ts";
-import { describeFailure } from "../../../../src/observability/telemetry/failure.ts";
+import { describeFailure } from "../../../../src/observability/telemetry/operations.ts";
 
 function reply(message: string): Error {
   const error = new Error(message);
