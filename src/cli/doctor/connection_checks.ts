@@ -15,6 +15,7 @@ import {
   type RedisConfig,
   type RedisConnectionManager,
 } from "../../../mod.ts";
+import { hostOf } from "../../core/address.ts";
 import { targetsOf } from "../load_config.ts";
 import { flagOf, isGranted } from "../permissions.ts";
 import { fail, ok, skip, type Verdict, warn } from "./findings.ts";
@@ -127,11 +128,6 @@ async function resolveName(name: string, timeoutMs: number) {
     const why = kind === "TimeoutError" ? `no answer within ${timeoutMs} ms` : code;
     return { isFound: false, text: `${name}: ${why ?? message}` };
   }
-}
-
-/** The host of `host:port`. */
-function hostOf(endpoint: string): string {
-  return endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
 }
 
 function reportFailure(error: Error, late: string, report: Report): void {
