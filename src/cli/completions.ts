@@ -1,26 +1,17 @@
 /**
- * Scripts that complete commands and options in a shell, made from the commands themselves.
+ * Scripts that complete commands and options in a shell, made from the commands themselves:
+ * a function that lists what may follow the words so far, and one that the shell calls.
  *
  * @module
  */
 import type { Command } from "commander";
 
-/** An option, as a shell completes it. */
-interface OptionWords {
-  /** All its forms, such as `-c` and `--config`. */
-  readonly names: readonly string[];
-  readonly description: string;
-  readonly value: "none" | "file" | "other";
-}
-
-/** A command, as a shell completes it. */
-interface CommandWords {
-  /** The words that lead to it, without the program's name. */
-  readonly path: readonly string[];
-  readonly commands: readonly Command[];
-  readonly options: readonly OptionWords[];
-  /** Words that may stand in place of an argument. */
-  readonly choices: readonly string[];
+/** What may follow a command, or one of its options. */
+interface Completion {
+  /** The words that lead to it, each after a space. */
+  readonly after: string;
+  /** The words that may follow, with their descriptions. */
+  readonly words: readonly (readonly [word: string, description: string])[];
   readonly takesFile: boolean;
 }
 
@@ -35,175 +26,132 @@ export function completionScript(
   shell: "bash" | "zsh" | "fish",
   program: Command,
 ): string {
-  const write = { bash: bashScript, zsh: zshScript, fish: fishScript }[shell];
-  return write(program.name(), wordsOf(program, []));
+  const completions = completionsOf(program, "");
+  const name = program.name();
+  if (shell === "fish") return fishScript(name, completions);
+  const functions = shellFunctions(name, completions);
+  return shell === "bash" ? bashScript(name, functions) : zshScript(name, functions);
 }
 
-/** A command and all below it, in the order of the help. */
-function wordsOf(command: Command, path: readonly string[]): CommandWords[] {
+/** A command, its options that have a value, and all commands below it. */
+function completionsOf(command: Command, after: string): Completion[] {
   const { commands, registeredArguments } = command;
-  const options = command.createHelp().visibleOptions(command).map((option) => {
-    const { description, flags, long, optional, required, short } = option;
-    const takesFile = flags.includes("file") ? "file" : "other";
-    return {
-      names: [short, long].filter((name) => name !== undefined),
-      description,
-      value: required || optional ? takesFile : "none",
-    } as const;
-  });
+  const options = command.createHelp().visibleOptions(command).flatMap((option) =>
+    [option.short, option.long].filter((name) => name !== undefined)
+      .map((name) => ({ ...option, name }))
+  );
   const choices = registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
-  const takesFile = registeredArguments.some((argument) => argument.name() === "file");
-  return [
-    { path, commands, options, choices, takesFile },
-    ...commands.flatMap((child) => wordsOf(child, [...path, child.name()])),
+  const words = [
+    ...commands.map((child) => [child.name(), child.description()] as const),
+    ...choices.map((choice) => [choice, ""] as const),
+    ...options.map(({ description, name }) => [name, description] as const),
   ];
+  const takesFile = registeredArguments.some((argument) => argument.name() === "file");
+  const values = options.filter(({ optional, required }) => required || optional)
+    .map(({ flags, name }) => ({
+      after: `${after} ${name}`,
+      words: [],
+      takesFile: flags.includes("file"),
+    }));
+  const below = commands.flatMap((child) =>
+    completionsOf(child, `${after} ${child.name()}`)
+  );
+  return [{ after, words, takesFile }, ...values, ...below];
 }
 
-function bashScript(program: string, nodes: readonly CommandWords[]): string {
-  const pathOf = ({ path }: CommandWords) => `"${path.join(" ")}"`;
-  const patterns = (value: OptionWords["value"]) =>
-    nodes.flatMap(({ path, options }) =>
-      options.filter((option) => option.value === value)
-        .flatMap(({ names }) => names.map((name) => `"${path.join(" ")}|${name}"`))
-    ).join(" | ");
-  const words = nodes.map((node) => {
-    const names = node.commands.map((command) => command.name());
-    const all = [
-      ...names,
-      ...node.choices,
-      ...node.options.flatMap((each) => each.names),
-    ];
-    return `    ${pathOf(node)}) words="${all.join(" ")}" ;;`;
+/** What bash and zsh have in common; a description stands behind a colon. */
+function shellFunctions(program: string, completions: readonly Completion[]): string {
+  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  const cases = completions.map(({ after, words }) => {
+    const list = words.map((word) => quote(word.join(":"))).join(" ");
+    return `  ${quote(after)}) ${list && `printf '%s\\n' ${list} `};;`;
   });
-  const files = nodes.filter(({ takesFile }) => takesFile).map(pathOf).join(" | ");
-  return `# bash completion of ${program}
-_${program}() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD - 1]}"
-  local path="" next words="" i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    next="\${path:+$path }\${COMP_WORDS[i]}"
-    case "$next" in
-    ${nodes.slice(1).map(pathOf).join(" | ")}) path="$next" ;;
-    esac
+  const files = completions.filter(({ takesFile }) => takesFile)
+    .map(({ after }) => quote(after)).join(" | ");
+  return `_${program}_words() {
+  case "$1" in
+${cases.join("\n")}
+  *) return 1 ;;
+  esac
+}
+_${program}_files() {
+  case "$1" in
+  ${files}) ;;
+  *) return 1 ;;
+  esac
+}
+_${program}_after() {
+  local before="" after="" word
+  for word in "$@"; do
+    after="$before $word"
+    _${program}_words "$after" > /dev/null || after="$before"
+    [[ "$word" == -* ]] || before="$after"
   done
-  case "$path|$prev" in
-  ${patterns("file")})
-    COMPREPLY=($(compgen -f -- "$cur"))
-    return
-    ;;
-  ${patterns("other")})
-    COMPREPLY=()
-    return
-    ;;
-  esac
-  case "$path" in
-${words.join("\n")}
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "$cur"))
-  case "$path" in
-  ${files}) [[ "$cur" == -* ]] || COMPREPLY+=($(compgen -f -- "$cur")) ;;
-  esac
+  printf '%s' "$after"
+}`;
+}
+
+function bashScript(program: string, functions: string): string {
+  return `# bash completion of ${program}
+${functions}
+_${program}() {
+  local IFS=$'\\n' cur="\${COMP_WORDS[COMP_CWORD]}" after words
+  after="$(_${program}_after "\${COMP_WORDS[@]:1:COMP_CWORD-1}")"
+  words=($(_${program}_words "$after"))
+  COMPREPLY=($(compgen -W "\${words[*]%%:*}" -- "$cur"))
+  if _${program}_files "$after"; then COMPREPLY+=($(compgen -f -- "$cur")); fi
 }
 complete -o filenames -F _${program} ${program}
 `;
 }
 
-function zshScript(program: string, nodes: readonly CommandWords[]): string {
-  // In single quotes; `_arguments` and `_describe` read brackets and colons too.
-  const escape = (text: string) =>
-    text.replaceAll(/[[\]:\\]/g, (sign) => `\\${sign}`).replaceAll("'", "'\\''");
-  const nameOf = (path: readonly string[]) =>
-    ["", program, ...path].join("_").replaceAll("-", "_");
-  const optionOf = ({ description, names, value }: OptionWords) => {
-    const follows = { none: "", file: ":file:_files", other: ":value:" }[value];
-    const start = names.length === 1
-      ? `'${names[0]}`
-      : `'(${names.join(" ")})'{${names.join(",")}}'`;
-    return `${start}[${escape(description)}]${follows}'`;
-  };
-  const leaf = ({ choices, options, path, takesFile }: CommandWords) => {
-    const rest = [
-      ...options.map(optionOf),
-      ...(choices.length > 0 ? [`'1:argument:(${choices.join(" ")})'`] : []),
-      ...(takesFile ? ["'1:file:_files'"] : []),
-    ];
-    return `${nameOf(path)}() {
-  _arguments -s ${rest.join(" \\\n    ")}
-}
-`;
-  };
-  const branch = ({ commands, options, path }: CommandWords) => {
-    const names = commands.map((command) =>
-      `    '${escape(command.name())}:${escape(command.description())}'`
-    );
-    const cases = commands.map((command) =>
-      `    ${command.name()}) ${nameOf([...path, command.name()])} ;;`
-    );
-    const rest = [...options.map(optionOf), "'1: :->command'", "'*:: :->rest'"];
-    return `${nameOf(path)}() {
-  local curcontext="$curcontext" state line
-  local -a commands
-  commands=(
-${names.join("\n")}
-  )
-  _arguments -C -s ${rest.join(" \\\n    ")}
-  case $state in
-  command) _describe command commands ;;
-  rest)
-    case $line[1] in
-${cases.join("\n")}
-    esac
-    ;;
-  esac
-}
-`;
-  };
-  const functions = nodes.toReversed().map((node) =>
-    node.commands.length > 0 ? branch(node) : leaf(node)
-  );
-  const main = nameOf([]);
+function zshScript(program: string, functions: string): string {
   return `#compdef ${program}
 # zsh completion of ${program}
-${functions.join("\n")}
+${functions}
+_${program}() {
+  local after="$(_${program}_after "\${words[@]:1:$((CURRENT - 2))}")"
+  local -a found=(\${(f)"$(_${program}_words "$after")"})
+  if _${program}_files "$after"; then _files; fi
+  if (( $#found > 0 )); then _describe ${program} found; fi
+}
 # Sourced, it registers itself; from a folder of $fpath, it is the function itself.
-if [ "$funcstack[1]" = "${main}" ]; then
-  ${main} "$@"
+if [ "$funcstack[1]" = "_${program}" ]; then
+  _${program} "$@"
 else
-  compdef ${main} ${program}
+  compdef _${program} ${program}
 fi
 `;
 }
 
-function fishScript(program: string, nodes: readonly CommandWords[]): string {
+function fishScript(program: string, completions: readonly Completion[]): string {
   const quote = (text: string) =>
     `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
-  const flags = ({ names, value }: OptionWords) => [
-    ...names.map((name) =>
-      name.startsWith("--") ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`
-    ),
-    ...{ none: [], file: ["-r", "-F"], other: ["-x"] }[value],
-  ];
-  const lines = nodes.flatMap(({ choices, commands, options, path, takesFile }) => {
-    // Holds where the words of the command have been typed, and no further command's.
-    const names = commands.map((command) => command.name()).join(" ");
-    const conditions = [
-      ...path.map((word) => `__fish_seen_subcommand_from ${word}`),
-      ...(names === "" ? [] : [`not __fish_seen_subcommand_from ${names}`]),
-    ];
-    const start = `complete -c ${program} -n ${quote(conditions.join("; and "))}`;
-    return [
-      ...commands.map((command) =>
-        `${start} -a ${command.name()} -d ${quote(command.description())}`
-      ),
-      ...choices.map((choice) => `${start} -a ${choice}`),
-      ...(takesFile ? [`${start} -F`] : []),
-      ...options.map((option) =>
-        `${start} ${flags(option).join(" ")} -d ${quote(option.description)}`
-      ),
-    ];
+  const cases = completions.map(({ after, words }) => {
+    const list = words.map((word) => quote(word.join("\t"))).join(" ");
+    return `    case ${quote(after)}\n      ${list ? `printf '%s\\n' ${list}` : "true"}`;
   });
+  const files = completions.filter(({ takesFile }) => takesFile)
+    .map(({ after }) => quote(after)).join(" ");
   return `# fish completion of ${program}
-complete -c ${program} -f
-${lines.join("\n")}
+function __${program}_words
+  switch "$argv[1]"
+${cases.join("\n")}
+    case '*'
+      return 1
+  end
+end
+function __${program}_complete
+  set -l before ''
+  set -l after ''
+  for word in (commandline -opc)[2..-1]
+    set after "$before $word"
+    __${program}_words $after >/dev/null; or set after $before
+    string match -q -- '-*' $word; or set before $after
+  end
+  __${program}_words $after
+  contains -- $after ${files}; and __fish_complete_path (commandline -ct)
+end
+complete -c ${program} -f -a '(__${program}_complete)'
 `;
 }

@@ -4,6 +4,7 @@ import {
   type RedisConfig,
   RedisConfigLoader,
 } from "../../mod.ts";
+import { formatAddress } from "../core/address.ts";
 import { requirePermissions } from "./permissions.ts";
 
 /** Options of the commands that read a configuration. */
@@ -48,8 +49,5 @@ export function targetsOf(
   { host, mode, nodes, port, unixSocket }: RedisConfig,
 ): string[] {
   if (unixSocket !== undefined) return [];
-  const targets = mode === "standalone" ? [{ host, port }] : nodes;
-  return targets.map(({ host, port }) =>
-    host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
-  );
+  return (mode === "standalone" ? [{ host, port }] : nodes).map(formatAddress);
 }

@@ -26,7 +26,7 @@ const CONNECT_MS = 4000;
 const REDRAW = "\x1b[H\x1b[J";
 
 /** Reads text metrics; the signal ends it. */
-type ReadMetrics = (signal?: AbortSignal) => Promise<string>;
+type ReadMetrics = (signal: AbortSignal) => Promise<string>;
 
 /**
  * `stats`: a table of every database's statistics, once or until interrupted.
@@ -58,67 +58,61 @@ export async function runStats(io: CliIo, options: StatsOptions): Promise<void> 
   await show(io, options, (signal) => checkAll(manager, signal));
 }
 
-async function fetchMetrics(url: string, signal?: AbortSignal): Promise<string> {
+async function fetchMetrics(url: string, signal: AbortSignal): Promise<string> {
+  const within = AbortSignal.any([AbortSignal.timeout(FETCH_MS), signal]);
+  let problem = "no answer";
+  try {
+    const response = await fetch(url, { signal: within });
+    problem = "incomplete answer";
+    const text = await response.text();
+    if (response.ok) return text;
+    problem = `the server answered ${response.status}`;
+  } catch (error) {
+    signal.throwIfAborted();
+    if ((error as Error).name === "TimeoutError") problem += ` within ${FETCH_MS} ms`;
+  }
   // Without user and password, should the URL have any.
   const shown = new URL(url);
   shown.username = shown.password = shown.search = "";
-  const fail = (why: string): never => {
-    throw new CliExit(ExitCode.FAILED, `Cannot read ${shown}: ${why}`);
-  };
-  const late = AbortSignal.timeout(FETCH_MS);
-  const orFail = (what: string) => (error: Error) => {
-    signal?.throwIfAborted();
-    return fail(error.name === "TimeoutError" ? `${what} within ${FETCH_MS} ms` : what);
-  };
-  const within = AbortSignal.any([late, ...signal === undefined ? [] : [signal]]);
-  const response = await fetch(url, { signal: within }).catch(orFail("no answer"));
-  const text = await response.text().catch(orFail("incomplete answer"));
-  return response.ok ? text : fail(`the server answered ${response.status}`);
+  throw new CliExit(ExitCode.FAILED, `Cannot read ${shown}: ${problem}`);
 }
 
 async function checkAll(
   manager: RedisConnectionManager,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<string> {
   const late = AbortSignal.timeout(CHECK_MS);
-  const within = AbortSignal.any([late, ...signal === undefined ? [] : [signal]]);
+  const within = AbortSignal.any([late, signal]);
   // A database without an answer by then is shown in its last known state.
   await manager.healthCheck({ signal: within }).catch((error) => {
-    if (signal?.aborted || !late.aborted) throw error;
+    if (signal.aborted || !late.aborted) throw error;
   });
   return manager.toPrometheus();
 }
 
 async function show(io: CliIo, options: StatsOptions, read: ReadMetrics): Promise<void> {
-  if (!options.watch) {
-    return io.out(render(io, options, makeRows(await sample(read), [], 0)));
-  }
-  using stop = new Interruption();
-  const { signal } = stop;
+  const { interval, json, watch } = options;
+  using stop = watch ? new Interruption() : undefined;
+  const signal = stop?.signal ?? new AbortController().signal;
   let earlier: Sample[] = [];
   let sampledAt = 0;
   try {
-    while (true) {
-      const samples = await sample(read, signal);
+    do {
+      if (earlier.length > 0) await delay(interval, { signal });
+      const samples = readSamples(await read(signal));
+      if (samples.length === 0) {
+        const problem = "the answer has no metrics of @mooring/redis";
+        throw new CliExit(ExitCode.FAILED, `Cannot show statistics: ${problem}`);
+      }
       const now = performance.now();
       const rows = makeRows(samples, earlier, now - sampledAt);
       [earlier, sampledAt] = [samples, now];
-      const isDrawn = io.isTerminal && !options.json;
+      const isDrawn = watch && io.isTerminal && !json;
       io.out((isDrawn ? REDRAW : "") + render(io, options, rows));
-      await delay(options.interval, { signal });
-    }
+    } while (watch);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
-}
-
-async function sample(read: ReadMetrics, signal?: AbortSignal): Promise<Sample[]> {
-  const samples = readSamples(await read(signal));
-  if (samples.length > 0) return samples;
-  throw new CliExit(
-    ExitCode.FAILED,
-    "Cannot show statistics: the answer has no metrics of @mooring/redis",
-  );
 }
 
 function render(io: CliIo, { json, watch }: StatsOptions, rows: StatsRow[]): string {

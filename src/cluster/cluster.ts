@@ -1,7 +1,7 @@
 import type { CommandGate } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
-import { formatAddress } from "../core/address.ts";
+import { formatAddress, hostOf } from "../core/address.ts";
 import type { Timer } from "../core/clock.ts";
 import {
   AcquireTimeoutError,
@@ -27,7 +27,7 @@ import type {
 import { discoverCluster } from "./discovery.ts";
 import { ClusterNodes, judgeCluster } from "./nodes.ts";
 import { ClusterRouter } from "./router.ts";
-import { hostOf, parseRedirect, type Redirect } from "./slot_map.ts";
+import { parseRedirect, type Redirect } from "./slot_map.ts";
 import { SlotMapCache } from "./slot_map_cache.ts";
 import { commandSlot, SLOTS } from "./slots.ts";
 

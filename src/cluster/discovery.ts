@@ -1,12 +1,12 @@
 import { abortable } from "@std/async/abortable";
 import type { NodeAddress } from "../config/settings.ts";
-import { formatAddress } from "../core/address.ts";
+import { formatAddress, hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConnectError } from "../core/errors/mod.ts";
 import type { Server } from "../server/server.ts";
 import type { ServerContext } from "../server/topology.ts";
 import type { ClusterNodes } from "./nodes.ts";
-import { hostOf, type SlotRange } from "./slot_map.ts";
+import type { SlotRange } from "./slot_map.ts";
 import { SLOTS } from "./slots.ts";
 
 /** How long one node has to answer before the next is asked as well, in milliseconds. */

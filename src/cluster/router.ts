@@ -3,6 +3,7 @@ import type { CommandSink } from "../commands/dispatcher.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import { isReplyError } from "../connection/ioredis.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
+import { hostOf } from "../core/address.ts";
 import {
   CommandRefusedError,
   type ConnectError,
@@ -12,7 +13,7 @@ import {
 import { CommandQueue, waitTimeoutError } from "../pool/command_queue.ts";
 import type { Server } from "../server/server.ts";
 import type { ServerContext } from "../server/topology.ts";
-import { hostOf, parseRedirect, type Redirect } from "./slot_map.ts";
+import { parseRedirect, type Redirect } from "./slot_map.ts";
 import type { SlotMapCache } from "./slot_map_cache.ts";
 import { type BatchPart, commandSlot, oneNodeAdvice, partsOf } from "./slots.ts";
 

@@ -64,12 +64,6 @@ export class SlotMap {
   }
 }
 
-/** The host in a text such as `10.0.0.7:7000` or `[::1]:7000`, without brackets. */
-export function hostOf(text: string): string {
-  const host = text.slice(0, text.lastIndexOf(":"));
-  return host.startsWith("[") ? host.slice(1, -1) : host;
-}
-
 /** Where a node sends a command that it did not run. */
 export interface Redirect {
   /** `moved`: for good. `ask`: this once, after ASKING. */

@@ -35,12 +35,15 @@ export function formatAddress(address: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** The host of a text such as `10.0.0.7:7000` or `[::1]:7000`, without brackets. */
+export function hostOf(endpoint: string): string {
+  return endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
+}
+
 /** Reads what {@linkcode formatAddress} writes; other text has `NaN` as its port. */
 export function parseAddress(text: string): Address {
   if (text.startsWith("unix:")) return { path: text.slice("unix:".length) };
-  const colon = text.lastIndexOf(":");
-  const host = text.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-  return { host, port: Number(text.slice(colon + 1)) };
+  return { host: hostOf(text), port: Number(text.slice(text.lastIndexOf(":") + 1)) };
 }
 
 /** How much of TCP keepalive a socket got. */

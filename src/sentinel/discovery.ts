@@ -77,39 +77,16 @@ export class SentinelDiscovery {
     this.#list = new SentinelList(config.nodes);
     const sentinels = config.nodes.map(formatAddress).join(",");
     this.where = `sentinel ${this.#name} at ${sentinels}`;
-    const { password, sentinelPassword, sentinelTls, sentinelUsername, tls, username } =
-      config;
-    const common = {
-      database: config.name,
-      db: 0,
-      keyPrefix: "",
-      silenceLimitMs: config.connectTimeoutMs,
-      replyLimits: config.replyLimits,
-      openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
-      clock,
-      // These connections say nothing about how the database serves.
-      observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
-      ...(config.socketKeepalive && { keepalive: config.socketKeepaliveOptions }),
-    };
-    this.#handshake = {
-      ...common,
-      username: sentinelUsername,
-      password: sentinelPassword,
-      ...(sentinelTls.enabled &&
-        { tls: (signal: AbortSignal) => readTlsMaterial(sentinelTls, signal) }),
-    };
-    const { signal } = this.#stop;
+    this.#handshake = handshakeOf(config, clock, {
+      tls: config.sentinelTls,
+      username: config.sentinelUsername,
+      password: config.sentinelPassword,
+    });
     this.#promotions = new PromotionWatch({
-      handshake: {
-        ...common,
-        username,
-        password,
-        ...(tls.enabled &&
-          { tls: (signal: AbortSignal) => readTlsMaterial(tls, signal) }),
-      },
+      handshake: handshakeOf(config, clock, config),
       timeoutMs: this.#queryTimeoutMs,
       promoted: (address) => this.#announce(address),
-      signal,
+      signal: this.#stop.signal,
     });
   }
 
@@ -307,6 +284,24 @@ export class SentinelDiscovery {
     this.#primary = to;
     if (from !== undefined && from !== to) this.#moved(from, to);
   }
+}
+
+/** How a sentinel, or a server that it names, is connected to. */
+function handshakeOf(
+  config: RedisConfig,
+  clock: Clock,
+  { password, tls, username }: Pick<RedisConfig, "password" | "tls" | "username">,
+): HandshakeOptions {
+  return {
+    ...{ database: config.name, db: 0, keyPrefix: "", username, password, clock },
+    silenceLimitMs: config.connectTimeoutMs,
+    replyLimits: config.replyLimits,
+    openChannel: config.transport === "deno" ? openDenoChannel : openNodeChannel,
+    // These connections say nothing about how the database serves.
+    observer: { answered: () => {}, blockingAnswered: () => {}, troubled: () => {} },
+    keepalive: config.socketKeepalive ? config.socketKeepaliveOptions : undefined,
+    tls: tls.enabled ? (signal: AbortSignal) => readTlsMaterial(tls, signal) : undefined,
+  };
 }
 
 /** The server still calls a replica a slave. */

@@ -50,7 +50,8 @@ export class SentinelWatch {
         await this.#listen(() => failures = 0);
       } catch {
         if (signal.aborted) return;
-        await this.#pause(reconnectDelayMs(++failures, Math.random(), { maxMs: 5000 }));
+        const ms = reconnectDelayMs(++failures, Math.random(), { maxMs: 5000 });
+        await this.#options.clock.sleep(ms, { signal, ref: false }).catch(() => {});
       }
     }
   }
@@ -76,19 +77,6 @@ export class SentinelWatch {
     } finally {
       client.close();
     }
-  }
-
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#stop;
-    return new Promise((resolve) => {
-      const done = () => {
-        timer.cancel();
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = this.#options.clock.setTimer(done, ms);
-      signal.addEventListener("abort", done);
-    });
   }
 }
 

@@ -51,7 +51,7 @@ export function sampleReport(seed = 1): TuneReport {
     sweep === "lanes" && subject === "mooring"
   );
   return {
-    version: 1,
+    version: 2,
     startedAt: "2026-03-14T09:26:53.589Z",
     seconds: 612.4,
     effort: "full",
@@ -158,11 +158,6 @@ function measure(settings: Settings, random: Random): Point {
     rounds: 7,
     perSecond: spread(reached, random),
     latencyMs,
-    p99Ms: spread(latencyMs.p99, random),
-    tailMs: {
-      p999: spread(latencyMs.p999, random),
-      max: spread(latencyMs.max, random),
-    },
     ...(leases > 0 && { waitMs: waits(leases, concurrency, serviceMs, random) }),
     clientCpu: 0.08 + 0.94 * load * noise(),
     serverCpu: (0.05 + 0.9 * Math.min(1, reached / 420_000)) * noise(),
@@ -184,7 +179,12 @@ function percentiles(typical: number, load: number, random: Random): Percentiles
   const p50 = typical * (0.93 + 0.05 * random.next());
   const p99 = p50 * (1.5 + load + 0.4 * random.next());
   const p999 = p99 * (1.4 + load + 0.8 * random.next());
-  return { p50, p99, p999, max: p999 * (1.2 + random.next()) };
+  return {
+    p50: spread(p50, random),
+    p99: spread(p99, random),
+    p999: spread(p999, random),
+    max: spread(p999 * (1.2 + random.next()), random),
+  };
 }
 
 /** Nobody waits where there are as many leases as callers. */
@@ -196,7 +196,14 @@ function waits(
 ): Percentiles {
   const queue = Math.max(0, callers / leases - 1) / (callers / leases);
   const typical = serviceMs * queue;
-  if (typical === 0) return { p50: 0, p99: 0.012, p999: 0.05, max: 0.31 };
+  if (typical === 0) {
+    return {
+      p50: spread(0, random),
+      p99: spread(0.012, random),
+      p999: spread(0.05, random),
+      max: spread(0.31, random),
+    };
+  }
   return percentiles(typical, queue, random);
 }
 

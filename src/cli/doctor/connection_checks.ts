@@ -15,6 +15,7 @@ import {
   type RedisConfig,
   type RedisConnectionManager,
 } from "../../../mod.ts";
+import { hostOf } from "../../core/address.ts";
 import { targetsOf } from "../load_config.ts";
 import { flagOf, isGranted } from "../permissions.ts";
 import { fail, ok, skip, type Verdict, warn } from "./findings.ts";
@@ -108,30 +109,26 @@ async function checkNames(config: RedisConfig, timeoutMs: number): Promise<Verdi
       "the next lines show whether it leads to a server",
     );
   }
-  const answers = await Promise.all(names.map((name) => resolveName(name, timeoutMs)));
-  const message = answers.map(({ text }) => text).join("; ");
-  return answers.every(({ isFound }) => isFound)
+  let isComplete = true;
+  const answers = await Promise.all(names.map(async (name) => {
+    const startedAt = performance.now();
+    try {
+      const found = await deadline(lookup(name, { all: true }), timeoutMs);
+      const ms = (performance.now() - startedAt).toFixed(1);
+      isComplete &&= found.length > 0;
+      const list = found.map(({ address }) => address).join(", ") || "no address";
+      return `${name} is ${list}, found in ${ms} ms`;
+    } catch (error) {
+      isComplete = false;
+      const { code, message, name: kind } = error as Error & { code?: string };
+      const late = kind === "TimeoutError" ? `no answer within ${timeoutMs} ms` : code;
+      return `${name}: ${late ?? message}`;
+    }
+  }));
+  const message = answers.join("; ");
+  return isComplete
     ? ok(message)
     : fail(message, "check the name, and the machine's DNS");
-}
-
-async function resolveName(name: string, timeoutMs: number) {
-  const startedAt = performance.now();
-  try {
-    const found = await deadline(lookup(name, { all: true }), timeoutMs);
-    const ms = (performance.now() - startedAt).toFixed(1);
-    const list = found.map(({ address }) => address).join(", ") || "no address";
-    return { isFound: found.length > 0, text: `${name} is ${list}, found in ${ms} ms` };
-  } catch (error) {
-    const { code, message, name: kind } = error as Error & { code?: string };
-    const why = kind === "TimeoutError" ? `no answer within ${timeoutMs} ms` : code;
-    return { isFound: false, text: `${name}: ${why ?? message}` };
-  }
-}
-
-/** The host of `host:port`. */
-function hostOf(endpoint: string): string {
-  return endpoint.slice(0, endpoint.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
 }
 
 function reportFailure(error: Error, late: string, report: Report): void {

@@ -1,4 +1,3 @@
-import { adviseAcquireTimeout, adviseSocketTimeout } from "./advice_timeouts.ts";
 import { fewestEnough } from "./plan.ts";
 import type { Advice, Point, TuneReport } from "./report_types.ts";
 import { fastest, findKnee, isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
@@ -102,21 +101,13 @@ function choose(
       `${current - fewer} of them are not needed`;
     return { size: fewer, reason };
   }
-  const reason = `${present} carried ${rate(now)}; ${whyNoMore(curve, now)}`;
-  return { size: current, reason };
-}
-
-/** Why what the best size brought is no reason to change. */
-function whyNoMore(curve: readonly Point[], now: Point): string {
-  const best = fastest(curve)!;
-  const gain = best.perSecond.median / now.perSecond.median - 1;
-  const of = `the best of ${curve.length} sizes`;
-  if (gain === 0) return `none of ${curve.length} sizes carried more`;
-  if (gain < MIN_GAIN) return `${of} brought ${percent(gain)} more: not worth a change`;
-  const noise = ({ perSecond: { high, low, median } }: Point) =>
-    `±${percent((high - low) / 2 / median)}`;
-  return `${of} brought ${percent(gain)} more, which is within the noise: its rounds ` +
-    `differ by ${noise(best)}, those of the present size by ${noise(now)}`;
+  const gain = fastest(curve)!.perSecond.median / now.perSecond.median - 1;
+  const isLittle = gain < MIN_GAIN;
+  const best = gain === 0
+    ? `none of ${curve.length} sizes carried more`
+    : `the best of ${curve.length} sizes brought ${percent(gain)} more, which is ` +
+      (isLittle ? "not worth a change" : "within the noise of the rounds");
+  return { size: current, reason: `${present} carried ${rate(now)}; ${best}` };
 }
 
 /**
@@ -129,7 +120,7 @@ function whyNoMore(curve: readonly Point[], now: Point): string {
  * @returns The settings with their reasons.
  */
 export function advise(points: readonly Point[], basis: AdviceBasis): Advice[] {
-  const { current, effort, shipped } = basis;
+  const { current, effort } = basis;
   const { maxConnections, maxLanes } = current;
   const mayLower = effort === "full";
   // For each number of lanes, the point with the highest throughput.
@@ -142,24 +133,14 @@ export function advise(points: readonly Point[], basis: AdviceBasis): Advice[] {
   const held = Math.max(1, maxConnections - maxLanes);
   // Callers that block, as in the mix `blocking`, need a connection each.
   const leases = choose(leaseCurve, "leases", held, CONSUMERS, mayLower);
-  const deadline = (name: "acquireTimeout" | "socketTimeout") => ({
-    current: current[name],
-    least: shipped[name],
-    mayLower,
-  });
   return [
     ...(lanes === undefined ? [] : [{
       ...{ key: "max_lanes", current: maxLanes, value: lanes.size } as const,
       reason: lanes.reason,
     }]),
     ...adviseConnections(laneCount, leases, held, basis),
-    ...adviseAcquireTimeout(points, leases?.size ?? held, deadline("acquireTimeout")),
-    ...adviseSocketTimeout(
-      points,
-      laneCount,
-      kneesOf(points),
-      deadline("socketTimeout"),
-    ),
+    ...adviseAcquireTimeout(points, leases?.size ?? held, basis),
+    ...adviseSocketTimeout(points, laneCount, basis),
   ];
 }
 
@@ -185,4 +166,99 @@ function adviseConnections(
     : `${sum}, but the server accepts ${maxClients} clients, of which one process should ` +
       `have ${percent(CLIENT_SHARE)} at most`;
   return [{ key, value: Math.min(wanted, most), current, reason }];
+}
+
+/** Seconds that a timeout is rounded up to. */
+const STEPS = [0.5, 1, 2, 3, 5, 10, 15, 20, 30, 45, 60] as const;
+/** A timeout is so many times what 999 of 1,000 took, and … */
+const OF_P999 = 10;
+/** … so many times the longest, both of the median round: a garbage collection or a fork
+ * of the server is no failure, and one bad round decides nothing. */
+const OF_LONGEST = 4;
+/** A timeout that is lower than this share of the present one is worth a change. */
+const WORTH = 0.5;
+
+/**
+ * The deadline for what took so long. A lower one than the default is never recommended: a
+ * sweep sees neither a failover nor a fork nor a slow command of another client.
+ */
+function adviseTimeout(
+  key: "acquire_timeout" | "socket_timeout",
+  what: string,
+  { max, p999 }: { readonly p999: number; readonly max: number },
+  { current: settings, effort, shipped }: AdviceBasis,
+): Advice {
+  const name = key === "acquire_timeout" ? "acquireTimeout" : "socketTimeout";
+  const current = settings[name];
+  const needed = Math.max(OF_P999 * p999, OF_LONGEST * max) / 1000;
+  const wanted = STEPS.find((step) => step >= needed) ?? Math.ceil(needed / 60) * 60;
+  const lower = Math.max(wanted, shipped[name]);
+  const margin = `${OF_P999} times the one and ${OF_LONGEST} times the other`;
+  const advice = (value: number, reason: string): Advice => {
+    const ms = (time: number) => `${time.toFixed(time < 10 ? 2 : 0)} ms`;
+    const seen = `${what} ${ms(p999)} at p99.9 and ${ms(max)} at the longest, in the ` +
+      "median round";
+    return { key, value, current, reason: `${seen}: ${reason}` };
+  };
+  if (needed > current || current < STEPS[0]) {
+    const least = needed > current ? margin : `${STEPS[0]} s`;
+    const why = `${current} s is less than ${least}, and would cut healthy ones when ` +
+      "the server pauses";
+    return advice(wanted, why);
+  }
+  if (lower > current * WORTH) {
+    const why =
+      "leaves room for what no sweep meets: a failover, a fork, a slow command " +
+      "of another client";
+    return advice(current, `${current} s is enough, and ${why}`);
+  }
+  if (effort === "quick") {
+    return advice(
+      current,
+      `${current} s is enough; a quick run is too little to lower it`,
+    );
+  }
+  const sooner = Number((current - lower).toFixed(3));
+  const why = `${lower} s is ${margin} or more, and reports a failure ${sooner} s sooner`;
+  return advice(lower, why);
+}
+
+/** By the waits of a pool of that size; nothing if no wait was measured. */
+function adviseAcquireTimeout(
+  points: readonly Point[],
+  leases: number,
+  basis: AdviceBasis,
+): Advice[] {
+  // The pool of that size, else the largest one below it.
+  const [point] = points.filter((point) =>
+    point.sweep === "leases" && point.waitMs !== undefined && point.leases <= leases
+  ).toSorted((a, b) => b.leases - a.leases);
+  if (point?.waitMs === undefined) return [];
+  const what = `${point.concurrency} callers waited for one of ${point.leases} leases`;
+  const { max, p999 } = point.waitMs;
+  const found = { p999: p999.median, max: max.median };
+  return [adviseTimeout("acquire_timeout", what, found, basis)];
+}
+
+/** By the latencies up to the knee, of all mixes and sizes; nothing if there are none. */
+function adviseSocketTimeout(
+  points: readonly Point[],
+  lanes: number,
+  basis: AdviceBasis,
+): Advice[] {
+  const knee = kneesOf(points).find((each) => each.lanes === lanes)?.concurrency ??
+    Infinity;
+  // With leases the wait for one is part of the latency: that has a deadline of its own.
+  const usual = points.filter((point) =>
+    point.subject === "mooring" && point.mix !== "lease" && point.sweep !== "rate" &&
+    (point.sweep !== "lanes" || (point.lanes === lanes && point.concurrency <= knee))
+  );
+  if (usual.length === 0) return [];
+  const most = Math.max(...usual.map(({ concurrency }) => concurrency));
+  const what =
+    `replies to commands like those of the sweep, of up to ${most} callers, took`;
+  const longest = (of: "p999" | "max") =>
+    Math.max(...usual.map(({ latencyMs }) => latencyMs[of].median));
+  const found = { p999: longest("p999"), max: longest("max") };
+  return [adviseTimeout("socket_timeout", what, found, basis)];
 }

@@ -2,24 +2,12 @@ import type { TuneReport } from "./report_types.ts";
 import { describeSpec } from "./plan.ts";
 import { isLarger } from "./statistics.ts";
 
-/** What became worse by more than the noise. */
-interface Regression {
-  /** What was measured, in words. */
-  readonly what: string;
-  /** The figure. */
-  readonly figure: "throughput" | "p99" | "errors";
-  /** What it was. */
-  readonly before: number;
-  /** What it is. */
-  readonly after: number;
-}
-
 /** The result of a comparison. */
 interface Comparison {
   /** How many combinations both runs have. */
   readonly compared: number;
-  /** What became worse. */
-  readonly regressions: readonly Regression[];
+  /** What became worse, with both figures. */
+  readonly regressions: readonly string[];
   /** Why the two may not be comparable. */
   readonly differences: readonly string[];
 }
@@ -37,33 +25,37 @@ const P99_FACTOR = 1.25;
 export function compareReports(before: TuneReport, after: TuneReport): Comparison {
   const known = new Map(before.points.map((point) => [describeSpec(point), point]));
   let compared = 0;
-  const regressions: Regression[] = [];
+  const regressions: string[] = [];
+  const count = (value: number) => Math.round(value).toLocaleString("en");
   for (const point of after.points) {
     const what = describeSpec(point);
     const old = known.get(what);
     if (old === undefined) continue;
     compared++;
-    if (isLarger(old.perSecond, point.perSecond)) {
-      const [was, is] = [old.perSecond.median, point.perSecond.median];
-      regressions.push({ what, figure: "throughput", before: was, after: is });
+    const [was, is] = [old.perSecond, point.perSecond];
+    if (isLarger(was, is)) {
+      regressions.push(
+        `${what}: ${count(is.median)} commands/s, ${count(was.median)} before`,
+      );
     }
-    const [was, is] = [old.p99Ms, point.p99Ms];
-    if (was && is && isLarger(is, was) && is.median > was.median * P99_FACTOR) {
-      regressions.push({ what, figure: "p99", before: was.median, after: is.median });
+    const [fast, slow] = [old.latencyMs.p99, point.latencyMs.p99];
+    if (isLarger(slow, fast) && slow.median > fast.median * P99_FACTOR) {
+      const ms = ({ median }: typeof slow) => median.toFixed(slow.median < 10 ? 2 : 0);
+      regressions.push(`${what}: p99 ${ms(slow)} ms, ${ms(fast)} before`);
     }
     if (old.errors === 0 && point.errors > 0) {
-      regressions.push({ what, figure: "errors", before: 0, after: point.errors });
+      regressions.push(`${what}: ${point.errors} commands failed, 0 before`);
     }
   }
   return { compared, regressions, differences: differencesOf(before, after) };
 }
 
 function differencesOf(before: TuneReport, after: TuneReport): string[] {
-  const facts = (report: TuneReport): Record<string, string> => ({
-    runtime: report.machine.runtime,
-    machine: `${report.machine.os} ${report.machine.arch}, ${report.machine.cores} cores`,
-    server: report.server.version,
-    effort: report.effort,
+  const facts = ({ effort, machine, server }: TuneReport): Record<string, string> => ({
+    runtime: machine.runtime,
+    machine: `${machine.os} ${machine.arch}, ${machine.cores} cores`,
+    server: server.version,
+    effort,
   });
   const [old, now] = [facts(before), facts(after)];
   return Object.keys(old).filter((name) => old[name] !== now[name])
@@ -86,27 +78,17 @@ export async function readReport(path: string): Promise<TuneReport> {
     throw new Error(`Cannot read the report ${path}: ${why}`);
   }
   const { points, version } = Object(found);
-  if (version === 1 && Array.isArray(points)) return found as TuneReport;
-  throw new Error(`Cannot read the report ${path}: it is no report of version 1`);
+  if (version === 2 && Array.isArray(points)) return found as TuneReport;
+  throw new Error(`Cannot read the report ${path}: it is no report of version 2`);
 }
 
 /** A comparison as text for a terminal. */
 export function comparisonText(
   { compared, differences, regressions }: Comparison,
 ): string {
-  const round = (value: number) => Math.round(value).toLocaleString("en");
-  const lines = regressions.map(({ after, before, figure, what }) => {
-    if (figure === "errors") return `WORSE ${what}: ${after} commands failed, 0 before`;
-    if (figure === "throughput") {
-      return `WORSE ${what}: ${round(after)} commands/s, ${round(before)} before`;
-    }
-    const digits = after < 10 ? 2 : 0;
-    return `WORSE ${what}: p99 ${after.toFixed(digits)} ms, ` +
-      `${before.toFixed(digits)} before`;
-  });
   return [
     ...differences.map((difference) => `Different ${difference}`),
-    ...lines,
+    ...regressions.map((regression) => `WORSE ${regression}`),
     `${compared} combinations compared, ${regressions.length} figures worse by more than ` +
     "the noise",
     "",

@@ -3,17 +3,9 @@ import type { Mix, Point, Subject, SweepName } from "./report_types.ts";
 import { MIN_GAIN } from "./statistics.ts";
 
 /** One combination to measure. */
-export type Spec = Pick<
-  Point,
-  | "sweep"
-  | "subject"
-  | "mix"
-  | "lanes"
-  | "leases"
-  | "concurrency"
-  | "valueBytes"
-  | "rate"
->;
+export type Spec =
+  & Pick<Point, "sweep" | "subject" | "mix" | "lanes" | "leases">
+  & Pick<Point, "concurrency" | "valueBytes" | "rate">;
 
 /** How thorough a run is. */
 export interface Effort {
@@ -34,8 +26,6 @@ export interface Effort {
   readonly concurrency: readonly number[];
   /** Bytes of a value. */
   readonly values: readonly number[];
-  /** Whether the sizes of the pool next to the best one are measured too. */
-  readonly isRefined: boolean;
 }
 
 /** Under a minute with everything around it. */
@@ -48,7 +38,6 @@ export const QUICK: Effort = {
   leases: [1, 4, 16, 64],
   concurrency: [1, 16, 64, 256, 1024],
   values: [16, 4096, 65_536],
-  isRefined: false,
 };
 
 /** Under a quarter of an hour; mostly it stops much sooner. */
@@ -58,10 +47,9 @@ export const FULL: Effort = {
   rounds: { least: 5, most: 11 },
   roundMs: 600,
   lanes: [1, 2, 3, 4, 6, 8],
-  leases: [1, 2, 4, 8, 16, 32, 64],
+  leases: [1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64],
   concurrency: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
   values: [16, 256, 1024, 4096, 16_384, 65_536],
-  isRefined: true,
 };
 
 /** What a sweep holds fixed: callers, bytes of a value. */
@@ -114,49 +102,22 @@ export function specsOf(
         ...rivals.map((subject) => spec(subject, { concurrency })),
       ]);
     case "leases":
-      return merged(effort.leases, current.leases).map(leaseSpec);
+      return merged(effort.leases, current.leases)
+        .map((leases) => spec("mooring", { mix: "lease", lanes: 1, leases }));
     case "values":
       return effort.values.flatMap((valueBytes) =>
         everybody("get-heavy", { valueBytes })
       );
     case "mixes":
-      return [
-        ...everybody("get-heavy"),
-        ...everybody("write-heavy"),
-        ...everybody("pipeline"),
-        ...everybody("blocking", { leases: BLOCKING_LEASES }),
-      ];
+      return (["get-heavy", "write-heavy", "pipeline", "blocking"] as const)
+        .flatMap((mix) =>
+          everybody(mix, { leases: mix === "blocking" ? BLOCKING_LEASES : 0 })
+        );
     case "rate":
-      return rate === undefined
-        ? RATES.map((share) => Math.max(1, Math.round(perSecondAtKnee * share)))
-          .map((rate) => spec("mooring", { rate }))
-        : contenders.map(({ subject }) => spec(subject, { rate }));
+      if (rate !== undefined) return everybody("get-heavy", { rate });
+      return RATES.map((share) => Math.max(1, Math.round(perSecondAtKnee * share)))
+        .map((rate) => spec("mooring", { rate }));
   }
-}
-
-function leaseSpec(leases: number): Spec {
-  const values = { sweep: "leases", subject: "mooring", mix: "lease" } as const;
-  return { ...values, ...CENTRE, lanes: 1, leases };
-}
-
-/**
- * Sizes of the pool between the best one and its neighbours.
- *
- * @param points The sizes that were measured.
- * @returns At most two more.
- */
-export function refinedSpecs(points: readonly Point[]): Spec[] {
-  const curve = points.filter(({ sweep }) => sweep === "leases")
-    .toSorted((a, b) => a.leases - b.leases);
-  const best = fewestEnough(curve);
-  const at = curve.indexOf(best!);
-  const between = [[at - 1, at], [at, at + 1]].flatMap(([low, high]) => {
-    const [one, other] = [curve[low!]?.leases, curve[high!]?.leases];
-    if (one === undefined || other === undefined) return [];
-    const middle = Math.round((one + other) / 2);
-    return middle === one || middle === other ? [] : [middle];
-  });
-  return between.map(leaseSpec);
 }
 
 /** What is measured, for people: the same for the same combination. */

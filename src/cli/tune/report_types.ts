@@ -16,18 +16,6 @@ export const SWEEP_NAMES = ["lanes", "leases", "values", "mixes", "rate"] as con
 /** Which question a sweep answers. */
 export type SweepName = typeof SWEEP_NAMES[number];
 
-/** Percentiles of a latency, in milliseconds. */
-export interface Percentiles {
-  /** Median. */
-  readonly p50: number;
-  /** 99 of 100 were no longer. */
-  readonly p99: number;
-  /** 999 of 1,000 were no longer. */
-  readonly p999: number;
-  /** The longest. */
-  readonly max: number;
-}
-
 /** A figure of several rounds. */
 export interface Spread {
   /** Median of the rounds. */
@@ -38,13 +26,9 @@ export interface Spread {
   readonly high: number;
 }
 
-/** The end of a latency's distribution, by rounds; in milliseconds. */
-export interface Tail {
-  /** What 999 of 1,000 took at the most. */
-  readonly p999: Spread;
-  /** The longest. */
-  readonly max: Spread;
-}
+/** A latency in milliseconds: 99 of 100 were no longer than `p99`, 999 of 1,000 no longer
+ * than `p999`. Each is of several rounds, so that one bad moment does not decide it. */
+export type Percentiles = Readonly<Record<"p50" | "p99" | "p999" | "max", Spread>>;
 
 /** One combination of settings, as measured. */
 export interface Point {
@@ -69,16 +53,10 @@ export interface Point {
   readonly rounds: number;
   /** Commands a second. */
   readonly perSecond: Spread;
-  /** From the moment a command was due until its reply, in milliseconds. */
+  /** From the moment a command was due until its reply. */
   readonly latencyMs: Percentiles;
-  /** p99 of each round, in milliseconds: how far it can be trusted. */
-  readonly p99Ms?: Spread;
-  /** The slowest of each round: what a single bad moment does not decide. */
-  readonly tailMs?: Tail;
-  /** Waiting for a lease, in milliseconds; only where leases are taken. */
+  /** Waiting for a lease; only where leases are taken. */
   readonly waitMs?: Percentiles;
-  /** The longest waits of each round. */
-  readonly waitTailMs?: Tail;
   /** CPU seconds of this process a second; `null` where it cannot be seen. */
   readonly clientCpu: number | null;
   /** CPU seconds of the server a second; `null` where it cannot be seen. */
@@ -108,7 +86,7 @@ export interface Advice {
 /** A run of the sweep. */
 export interface TuneReport {
   /** Version of this shape. */
-  readonly version: 1;
+  readonly version: 2;
   /** When it began, as ISO 8601. */
   readonly startedAt: string;
   /** How long it took, in seconds. */

@@ -1,7 +1,7 @@
-import { LatencyHistogram } from "../../observability/histogram.ts";
+import type { LatencyHistogram } from "../../observability/histogram.ts";
 import type { LoadResult } from "./load.ts";
 import type { Effort, Spec } from "./plan.ts";
-import type { Percentiles, Point, Tail } from "./report_types.ts";
+import type { Percentiles, Point } from "./report_types.ts";
 import { isSettled, median, spreadOf } from "./statistics.ts";
 
 /** The measurements of one round of one combination. */
@@ -93,15 +93,13 @@ export async function runRounds(
 }
 
 function pointOf(spec: Spec, rounds: readonly Round[]): Point {
-  const latencies = rounds.map(({ latency }) => latency);
-  const waits = rounds.map(({ wait }) => wait);
-  const wait = percentiles(waits);
+  const wait = percentiles(rounds.map(({ wait }) => wait));
   const figure = (read: (round: Round) => number) => rounds.map(read);
   const seen = (read: (round: Round) => number | null) => {
     const values = rounds.map(read).filter((value) => value !== null);
     return values.length === 0 ? null : median(values);
   };
-  const firstError = rounds.find(({ firstError }) => firstError)?.firstError;
+  const none = spreadOf([0]);
   return {
     ...spec,
     concurrency: spec.rate === undefined
@@ -109,10 +107,9 @@ function pointOf(spec: Spec, rounds: readonly Round[]): Point {
       : Math.max(...figure(({ mostPending }) => mostPending)),
     rounds: rounds.length,
     perSecond: spreadOf(figure(({ perSecond }) => perSecond)),
-    latencyMs: percentiles(latencies) ?? { p50: 0, p99: 0, p999: 0, max: 0 },
-    p99Ms: spreadOf(figure(({ latency }) => latency.quantile(0.99))),
-    tailMs: tailOf(latencies),
-    ...(wait && { waitMs: wait, waitTailMs: tailOf(waits) }),
+    latencyMs: percentiles(rounds.map(({ latency }) => latency)) ??
+      { p50: none, p99: none, p999: none, max: none },
+    ...(wait && { waitMs: wait }),
     clientCpu: seen(({ clientCpu }) => clientCpu),
     serverCpu: seen(({ serverCpu }) => serverCpu),
     connections: Math.max(...figure(({ connections }) => connections)),
@@ -121,22 +118,20 @@ function pointOf(spec: Spec, rounds: readonly Round[]): Point {
       out: median(figure(({ bytesPerSecond }) => bytesPerSecond.out)),
     },
     errors: figure(({ errors }) => errors).reduce((sum, each) => sum + each, 0),
-    firstError,
+    firstError: rounds.find(({ firstError }) => firstError)?.firstError,
   };
 }
 
-/** Of all rounds together; `undefined` if nothing was counted. */
+/** Of the rounds that counted something; `undefined` if none did. */
 function percentiles(rounds: readonly LatencyHistogram[]): Percentiles | undefined {
-  const all = new LatencyHistogram();
-  for (const round of rounds) all.merge(round);
-  const { count, maxMs, p50Ms, p99Ms } = all.snapshot();
-  if (count === 0) return undefined;
-  return { p50: p50Ms, p99: p99Ms, p999: all.quantile(0.999), max: maxMs };
-}
-
-function tailOf(rounds: readonly LatencyHistogram[]): Tail {
+  const counted = rounds.filter(({ count }) => count > 0);
+  if (counted.length === 0) return undefined;
+  const quantile = (share: number) =>
+    spreadOf(counted.map((round) => round.quantile(share)));
   return {
-    p999: spreadOf(rounds.map((round) => round.quantile(0.999))),
-    max: spreadOf(rounds.map((round) => round.snapshot().maxMs)),
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+    p999: quantile(0.999),
+    max: spreadOf(counted.map((round) => round.snapshot().maxMs)),
   };
 }

@@ -9,7 +9,7 @@ import type { ExtraSection } from "./report/page.ts";
 import type { SweepName, TuneReport } from "./report_types.ts";
 import { findTarget, type Target } from "./target.ts";
 import { reportText } from "./text.ts";
-import { runTune, ServerInUseError } from "./tune.ts";
+import { runTune } from "./tune.ts";
 
 /** Options of `tune`. */
 export interface TuneOptions {
@@ -130,9 +130,7 @@ async function measure(
         "Interrupted; the keys of the run are removed",
       );
     }
-    if (error instanceof ServerInUseError || error instanceof RedisManagerError) {
-      throw new CliExit(ExitCode.FAILED, error.message);
-    }
-    throw error;
+    if (!(error instanceof RedisManagerError)) throw error;
+    throw new CliExit(ExitCode.FAILED, error.message);
   }
 }

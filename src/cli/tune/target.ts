@@ -1,4 +1,5 @@
 import { type ManagerConfig, type RedisConfig, RedisConfigLoader } from "../../../mod.ts";
+import { delay } from "@std/async/delay";
 import { targetsOf } from "../load_config.ts";
 
 /** The server to measure. */
@@ -30,33 +31,21 @@ export async function findTarget(
   },
   env: (name: string) => string | undefined,
 ): Promise<Target> {
-  if (file !== undefined) {
-    const config = pick(await RedisConfigLoader.load({ yamlPath: file, env }), database);
-    return targetOf(config, config.name);
-  }
   const named = given ?? env("REDIS_URL");
-  const server = named === undefined ? await startThrowAway() : undefined;
-  try {
-    const url = named ?? server?.url;
-    const loaded = RedisConfigLoader.fromOptions({ url, databases: { main: {} } });
-    return targetOf(pick(loaded, "main"), undefined, server);
-  } catch (error) {
-    await server?.[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-function targetOf(
-  config: RedisConfig,
-  database?: string,
-  server?: ThrowAwayServer,
-): Target {
+  await using started = new AsyncDisposableStack();
+  const isThrowAway = file === undefined && named === undefined;
+  const url = isThrowAway ? started.use(await startThrowAway()).url : named;
+  const loaded = file === undefined
+    ? RedisConfigLoader.fromOptions({ url, databases: { main: {} } })
+    : await RedisConfigLoader.load({ yamlPath: file, env });
+  const config = pick(loaded, database);
+  const running = started.move();
   return {
     config,
     endpoint: config.unixSocket ?? targetsOf(config).join(", "),
-    database,
-    isThrowAway: server !== undefined,
-    [Symbol.asyncDispose]: async () => await server?.[Symbol.asyncDispose](),
+    database: file === undefined ? undefined : config.name,
+    isThrowAway,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
@@ -88,19 +77,20 @@ interface ThrowAwayServer extends AsyncDisposable {
  * @throws {Error} If there is no program on PATH, or it does not start.
  */
 export async function startThrowAway(): Promise<ThrowAwayServer> {
+  await using started = new AsyncDisposableStack();
   const dir = await Deno.makeTempDir({ prefix: "mooring-tune-" });
+  started.defer(() => Deno.remove(dir, { recursive: true }));
   let problem = "";
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const port = freePort();
       const child = spawn(port, dir);
       if (await isReached(child, port)) {
+        started.defer(() => end(child));
+        const running = started.move();
         return {
           url: `redis://127.0.0.1:${port}`,
-          async [Symbol.asyncDispose]() {
-            await end(child);
-            await Deno.remove(dir, { recursive: true });
-          },
+          [Symbol.asyncDispose]: () => running.disposeAsync(),
         };
       }
       await end(child);
@@ -109,7 +99,6 @@ export async function startThrowAway(): Promise<ThrowAwayServer> {
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   }
-  await Deno.remove(dir, { recursive: true });
   throw new Error(
     `Cannot start a server for the run: ${problem}; name one with --url or --config`,
   );
@@ -137,7 +126,6 @@ function spawn(port: number, dir: string): Deno.ChildProcess {
 }
 
 async function isReached(child: Deno.ChildProcess, port: number): Promise<boolean> {
-  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
   let isOver = false;
   child.status.then(() => isOver = true);
   const until = performance.now() + START_MS;
@@ -145,10 +133,10 @@ async function isReached(child: Deno.ChildProcess, port: number): Promise<boolea
     try {
       (await Deno.connect({ hostname: "127.0.0.1", port })).close();
       // It ends soon if what answered is another program that has the port.
-      await pause(50);
+      await delay(50);
       return !isOver;
     } catch {
-      await pause(20);
+      await delay(20);
     }
   }
   return false;

@@ -3,7 +3,7 @@ import { patchText } from "./patch.ts";
 import type { Point, TuneReport } from "./report_types.ts";
 
 const thousands = (value: number) => Math.round(value).toLocaleString("en");
-const ms = (value = NaN) => Number.isNaN(value) ? "" : value.toFixed(value < 10 ? 2 : 0);
+const ms = (value?: number) => value?.toFixed(value < 10 ? 2 : 0) ?? "";
 const percent = (share: number | null) =>
   share === null ? "-" : `${Math.round(share * 100)} %`;
 
@@ -24,11 +24,11 @@ const COLUMNS: readonly Column<Point>[] = [
     title: "±",
     cell: ({ perSecond: { high, low, median } }) => percent((high - low) / 2 / median),
   },
-  { title: "p50 ms", cell: ({ latencyMs }) => ms(latencyMs.p50) },
-  { title: "p99 ms", cell: ({ latencyMs }) => ms(latencyMs.p99) },
-  { title: "p99.9 ms", cell: ({ latencyMs }) => ms(latencyMs.p999) },
-  { title: "max ms", cell: ({ latencyMs }) => ms(latencyMs.max) },
-  { title: "wait p99", cell: ({ waitMs }) => ms(waitMs?.p99) },
+  { title: "p50 ms", cell: ({ latencyMs }) => ms(latencyMs.p50.median) },
+  { title: "p99 ms", cell: ({ latencyMs }) => ms(latencyMs.p99.median) },
+  { title: "p99.9 ms", cell: ({ latencyMs }) => ms(latencyMs.p999.median) },
+  { title: "max ms", cell: ({ latencyMs }) => ms(latencyMs.max.high) },
+  { title: "wait p99", cell: ({ waitMs }) => ms(waitMs?.p99.median) },
   { title: "CPU", cell: ({ clientCpu }) => percent(clientCpu) },
   { title: "server", cell: ({ serverCpu }) => percent(serverCpu) },
   { title: "conns", cell: ({ connections }) => String(connections) },

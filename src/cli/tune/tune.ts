@@ -1,13 +1,8 @@
 import { type RedisConfig, RedisConfigLoader } from "../../../mod.ts";
+import { CliExit, ExitCode } from "../terminal.ts";
 import { advise, type CurrentSettings, kneesOf } from "./advice.ts";
 import { Bench } from "./measure.ts";
-import {
-  describeSpec,
-  type PlanOptions,
-  refinedSpecs,
-  type Spec,
-  specsOf,
-} from "./plan.ts";
+import { describeSpec, type PlanOptions, type Spec, specsOf } from "./plan.ts";
 import { type Point, SWEEP_NAMES, type TuneReport } from "./report_types.ts";
 import { type RoundsOptions, runRounds, stepsOf } from "./rounds.ts";
 import { ServerView, usageSigns } from "./server_view.ts";
@@ -15,8 +10,7 @@ import type { Target } from "./target.ts";
 import { TuneKeys } from "./work.ts";
 
 /** What a run needs. */
-interface RunOptions
-  extends Pick<PlanOptions, "contenders" | "effort" | "only" | "rate"> {
+interface RunOptions extends Omit<PlanOptions, "current"> {
   /** The server. */
   readonly target: Target;
   /** Whether a server is measured that appears to be in use. */
@@ -27,22 +21,10 @@ interface RunOptions
   readonly onProgress?: (done: number, total: number, label: string) => void;
 }
 
-/** The server appears to be in use. */
-export class ServerInUseError extends Error {
-  /** Takes the server, and why it appears to be in use. */
-  constructor(endpoint: string, signs: readonly string[]) {
-    super(
-      `The server ${endpoint} appears to be in use: ${signs.join(", ")}. A sweep loads ` +
-        "it to its limits; give --yes to measure it all the same",
-    );
-    this.name = "ServerInUseError";
-  }
-}
-
 /**
  * Measures a server and recommends settings.
  *
- * @throws {ServerInUseError} If the server appears to be in use.
+ * @throws {CliExit} If the server appears to be in use.
  * @throws {RedisManagerError} If it cannot be reached.
  * @throws {DOMException} If the signal is aborted; the keys are removed then too.
  */
@@ -54,12 +36,18 @@ export async function runTune(options: RunOptions): Promise<TuneReport> {
   await using view = new ServerView(config);
   const server = await view.facts();
   const signs = isThrowAway ? [] : usageSigns(server);
-  if (signs.length > 0 && !isAllowed) throw new ServerInUseError(endpoint, signs);
+  if (signs.length > 0 && !isAllowed) {
+    throw new CliExit(
+      ExitCode.FAILED,
+      `The server ${endpoint} appears to be in use: ${signs.join(", ")}. A sweep loads ` +
+        "it to its limits; give --yes to measure it all the same",
+    );
+  }
   const points = await measureAll(options, view);
   const { ioThreads, maxClients, version } = server;
   const shipped = RedisConfigLoader.fromOptions({ databases: { main: {} } });
   return {
-    version: 1,
+    version: 2,
     startedAt,
     seconds: (performance.now() - from) / 1000,
     effort: effort.name,
@@ -87,17 +75,16 @@ export async function runTune(options: RunOptions): Promise<TuneReport> {
 
 /** Runs the sweeps, and removes their keys whatever happens. */
 async function measureAll(options: RunOptions, view: ServerView): Promise<Point[]> {
-  const { contenders, effort, onProgress, only, rate, signal, target } = options;
-  const { config } = target;
+  const { contenders, signal, target: { config } } = options;
   const { maxConnections, maxLanes } = config;
   const current = { lanes: maxLanes, leases: Math.max(1, maxConnections - maxLanes) };
   const keys = new TuneKeys();
   try {
     await using bench = new Bench({ config, contenders, keys, view, signal });
-    return await runSweeps({ effort, contenders, current, only, rate }, {
+    return await runSweeps({ ...options, current }, {
+      ...options,
       measure: (spec, ms) => bench.measure(spec, ms),
       now: () => performance.now(),
-      ...{ signal, onProgress },
       afterSweep: () => bench.closeClients(),
     });
   } finally {
@@ -122,27 +109,21 @@ export async function runSweeps(
   const { effort, only = SWEEP_NAMES } = plan;
   const sweeps = SWEEP_NAMES.filter((sweep) => only.includes(sweep));
   const points: Point[] = [];
-  let counted = sweeps.reduce((sum, sweep) => sum + specsOf(sweep, plan, 1).length, 0);
+  let left = sweeps.reduce((sum, sweep) => sum + specsOf(sweep, plan, 1).length, 0);
+  const total = left * stepsOf(effort);
   let done = 0;
   const deadline = now() + effort.seconds * 1000;
-  const run = async (specs: readonly Spec[]) => {
-    const left = Math.max(specs.length, counted - done / stepsOf(effort));
-    const budgetMs = Math.max(0, deadline - now()) * specs.length / left;
-    const onStep = (steps: number, spec: Spec) => {
-      done += steps;
-      onProgress?.(done, counted * stepsOf(effort), describeSpec(spec));
-    };
-    points.push(
-      ...await runRounds(specs, { measure, effort, now, budgetMs, signal, onStep }),
-    );
-    await afterSweep?.();
+  const onStep = (steps: number, spec: Spec) => {
+    done += steps;
+    onProgress?.(done, total, describeSpec(spec));
   };
   for (const sweep of sweeps) {
-    await run(specsOf(sweep, plan, baseRate(plan, points)));
-    if (sweep !== "leases" || !effort.isRefined) continue;
-    const refined = refinedSpecs(points);
-    counted += refined.length;
-    await run(refined);
+    const specs = specsOf(sweep, plan, baseRate(plan, points));
+    const budgetMs = Math.max(0, deadline - now()) * specs.length / left;
+    left -= specs.length;
+    const options = { measure, effort, now, budgetMs, signal, onStep };
+    points.push(...await runRounds(specs, options));
+    await afterSweep?.();
   }
   return points;
 }

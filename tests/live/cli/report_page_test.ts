@@ -324,7 +324,7 @@ function line(
 const sayLanes = (lanes: number) => `${lanes} lane${lanes === 1 ? "" : "s"}`;
 const callers = ({ concurrency }: Point) => concurrency;
 const rate = ({ perSecond }: Point) => perSecond.median;
-const p99 = ({ latencyMs }: Point) => latencyMs.p99;
+const p99 = ({ latencyMs }: Point) => latencyMs.p99.median;
 const swept = (sweep: Point["sweep"], subject: Point["subject"], lanes?: number) =>
 (
   point: Point,
@@ -349,7 +349,7 @@ const percentiles = (
 ) =>
 (points: readonly Point[]) =>
   (["p50", "p99", "p999"] as const).map((key) =>
-    line(key, points.filter(select), x, (point) => of(point)?.[key])
+    line(key, points.filter(select), x, (point) => of(point)?.[key].median)
   );
 const bySize = (y: (point: Point) => number) => (points: readonly Point[]) =>
   (["mooring", "ioredis", "node-redis"] as const).map((subject) =>

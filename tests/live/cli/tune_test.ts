@@ -72,7 +72,7 @@ Deno.test("tune measures every sweep on a server of its own, and ends it", () =>
     for (const point of report.points) {
       assertEquals([point.errors, point.rounds], [0, 5], JSON.stringify(point));
       assertGreater(point.perSecond.median, 0);
-      assertGreater(point.latencyMs.max, 0);
+      assertGreater(point.latencyMs.max.high, 0);
       assertGreater(point.bytesPerSecond.in, 0);
       assertGreater(point.connections, 0);
     }
@@ -246,8 +246,10 @@ Deno.test("tune --compare ends with 1 when a figure is worse by more than the no
     assertEquals(JSON.parse(embedded ?? "null"), report);
     const scaled = (factor: number): TuneReport => ({
       ...report,
-      points: report.points.map(({ p99Ms: _p99Ms, ...point }) => ({
+      points: report.points.map((point) => ({
         ...point,
+        // A p99 of rounds of 10 ms says nothing.
+        latencyMs: { ...point.latencyMs, p99: { median: 1e6, low: 1e6, high: 1e6 } },
         perSecond: {
           median: factor * point.perSecond.median,
           low: factor * point.perSecond.median,

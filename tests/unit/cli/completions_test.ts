@@ -107,12 +107,6 @@ Deno.test({
   },
 });
 
-Deno.test("the completions for zsh hand a command the words from its own name on", async () => {
-  const source = await script("zsh");
-  // With three colons a command would be handed those after its name, and find none.
-  assertEquals(source.match(/'\*:+ :->rest'/g), ["'*:: :->rest'", "'*:: :->rest'"]);
-});
-
 Deno.test({
   name: "fish completes commands, their commands, options, choices and files",
   ignore: !await has("fish"),

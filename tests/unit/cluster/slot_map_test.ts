@@ -1,6 +1,6 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { hostOf, parseRedirect, SlotMap } from "../../../src/cluster/slot_map.ts";
-import { formatAddress } from "../../../src/core/address.ts";
+import { parseRedirect, SlotMap } from "../../../src/cluster/slot_map.ts";
+import { formatAddress, hostOf } from "../../../src/core/address.ts";
 
 const A = { host: "a", port: 7000 };
 const B = { host: "b", port: 7000 };

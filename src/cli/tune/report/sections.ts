@@ -16,10 +16,10 @@ import {
   bySubject,
   chosenLanes,
   type Figure,
-  lineOf,
-  p99Of,
+  type Line,
   pointsOf,
   sayLanes,
+  seriesOf,
   SUBJECTS,
 } from "./series.ts";
 import { dataTable } from "./table.ts";
@@ -34,7 +34,6 @@ export interface Section {
   readonly content: Markup;
 }
 
-const RIVALS = SUBJECTS.slice(1);
 const MIXES: readonly Mix[] = [
   "get-heavy",
   "write-heavy",
@@ -46,33 +45,53 @@ const MEBIBYTE = 2 ** 20;
 
 /** An axis, and what it reads of a point. */
 type Measured<T> = Axis & { readonly of: T };
+type Place = Measured<(point: Point) => number>;
+type Height = Measured<Figure>;
 
-const CALLERS: Measured<(point: Point) => number> = {
+const CALLERS: Place = {
   ...{ title: "Concurrency", unit: "callers", log: 2 },
   of: ({ concurrency }) => concurrency,
 };
-const POOL_SIZE: typeof CALLERS = {
+const POOL_SIZE: Place = {
   ...{ title: "Pool size", unit: "leases at the same time", log: 2 },
   of: ({ leases }) => leases,
 };
-const VALUE_SIZE: typeof CALLERS = {
+const VALUE_SIZE: Place = {
   ...{ title: "Value size", unit: "", log: 2, format: "bytes" },
   of: ({ valueBytes }) => valueBytes,
 };
-const RATE: typeof CALLERS = {
+const RATE: Place = {
   ...{ title: "Requested rate", unit: "commands/s", format: "compact" },
   of: ({ rate = 0 }) => rate,
 };
-const THROUGHPUT: Measured<Figure> = {
+const THROUGHPUT: Height = {
   ...{ title: "Throughput", unit: "commands/s", format: "compact" },
   of: ({ perSecond }) => perSecond,
 };
-const LATENCY: Axis = { title: "Latency", unit: "ms", log: 10 };
-const P99: Measured<Figure> = { ...LATENCY, title: "Latency, p99", of: p99Of };
-const TRAFFIC: Measured<Figure> = {
+const P99: Height = {
+  ...{ title: "Latency, p99", unit: "ms", log: 10 },
+  of: ({ latencyMs }) => latencyMs.p99,
+};
+const LATENCY: Height = { ...P99, title: "Latency" };
+const TRAFFIC: Height = {
   ...{ title: "Traffic", unit: "MiB/s", log: 10 },
   of: ({ bytesPerSecond }) => (bytesPerSecond.in + bytesPerSecond.out) / MEBIBYTE,
 };
+const CPU: Height = { title: "CPU", unit: "cores busy", of: () => null };
+
+/** A chart of lines, or of bars where it has groups; lines without a point are left out. */
+function chart(
+  id: string,
+  title: string,
+  description: string,
+  { x, y, lines, ...rest }:
+    & { readonly x: Place; readonly y: Height; readonly lines: readonly Line[] }
+    & Pick<Chart, "colors" | "groups">,
+): Chart {
+  const series = lines.map((line) => seriesOf(line, x.of, y.of))
+    .filter(({ points }) => points.length > 0);
+  return { id, title, description, x, y, series, ...rest };
+}
 
 /** What the commands of a point were, such as `get-heavy, values of 64 B`. */
 function sayLoad({ mix, valueBytes }: Point): string {
@@ -90,81 +109,74 @@ export function measuredSections(report: TuneReport): Section[] {
   const own = all.filter(({ subject }) => subject === "mooring");
   const lanes = chosenLanes(own, report);
   const chosen = own.filter((point) => point.lanes === lanes);
-  const section = (id: string, title: string, ...content: readonly Markup[]) => ({
-    id,
-    title,
-    content: markup`${content}`,
-  });
+  const latencies = drawCharts([...latency(own, chosen), ...openLoop(report)]);
   return [
-    section("throughput", "Throughput", ...throughput(report, own)),
-    section(
-      "latency",
-      "Latency",
-      drawCharts([...latency(own, chosen), ...openLoop(report)]),
-    ),
-    section("comparison", "Side by side", ...comparison(report, all, chosen)),
-    section("mixes", "Command mixes", drawCharts(mixes(report))),
-    section("pool", "Pool of leases", drawCharts(leases(report))),
-    section("values", "Value sizes", drawCharts(valueSizes(report))),
-    section("cpu", "CPU", drawCharts(cpu(chosen))),
+    { id: "throughput", title: "Throughput", content: throughput(report, own) },
+    { id: "latency", title: "Latency", content: latencies },
+    { id: "comparison", title: "Side by side", content: comparison(report, all, chosen) },
+    { id: "mixes", title: "Command mixes", content: drawCharts(mixes(report)) },
+    { id: "pool", title: "Pool of leases", content: drawCharts(leases(report)) },
+    { id: "values", title: "Value sizes", content: drawCharts(valueSizes(report)) },
+    { id: "cpu", title: "CPU", content: drawCharts(cpu(chosen)) },
   ].filter(({ content }) => !content.isEmpty);
 }
 
-function throughput({ knees }: TuneReport, points: readonly Point[]): Markup[] {
+function throughput({ knees }: TuneReport, points: readonly Point[]): Markup {
   const top = fastest(points);
-  if (top === undefined) return [];
+  if (top === undefined) return markup``;
   const said = knees.map(({ lanes, concurrency }) =>
     `${formatNumber(concurrency)} with ${sayLanes(lanes)}`
   );
   const rate = formatNumber(top.perSecond.median, "compact");
+  const beyond = ` Beyond the knee more callers bring little: ${said.join(", ")}.`;
   const summary = `The highest throughput was ${rate} commands a second, with ` +
-    `${sayLanes(top.lanes)} and ${formatNumber(top.concurrency)} callers.` +
-    (said.length === 0
-      ? ""
-      : ` Beyond the knee more callers bring little: ${said.join(", ")}.`);
-  const series = byLanes(points, THROUGHPUT.of).map((line) => {
+    `${sayLanes(top.lanes)} and ${formatNumber(top.concurrency)} callers.`;
+  const description =
+    `${sayLoad(top)}. Each caller waits for its reply before it sends ` +
+    "the next command. A point is the median of the rounds; the broad bar behind it goes " +
+    "from the smallest to the largest.";
+  const { series, ...drawn } = chart(
+    "throughput-by-lanes",
+    "Throughput against concurrency, for each number of lanes",
+    description,
+    { x: CALLERS, y: THROUGHPUT, lines: byLanes(points), colors: "order" },
+  );
+  const marked = series.map((line) => {
     const knee = knees.find(({ lanes }) => sayLanes(lanes) === line.name)?.concurrency;
-    const mark = (x: number) => x === knee ? `knee: ${formatNumber(x)}` : undefined;
-    return {
-      ...line,
-      points: line.points.map((each) => ({ ...each, mark: mark(each.x) })),
-    };
+    const points = line.points.map((point) =>
+      point.x === knee ? { ...point, mark: `knee: ${formatNumber(knee)}` } : point
+    );
+    return { ...line, points };
   });
-  return [
-    markup`<p>${summary}</p>`,
-    drawCharts([{
-      id: "throughput-by-lanes",
-      title: "Throughput against concurrency, for each number of lanes",
-      description:
-        `${sayLoad(top)}. Each caller waits for its reply before it sends the ` +
-        "next command. A point is the median of the rounds; the broad bar behind it goes " +
-        "from the smallest to the largest.",
-      ...{ x: CALLERS, y: THROUGHPUT, series, colors: "order" },
-      markMeaning: "knee: beyond it more callers bring little",
-    }]),
-  ];
+  const markMeaning = "knee: beyond it more callers bring little";
+  return markup`<p>${summary}${said.length === 0 ? "" : beyond}</p>${
+    drawCharts([{ ...drawn, series: marked, markMeaning }])
+  }`;
 }
 
 function latency(points: readonly Point[], chosen: readonly Point[]): Chart[] {
   const [first] = chosen;
   if (first === undefined) return [];
-  const charts: Chart[] = [{
-    id: "latency-percentiles",
-    title: `Latency percentiles with ${sayLanes(first.lanes)}`,
-    description: `${sayLoad(first)}. From the moment a command was due until its reply.`,
-    ...{ x: CALLERS, y: LATENCY, colors: "order" },
-    series: byPercentile(chosen, CALLERS.of),
-  }, {
-    id: "latency-by-lanes",
-    title: "p99 latency, for each number of lanes",
-    description:
-      `${sayLoad(first)}. The broad bar behind a point goes from the smallest ` +
-      "to the largest of the rounds.",
-    ...{ x: CALLERS, y: P99, series: byLanes(points, P99.of), colors: "order" },
-  }];
-  return charts.filter(({ id, series }) =>
-    id !== "latency-by-lanes" || series.length > 1
+  const load = sayLoad(first);
+  const rounds = `${load}. The broad bar behind a point goes from the smallest to the ` +
+    "largest of the rounds.";
+  const each = byLanes(points);
+  const due = `${load}. From the moment a command was due until its reply.`;
+  const title = `Latency percentiles with ${sayLanes(first.lanes)}`;
+  const lines = byPercentile(chosen);
+  const own = chart("latency-percentiles", title, due, {
+    x: CALLERS,
+    y: LATENCY,
+    lines,
+    colors: "order",
+  });
+  const every = chart(
+    "latency-by-lanes",
+    "p99 latency, for each number of lanes",
+    rounds,
+    { x: CALLERS, y: P99, lines: each, colors: "order" },
   );
+  return each.length > 1 ? [own, every] : [own];
 }
 
 /** The open loop: percentiles of mooring, then the p99 of all where others took part. */
@@ -178,17 +190,22 @@ function openLoop(report: TuneReport): Chart[] {
   const description = `${sayLoad(first)}. Commands fall due at an even pace whether or ` +
     "not earlier ones have their replies, so waiting that a slow reply causes to others " +
     "is counted (coordinated omission).";
-  const charts: Chart[] = [{
-    id: "latency-by-rate",
-    title: `Latency percentiles of ${first.subject} at a fixed rate`,
-    ...{ description, x: RATE, y: LATENCY, colors: "order" },
-    series: byPercentile(own, RATE.of),
-  }, {
-    id: "rate-side-by-side",
-    title: "p99 latency at a fixed rate, side by side",
-    ...{ description, x: RATE, y: P99, series: bySubject(points, RATE.of, P99.of) },
-  }];
-  return own.length === points.length ? charts.slice(0, 1) : charts;
+  const title = `Latency percentiles of ${first.subject} at a fixed rate`;
+  const alone = chart("latency-by-rate", title, description, {
+    x: RATE,
+    y: LATENCY,
+    lines: byPercentile(own),
+    colors: "order",
+  });
+  const together = "p99 latency at a fixed rate, side by side";
+  return own.length === points.length ? [alone] : [
+    alone,
+    chart("rate-side-by-side", together, description, {
+      x: RATE,
+      y: P99,
+      lines: bySubject(points),
+    }),
+  ];
 }
 
 /** Mooring with the chosen lanes, and with one, beside clients that have one connection. */
@@ -196,52 +213,48 @@ function comparison(
   report: TuneReport,
   points: readonly Point[],
   chosen: readonly Point[],
-): Markup[] {
+): Markup {
   const [first] = chosen;
-  const others = RIVALS.map((subject, index) => ({
-    name: sayClient(report, subject),
-    look: index + 1,
-    points: points.filter((point) => point.subject === subject),
-  })).filter(({ points }) => points.length > 0);
-  if (others.length === 0 || first === undefined) return [];
+  const others = bySubject(points).slice(1).filter(({ points }) => points.length > 0)
+    .map((line) => ({ ...line, name: sayClient(report, line.points[0]!.subject) }));
+  if (others.length === 0 || first === undefined) return markup``;
   const name = `mooring, ${sayLanes(first.lanes)}`;
   const single = points.filter(({ lanes, subject }) =>
     subject === "mooring" && lanes === 1 && first.lanes !== 1
   );
-  const lines = (figure: Figure) =>
-    [
-      { name, look: 0, points: chosen },
-      { name: "mooring, 1 lane", look: SUBJECTS.length, points: single },
-      ...others,
-    ].filter(({ points }) => points.length > 0)
-      .map(({ look, name, points }) => lineOf(name, points, CALLERS.of, figure, look));
+  const lines = [
+    { name, look: 0, points: chosen },
+    { name: "mooring, 1 lane", look: SUBJECTS.length, points: single },
+    ...others,
+  ];
   const description = `${sayLoad(first)}, on the same server, in turn within each ` +
     "round. The others use one connection.";
-  const charts = drawCharts([{
-    ...{ id: "comparison-throughput", title: "Throughput side by side", description },
-    ...{ x: CALLERS, y: THROUGHPUT, series: lines(THROUGHPUT.of) },
-  }, {
-    ...{ id: "comparison-latency", title: "p99 latency side by side", description },
-    ...{ x: CALLERS, y: P99, series: lines(P99.of) },
-  }]);
-  const ratios = chosen.toSorted((a, b) => a.concurrency - b.concurrency).map((point) => [
+  const charts = drawCharts([
+    chart("comparison-throughput", "Throughput side by side", description, {
+      x: CALLERS,
+      y: THROUGHPUT,
+      lines,
+    }),
+    chart("comparison-latency", "p99 latency side by side", description, {
+      x: CALLERS,
+      y: P99,
+      lines,
+    }),
+  ]);
+  const rows = chosen.toSorted((a, b) => a.concurrency - b.concurrency).map((point) => [
     point.concurrency,
     ...others.map(({ points }) => {
       const other = points.find(({ concurrency }) => concurrency === point.concurrency);
       return other ? point.perSecond.median / other.perSecond.median : null;
     }),
   ]);
-  const table = dataTable({
-    caption:
-      `Throughput of ${name}, divided by that of the other client: above 1 it is ` +
-      "higher",
-    columns: [
-      { title: "Concurrency (callers)" },
-      ...others.map(({ name }) => ({ title: name, format: "ratio" as const })),
-    ],
-    rows: ratios,
-  });
-  return [charts, table];
+  const caption = `Throughput of ${name}, divided by that of the other client: above 1 ` +
+    "it is higher";
+  const columns = [
+    { title: "Concurrency (callers)" },
+    ...others.map(({ name }) => ({ title: name, format: "ratio" as const })),
+  ];
+  return markup`${charts}${dataTable({ caption, columns, rows })}`;
 }
 
 function mixes(report: TuneReport): Chart[] {
@@ -249,17 +262,20 @@ function mixes(report: TuneReport): Chart[] {
   const [first] = points;
   if (first === undefined) return [];
   const groups = MIXES.filter((mix) => points.some((point) => point.mix === mix));
-  const place = ({ mix }: Point) => groups.indexOf(mix);
+  const x: Place = { title: "Mix", unit: "", of: ({ mix }) => groups.indexOf(mix) };
   const description = `${formatNumber(first.concurrency)} callers, values of ` +
     `${formatNumber(first.valueBytes, "bytes")}.`;
-  const common = { description, x: { title: "Mix", unit: "" }, groups };
-  return [{
-    ...{ ...common, id: "mixes-throughput", title: "Throughput of each mix of commands" },
-    ...{ y: THROUGHPUT, series: bySubject(points, place, THROUGHPUT.of) },
-  }, {
-    ...{ ...common, id: "mixes-latency", title: "p99 latency of each mix of commands" },
-    ...{ y: P99, series: bySubject(points, place, P99.of) },
-  }];
+  const common = { x, lines: bySubject(points), groups };
+  return [
+    chart("mixes-throughput", "Throughput of each mix of commands", description, {
+      ...common,
+      y: THROUGHPUT,
+    }),
+    chart("mixes-latency", "p99 latency of each mix of commands", description, {
+      ...common,
+      y: P99,
+    }),
+  ];
 }
 
 function leases(report: TuneReport): Chart[] {
@@ -268,21 +284,22 @@ function leases(report: TuneReport): Chart[] {
   const [first] = points;
   if (first === undefined) return [];
   const load = `${sayLoad(first)}; ${formatNumber(first.concurrency)} callers.`;
-  return [{
-    id: "pool-wait",
-    title: "Wait for a lease against the size of the pool",
-    description: `${load} A lease is a connection that one caller has alone, for WATCH ` +
-      "and MULTI. A wait of 0 stands at the beginning of the axis.",
-    ...{ x: POOL_SIZE, y: { ...LATENCY, title: "Wait" }, colors: "order" },
-    series: byPercentile(points, POOL_SIZE.of, ({ waitMs, waitTailMs }) => ({
-      all: waitMs,
-      p999: waitTailMs?.p999,
-    })),
-  }, {
-    ...{ id: "pool-throughput", title: "Throughput against the size of the pool" },
-    ...{ description: load, x: POOL_SIZE, y: THROUGHPUT },
-    series: bySubject(points, POOL_SIZE.of, THROUGHPUT.of),
-  }];
+  const alone = `${load} A lease is a connection that one caller has alone, for WATCH ` +
+    "and MULTI. A wait of 0 stands at the beginning of the axis.";
+  const lines = byPercentile(points, ({ waitMs }) => waitMs);
+  return [
+    chart("pool-wait", "Wait for a lease against the size of the pool", alone, {
+      x: POOL_SIZE,
+      y: { ...LATENCY, title: "Wait" },
+      lines,
+      colors: "order",
+    }),
+    chart("pool-throughput", "Throughput against the size of the pool", load, {
+      x: POOL_SIZE,
+      y: THROUGHPUT,
+      lines: bySubject(points),
+    }),
+  ];
 }
 
 function valueSizes(report: TuneReport): Chart[] {
@@ -292,30 +309,30 @@ function valueSizes(report: TuneReport): Chart[] {
   const [first] = points;
   if (first === undefined) return [];
   const load = `Load: ${first.mix}; ${formatNumber(first.concurrency)} callers.`;
-  const lines = ({ of }: Measured<Figure>) => bySubject(points, VALUE_SIZE.of, of);
-  return [{
-    ...{ id: "values-throughput", title: "Throughput against the size of values" },
-    ...{ description: load, x: VALUE_SIZE, y: THROUGHPUT, series: lines(THROUGHPUT) },
-  }, {
-    ...{ id: "values-bytes", title: "Bytes against the size of values" },
-    description: `${load} Both directions together, as the server counts them.`,
-    ...{ x: VALUE_SIZE, y: TRAFFIC, series: lines(TRAFFIC) },
-  }];
+  const both = `${load} Both directions together, as the server counts them.`;
+  const common = { x: VALUE_SIZE, lines: bySubject(points) };
+  return [
+    chart("values-throughput", "Throughput against the size of values", load, {
+      ...common,
+      y: THROUGHPUT,
+    }),
+    chart("values-bytes", "Bytes against the size of values", both, {
+      ...common,
+      y: TRAFFIC,
+    }),
+  ];
 }
 
 function cpu(points: readonly Point[]): Chart[] {
   const [first] = points;
   if (first === undefined) return [];
-  const lines = [
-    lineOf("client", points, CALLERS.of, ({ clientCpu }) => clientCpu),
-    lineOf("server", points, CALLERS.of, ({ serverCpu }) => serverCpu),
+  const description =
+    `${sayLoad(first)}. 1 is one core all the time: a process with one ` +
+    "thread that is there limits the throughput.";
+  const lines: Line[] = [
+    { name: "client", points, of: ({ clientCpu }) => clientCpu },
+    { name: "server", points, of: ({ serverCpu }) => serverCpu },
   ];
-  return [{
-    id: "cpu-by-concurrency",
-    title: `CPU with ${sayLanes(first.lanes)}`,
-    description: `${sayLoad(first)}. 1 is one core all the time: a process with one ` +
-      "thread that is there limits the throughput.",
-    ...{ x: CALLERS, y: { title: "CPU", unit: "cores busy" } },
-    series: lines.filter(({ points }) => points.length > 0),
-  }];
+  const title = `CPU with ${sayLanes(first.lanes)}`;
+  return [chart("cpu-by-concurrency", title, description, { x: CALLERS, y: CPU, lines })];
 }

@@ -9,6 +9,18 @@ export const SUBJECTS: readonly Subject[] = ["mooring", "ioredis", "node-redis"]
 /** What a chart shows of a point; nothing if it was not measured. */
 export type Figure = (point: Point) => number | Spread | null | undefined;
 
+/** What a line shows. */
+export interface Line {
+  /** Its name in the legend. */
+  readonly name: string;
+  /** Which colour and shape it has. Default: its place among the lines. */
+  readonly look?: number;
+  /** What it goes through, in any order. */
+  readonly points: readonly Point[];
+  /** Its heights. Default: the figure of the chart. */
+  readonly of?: Figure;
+}
+
 /** The points of a sweep, of one subject or of all: the largest part of them that agrees in
  * what a chart holds fixed, so that a line has one point at each place. */
 export function pointsOf(
@@ -38,16 +50,14 @@ export function chosenLanes(
   return fastest(points)?.lanes;
 }
 
-/** A line through points, in ascending order of `x`; what was not measured is left out. */
-export function lineOf(
-  name: string,
-  points: readonly Point[],
+/** A line as a chart draws it, in ascending order of `x`, without what was not measured. */
+export function seriesOf(
+  { look, name, of, points }: Line,
   x: (point: Point) => number,
   figure: Figure,
-  look?: number,
 ): ChartSeries {
   const drawn = points.flatMap((point) => {
-    const y = figure(point);
+    const y = (of ?? figure)(point);
     if (y === null || y === undefined) return [];
     if (typeof y === "number") return [{ x: x(point), y }];
     return [{ x: x(point), y: y.median, low: y.low, high: y.high }];
@@ -56,55 +66,28 @@ export function lineOf(
 }
 
 /** A line for each number of lanes. */
-export function byLanes(points: readonly Point[], figure: Figure): ChartSeries[] {
-  const groups = [...Map.groupBy(points, ({ lanes }) => lanes)].sort(([a], [b]) => a - b);
-  return groups.map(([lanes, of]) =>
-    lineOf(sayLanes(lanes), of, ({ concurrency }) => concurrency, figure)
-  );
+export function byLanes(points: readonly Point[]): Line[] {
+  return [...Map.groupBy(points, ({ lanes }) => lanes)].sort(([a], [b]) => a - b)
+    .map(([lanes, points]) => ({ name: sayLanes(lanes), points }));
 }
 
 /** A line, or the bars, for each subject. */
-export function bySubject(
-  points: readonly Point[],
-  x: (point: Point) => number,
-  figure: Figure,
-): ChartSeries[] {
-  const lines = SUBJECTS.map((subject, look) => {
-    const measured = points.filter((point) => point.subject === subject);
-    return lineOf(subject, measured, x, figure, look);
-  });
-  return lines.filter(({ points }) => points.length > 0);
+export function bySubject(points: readonly Point[]): Line[] {
+  return SUBJECTS.map((subject, look) => ({
+    ...{ name: subject, look },
+    points: points.filter((point) => point.subject === subject),
+  }));
 }
 
-/** A line for each percentile, the tail ones with the range of the rounds. */
+/** A line for each percentile. */
 export function byPercentile(
   points: readonly Point[],
-  x: (point: Point) => number,
-  of: (point: Point) => { all?: Percentiles; p50?: Spread; p99?: Spread; p999?: Spread } =
-    ({ latencyMs, p99Ms, tailMs }) => ({
-      all: latencyMs,
-      p99: p99Ms,
-      p999: tailMs?.p999,
-    }),
-): ChartSeries[] {
-  return (["p50", "p99", "p999"] as const).map((key) =>
-    lineOf(key, points, x, (point) => {
-      const { all, [key]: rounds } = of(point);
-      return all && withRange(all[key], rounds);
-    })
-  );
-}
-
-/** The p99 of all rounds together, with the range of the single rounds. */
-export function p99Of({ latencyMs, p99Ms }: Point): number | Spread {
-  return withRange(latencyMs.p99, p99Ms);
-}
-
-/** All rounds together lie between the single ones, but for the width of a bucket. */
-function withRange(all: number, rounds: Spread | undefined): number | Spread {
-  if (rounds === undefined) return all;
-  const { high, low } = rounds;
-  return { median: all, low: Math.min(all, low), high: Math.max(all, high) };
+  of: (point: Point) => Percentiles | undefined = ({ latencyMs }) => latencyMs,
+): Line[] {
+  return (["p50", "p99", "p999"] as const).map((name) => ({
+    ...{ name, points },
+    of: (point) => of(point)?.[name],
+  }));
 }
 
 /** `1 lane`, `4 lanes`. */

@@ -88,84 +88,51 @@ export function seriesColor(
   return `var(--${colors}-${place})`;
 }
 
-const LAYOUT = `
+const RULES = `
 *{box-sizing:border-box}
-html{color-scheme:light dark;-webkit-text-size-adjust:100%;scroll-behavior:smooth}
-body{margin:0;background:var(--page);color:var(--text);
-font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
-header,main,footer{max-width:56rem;margin:0 auto;padding:0 1.25rem}
-header{padding-top:2.5rem}
-h1{font-size:clamp(1.6rem,5vw,2.2rem);line-height:1.2;margin:0 0 .35rem;
-letter-spacing:-.015em}
-h2{font-size:1.35rem;line-height:1.3;margin:0 0 .4rem;letter-spacing:-.01em}
-h3{font-size:1rem;margin:1.5rem 0 .4rem}
+html{color-scheme:light dark}
+body{margin:0;background:var(--page);color:var(--text);font:16px/1.55 system-ui,sans-serif}
+header,main,footer{max-width:56rem;margin:0 auto;padding:1.25rem 1.25rem 0}
+h1{font-size:clamp(1.6rem,5vw,2.2rem);line-height:1.2;margin:1rem 0 .35rem}
+h2{font-size:1.35rem;line-height:1.3;margin:2rem 0 .4rem}
 p{margin:.3rem 0 .9rem;max-width:46rem;overflow-wrap:anywhere}
-.muted,figcaption span,dt{color:var(--muted)}
-a{color:var(--accent)}
-nav ul{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;list-style:none;padding:0;
-margin:1.2rem 0 0;font-size:.92rem}
-main>section{margin:2.6rem 0 0;scroll-margin-top:1rem}
-footer{margin-top:3rem;padding-bottom:3rem;font-size:.9rem}
-code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",
-monospace;font-size:.9em}
-pre{background:var(--surface);border:1px solid var(--border);border-radius:.5rem;
-padding:.8rem 1rem;overflow-x:auto;margin:.6rem 0}
+a,summary{color:var(--accent)}
+.muted,figcaption span,dt,.cards code,caption,thead th{color:var(--muted)}
+footer{padding-bottom:3rem}
+footer,nav,summary,figcaption span,.legend,.cards p,table{font-size:.9rem}
+nav ul,.legend{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;list-style:none;padding:0}
+code,pre{font-family:ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.9em}
+pre,.cards>li,.chart,.scroll,.warning{background:var(--surface);
+border:1px solid var(--border);border-radius:.5rem;padding:.9rem 1.15rem;
+margin:.6rem 0;break-inside:avoid}
+pre,.scroll{overflow-x:auto}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-`;
-
-const CARDS = `
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));
-gap:.9rem;margin:1rem 0;padding:0;list-style:none}
-.cards>li{background:var(--surface);border:1px solid var(--border);border-radius:.6rem;
-padding:1rem 1.15rem;break-inside:avoid}
-.cards code{color:var(--muted)}
-.cards .value{font-size:1.9rem;line-height:1.25;font-weight:650;
-font-variant-numeric:tabular-nums}
+gap:0 .9rem;padding:0;list-style:none}
+.cards .value{font-size:1.9rem;line-height:1.25;font-weight:650}
 .cards .value small{font-size:.9rem;font-weight:400;color:var(--muted);margin-left:.5rem}
-.cards p{margin:.35rem 0 0;font-size:.95rem}
-.warning{border-left:4px solid var(--categories-1);background:var(--surface);
-padding:.7rem 1rem;border-radius:.3rem}
-dl{display:grid;grid-template-columns:minmax(7rem,max-content) 1fr;gap:.3rem 1.2rem;
-margin:.8rem 0}
+.warning{border-left:4px solid var(--categories-1)}
+dl{display:grid;grid-template-columns:minmax(7rem,max-content) 1fr;gap:.3rem 1.2rem}
 dd{margin:0;overflow-wrap:anywhere}
-`;
-
-const CHARTS = `
-.chart{container-type:inline-size;margin:1.1rem 0 0;background:var(--surface);
-border:1px solid var(--border);border-radius:.6rem;padding:1rem 1.15rem .8rem;
-break-inside:avoid}
-.chart+.chart,details+.chart{margin-top:1.6rem}
+.chart{container-type:inline-size;margin-top:1.6rem}
 figcaption strong,figcaption span{display:block}
-figcaption span{font-size:.9rem;max-width:44rem}
-.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;list-style:none;padding:0;
-margin:.7rem 0 .3rem;font-size:.88rem}
+.legend{margin:.7rem 0 .3rem}
 .legend li{display:flex;align-items:center;gap:.4rem}
 .legend svg{flex:none}
-.canvas svg{display:block;width:100%;height:auto;overflow:visible}
-.canvas text{font-variant-numeric:tabular-nums}
+.canvas svg{width:100%;height:auto;overflow:visible}
 .canvas .wide{display:block}
 .canvas .narrow{display:none}
 @container (max-width:560px){.canvas .wide{display:none}
 .canvas .narrow{display:block;max-width:30rem}}
 .canvas [data-x]:hover{stroke:var(--text);stroke-width:1px;vector-effect:non-scaling-stroke}
-`;
-
-const TABLES = `
-details{margin:.5rem 0 0}
-summary{cursor:pointer;color:var(--accent);font-size:.92rem;padding:.25rem 0}
-.scroll{overflow-x:auto;background:var(--surface);border:1px solid var(--border);
-border-radius:.5rem;margin:.4rem 0}
-table{border-collapse:collapse;width:100%;font-size:.88rem;
-font-variant-numeric:tabular-nums}
-caption{text-align:left;padding:.6rem .8rem;color:var(--muted)}
+summary{cursor:pointer}
+.scroll{padding:0}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+caption{text-align:left;padding:.6rem .8rem}
 th,td{padding:.35rem .8rem;text-align:right;white-space:nowrap;
 border-top:1px solid var(--grid)}
-thead th{color:var(--muted);font-weight:600;vertical-align:bottom;white-space:normal}
-tbody th{font-weight:600}
+thead th{vertical-align:bottom;white-space:normal}
 th.words,td.words,th:first-child{text-align:left}
-`;
-
-const PAPER = `
 @media print{
 html{color-scheme:light}
 body{background:#fff;font-size:10.5pt}
@@ -176,8 +143,7 @@ h2{break-after:avoid}
 details::details-content{content-visibility:visible;block-size:auto}
 .scroll{overflow:visible}
 th,td{padding:.2rem .5rem}
-tr{break-inside:avoid}
-*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+*{print-color-adjust:exact}
 }
 `;
 
@@ -185,5 +151,5 @@ tr{break-inside:avoid}
 export const STYLE: Markup = new Markup(
   `:root{${customProperties(LIGHT)}}` +
     `@media screen and (prefers-color-scheme:dark){:root{${customProperties(DARK)}}}` +
-    [LAYOUT, CARDS, CHARTS, TABLES, PAPER].join("").replaceAll("\n", ""),
+    RULES.replaceAll("\n", ""),
 );

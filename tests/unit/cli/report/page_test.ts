@@ -92,7 +92,7 @@ Deno.test("renderReport() says what the first failures said, each once, as text"
 
 Deno.test("renderReport() draws how the p99 of the rounds differs", () => {
   const [point] = report.points;
-  const { high, low } = point!.p99Ms!;
+  const { high, low } = point!.latencyMs.p99;
   const said = `(${formatNumber(low)} to ${formatNumber(high)})`;
   const figure = renderReport(report).match(
     /<figure[^>]*id="latency-by-lanes".*?<.figure>/s,

@@ -11,7 +11,7 @@ import type { Advice, Point, SweepName } from "../../../../src/cli/tune/report_t
 import type { Round, RoundsOptions } from "../../../../src/cli/tune/rounds.ts";
 import { runSweeps } from "../../../../src/cli/tune/tune.ts";
 import { type ServerModel, simulate } from "./simulated_server.ts";
-import { makePoint } from "./point.ts";
+import { makePoint, percentiles } from "./point.ts";
 
 const DEFAULT: CurrentSettings = {
   maxLanes: 1,
@@ -194,8 +194,8 @@ Deno.test("advise() gives an acquire_timeout above every wait that was met", asy
   const advice = advise(points, current);
   const size = valueOf(advice, "max_connections") - current.maxLanes;
   const { waitMs } = points.find(({ leases }) => leases === size)!;
-  assertGreater(waitMs!.max, 500);
-  assertGreater(valueOf(advice, "acquire_timeout") * 1000, waitMs!.max);
+  assertGreater(waitMs!.max.high, 500);
+  assertGreater(valueOf(advice, "acquire_timeout") * 1000, waitMs!.max.high);
 });
 
 /** Replies of five rounds, by their p99.9 and the longest of each. */
@@ -205,9 +205,9 @@ function replies(p999: readonly number[], max: readonly number[]): Point[] {
     low: Math.min(...values),
     high: Math.max(...values),
   });
-  const tailMs = { p999: spread(p999), max: spread(max) };
-  const latencyMs = { p50: 1, p99: 2, p999: tailMs.p999.high, max: tailMs.max.high };
-  return [point({ sweep: "values", mix: "get-heavy", latencyMs, tailMs })];
+  const usual = percentiles(0.05, 0.08, 0, 0);
+  const latencyMs = { ...usual, p999: spread(p999), max: spread(max) };
+  return [point({ sweep: "values", mix: "get-heavy", latencyMs })];
 }
 
 const always = (ms: number) => [ms, ms, ms, ms, ms];
@@ -252,7 +252,7 @@ Deno.test("advise() lets one bad moment of five rounds decide nothing", () => {
 });
 
 Deno.test("advise() keeps an acquire_timeout of the default, however short the waits were", () => {
-  const waitMs = { p50: 0, p99: 0.1, p999: 0.2, max: 1 };
+  const waitMs = percentiles(0, 0.1, 0.2, 1);
   const points = [point({ leases: 19, waitMs })];
   assertEquals(valueOf(advise(points, DEFAULT), "acquire_timeout"), 3);
   const patient = { ...DEFAULT, acquireTimeout: 30 };

@@ -2,15 +2,16 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { compareReports, comparisonText } from "../../../../src/cli/tune/compare.ts";
 import type { Point, TuneReport } from "../../../../src/cli/tune/report_types.ts";
 import { type ServerFacts, usageSigns } from "../../../../src/cli/tune/server_view.ts";
-import { makePoint } from "./point.ts";
+import { makePoint, percentiles } from "./point.ts";
 
 function point(values: Partial<Point>): Point {
-  return makePoint({ p99Ms: { median: 2, low: 1.9, high: 2.1 }, ...values });
+  const p99 = { median: 2, low: 1.9, high: 2.1 };
+  return makePoint({ latencyMs: { ...percentiles(1, 2, 3, 4), p99 }, ...values });
 }
 
 function report(points: readonly Point[], runtime = "Deno 2.9.6"): TuneReport {
   return {
-    version: 1,
+    version: 2,
     startedAt: "2026-01-01T00:00:00Z",
     seconds: 1,
     effort: "quick",
@@ -37,15 +38,13 @@ Deno.test("compareReports() names what is worse by more than the noise", () => {
   assertEquals(found({}, { perSecond: { median: 970, low: 950, high: 990 } }), []);
   assertEquals(found({}, { perSecond: { median: 800, low: 400, high: 1200 } }), []);
   const [slower] = found({}, { perSecond: { median: 800, low: 780, high: 820 } });
-  assertEquals([slower!.figure, slower!.before, slower!.after], [
-    "throughput",
-    1000,
-    800,
+  const what = "lanes: mooring get-heavy, 1 lanes, 64 callers, 128 B";
+  assertEquals(slower, `${what}: 800 commands/s, 1,000 before`);
+  const p99 = { median: 4, low: 3.9, high: 4.1 };
+  assertEquals(found({}, { latencyMs: { ...percentiles(1, 2, 3, 4), p99 } }), [
+    `${what}: p99 4.00 ms, 2.00 before`,
   ]);
-  assertStringIncludes(slower!.what, "64 callers");
-  const [later] = found({}, { p99Ms: { median: 4, low: 3.9, high: 4.1 } });
-  assertEquals([later!.figure, later!.before, later!.after], ["p99", 2, 4]);
-  assertEquals(found({}, { errors: 3 })[0]!.figure, "errors");
+  assertEquals(found({}, { errors: 3 }), [`${what}: 3 commands failed, 0 before`]);
 });
 
 Deno.test("compareReports() is content with what is better, and leaves out the rest", () => {

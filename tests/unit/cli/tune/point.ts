@@ -1,4 +1,4 @@
-import type { Point } from "../../../../src/cli/tune/report_types.ts";
+import type { Percentiles, Point } from "../../../../src/cli/tune/report_types.ts";
 
 /**
  * A measured point, such as a sweep gives.
@@ -17,7 +17,7 @@ export function makePoint(values: Partial<Point>): Point {
     valueBytes: 128,
     rounds: 5,
     perSecond: { median: 1000, low: 980, high: 1020 },
-    latencyMs: { p50: 1, p99: 2, p999: 3, max: 4 },
+    latencyMs: percentiles(1, 2, 3, 4),
     clientCpu: null,
     serverCpu: null,
     connections: 1,
@@ -25,4 +25,15 @@ export function makePoint(values: Partial<Point>): Point {
     errors: 0,
     ...values,
   };
+}
+
+/** Percentiles that are the same in every round. */
+export function percentiles(
+  p50: number,
+  p99: number,
+  p999: number,
+  max: number,
+): Percentiles {
+  const same = (ms: number) => ({ median: ms, low: ms, high: ms });
+  return { p50: same(p50), p99: same(p99), p999: same(p999), max: same(max) };
 }
