@@ -10,12 +10,7 @@ import type {
 import { systemClock } from "../core/clock.ts";
 import type { ByteChannel, ChannelHandlers, ChannelOptions } from "./channel.ts";
 import { FairReader, ReadBudget } from "./fair_reading.ts";
-import {
-  type AppliedKeepalive,
-  applyKeepalive,
-  kernelKeepaliveEnded,
-  nodeNetSetsKeepalive,
-} from "./keepalive.ts";
+import { nodeNetSetsKeepalive, SocketKeepalive } from "./keepalive.ts";
 
 /** Handles the events of a socket: first while it opens, then for its channel. */
 interface SocketOwner {
@@ -81,27 +76,31 @@ function onClose(this: OwnedSocket): void {
 
 /** A channel over node:net or node:tls: the fastest sockets on the runtimes measured. */
 class NodeChannel implements ByteChannel, SocketOwner {
-  readonly keepalive: KeepaliveTier;
-  readonly kernelKeepalive: KernelKeepalive | null;
   readonly tls: TlsSession | null;
   readonly lendsChunks: boolean;
   readonly #socket: Socket;
   #handlers: ChannelHandlers | undefined;
   #reader: FairReader | undefined;
   #error: Error | undefined;
-  #usesLibrary: boolean;
+  readonly #keepalive: SocketKeepalive;
 
   constructor(
     socket: Socket,
-    { tier, kernel }: AppliedKeepalive,
+    keepalive: SocketKeepalive,
     tls: TlsSession | null,
   ) {
     this.#socket = socket;
-    this.keepalive = tier;
-    this.kernelKeepalive = kernel;
-    this.#usesLibrary = kernel !== null;
+    this.#keepalive = keepalive;
     this.tls = tls;
     this.lendsChunks = tls === null && REUSES_MEMORY;
+  }
+
+  get keepalive(): KeepaliveTier {
+    return this.#keepalive.tier;
+  }
+
+  get kernelKeepalive(): KernelKeepalive | null {
+    return this.#keepalive.kernel;
   }
 
   // Read on demand: the socket keeps an object for the value.
@@ -137,7 +136,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
   }
 
   closed(): void {
-    this.#releaseLibrary();
+    this.#keepalive.end();
     // Closed before it was started, or reported already.
     const handlers = this.#handlers;
     if (handlers === undefined) return;
@@ -156,13 +155,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
 
   destroy(): void {
     this.#socket.destroy();
-    this.#releaseLibrary();
-  }
-
-  #releaseLibrary(): void {
-    if (!this.#usesLibrary) return;
-    this.#usesLibrary = false;
-    kernelKeepaliveEnded();
+    this.#keepalive.end();
   }
 }
 
@@ -236,8 +229,7 @@ function makeChannel(
     socket.setKeepAlive(true, times.idleMs);
     if (nodeNetSetsKeepalive(Deno.version.deno)) tier = "idle";
   }
-  // Last: from here on the channel must release the C library when the socket closes.
-  const keepalive = applyKeepalive(socket, times, tier);
+  const keepalive = new SocketKeepalive(socket, times, tier);
   return new NodeChannel(socket, keepalive, tls);
 }
 
