@@ -1,12 +1,14 @@
 /**
- * Prints how long it takes from the start of this program to the first reply of plain
- * ioredis.
+ * Sends GETs one after another with plain ioredis, and prints how long it took from the
+ * start of this program to the first reply: `cold_ioredis.ts <url> <gets>`.
  *
  * @module
  */
 import { Redis } from "ioredis";
 
-const redis = new Redis(Deno.args[0]!);
+const [url, gets] = Deno.args;
+const redis = new Redis(url!);
 await redis.get("mooring:bench:100");
 console.log(JSON.stringify({ firstReplyMs: performance.now() }));
-await redis.quit();
+for (let i = 1; i < Number(gets); i++) await redis.get("mooring:bench:100");
+redis.disconnect();

@@ -22,6 +22,10 @@ export interface CostRow {
 interface Cost {
   /** Milliseconds from the start of the program to the first reply. */
   firstReplyMs: number;
+  /** Milliseconds of the whole process whose only command is one GET. */
+  processMs: number;
+  /** Milliseconds of the whole process that sends 1,000 GETs, one after another. */
+  thousandMs: number;
   /** Heap of an idle connection, in bytes. */
   perConnection: number;
   /** The same of the first hundred, with the code that is compiled to open them. */
@@ -41,13 +45,13 @@ const FOLDER = new URL("../../", import.meta.url).pathname;
 async function runChild(
   script: "cold" | "memory",
   who: Who,
-  url: string,
+  ...params: string[]
 ): Promise<Partial<Cost>> {
   const path = new URL(`./${script}_${who}.ts`, import.meta.url).pathname;
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "--no-check", "--no-lock", "--config", configFile(FOLDER)],
-      ...["--v8-flags=--expose-gc", path, url],
+      ...["--v8-flags=--expose-gc", path, ...params],
     ],
     env: { NO_COLOR: "1" },
     stdin: "null",
@@ -55,6 +59,18 @@ async function runChild(
   const decoder = new TextDecoder();
   if (!success) throw new Error(`${path} failed:\n${decoder.decode(stderr)}`);
   return JSON.parse(decoder.decode(stdout));
+}
+
+/** Runs a process that starts, sends GETs one after another, and ends. */
+async function runCold(who: Who, url: string): Promise<Partial<Cost>> {
+  const timed = async (gets: number) => {
+    const startedAt = performance.now();
+    const found = await runChild("cold", who, url, String(gets));
+    return [found, performance.now() - startedAt] as const;
+  };
+  const [found, processMs] = await timed(1);
+  const [, thousandMs] = await timed(1000);
+  return { ...found, processMs, thousandMs };
 }
 
 /**
@@ -68,11 +84,11 @@ export async function measureCosts(url: string, rounds: number): Promise<CostRow
   const found = { manager: [] as Partial<Cost>[], ioredis: [] as Partial<Cost>[] };
   const who = Object.keys(found) as Who[];
   // Compiled code is cached on disk: the first run of each is not counted.
-  for (const name of who) await runChild("cold", name, url);
+  for (const name of who) await runCold(name, url);
   for (let round = 0; round < rounds; round++) {
     for (const name of round % 2 === 0 ? who : who.toReversed()) {
       found[name].push({
-        ...await runChild("cold", name, url),
+        ...await runCold(name, url),
         ...await runChild("memory", name, url),
       });
     }
@@ -105,5 +121,7 @@ export async function measureCosts(url: string, rounds: number): Promise<CostRow
     row("the same of the first 100, with code", "KiB", "perFirstConnection", 1024),
     row("heap of a command in flight", "B", "perCommand", 1, NO_WORSE),
     row("import and first reply, cold", "ms", "firstReplyMs", 1, 1.15),
+    row("whole process, one GET", "ms", "processMs", 1, 1.3),
+    row("whole process, 1,000 GETs one by one", "ms", "thousandMs", 1, 1.2),
   ];
 }
