@@ -1,12 +1,16 @@
 /** Slots of a Redis cluster. */
 export const SLOTS = 16_384;
 
-/** The remainders of CRC-16/XMODEM, by byte. */
-const REMAINDERS: Uint16Array = new Uint16Array(256).map((_, byte) => {
-  let crc = byte << 8;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
-  return crc;
-});
+/** The remainders of CRC-16/XMODEM, by byte; made for the first key of a cluster. */
+let remainders: Uint16Array | undefined;
+
+function makeRemainders(): Uint16Array {
+  return new Uint16Array(256).map((_, byte) => {
+    let crc = byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+    return crc;
+  });
+}
 
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
@@ -27,9 +31,10 @@ export function keySlot(key: string | Uint8Array): number {
   const close = open === -1 ? -1 : bytes.indexOf(CLOSE, open + 1);
   const hasTag = close > open + 1;
   const end = hasTag ? close : bytes.length;
+  const table = remainders ??= makeRemainders();
   let crc = 0;
   for (let i = hasTag ? open + 1 : 0; i < end; i++) {
-    crc = (crc << 8 & 0xffff) ^ REMAINDERS[(crc >> 8) ^ bytes[i]!]!;
+    crc = (crc << 8 & 0xffff) ^ table[(crc >> 8) ^ bytes[i]!]!;
   }
   return crc & (SLOTS - 1);
 }

@@ -101,20 +101,18 @@ function indexNames(settings: readonly Setting[], dialect: Dialect): SettingName
 const ALL_SETTINGS = [...DATABASE_SETTINGS, ...MANAGER_SETTINGS];
 const ROOT_SETTINGS = ALL_SETTINGS.filter(({ key }) => !PER_DATABASE_ONLY.has(key));
 
-const NAMES = {
-  yaml: {
-    database: indexNames(DATABASE_SETTINGS, "yaml"),
-    root: indexNames(ROOT_SETTINGS, "yaml"),
-  },
-  code: {
-    database: indexNames(DATABASE_SETTINGS, "code"),
-    root: indexNames(ROOT_SETTINGS, "code"),
-  },
-};
+/** Made when first asked for: most programs need those of one dialect. */
+const namesByLevel = new Map<string, SettingNames>();
 
 /** The names that the root, or a database, knows. */
 export function settingNames(dialect: Dialect, level: "root" | "database"): SettingNames {
-  return NAMES[dialect][level];
+  const key = `${dialect} ${level}`;
+  let found = namesByLevel.get(key);
+  if (found === undefined) {
+    found = indexNames(level === "root" ? ROOT_SETTINGS : DATABASE_SETTINGS, dialect);
+    namesByLevel.set(key, found);
+  }
+  return found;
 }
 
 const BY_KEY = new Map(ALL_SETTINGS.map((setting) => [setting.key, setting]));
@@ -136,13 +134,19 @@ function spelling(name: string): string {
   return name.replaceAll("_", "").toLowerCase().replace(/(?<=.)ms$/, "");
 }
 
-/** The last part of each setting's names, by every way to spell one of them. */
-const LEAVES = new Map<string, Record<Dialect, string>[]>();
-for (const { key, yaml, aliases } of ALL_SETTINGS) {
-  const leaves = { code: key.split(".").at(-1)!, yaml: yaml.split(".").at(-1)! };
-  for (const spelt of new Set([leaves.code, leaves.yaml, ...aliases].map(spelling))) {
-    LEAVES.set(spelt, [...LEAVES.get(spelt) ?? [], leaves]);
+/** The last part of each setting's names, by every way to spell one of them; made for the
+ * first name that is unknown. */
+let leavesBySpelling: Map<string, Record<Dialect, string>[]> | undefined;
+
+function indexLeaves(): Map<string, Record<Dialect, string>[]> {
+  const index = new Map<string, Record<Dialect, string>[]>();
+  for (const { key, yaml, aliases } of ALL_SETTINGS) {
+    const leaves = { code: key.split(".").at(-1)!, yaml: yaml.split(".").at(-1)! };
+    for (const spelt of new Set([leaves.code, leaves.yaml, ...aliases].map(spelling))) {
+      index.set(spelt, [...index.get(spelt) ?? [], leaves]);
+    }
   }
+  return index;
 }
 
 /**
@@ -156,7 +160,8 @@ export function translatedName(
   dialect: Dialect,
   known: readonly string[],
 ): string | undefined {
-  return LEAVES.get(spelling(name))?.map((leaves) => leaves[dialect])
+  leavesBySpelling ??= indexLeaves();
+  return leavesBySpelling.get(spelling(name))?.map((leaves) => leaves[dialect])
     .find((leaf) => known.includes(leaf));
 }
 
@@ -166,12 +171,12 @@ export function translatedName(
  */
 export function knownPath(path: readonly string[]): string {
   let known: string[] = [];
-  let names: SettingNames | undefined = NAMES.yaml.root;
+  let names: SettingNames | undefined = settingNames("yaml", "root");
   const [first, second] = path;
   if (first !== undefined && DATABASES_KEYS.includes(first)) {
     if (second === undefined || !isDatabaseName(second)) return first;
     known = [first, second];
-    names = NAMES.yaml.database;
+    names = settingNames("yaml", "database");
   }
   for (const key of path.slice(known.length)) {
     const entry = names?.get(key);

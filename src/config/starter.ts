@@ -1,11 +1,6 @@
-import schema from "../../config/redis-databases.schema.json" with { type: "json" };
 import { ConfigError } from "../core/errors/base.ts";
-import {
-  DATABASE_SETTINGS,
-  MANAGER_SETTINGS,
-  type Setting,
-  yamlDefault,
-} from "./names.ts";
+import { DATABASE_SETTINGS, MANAGER_SETTINGS, yamlDefault } from "./names.ts";
+import { SETTING_DESCRIPTIONS } from "./setting_descriptions.ts";
 import { displayPath, isDenoPresent } from "./sources/files.ts";
 
 /** What a starter file begins with. */
@@ -46,7 +41,7 @@ export function starterYaml(): string {
     if (setting.kind.type === "function") continue;
     const [first, member] = setting.yaml.split(".") as [string, string?];
     const value = yamlDefault(setting) || "null";
-    lines.push(`# ${descriptionOf(setting)}`);
+    lines.push(`# ${SETTING_DESCRIPTIONS.get(setting.key)}`);
     if (member === undefined) lines.push(`# ${first}: ${value}`, "");
     else {
       if (first !== group) lines.push(`# ${first}:`);
@@ -55,25 +50,6 @@ export function starterYaml(): string {
     }
   }
   return `${lines.join("\n").trimEnd()}\n`;
-}
-
-/** A part of the JSON schema, as far as it describes settings. */
-interface Described {
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, Described>>;
-  /** Of a group that has a short form too. */
-  readonly anyOf?: readonly Described[];
-}
-
-/** What a setting means, by the JSON schema. */
-function descriptionOf({ yaml }: Setting): string {
-  // Its type has a member for each setting.
-  const root = schema as unknown as Described & { definitions: { database: Described } };
-  const [first, member] = yaml.split(".") as [string, string?];
-  const found = root.definitions.database.properties?.[first] ?? root.properties?.[first];
-  const group = found?.properties ?? found?.anyOf?.[0]?.properties;
-  const described = member === undefined ? found : group?.[member];
-  return described?.description?.replace(/ Allowed: .*/, "") ?? "";
 }
 
 /**

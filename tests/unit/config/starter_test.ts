@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describeSettings } from "../../../config/descriptions.ts";
+import { descriptionsText } from "../../../config/generate.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { DATABASE_SETTINGS, MANAGER_SETTINGS } from "../../../src/config/names.ts";
 import { starterYaml } from "../../../src/config/starter.ts";
@@ -56,4 +57,12 @@ Deno.test("writeDefaultConfig() writes a file once, directories included", async
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+});
+
+Deno.test("setting_descriptions.ts is fresh (config/generate.ts writes it)", async () => {
+  const file = new URL(
+    "../../../src/config/setting_descriptions.ts",
+    import.meta.url,
+  );
+  assertEquals(await Deno.readTextFile(file), descriptionsText());
 });
