@@ -1,8 +1,11 @@
-import { isAsking, makeAsking } from "../commands/asking.ts";
 import type { CommandSink } from "../commands/dispatcher.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import { isReplyError } from "../connection/ioredis.ts";
-import type { PendingCommand } from "../connection/pending_command.ts";
+import {
+  isAsking,
+  makeAsking,
+  type PendingCommand,
+} from "../connection/pending_command.ts";
 import { hostOf } from "../core/address.ts";
 import {
   CommandRefusedError,

@@ -1,5 +1,5 @@
+import { Command } from "./ioredis.ts";
 import { Buffer } from "node:buffer";
-import type { Command } from "ioredis";
 import type { SpentOptions } from "../core/errors/base.ts";
 import { isWritable } from "../core/errors/command.ts";
 import {
@@ -325,4 +325,17 @@ function decodeItems(items: unknown[]): void {
 function isLarge(value: unknown): value is Buffer {
   return value instanceof Buffer && value.length >= LARGE_BYTES &&
     value.length <= MAX_BYTES;
+}
+
+const ASKING = new FireAndForget();
+
+/** Makes an ASKING: it lets the next command run on a node of a cluster that does not serve
+ * its slot yet. Its reply is ignored. */
+export function makeAsking(timeoutMs: number): PendingCommand {
+  return ASKING.track(new Command("asking"), timeoutMs);
+}
+
+/** Whether a command is one that {@linkcode makeAsking} has made. */
+export function isAsking(command: PendingCommand): boolean {
+  return command.tracking.owner === ASKING;
 }

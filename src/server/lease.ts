@@ -1,4 +1,3 @@
-import { makeAsking } from "../commands/asking.ts";
 import type { BlockingLease } from "../commands/blocking.ts";
 import type { SubscriberLease } from "../commands/pubsub/hub.ts";
 import type { TransactionLease } from "../commands/transaction.ts";
@@ -16,7 +15,11 @@ import {
   type Redis,
   type RedisOptions,
 } from "../connection/ioredis.ts";
-import type { CommandOwner, PendingCommand } from "../connection/pending_command.ts";
+import {
+  type CommandOwner,
+  makeAsking,
+  type PendingCommand,
+} from "../connection/pending_command.ts";
 import type { Session } from "../connection/session.ts";
 import {
   CommandRefusedError,

@@ -65,7 +65,7 @@ Deno.test({
     await withManager({ databases: { main: { db: 0 } } }, async ({ manager, server }) => {
       // What is read of a socket is set before its time.
       const assertIsSet = () => {
-        const [lane] = manager.getConnectionMetrics("main").connections;
+        const [lane] = manager.getPoolStatistics("main").connections;
         assertEquals(lane?.keepalive, "full");
       };
       for (let i = 0; i < 3; i++) {

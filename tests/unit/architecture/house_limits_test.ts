@@ -11,8 +11,8 @@ import { readPackageFiles } from "../../support/layers.ts";
 /** What may be reached and not passed: the house stays one that somebody can find the way in. */
 const LIMITS: Readonly<Record<keyof House, { limit: number; what: string }>> = {
   files: { limit: 230, what: "files in src" },
-  codeLines: { limit: 25_300, what: "code lines in src (no comments, no blanks)" },
-  modules: { limit: 143, what: "modules of ours in the graph of mod.ts" },
+  codeLines: { limit: 24_900, what: "code lines in src (no comments, no blanks)" },
+  modules: { limit: 140, what: "modules of ours in the graph of mod.ts" },
   exports: { limit: 95, what: "exports of mod.ts" },
   readmeLines: { limit: 300, what: "README lines" },
   cycles: { limit: 0, what: "import cycles in src, of types included" },

@@ -1,8 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { makeAsking } from "../../../src/commands/asking.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { Command } from "../../../src/connection/ioredis.ts";
-import { settleFailed, track } from "../../../src/connection/pending_command.ts";
+import {
+  makeAsking,
+  settleFailed,
+  track,
+} from "../../../src/connection/pending_command.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { Server } from "../../../src/server/server.ts";
