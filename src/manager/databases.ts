@@ -1,7 +1,6 @@
 import { RedisDatabase } from "../config/databases.ts";
 import { checkMaxClients, type ManagerConfig, type RedisConfig } from "../config/mod.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { Clock } from "../core/clock.ts";
 import { UnknownDatabaseError } from "../core/errors/mod.ts";
 import { ConnectionState } from "../core/events.ts";
 import type { ManagerStats, RedisStats } from "../observability/metrics.ts";
@@ -132,26 +131,21 @@ const TIMEOUT_MS = 5000;
 export class CapacityCheck {
   readonly #config: ManagerConfig;
   readonly #warn: (database: string, message: string) => void;
-  readonly #clock: Clock;
   readonly #checked = new Set<string>();
 
   /** `warn` is called for a server that takes fewer connections than may be opened. */
   constructor(
     config: ManagerConfig,
     warn: (database: string, message: string) => void,
-    clock: Clock,
   ) {
     this.#config = config;
     this.#warn = warn;
-    this.#clock = clock;
   }
 
   /** Checks the server of a connection that was opened, if it is the first one to it. */
   async opened(database: RedisConfig, connection: Connection): Promise<void> {
     if (this.#checked.has(connection.endpoint)) return;
     this.#checked.add(connection.endpoint);
-    // The commands that the connection was opened for go first.
-    await new Promise<void>((resolve) => this.#clock.afterPoll(resolve));
     const answer = await connection.query(TIMEOUT_MS, "info", "clients");
     if (answer === undefined || "error" in answer) return;
     const { reply } = answer;

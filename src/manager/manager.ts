@@ -170,7 +170,6 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
     this.#capacity = new CapacityCheck(
       this.#config,
       (database, message) => this.#warn(database, message),
-      clock,
     );
     if (maxTotalConnections !== undefined) {
       this.#budget = new ConnectionBudget(maxTotalConnections);
