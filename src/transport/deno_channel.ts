@@ -15,7 +15,11 @@ import type {
 } from "./channel.ts";
 import { concat } from "./coalescer.ts";
 import { ReadBudget } from "./fair_reading.ts";
-import { SocketKeepalive } from "./keepalive.ts";
+import {
+  type AppliedKeepalive,
+  applyKeepalive,
+  kernelKeepaliveEnded,
+} from "./keepalive.ts";
 
 /** Deno reports nothing about the TLS session of its own sockets. */
 const UNKNOWN_TLS: TlsSession = Object.freeze({
@@ -40,10 +44,11 @@ type Conn = Deno.TcpConn | Deno.TlsConn | Deno.UnixConn;
 /** A channel over the sockets of Deno, for `transport: deno`. */
 class DenoChannel implements ByteChannel {
   readonly lendsChunks = true;
+  readonly keepalive: KeepaliveTier;
+  readonly kernelKeepalive: KernelKeepalive | null;
   readonly tls: TlsSession | null;
   readonly localPort: number;
   readonly #conn: Conn;
-  readonly #keepalive: SocketKeepalive;
   #queue: Uint8Array[] = [];
   bufferedBytes = 0;
   bytesWritten = 0;
@@ -53,21 +58,14 @@ class DenoChannel implements ByteChannel {
 
   constructor(
     conn: Conn,
-    keepalive: SocketKeepalive,
+    { tier, kernel }: AppliedKeepalive,
     tls: TlsSession | null,
   ) {
     this.#conn = conn;
-    this.#keepalive = keepalive;
+    this.keepalive = tier;
+    this.kernelKeepalive = kernel;
     this.tls = tls;
     this.localPort = portOf(conn.localAddr) ?? 0;
-  }
-
-  get keepalive(): KeepaliveTier {
-    return this.#keepalive.tier;
-  }
-
-  get kernelKeepalive(): KernelKeepalive | null {
-    return this.#keepalive.kernel;
   }
 
   start(handlers: ChannelHandlers): void {
@@ -145,7 +143,7 @@ class DenoChannel implements ByteChannel {
     } catch {
       // Closed by the runtime already.
     }
-    this.#keepalive.end();
+    if (this.kernelKeepalive !== null) kernelKeepaliveEnded();
     const handlers = this.#handlers;
     if (handlers !== undefined) queueMicrotask(() => handlers.close(error));
   }
@@ -251,7 +249,8 @@ export async function openDenoChannel(
   }
   const tls = options.tls === undefined ? null : UNKNOWN_TLS;
   const ends = { localPort: portOf(conn.localAddr), remotePort: portOf(conn.remoteAddr) };
+  // Last: from here on the channel must release the C library when the socket closes.
   const times = endpoint.path !== undefined ? undefined : options.keepalive;
-  const keepalive = new SocketKeepalive(ends, times, tier);
+  const keepalive = applyKeepalive(ends, times, tier);
   return new DenoChannel(conn, keepalive, tls);
 }

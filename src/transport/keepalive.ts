@@ -1,5 +1,4 @@
 import type { KeepaliveTier, KernelKeepalive } from "../core/address.ts";
-import { systemClock, type Timer } from "../core/clock.ts";
 import type { KeepaliveTimes } from "./channel.ts";
 
 /**
@@ -118,7 +117,7 @@ function setKernelKeepalive(
 }
 
 /** A socket whose keepalive was set has closed; to be called once for each. */
-function kernelKeepaliveEnded(): void {
+export function kernelKeepaliveEnded(): void {
   users--;
   closeUnused();
 }
@@ -174,6 +173,13 @@ function readTimes(lib: Libc, fd: number): KernelKeepalive | null {
   return Object.freeze({ isOn: isOn !== 0, idleSeconds, intervalSeconds, count });
 }
 
+/** Keepalive of a socket, and the values read back from the kernel. */
+export interface AppliedKeepalive {
+  readonly tier: KeepaliveTier;
+  /** The kernel's values; `null` where they could not be read. */
+  readonly kernel: KernelKeepalive | null;
+}
+
 /** Deno version from which node:net sets SO_KEEPALIVE and the idle time: 2.8.0 was seen not
  * to, 2.8.3 and later to do so. */
 const NODE_NET_SINCE = [2, 8, 3] as const;
@@ -186,67 +192,18 @@ export function nodeNetSetsKeepalive(version: string): boolean {
   return differs === -1 || parts[differs]! > NODE_NET_SINCE[differs]!;
 }
 
-/** How long after its opening a socket's times are set, in milliseconds: they count from its
- * first silence on, and loading the C library would delay the first reply. */
-const SET_AFTER_MS = 1000;
-
 /**
- * TCP keepalive of one open socket. Where `--allow-ffi` is granted on Linux its three times
- * are set by `setsockopt`, a second after it was opened, or when they are read before.
+ * Sets the three times of TCP keepalive by `setsockopt` where `--allow-ffi` is granted on
+ * Linux.
+ *
+ * @param times The times; `undefined` for no keepalive.
+ * @param fallback What the runtime's own call has set.
  */
-export class SocketKeepalive {
-  readonly #ends: SocketEnds;
-  readonly #times: KeepaliveTimes | undefined;
-  readonly #fallback: KeepaliveTier;
-  /** `undefined` until the times have been set. */
-  #kernel: KernelKeepalive | null | undefined;
-  #timer: Timer | undefined;
-  #isEnded = false;
-
-  /**
-   * @param ends The socket.
-   * @param times The times; `undefined` for no keepalive.
-   * @param fallback What the runtime's own call has set.
-   */
-  constructor(
-    ends: SocketEnds,
-    times: KeepaliveTimes | undefined,
-    fallback: KeepaliveTier,
-  ) {
-    this.#ends = ends;
-    this.#times = times;
-    this.#fallback = fallback;
-    if (times === undefined || Deno.build.os !== "linux") this.#kernel = null;
-    else this.#timer = systemClock.setTimer(() => this.#set(), SET_AFTER_MS);
-  }
-
-  /** How much of keepalive is set. */
-  get tier(): KeepaliveTier {
-    return this.#set() === null ? this.#fallback : "full";
-  }
-
-  /** The kernel's values; `null` where they could not be read. */
-  get kernel(): KernelKeepalive | null {
-    return this.#set();
-  }
-
-  /** The socket has closed. */
-  end(): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
-    this.#cancelTimer();
-    this.#kernel ??= null;
-    if (this.#kernel !== null) kernelKeepaliveEnded();
-  }
-
-  #set(): KernelKeepalive | null {
-    if (this.#kernel !== undefined) return this.#kernel;
-    this.#cancelTimer();
-    return this.#kernel = setKernelKeepalive(this.#ends, this.#times!);
-  }
-
-  #cancelTimer(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
+export function applyKeepalive(
+  ends: SocketEnds,
+  times: KeepaliveTimes | undefined,
+  fallback: KeepaliveTier,
+): AppliedKeepalive {
+  const kernel = times === undefined ? null : setKernelKeepalive(ends, times);
+  return { tier: kernel === null ? fallback : "full", kernel };
 }

@@ -10,7 +10,12 @@ import type {
 import { systemClock } from "../core/clock.ts";
 import type { ByteChannel, ChannelHandlers, ChannelOptions } from "./channel.ts";
 import { FairReader, ReadBudget } from "./fair_reading.ts";
-import { nodeNetSetsKeepalive, SocketKeepalive } from "./keepalive.ts";
+import {
+  type AppliedKeepalive,
+  applyKeepalive,
+  kernelKeepaliveEnded,
+  nodeNetSetsKeepalive,
+} from "./keepalive.ts";
 
 /** Handles the events of a socket: first while it opens, then for its channel. */
 interface SocketOwner {
@@ -76,31 +81,27 @@ function onClose(this: OwnedSocket): void {
 
 /** A channel over node:net or node:tls: the fastest sockets on the runtimes measured. */
 class NodeChannel implements ByteChannel, SocketOwner {
+  readonly keepalive: KeepaliveTier;
+  readonly kernelKeepalive: KernelKeepalive | null;
   readonly tls: TlsSession | null;
   readonly lendsChunks: boolean;
   readonly #socket: Socket;
   #handlers: ChannelHandlers | undefined;
   #reader: FairReader | undefined;
   #error: Error | undefined;
-  readonly #keepalive: SocketKeepalive;
+  #usesLibrary: boolean;
 
   constructor(
     socket: Socket,
-    keepalive: SocketKeepalive,
+    { tier, kernel }: AppliedKeepalive,
     tls: TlsSession | null,
   ) {
     this.#socket = socket;
-    this.#keepalive = keepalive;
+    this.keepalive = tier;
+    this.kernelKeepalive = kernel;
+    this.#usesLibrary = kernel !== null;
     this.tls = tls;
     this.lendsChunks = tls === null && REUSES_MEMORY;
-  }
-
-  get keepalive(): KeepaliveTier {
-    return this.#keepalive.tier;
-  }
-
-  get kernelKeepalive(): KernelKeepalive | null {
-    return this.#keepalive.kernel;
   }
 
   // Read on demand: the socket keeps an object for the value.
@@ -136,7 +137,7 @@ class NodeChannel implements ByteChannel, SocketOwner {
   }
 
   closed(): void {
-    this.#keepalive.end();
+    this.#releaseLibrary();
     // Closed before it was started, or reported already.
     const handlers = this.#handlers;
     if (handlers === undefined) return;
@@ -155,7 +156,13 @@ class NodeChannel implements ByteChannel, SocketOwner {
 
   destroy(): void {
     this.#socket.destroy();
-    this.#keepalive.end();
+    this.#releaseLibrary();
+  }
+
+  #releaseLibrary(): void {
+    if (!this.#usesLibrary) return;
+    this.#usesLibrary = false;
+    kernelKeepaliveEnded();
   }
 }
 
@@ -229,7 +236,8 @@ function makeChannel(
     socket.setKeepAlive(true, times.idleMs);
     if (nodeNetSetsKeepalive(Deno.version.deno)) tier = "idle";
   }
-  const keepalive = new SocketKeepalive(socket, times, tier);
+  // Last: from here on the channel must release the C library when the socket closes.
+  const keepalive = applyKeepalive(socket, times, tier);
   return new NodeChannel(socket, keepalive, tls);
 }
 
