@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { heapTrend } from "../../soak/heap_trend.ts";
 import { countObjects } from "../../support/heap_snapshot.ts";
 import { RedisServer } from "../../support/redis_server.ts";
+import { Random } from "../../support/random.ts";
 import { Relay } from "../../support/relay.ts";
 import { runChild } from "./_child.ts";
 import type { Reconnects } from "./_reconnects_child.ts";
@@ -10,7 +11,10 @@ import { IS_FULL } from "./_stage.ts";
 
 const RECONNECTS = IS_FULL ? 10_000 : 600;
 /** After attempts that are cut, each of which waits between its attempts. */
-const AFTER_CUTS = 800;
+const AFTER_CUTS = 300;
+/** Connections before the first is cut: the child needs some to begin. */
+const BEFORE_CUTS = 10;
+const SEED = 69;
 /** Connections until all code has run and is compiled. */
 const WARM_UP = IS_FULL ? 2000 : 800;
 /** Most that the heap grows by for each of 10,000 reconnects, in bytes. In a short run the
@@ -106,14 +110,15 @@ for (const transport of ["node", "deno"] as const) {
     ignore: !IS_FULL,
     fn: async () => {
       await using server = await RedisServer.start();
-      // Every other one is cut within the handshake, which is longer than this.
+      // Half of them are cut within the handshake, which is longer than this; by chance, as
+      // an attempt that is cut is followed by connections that find out why.
+      const random = new Random(SEED);
       await using relay = await Relay.start({
         to: server,
         faultsOf: (n) => {
-          const how = n % 4 === 1 ? "reset" : "end";
-          return n % 2 === 0
-            ? {}
-            : { toClient: { kind: "cut", afterBytes: n % 90, how } };
+          if (n <= BEFORE_CUTS || random.below(2) === 0) return {};
+          const how = random.pick(["reset", "end"] as const);
+          return { toClient: { kind: "cut", afterBytes: random.below(90), how } };
         },
       });
       const serverPort = server.port;
