@@ -11,7 +11,7 @@ import { IS_FULL } from "./_stage.ts";
 
 const RECONNECTS = IS_FULL ? 10_000 : 600;
 /** After attempts that are cut, each of which waits between its attempts. */
-const AFTER_CUTS = 300;
+const AFTER_CUTS = 800;
 /** Connections before the first is cut: the child needs some to begin. */
 const BEFORE_CUTS = 10;
 const SEED = 69;
