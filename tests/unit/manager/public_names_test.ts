@@ -77,14 +77,19 @@ const METHODS = [
   "closeAll",
 ];
 
-Deno.test(`mod.ts exports ${LIMIT} names at most, and every one that was promised`, async () => {
-  const { stdout } = await runDeno(["doc", "--json", "mod.ts"]);
-  const [module] = Object.values(JSON.parse(stdout).nodes);
-  const { symbols } = module as { symbols: { name: string }[] };
-  const names = new Set(symbols.map(({ name }) => name));
-  assertGreater(names.size, PROMISED.length);
-  assertLessOrEqual(names.size, LIMIT);
-  assertEquals(PROMISED.filter((name) => !names.has(name)), []);
+Deno.test({
+  name: `mod.ts exports ${LIMIT} names at most, and every one that was promised`,
+  // There `deno doc` takes no --config.
+  ignore: Deno.version.deno.startsWith("2.8."),
+  fn: async () => {
+    const { stdout } = await runDeno(["doc", "--json", "mod.ts"]);
+    const [module] = Object.values(JSON.parse(stdout).nodes);
+    const { symbols } = module as { symbols: { name: string }[] };
+    const names = new Set(symbols.map(({ name }) => name));
+    assertGreater(names.size, PROMISED.length);
+    assertLessOrEqual(names.size, LIMIT);
+    assertEquals(PROMISED.filter((name) => !names.has(name)), []);
+  },
 });
 
 Deno.test("RedisConnectionManager has every method that was promised", async () => {
