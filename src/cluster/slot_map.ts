@@ -11,12 +11,15 @@ export interface SlotRange {
 }
 
 /** The index that stands for no node. */
-const NOBODY = 0xffff;
+const UNASSIGNED = 0xffff;
 
 /** Which primary serves each slot: an immutable snapshot. */
 export class SlotMap {
   /** The map of a cluster that nothing is known of. */
-  static readonly empty: SlotMap = new SlotMap([], new Uint16Array(SLOTS).fill(NOBODY));
+  static readonly empty: SlotMap = new SlotMap(
+    [],
+    new Uint16Array(SLOTS).fill(UNASSIGNED),
+  );
 
   /** The primaries that serve a slot, each once, in the order in which they were named. */
   readonly primaries: readonly NodeAddress[];
@@ -29,7 +32,7 @@ export class SlotMap {
 
   /** Makes a map; of ranges that overlap the last one counts. */
   static of(ranges: readonly SlotRange[]): SlotMap {
-    const owners = new Uint16Array(SLOTS).fill(NOBODY);
+    const owners = new Uint16Array(SLOTS).fill(UNASSIGNED);
     const nodes = new Map<string, { index: number; node: NodeAddress }>();
     for (const { first, last, node } of ranges) {
       const key = formatAddress(node);
@@ -43,7 +46,7 @@ export class SlotMap {
   /** How many slots are served, 0 to 16384. */
   get covered(): number {
     let count = 0;
-    for (const owner of this.#owners) if (owner !== NOBODY) count++;
+    for (const owner of this.#owners) if (owner !== UNASSIGNED) count++;
     return count;
   }
 
