@@ -64,6 +64,56 @@ export async function run(call: Call): Promise<number> {
   );
 }
 
+/** Tests print a line at least this often; the longest of the fault matrix takes 4 minutes. */
+const MAX_SILENCE_MS = 15 * 60_000;
+
+/** How long output may be read once its program has ended: what it left running holds it open. */
+const MAX_REST_MS = 3_000;
+
+/** The files of tests among arguments of which a run has printed no line. */
+function withoutLine(args: readonly string[], output: string): string[] {
+  return args.filter((arg) => /_test\.ts$/.test(arg) && !output.includes(arg));
+}
+
+/**
+ * Shows what a program prints, and keeps it. It ends a program that is silent for too long:
+ * a test that hangs is then named, in place of a run that never ends.
+ */
+async function show(
+  child: Deno.ChildProcess,
+  call: Call,
+  maxSilenceMs: number,
+): Promise<string> {
+  const reader = child.stdout.getReader();
+  const decoder = new TextDecoder();
+  let output = "";
+  const silent = () => {
+    console.error(
+      `\nNo test has ended for ${
+        maxSilenceMs / 1000
+      } s: the run is ended. Without a line:`,
+      withoutLine(call.args, output),
+    );
+    child.kill("SIGKILL");
+  };
+  let timer = setTimeout(silent, maxSilenceMs);
+  const ended = child.status.then(async () => {
+    clearTimeout(timer);
+    const rest = setTimeout(() => reader.cancel(), MAX_REST_MS);
+    await reader.closed.catch(() => {});
+    clearTimeout(rest);
+  });
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    clearTimeout(timer);
+    timer = setTimeout(silent, maxSilenceMs);
+    output += decoder.decode(part.value, { stream: true });
+    await Deno.stdout.write(part.value);
+  }
+  await ended;
+  clearTimeout(timer);
+  return output;
+}
+
 /** What a run of tests comes to: failing without a failed test, or none, is one failed. */
 export function testOutcome(code: number, { passed, failed }: Counts): Outcome {
   const unexplained = code !== 0 && failed === 0;
@@ -75,9 +125,13 @@ export function testOutcome(code: number, { passed, failed }: Counts): Outcome {
  * Runs a program that runs tests, showing all that it prints.
  *
  * @param call What to run.
+ * @param maxSilenceMs After so long without a line the program is ended.
  * @returns Its exit code, and the counts that it printed.
  */
-export async function runTests(call: Call): Promise<Outcome> {
+export async function runTests(
+  call: Call,
+  maxSilenceMs = MAX_SILENCE_MS,
+): Promise<Outcome> {
   const { program = Deno.execPath(), args, cwd, env = {} } = call;
   const child = new Deno.Command(program, {
     args,
@@ -85,11 +139,9 @@ export async function runTests(call: Call): Promise<Outcome> {
     env: { ...environment(), ...colours(), ...env },
     stdout: "piped",
   }).spawn();
-  const [shown, read] = child.stdout.tee();
   const [code, output] = await Promise.all([
     waitFor(child),
-    new Response(read).text(),
-    shown.pipeTo(Deno.stdout.writable, { preventClose: true }),
+    show(child, call, maxSilenceMs),
   ]);
   return { code, counts: readCounts(output) };
 }

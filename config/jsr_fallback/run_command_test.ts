@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { run, runAndCount } from "./run_command.ts";
+import { run, runAndCount, runTests } from "./run_command.ts";
 
 function printing(text: string, code: number): string[] {
   return ["eval", `console.log(${JSON.stringify(text)}); Deno.exit(${code})`];
@@ -35,4 +35,21 @@ Deno.test("runAndCount() counts one failed when no test ran", async () => {
     await runAndCount({ args: printing("ok | 0 passed | 0 failed (0ms)", 0), cwd: "." }),
     { code: 0, counts: { passed: 0, failed: 1 } },
   );
+});
+
+Deno.test("runTests() ends a run that says nothing any more", async () => {
+  const { code, counts } = await runTests({
+    args: ["eval", `console.log("begun"); setInterval(() => {}, 1000);`],
+    cwd: ".",
+  }, 2000);
+  assertEquals({ code, counts }, { code: 137, counts: { passed: 0, failed: 0 } });
+});
+
+Deno.test("runTests() does not wait for what a run has left running", async () => {
+  const { code, counts } = await runTests({
+    program: "sh",
+    args: ["-c", "sleep 60 & echo 'ok | 2 passed | 0 failed (1ms)'"],
+    cwd: ".",
+  });
+  assertEquals({ code, counts }, { code: 0, counts: { passed: 2, failed: 0 } });
 });
