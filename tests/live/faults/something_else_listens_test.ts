@@ -4,8 +4,8 @@ import {
   type ManagerOptions,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { TlsAuthority } from "../../support/tls.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";
