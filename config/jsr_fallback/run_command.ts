@@ -1,4 +1,4 @@
-import { type Counts, readCounts } from "./counts.ts";
+import { COLOURS, type Counts, readCounts } from "./counts.ts";
 
 /** One call of the running Deno, or of another program. */
 export interface Call {
@@ -65,53 +65,72 @@ export async function run(call: Call): Promise<number> {
 }
 
 /** Tests print a line at least this often; the longest of the fault matrix takes 4 minutes. */
-const MAX_SILENCE_MS = 15 * 60_000;
+const MAX_SILENCE_MS = 10 * 60_000;
 
 /** How long output may be read once its program has ended: what it left running holds it open. */
 const MAX_REST_MS = 3_000;
 
-/** The files of tests among arguments of which a run has printed no line. */
-function withoutLine(args: readonly string[], output: string): string[] {
-  return args.filter((arg) => /_test\.ts$/.test(arg) && !output.includes(arg));
+/** Tests in the files among some arguments that have a plain name and no line in an output. */
+async function withoutLine(args: readonly string[], output: string): Promise<string[]> {
+  const missing = [];
+  for (const file of args.filter((arg) => arg.endsWith("_test.ts"))) {
+    const text = await Deno.readTextFile(file).catch(() => "");
+    for (const [, name] of text.matchAll(/^Deno\.test\(\s*"([^"]+)"/gm)) {
+      const ended = ["ok", "FAILED", "ignored"].some((how) =>
+        output.includes(`${name} ... ${how}`)
+      );
+      if (!ended) missing.push(`${name} => ./${file}`);
+    }
+  }
+  return missing;
 }
 
 /**
  * Shows what a program prints, and keeps it. It ends a program that is silent for too long:
- * a test that hangs is then named, in place of a run that never ends.
+ * tests that hang are then failures with names, in place of a run that never ends.
  */
 async function show(
   child: Deno.ChildProcess,
-  call: Call,
+  { args }: Call,
   maxSilenceMs: number,
 ): Promise<string> {
   const reader = child.stdout.getReader();
   const decoder = new TextDecoder();
   let output = "";
-  const silent = () => {
-    console.error(
-      `\nNo test has ended for ${
-        maxSilenceMs / 1000
-      } s: the run is ended. Without a line:`,
-      withoutLine(call.args, output),
-    );
-    child.kill("SIGKILL");
+  let silent = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const watch = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      silent = true;
+      child.kill("SIGKILL");
+    }, maxSilenceMs);
   };
-  let timer = setTimeout(silent, maxSilenceMs);
-  const ended = child.status.then(async () => {
-    clearTimeout(timer);
-    const rest = setTimeout(() => reader.cancel(), MAX_REST_MS);
-    await reader.closed.catch(() => {});
-    clearTimeout(rest);
-  });
+  const cancelRest = child.status.then(() =>
+    setTimeout(() => reader.cancel(), MAX_REST_MS)
+  );
+  watch();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    clearTimeout(timer);
-    timer = setTimeout(silent, maxSilenceMs);
+    watch();
     output += decoder.decode(part.value, { stream: true });
     await Deno.stdout.write(part.value);
   }
-  await ended;
+  clearTimeout(await cancelRest);
   clearTimeout(timer);
-  return output;
+  if (!silent) return output;
+  const plain = output.replace(COLOURS, "");
+  const passed = plain.match(/ \.\.\. ok \(/g)?.length ?? 0;
+  const hanging = await withoutLine(args, plain);
+  const report = [
+    "",
+    `No test ended for ${maxSilenceMs / 1000} s, so the run was ended. These had not:`,
+    " FAILURES ",
+    ...hanging,
+    `FAILED | ${passed} passed | ${Math.max(hanging.length, 1)} failed (silent)`,
+    "",
+  ].join("\n");
+  console.log(report);
+  return output + report;
 }
 
 /** What a run of tests comes to: failing without a failed test, or none, is one failed. */

@@ -37,12 +37,20 @@ Deno.test("runAndCount() counts one failed when no test ran", async () => {
   );
 });
 
-Deno.test("runTests() ends a run that says nothing any more", async () => {
-  const { code, counts } = await runTests({
-    args: ["eval", `console.log("begun"); setInterval(() => {}, 1000);`],
-    cwd: ".",
-  }, 2000);
-  assertEquals({ code, counts }, { code: 137, counts: { passed: 0, failed: 0 } });
+Deno.test("runTests() ends a run that says nothing any more, and names what hangs", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      `${folder}/a_test.ts`,
+      `Deno.test("good", () => {});
+Deno.test("hangs", () => new Promise((end) => setTimeout(end, 1e9)));`,
+    );
+    const args = ["test", "--no-config", "--no-lock", `${folder}/a_test.ts`];
+    const { code, counts } = await runTests({ args, cwd: folder }, 15_000);
+    assertEquals({ code, counts }, { code: 137, counts: { passed: 1, failed: 1 } });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("runTests() does not wait for what a run has left running", async () => {

@@ -79,7 +79,6 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Ends the process with SIGTERM, and with SIGKILL after `graceMs` (default 10,000). */
   async stop(graceMs = 10_000): Promise<void> {
-    if (this.#state.name === "ended") return;
     this.#ref();
     this.signal("SIGTERM");
     this.signal("SIGCONT"); // a stopped process does not handle SIGTERM
@@ -89,7 +88,6 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Ends the process at once, with SIGKILL. */
   async kill(): Promise<void> {
-    if (this.#state.name === "ended") return;
     this.#ref();
     this.signal("SIGKILL");
     await this.ended;
@@ -117,6 +115,7 @@ export class ServerProcess implements AsyncDisposable {
 }
 
 async function dismiss(guard: Deno.ChildProcess): Promise<void> {
+  guard.ref();
   const writer = guard.stdin.getWriter();
   try {
     await writer.write(new TextEncoder().encode("\n"));
