@@ -14,6 +14,7 @@ const DOCUMENTS = [
   "src/manager/MIGRATION.md",
   "src/observability/README.md",
   "src/resilience/README.md",
+  "src/testing/README.md",
   "tests/README.md",
 ];
 
