@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkIntegers, PORTS } from "./checks.ts";
 import { CLUSTER_BUS_OFFSET, freePort } from "./ports.ts";
 import {
   KIT_USER,
@@ -102,6 +103,9 @@ export class RedisServer implements AsyncDisposable {
 
   /** What {@linkcode startRedis} does. */
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
+    const { port, startTimeoutMs, replyTimeoutMs } = options;
+    checkIntegers("start a server", { port }, PORTS);
+    checkIntegers("start a server", { startTimeoutMs, replyTimeoutMs }, { least: 1 });
     const binary = await findRedisServer();
     for (let races = 1;; races++) {
       const dir = options.dir ?? await Deno.makeTempDir({ prefix: "mooring-redis-" });
@@ -349,6 +353,7 @@ function portOffsets({ config }: RedisServerOptions): number[] {
  *
  * @param options What it is started with.
  * @returns The server; `await using` ends it and removes what it wrote.
+ * @throws {RangeError} If a number of the options is out of its range.
  * @throws {Error} If there is no server program; the message says how to get one. If the
  * server ends at once or does not listen in time; the message has the end of its log.
  *

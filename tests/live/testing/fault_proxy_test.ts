@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connect } from "node:net";
 import { FaultProxy, type FaultProxyOptions } from "../../../src/testing/fault_proxy.ts";
 import { RedisServer } from "../../../src/testing/redis_server.ts";
@@ -308,4 +308,15 @@ Deno.test("FaultProxy before a closed port ends its clients", async () => {
   await at.server.kill();
   const client = await at.client();
   await assertRejects(() => client.send("PING"), Error);
+});
+
+Deno.test("FaultProxy refuses a delay and a cut that are no number of ms and bytes", async () => {
+  await using at = await setUp();
+  await (await at.client()).send("PING");
+  assertThrows(() => at.relay.delay(-1), RangeError, "ms must be an integer, 0 or more");
+  assertThrows(
+    () => at.relay.cut({ afterBytes: NaN }),
+    RangeError,
+    "Cannot cut as afterBytes must be an integer, 0 or more: current value is NaN",
+  );
 });
