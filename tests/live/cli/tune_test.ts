@@ -10,10 +10,10 @@ import { makeTuneCommand } from "../../../src/cli/tune/command.ts";
 import type { TuneReport } from "../../../src/cli/tune/report_types.ts";
 import type { TuneExtras } from "../../../src/cli/tune/run.ts";
 import { startThrowAway } from "../../../src/cli/tune/target.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
 import { ensureRedisServer } from "../../support/redis_binary.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor } from "../../support/wait.ts";
 import { runCli } from "./_run.ts";
 
 /** The shortest sweep: rounds of 10 ms. */

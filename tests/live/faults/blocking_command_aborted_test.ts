@@ -7,9 +7,9 @@ import {
   type RedisClient,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { delay, waitFor, within } from "../../../src/testing/wait.ts";
 import { Random } from "../../support/random.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { delay, waitFor, within } from "../../support/wait.ts";
 import { report } from "./_report.ts";
 import { IS_FULL, onStage } from "./_stage.ts";
 

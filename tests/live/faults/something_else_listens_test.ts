@@ -4,9 +4,9 @@ import {
   type ManagerOptions,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 import { TlsAuthority } from "../../support/tls.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";
@@ -118,7 +118,7 @@ Deno.test("a server that is right but slow to speak TLS is not taken for one wit
   await using authority = await TlsAuthority.create();
   await using server = await RedisServer.start({ tls: await authority.issue() });
   // The handshake begins later than the port is looked at.
-  await using slow = await Relay.start({
+  await using slow = await FaultProxy.start({
     to: server,
     faults: { toServer: { kind: "delay", ms: 1200 } },
   });
