@@ -60,6 +60,9 @@ class NoConnector {
   disconnect(): void {}
 }
 
+/** Options that readers of a client's `options` find. */
+type ShownOptions = Omit<RedisOptions, "replyMapping">;
+
 /** Commands of one pipeline, collected while the library hands them over. */
 interface Batch {
   /** What the library hands over with each command of the pipeline. */
@@ -127,9 +130,15 @@ export class ManagedClient extends Redis implements RedisClient {
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
 
-  constructor(config: ClientConfig, route: CommandRoute) {
+  /**
+   * @param config The database.
+   * @param route Where commands go.
+   * @param shown Options that readers of `options` find besides.
+   */
+  constructor(config: ClientConfig, route: CommandRoute, shown: ShownOptions = {}) {
     super({
       lazyConnect: true,
+      ...shown,
       keyPrefix: config.keyPrefix,
       db: config.db,
       Connector: NoConnector as unknown as RedisOptions["Connector"],
