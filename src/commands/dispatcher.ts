@@ -26,6 +26,7 @@ import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { BlockingCommands } from "./blocking.ts";
 import type { ScopedCommand } from "./client.ts";
+import type { OnceCommand, OnceWrites } from "./once.ts";
 import type { RetryDecision, RetryPolicy } from "./retry.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
@@ -76,6 +77,8 @@ export interface DispatcherOptions {
   readonly servers: CommandServers;
   /** Runs blocking commands; read late, as they need the dispatcher too. */
   readonly blocking: () => Pick<BlockingCommands, "abort" | "run">;
+  /** Makes writes run once; made when first needed. */
+  readonly once: () => OnceWrites;
   /** Counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
@@ -155,7 +158,7 @@ export class Dispatcher implements CommandOwner {
   #refusalOfBatch(batch: readonly PendingCommand[]): Error | undefined {
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
-      const why = "one of its arguments has no text, so none was sent";
+      const why = "it was refused by itself, so that none was sent";
       return new CommandRefusedError(this.#database, unwritable.name, why, "a pipeline");
     }
     const unfit = unfitForBatch(batch);
@@ -179,6 +182,11 @@ export class Dispatcher implements CommandOwner {
     // Its caller gave it up while it waited.
     if (command.tracking.settled) return;
     if (this.#servers.redirect?.(command, error)) return;
+    if ((command as OnceCommand).once !== undefined) {
+      const outcome = this.#options.once().failed(command, error, delivery);
+      if (outcome === "again") return this.#sink.submit(command);
+      ({ error, delivery } = outcome);
+    }
     const decision = this.#retryPolicy.decide(command, error, delivery);
     this.#reportServer(command, decision, error);
     if (decision.retry) {
@@ -210,6 +218,10 @@ export class Dispatcher implements CommandOwner {
     const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
     if (call === undefined) return tracked;
     tracked.tracking.retryWrites = call.retryWrites;
+    if (call.once === true && !tracked.tracking.settled) {
+      const refusal = this.#options.once().attach(tracked, call);
+      if (refusal !== undefined) this.failed(tracked, refusal, "never-sent");
+    }
     if (call.signal !== undefined) this.#watch(tracked, call.signal);
     return tracked;
   }

@@ -10,6 +10,7 @@ import {
   type PipelineParts,
   runPipeline,
 } from "../commands/pipeline.ts";
+import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
@@ -47,6 +48,7 @@ import { DatabaseStats } from "./database_stats.ts";
 import {
   leaseForTransaction,
   makeBlocking,
+  makeOnce,
   placeInCluster,
   type SharedParts,
 } from "./leased_commands.ts";
@@ -92,6 +94,7 @@ export class Database {
   readonly #parts: SharedParts;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
+  #once: OnceWrites | undefined;
   /** Connections that are open. */
   #open = 0;
   #closed = false;
@@ -115,6 +118,7 @@ export class Database {
       sink: keys ?? servers.sink,
       servers,
       blocking: () => this.#blocking,
+      once: () => this.#once ??= makeOnce(config, clock),
       statistics,
       clock,
     });
