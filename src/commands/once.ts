@@ -254,6 +254,7 @@ export class OnceWrites {
   #ambiguous(command: PendingCommand, why: string): OnceFailure {
     const { tracking } = command;
     const delivery = "ambiguous";
+    tracking.retryWrites = false;
     const loss = tracking.uncertain?.message ?? "";
     const reason = `${/connection was lost \((.*?)\)/.exec(loss)?.[1] ?? loss}; ${why}`;
     const spent = { attempts: tracking.attempts };

@@ -93,15 +93,13 @@ export function whyUnknown(
       : "the server has taken over the data of another one since";
   }
   // A replica that was there before the write was sent, and took over.
-  if (present.startedAt < sentAt) {
-    const isHeir = present.earlierReplicationId === before.replicationId ||
-      present.replicationId === before.replicationId;
-    return isHeir
-      ? undefined
-      : "another server answers whose data do not continue those of the first";
-  }
-  return before.keepsAllWrites && present.keepsAllWrites
-    ? undefined
+  const isElder = present.startedAt < sentAt;
+  const isHeir = present.earlierReplicationId === before.replicationId ||
+    present.replicationId === before.replicationId;
+  if (isElder && isHeir) return undefined;
+  if (before.keepsAllWrites && present.keepsAllWrites) return undefined;
+  return isElder
+    ? "another server answers, and its data do not continue those of the first"
     : "the server was started anew, and what it had run last may be lost with its memory " +
       "(only appendonly yes with appendfsync always keeps all)";
 }
