@@ -10,6 +10,7 @@ import {
   type PipelineParts,
   runPipeline,
 } from "../commands/pipeline.ts";
+import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
 import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
@@ -195,6 +196,12 @@ export class Database {
       fill,
       options,
     );
+  }
+
+  lock(name: string, options: LockOptions): Promise<Lock> {
+    const { client, config: { commandTimeoutMs } } = this;
+    const { clock } = this.#services;
+    return takeLock({ client, clock, commandTimeoutMs }, name, options);
   }
 
   execute(
