@@ -8,6 +8,7 @@ import {
 } from "../connection/ioredis.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import { onceTtlMs } from "./once.ts";
+import { checkReplicas } from "./replica_waits.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
 export interface CallOptions {
@@ -44,6 +45,16 @@ export interface CallOptions {
   /** How long the server remembers a write of {@linkcode CallOptions.once}, in milliseconds;
    * not less than the deadline. Default: twice the deadline, at least 60,000. */
   readonly onceTtlMs?: number;
+  /**
+   * How many replicas must have a write before its call resolves; 1 or more. If fewer have
+   * confirmed it within `waitMs`, it rejects with a `DurabilityError`, which carries the
+   * reply and their number: the write was made. Replies that come together share one WAIT.
+   * The user needs PUBLISH (in a cluster SPUBLISH) to the channels `mooring:wait*`, and INFO.
+   * A signal aborts the write, not the wait for replicas.
+   */
+  readonly waitReplicas?: number;
+  /** Longest wait for `waitReplicas`, in milliseconds, more than 0. Default: the deadline. */
+  readonly waitMs?: number;
 }
 
 /** A command with what its caller set for it. */
@@ -135,7 +146,8 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
    *
    * @param call What differs.
    * @returns A client for such calls; it has no connection of its own.
-   * @throws {RangeError} If the deadline is not more than 0, or `onceTtlMs` less than it.
+   * @throws {RangeError} If a number is not allowed: the deadline is not more than 0,
+   * `onceTtlMs` less than it …
    */
   with(call: CallOptions): RedisClient<Mapping>;
 }
@@ -173,6 +185,7 @@ export class ManagedClient extends Redis implements RedisClient {
         `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
       );
     }
+    if (call.waitReplicas !== undefined) checkReplicas(call);
     if (call.once === true) onceTtlMs(call, this[PARTS].config.commandTimeoutMs);
     const { config, route } = this[PARTS];
     const root = this[ROOT];

@@ -27,6 +27,7 @@ import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { BlockingCommands } from "./blocking.ts";
 import type { ScopedCommand } from "./client.ts";
 import type { OnceCommand, OnceWrites } from "./once.ts";
+import type { ReplicaWaits } from "./replica_waits.ts";
 import type { RetryDecision, RetryPolicy } from "./retry.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
@@ -79,6 +80,8 @@ export interface DispatcherOptions {
   readonly blocking: () => Pick<BlockingCommands, "abort" | "run">;
   /** Makes writes run once; made when first needed. */
   readonly once: () => OnceWrites;
+  /** Waits for replicas; made when first needed. */
+  readonly replicaWaits: () => ReplicaWaits;
   /** Counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
@@ -221,6 +224,9 @@ export class Dispatcher implements CommandOwner {
     if (call.once === true && !tracked.tracking.settled) {
       const refusal = this.#options.once().attach(tracked, call);
       if (refusal !== undefined) this.failed(tracked, refusal, "never-sent");
+    }
+    if (call.waitReplicas !== undefined && !tracked.tracking.settled) {
+      this.#options.replicaWaits().hold(tracked, call);
     }
     if (call.signal !== undefined) this.#watch(tracked, call.signal);
     return tracked;

@@ -19,6 +19,7 @@ import type {
   SubscribeOptions,
   SubscriptionTargets,
 } from "../commands/pubsub/types.ts";
+import type { ReplicaWaits } from "../commands/replica_waits.ts";
 import { RetryPolicy } from "../commands/retry.ts";
 import {
   runTransaction,
@@ -50,6 +51,7 @@ import {
   leaseForTransaction,
   makeBlocking,
   makeOnce,
+  makeReplicaWaits,
   placeInCluster,
   type SharedParts,
 } from "./leased_commands.ts";
@@ -96,6 +98,7 @@ export class Database {
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
   #once: OnceWrites | undefined;
+  #replicaWaits: ReplicaWaits | undefined;
   /** Connections that are open. */
   #open = 0;
   #closed = false;
@@ -120,6 +123,7 @@ export class Database {
       servers,
       blocking: () => this.#blocking,
       once: () => this.#once ??= makeOnce(config, clock),
+      replicaWaits: () => this.#replicaWaits ??= makeReplicaWaits(this.#parts),
       statistics,
       clock,
     });

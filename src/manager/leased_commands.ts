@@ -2,6 +2,7 @@ import { commandSlot, describeCrossSlot, keySlot, slotTag } from "../cluster/slo
 import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
 import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
 import { OnceWrites, TOKEN_PREFIX } from "../commands/once.ts";
+import { ReplicaWaits } from "../commands/replica_waits.ts";
 import type { RetryPolicy } from "../commands/retry.ts";
 import type {
   ClusterPlacement,
@@ -176,6 +177,26 @@ export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
     classifier,
     isBarred: (name) => flagsOf(name)?.includes("noscript") === true,
     places: { tokenPrefix, whyUnplaced },
+    clock,
+  });
+}
+
+/** Makes what waits until replicas have the writes of a database. */
+export function makeReplicaWaits(
+  { clock, config, servers }: Pick<SharedParts, "clock" | "config" | "servers">,
+): ReplicaWaits {
+  const { acquireTimeoutMs, commandTimeoutMs, mode, name } = config;
+  return new ReplicaWaits({
+    database: name,
+    commandTimeoutMs,
+    slotOf: (command) => mode === "cluster" ? commandSlot(command) : undefined,
+    tagOf: slotTag,
+    lease: (slot) =>
+      servers.lease(
+        { slot },
+        { timeoutMs: acquireTimeoutMs },
+        (server, wait) => server.lend(wait),
+      ),
     clock,
   });
 }
