@@ -7,6 +7,8 @@ import {
   type RedisOptions,
 } from "../connection/ioredis.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
+import { onceTtlMs } from "./once.ts";
+import { checkReplicas } from "./replica_waits.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
 export interface CallOptions {
@@ -28,6 +30,31 @@ export interface CallOptions {
   /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
    * `retryWrites`. */
   readonly retryWrites?: boolean;
+  /**
+   * Whether writes run once: each is sent in a script, which remembers the reply in the same
+   * slot. After a loss it is sent again, within deadline and `maxRetries`, and gets that
+   * reply if it had run. What stays unknown, as after a restart without `appendfsync
+   * always`, is ambiguous as ever, and the error says why.
+   *
+   * Refused before anything is sent: what blocks, scripts, what scripts may not run, more
+   * than 7,000 arguments, and in a cluster commands without keys. What is promised, and what
+   * is not: [ONCE.md](https://jsr.io/@mooring/redis/0.1.0/src/commands/ONCE.md).
+   * Default: `false`.
+   */
+  readonly once?: boolean;
+  /** How long the server remembers a write of {@linkcode CallOptions.once}, in milliseconds;
+   * not less than the deadline. Default: twice the deadline, at least 60,000. */
+  readonly onceTtlMs?: number;
+  /**
+   * How many replicas must have a write before its call resolves; 1 or more. If fewer have
+   * confirmed it within `waitMs`, it rejects with a `DurabilityError`, which carries the
+   * reply and their number: the write was made. Replies that come together share one WAIT.
+   * The user needs PUBLISH (in a cluster SPUBLISH) to the channels `mooring:wait*`, and INFO.
+   * A signal aborts the write, not the wait for replicas.
+   */
+  readonly waitReplicas?: number;
+  /** Longest wait for `waitReplicas`, in milliseconds, more than 0. Default: the deadline. */
+  readonly waitMs?: number;
 }
 
 /** A command with what its caller set for it. */
@@ -47,7 +74,10 @@ export interface CommandRoute {
 }
 
 /** The settings of a database that its client uses. */
-type ClientConfig = Pick<RedisConfig, "name" | "db" | "keyPrefix" | "decodeResponses">;
+type ClientConfig = Pick<
+  RedisConfig,
+  "commandTimeoutMs" | "name" | "db" | "keyPrefix" | "decodeResponses"
+>;
 
 /** Refuses to connect: other clients that are made with this one's options, too. */
 class NoConnector {
@@ -122,7 +152,8 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
    *
    * @param call What differs.
    * @returns A client for such calls; it has no connection of its own.
-   * @throws {RangeError} If the deadline is not more than 0.
+   * @throws {RangeError} If a number is not allowed: the deadline is not more than 0,
+   * `onceTtlMs` less than it …
    */
   with(call: CallOptions): RedisClient<Mapping>;
   /** @deprecated Refused, as all callers share the client: use `manager.subscribe()`, or
@@ -214,6 +245,8 @@ export class ManagedClient extends Redis implements RedisClient {
         `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
       );
     }
+    if (call.waitReplicas !== undefined) checkReplicas(call);
+    if (call.once === true) onceTtlMs(call, this[PARTS].config.commandTimeoutMs);
     const { config, route } = this[PARTS];
     const root = this[ROOT];
     const scoped = Object.create(this);

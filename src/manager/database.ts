@@ -11,6 +11,8 @@ import {
   type PipelineParts,
   runPipeline,
 } from "../commands/pipeline.ts";
+import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
+import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
@@ -18,6 +20,7 @@ import type {
   SubscribeOptions,
   SubscriptionTargets,
 } from "../commands/pubsub/types.ts";
+import type { ReplicaWaits } from "../commands/replica_waits.ts";
 import { RetryPolicy } from "../commands/retry.ts";
 import {
   runTransaction,
@@ -48,6 +51,8 @@ import { DatabaseStats } from "./database_stats.ts";
 import {
   leaseForTransaction,
   makeBlocking,
+  makeOnce,
+  makeReplicaWaits,
   placeInCluster,
   type SharedParts,
 } from "./leased_commands.ts";
@@ -95,6 +100,8 @@ export class Database {
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
   readonly #owned: OwnedClients;
+  #once: OnceWrites | undefined;
+  #replicaWaits: ReplicaWaits | undefined;
   /** Connections that are open. */
   #open = 0;
   #closed = false;
@@ -111,6 +118,8 @@ export class Database {
     const budget = this.#budget;
     const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
     const keys = this.#keys = KeyedSink.for(config, servers.sink, clock);
+    const once = () => this.#once ??= makeOnce(config, clock);
+    const replicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
     const dispatcher = this.#dispatcher = new Dispatcher({
       config,
       retryPolicy,
@@ -118,6 +127,8 @@ export class Database {
       sink: keys ?? servers.sink,
       servers,
       blocking: () => this.#blocking,
+      once,
+      replicaWaits,
       statistics,
       clock,
     });
@@ -136,6 +147,8 @@ export class Database {
       ...this.#parts,
       observe: (route) => this.#observed(route),
       timeoutOf: (command) => this.#timeoutOf(command),
+      once,
+      replicaWaits,
     });
   }
 
@@ -204,6 +217,12 @@ export class Database {
       fill,
       options,
     );
+  }
+
+  lock(name: string, options: LockOptions): Promise<Lock> {
+    const { client, config: { commandTimeoutMs } } = this;
+    const { clock } = this.#services;
+    return takeLock({ client, clock, commandTimeoutMs }, name, options);
   }
 
   execute(

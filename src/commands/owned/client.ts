@@ -21,7 +21,7 @@ export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapp
 /** What an owned client needs. */
 export interface OwnedClientParts {
   /** The database, with what differs for this client. */
-  readonly config: Pick<RedisConfig, "db" | "keyPrefix" | "name">;
+  readonly config: Pick<RedisConfig, "commandTimeoutMs" | "db" | "keyPrefix" | "name">;
   /** What readers of `options` find. */
   readonly shown: CreateClientOptions;
   /** Where its commands go, as seen by telemetry. */
