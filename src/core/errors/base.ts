@@ -26,6 +26,8 @@ export type ErrorCode =
   | "PIPELINE"
   | "TRANSACTION"
   | "TRANSACTION_CONFLICT"
+  | "DURABILITY"
+  | "LOCK"
   | "INITIALIZATION"
   | "MANAGER_CLOSED";
 
