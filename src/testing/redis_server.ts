@@ -35,7 +35,8 @@ export interface RedisServerOptions {
   args?: readonly string[];
   /** Port, 1 to 65535. Default: a free one. */
   port?: number;
-  /** Working folder, which is kept. Default: a temporary one, which is removed at the end. */
+  /** Working folder, which must exist, and is kept. Default: a temporary one, which is removed
+   * at the end. */
   dir?: string;
   /** Password of the default user. Default: none. */
   password?: string;
@@ -106,9 +107,13 @@ export class RedisServer implements AsyncDisposable {
     const { port, startTimeoutMs, replyTimeoutMs } = options;
     checkIntegers("start a server", { port }, PORTS);
     checkIntegers("start a server", { startTimeoutMs, replyTimeoutMs }, { least: 1 });
+    // Redis changes to the folder, so that a relative one would mean another.
+    const given = options.dir === undefined
+      ? undefined
+      : await Deno.realPath(options.dir);
     const binary = await findRedisServer();
     for (let races = 1;; races++) {
-      const dir = options.dir ?? await Deno.makeTempDir({ prefix: "mooring-redis-" });
+      const dir = given ?? await Deno.makeTempDir({ prefix: "mooring-redis-" });
       const port = options.port ?? freePort(portOffsets(options));
       const server = new RedisServer(options, binary, dir, port);
       try {

@@ -172,7 +172,10 @@ Deno.test("FaultProxy with cut in the middle of a reply delivers the bytes befor
   for (const how of ["end", "reset"] as const) {
     at.relay.set({ toClient: { kind: "cut", afterBytes: 300_000, how } });
     const [got, end] = (await endSeenByNode(at.relay.port, command)).split("|");
-    assertEquals([got.length, end], [300_000, how === "end" ? "FIN" : "ECONNRESET"]);
+    assertEquals(end, how === "end" ? "FIN" : "ECONNRESET");
+    // An RST discards what the client has not read yet, as on a busy machine.
+    if (how === "end") assertEquals(got!.length, 300_000);
+    else assert(got!.length > 0 && got!.length <= 300_000, `${got!.length} bytes came`);
   }
 });
 
