@@ -94,6 +94,8 @@ export {
   ManagerClosedError,
   NotReadyError,
   OverloadedError,
+  PartialError,
+  type PartResult,
   type PhaseTimes,
   PipelineError,
   ProtocolError,

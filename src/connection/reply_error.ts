@@ -13,6 +13,7 @@ import type {
   ManagerClosedError,
   NotReadyError,
   OverloadedError,
+  PartialError,
   PipelineError,
   ProtocolError,
   TransactionConflictError,
@@ -118,6 +119,7 @@ export type MooringError =
   | ManagerClosedError
   | NotReadyError
   | OverloadedError
+  | PartialError
   | PipelineError
   | ProtocolError
   | ReplyError
