@@ -54,6 +54,12 @@ export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts
 
 export type { CallOptions, RedisClient } from "./src/commands/client.ts";
 export type {
+  ElementScanOptions,
+  ScanMethods,
+  ScanOptions,
+  ScanRestart,
+} from "./src/commands/scan.ts";
+export type {
   PipelineFill,
   PipelineOptions,
   PipelineReplies,

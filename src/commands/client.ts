@@ -7,6 +7,7 @@ import {
   type RedisOptions,
 } from "../connection/ioredis.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
+import { defineScanMethods, type ScanMethods, type ScanRestart } from "./scan.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
 export interface CallOptions {
@@ -44,6 +45,8 @@ export interface CommandRoute {
   dispatchBatch(commands: readonly IORedisCommand[]): void;
   /** Resolves when a connection is ready. */
   whenReady(): Promise<void>;
+  /** Reports that a scan began anew. */
+  scanRestarted?(restart: ScanRestart): void;
 }
 
 /** The settings of a database that its client uses. */
@@ -107,7 +110,7 @@ const LISTENERS = ["_events", "_eventsCount", "_maxListeners"] as const;
  * ```
  */
 export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
-  extends IORedis<Mapping> {
+  extends IORedis<Mapping>, ScanMethods {
   /** Name of the database. */
   readonly databaseName: string;
   /**
@@ -126,6 +129,10 @@ export class ManagedClient extends Redis implements RedisClient {
   readonly [PARTS]: { readonly config: ClientConfig; readonly route: CommandRoute };
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
+  declare readonly scanIterator: ScanMethods["scanIterator"];
+  declare readonly hscanIterator: ScanMethods["hscanIterator"];
+  declare readonly sscanIterator: ScanMethods["sscanIterator"];
+  declare readonly zscanIterator: ScanMethods["zscanIterator"];
 
   constructor(config: ClientConfig, route: CommandRoute) {
     super({
@@ -202,6 +209,11 @@ export class ManagedClient extends Redis implements RedisClient {
     return command.promise;
   }
 
+  /** Reports that a scan began anew. */
+  scanRestarted(restart: ScanRestart): void {
+    this[PARTS].route.scanRestarted?.(restart);
+  }
+
   /** Resolves when a connection of the database is ready. Calling it is not needed: the
    * first command connects. */
   override connect(): Promise<void> {
@@ -248,6 +260,7 @@ export class ManagedClient extends Redis implements RedisClient {
 }
 
 defineCommandMethods(ManagedClient.prototype);
+defineScanMethods(ManagedClient.prototype);
 
 /** The same route, for commands that carry what their caller set for them. */
 function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {
