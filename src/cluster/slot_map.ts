@@ -55,6 +55,13 @@ export class SlotMap {
     return this.primaries[this.#owners[slot]!];
   }
 
+  /** The first slot of a primary, which stands for it when another one takes over;
+   * `undefined` if it has none. */
+  firstSlotOf(primary: NodeAddress): number | undefined {
+    const slot = this.#owners.indexOf(this.primaries.indexOf(primary));
+    return slot === -1 ? undefined : slot;
+  }
+
   /** The map after a MOVED of one slot; this one if nothing changes. */
   withOwner(slot: number, node: NodeAddress): SlotMap {
     const key = formatAddress(node);

@@ -147,21 +147,3 @@ function transactionPart<C extends KeyedCommand>(commands: readonly C[]): BatchP
   const slot = key === undefined ? undefined : keySlot(key);
   return { commands, slot, crossSlot: describeCrossSlot(keys) };
 }
-
-const BY_NODE = "it would reach one node of the cluster only: use " +
-  'manager.acquire(database, { node: "host:port" }) for each node';
-const BY_KEY =
-  "it would reach one node of the cluster only: send scripts with EVAL, which goes where " +
-  'its key is, or use manager.acquire(database, { node: "host:port" }) for each node';
-
-const ONE_NODE_ADVICE: ReadonlyMap<string, string> = new Map([
-  ...["scan", "keys", "dbsize", "randomkey", "flushall", "flushdb"]
-    .map((name) => [name, BY_NODE] as const),
-  ...["script", "function"].map((name) => [name, BY_KEY] as const),
-]);
-
-/** What to do instead of a command without a key that would reach one node only, where its
- * caller means the whole cluster; `undefined` if any node can run it. */
-export function oneNodeAdvice(name: string): string | undefined {
-  return ONE_NODE_ADVICE.get(name) ?? ONE_NODE_ADVICE.get(name.toLowerCase());
-}

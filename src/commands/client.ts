@@ -9,6 +9,7 @@ import {
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import { onceTtlMs } from "./once.ts";
 import { checkReplicas } from "./replica_waits.ts";
+import { defineScanMethods, type ScanMethods, type ScanRestart } from "./scan.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
 export interface CallOptions {
@@ -71,6 +72,8 @@ export interface CommandRoute {
   dispatchBatch(commands: readonly IORedisCommand[]): void;
   /** Resolves when a connection is ready. */
   whenReady(): Promise<void>;
+  /** Reports that a scan began anew. */
+  scanRestarted?(restart: ScanRestart): void;
 }
 
 /** The settings of a database that its client uses. */
@@ -143,7 +146,7 @@ const LISTENERS = ["_events", "_eventsCount", "_maxListeners"] as const;
  * ```
  */
 export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
-  extends IORedis<Mapping> {
+  extends IORedis<Mapping>, ScanMethods {
   /** Name of the database. */
   readonly databaseName: string;
   /**
@@ -211,6 +214,10 @@ export class ManagedClient extends Redis implements RedisClient {
   readonly [PARTS]: { readonly config: ClientConfig; readonly route: CommandRoute };
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
+  declare readonly scanIterator: ScanMethods["scanIterator"];
+  declare readonly hscanIterator: ScanMethods["hscanIterator"];
+  declare readonly sscanIterator: ScanMethods["sscanIterator"];
+  declare readonly zscanIterator: ScanMethods["zscanIterator"];
 
   /**
    * @param config The database.
@@ -295,6 +302,11 @@ export class ManagedClient extends Redis implements RedisClient {
     return command.promise;
   }
 
+  /** Reports that a scan began anew. */
+  scanRestarted(restart: ScanRestart): void {
+    this[PARTS].route.scanRestarted?.(restart);
+  }
+
   /** Resolves when a connection of the database is ready. Calling it is not needed: the
    * first command connects. */
   override connect(): Promise<void> {
@@ -346,6 +358,7 @@ export class ManagedClient extends Redis implements RedisClient {
 }
 
 defineCommandMethods(ManagedClient.prototype);
+defineScanMethods(ManagedClient.prototype);
 
 /** The same route, for commands that carry what their caller set for them. */
 function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {

@@ -329,6 +329,8 @@ export class Database {
       dispatch: (command) => dispatcher.dispatch(command),
       dispatchBatch: (commands) => dispatcher.dispatchBatch(commands),
       whenReady: () => this.servers.whenReady(),
+      scanRestarted: (restart) =>
+        this.#services.emit("scanrestart", { database: this.name, ...restart }),
     });
   }
 
