@@ -159,13 +159,19 @@ export function parseShards(
     const primary = primaries.find((each) => each?.get("health") === "online") ??
       primaries[0];
     if (primary === undefined) return [];
-    const port = (options.tls ? primary.get("tls-port") : undefined) ??
-      primary.get("port");
-    const node = addressOf(primary.get("endpoint"), port, options);
+    const addressIn = (fields: Map<string, unknown> | undefined) => {
+      const port = (options.tls ? fields?.get("tls-port") : undefined) ??
+        fields?.get("port");
+      return addressOf(fields?.get("endpoint"), port, options);
+    };
+    const node = addressIn(primary);
     if (node === undefined) return [];
+    const replicas = nodes.map(fieldsOf)
+      .filter((each) => each?.get("role") === "replica")
+      .flatMap((each) => addressIn(each) ?? []);
     return Array.from(
       { length: Math.floor(slots.length / 2) },
-      (_, i) => rangeOf(slots[2 * i], slots[2 * i + 1], node),
+      (_, i) => rangeOf(slots[2 * i], slots[2 * i + 1], node, replicas),
     );
   });
 }
@@ -177,10 +183,13 @@ export function parseSlots(
   options: ClusterReplyOptions,
 ): SlotRange[] | undefined {
   return readRanges(reply, (item) => {
-    const [first, last, owner] = Array.isArray(item) ? item : [];
+    const [first, last, owner, ...others] = Array.isArray(item) ? item : [];
     if (!Array.isArray(owner)) return undefined;
     const node = addressOf(owner[0], owner[1], options);
-    return [node && rangeOf(first, last, node)];
+    const replicas = others.flatMap((each) =>
+      Array.isArray(each) ? addressOf(each[0], each[1], options) ?? [] : []
+    );
+    return [node && rangeOf(first, last, node, replicas)];
   });
 }
 
@@ -210,12 +219,13 @@ function rangeOf(
   first: unknown,
   last: unknown,
   node: NodeAddress,
+  replicas: readonly NodeAddress[],
 ): SlotRange | undefined {
   const [from, to] = [Number(first), Number(last)];
   if (!Number.isInteger(from) || !Number.isInteger(to)) return undefined;
   return from < 0 || to < from || to >= SLOTS
     ? undefined
-    : { first: from, last: to, node };
+    : { first: from, last: to, node, replicas };
 }
 
 /** Reads names and values: a map, or a flat list. */

@@ -28,6 +28,10 @@ export interface CallOptions {
   /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
    * `retryWrites`. */
   readonly retryWrites?: boolean;
+  /** Which servers reads go to: `primary`, `prefer_replica`, `replica` or `az_affinity`.
+   * `primary` reads what this process has written; replicas may not have it yet. Default: the
+   * database's `readFrom`. */
+  readonly readFrom?: RedisConfig["readFrom"];
 }
 
 /** A command with what its caller set for it. */
@@ -44,10 +48,15 @@ export interface CommandRoute {
   dispatchBatch(commands: readonly IORedisCommand[]): void;
   /** Resolves when a connection is ready. */
   whenReady(): Promise<void>;
+  /** The route for reads that go to these servers. */
+  readFrom(from: RedisConfig["readFrom"]): CommandRoute;
 }
 
 /** The settings of a database that its client uses. */
-type ClientConfig = Pick<RedisConfig, "name" | "db" | "keyPrefix" | "decodeResponses">;
+type ClientConfig = Pick<
+  RedisConfig,
+  "name" | "clientAz" | "db" | "keyPrefix" | "decodeResponses" | "mode"
+>;
 
 /** Refuses to connect: other clients that are made with this one's options, too. */
 class NoConnector {
@@ -112,18 +121,27 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
   readonly databaseName: string;
   /**
    * The same client with other settings for its calls: a signal, a deadline, whether
-   * writes may be sent again.
+   * writes may be sent again, which servers are read from.
    *
    * @param call What differs.
    * @returns A client for such calls; it has no connection of its own.
-   * @throws {RangeError} If the deadline is not more than 0.
+   * @throws {RangeError} If the deadline is not more than 0, or `readFrom` is none of its
+   * words, `az_affinity` without the setting `client_az`, or `replica` in mode `standalone`.
    */
   with(call: CallOptions): RedisClient<Mapping>;
 }
 
 /** The implementation of {@linkcode RedisClient}. */
 export class ManagedClient extends Redis implements RedisClient {
-  readonly [PARTS]: { readonly config: ClientConfig; readonly route: CommandRoute };
+  readonly [PARTS]: {
+    readonly config: ClientConfig;
+    /** Where commands go. */
+    readonly route: CommandRoute;
+    /** The same without what is set for single calls. */
+    readonly base: CommandRoute;
+    /** What is set for single calls. */
+    readonly call?: CallOptions;
+  };
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
 
@@ -134,7 +152,7 @@ export class ManagedClient extends Redis implements RedisClient {
       db: config.db,
       Connector: NoConnector as unknown as RedisOptions["Connector"],
     });
-    this[PARTS] = { config, route };
+    this[PARTS] = { config, route, base: route };
     this[ROOT] = this;
     // Everybody has the same object: many listeners are no leak.
     this.setMaxListeners(0);
@@ -154,10 +172,12 @@ export class ManagedClient extends Redis implements RedisClient {
         `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
       );
     }
-    const { config, route } = this[PARTS];
+    const { base, call: before, config } = this[PARTS];
+    if (call.readFrom !== undefined) checkReadFrom(call.readFrom, config);
     const root = this[ROOT];
     const scoped = Object.create(this);
-    scoped[PARTS] = { config, route: scopeRoute(route, call) };
+    const merged = { ...before, ...call };
+    scoped[PARTS] = { config, base, call: merged, route: scopeRoute(base, merged) };
     for (const key of LISTENERS) {
       Object.defineProperty(scoped, key, {
         get: () => Reflect.get(root, key),
@@ -249,8 +269,37 @@ export class ManagedClient extends Redis implements RedisClient {
 
 defineCommandMethods(ManagedClient.prototype);
 
+/** Where reads may go. */
+const READ_FROM: readonly RedisConfig["readFrom"][] = [
+  ...["primary", "prefer_replica", "replica", "az_affinity"] as const,
+];
+
+function checkReadFrom(
+  from: RedisConfig["readFrom"],
+  { clientAz, mode }: ClientConfig,
+): void {
+  if (!READ_FROM.includes(from)) {
+    throw new RangeError(
+      `Cannot read as readFrom must be ${READ_FROM.join(", ")}: current value is ` +
+        JSON.stringify(from),
+    );
+  }
+  if (from === "replica" && mode === "standalone") {
+    throw new RangeError(
+      "Cannot read as readFrom replica needs mode sentinel or cluster: current mode is " +
+        mode,
+    );
+  }
+  if (from === "az_affinity" && clientAz === undefined) {
+    throw new RangeError(
+      "Cannot read as readFrom az_affinity needs the setting client_az, this process' zone",
+    );
+  }
+}
+
 /** The same route, for commands that carry what their caller set for them. */
-function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {
+function scopeRoute(base: CommandRoute, call: CallOptions): CommandRoute {
+  const route = call.readFrom === undefined ? base : base.readFrom(call.readFrom);
   const scope = (command: IORedisCommand): IORedisCommand => {
     (command as ScopedCommand).call = call;
     return command;

@@ -136,6 +136,36 @@ export class SentinelDiscovery {
   /** A server redirects to another one: the sentinels know where the primary is. */
   readonly redirected = this.suspect;
 
+  /**
+   * Asks the sentinels for the replicas of the primary, the one that answered last first.
+   *
+   * @throws {Error} If no sentinel could list them.
+   */
+  readonly replicas = async (): Promise<NodeAddress[]> => {
+    const timeoutMs = this.#queryTimeoutMs;
+    const { signal } = this.#stop;
+    let failure: unknown;
+    for (const address of this.#list.inOrder()) {
+      try {
+        const client = await SentinelClient.open(
+          this.#handshake,
+          address,
+          timeoutMs,
+          signal,
+        );
+        try {
+          return await client.replicas(this.#name);
+        } finally {
+          client.close();
+        }
+      } catch (error) {
+        if (!(error instanceof SentinelError)) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  };
+
   /** Ends the connections to sentinels, for good. */
   readonly close = (): void => {
     this.#stop.abort(new Error("closed by the manager"));
