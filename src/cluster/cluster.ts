@@ -1,7 +1,7 @@
 import type { CommandGate } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
-import { formatAddress, hostOf } from "../core/address.ts";
+import { formatAddress } from "../core/address.ts";
 import type { Timer } from "../core/clock.ts";
 import {
   AcquireTimeoutError,
@@ -28,7 +28,7 @@ import type {
 import { discoverCluster } from "./discovery.ts";
 import { ClusterNodes, judgeCluster } from "./nodes.ts";
 import { ClusterRouter } from "./router.ts";
-import { parseRedirect, type Redirect } from "./slot_map.ts";
+import type { Redirect } from "./slot_map.ts";
 import { SlotMapCache } from "./slot_map_cache.ts";
 import { commandSlot, onlySlot, SLOTS } from "./slots.ts";
 
@@ -126,7 +126,7 @@ export class Cluster implements Topology {
   }
 
   redirectTransaction(error: Error, endpoint: string) {
-    const redirect = parseRedirect(error.message, hostOf(endpoint));
+    const redirect = this.sink.readRedirect(error.message, endpoint);
     if (redirect === undefined) return undefined;
     const { kind, node, slot } = redirect;
     this.#context.statistics.counts.redirects++;

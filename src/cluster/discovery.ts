@@ -1,4 +1,5 @@
 import { abortable } from "@std/async/abortable";
+import { addressMapper, type MapAddress } from "../config/address_map.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import { formatAddress, hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
@@ -50,11 +51,15 @@ export async function discoverCluster(
 }
 
 async function queryNode(
-  { name, tls }: ServerContext["config"],
+  { name, nodeAddressMap, tls }: ServerContext["config"],
   node: Server,
   signal: AbortSignal,
 ): Promise<ClusterView> {
-  const options = { askedHost: hostOf(node.endpoint), tls: tls.enabled };
+  const options = {
+    askedHost: hostOf(node.endpoint),
+    tls: tls.enabled,
+    map: addressMapper(nodeAddressMap),
+  };
   let reason = "the cluster serves no slot: assign them with redis-cli --cluster";
   for (const [subcommand, parse] of QUERIES) {
     const answer = await node.probe.query(signal, "cluster", subcommand);
@@ -136,6 +141,8 @@ interface ClusterReplyOptions {
   readonly askedHost: string;
   /** Whether TLS is spoken, so that the port for it counts. */
   readonly tls: boolean;
+  /** Where the named nodes are. */
+  readonly map?: MapAddress;
 }
 
 /**
@@ -207,12 +214,12 @@ function readRanges(
 function addressOf(
   host: unknown,
   port: unknown,
-  { askedHost }: ClusterReplyOptions,
+  { askedHost, map = (announced) => announced }: ClusterReplyOptions,
 ): NodeAddress | undefined {
   const number = Number(port);
   if (!Number.isInteger(number) || number < 1 || number > 65_535) return undefined;
   const isUnknown = host === "?" || !host;
-  return { host: isUnknown ? askedHost : String(host), port: number };
+  return map({ host: isUnknown ? askedHost : String(host), port: number });
 }
 
 function rangeOf(

@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import type { MapAddress } from "../config/address_map.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import { SLOTS } from "./slots.ts";
 
@@ -99,14 +100,19 @@ const REDIRECT = /^(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/;
  * Reads the redirect out of an error reply; `undefined` if it is another error.
  *
  * @param askedHost The host that replied: meant if the redirect names none.
+ * @param map Where the named node is.
  */
-export function parseRedirect(message: string, askedHost: string): Redirect | undefined {
+export function parseRedirect(
+  message: string,
+  askedHost: string,
+  map: MapAddress = (announced) => announced,
+): Redirect | undefined {
   const [, kind, slotText, host, portText] = REDIRECT.exec(message) ?? [];
   const [slot, port] = [Number(slotText), Number(portText)];
   if (kind === undefined || slot >= SLOTS || port < 1 || port > 65_535) return undefined;
   return {
     kind: kind === "MOVED" ? "moved" : "ask",
     slot,
-    node: { host: host === "" || host === "?" ? askedHost : host!, port },
+    node: map({ host: host === "" || host === "?" ? askedHost : host!, port }),
   };
 }

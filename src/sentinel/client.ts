@@ -131,8 +131,12 @@ export class SentinelClient {
       const read = channel === SWITCHED ? readSwitch : readReplica;
       const address = read(message, name);
       if (address === undefined) return;
-      if (channel === SELECTED) events.selected(address);
-      else events.switched(address);
+      try {
+        if (channel === SELECTED) events.selected(address);
+        else events.switched(address);
+      } catch {
+        // The user's address map: whoever asks for the primary next gets its error.
+      }
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const owner = {

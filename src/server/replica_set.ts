@@ -24,6 +24,9 @@ const LOOK_TIMEOUT_MS = 1000;
 const LIST_EVERY = 10;
 /** Reads wait for the first look no longer than this, in milliseconds. */
 const FIRST_LOOK_MS = 1000;
+/** The first look is over when a replica is in sync, and the others had so much longer, in
+ * milliseconds. */
+const SETTLE_MS = 100;
 /** A replica that is further behind gets no reads, in milliseconds. Sentinels and Redis'
  * `min-replicas-max-lag` allow 10 s; a second of it is the replica's own report. */
 export const MAX_LAG_MS = 3000;
@@ -91,7 +94,7 @@ export class ReplicaSet implements Replicas {
   /** Of whom the next read's turn is. */
   #turn = 0;
   #isKnown = false;
-  readonly #firstLook: Timer;
+  #knownTimer: Timer | undefined;
   /** Looks until the replicas are listed. */
   #listIn = 0;
   #followers: string | undefined;
@@ -102,7 +105,7 @@ export class ReplicaSet implements Replicas {
   constructor(options: ReplicaSetOptions) {
     const { clock, config, make } = this.#options = options;
     this.#servers = new ServerGroup({ make, drainMs: config.commandTimeoutMs, clock });
-    this.#firstLook = clock.setTimer(() => this.#known(), FIRST_LOOK_MS);
+    this.#setKnownTimer(FIRST_LOOK_MS);
     void this.#watch();
   }
 
@@ -185,7 +188,7 @@ export class ReplicaSet implements Replicas {
 
   async close(drainMs: number): Promise<number> {
     this.#stop.abort();
-    this.#firstLook.cancel();
+    this.#knownTimer?.cancel();
     this.#hurry.abort();
     return await this.#servers.close(drainMs);
   }
@@ -286,8 +289,9 @@ export class ReplicaSet implements Replicas {
     replica.reason = "in sync";
     if (replica.isInSync) return;
     replica.isInSync = true;
-    this.#known();
-    this.#options.changed([]);
+    if (this.#isKnown) this.#options.changed([]);
+    // The others answer about now: reads are to be spread from the first one on.
+    else this.#setKnownTimer(SETTLE_MS);
   }
 
   /** A replica that hangs keeps the reads that it was sent: they are sent elsewhere while there
@@ -313,8 +317,13 @@ export class ReplicaSet implements Replicas {
     replica.reason = reason;
   }
 
+  #setKnownTimer(ms: number): void {
+    this.#knownTimer?.cancel();
+    this.#knownTimer = this.#options.clock.setTimer(() => this.#known(), ms);
+  }
+
   #known(): void {
-    this.#firstLook.cancel();
+    this.#knownTimer?.cancel();
     if (this.#isKnown || this.#stop.signal.aborted) return;
     this.#isKnown = true;
     this.#options.changed([]);

@@ -1,10 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
 import { waitFor } from "../../support/clients.ts";
-import { callsOf } from "../../support/commandstats.ts";
+import { callsOf, untilCaughtUp } from "../../support/replication.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology, SentinelTopology } from "../../support/topology.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { report } from "./_report.ts";
 import { Stopwatch } from "./_stage.ts";
 
@@ -54,14 +55,14 @@ async function underLoad(
 ): Promise<void> {
   // A reader of replicas alone has one that lives.
   for (const readFrom of ["prefer_replica", "replica"] as const) {
-    const manager = new RedisConnectionManager({
+    await using manager = new RedisConnectionManager({
       ...options,
       readFrom,
       databases: { main: {} },
     });
     const client = manager.getClient("main");
     await client.set("k", "v");
-    await primary.cli("WAIT", 2, 10_000);
+    await untilCaughtUp(primary, [replica, other]);
     const stateOf = () =>
       manager.getHealthStatus().databases.main!.replicas
         ?.find(({ endpoint }) => endpoint.endsWith(`:${replica.port}`))?.state;
@@ -81,8 +82,8 @@ async function underLoad(
     await readers.more(5000);
     assert(await callsOf(replica, "get") > 0, "it serves again");
     await readers.stop();
-    assertEquals(readers.errors.map(String), []);
-    assertEquals(readers.wrong, []);
+    assertEquals(readers.errors.slice(0, 3).map(String), []);
+    assertEquals(readers.wrong.slice(0, 3), []);
     const { replicaFallbacks } = manager.getStatistics().databaseStats.main!;
     assert(replicaFallbacks > 0, "some reads were in flight");
     await manager.closeAll();

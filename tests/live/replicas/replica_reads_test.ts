@@ -5,10 +5,11 @@ import {
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
-import { callsOf } from "../../support/commandstats.ts";
+import { callsOf, untilCaughtUp } from "../../support/replication.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology, SentinelTopology } from "../../support/topology.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 
 /** A primary with two replicas, as a test sees them, and what connects to it. */
 interface Stage {
@@ -71,11 +72,6 @@ async function withReplicas(
   }
 }
 
-/** Waits until every replica has what was written. */
-async function caughtUp({ primary, replicas }: Pick<Stage, "primary" | "replicas">) {
-  await primary.cli("WAIT", replicas.length, 10_000);
-}
-
 for (const [mode, start] of Object.entries(TOPOLOGIES)) {
   Deno.test(`${mode}: reads go to the replicas in turn, everything else to the primary`, async () => {
     await using topology = await start();
@@ -86,7 +82,7 @@ for (const [mode, start] of Object.entries(TOPOLOGIES)) {
         const { manager, primary, replicas } = stage;
         const client = manager.getClient("main");
         await client.set("k", "v");
-        await caughtUp(stage);
+        await untilCaughtUp(primary, replicas);
         for (let i = 0; i < 40; i++) assertEquals(await client.get("k"), "v");
         assertEquals(await client.pipeline().get("k").strlen("k").exec(), [
           [null, "v"],
@@ -139,7 +135,7 @@ for (const [mode, start] of Object.entries(TOPOLOGIES)) {
         assertEquals(await replica.clientList("mooring:"), []);
       }
       const replicaReader = client.with({ readFrom: "replica" });
-      await caughtUp(stage);
+      await untilCaughtUp(primary, replicas);
       assertEquals(await replicaReader.get("k"), "9");
       assertEquals(await replicaReader.with({ timeoutMs: 5000 }).get("k"), "9");
       assertEquals(await callsOf(primary, "get"), 10);
@@ -194,7 +190,7 @@ for (const [mode, start] of Object.entries(TOPOLOGIES)) {
       const { manager, primary, replicas } = stage;
       const client = manager.getClient("main");
       await client.set("k", "old");
-      await caughtUp(stage);
+      await untilCaughtUp(primary, replicas);
       assertEquals(await client.get("k"), "old");
       const stateOf = (server: RedisServer) =>
         manager.getHealthStatus().databases.main!.replicas!
@@ -213,7 +209,7 @@ for (const [mode, start] of Object.entries(TOPOLOGIES)) {
         timeoutMs: 60_000,
         what: "replicas that are back",
       });
-      await caughtUp(stage);
+      await untilCaughtUp(primary, replicas);
       assertEquals(await client.get("k"), "new");
     });
   });
