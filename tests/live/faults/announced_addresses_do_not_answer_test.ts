@@ -22,7 +22,7 @@ for (const how of ["a mapping", "a function"] as const) {
   Deno.test(`sentinel behind a NAT, ${how}: found, read from replicas, and found after a failover under load`, async () => {
     await using nat = await Nat.start();
     const { sentinels, servers } = await startSentinelsBehind(nat, 2, 3);
-    const manager = new RedisConnectionManager({
+    await using manager = new RedisConnectionManager({
       mode: "sentinel",
       // One that is published: the others are learned, by what they announce.
       nodes: [nat.map[`${nat.inside}:${sentinels[0]!.port}`]!],
@@ -81,7 +81,7 @@ Deno.test("cluster behind a NAT: every node is found, MOVED and ASK lead to publ
     config: { ...nat.config, "cluster-announce-ip": nat.inside },
   });
   for (const node of cluster.nodes) await nat.publish(node);
-  const manager = new RedisConnectionManager({
+  await using manager = new RedisConnectionManager({
     mode: "cluster",
     nodes: [nat.map[`${nat.inside}:${cluster.nodes[0]!.port}`]!],
     nodeAddressMap: nat.map,
