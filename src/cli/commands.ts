@@ -11,6 +11,16 @@ import { Argument, type Command, InvalidArgumentError, Option } from "commander"
 import { requirePermissions } from "./permissions.ts";
 import { CliExit, type CliIo, ExitCode } from "./terminal.ts";
 
+const AFTER_INIT = `
+It writes config/redis-databases.yaml and service.ts, asks nothing, and leaves
+files that exist as they are. If no Redis answers, it says how to get one.
+`;
+
+const AFTER_DEV = `
+It needs redis-server or valkey-server on PATH. If the port is taken it takes
+another one, and says which. If the server dies, a new one starts.
+`;
+
 const AFTER_DOCTOR = `
 Failures come first, then warnings, each with what to do about it, then the
 settings that are not defaults. Nothing is written to any server. The exit code
@@ -53,6 +63,22 @@ const CONFIG_OPTION = [
  * @param io What the commands read and write.
  */
 export function addCommands(program: Command, io: CliIo): void {
+  program.command("init")
+    .description("write a configuration and a service to start from")
+    .argument("[folder]", "where to write them", ".")
+    .addHelpText("after", AFTER_INIT)
+    .action(async (folder: string) => {
+      const { runInit } = await import("./init.ts");
+      await runInit(io, folder);
+    });
+  program.command("dev")
+    .description("run a Redis that keeps nothing, until Ctrl-C")
+    .option("-p, --port <port>", "where it listens (default: 6379)", parsePort)
+    .addHelpText("after", AFTER_DEV)
+    .action(async ({ port }: { port?: number }) => {
+      const { runDev } = await import("./dev.ts");
+      await runDev(io, port);
+    });
   program.command("doctor")
     .description("find out what does not work, and what to do about it")
     .option(...CONFIG_OPTION)
@@ -175,6 +201,11 @@ export function parseSeconds(text: string): number {
 export function parseCount(text: string): number {
   if (/^\d+$/.test(text)) return parseNumber(1, 1_000_000)(text);
   throw new InvalidArgumentError("It must be a whole number from 1 to 1000000.");
+}
+
+/** Reads a TCP port. */
+function parsePort(text: string): number {
+  return parseNumber(1, 65_535)(String(parseCount(text)));
 }
 
 /**

@@ -139,9 +139,10 @@ export function printJson(io: CliIo, value: unknown): void {
   io.out(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** Ctrl-C, an order to end, and the end of the terminal. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Aborts a signal at the first Ctrl-C or SIGTERM; the second one ends the process. */
+/** Aborts a signal at the first of them; the second one ends the process. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #listener: () => void;

@@ -34,7 +34,7 @@ export async function findTarget(
   const named = given ?? env("REDIS_URL");
   await using started = new AsyncDisposableStack();
   const isThrowAway = file === undefined && named === undefined;
-  const url = isThrowAway ? started.use(await startThrowAway()).url : named;
+  const url = isThrowAway ? started.use(await startForRun()).url : named;
   const loaded = file === undefined
     ? RedisConfigLoader.fromOptions({ url, databases: { main: {} } })
     : await RedisConfigLoader.load({ yamlPath: file, env });
@@ -64,49 +64,63 @@ const START_MS = 10_000;
 /** How often another port is tried when another program took the first one. */
 const ATTEMPTS = 5;
 
+async function startForRun(): Promise<ThrowAwayServer> {
+  try {
+    return await startThrowAway();
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`${message}; name one with --url or --config`, { cause: error });
+  }
+}
+
 /** A server that is there for one run. */
 interface ThrowAwayServer extends AsyncDisposable {
   /** Where it is. */
   readonly url: string;
+  /** Its port, on loopback. */
+  readonly port: number;
+  /** Fulfilled when its process has ended, by itself or because it was told to. */
+  readonly ended: Promise<Deno.CommandStatus>;
 }
 
 /**
  * Starts a server on loopback that keeps nothing: no persistence, a temporary folder.
  *
+ * @param wanted Its port; another one if that is taken. Default: any that is free.
  * @returns The server; disposing ends it, by its process, and removes the folder.
- * @throws {Error} If there is no program on PATH, or it does not start.
+ * @throws {Deno.errors.NotFound} If there is no program on PATH.
+ * @throws {Error} If it does not start.
  */
-export async function startThrowAway(): Promise<ThrowAwayServer> {
+export async function startThrowAway(wanted?: number): Promise<ThrowAwayServer> {
   await using started = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir({ prefix: "mooring-tune-" });
+  const dir = await Deno.makeTempDir({ prefix: "mooring-server-" });
   started.defer(() => Deno.remove(dir, { recursive: true }));
-  let problem = "";
-  try {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const port = freePort();
-      const child = spawn(port, dir);
-      if (await isReached(child, port)) {
-        started.defer(() => end(child));
-        const running = started.move();
-        return {
-          url: `redis://127.0.0.1:${port}`,
-          [Symbol.asyncDispose]: () => running.disposeAsync(),
-        };
-      }
-      await end(child);
-      problem = `it did not answer on port ${port} within ${START_MS} ms`;
+  let port = freePort(wanted);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const child = spawn(port, dir);
+    if (await isReached(child, port)) {
+      started.defer(() => end(child));
+      const running = started.move();
+      return {
+        ...{ url: `redis://127.0.0.1:${port}`, port, ended: child.status },
+        [Symbol.asyncDispose]: () => running.disposeAsync(),
+      };
     }
-  } catch (error) {
-    problem = error instanceof Error ? error.message : String(error);
+    await end(child);
+    port = freePort();
   }
-  throw new Error(
-    `Cannot start a server for the run: ${problem}; name one with --url or --config`,
-  );
+  throw new Error(`Cannot start a server: none answered within ${START_MS} ms`);
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
+/** A free port: the wanted one, if it is. */
+function freePort(wanted = 0): number {
+  try {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: wanted });
+    return (listener.addr as Deno.NetAddr).port;
+  } catch (error) {
+    if (wanted === 0 || !(error instanceof Deno.errors.AddrInUse)) throw error;
+    return freePort();
+  }
 }
 
 function spawn(port: number, dir: string): Deno.ChildProcess {
@@ -122,7 +136,9 @@ function spawn(port: number, dir: string): Deno.ChildProcess {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-  throw new Error(`there is no ${PROGRAMS.join(" or ")} on PATH`);
+  throw new Deno.errors.NotFound(
+    `Cannot start a server: there is no ${PROGRAMS.join(" or ")} on PATH`,
+  );
 }
 
 async function isReached(child: Deno.ChildProcess, port: number): Promise<boolean> {
