@@ -53,6 +53,7 @@ export type { Credentials } from "./src/core/secret.ts";
 export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
 
 export type { CallOptions, RedisClient } from "./src/commands/client.ts";
+export type { CreateClientOptions } from "./src/commands/owned/client.ts";
 export type {
   PipelineFill,
   PipelineOptions,

@@ -67,7 +67,7 @@ export interface DispatcherOptions {
   /** The database. */
   readonly config: Pick<RedisConfig, "commandTimeoutMs" | "name">;
   /** Decides which commands are retried. */
-  readonly retryPolicy: RetryPolicy;
+  readonly retryPolicy: Pick<RetryPolicy, "decide">;
   /** What kind of command a name is. */
   readonly classifier: CommandClassifier;
   /** Where ordinary commands go. */
@@ -94,7 +94,7 @@ export class Dispatcher implements CommandOwner {
   readonly #sink: CommandSink;
   readonly #breaker: CommandGate;
   readonly #servers: CommandServers;
-  readonly #retryPolicy: RetryPolicy;
+  readonly #retryPolicy: Pick<RetryPolicy, "decide">;
   readonly #database: string;
   readonly #timeoutMs: number;
   /** Ends the waits between two attempts. */
@@ -128,7 +128,7 @@ export class Dispatcher implements CommandOwner {
     if (info.isByArgs) info = this.#classifier.resolve(command.name, command.args);
     tracking.info = info;
     if (info.class !== "read" && info.class !== "write" && info.class !== "blocking") {
-      return this.failed(tracked, this.#refusalOf(tracked), "never-sent");
+      return this.exclusive([tracked], tracked);
     }
     if (this.#closed || !this.#breaker.allows()) {
       const refusal = this.#admit(tracked);
@@ -147,19 +147,35 @@ export class Dispatcher implements CommandOwner {
     });
     const open = batch.filter(({ tracking }) => !tracking.settled);
     if (open.length === 0) return;
-    const refusal = this.#refusalOfBatch(batch);
-    if (refusal === undefined) this.#sink.submitBatch(batch);
-    else for (const command of open) this.failed(command, refusal, "never-sent");
-  }
-
-  #refusalOfBatch(batch: readonly PendingCommand[]): Error | undefined {
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
       const why = "one of its arguments has no text, so none was sent";
-      return new CommandRefusedError(this.#database, unwritable.name, why, "a pipeline");
+      const { name } = unwritable;
+      const refusal = new CommandRefusedError(this.#database, name, why, "a pipeline");
+      return this.#failAll(open, refusal);
     }
     const unfit = unfitForBatch(batch);
-    return unfit === undefined ? this.#admit(batch[0]!) : this.#refusalOf(unfit);
+    if (unfit !== undefined) return this.exclusive(open, unfit);
+    const refusal = this.#admit(batch[0]!);
+    if (refusal === undefined) this.#sink.submitBatch(batch);
+    else this.#failAll(open, refusal);
+  }
+
+  /** Commands that a shared connection must not run because of `unfit`, one of them: refuses
+   * them. */
+  protected exclusive(
+    commands: readonly PendingCommand[],
+    unfit: PendingCommand,
+  ): void {
+    const { advice = "use manager.acquire()" } = unfit.tracking.info ?? {};
+    this.#failAll(
+      commands,
+      new CommandRefusedError(this.#database, unfit.name, advice),
+    );
+  }
+
+  #failAll(commands: readonly PendingCommand[], error: Error): void {
+    for (const command of commands) this.failed(command, error, "never-sent");
   }
 
   /** A command got a reply. Hot path: only counts. */
@@ -283,11 +299,6 @@ export class Dispatcher implements CommandOwner {
     if (probe === undefined) return this.#servers.openError();
     command.tracking.probe = probe;
     return undefined;
-  }
-
-  #refusalOf(command: PendingCommand): Error {
-    const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
-    return new CommandRefusedError(this.#database, command.name, advice);
   }
 }
 

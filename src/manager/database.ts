@@ -4,6 +4,7 @@ import { prefixedSlot } from "../cluster/slots.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
 import { Dispatcher } from "../commands/dispatcher.ts";
+import type { CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
 import {
   type PipelineFill,
   type PipelineOptions,
@@ -50,6 +51,7 @@ import {
   placeInCluster,
   type SharedParts,
 } from "./leased_commands.ts";
+import { OwnedClients } from "./owned_clients.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -92,6 +94,7 @@ export class Database {
   readonly #parts: SharedParts;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
+  readonly #owned: OwnedClients;
   /** Connections that are open. */
   #open = 0;
   #closed = false;
@@ -129,6 +132,11 @@ export class Database {
     });
     this.#route = this.#makeRoute();
     this.client = new ManagedClient(config, this.#route);
+    this.#owned = new OwnedClients({
+      ...this.#parts,
+      observe: (route) => this.#observed(route),
+      timeoutOf: (command) => this.#timeoutOf(command),
+    });
   }
 
   get name(): string {
@@ -144,6 +152,11 @@ export class Database {
       (server, wait) => server.acquire(wait),
     );
     return new ConnectionLease(lease);
+  }
+
+  /** Makes a client that a library owns. */
+  createClient(options: CreateClientOptions): OwnedClient {
+    return this.#owned.create(options);
   }
 
   pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
@@ -220,6 +233,7 @@ export class Database {
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
     this.#hub.close();
+    await this.#owned.close(drainMs);
     // Over a lane the server is asked to end what waits for ever.
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
     const cut = await this.servers.close(Math.max(0, deadline - clock.now()));
@@ -263,9 +277,10 @@ export class Database {
   }
 
   /** The client's status is "ready" as long as a connection is open. */
-  #noteConnection({ action }: ManagerEventMap["connection"]): void {
+  #noteConnection({ action, end }: ManagerEventMap["connection"]): void {
     if (action === "opened") this.#open++;
     else if (action === "closed") this.#open--;
+    if (action === "closed" && end !== "closed") this.#owned.connectionLost();
     if (!this.#closed) this.client.announceStatus(this.#open > 0 ? "ready" : "wait");
   }
 
@@ -291,25 +306,29 @@ export class Database {
       : blockingMs + BLOCKING_GRACE_MS;
   }
 
-  /** Where the client's commands go. Without telemetry they pass no check for it. */
+  /** Where the client's commands go. */
   #makeRoute(): CommandRoute {
     const dispatcher = this.#dispatcher;
-    const telemetry = this.#telemetry;
-    const route: CommandRoute = {
+    return this.#observed({
       dispatch: (command) => dispatcher.dispatch(command),
       dispatchBatch: (commands) => dispatcher.dispatchBatch(commands),
       whenReady: () => this.servers.whenReady(),
-    };
+    });
+  }
+
+  /** The route, observed by telemetry. Without telemetry commands pass no check for it. */
+  #observed(route: CommandRoute): CommandRoute {
+    const telemetry = this.#telemetry;
     if (telemetry === undefined) return route;
     return {
       ...route,
       dispatch: (command) => {
         telemetry.command(command);
-        dispatcher.dispatch(command);
+        route.dispatch(command);
       },
       dispatchBatch: (commands) => {
         telemetry.commands(commands);
-        dispatcher.dispatchBatch(commands);
+        route.dispatchBatch(commands);
       },
     };
   }

@@ -1,5 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { encodeCommand, RespError, RespParser } from "../../support/resp_parser.ts";
+import {
+  encodeCommand,
+  RespError,
+  RespParser,
+} from "../../../src/testing/resp_parser.ts";
 
 const encoder = new TextEncoder();
 const STREAM = "+OK\r\n-ERR no way\r\n:-42\r\n$5\r\nh\r\néo\r\n".replace("$5", "$6") +

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { isPortFree } from "../../support/ports.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { RespClient } from "../../support/resp_client.ts";
-import { RespError } from "../../support/resp_parser.ts";
-import { waitFor } from "../../support/wait.ts";
+import { isPortFree } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespClient } from "../../../src/testing/resp_client.ts";
+import { RespError } from "../../../src/testing/resp_parser.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 
 async function isAlive(pid: number): Promise<boolean> {
   const { success } = await new Deno.Command("kill", {
@@ -223,7 +223,7 @@ Deno.test("RedisServer keeps a folder that the caller named", async () => {
 
 /** Runs a script that can use `RedisServer` in a process of its own. */
 async function runScript(script: string): Promise<Deno.ChildProcess> {
-  const module = new URL("../../support/redis_server.ts", import.meta.url).href;
+  const module = new URL("../../../src/testing/redis_server.ts", import.meta.url).href;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-config", "--ext=ts", "-"],
     stdin: "piped",

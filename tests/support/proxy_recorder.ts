@@ -4,13 +4,8 @@
  * @module
  */
 
-import type { RelayFate } from "./relay_pipe.ts";
-
-/** Whoever is told of what passes through a relay, before it is delivered. */
-export type RelayObserver = Pick<RelayRecorder, "bytes" | "event">;
-
-/** A direction of a relayed connection. */
-export type RelayWay = "toServer" | "toClient";
+import type { ProxyObserver, ProxyWay } from "../../src/testing/proxy_connection.ts";
+import type { ProxyFate } from "../../src/testing/proxy_pipe.ts";
 
 /** What a dump shows. */
 export interface DumpOptions {
@@ -22,14 +17,14 @@ export interface DumpOptions {
   readonly about?: readonly string[];
 }
 
-type Kind = RelayWay | "event";
+type Kind = ProxyWay | "event";
 
 interface Entry {
   readonly at: number;
   /** Number of the connection; 0 for what concerns all. */
   readonly connection: number;
   readonly kind: Kind;
-  readonly fate: RelayFate;
+  readonly fate: ProxyFate;
   /** Length of the chunk, of which head and tail are kept. */
   readonly length: number;
   readonly text: string;
@@ -49,7 +44,7 @@ const MOST_ABOUT = 40;
  * memory is taken at once and never grows: two halves are written in turn, and the older
  * one is overwritten when the other is full. So it may run beside a judge of the heap.
  */
-export class RelayRecorder {
+export class ProxyRecorder implements ProxyObserver {
   readonly #now: () => number;
   readonly #startedAt: number;
   #current: Half;
@@ -69,7 +64,7 @@ export class RelayRecorder {
   }
 
   /** Takes note of a chunk. */
-  bytes(connection: number, way: RelayWay, chunk: Uint8Array, fate: RelayFate): void {
+  bytes(connection: number, way: ProxyWay, chunk: Uint8Array, fate: ProxyFate): void {
     const kept = chunk.length <= HEAD + TAIL
       ? [chunk]
       : [chunk.subarray(0, HEAD), chunk.subarray(-TAIL)];
@@ -114,7 +109,7 @@ export class RelayRecorder {
   #add(
     connection: number,
     kind: Kind,
-    fate: RelayFate,
+    fate: ProxyFate,
     length: number,
     kept: readonly Uint8Array[],
   ): void {

@@ -1,5 +1,5 @@
 /**
- * A server process of the tests that cannot outlive them.
+ * A server process that ends with the process that started it.
  *
  * @module
  */
@@ -12,18 +12,18 @@ export interface ServerProcessOptions {
   command: string;
   /** Its arguments. */
   args: readonly string[];
-  /** File that everything it prints is appended to. */
+  /** File that its output is appended to. */
   logFile: string;
-  /** Folder to remove if this process dies without ending the server. Default: none. */
+  /** Folder to remove if this process ends without having ended the server. Default: none. */
   orphanDir?: string;
 }
 
 // Deno cannot give a child a file as stdout; the shell can, and `exec` keeps the pid.
 const RUN = 'log=$1; shift; exec "$@" >>"$log" 2>&1 </dev/null';
 
-// Ends the server when its standard input ends without a line: the pipe's other end is in
-// the tests' process, so the kernel closes it however that process ends (SIGKILL and an
-// exhausted heap too), where an "unload" listener would not always run.
+// Kills the server when its standard input ends without a line. The pipe's other end is in
+// this process, so the kernel closes it however this process ends (SIGKILL and an exhausted
+// heap included), while an "unload" listener would not always run.
 const GUARD = `read -r _ || { kill -KILL "$1"; [ -z "$2" ] || rm -rf "$2" ||
   { sleep 1; rm -rf "$2"; }; } 2>/dev/null`;
 
@@ -31,11 +31,11 @@ type State =
   | { name: "running"; child: Deno.ChildProcess; guard: Deno.ChildProcess }
   | { name: "ended"; status: Deno.CommandStatus };
 
-/** One run of a server program. It is over once and never comes back. */
+/** One run of a server program. */
 export class ServerProcess implements AsyncDisposable {
   /** Process id. */
   readonly pid: number;
-  /** Resolves when the process is gone and nothing of it is left here. */
+  /** Resolves when the process and its guard have ended. */
   readonly ended: Promise<Deno.CommandStatus>;
   #state: State;
 
@@ -45,7 +45,7 @@ export class ServerProcess implements AsyncDisposable {
     this.ended = this.#watch(child, guard);
   }
 
-  /** Starts the program. That it serves is for the caller to find out. */
+  /** Starts the program. It may not serve yet when this returns. */
   static spawn(options: ServerProcessOptions): ServerProcess {
     const { command, args, logFile, orphanDir = "" } = options;
     const child = new Deno.Command("sh", {
@@ -59,9 +59,9 @@ export class ServerProcess implements AsyncDisposable {
       stdin: "piped",
       stdout: "null",
       stderr: "null",
-      detached: true, // what is sent to the whole process group must not end it
+      detached: true, // a signal to the process group must not end it
     }).spawn();
-    // A server alone must not keep the tests' process alive.
+    // A server must not keep this process alive.
     child.unref();
     guard.unref();
     return new ServerProcess(child, guard);
@@ -77,19 +77,17 @@ export class ServerProcess implements AsyncDisposable {
     if (this.#state.name === "running") this.#state.child.kill(signal);
   }
 
-  /** Asks the process to end, and ends it by force after `graceMs` (default 10000). */
+  /** Ends the process with SIGTERM, and with SIGKILL after `graceMs` (default 10,000). */
   async stop(graceMs = 10_000): Promise<void> {
-    if (this.#state.name === "ended") return;
     this.#ref();
     this.signal("SIGTERM");
-    this.signal("SIGCONT"); // a stopped process cannot obey
+    this.signal("SIGCONT"); // a stopped process does not handle SIGTERM
     await within(this.ended, graceMs, `The end of process ${this.pid}`)
       .catch(() => this.kill());
   }
 
   /** Ends the process at once, with SIGKILL. */
   async kill(): Promise<void> {
-    if (this.#state.name === "ended") return;
     this.#ref();
     this.signal("SIGKILL");
     await this.ended;
@@ -117,12 +115,13 @@ export class ServerProcess implements AsyncDisposable {
 }
 
 async function dismiss(guard: Deno.ChildProcess): Promise<void> {
+  guard.ref();
   const writer = guard.stdin.getWriter();
   try {
     await writer.write(new TextEncoder().encode("\n"));
     await writer.close();
   } catch (error) {
-    // Somebody ended the guard: then there is nothing to dismiss.
+    // The guard has ended already.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
   await guard.status;

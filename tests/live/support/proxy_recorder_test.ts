@@ -1,14 +1,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay, RelayRecorder } from "../../support/relay.ts";
-import { RespClient } from "../../support/resp_client.ts";
-import { waitFor } from "../../support/wait.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespClient } from "../../../src/testing/resp_client.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
+import { ProxyRecorder } from "../../support/proxy_recorder.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-Deno.test("RelayRecorder remembers the last chunks of each connection, and what is about a key", () => {
+Deno.test("ProxyRecorder remembers the last chunks of each connection, and what is about a key", () => {
   let now = 0;
-  const recorder = new RelayRecorder(1024 ** 2, () => now += 1000);
+  const recorder = new ProxyRecorder(1024 ** 2, () => now += 1000);
   recorder.event("a cut begins");
   for (let i = 1; i <= 5; i++) {
     recorder.bytes(1, "toServer", bytes(`INCR n${i}`), "passed");
@@ -31,8 +32,8 @@ Deno.test("RelayRecorder remembers the last chunks of each connection, and what 
   ]);
 });
 
-Deno.test("RelayRecorder forgets the oldest, keeps head and tail of a long chunk, and never grows", () => {
-  const recorder = new RelayRecorder(64 * 1024);
+Deno.test("ProxyRecorder forgets the oldest, keeps head and tail of a long chunk, and never grows", () => {
+  const recorder = new ProxyRecorder(64 * 1024);
   for (let i = 0; i < 10_000; i++) {
     recorder.bytes(1, "toServer", bytes(`<${i}>`), "passed");
   }
@@ -46,10 +47,10 @@ Deno.test("RelayRecorder forgets the oldest, keeps head and tail of a long chunk
   assert(Number(entries) > 1000 && Number(entries) < 3000, `${entries} entries are kept`);
 });
 
-Deno.test("Relay tells its recorder what passed, what was lost and what ended it", async () => {
+Deno.test("FaultProxy tells its recorder what passed, what was lost and what ended it", async () => {
   await using server = await RedisServer.start();
-  const recorder = new RelayRecorder();
-  await using relay = await Relay.start({ to: server, recorder });
+  const recorder = new ProxyRecorder();
+  await using relay = await FaultProxy.start({ to: server, observer: recorder });
   const client = await RespClient.connect({ hostname: relay.host, port: relay.port });
   await client.send("PING");
   relay.set({ toClient: { kind: "cut", afterBytes: 2, how: "reset" } });
@@ -65,7 +66,7 @@ Deno.test("Relay tells its recorder what passed, what was lost and what ended it
       '← 7 B "+PONG\\r\\n"',
       '← 2 B "$3"',
       '← LOST 7 B "\\r\\nabc\\r\\n"',
-      "is reset by the relay",
+      "is reset by the proxy",
       "the socket of the client closed",
     ]
   ) assertStringIncludes(dump, part);

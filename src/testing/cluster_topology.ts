@@ -1,37 +1,37 @@
 /**
- * A Redis cluster.
+ * A throw-away Redis cluster.
  *
  * @module
  */
 
-import { CLUSTER_BUS_OFFSET } from "./ports.ts";
 import { RedisServer, type RedisServerConfig } from "./redis_server.ts";
 import { parseInfo } from "./redis_replies.ts";
 import type { RespArg } from "./resp_client.ts";
 import { RespError, type RespValue } from "./resp_parser.ts";
 import { delay, waitFor } from "./wait.ts";
 
-/** Options of {@linkcode ClusterTopology.start}. */
+/** Options of {@linkcode startCluster}. */
 export interface ClusterTopologyOptions {
-  /** Number of primaries. Default: 3. */
+  /** Number of primaries, 1 or more. Default: 3. */
   primaries?: number;
-  /** Number of replicas of each primary. Default: 1. */
+  /** Number of replicas of each primary, 0 or more. Default: 1. */
   replicasEach?: number;
-  /** Silence of a node, in milliseconds, until it counts as failed. Default: 1000. */
+  /** Silence of a node, in milliseconds, after which the others take it for failed
+   * (`cluster-node-timeout`). Default: 1,000. */
   nodeTimeoutMs?: number;
   /** Password of all nodes. Default: none. */
   password?: string;
-  /** Directives for all nodes. */
+  /** Directives of `redis.conf` for all nodes. Default: none. */
   config?: RedisServerConfig;
 }
 
-/** A slot that is being moved. */
+/** A slot that is being moved to another node. */
 export interface SlotMove {
-  /** The node that has it still. */
+  /** The node that still owns it. */
   readonly from: RedisServer;
   /** Moves one key. */
   moveKey(key: string): Promise<void>;
-  /** Gives the slot to its new node. */
+  /** Makes the other node its owner. */
   finish(): Promise<void>;
 }
 
@@ -39,18 +39,23 @@ const SLOTS = 16_384;
 const FORMING_TIMEOUT_MS = 60_000;
 
 /**
- * A running cluster. Who serves which slot is asked of the nodes, not remembered.
+ * A running cluster: {@linkcode startCluster} makes one. Which node owns a slot is asked of the
+ * nodes each time.
  *
- * @example
+ * @example Usage
  * ```ts
- * await using cluster = await ClusterTopology.start();
+ * import { startCluster } from "@mooring/redis/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using cluster = await startCluster();
  * const owner = await cluster.ownerOf("user:1");
+ * const [replica] = await cluster.replicasOf(owner);
  * await owner.kill();
- * await cluster.untilOwnerIsNot(owner, "user:1"); // its replica took over
+ * assertEquals(await cluster.untilOwnerIsNot(owner, "user:1"), replica);
  * ```
  */
 export class ClusterTopology implements AsyncDisposable {
-  /** All nodes: at the start, the primaries first and then their replicas. */
+  /** All nodes: first those that were primaries at the start, then their replicas. */
   readonly nodes: readonly RedisServer[];
   readonly #announced = new Map<number, RedisServer>();
   readonly #password: string | undefined;
@@ -66,7 +71,7 @@ export class ClusterTopology implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Starts all nodes and waits until each calls the cluster ok and each replica is in step. */
+  /** What {@linkcode startCluster} does. */
   static async start(options: ClusterTopologyOptions = {}): Promise<ClusterTopology> {
     const { primaries = 3, replicasEach = 1, password } = options;
     await using stack = new AsyncDisposableStack();
@@ -75,7 +80,6 @@ export class ClusterTopology implements AsyncDisposable {
       nodes.push(stack.use(
         await RedisServer.start({
           password,
-          portOffsets: [CLUSTER_BUS_OFFSET],
           config: nodeConfig(options),
         }),
       ));
@@ -84,17 +88,21 @@ export class ClusterTopology implements AsyncDisposable {
     return new ClusterTopology(nodes, password, stack.move());
   }
 
-  /** Where the nodes listen. */
+  /** The nodes' addresses. */
   get endpoints(): { host: string; port: number }[] {
     return this.nodes.map(({ host, port }) => ({ host, port }));
   }
 
-  /** The slot of a key, 0 to 16383. */
+  /** The slot of a key, 0 to 16,383. */
   async slotOf(key: string): Promise<number> {
     return Number(await this.#anyNode().cli("CLUSTER", "KEYSLOT", key));
   }
 
-  /** The primary that serves a slot, or a key's slot, as the first living node sees it. */
+  /**
+   * The primary that serves a slot, or the slot of a key, as the first running node knows it.
+   *
+   * @throws {Error} If none serves it.
+   */
   async ownerOf(slotOrKey: number | string): Promise<RedisServer> {
     const slot = typeof slotOrKey === "number" ? slotOrKey : await this.slotOf(slotOrKey);
     const ranges = await this.#anyNode().cli("CLUSTER", "SLOTS");
@@ -108,7 +116,7 @@ export class ClusterTopology implements AsyncDisposable {
     throw new Error(`No node serves slot ${slot}`);
   }
 
-  /** The replicas of a node that are there now. */
+  /** The running replicas of a node. */
   async replicasOf(primary: RedisServer): Promise<RedisServer[]> {
     const found: RedisServer[] = [];
     for (const node of this.nodes.filter(({ running }) => running)) {
@@ -119,8 +127,8 @@ export class ClusterTopology implements AsyncDisposable {
   }
 
   /**
-   * Has a node name another port to clients, such as that of a relay, and waits until all
-   * nodes do. The nodes themselves still talk over the node's own port (Valkey 9.1).
+   * Makes a node announce another port to clients, such as that of a proxy, and waits until
+   * all nodes do. The nodes themselves still use its own port. Needs Valkey 9.1.
    */
   async announceToClients(node: RedisServer, port: number): Promise<void> {
     this.#announced.set(port, node);
@@ -131,7 +139,7 @@ export class ClusterTopology implements AsyncDisposable {
     });
   }
 
-  /** Waits until another node than `old` serves the key's slot and the cluster is ok. */
+  /** Waits until another node than `old` serves the slot of a key, and the cluster is ok. */
   async untilOwnerIsNot(old: RedisServer, key: string): Promise<RedisServer> {
     return await waitFor(async () => {
       const owner = await this.ownerOf(key);
@@ -142,8 +150,10 @@ export class ClusterTopology implements AsyncDisposable {
   /**
    * Moves a slot with its keys to another primary, key by key.
    *
-   * @param options.pauseMs Pause after each key, in milliseconds; meanwhile the old owner
-   * answers ASK for keys that are gone. Default: 0.
+   * @param slot The slot.
+   * @param to Its new owner.
+   * @param options `pauseMs`: pause after each key, in milliseconds, in which the old owner
+   * answers ASK for keys that it has no more. Default: 0.
    */
   async moveSlot(
     slot: number,
@@ -161,9 +171,11 @@ export class ClusterTopology implements AsyncDisposable {
   }
 
   /**
-   * Begins to move a slot to another primary: the keys stay until they are moved.
+   * Begins to move a slot to another primary; its keys stay until they are moved.
    *
-   * @returns What goes on with it, step by step.
+   * @param slot The slot.
+   * @param to Its new owner.
+   * @returns The further steps.
    */
   async beginMove(slot: number, to: RedisServer): Promise<SlotMove> {
     const from = await this.ownerOf(slot);
@@ -181,7 +193,7 @@ export class ClusterTopology implements AsyncDisposable {
     };
   }
 
-  /** Ends all nodes. */
+  /** Ends all nodes and removes their folders. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
@@ -211,7 +223,7 @@ function nodeConfig(options: ClusterTopologyOptions): RedisServerConfig {
   };
 }
 
-// What `redis-cli --cluster create` does, but with replicas where we want them.
+// What `redis-cli --cluster create` does, but replica i follows primary i.
 async function form(nodes: RedisServer[], primaries: number): Promise<void> {
   for (const [i, node] of nodes.entries()) {
     await must(node, "CLUSTER", "SET-CONFIG-EPOCH", i + 1);
@@ -277,4 +289,36 @@ async function must(node: RedisServer, ...command: RespArg[]): Promise<RespValue
   throw new Error(
     `${command.slice(0, 3).join(" ")} on port ${node.port} gave ${reply.message}`,
   );
+}
+
+/**
+ * Starts a throw-away cluster on free ports of 127.0.0.1. Waits until every node says that the
+ * cluster is ok, and every replica is in step. With the defaults it has 6 nodes.
+ *
+ * @param options Its size, and what its nodes are started with.
+ * @returns The cluster; `await using` ends all nodes.
+ * @throws {Error} As {@linkcode startRedis} does, or if the nodes do not join within a minute.
+ *
+ * @example Usage
+ * ```ts
+ * import { RedisConnectionManager } from "@mooring/redis";
+ * import { startCluster } from "@mooring/redis/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using cluster = await startCluster({ replicasEach: 0 });
+ * await using manager = new RedisConnectionManager({
+ *   mode: "cluster",
+ *   nodes: cluster.endpoints,
+ *   databases: { main: {} },
+ * });
+ *
+ * await manager.getClient("main").set("user:1", "ann");
+ * const owner = await cluster.ownerOf("user:1");
+ * assertEquals(await owner.cli("GET", "user:1"), "ann");
+ * ```
+ */
+export function startCluster(
+  options: ClusterTopologyOptions = {},
+): Promise<ClusterTopology> {
+  return ClusterTopology.start(options);
 }

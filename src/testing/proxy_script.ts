@@ -1,5 +1,5 @@
 /**
- * A relay that answers some commands itself.
+ * Replies that a fault proxy gives itself.
  *
  * @module
  */
@@ -7,33 +7,34 @@
 import { concatBytes, RespParser } from "./resp_parser.ts";
 
 /**
- * Says what the client gets for a command: bytes (or text) that the server never sees the
- * command for, or `undefined`: the server is asked. Names of commands come as they were sent.
+ * What the client gets as the reply to a command: bytes or text of RESP, such as
+ * `"-LOADING Redis is loading\r\n"`; then the server does not get the command. `undefined`:
+ * the server answers. The command comes as it was sent, its name in whatever case.
  */
-export type RelayScript = (command: string[]) => Uint8Array | string | undefined;
+export type ProxyScript = (command: string[]) => Uint8Array | string | undefined;
 
-/** The ways out of a {@linkcode ScriptedLink}. */
+/** Where a {@linkcode ScriptedLink} writes to. */
 export interface ScriptedLinkOutlets {
-  /** Takes the bytes of a command for the server. */
+  /** Sends the bytes of a command to the server. */
   toServer: (bytes: Uint8Array) => void;
-  /** Takes the bytes of a reply for the client. */
+  /** Sends the bytes of a reply to the client. */
   toClient: (bytes: Uint8Array) => void;
 }
 
 /**
- * Splits a connection into commands and replies, so that a reply of the script comes when
- * its turn is: after the server's replies to all earlier commands. Commands without reply
- * (CLIENT REPLY OFF) are beyond it.
+ * Splits a connection into commands and replies, so that a reply of the script comes in its
+ * turn: after the server's replies to all earlier commands. It does not know commands
+ * without a reply (`CLIENT REPLY OFF`).
  */
 export class ScriptedLink {
-  readonly #script: RelayScript;
+  readonly #script: ProxyScript;
   readonly #outlets: ScriptedLinkOutlets;
   readonly #commands = new FrameCutter();
   readonly #replies = new FrameCutter();
   /** Replies owed to the client, in order: the script's, or the server's to come. */
   readonly #owed: (Uint8Array | "server")[] = [];
 
-  constructor(script: RelayScript, outlets: ScriptedLinkOutlets) {
+  constructor(script: ProxyScript, outlets: ScriptedLinkOutlets) {
     this.#script = script;
     this.#outlets = outlets;
   }
@@ -73,7 +74,7 @@ export class ScriptedLink {
   }
 }
 
-/** Gives each frame of a stream with the very bytes it came in. */
+/** Splits a stream into frames, each with its bytes. */
 class FrameCutter {
   readonly #parser = new RespParser();
   #pending: Uint8Array = new Uint8Array(0);

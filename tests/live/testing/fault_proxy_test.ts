@@ -1,21 +1,21 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { connect } from "node:net";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay, type RelayOptions } from "../../support/relay.ts";
-import { RespClient, type RespClientOptions } from "../../support/resp_client.ts";
-import { delay, waitFor } from "../../support/wait.ts";
+import { FaultProxy, type FaultProxyOptions } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespClient, type RespClientOptions } from "../../../src/testing/resp_client.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 
 /** A server, a relay before it, and a way to connect through both. */
-async function setUp(options: Partial<RelayOptions> = {}): Promise<
+async function setUp(options: Partial<FaultProxyOptions> = {}): Promise<
   AsyncDisposable & {
     server: RedisServer;
-    relay: Relay;
+    relay: FaultProxy;
     client: (options?: RespClientOptions) => Promise<RespClient>;
   }
 > {
   const stack = new AsyncDisposableStack();
   const server = stack.use(await RedisServer.start());
-  const relay = stack.use(await Relay.start({ to: server, ...options }));
+  const relay = stack.use(await FaultProxy.start({ to: server, ...options }));
   return {
     server,
     relay,
@@ -38,7 +38,7 @@ function endSeenByNode(port: number, text: string): Promise<string> {
   });
 }
 
-Deno.test("Relay passes commands and replies both ways and counts them", async () => {
+Deno.test("FaultProxy passes commands and replies both ways and counts them", async () => {
   await using at = await setUp();
   const before = performance.now();
   const client = await at.client({ name: "app" });
@@ -52,7 +52,7 @@ Deno.test("Relay passes commands and replies both ways and counts them", async (
   assertEquals(toClient, "+OK\r\n+OK\r\n:1000000\r\n".length);
 });
 
-Deno.test("Relay passes the end of a connection on, and keeps its counts", async () => {
+Deno.test("FaultProxy passes the end of a connection on, and keeps its counts", async () => {
   await using at = await setUp();
   const client = await at.client({ name: "app" });
   assertEquals((await at.server.clientList("app")).length, 1);
@@ -67,7 +67,7 @@ Deno.test("Relay passes the end of a connection on, and keeps its counts", async
   await waitFor(() => at.relay.connections.length === 0);
 });
 
-Deno.test("Relay with delay adds latency, not order or loss", async () => {
+Deno.test("FaultProxy with delay adds latency, not order or loss", async () => {
   await using at = await setUp();
   const client = await at.client();
   at.relay.set({ toClient: { kind: "delay", ms: 60 } });
@@ -83,7 +83,7 @@ Deno.test("Relay with delay adds latency, not order or loss", async () => {
   );
 });
 
-Deno.test("Relay with delay both ways delays a whole batch once, not each command", async () => {
+Deno.test("FaultProxy with delay both ways delays a whole batch once, not each command", async () => {
   await using at = await setUp({
     faults: { toClient: { kind: "delay", ms: 50 }, toServer: { kind: "delay", ms: 50 } },
   });
@@ -95,10 +95,10 @@ Deno.test("Relay with delay both ways delays a whole batch once, not each comman
   assert(took >= 98 && took < 5000, `${took} ms`);
 });
 
-Deno.test("Relay that drops replies leaves the sockets open and the command done", async () => {
+Deno.test("FaultProxy that drops replies leaves the sockets open and the command done", async () => {
   await using at = await setUp();
   const client = await at.client({ name: "app", timeoutMs: 1000 });
-  at.relay.set({ toClient: { kind: "drop" } });
+  at.relay.set({ toClient: { kind: "swallow" } });
   await assertRejects(() => client.send("INCR", "n"), Error, "longer than 1000 ms");
   assertEquals(await at.server.cli("GET", "n"), "1");
   const [connection] = at.relay.connections;
@@ -106,7 +106,7 @@ Deno.test("Relay that drops replies leaves the sockets open and the command done
   assertEquals(connection.toClient.counts.delivered, "+OK\r\n".length);
 });
 
-Deno.test("Relay.blackhole() hides the client's end from the server until heal()", async () => {
+Deno.test("FaultProxy.blackhole() hides the client's end from the server until heal()", async () => {
   await using at = await setUp();
   const client = await at.client({ name: "app", timeoutMs: 1000 });
   at.relay.blackhole();
@@ -119,7 +119,7 @@ Deno.test("Relay.blackhole() hides the client's end from the server until heal()
   await waitFor(async () => (await at.server.clientList("app")).length === 0);
 });
 
-Deno.test("Relay.blackhole() hides the server's death from the client", async () => {
+Deno.test("FaultProxy.blackhole() hides the server's death from the client", async () => {
   await using at = await setUp();
   const client = await at.client({ name: "app", timeoutMs: 1000 });
   at.relay.blackhole();
@@ -127,7 +127,7 @@ Deno.test("Relay.blackhole() hides the server's death from the client", async ()
   await assertRejects(() => client.send("PING"), Error, "longer than 1000 ms");
 });
 
-Deno.test("Relay with stall holds bytes back until heal()", async () => {
+Deno.test("FaultProxy with stall holds bytes back until heal()", async () => {
   await using at = await setUp();
   const client = await at.client();
   await at.server.cli("SET", "k", "x".repeat(20_000_000));
@@ -141,7 +141,7 @@ Deno.test("Relay with stall holds bytes back until heal()", async () => {
   assert(typeof value === "string" && value.length === 20_000_000);
 });
 
-Deno.test("Relay does not gather what a slow client does not take", async () => {
+Deno.test("FaultProxy does not gather what a slow client does not take", async () => {
   await using at = await setUp();
   await at.server.cli("SET", "k", "x".repeat(64_000_000));
   using conn = await Deno.connect({ hostname: at.relay.host, port: at.relay.port });
@@ -152,7 +152,7 @@ Deno.test("Relay does not gather what a slow client does not take", async () => 
   assert(toClient < 32_000_000, `${toClient} bytes taken`);
 });
 
-Deno.test("Relay with cut after 0 bytes runs the command and resets the client", async () => {
+Deno.test("FaultProxy with cut after 0 bytes runs the command and resets the client", async () => {
   await using at = await setUp();
   const command = "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n";
   at.relay.set({ toClient: { kind: "cut", afterBytes: 0, how: "reset" } });
@@ -165,7 +165,7 @@ Deno.test("Relay with cut after 0 bytes runs the command and resets the client",
   assertEquals((await at.server.clientList()).length, 0);
 });
 
-Deno.test("Relay with cut in the middle of a reply delivers the bytes before it", async () => {
+Deno.test("FaultProxy with cut in the middle of a reply delivers the bytes before it", async () => {
   await using at = await setUp();
   await at.server.cli("SET", "k", "abcdefghij".repeat(100_000));
   const command = "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
@@ -176,7 +176,7 @@ Deno.test("Relay with cut in the middle of a reply delivers the bytes before it"
   }
 });
 
-Deno.test("RelayConnection.reset() shows an idle client ECONNRESET, others stay", async () => {
+Deno.test("ProxyConnection.reset() shows an idle client ECONNRESET, others stay", async () => {
   await using at = await setUp();
   const other = await at.client();
   using conn = await Deno.connect({ hostname: at.relay.host, port: at.relay.port });
@@ -185,11 +185,11 @@ Deno.test("RelayConnection.reset() shows an idle client ECONNRESET, others stay"
   at.relay.connections[1].reset();
   await assertRejects(() => reading, Deno.errors.ConnectionReset);
   assertEquals(await other.send("PING"), "PONG");
-  at.relay.resetAll();
+  at.relay.reset();
   await assertRejects(() => other.send("PING"), Error);
 });
 
-Deno.test("RelayConnection.end() shows a client the orderly end", async () => {
+Deno.test("ProxyConnection.end() shows a client the orderly end", async () => {
   await using at = await setUp();
   using conn = await Deno.connect({ hostname: at.relay.host, port: at.relay.port });
   await waitFor(() => at.relay.connections.length === 1);
@@ -198,7 +198,7 @@ Deno.test("RelayConnection.end() shows a client the orderly end", async () => {
   assertEquals(await reading, null);
 });
 
-Deno.test("Relay.welcome reset and hold treat new connections only", async () => {
+Deno.test("FaultProxy.welcome reset and hold treat new connections only", async () => {
   await using at = await setUp();
   const old = await at.client();
   at.relay.welcome = "reset";
@@ -212,7 +212,7 @@ Deno.test("Relay.welcome reset and hold treat new connections only", async () =>
   assertEquals(at.relay.accepted.length, 4);
 });
 
-Deno.test("Relay.refuse() closes the door for new connections only, listen() opens it", async () => {
+Deno.test("FaultProxy.refuse() closes the door for new connections only, listen() opens it", async () => {
   await using at = await setUp();
   const old = await at.client();
   await at.relay.refuse();
@@ -222,7 +222,7 @@ Deno.test("Relay.refuse() closes the door for new connections only, listen() ope
   assertEquals(await (await at.client()).send("PING"), "PONG");
 });
 
-Deno.test("Relay with forgetAfterIdleMs forgets an idle connection, not a busy one", async () => {
+Deno.test("FaultProxy with forgetAfterIdleMs forgets an idle connection, not a busy one", async () => {
   await using at = await setUp({ forgetAfterIdleMs: 1000 });
   const client = await at.client({ timeoutMs: 1000 });
   for (let i = 0; i < 6; i++) {
@@ -235,7 +235,7 @@ Deno.test("Relay with forgetAfterIdleMs forgets an idle connection, not a busy o
   assertEquals(await (await at.client()).send("PING"), "PONG");
 });
 
-Deno.test("RelayConnection.inject() and rewrite give the client what no server sent", async () => {
+Deno.test("ProxyConnection.inject() and rewrite give the client what no server sent", async () => {
   await using at = await setUp();
   const client = await at.client();
   assertEquals(await client.send("PING"), "PONG");
@@ -253,7 +253,7 @@ Deno.test("RelayConnection.inject() and rewrite give the client what no server s
   assertEquals(await other.send("ECHO", "b"), "a");
 });
 
-Deno.test("RelayConnection.inject() waits for a client that does not read", async () => {
+Deno.test("ProxyConnection.inject() waits for a client that does not read", async () => {
   await using at = await setUp();
   const conn = await Deno.connect({ hostname: at.relay.host, port: at.relay.port });
   await waitFor(() => at.relay.connections.length === 1);
@@ -270,7 +270,7 @@ Deno.test("RelayConnection.inject() waits for a client that does not read", asyn
   assertEquals(await connection.inject("x"), false);
 });
 
-Deno.test("Relay with script answers some commands in their turn", async () => {
+Deno.test("FaultProxy with script answers some commands in their turn", async () => {
   const seen: string[] = [];
   await using at = await setUp({
     script: (command) => {
@@ -293,7 +293,7 @@ Deno.test("Relay with script answers some commands in their turn", async () => {
   assertEquals(seen, ["GET", "INCR", "GET", "SET", "STRLEN", "GET"]);
 });
 
-Deno.test("Relay.to sends new connections elsewhere", async () => {
+Deno.test("FaultProxy.to sends new connections elsewhere", async () => {
   await using at = await setUp();
   await using other = await RedisServer.start();
   const old = await at.client();
@@ -303,7 +303,7 @@ Deno.test("Relay.to sends new connections elsewhere", async () => {
   assertEquals(await (await at.client()).send("GET", "where"), "other");
 });
 
-Deno.test("Relay before a closed port ends its clients", async () => {
+Deno.test("FaultProxy before a closed port ends its clients", async () => {
   await using at = await setUp();
   await at.server.kill();
   const client = await at.client();

@@ -1,13 +1,13 @@
 /**
- * Free ports for servers that tests start.
+ * Free ports for servers.
  *
  * @module
  */
 
-// Below the ephemeral range of Linux (32768 up) and macOS (49152 up), for two reasons: no
-// outgoing connection of anybody takes the port while its server is down, and a client that
-// reconnects to a closed port cannot connect to itself (TCP's simultaneous open), which
-// would look like a server that answers with an echo.
+// Below the ephemeral ranges of Linux (from 32768) and macOS (from 49152), for two reasons:
+// no outgoing connection takes the port while its server is down; and a client that
+// reconnects to a closed port cannot connect to itself (TCP's simultaneous open), which looks
+// like a server that echoes.
 const LOWEST = 12_000;
 const HIGHEST = 22_000;
 
@@ -26,16 +26,15 @@ export function isPortFree(port: number, hostname = "127.0.0.1"): boolean {
 }
 
 /**
- * A port on which nothing listens now, and which nobody who asks here is given soon again:
- * its server can be stopped and started while other tests run. Somebody else may take it
- * before it is used: whoever starts a server on it tries again with another when the server
- * says so.
+ * A port on which nothing listens, and which is not returned again for thousands of calls, in
+ * any process of this user: its server can be stopped and started meanwhile. Another program
+ * may take it before it is used; then try again.
  *
  * @param offsets Further ports, as distances from the first, that must be free too.
- * @throws {Error} If 1000 ports in a row were all taken.
+ * @throws {Error} If 1,000 ports in a row are taken.
  *
- * @example
- * ```ts
+ * @example Usage
+ * ```ts ignore
  * const port = freePort([CLUSTER_BUS_OFFSET]); // port and port + 10000 are free
  * ```
  */
@@ -47,7 +46,7 @@ export function freePort(offsets: readonly number[] = []): number {
   throw new Error(`Cannot find a free port between ${LOWEST} and ${HIGHEST}`);
 }
 
-/** The next port of all, for every process and thread of this machine that tests. */
+/** The next port, counted in a file that all processes and threads of this user share. */
 function nextPort(): number {
   const folder = Deno.env.get("TMPDIR")?.replace(/\/+$/, "") || "/tmp";
   const path = `${folder}/mooring-last-port-${Deno.uid()}`;

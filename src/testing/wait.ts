@@ -1,6 +1,6 @@
 /**
- * Waiting, for tests that talk to real processes. Timers here are always cleared, so that
- * the sanitizers of `deno test` see nothing left over.
+ * Waits on real time, for tests with real processes. Timers are always cleared, so that the
+ * sanitizers of `deno test` find none.
  *
  * @module
  */
@@ -12,27 +12,27 @@ export function delay(ms: number): Promise<void> {
 
 /** Options of {@linkcode waitFor}. */
 export interface WaitForOptions {
-  /** What is waited for, in words; the error says it. Default: "the condition". */
+  /** What is waited for, for the error. Default: "the condition". */
   what?: string;
-  /** How long to wait, in milliseconds. Default: 15000, for machines that are busy. */
+  /** The most to wait, in milliseconds. Default: 15,000, for busy machines. */
   timeoutMs?: number;
-  /** Pause between two looks, in milliseconds. Default: 10. */
+  /** Pause between two calls of the predicate, in milliseconds. Default: 10. */
   everyMs?: number;
 }
 
 /**
- * Looks again and again until `predicate` gives something truthy, and resolves with it.
- * An exception of the predicate counts as "not yet"; the last one is the error's cause.
+ * Calls `predicate` until it returns something truthy, and resolves with that. An exception
+ * of the predicate counts as "not yet"; the last one is the error's cause.
  *
- * @example
- * ```ts
+ * @example Usage
+ * ```ts ignore
  * const rows = await waitFor(async () => {
  *   const rows = await server.clientList("cache");
  *   return rows.length === 2 && rows;
  * }, { what: "two connections of cache", timeoutMs: 1000 });
  * ```
  *
- * @throws {Error} If nothing truthy came within `timeoutMs`.
+ * @throws {Error} If it returned nothing truthy within `timeoutMs`.
  */
 export async function waitFor<T>(
   predicate: () => T | Promise<T>,
@@ -62,10 +62,10 @@ export async function waitFor<T>(
 }
 
 /**
- * Gives what `promise` gives, if it does so within `timeoutMs`; otherwise calls
- * `onTimeout`, which is to end the work behind the promise, and throws.
+ * Settles as `promise` does. If that takes longer than `timeoutMs`, it calls `onTimeout`,
+ * which should end the work behind the promise, and throws.
  *
- * @throws {Deno.errors.TimedOut} "`what` took longer than … ms" when the time is over.
+ * @throws {Deno.errors.TimedOut} "`what` took longer than … ms".
  */
 export async function within<T>(
   promise: Promise<T>,

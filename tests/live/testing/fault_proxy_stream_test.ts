@@ -1,10 +1,11 @@
 /** What comes through a relay is a prefix of what was sent, whatever it is told to do. */
 import { assert, assertEquals } from "@std/assert";
 import { connect, createServer, type Socket } from "node:net";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import type { ProxyFault } from "../../../src/testing/proxy_pipe.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { BusyProcesses } from "../../support/busy.ts";
 import { Random } from "../../support/random.ts";
-import { Relay, type RelayFault } from "../../support/relay.ts";
-import { delay, waitFor } from "../../support/wait.ts";
 
 /** Byte number `i` of a stream: a hole of any length up to 64 KiB shows. */
 function byteAt(i: number): number {
@@ -46,7 +47,7 @@ class End {
 class Streams implements AsyncDisposable {
   readonly ends: End[] = [];
   readonly #stack = new AsyncDisposableStack();
-  relay!: Relay;
+  relay!: FaultProxy;
 
   static async start(): Promise<Streams> {
     const streams = new Streams();
@@ -58,7 +59,7 @@ class Streams implements AsyncDisposable {
     });
     const { port } = server.address() as { port: number };
     streams.relay = streams.#stack.use(
-      await Relay.start({ to: { host: "127.0.0.1", port } }),
+      await FaultProxy.start({ to: { host: "127.0.0.1", port } }),
     );
     return streams;
   }
@@ -82,13 +83,13 @@ class Streams implements AsyncDisposable {
   }
 }
 
-function randomFault(random: Random): RelayFault {
+function randomFault(random: Random): ProxyFault {
   const how = random.pick(["end", "reset"] as const);
-  return random.pick<RelayFault>([
+  return random.pick<ProxyFault>([
     { kind: "pass" },
     { kind: "pass" },
     { kind: "stall" },
-    { kind: "drop" },
+    { kind: "swallow" },
     { kind: "delay", ms: random.between(1, 40) },
     { kind: "cut", afterBytes: random.below(300), how },
     { kind: "cut", afterBytes: random.below(300), how },
@@ -96,7 +97,7 @@ function randomFault(random: Random): RelayFault {
 }
 
 /** Does something to the relay, by chance. */
-function spoil(relay: Relay, random: Random): void {
+function spoil(relay: FaultProxy, random: Random): void {
   const { connections } = relay;
   const one = connections.length === 0 ? undefined : random.pick(connections);
   const some: (() => void)[] = [
@@ -111,7 +112,7 @@ function spoil(relay: Relay, random: Random): void {
     () => one?.blackhole(),
     () => one?.reset(),
     () => one?.end(),
-    () => relay.resetAll(),
+    () => relay.reset(),
   ];
   random.pick(random.below(12) === 0 ? rare : some)();
 }
@@ -153,7 +154,7 @@ async function runAtRandom(seed: number, steps: number): Promise<void> {
 }
 
 for (const busy of [0, 3]) {
-  Deno.test(`Relay delivers prefixes whatever it is told, beside ${busy} busy processes`, async () => {
+  Deno.test(`FaultProxy delivers prefixes whatever it is told, beside ${busy} busy processes`, async () => {
     await using _busy = new BusyProcesses(busy);
     const seed = Math.floor(Math.random() * 2 ** 31);
     await runAtRandom(seed, 500);
@@ -169,7 +170,7 @@ async function sendFor(end: End, ms: number): Promise<void> {
 }
 
 for (const how of ["reset", "end"] as const) {
-  Deno.test(`Relay does not take a cut by ${how} back when it is healed`, async () => {
+  Deno.test(`FaultProxy does not take a cut by ${how} back when it is healed`, async () => {
     await using streams = await Streams.start();
     for (const way of ["toServer", "toClient"] as const) {
       const [client, server] = await streams.connect();
@@ -190,10 +191,10 @@ for (const how of ["reset", "end"] as const) {
   });
 }
 
-Deno.test("Relay that dropped bytes lets no later ones pass, but the end", async () => {
+Deno.test("FaultProxy that dropped bytes lets no later ones pass, but the end", async () => {
   await using streams = await Streams.start();
   const [client, server] = await streams.connect();
-  streams.relay.set({ toServer: { kind: "drop" } });
+  streams.relay.set({ toServer: { kind: "swallow" } });
   client.send(10);
   await waitFor(() => streams.relay.connections[0]!.toServer.counts.received === 10);
   streams.relay.heal();
@@ -207,7 +208,7 @@ Deno.test("Relay that dropped bytes lets no later ones pass, but the end", async
   assertEquals(server.received, 0);
 });
 
-Deno.test("Relay cuts behind bytes that are late, not before them", async () => {
+Deno.test("FaultProxy cuts behind bytes that are late, not before them", async () => {
   await using streams = await Streams.start();
   const [client, server] = await streams.connect();
   streams.relay.set({ toServer: { kind: "delay", ms: 80 } });

@@ -1,30 +1,30 @@
 /**
- * Readers of what Redis says about itself.
+ * Parsers of `CLIENT LIST` and `INFO`.
  *
  * @module
  */
 
-/** One connection in the reply of CLIENT LIST. */
+/** One connection in the reply to `CLIENT LIST`. */
 export interface ClientRow {
-  /** The server's number of the connection. */
+  /** Its id at the server. */
   id: number;
-  /** What the client called it; empty if nothing. */
+  /** Its name (`CLIENT SETNAME`); empty if it has none. */
   name: string;
-  /** Address of the client's end. */
+  /** Address and port of the client. */
   addr: string;
   /** Selected database. */
   db: number;
   /** Last command. */
   cmd: string;
-  /** Seconds since the connection was made. */
+  /** Seconds since it was opened. */
   age: number;
   /** Seconds since the last command. */
   idle: number;
-  /** All fields as the server wrote them. */
+  /** All fields by their names, as the server wrote them. */
   fields: Record<string, string>;
 }
 
-/** Reads the reply of CLIENT LIST. */
+/** Parses the reply to `CLIENT LIST`. */
 export function parseClientList(text: string): ClientRow[] {
   return text.split("\n").filter((line) => line !== "").map((line) => {
     const fields: Record<string, string> = {};
@@ -46,7 +46,7 @@ export function parseClientList(text: string): ClientRow[] {
   });
 }
 
-/** Reads `key:value` lines, as INFO and CLUSTER INFO give them. */
+/** Parses `key:value` lines, as in the replies to `INFO` and `CLUSTER INFO`. */
 export function parseInfo(text: string): Record<string, string> {
   const info: Record<string, string> = {};
   for (const line of text.split(/\r?\n/)) {

@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { RespClient } from "../../support/resp_client.ts";
-import { RespError } from "../../support/resp_parser.ts";
-import { ClusterTopology, SentinelTopology } from "../../support/topology.ts";
-import { waitFor } from "../../support/wait.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { RespClient } from "../../../src/testing/resp_client.ts";
+import { RespError } from "../../../src/testing/resp_parser.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 
 Deno.test("SentinelTopology.start() gives a primary, a replica and three sentinels", async () => {
   await using redis = await SentinelTopology.start();

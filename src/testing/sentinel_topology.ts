@@ -1,5 +1,5 @@
 /**
- * A primary, replicas and the sentinels that watch them.
+ * A throw-away primary with replicas, and the sentinels that monitor it.
  *
  * @module
  */
@@ -8,57 +8,62 @@ import { RedisServer, type RedisServerConfig } from "./redis_server.ts";
 import { RespError, type RespValue } from "./resp_parser.ts";
 import { waitFor } from "./wait.ts";
 
-/** Options of {@linkcode SentinelTopology.start}. */
+/** Options of {@linkcode startSentinel}. */
 export interface SentinelTopologyOptions {
-  /** What the sentinels call the primary. Default: `mymaster`. */
+  /** Name under which the sentinels monitor the primary. Default: `mymaster`. */
   name?: string;
-  /** Number of sentinels. Default: 3. */
+  /** Number of sentinels, 1 or more. Default: 3. */
   sentinels?: number;
-  /** Number of replicas. Default: 1. */
+  /** Number of replicas, 0 or more. Default: 1. */
   replicas?: number;
-  /** How many sentinels must miss the primary. Default: 2. */
+  /** How many sentinels must take the primary for down. Default: 2. */
   quorum?: number;
-  /** Silence of a server, in milliseconds, until a sentinel misses it. Default: 1000. */
+  /** Silence of a server, in milliseconds, after which a sentinel takes it for down
+   * (`down-after-milliseconds`). Default: 1,000. */
   downAfterMs?: number;
-  /** The sentinels' `failover-timeout`, in milliseconds. Default: 3000. */
+  /** The sentinels' `failover-timeout`, in milliseconds. Default: 3,000. */
   failoverTimeoutMs?: number;
   /**
-   * Whether the sentinels look around five to ten times as often as they do by themselves,
-   * where they take 10 to 30 s to notice that an old primary is back. Default: false.
+   * Whether the sentinels ask the servers and each other five to ten times as often as usual.
+   * Without it they need 10 to 30 s to notice that an old primary is back. Needs Redis 7 or
+   * Valkey. Default: `false`.
    */
   quick?: boolean;
   /** Password of primary and replicas. Default: none. */
   password?: string;
   /** Password of the sentinels. Default: none. */
   sentinelPassword?: string;
-  /** Directives for primary and replicas. */
+  /** Directives of `redis.conf` for primary and replicas. Default: none. */
   config?: RedisServerConfig;
 }
 
 const DISCOVERY_TIMEOUT_MS = 60_000;
 const DECISION_TIMEOUT_MS = 90_000;
-/** More than `failover-timeout`, so that what was given up is over. */
+/** More than `failover-timeout`: an attempt that was given up is over by then. */
 const ASK_AGAIN_MS = 8000;
 
-// In milliseconds. By themselves: 10000, 2000, 1000.
+// In milliseconds. The defaults: 10000, 2000, 1000.
 const QUICK_PERIODS = ["INFO-PERIOD", 1000, "PUBLISH-PERIOD", 250, "ASK-PERIOD", 200];
 
 /**
- * A running company of servers. Primary and replicas are known by what they are now, not by
- * what they were at the start.
+ * Running servers with their sentinels: {@linkcode startSentinel} makes them. Which server is the
+ * primary is asked of the sentinels each time.
  *
- * @example
+ * @example Usage
  * ```ts
- * await using redis = await SentinelTopology.start();
- * const primary = await redis.primary();
- * await primary.kill();
- * await redis.untilPrimaryIsNot(primary);
+ * import { startSentinel } from "@mooring/redis/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using redis = await startSentinel();
+ * const [primary, replica] = redis.servers;
+ * assertEquals(await redis.primary(), primary);
+ * assertEquals(await redis.failover(), replica);
  * ```
  */
 export class SentinelTopology implements AsyncDisposable {
-  /** What the sentinels call the primary. */
+  /** Name under which the sentinels monitor the primary. */
   readonly name: string;
-  /** Primary and replicas; the first was the primary at the start. */
+  /** Primary and replicas; the first one was the primary at the start. */
   readonly servers: readonly RedisServer[];
   /** The sentinels. */
   readonly sentinels: readonly RedisServer[];
@@ -76,7 +81,7 @@ export class SentinelTopology implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Starts all, and waits until each sentinel knows all the others and all replicas. */
+  /** What {@linkcode startSentinel} does. */
   static async start(options: SentinelTopologyOptions = {}): Promise<SentinelTopology> {
     const { name = "mymaster", sentinels = 3, replicas = 1 } = options;
     await using stack = new AsyncDisposableStack();
@@ -84,8 +89,7 @@ export class SentinelTopology implements AsyncDisposable {
     const sentinel = sentinelConfig(name, servers[0].port, options);
     const watchers: RedisServer[] = [];
     while (watchers.length < sentinels) {
-      const watcher = await startSentinel(sentinel, options);
-      watchers.push(stack.use(watcher));
+      watchers.push(stack.use(await startOne(sentinel, options)));
     }
     const topology = new SentinelTopology(name, servers, watchers, stack.move());
     try {
@@ -97,12 +101,16 @@ export class SentinelTopology implements AsyncDisposable {
     }
   }
 
-  /** Where the sentinels listen. */
+  /** The sentinels' addresses. */
   get endpoints(): { host: string; port: number }[] {
     return this.sentinels.map(({ host, port }) => ({ host, port }));
   }
 
-  /** The server that the sentinels, the first that answers, call the primary now. */
+  /**
+   * The server that is the primary now, as the first running sentinel knows it.
+   *
+   * @throws {Error} If none knows it.
+   */
   async primary(): Promise<RedisServer> {
     for (const sentinel of this.sentinels.filter(({ running }) => running)) {
       const address = await sentinel.cli(
@@ -117,13 +125,19 @@ export class SentinelTopology implements AsyncDisposable {
     throw new Error(`No sentinel knows the primary "${this.name}"`);
   }
 
-  /** The servers that are not the primary now, dead ones too. */
+  /** The servers that are not the primary now, also those that do not run. */
   async replicas(): Promise<RedisServer[]> {
     const primary = await this.primary();
     return this.servers.filter((server) => server !== primary);
   }
 
-  /** Waits until another server than `old` is the primary, and takes the role itself. */
+  /**
+   * Waits until another server than `old` is the primary, and says so itself.
+   *
+   * @param old The primary so far.
+   * @param timeoutMs The most to wait, in milliseconds. Default: 90,000.
+   * @throws {Error} If none is in time.
+   */
   async untilPrimaryIsNot(
     old: RedisServer,
     timeoutMs = DECISION_TIMEOUT_MS,
@@ -137,12 +151,12 @@ export class SentinelTopology implements AsyncDisposable {
   }
 
   /**
-   * Has the sentinels swap roles in order, and gives the new primary. On a busy machine a
-   * sentinel may give a failover up that takes longer than its `failover-timeout`, and does
-   * nothing for 30 s after it was itself kept from running for 2 s ("tilt"): it is asked
-   * again until it has done it.
+   * Makes the sentinels fail over to a replica (`SENTINEL FAILOVER`). On a busy machine a
+   * sentinel gives up a failover that takes longer than its `failover-timeout`, and does
+   * nothing for 30 s after it could not run for 2 s ("tilt"). So it is asked again.
    *
-   * @throws {Error} If a sentinel refuses for another reason than that it is at it.
+   * @returns The new primary.
+   * @throws {Error} If a sentinel refuses, or there is no new primary within about 90 s.
    */
   async failover(): Promise<RedisServer> {
     const old = await this.primary();
@@ -161,7 +175,7 @@ export class SentinelTopology implements AsyncDisposable {
     }
   }
 
-  /** Ends all servers. */
+  /** Ends all servers and sentinels and removes their folders. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
@@ -203,7 +217,7 @@ async function startServers(
   return servers;
 }
 
-async function startSentinel(
+async function startOne(
   sentinel: string[],
   { sentinelPassword, quick = false }: SentinelTopologyOptions,
 ): Promise<RedisServer> {
@@ -216,7 +230,7 @@ async function startSentinel(
   const reply = await server.cli("SENTINEL", "DEBUG", ...QUICK_PERIODS);
   if (reply === "OK") return server;
   await server[Symbol.asyncDispose]();
-  throw new Error(`Cannot make a sentinel quick (Redis 7 can): it said ${reply}`);
+  throw new Error(`Cannot make a sentinel quick: it said ${reply}`);
 }
 
 function sentinelConfig(
@@ -242,4 +256,41 @@ function pairs(reply: RespValue): Record<string, string> {
     fields[String(reply[i])] = String(reply[i + 1]);
   }
   return fields;
+}
+
+/**
+ * Starts a throw-away primary with replicas, and sentinels that monitor it, on free ports of
+ * 127.0.0.1. Waits until every sentinel knows all others and all replicas. With the defaults
+ * these are 2 servers and 3 sentinels.
+ *
+ * @param options How many, and what they are started with.
+ * @returns All of them; `await using` ends all.
+ * @throws {Error} As {@linkcode startRedis} does, or if the sentinels do not find each other
+ * within a minute.
+ *
+ * @example Usage
+ * ```ts
+ * import { RedisConnectionManager } from "@mooring/redis";
+ * import { startSentinel } from "@mooring/redis/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using redis = await startSentinel();
+ * await using manager = new RedisConnectionManager({
+ *   mode: "sentinel",
+ *   sentinelName: redis.name,
+ *   nodes: redis.endpoints,
+ *   databases: { main: { db: 0 } },
+ * });
+ *
+ * const main = manager.getClient("main");
+ * await main.set("greeting", "ahoy");
+ * await main.wait(1, 5000); // the replica has it
+ * await redis.failover();
+ * assertEquals(await main.get("greeting"), "ahoy");
+ * ```
+ */
+export function startSentinel(
+  options: SentinelTopologyOptions = {},
+): Promise<SentinelTopology> {
+  return SentinelTopology.start(options);
 }

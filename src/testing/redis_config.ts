@@ -1,32 +1,35 @@
 /**
- * The redis.conf of a server that tests start.
+ * The `redis.conf` of a server of the test kit.
  *
  * @module
  */
 
-/** Directives of a redis.conf, written as they are: a list is several lines of one name. */
+/**
+ * Directives of `redis.conf` by name, such as `{ maxclients: "5" }`. They are written as they
+ * are; a list makes a line for each value.
+ */
 export type RedisServerConfig = Record<string, string | readonly string[]>;
 
-/** Files of a server that speaks TLS, as `tests/support/tls.ts` makes them. */
+/** Files for a server that speaks TLS, in PEM. */
 export interface RedisServerTls {
-  /** Certificate of the authority that the server knows. */
+  /** Certificate of the authority that clients' certificates are checked against. */
   caFile: string;
   /** The server's certificate. */
   certFile: string;
   /** The key of that certificate. */
   keyFile: string;
-  /** Whether clients must show a certificate of the authority. Default: false. */
+  /** Whether clients must present a certificate of the authority. Default: `false`. */
   requireClientCertificate?: boolean;
 }
 
 /**
- * What a restarted server finds. `none`: an empty database. `rdb`: what was there when the
- * server was stopped in order (or SAVE was sent); a killed one forgets. `aof`: every
- * acknowledged write.
+ * What a server keeps over a restart. `none`: nothing. `rdb`: what it had when it was stopped
+ * in order, or at the last `SAVE`. `aof`: every write that it has acknowledged, also if it is
+ * killed.
  */
 export type Persistence = "none" | "rdb" | "aof";
 
-/** What {@linkcode redisConfigText} writes down. */
+/** What {@linkcode redisConfigText} is made from. */
 export interface RedisConfigInput {
   /** Address to listen on. */
   host: string;
@@ -42,12 +45,12 @@ export interface RedisConfigInput {
   tls?: RedisServerTls;
   /** Default: `none`. */
   persistence?: Persistence;
-  /** Directives that win over all others. */
+  /** Directives that override all others. */
   config: RedisServerConfig;
 }
 
-/** Name, password and connection name of the ACL user that the tests ask questions as. */
-export const JUDGE = "mooring-judge";
+/** Name, password and connection name of the ACL user that the kit itself connects as. */
+export const KIT_USER = "mooring-testing";
 
 const PERSISTENCE: Record<Persistence, RedisServerConfig> = {
   none: { save: "", appendonly: "no" },
@@ -55,7 +58,7 @@ const PERSISTENCE: Record<Persistence, RedisServerConfig> = {
   aof: { save: "", appendonly: "yes", appendfsync: "always" },
 };
 
-/** The text of a redis.conf. */
+/** The text of a `redis.conf`. */
 export function redisConfigText(input: RedisConfigInput): string {
   const { host, port, dir, unixSocket, password, tls, persistence = "none", config } =
     input;
@@ -74,10 +77,10 @@ export function redisConfigText(input: RedisConfigInput): string {
     .join("");
 }
 
-// Redis takes users from its configuration or from a file of their own, never from both.
+// Redis takes users from its configuration or from an ACL file, never from both.
 function usersOf(config: RedisServerConfig): string[] {
   if ("aclfile" in config) return [];
-  return [`${JUDGE} on >${JUDGE} ~* &* +@all`, ...[config.user ?? []].flat()];
+  return [`${KIT_USER} on >${KIT_USER} ~* &* +@all`, ...[config.user ?? []].flat()];
 }
 
 function tlsDirectives(port: number, tls: RedisServerTls): RedisServerConfig {

@@ -1,5 +1,5 @@
 /**
- * One direction of a relayed connection, and what can go wrong in it.
+ * One direction of a connection through a fault proxy, and what can go wrong in it.
  *
  * @module
  */
@@ -7,81 +7,79 @@
 import type { Socket } from "node:net";
 import { concatBytes } from "./resp_parser.ts";
 
-/** What happens to the bytes of one direction. */
-export type RelayFault =
+/** What happens to the bytes of one direction of a connection. */
+export type ProxyFault =
   /** They pass. */
   | { kind: "pass" }
   /** They pass `ms` milliseconds late, in order. */
   | { kind: "delay"; ms: number }
   /**
-   * They are taken and forgotten; so is the end of the connection. Bytes that were dropped
-   * are never made up for, so no later byte of this direction passes, whatever the fault
-   * is then: a stream may end early, but it has no holes. Its end passes again.
+   * They are read and dropped, and so is the end of the connection; both ends stay open. No
+   * later byte of this direction passes, whatever the fault is then: a TCP stream may end
+   * early, but it has no holes. Its end passes again after another fault is set.
    */
-  | { kind: "drop" }
-  /** They are not even taken: the sender's buffers fill up. */
+  | { kind: "swallow" }
+  /** They are not read: the sender's buffers fill up. */
   | { kind: "stall" }
   /**
-   * `afterBytes` more bytes pass; when the next one comes, both sides are cut off, with FIN
-   * (`end`) or RST (`reset`). From then on the cut is final: no other fault takes its place.
-   * With `reset`, bytes that the receiver has not taken may be
-   * lost, as in life. `afterBytes: 0` towards the client swallows the reply of a command
-   * that ran.
+   * `afterBytes` more bytes pass. The next byte ends the connection, for both sides, with FIN
+   * (`end`) or RST (`reset`); that is final. `afterBytes: 0` for replies loses the reply of
+   * a command that ran.
    */
-  | { kind: "cut"; afterBytes: number; how: RelayEnd }
-  /** What `rewrite` makes of them passes. It gets them as they arrived, chunk by chunk. */
+  | { kind: "cut"; afterBytes: number; how: ProxyEnd }
+  /** What `rewrite` returns passes. It gets the bytes as they arrive, chunk by chunk. */
   | { kind: "rewrite"; rewrite: (chunk: Uint8Array) => Uint8Array };
 
-/** How a connection is ended: in order with FIN, or by force with RST. */
-export type RelayEnd = "end" | "reset";
+/** How a connection is ended: with FIN (`end`) or RST (`reset`). */
+export type ProxyEnd = "end" | "reset";
 
-/** What came in this direction, in bytes. */
-export interface RelayPipeCounts {
-  /** Taken from the sender. */
-  received: number;
-  /** Handed to the receiver, injected ones included. */
-  delivered: number;
+/** Bytes of one direction. */
+export interface ProxyCounts {
+  /** Read from the sender. */
+  readonly received: number;
+  /** Written to the receiver, injected ones included. */
+  readonly delivered: number;
 }
 
-/** What became of bytes that were received: they pass by and by, or they are lost. */
-export type RelayFate = "passed" | "lost";
+/** What becomes of received bytes: they are delivered, now or later, or they are lost. */
+export type ProxyFate = "passed" | "lost";
 
-/** What a {@linkcode RelayPipe} tells its connection. */
-export interface RelayPipeHooks {
+/** What a {@linkcode ProxyPipe} calls. */
+export interface ProxyPipeHooks {
   /** Ends both directions. */
-  cut(how: RelayEnd): void;
-  /** Takes note of bytes that were received. */
-  note(bytes: Uint8Array, fate: RelayFate): void;
+  cut(how: ProxyEnd): void;
+  /** Notes bytes that were received. */
+  note(bytes: Uint8Array, fate: ProxyFate): void;
 }
 
-/** What is on its way: bytes, the end of the sender's stream, or a cut. */
-type Parcel = { readonly due: number; readonly load: Uint8Array | "end" | RelayCut };
+/** What is under way: bytes, the end of the sender's stream, or a cut. */
+type Parcel = { readonly due: number; readonly load: Uint8Array | "end" | ProxyCut };
 
-interface RelayCut {
-  readonly how: RelayEnd;
+interface ProxyCut {
+  readonly how: ProxyEnd;
   /** Whether bytes came with it that the receiver has to take first. */
   readonly follows: boolean;
 }
 
 /**
  * What may still pass: everything; only the end of the stream, as bytes were dropped;
- * nothing, as the direction is being cut or is closed. It only ever gets worse.
+ * nothing, as the direction is being cut or is closed. It changes in this order only.
  */
 type Passage = "all" | "end" | "nothing";
 
-// Time for the receiver to take what was delivered before an RST takes it away.
+// An RST discards what the receiver has not read yet: it gets this long to read.
 const RESET_DELAY_MS = 20;
 
 /**
- * Moves the bytes of one direction as the fault of the hour says. Injected and rewritten
- * bytes aside, what it delivers is always a prefix of what it received: TCP makes no holes.
+ * Moves the bytes of one direction, as its fault says. But for injected and rewritten bytes,
+ * what it delivers is a prefix of what it received: TCP makes no holes.
  */
-export class RelayPipe {
+export class ProxyPipe {
   readonly #source: Socket;
   readonly #target: Socket;
-  readonly #hooks: RelayPipeHooks;
-  readonly #counts: RelayPipeCounts = { received: 0, delivered: 0 };
-  #fault: RelayFault = { kind: "pass" };
+  readonly #hooks: ProxyPipeHooks;
+  readonly #counts = { received: 0, delivered: 0 };
+  #fault: ProxyFault = { kind: "pass" };
   #passage: Passage = "all";
   #parcels: Parcel[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -90,24 +88,24 @@ export class RelayPipe {
   #sourceEnded = false;
   readonly #injections = new Set<(taken: boolean) => void>();
 
-  constructor(source: Socket, target: Socket, hooks: RelayPipeHooks) {
+  constructor(source: Socket, target: Socket, hooks: ProxyPipeHooks) {
     this.#source = source;
     this.#target = target;
     this.#hooks = hooks;
     target.on("drain", () => this.#fault.kind !== "stall" && source.resume());
   }
 
-  /** What came so far. */
-  get counts(): Readonly<RelayPipeCounts> {
+  /** Bytes so far. */
+  get counts(): ProxyCounts {
     return { ...this.#counts };
   }
 
-  /** The fault at hand. */
-  get fault(): RelayFault {
+  /** The present fault. */
+  get fault(): ProxyFault {
     return this.#fault;
   }
 
-  /** Whether it is being cut, or closed: then nothing passes any more. */
+  /** Whether it is being cut, or closed: then nothing passes. */
   get isOver(): boolean {
     return this.#passage === "nothing";
   }
@@ -116,21 +114,21 @@ export class RelayPipe {
    * Changes what happens from now on. What is under way with a delay keeps it. Has no
    * effect once the direction is being cut.
    */
-  set(fault: RelayFault): void {
+  set(fault: ProxyFault): void {
     if (this.isOver) return;
     this.#fault = fault;
     if (fault.kind === "cut") this.#left = fault.afterBytes;
     if (fault.kind === "stall") this.#source.pause();
     else this.#source.resume();
-    if (fault.kind === "drop") this.#dropParcels();
-    else if (this.#sourceEnded) this.#post("end", 0); // an end that was dropped comes through
+    if (fault.kind === "swallow") this.#dropParcels();
+    else if (this.#sourceEnded) this.#post("end", 0); // an end that was dropped passes now
   }
 
   /** Takes bytes from the sender. */
   receive(bytes: Uint8Array): void {
     this.#counts.received += bytes.length;
     const fault = this.#fault;
-    if (this.#passage !== "all" || fault.kind === "drop") return this.#lose(bytes);
+    if (this.#passage !== "all" || fault.kind === "swallow") return this.#lose(bytes);
     if (fault.kind === "cut") return this.#passUntilCut(bytes, fault.how);
     this.#hooks.note(bytes, "passed");
     if (fault.kind === "rewrite") return this.#post(fault.rewrite(bytes), 0);
@@ -141,13 +139,13 @@ export class RelayPipe {
   /** Takes the end of the sender's stream. */
   receiveEnd(): void {
     this.#sourceEnded = true;
-    if (this.isOver || this.#fault.kind === "drop") return;
+    if (this.isOver || this.#fault.kind === "swallow") return;
     this.#post("end", this.#fault.kind === "delay" ? this.#fault.ms : 0);
   }
 
   /**
-   * Hands bytes to the receiver that no sender sent, whatever the fault. Resolves with true
-   * when the kernel took them, with false when the connection is cut or closed.
+   * Writes bytes to the receiver that were not sent, whatever the fault is. Resolves with
+   * `true` when the kernel took them, with `false` if the connection is cut or closed.
    */
   inject(bytes: Uint8Array): Promise<boolean> {
     const isOpen = this.#isOpen && !this.isOver;
@@ -161,7 +159,7 @@ export class RelayPipe {
     });
   }
 
-  /** Forgets what is under way; nothing passes any more. */
+  /** Drops what is under way; nothing passes from now on. */
   close(): void {
     this.#passage = "nothing";
     clearTimeout(this.#timer);
@@ -185,7 +183,7 @@ export class RelayPipe {
     }
   }
 
-  #passUntilCut(bytes: Uint8Array, how: RelayEnd): void {
+  #passUntilCut(bytes: Uint8Array, how: ProxyEnd): void {
     const part = bytes.subarray(0, this.#left);
     const rest = bytes.subarray(part.length);
     this.#left -= part.length;
@@ -199,7 +197,7 @@ export class RelayPipe {
     this.#post({ how, follows: part.length > 0 }, 0);
   }
 
-  /** Sends something on its way: behind what is there, however short its own delay is. */
+  /** Queues something behind what is under way, however short its own delay is. */
   #post(load: Parcel["load"], delayMs: number): void {
     if (delayMs === 0 && this.#parcels.length === 0) return this.#deliver(load);
     this.#parcels.push({ due: performance.now() + delayMs, load });
@@ -217,7 +215,7 @@ export class RelayPipe {
       if (!(load instanceof Uint8Array)) this.#deliver(load);
     }
     if (this.#parcels.length > 0) {
-      const ms = Math.max(1, this.#parcels[0].due - now);
+      const ms = Math.max(1, this.#parcels[0]!.due - now);
       this.#timer = setTimeout(() => this.#deliverDue(), ms);
     }
   }

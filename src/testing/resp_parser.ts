@@ -1,35 +1,53 @@
 /**
- * A reader of the Redis protocol, RESP2 and RESP3, of the tests' own: the judge of a Redis
- * client must not share code with it.
+ * A parser of the Redis protocol, RESP2 and RESP3. Tests check clients with it, so it shares
+ * no code with them.
  *
  * @module
  */
 
-/** An error reply. It is a value here: whoever asked decides what it means. */
+/**
+ * An error reply. It is returned, not thrown: a test decides what it means.
+ *
+ * @example Usage
+ * ```ts
+ * import { RespError, startRedis } from "@mooring/redis/testing";
+ * import { assert } from "@std/assert";
+ *
+ * await using server = await startRedis();
+ * const reply = await server.cli("INCR");
+ * assert(reply instanceof RespError && reply.code === "ERR");
+ * ```
+ */
 export class RespError {
   /** The first word of the message: `ERR`, `WRONGTYPE`, `LOADING`, … */
   readonly code: string;
 
+  /**
+   * Creates one.
+   *
+   * @param message The reply without its leading `-`.
+   */
   constructor(
     /** The reply without its leading `-`. */
     readonly message: string,
   ) {
-    this.code = message.split(" ", 1)[0];
+    this.code = message.split(" ", 1)[0]!;
   }
 
+  /** Its message. */
   toString(): string {
     return this.message;
   }
 }
 
-/** A reply. Maps are flat arrays of keys and values, booleans are 1 and 0, as in RESP2. */
+/** A reply. A map is a flat array of keys and values, a boolean 1 or 0, as in RESP2. */
 export type RespValue = string | number | null | RespError | RespValue[];
 
 /** One whole frame of a connection. */
 export interface RespFrame {
   /** First byte of the frame as a character: `+`, `$`, `*`, `>`, … */
   type: string;
-  /** What it says. */
+  /** The reply. */
   value: RespValue;
   /** Number of bytes it took. */
   length: number;
@@ -63,10 +81,10 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
 }
 
 /**
- * Takes bytes as they come and gives the frames that are whole.
+ * Takes bytes as they come and returns the frames that are whole.
  *
- * @example
- * ```ts
+ * @example Usage
+ * ```ts ignore
  * const parser = new RespParser();
  * parser.push(new TextEncoder().encode("$5\r\nhel")); // []
  * parser.push(new TextEncoder().encode("lo\r\n:1\r\n")); // "hello" and 1
@@ -80,9 +98,9 @@ export class RespParser {
   #frame: Generator<void, RespFrame, void> | undefined;
 
   /**
-   * Adds bytes; gives the frames that they completed.
+   * Adds bytes; returns the frames that they complete.
    *
-   * @throws {Error} If the bytes are no RESP; the parser is of no use afterwards.
+   * @throws {Error} If the bytes are not RESP; the parser cannot be used afterwards.
    */
   push(chunk: Uint8Array): RespFrame[] {
     this.#append(chunk);
@@ -111,12 +129,12 @@ export class RespParser {
     this.#end += chunk.length;
   }
 
-  // A generator pauses where the bytes end and goes on there, however deep: a reply of many
-  // chunks is read once, not once a chunk.
+  // A generator pauses where the bytes end and continues there, however deep: a reply of many
+  // chunks is read once, not once for each chunk.
   *#readFrame(): Generator<void, RespFrame, void> {
     const before = this.#consumed;
     const line = yield* this.#readLine();
-    const type = line[0];
+    const type = line[0]!;
     const value = yield* this.#readValue(type, line.slice(1));
     return { type, value, length: this.#consumed - before };
   }
@@ -177,7 +195,7 @@ export class RespParser {
         this.#take(at + 2 - this.#start);
         return line;
       }
-      // Bytes behind the end are old: a CR found there says nothing.
+      // Bytes behind the end are old: a CR there means nothing.
       searched = at >= 0 && at < this.#end ? at - this.#start : this.#end - this.#start;
       yield;
     }

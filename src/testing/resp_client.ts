@@ -1,6 +1,6 @@
 /**
- * A small Redis client of the tests' own: RESP2, one command after the other, no retries.
- * It judges what the client under test did, so it shares nothing with it.
+ * A small Redis client: RESP2, one command after the other, no retries. Tests check with it
+ * what the client under test did, so it shares no code with that.
  *
  * @module
  */
@@ -12,7 +12,6 @@ import {
   RespParser,
   type RespValue,
 } from "./resp_parser.ts";
-import { loadFactor } from "./stopwatch.ts";
 import { within } from "./wait.ts";
 
 /** Where a {@linkcode RespClient} connects to. */
@@ -20,15 +19,18 @@ export type RespTarget = { hostname: string; port: number } | { path: string };
 
 /** Options of {@linkcode RespClient.connect}. */
 export interface RespClientOptions {
-  /** ACL user. Default: Redis' `default` user. */
+  /** ACL user. Default: the server's `default` user. */
   username?: string;
-  /** Password; no AUTH is sent without one. */
+  /** Password. Default: none, and no AUTH is sent. */
   password?: string;
   /** Name of the connection in CLIENT LIST. Default: none. */
   name?: string;
-  /** How long one reply may take, in milliseconds. Default: 5000 or more, by the load. */
+  /** The most that a reply may take, in milliseconds. Default: 15,000. */
   timeoutMs?: number;
 }
+
+/** How long a reply may take: the server may share the machine with many others. */
+const REPLY_TIMEOUT_MS = 15_000;
 
 /** One argument of a command. */
 export type RespArg = string | number | Uint8Array;
@@ -36,11 +38,16 @@ export type RespArg = string | number | Uint8Array;
 /**
  * A connection to one Redis server.
  *
- * @example
+ * @example Usage
  * ```ts
- * using client = await RespClient.connect({ hostname: "127.0.0.1", port: 6379 });
- * await client.send("SET", "k", 1); // "OK"
- * await client.send("LPUSH", "k", 1); // a RespError with code "WRONGTYPE"
+ * import { RespClient, RespError, startRedis } from "@mooring/redis/testing";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * await using server = await startRedis();
+ * using client = await RespClient.connect({ hostname: server.host, port: server.port });
+ * assertEquals(await client.send("SET", "k", 1), "OK");
+ * const reply = await client.send("LPUSH", "k", 1);
+ * assert(reply instanceof RespError && reply.code === "WRONGTYPE");
  * ```
  */
 export class RespClient implements Disposable {
@@ -60,6 +67,9 @@ export class RespClient implements Disposable {
   /**
    * Connects and authenticates.
    *
+   * @param target Where the server is.
+   * @param options Credentials, name, and deadline.
+   * @returns The connection.
    * @throws {Error} If the server refuses the connection or the password.
    */
   static async connect(
@@ -69,7 +79,7 @@ export class RespClient implements Disposable {
     const conn = "path" in target
       ? await Deno.connect({ transport: "unix", path: target.path })
       : await Deno.connect(target);
-    const client = new RespClient(conn, options.timeoutMs ?? 5000 * loadFactor());
+    const client = new RespClient(conn, options.timeoutMs ?? REPLY_TIMEOUT_MS);
     try {
       await client.#introduce(options);
       return client;
@@ -85,16 +95,24 @@ export class RespClient implements Disposable {
   }
 
   /**
-   * Sends one command and gives its reply; an error reply is a {@linkcode RespError} value.
+   * Sends one command. An error reply is returned as a {@linkcode RespError}.
    *
-   * @throws {Error} If the connection ends or no reply comes in time. The connection is
-   * closed then: a late reply must not become the next command's.
+   * @param args The command and its arguments.
+   * @returns The reply.
+   * @throws {Error} If the connection ends, or no reply comes in time. Then the connection is
+   * closed: a late reply must not become that of the next command.
    */
   async send(...args: RespArg[]): Promise<RespValue> {
     return (await this.pipeline([args]))[0];
   }
 
-  /** Sends all commands at once and gives the replies in order. */
+  /**
+   * Sends commands together.
+   *
+   * @param commands The commands, each with its arguments.
+   * @returns The replies, in order.
+   * @throws {Error} As {@linkcode send} does.
+   */
   pipeline(commands: readonly (readonly RespArg[])[]): Promise<RespValue[]> {
     const result = this.#queue.then(() => this.#exchange(commands));
     this.#queue = result.catch(() => {});
@@ -110,6 +128,7 @@ export class RespClient implements Disposable {
     this.#conn.close();
   }
 
+  /** Closes the connection. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -117,13 +136,7 @@ export class RespClient implements Disposable {
   async #introduce({ username, password, name }: RespClientOptions): Promise<void> {
     const commands: RespArg[][] = [];
     if (password !== undefined) {
-      commands.push(
-        username === undefined ? ["AUTH", password] : [
-          "AUTH",
-          username,
-          password,
-        ],
-      );
+      commands.push(["AUTH", ...username === undefined ? [] : [username], password]);
     }
     if (name !== undefined) commands.push(["CLIENT", "SETNAME", name]);
     if (commands.length === 0) return;
