@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { configArgs } from "../../support/child_config.ts";
-import { freePort } from "../../support/ports.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { RespClient } from "../../support/resp_client.ts";
-import { waitFor } from "../../support/wait.ts";
+import { freePort } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespClient } from "../../../src/testing/resp_client.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { runCli, startCli } from "./_run.ts";
 
 /** Runs with a folder that is removed. */
@@ -114,7 +114,7 @@ Deno.test("dev runs a server that is empty, starts a dead one again, and ends it
     const first = await pidOf();
     Deno.kill(first, "SIGKILL");
     await waitFor(() => starts() === 2, within);
-    assertStringIncludes(err.text, "The server ended (SIGKILL)");
+    assertStringIncludes(err.text, "The server died");
     const second = await pidOf();
     assert(second !== first && second > 0);
     child.kill("SIGINT");
@@ -148,6 +148,6 @@ Deno.test("dev takes another port where its own is taken, and without a program 
 
   const without = await runCli(["dev"], ["-A"], { PATH: "/nowhere", NO_COLOR: "1" });
   assertEquals(without.code, 2);
-  assertMatch(without.err, /no redis-server or valkey-server on PATH/);
+  assertMatch(without.err, /^Cannot find a Redis server on PATH: /);
   assertStringIncludes(without.err, "apt install redis-server");
 });
