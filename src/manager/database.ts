@@ -200,7 +200,10 @@ export class Database {
     return await this.#hub.subscribe(targets, handler, options, decode);
   }
 
-  transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
+  transaction(
+    fill: TransactionFill<unknown>,
+    options: TransactionOptions,
+  ): Promise<unknown[]> {
     const parts = this.#parts;
     const keys = this.#keys;
     return runTransaction(
