@@ -232,6 +232,17 @@ export class Dispatcher implements CommandOwner {
     settleFailed(command, error);
   }
 
+  partOf(whole: PendingCommand, part: Command): PendingCommand {
+    const { info, startedAt, waited } = whole.tracking;
+    (part as ScopedCommand).call = (whole as ScopedCommand).call;
+    const tracked = this.#track(part);
+    const { tracking } = tracked;
+    tracking.info = info;
+    tracking.startedAt = waited ? startedAt : this.#options.clock.now();
+    tracking.waited = true;
+    return tracked;
+  }
+
   #track(command: Command): PendingCommand {
     const { call } = command as ScopedCommand;
     const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
@@ -252,7 +263,8 @@ export class Dispatcher implements CommandOwner {
   #watch(command: PendingCommand, signal: AbortSignal): void {
     const abort = () => {
       const { tracking } = command;
-      if (tracking.settled) return;
+      // The signal of one that runs in parts ends each part.
+      if (tracking.settled || tracking.owner !== this) return;
       if (this.#options.blocking().abort(command, signal.reason)) return;
       tracking.probe?.cancel();
       const error = this.#abortedError(command, signal.reason);
