@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { freePort } from "../../../src/testing/ports.ts";
 import { type RedisServer, startRedis } from "../../../src/testing/redis_server.ts";
-import { waitFor } from "../../../src/testing/wait.ts";
+import { waitFor, within } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
 import { runDeno } from "../config/run_child.ts";
 
@@ -67,7 +67,11 @@ class Program implements AsyncDisposable {
 
   /** Waits for its end, which must be a success. */
   async succeeds(): Promise<string> {
-    const { code } = await this.#child.status;
+    const { code } = await within(
+      this.#child.status,
+      60_000,
+      "The end of the program",
+    );
     await this.#output;
     assertEquals(code, 0, this.text);
     return this.text;
