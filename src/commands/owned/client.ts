@@ -1,6 +1,7 @@
 import { delay } from "@std/async/delay";
 import type { RedisConfig } from "../../config/mod.ts";
 import type { Redis, RedisOptions } from "../../connection/ioredis.ts";
+import { SENDS_NULLISH } from "../../connection/command_methods.ts";
 import { ManagerClosedError } from "../../core/errors/mod.ts";
 import { reconnectDelayMs } from "../../resilience/backoff.ts";
 import { type CommandRoute, ManagedClient } from "../client.ts";
@@ -69,6 +70,7 @@ export class OwnedClient extends ManagedClient {
     const { config, shown: { lazyConnect = false } } = parts;
     const shown = { ...parts.shown, lazyConnect };
     super({ ...config, decodeResponses: true }, life.route, shown);
+    Object.assign(this.options, { [SENDS_NULLISH]: true });
     this[LIFE] = life;
     life.client = this;
     if (!lazyConnect) life.connect().catch(() => {});
