@@ -72,6 +72,9 @@ interface Batch {
   readonly route: CommandRoute;
 }
 
+const END_ADVICE = "use manager.closeAll() to close its connections, or " +
+  "manager.createClient() for a library, which may disconnect it";
+
 /** Whether a client has a connection, in the library's own words. */
 export type ClientStatus = "wait" | "ready" | "end";
 
@@ -122,6 +125,54 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
    * @throws {RangeError} If the deadline is not more than 0.
    */
   with(call: CallOptions): RedisClient<Mapping>;
+  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  subscribe: IORedis<Mapping>["subscribe"];
+  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `patterns`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  psubscribe: IORedis<Mapping>["psubscribe"];
+  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `shards`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  ssubscribe: IORedis<Mapping>["ssubscribe"];
+  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  unsubscribe: IORedis<Mapping>["unsubscribe"];
+  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  punsubscribe: IORedis<Mapping>["punsubscribe"];
+  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  sunsubscribe: IORedis<Mapping>["sunsubscribe"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  watch: IORedis<Mapping>["watch"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  unwatch: IORedis<Mapping>["unwatch"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` or the chain of `multi()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  exec: IORedis<Mapping>["exec"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  discard: IORedis<Mapping>["discard"];
+  /** @deprecated Refused, as all callers share the client: give the other database a name of its own, or use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  select: IORedis<Mapping>["select"];
+  /** @deprecated Refused, as all callers share the client: use `manager.acquire()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  monitor: IORedis<Mapping>["monitor"];
+  /** @deprecated Refused, as all callers share the client: use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  duplicate: IORedis<Mapping>["duplicate"];
+  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  quit: IORedis<Mapping>["quit"];
+  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  disconnect: IORedis<Mapping>["disconnect"];
+  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  end: IORedis<Mapping>["end"];
 }
 
 /** The implementation of {@linkcode RedisClient}. */
@@ -219,12 +270,12 @@ export class ManagedClient extends Redis implements RedisClient {
 
   /** Refused: the manager owns the connections. */
   override disconnect(): void {
-    throw refusal(this, "disconnect", "use manager.closeAll() to close its connections");
+    throw refusal(this, "disconnect", END_ADVICE);
   }
 
   /** Refused: the manager owns the connections. */
   override end(): void {
-    throw refusal(this, "end", "use manager.closeAll() to close its connections");
+    throw refusal(this, "end", END_ADVICE);
   }
 
   /** Refused: the manager owns the connections. */
@@ -232,14 +283,19 @@ export class ManagedClient extends Redis implements RedisClient {
     throw refusal(
       this,
       "duplicate",
-      "use manager.acquire() for a connection of your own",
+      "use manager.createClient() for a client of your own, or manager.acquire() for a " +
+        "connection",
     );
   }
 
   /** Refused: MONITOR needs a connection of its own. */
   override monitor(): Promise<never> {
     return Promise.reject(
-      refusal(this, "monitor", "use manager.acquire() and lease.client.monitor()"),
+      refusal(
+        this,
+        "monitor",
+        "call monitor() of a client of manager.createClient(), or of a lease's client",
+      ),
     );
   }
 

@@ -195,3 +195,25 @@ Deno.test("a pool of one connection has none for subscriptions", () =>
       await assertRejects(() => client.subscribe("a"), CommandRefusedError);
     },
   ));
+
+Deno.test("what getClient() refuses names createClient()", () =>
+  withManager(MAIN, async ({ manager }) => {
+    const client = manager.getClient("main") as unknown as Record<
+      string,
+      (...args: unknown[]) => unknown
+    >;
+    const refused = [
+      ...["subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe"],
+      ...["sunsubscribe", "watch", "unwatch", "exec", "discard", "select", "monitor"],
+      ...["duplicate", "quit", "disconnect", "end"],
+    ];
+    for (const name of refused) {
+      const call = async () => await client[name]!("1");
+      const error = await assertRejects(call, CommandRefusedError);
+      assert(error.message.includes("manager.createClient()"), error.message);
+    }
+    // Editors show it before it is called.
+    const source = await Deno.readTextFile("src/commands/client.ts");
+    const marked = [...source.matchAll(/@deprecated[^/]+\*\/\s+(\w+):/g)];
+    assertEquals(marked.map(([, name]) => name).toSorted(), refused.toSorted());
+  }));
