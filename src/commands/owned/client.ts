@@ -1,7 +1,7 @@
 import { delay } from "@std/async/delay";
 import type { RedisConfig } from "../../config/mod.ts";
-import type { Redis, RedisOptions } from "../../connection/ioredis.ts";
 import { SENDS_NULLISH } from "../../connection/command_methods.ts";
+import type { IORedis, Redis, RedisOptions } from "../../connection/ioredis.ts";
 import { ManagerClosedError } from "../../core/errors/mod.ts";
 import { reconnectDelayMs } from "../../resilience/backoff.ts";
 import { type CommandRoute, ManagedClient } from "../client.ts";
@@ -9,7 +9,7 @@ import { closedError, type OwnedCommands, type OwnListener } from "./commands.ts
 
 /** Options of a client that a library owns: those of ioredis that have a meaning where the
  * manager owns the connections, and a few more. All others are accepted and not used. */
-export interface CreateClientOptions extends Omit<RedisOptions, "replyMapping"> {
+export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapping"> {
   /** Whether commands wait as long as the server is away, as those of ioredis do. With
    * `false` they have the database's deadline, and its circuit breaker refuses them, as
    * those of `getClient()`. Default `true`; `false` with `enableOfflineQueue: false`. */
