@@ -11,7 +11,7 @@ import {
   OwnConnection,
   type OwnConnectionOwner,
 } from "../commands/owned/own_connection.ts";
-import { patiently } from "../commands/owned/patience.ts";
+import { patiently, patientPolicy } from "../commands/owned/patience.ts";
 import type { ScopedCommand } from "../commands/client.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier } from "../connection/command_arguments.ts";
@@ -32,6 +32,8 @@ export interface OwnedClientsParts extends SharedParts {
 interface Terms {
   readonly config: RedisConfig;
   readonly patient: boolean;
+  /** Whether what may have run is sent again. */
+  readonly resends: boolean;
   /** Deadline of a command, in milliseconds; infinite for none. */
   readonly timeoutMs: number;
   /** What is established on its own connection, for good. */
@@ -84,7 +86,7 @@ export class OwnedClients {
 
   #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
     const { clock, retryPolicy, servers, statistics } = this.#parts;
-    const { config, patient, timeoutMs } = terms;
+    const { config, patient, resends, timeoutMs } = terms;
     const keys = KeyedSink.for(config, servers.sink, clock);
     const timeoutOf = (command: Command) => {
       const { timeoutMs: ownMs } = (command as ScopedCommand).call ?? {};
@@ -96,6 +98,7 @@ export class OwnedClients {
         commandTimeoutMs: patient ? timeoutMs : config.commandTimeoutMs,
       },
       patient,
+      resends,
       retryPolicy,
       classifier,
       sink: keys ?? servers.sink,
@@ -113,16 +116,22 @@ export class OwnedClients {
   }
 
   #makeBlocking(
-    { patient }: Terms,
+    { patient, resends }: Terms,
     owner: Pick<Dispatcher, "leaseFailed" | "replied">,
     timeoutOf: (command: PendingCommand) => number,
   ) {
     const wait = patient ? patiently : undefined;
-    return makeBlocking({ ...this.#parts, dispatcher: owner }, timeoutOf, wait);
+    const { retryPolicy } = this.#parts;
+    const parts = {
+      ...this.#parts,
+      dispatcher: owner,
+      retryPolicy: patient ? patientPolicy(retryPolicy, resends) : retryPolicy,
+    };
+    return makeBlocking(parts, timeoutOf, wait);
   }
 
   #makeOwn(
-    { config, patient }: Terms,
+    { config, patient, resends }: Terms,
     owner: OwnConnectionOwner,
     timeoutOf: (command: Command) => number,
     keys: KeyedSink | undefined,
@@ -136,6 +145,7 @@ export class OwnedClients {
         if (config.maxConnections < 2) throw onlyConnection(config.name);
         return await (patient ? patiently(() => lease(signal), signal) : lease(signal));
       },
+      resends,
       terms: {
         timeoutOf,
         decodeResponses: true,
@@ -157,6 +167,7 @@ function onlyConnection(database: string): CommandRefusedError {
 
 function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms {
   const {
+    autoResendUnfulfilledCommands = false,
     commandTimeout,
     connectionName,
     db = config.db,
@@ -180,6 +191,7 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
   return {
     config: { ...config, db, keyPrefix: String(keyPrefix) },
     patient,
+    resends: patient && autoResendUnfulfilledCommands,
     timeoutMs,
     lasting: [
       ...(connectionName ? [["client", "setname", connectionName] as const] : []),
@@ -188,6 +200,7 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
     shown: {
       ...options,
       ...(unixSocket === undefined ? { host, port } : { path: unixSocket }),
+      autoResendUnfulfilledCommands,
       maxRetriesPerRequest: null,
       enableReadyCheck: false,
       monitor,

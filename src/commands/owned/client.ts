@@ -10,6 +10,10 @@ import { closedError, type OwnedCommands, type OwnListener } from "./commands.ts
 /** Options of a client that a library owns: those of ioredis that have a meaning where the
  * manager owns the connections, and a few more. All others are accepted and not used. */
 export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapping"> {
+  /** Whether a command that may have run when its connection was lost is sent again, as
+   * ioredis does by default: some libraries rely on it. It may then run twice. Only for
+   * patient clients. Default `false`: it fails with a `ConnectionLostError`. */
+  autoResendUnfulfilledCommands?: boolean;
   /** Whether commands wait as long as the server is away, as those of ioredis do. With
    * `false` they have the database's deadline, and its circuit breaker refuses them, as
    * those of `getClient()`. Default `true`; `false` with `enableOfflineQueue: false`. */
