@@ -122,7 +122,7 @@ export class OwnedClients {
   }
 
   #makeOwn(
-    { config, patient }: Terms,
+    { config, patient, shown }: Terms,
     owner: OwnConnectionOwner,
     timeoutOf: (command: Command) => number,
     keys: KeyedSink | undefined,
@@ -136,6 +136,7 @@ export class OwnedClients {
         if (config.maxConnections < 2) throw onlyConnection(config.name);
         return await (patient ? patiently(() => lease(signal), signal) : lease(signal));
       },
+      isMonitor: shown.monitor === true,
       terms: {
         timeoutOf,
         decodeResponses: true,
@@ -162,7 +163,6 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
     db = config.db,
     enableOfflineQueue,
     keyPrefix = config.keyPrefix,
-    monitor,
     patient = enableOfflineQueue !== false,
     timeoutMs = commandTimeout ?? Infinity,
   } = options;
@@ -190,7 +190,6 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
       ...(unixSocket === undefined ? { host, port } : { path: unixSocket }),
       maxRetriesPerRequest: null,
       enableReadyCheck: false,
-      monitor,
     },
   };
 }
