@@ -131,7 +131,7 @@ export class OwnedClients {
   }
 
   #makeOwn(
-    { config, patient, resends }: Terms,
+    { config, patient, resends, shown }: Terms,
     owner: OwnConnectionOwner,
     timeoutOf: (command: Command) => number,
     keys: KeyedSink | undefined,
@@ -145,6 +145,7 @@ export class OwnedClients {
         if (config.maxConnections < 2) throw onlyConnection(config.name);
         return await (patient ? patiently(() => lease(signal), signal) : lease(signal));
       },
+      isMonitor: shown.monitor === true,
       resends,
       terms: {
         timeoutOf,
@@ -173,7 +174,6 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
     db = config.db,
     enableOfflineQueue,
     keyPrefix = config.keyPrefix,
-    monitor,
     patient = enableOfflineQueue !== false,
     timeoutMs = commandTimeout ?? Infinity,
   } = options;
@@ -203,7 +203,6 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
       autoResendUnfulfilledCommands,
       maxRetriesPerRequest: null,
       enableReadyCheck: false,
-      monitor,
     },
   };
 }

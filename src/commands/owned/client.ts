@@ -110,7 +110,7 @@ export class OwnedClient extends ManagedClient {
   /** Gives another client, which emits `monitor` for each command that the server runs. */
   override monitor(callback?: Callback<never>): Promise<never> {
     const monitor = this.duplicate({ monitor: true, lazyConnect: true }) as OwnedClient;
-    return callBack(monitor[LIFE].monitor().then(() => monitor as never), callback);
+    return callBack(monitor.connect().then(() => monitor as never), callback);
   }
 
   /** Called by the database when its last lane was lost. */
@@ -188,11 +188,6 @@ class Life implements OwnListener {
     if (status === "ready") return;
     if (status === "wait" || status === "end") this.#begin();
     await this.#ready!.promise;
-  }
-
-  async monitor(): Promise<void> {
-    this.#commands.own.monitor();
-    await this.connect();
   }
 
   duplicate(options: CreateClientOptions): Redis {

@@ -20,8 +20,12 @@ export interface OwnedCommandsOptions extends Omit<DispatcherOptions, "blocking"
   readonly makeOwn: (owner: OwnConnectionOwner) => OwnConnection;
 }
 
-/** Observes the connection that the client has alone. */
-export type OwnListener = Pick<OwnConnectionOwner, "emit" | "lost" | "troubled">;
+/** The client of the commands. */
+export interface OwnListener
+  extends Pick<OwnConnectionOwner, "emit" | "lost" | "troubled"> {
+  /** Ends the client, as a QUIT asks for. */
+  quit(): Promise<"OK">;
+}
 
 /** Commands that wait until those before them, which go another way, are settled. */
 interface Waiting {
@@ -40,6 +44,9 @@ export function closedError(delivery: Delivery): Error {
   return Object.assign(new Error(CLOSED), { delivery });
 }
 
+/** Commands that speak another protocol from then on. */
+const REPLICATION: ReadonlySet<string> = new Set(["sync", "psync", "replconf"]);
+
 /** How long the server may take to end what waits, when the client ends, in milliseconds. */
 const END_MS = 1000;
 
@@ -55,6 +62,7 @@ const END_MS = 1000;
 export class OwnedCommands extends Dispatcher {
   readonly #own: OwnConnection;
   readonly #blocking: BlockingCommands;
+  readonly #listener: OwnListener;
   readonly #patient: boolean;
   readonly #resends: boolean;
   readonly #statistics: DispatcherOptions["statistics"];
@@ -77,10 +85,11 @@ export class OwnedCommands extends Dispatcher {
       retryPolicy: patient ? patientPolicy(retryPolicy, resends) : retryPolicy,
       servers: patient ? withoutBreaker(servers) : servers,
       blocking: () => ({
-        run: (command) => this.#divert([command], false, "blocking"),
+        run: (command) => this.#divert([command], "blocking"),
         abort: (command, reason) => this.#blocking.abort(command, reason),
       }),
     });
+    this.#listener = listener;
     this.#patient = patient;
     this.#resends = resends;
     this.#statistics = options.statistics;
@@ -137,8 +146,13 @@ export class OwnedCommands extends Dispatcher {
   }
 
   /** What a shared connection must not run goes over the own one. */
-  protected override exclusive(commands: readonly PendingCommand[]): void {
-    this.#divert(commands, commands.length > 1, "own");
+  protected override exclusive(
+    commands: readonly PendingCommand[],
+    unfit: PendingCommand,
+  ): void {
+    const name = unfit.tracking.info?.name ?? "";
+    if (REPLICATION.has(name)) super.exclusive(commands, unfit);
+    else this.#divert(commands, "own");
   }
 
   /** Takes commands, after {@linkcode end}. */
@@ -213,9 +227,9 @@ export class OwnedCommands extends Dispatcher {
   }
 
   /** Commands turn out to go another way than over the lanes; nothing is before them. */
-  #divert(commands: readonly PendingCommand[], isBatch: boolean, way: Waiting["way"]) {
+  #divert(commands: readonly PendingCommand[], way: Waiting["way"]): void {
     this.#isDiverted = true;
-    this.#waiting.unshift({ commands, isBatch, way });
+    this.#waiting.unshift({ commands, isBatch: commands.length > 1, way });
     this.#advance();
   }
 
@@ -243,7 +257,7 @@ export class OwnedCommands extends Dispatcher {
   }
 
   #deliver({ commands, isBatch, way }: Waiting, toOwn: boolean): void {
-    if (toOwn) return this.#own.send(commands.filter(isUnsettled));
+    if (toOwn) return this.#sendOnOwn(commands.filter(isUnsettled));
     if (way === "any") {
       if (isBatch) this.#shareBatch(commands);
       else this.#share(commands[0]!);
@@ -253,6 +267,16 @@ export class OwnedCommands extends Dispatcher {
     if (!isUnsettled(command!)) return;
     this.#open.add(command!);
     this.#blocking.run(command!);
+  }
+
+  #sendOnOwn(commands: readonly Command[]): void {
+    const [command] = commands;
+    const isQuit = commands.length === 1 && command!.name.toLowerCase() === "quit";
+    if (!isQuit) return this.#own.send(commands);
+    this.#listener.quit().then(
+      (reply) => command!.resolve(reply),
+      (error) => command!.reject(error),
+    );
   }
 
   #gone(command: PendingCommand): void {

@@ -44,6 +44,8 @@ export interface OwnConnectionOptions {
   readonly resends: boolean;
   /** How its commands are treated. */
   readonly terms: Partial<SessionTerms>;
+  /** Whether it reports what the server runs, and nothing else. */
+  readonly isMonitor: boolean;
   /** Time. */
   readonly clock: Clock;
 }
@@ -91,6 +93,9 @@ const PASSING: ReadonlySet<string> = new Set([
   "discard",
 ]);
 
+/** The message of ioredis' error. */
+const MONITORING = "Connection is in monitoring mode, can't process commands.";
+
 /** Longest pause before another attempt to open it, in milliseconds. */
 const MAX_PAUSE_MS = 500;
 
@@ -132,7 +137,6 @@ export class OwnConnection implements CommandOwner {
   #isKept = false;
   #isWatching = false;
   #isInMulti = false;
-  #isMonitor = false;
   /** Whether a WATCH or MULTI was lost with its connection, and the EXEC is still to come. */
   #isBroken = false;
   /** Whether the present connection has subscribed to something. */
@@ -145,7 +149,7 @@ export class OwnConnection implements CommandOwner {
 
   /** Whether all further commands have to go by this connection. */
   get isPinned(): boolean {
-    return this.#isKept || this.#isWatching || this.#isInMulti || this.#isMonitor;
+    return this.#isKept || this.#isWatching || this.#isInMulti || this.#options.isMonitor;
   }
 
   /** Whether a command that was given to it is not settled. */
@@ -171,19 +175,13 @@ export class OwnConnection implements CommandOwner {
     this.#lasting.set(key, [name, ...args]);
   }
 
-  /** Makes it report what the server runs. */
-  monitor(): void {
-    this.#isMonitor = true;
-    if (this.#state.name === "idle") void this.#open(0);
-  }
-
   /** Sends commands with nothing in between. */
   send(commands: readonly Command[]): void {
-    const lost = this.#isBroken && commands.some(({ name }) => this.#needsLost(name));
+    const error = this.#refusalOf(commands);
     for (const command of commands as readonly PendingCommand[]) {
-      this.#note(command);
-      if (lost) this.#reject(command);
-      else this.#queue.push(command);
+      if (error === undefined) this.#queue.push(command);
+      else command.reject(error(command));
+      if (!this.#options.isMonitor) this.#note(command);
     }
     if (this.#state.name === "open") this.#flush(this.#state.lease);
     else if (this.#state.name === "idle" && this.#queue.length > 0) void this.#open(0);
@@ -205,8 +203,9 @@ export class OwnConnection implements CommandOwner {
     for (const command of queue) command.reject(error("never-sent"));
     if ("lease" in last) {
       // A clean one may serve another holder.
-      if (sent.length > 0 || this.#hasSubscribed || this.#isMonitor) last.lease.destroy();
-      else this.#giveBack(last.lease);
+      if (sent.length > 0 || this.#hasSubscribed || this.#options.isMonitor) {
+        last.lease.destroy();
+      } else this.#giveBack(last.lease);
     }
   }
 
@@ -214,7 +213,7 @@ export class OwnConnection implements CommandOwner {
   reopen(): void {
     if (this.#state.name === "closed") this.#transition(IDLE);
     const isSubscriber = KINDS.some((kind) => this.#channels[kind].size > 0);
-    if (this.#state.name === "idle" && (isSubscriber || this.#isMonitor)) {
+    if (this.#state.name === "idle" && (isSubscriber || this.#options.isMonitor)) {
       void this.#open(0);
     }
   }
@@ -287,10 +286,13 @@ export class OwnConnection implements CommandOwner {
     return isPart;
   }
 
-  #reject(command: PendingCommand): void {
+  #refusalOf(commands: readonly Command[]): ((command: Command) => Error) | undefined {
+    if (this.#options.isMonitor) return () => new Error(MONITORING);
+    const isLost = this.#isBroken && commands.some(({ name }) => this.#needsLost(name));
+    if (!isLost) return undefined;
     const reason = "the connection of its WATCH or MULTI was lost";
-    const { name } = this.#options.config;
-    command.reject(new ConnectionLostError(name, command.name, "never-sent", reason));
+    const { name: database } = this.#options.config;
+    return ({ name }) => new ConnectionLostError(database, name, "never-sent", reason);
   }
 
   #noteChannels(name: string, command: Command): void {
@@ -363,7 +365,7 @@ export class OwnConnection implements CommandOwner {
       if (this.#state !== state) return;
     }
     try {
-      if (this.#isMonitor) await lease.monitor();
+      if (this.#options.isMonitor) await lease.monitor();
     } catch (error) {
       if (isReplyError(error)) this.#owner.troubled(error);
     }
@@ -432,7 +434,8 @@ export class OwnConnection implements CommandOwner {
 
   /** A PING must not become a part of a transaction. */
   #heartbeatTarget(connection: Connection): HeartbeatTarget {
-    const inFlight = () => this.#isInMulti || this.#isMonitor ? 1 : connection.inFlight;
+    const inFlight = () =>
+      this.#isInMulti || this.#options.isMonitor ? 1 : connection.inFlight;
     return {
       get isOpen() {
         return connection.isOpen;
