@@ -148,22 +148,15 @@ class Life implements OwnListener {
   constructor(parts: OwnedClientParts) {
     this.#parts = parts;
     this.#commands = parts.makeCommands(this);
-    const { dispatch, dispatchBatch, ...route } = parts.route(this.#commands);
-    this.route = {
-      ...route,
-      dispatch: (command) => {
-        if (this.client.status === "wait") this.#wake();
-        dispatch(command);
-      },
-      dispatchBatch: (commands) => {
-        if (this.client.status === "wait") this.#wake();
-        dispatchBatch(commands);
-      },
-    };
+    this.route = parts.route(this.#commands);
   }
 
   emit(event: string, ...args: unknown[]): void {
     this.client.emit(event, ...args);
+  }
+
+  wake(): void {
+    this.#begin();
   }
 
   /** The connection that it has alone was lost. */
@@ -215,10 +208,6 @@ class Life implements OwnListener {
     ]);
     limit.abort();
     await this.#end();
-  }
-
-  #wake(): void {
-    this.#begin();
   }
 
   #begin(): void {

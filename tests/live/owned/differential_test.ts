@@ -409,6 +409,7 @@ async function runOn(
   client.on("pmessageBuffer", (pattern, channel: Buffer, message: Buffer) => {
     seen.push(["pmessageBuffer", plainly(pattern), plainly(channel), plainly(message)]);
   });
+  await waitFor(() => life.includes("ready"));
   const author = new Author(seed);
   const run: Run = { server, client, seen, life };
   for (let i = 0; i < STEPS; i++) {
