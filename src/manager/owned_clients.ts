@@ -11,7 +11,7 @@ import {
   OwnConnection,
   type OwnConnectionOwner,
 } from "../commands/owned/own_connection.ts";
-import { patiently } from "../commands/owned/patience.ts";
+import { patiently, patientPolicy } from "../commands/owned/patience.ts";
 import type { ScopedCommand } from "../commands/client.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier } from "../connection/command_arguments.ts";
@@ -34,6 +34,8 @@ export interface OwnedClientsParts extends SharedParts {
 interface Terms {
   readonly config: RedisConfig;
   readonly patient: boolean;
+  /** Whether what may have run is sent again. */
+  readonly resends: boolean;
   /** Deadline of a command, in milliseconds; infinite for none. */
   readonly timeoutMs: number;
   /** What is established on its own connection, for good. */
@@ -89,7 +91,7 @@ export class OwnedClients {
 
   #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
     const { clock, once, replicaWaits, retryPolicy, servers, statistics } = this.#parts;
-    const { config, patient, timeoutMs } = terms;
+    const { config, patient, resends, timeoutMs } = terms;
     const keys = KeyedSink.for(config, servers.sink, clock);
     const timeoutOf = (command: Command) => {
       const { timeoutMs: ownMs } = (command as ScopedCommand).call ?? {};
@@ -101,6 +103,7 @@ export class OwnedClients {
         commandTimeoutMs: patient ? timeoutMs : config.commandTimeoutMs,
       },
       patient,
+      resends,
       retryPolicy,
       classifier,
       sink: keys ?? servers.sink,
@@ -120,16 +123,22 @@ export class OwnedClients {
   }
 
   #makeBlocking(
-    { patient }: Terms,
+    { patient, resends }: Terms,
     owner: Pick<Dispatcher, "leaseFailed" | "replied">,
     timeoutOf: (command: PendingCommand) => number,
   ) {
     const wait = patient ? patiently : undefined;
-    return makeBlocking({ ...this.#parts, dispatcher: owner }, timeoutOf, wait);
+    const { retryPolicy } = this.#parts;
+    const parts = {
+      ...this.#parts,
+      dispatcher: owner,
+      retryPolicy: patient ? patientPolicy(retryPolicy, resends) : retryPolicy,
+    };
+    return makeBlocking(parts, timeoutOf, wait);
   }
 
   #makeOwn(
-    { config, patient, shown }: Terms,
+    { config, patient, resends, shown }: Terms,
     owner: OwnConnectionOwner,
     timeoutOf: (command: Command) => number,
     keys: KeyedSink | undefined,
@@ -144,6 +153,7 @@ export class OwnedClients {
         return await (patient ? patiently(() => lease(signal), signal) : lease(signal));
       },
       isMonitor: shown.monitor === true,
+      resends,
       terms: {
         timeoutOf,
         decodeResponses: true,
@@ -165,6 +175,7 @@ function onlyConnection(database: string): CommandRefusedError {
 
 function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms {
   const {
+    autoResendUnfulfilledCommands = false,
     commandTimeout,
     connectionName,
     db = config.db,
@@ -187,6 +198,7 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
   return {
     config: { ...config, db, keyPrefix: String(keyPrefix) },
     patient,
+    resends: patient && autoResendUnfulfilledCommands,
     timeoutMs,
     lasting: [
       ...(connectionName ? [["client", "setname", connectionName] as const] : []),
@@ -195,6 +207,7 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
     shown: {
       ...options,
       ...(unixSocket === undefined ? { host, port } : { path: unixSocket }),
+      autoResendUnfulfilledCommands,
       maxRetriesPerRequest: null,
       enableReadyCheck: false,
     },

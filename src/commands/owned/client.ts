@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import { SENDS_NULLISH } from "../../connection/command_methods.ts";
 import type { IORedis, Redis, RedisOptions } from "../../connection/ioredis.ts";
 import { ManagerClosedError } from "../../core/errors/mod.ts";
 import { reconnectDelayMs } from "../../resilience/backoff.ts";
@@ -8,6 +9,10 @@ import { closedError, type OwnedCommands, type OwnListener } from "./commands.ts
 /** Options of a client that a library owns: those of ioredis that have a meaning where the
  * manager owns the connections, and a few more. All others are accepted and not used. */
 export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapping"> {
+  /** Whether a command that may have run when its connection was lost is sent again, as
+   * ioredis does by default: some libraries rely on it. It may then run twice. Only for
+   * patient clients. Default `false`: it fails with a `ConnectionLostError`. */
+  autoResendUnfulfilledCommands?: boolean;
   /** Whether commands wait as long as the server is away, as those of ioredis do. With
    * `false` they have the database's deadline, and its circuit breaker refuses them, as
    * those of `getClient()`. Default `true`; `false` with `enableOfflineQueue: false`. */
@@ -68,6 +73,7 @@ export class OwnedClient extends ManagedClient {
     const { config, shown: { lazyConnect = false } } = parts;
     const shown = { ...parts.shown, lazyConnect };
     super({ ...config, decodeResponses: true }, life.route, shown);
+    Object.assign(this.options, { [SENDS_NULLISH]: true });
     this[LIFE] = life;
     life.client = this;
     if (!lazyConnect) life.connect().catch(() => {});

@@ -1,6 +1,6 @@
 import type { Command } from "../../connection/ioredis.ts";
 import { type PendingCommand, settleFailed } from "../../connection/pending_command.ts";
-import type { Delivery } from "../../core/errors/mod.ts";
+import { ConnectionLostError, type Delivery } from "../../core/errors/mod.ts";
 import type { BlockingCommands, Cancellation } from "../blocking.ts";
 import type { ScopedCommand } from "../client.ts";
 import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
@@ -11,6 +11,8 @@ import { patientPolicy, waits } from "./patience.ts";
 export interface OwnedCommandsOptions extends Omit<DispatcherOptions, "blocking"> {
   /** Whether commands wait as long as the server is away. */
   readonly patient: boolean;
+  /** Whether a patient client sends again what may have run, as ioredis does. */
+  readonly resends: boolean;
   /** Runs blocking commands, each on a lease. */
   readonly makeBlocking: (
     owner: Pick<Dispatcher, "leaseFailed" | "replied">,
@@ -65,6 +67,7 @@ export class OwnedCommands extends Dispatcher {
   readonly #blocking: BlockingCommands;
   readonly #listener: OwnListener;
   readonly #patient: boolean;
+  readonly #resends: boolean;
   readonly #statistics: DispatcherOptions["statistics"];
   readonly #sink: DispatcherOptions["sink"];
   /** Commands on the lanes. */
@@ -79,10 +82,10 @@ export class OwnedCommands extends Dispatcher {
   #whenIdle: PromiseWithResolvers<void> | undefined;
 
   constructor(options: OwnedCommandsOptions, listener: OwnListener) {
-    const { patient, retryPolicy, servers } = options;
+    const { patient, resends, retryPolicy, servers } = options;
     super({
       ...options,
-      retryPolicy: patient ? patientPolicy(retryPolicy) : retryPolicy,
+      retryPolicy: patient ? patientPolicy(retryPolicy, resends) : retryPolicy,
       servers: patient ? withoutBreaker(servers) : servers,
       blocking: () => ({
         run: (command) => this.#divert([command], "blocking"),
@@ -91,6 +94,7 @@ export class OwnedCommands extends Dispatcher {
     });
     this.#listener = listener;
     this.#patient = patient;
+    this.#resends = resends;
     this.#statistics = options.statistics;
     this.#sink = options.sink;
     this.#blocking = options.makeBlocking({
@@ -99,13 +103,13 @@ export class OwnedCommands extends Dispatcher {
         this.#settled();
       },
       leaseFailed: (command, error) => {
-        super.leaseFailed(command, error);
+        super.leaseFailed(command, inform(command, error));
         this.#settled();
       },
     });
     this.#own = options.makeOwn({
       replied: (command, reply) => super.replied(command, reply),
-      leaseFailed: (command, error) => super.leaseFailed(command, error),
+      leaseFailed: (command, error) => super.leaseFailed(command, inform(command, error)),
       settled: () => this.#settled(),
       emit: (event, ...args) => listener.emit(event, ...args),
       lost: () => listener.lost(),
@@ -144,7 +148,7 @@ export class OwnedCommands extends Dispatcher {
     if (this.#patient && this.#joins(command)) {
       return this.#collect(command, error, delivery);
     }
-    super.failed(command, error, delivery);
+    super.failed(command, inform(command, error), delivery);
     this.#settled();
   }
 
@@ -305,7 +309,7 @@ export class OwnedCommands extends Dispatcher {
     if (this.#failing.length === 0) queueMicrotask(() => this.#failCollected());
     this.#failing.push([command, error, delivery]);
     const isEnd = command.tracking.info?.name === "exec";
-    if (!isEnd || !waits(error, delivery, false)) {
+    if (!isEnd || !waits(error, delivery, this.#resends)) {
       if (isEnd) this.#failCollected();
       return;
     }
@@ -321,7 +325,7 @@ export class OwnedCommands extends Dispatcher {
     const failing = this.#failing;
     this.#failing = [];
     for (const [command, error, delivery] of failing) {
-      super.failed(command, error, delivery);
+      super.failed(command, inform(command, error), delivery);
     }
     this.#settled();
   }
@@ -383,6 +387,22 @@ class OpenCommands {
     this.#first = 0;
     this.#length = open.length;
   }
+}
+
+/**
+ * Gives the loss of a connection the message of ioredis: libraries compare it, and take a
+ * job for failed otherwise that was only not acknowledged. What happened is its cause.
+ * Libraries do not wait for everything that they send; as ioredis sends such commands again,
+ * their loss must not end the process as an unhandled rejection.
+ */
+function inform(command: PendingCommand, error: Error): Error {
+  if (!(error instanceof ConnectionLostError)) return error;
+  command.promise.catch(() => {});
+  if (error.message !== CLOSED) {
+    error.cause = new Error(error.message);
+    error.message = CLOSED;
+  }
+  return error;
 }
 
 function isUnsettled(command: Command): boolean {

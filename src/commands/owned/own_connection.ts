@@ -40,6 +40,8 @@ export interface OwnConnectionOptions {
   >;
   /** Leases a connection; rejects if waiting cannot help. */
   readonly acquire: (signal: AbortSignal) => Promise<OwnLease>;
+  /** Whether what may have run is sent again, as ioredis does. */
+  readonly resends: boolean;
   /** How its commands are treated. */
   readonly terms: Partial<SessionTerms>;
   /** Whether it reports what the server runs, and nothing else. */
@@ -258,7 +260,7 @@ export class OwnConnection implements CommandOwner {
     // What sets a state may do so twice.
     const isHarmless = info.isRead || info.class === "subscribe" ||
       info.class === "stateful";
-    return delivery === "never-sent" || isHarmless;
+    return delivery === "never-sent" || isHarmless || this.#options.resends;
   }
 
   /** Notes what a command that is being sent makes of the connection. */

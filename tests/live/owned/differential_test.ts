@@ -8,8 +8,8 @@ import { assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
 import { type IORedis, RedisConnectionManager } from "../../../mod.ts";
 import { Random } from "../../support/random.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor, within } from "../../support/wait.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor, within } from "../../../src/testing/wait.ts";
 
 const SEED = Number(Deno.env.get("MOORING_OWNED_SEED") ?? 20261129);
 const PROGRAMS = Number(Deno.env.get("MOORING_OWNED_PROGRAMS") ?? 12);
