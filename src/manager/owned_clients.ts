@@ -53,7 +53,8 @@ export class OwnedClients {
   }
 
   create(options: CreateClientOptions): OwnedClient {
-    const terms = resolveTerms(this.#parts.config, options);
+    const { config, servers } = this.#parts;
+    const terms = resolveTerms(config, servers.health().endpoint, options);
     return new OwnedClient({
       config: terms.config,
       shown: terms.shown,
@@ -67,7 +68,8 @@ export class OwnedClients {
         });
         return route;
       },
-      whenReady: (signal) => this.#parts.servers.whenReady(signal),
+      whenReady: (signal) => servers.whenReady(signal),
+      address: () => addressOf(config, servers.health().endpoint),
       duplicate: (override) => this.create({ ...options, ...override }) as Redis,
       lives: (client, isAlive) => {
         if (isAlive) this.#alive.add(client);
@@ -144,13 +146,16 @@ export class OwnedClients {
     keys: KeyedSink | undefined,
   ): OwnConnection {
     const { clock, servers } = this.#parts;
-    const lease = (signal: AbortSignal) =>
-      servers.lease({}, { signal }, (server, wait) => server.lend(wait));
+    const lease = (signal: AbortSignal, first: PendingCommand | undefined) => {
+      const target = first === undefined ? {} : servers.targetOf(first);
+      return servers.lease(target, { signal }, (server, wait) => server.lend(wait));
+    };
     return new OwnConnection({
       config,
-      acquire: async (signal) => {
+      acquire: async (signal, first) => {
         if (config.maxConnections < 2) throw onlyConnection(config.name);
-        return await (patient ? patiently(() => lease(signal), signal) : lease(signal));
+        const acquire = () => lease(signal, first);
+        return await (patient ? patiently(acquire, signal) : acquire());
       },
       isMonitor: shown.monitor === true,
       resends,
@@ -173,30 +178,41 @@ function onlyConnection(database: string): CommandRefusedError {
   );
 }
 
-function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms {
+function resolveTerms(
+  config: RedisConfig,
+  endpoint: string,
+  options: CreateClientOptions,
+): Terms {
   const {
     autoResendUnfulfilledCommands = false,
     commandTimeout,
     connectionName,
-    db = config.db,
     enableOfflineQueue,
-    keyPrefix = config.keyPrefix,
     patient = enableOfflineQueue !== false,
     timeoutMs = commandTimeout ?? Infinity,
   } = options;
-  if (!(timeoutMs > 0)) {
+  const db = Number(options.db ?? config.db);
+  const keyPrefix = String(options.keyPrefix ?? config.keyPrefix);
+  const refuse = (what: string, must: string, found: unknown): never => {
     throw new RangeError(
-      `Cannot create a client as timeoutMs must be more than 0: current value is ${timeoutMs}`,
+      `Cannot create a client as ${what} must be ${must}: current value is ${found}`,
     );
-  }
+  };
+  if (!(timeoutMs > 0)) refuse("timeoutMs", "more than 0", timeoutMs);
   if (!(Number.isInteger(db) && db >= 0)) {
-    throw new RangeError(
-      `Cannot create a client as db must be an integer of 0 or more: current value is ${db}`,
-    );
+    refuse("db", "an integer of 0 or more", options.db);
   }
-  const { host, port, unixSocket } = config;
+  const shownAddress = addressOf(config, endpoint);
+  const { host = options.host, port = options.port } = shownAddress;
+  const isOther = (options.host ?? host) !== host ||
+    Number(options.port ?? port) !== port;
+  if (config.mode === "standalone" && isOther) {
+    const asked = `${options.host ?? host}:${options.port ?? port}`;
+    const advice = "another server needs a database of its own";
+    refuse("host and port", `${host}:${port}, as ${advice}`, asked);
+  }
   return {
-    config: { ...config, db, keyPrefix: String(keyPrefix) },
+    config: { ...config, db, keyPrefix },
     patient,
     resends: patient && autoResendUnfulfilledCommands,
     timeoutMs,
@@ -206,10 +222,22 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
     ],
     shown: {
       ...options,
-      ...(unixSocket === undefined ? { host, port } : { path: unixSocket }),
+      ...shownAddress,
       autoResendUnfulfilledCommands,
       maxRetriesPerRequest: null,
       enableReadyCheck: false,
     },
   };
+}
+
+/** Where a database is, in the options of ioredis: the primary, as far as it is known. */
+function addressOf(
+  { host, mode, nodes, port, unixSocket }: RedisConfig,
+  endpoint: string,
+): Pick<CreateClientOptions, "host" | "path" | "port"> {
+  if (unixSocket !== undefined) return { path: unixSocket };
+  if (mode === "standalone") return { host, port };
+  const [, known, knownPort] = /^\[?([^\s,]+?)\]?:(\d+)$/.exec(endpoint) ?? [];
+  if (known === undefined) return nodes[0] ?? {};
+  return { host: known, port: Number(knownPort) };
 }

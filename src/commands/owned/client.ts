@@ -34,6 +34,8 @@ export interface OwnedClientParts {
   readonly makeCommands: (listener: OwnListener) => OwnedCommands;
   /** Resolves when the database serves; rejects if it could not be reached. */
   readonly whenReady: (signal: AbortSignal) => Promise<void>;
+  /** Where the database is. */
+  readonly address: () => Pick<RedisOptions, "host" | "path" | "port">;
   /** Makes another client: with its options, and those that are given. */
   readonly duplicate: (options: CreateClientOptions) => Redis;
   /** The client begins to live, or has ended. */
@@ -250,6 +252,7 @@ class Life implements OwnListener {
         await this.#parts.whenReady(signal);
         await this.#commands.own.whenReady();
         if (signal.aborted) return;
+        Object.assign(this.client.options, this.#parts.address());
         this.#set("connect");
         this.#set("ready");
         this.#ready!.resolve();
