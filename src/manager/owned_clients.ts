@@ -1,6 +1,6 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
 import type { CommandRoute } from "../commands/client.ts";
-import type { Dispatcher } from "../commands/dispatcher.ts";
+import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
 import {
   OwnedCommands,
@@ -26,6 +26,8 @@ export interface OwnedClientsParts extends SharedParts {
   readonly observe: (route: CommandRoute) => CommandRoute;
   /** Deadline of a command of an ordinary client, in milliseconds. */
   readonly timeoutOf: (command: Command) => number;
+  readonly once: DispatcherOptions["once"];
+  readonly replicaWaits: DispatcherOptions["replicaWaits"];
 }
 
 /** The options of one owned client, in the form in which they are used. */
@@ -51,18 +53,23 @@ export class OwnedClients {
   }
 
   create(options: CreateClientOptions): OwnedClient {
-    const terms = resolveTerms(this.#parts.config, options);
+    const { config, servers } = this.#parts;
+    const terms = resolveTerms(config, servers.health().endpoint, options);
     return new OwnedClient({
       config: terms.config,
       shown: terms.shown,
       makeCommands: (listener) => this.#makeCommands(terms, listener),
-      route: (commands) =>
-        this.#parts.observe({
+      route: (commands) => {
+        const route = this.#parts.observe({
           dispatch: (command) => commands.dispatch(command),
           dispatchBatch: (batch) => commands.dispatchBatch(batch),
           whenReady: () => this.#parts.servers.whenReady(),
-        }),
-      whenReady: (signal) => this.#parts.servers.whenReady(signal),
+          readFrom: () => route,
+        });
+        return route;
+      },
+      whenReady: (signal) => servers.whenReady(signal),
+      address: () => addressOf(config, servers.health().endpoint),
       duplicate: (override) => this.create({ ...options, ...override }) as Redis,
       lives: (client, isAlive) => {
         if (isAlive) this.#alive.add(client);
@@ -85,7 +92,7 @@ export class OwnedClients {
   }
 
   #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
-    const { clock, retryPolicy, servers, statistics } = this.#parts;
+    const { clock, once, replicaWaits, retryPolicy, servers, statistics } = this.#parts;
     const { config, patient, resends, timeoutMs } = terms;
     const keys = KeyedSink.for(config, servers.sink, clock);
     const timeoutOf = (command: Command) => {
@@ -103,6 +110,8 @@ export class OwnedClients {
       classifier,
       sink: keys ?? servers.sink,
       servers,
+      once,
+      replicaWaits,
       statistics,
       clock,
       makeBlocking: (owner) => this.#makeBlocking(terms, owner, timeoutOf),
@@ -137,13 +146,16 @@ export class OwnedClients {
     keys: KeyedSink | undefined,
   ): OwnConnection {
     const { clock, servers } = this.#parts;
-    const lease = (signal: AbortSignal) =>
-      servers.lease({}, { signal }, (server, wait) => server.lend(wait));
+    const lease = (signal: AbortSignal, first: PendingCommand | undefined) => {
+      const target = first === undefined ? {} : servers.targetOf(first);
+      return servers.lease(target, { signal }, (server, wait) => server.lend(wait));
+    };
     return new OwnConnection({
       config,
-      acquire: async (signal) => {
+      acquire: async (signal, first) => {
         if (config.maxConnections < 2) throw onlyConnection(config.name);
-        return await (patient ? patiently(() => lease(signal), signal) : lease(signal));
+        const acquire = () => lease(signal, first);
+        return await (patient ? patiently(acquire, signal) : acquire());
       },
       isMonitor: shown.monitor === true,
       resends,
@@ -166,30 +178,41 @@ function onlyConnection(database: string): CommandRefusedError {
   );
 }
 
-function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms {
+function resolveTerms(
+  config: RedisConfig,
+  endpoint: string,
+  options: CreateClientOptions,
+): Terms {
   const {
     autoResendUnfulfilledCommands = false,
     commandTimeout,
     connectionName,
-    db = config.db,
     enableOfflineQueue,
-    keyPrefix = config.keyPrefix,
     patient = enableOfflineQueue !== false,
     timeoutMs = commandTimeout ?? Infinity,
   } = options;
-  if (!(timeoutMs > 0)) {
+  const db = Number(options.db ?? config.db);
+  const keyPrefix = String(options.keyPrefix ?? config.keyPrefix);
+  const refuse = (what: string, must: string, found: unknown): never => {
     throw new RangeError(
-      `Cannot create a client as timeoutMs must be more than 0: current value is ${timeoutMs}`,
+      `Cannot create a client as ${what} must be ${must}: current value is ${found}`,
     );
-  }
+  };
+  if (!(timeoutMs > 0)) refuse("timeoutMs", "more than 0", timeoutMs);
   if (!(Number.isInteger(db) && db >= 0)) {
-    throw new RangeError(
-      `Cannot create a client as db must be an integer of 0 or more: current value is ${db}`,
-    );
+    refuse("db", "an integer of 0 or more", options.db);
   }
-  const { host, port, unixSocket } = config;
+  const shownAddress = addressOf(config, endpoint);
+  const { host = options.host, port = options.port } = shownAddress;
+  const isOther = (options.host ?? host) !== host ||
+    Number(options.port ?? port) !== port;
+  if (config.mode === "standalone" && isOther) {
+    const asked = `${options.host ?? host}:${options.port ?? port}`;
+    const advice = "another server needs a database of its own";
+    refuse("host and port", `${host}:${port}, as ${advice}`, asked);
+  }
   return {
-    config: { ...config, db, keyPrefix: String(keyPrefix) },
+    config: { ...config, db, keyPrefix },
     patient,
     resends: patient && autoResendUnfulfilledCommands,
     timeoutMs,
@@ -199,10 +222,22 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
     ],
     shown: {
       ...options,
-      ...(unixSocket === undefined ? { host, port } : { path: unixSocket }),
+      ...shownAddress,
       autoResendUnfulfilledCommands,
       maxRetriesPerRequest: null,
       enableReadyCheck: false,
     },
   };
+}
+
+/** Where a database is, in the options of ioredis: the primary, as far as it is known. */
+function addressOf(
+  { host, mode, nodes, port, unixSocket }: RedisConfig,
+  endpoint: string,
+): Pick<CreateClientOptions, "host" | "path" | "port"> {
+  if (unixSocket !== undefined) return { path: unixSocket };
+  if (mode === "standalone") return { host, port };
+  const [, known, knownPort] = /^\[?([^\s,]+?)\]?:(\d+)$/.exec(endpoint) ?? [];
+  if (known === undefined) return nodes[0] ?? {};
+  return { host: known, port: Number(knownPort) };
 }

@@ -1,10 +1,9 @@
 import { delay } from "@std/async/delay";
-import type { RedisConfig } from "../../config/mod.ts";
 import { SENDS_NULLISH } from "../../connection/command_methods.ts";
 import type { IORedis, Redis, RedisOptions } from "../../connection/ioredis.ts";
 import { ManagerClosedError } from "../../core/errors/mod.ts";
 import { reconnectDelayMs } from "../../resilience/backoff.ts";
-import { type CommandRoute, ManagedClient } from "../client.ts";
+import { type ClientConfig, type CommandRoute, ManagedClient } from "../client.ts";
 import { closedError, type OwnedCommands, type OwnListener } from "./commands.ts";
 
 /** Options of a client that a library owns: those of ioredis that have a meaning where the
@@ -26,7 +25,7 @@ export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapp
 /** What an owned client needs. */
 export interface OwnedClientParts {
   /** The database, with what differs for this client. */
-  readonly config: Pick<RedisConfig, "db" | "keyPrefix" | "name">;
+  readonly config: Omit<ClientConfig, "decodeResponses">;
   /** What readers of `options` find. */
   readonly shown: CreateClientOptions;
   /** Where its commands go, as seen by telemetry. */
@@ -35,6 +34,8 @@ export interface OwnedClientParts {
   readonly makeCommands: (listener: OwnListener) => OwnedCommands;
   /** Resolves when the database serves; rejects if it could not be reached. */
   readonly whenReady: (signal: AbortSignal) => Promise<void>;
+  /** Where the database is. */
+  readonly address: () => Pick<RedisOptions, "host" | "path" | "port">;
   /** Makes another client: with its options, and those that are given. */
   readonly duplicate: (options: CreateClientOptions) => Redis;
   /** The client begins to live, or has ended. */
@@ -154,22 +155,15 @@ class Life implements OwnListener {
   constructor(parts: OwnedClientParts) {
     this.#parts = parts;
     this.#commands = parts.makeCommands(this);
-    const { dispatch, dispatchBatch, ...route } = parts.route(this.#commands);
-    this.route = {
-      ...route,
-      dispatch: (command) => {
-        if (this.client.status === "wait") this.#wake();
-        dispatch(command);
-      },
-      dispatchBatch: (commands) => {
-        if (this.client.status === "wait") this.#wake();
-        dispatchBatch(commands);
-      },
-    };
+    this.route = parts.route(this.#commands);
   }
 
   emit(event: string, ...args: unknown[]): void {
     this.client.emit(event, ...args);
+  }
+
+  wake(): void {
+    this.#begin();
   }
 
   /** The connection that it has alone was lost. */
@@ -223,10 +217,6 @@ class Life implements OwnListener {
     await this.#end();
   }
 
-  #wake(): void {
-    this.#begin();
-  }
-
   #begin(): void {
     this.#parts.lives(this.client, true);
     this.#commands.begin();
@@ -262,6 +252,7 @@ class Life implements OwnListener {
         await this.#parts.whenReady(signal);
         await this.#commands.own.whenReady();
         if (signal.aborted) return;
+        Object.assign(this.client.options, this.#parts.address());
         this.#set("connect");
         this.#set("ready");
         this.#ready!.resolve();

@@ -2,6 +2,7 @@ import type { Command } from "../../connection/ioredis.ts";
 import { type PendingCommand, settleFailed } from "../../connection/pending_command.ts";
 import { ConnectionLostError, type Delivery } from "../../core/errors/mod.ts";
 import type { BlockingCommands, Cancellation } from "../blocking.ts";
+import type { ScopedCommand } from "../client.ts";
 import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
 import type { OwnConnection, OwnConnectionOwner } from "./own_connection.ts";
 import { patientPolicy, waits } from "./patience.ts";
@@ -23,6 +24,8 @@ export interface OwnedCommandsOptions extends Omit<DispatcherOptions, "blocking"
 /** The client of the commands. */
 export interface OwnListener
   extends Pick<OwnConnectionOwner, "emit" | "lost" | "troubled"> {
+  /** The first command came: begins to connect. */
+  wake(): void;
   /** Ends the client, as a QUIT asks for. */
   quit(): Promise<"OK">;
 }
@@ -67,11 +70,11 @@ export class OwnedCommands extends Dispatcher {
   readonly #resends: boolean;
   readonly #statistics: DispatcherOptions["statistics"];
   readonly #sink: DispatcherOptions["sink"];
-  /** Commands that are not settled, other than those on the own connection. */
-  readonly #open = new Set<PendingCommand>();
+  /** Commands on the lanes. */
+  readonly #shared = new OpenCommands();
   #waiting: Waiting[] = [];
-  /** Where commands go at present. */
-  #to: "lanes" | "own" | "nowhere" = "lanes";
+  /** Where commands go at present; `asleep` until the first one. */
+  #to: "asleep" | "lanes" | "own" | "nowhere" = "asleep";
   /** Whether the command that is being delivered was found to go another way. */
   #isDiverted = false;
   /** Commands of one transaction that are failing, one after the other. */
@@ -94,7 +97,16 @@ export class OwnedCommands extends Dispatcher {
     this.#resends = resends;
     this.#statistics = options.statistics;
     this.#sink = options.sink;
-    this.#blocking = options.makeBlocking(this);
+    this.#blocking = options.makeBlocking({
+      replied: (command, reply) => {
+        super.replied(command, reply);
+        this.#settled();
+      },
+      leaseFailed: (command, error) => {
+        super.leaseFailed(command, inform(command, error));
+        this.#settled();
+      },
+    });
     this.#own = options.makeOwn({
       replied: (command, reply) => super.replied(command, reply),
       leaseFailed: (command, error) => super.leaseFailed(command, inform(command, error)),
@@ -103,7 +115,6 @@ export class OwnedCommands extends Dispatcher {
       lost: () => listener.lost(),
       troubled: (error) => listener.troubled(error),
     });
-    if (this.#own.isPinned) this.#to = "own";
   }
 
   /** The connection that the client has alone. */
@@ -113,7 +124,8 @@ export class OwnedCommands extends Dispatcher {
 
   /** Whether nothing is in flight or waits. */
   get isIdle(): boolean {
-    return this.#open.size === 0 && this.#waiting.length === 0 && !this.#own.isBusy;
+    return this.#shared.size + this.#blocking.size + this.#waiting.length === 0 &&
+      !this.#own.isBusy;
   }
 
   override dispatch(command: Command): void {
@@ -127,7 +139,7 @@ export class OwnedCommands extends Dispatcher {
   }
 
   override replied(command: PendingCommand, reply: unknown): void {
-    this.#open.delete(command);
+    this.#shared.settle();
     super.replied(command, reply);
     if (this.#waiting.length > 0 || this.#whenIdle !== undefined) this.#settled();
   }
@@ -137,12 +149,7 @@ export class OwnedCommands extends Dispatcher {
       return this.#collect(command, error, delivery);
     }
     super.failed(command, inform(command, error), delivery);
-    if (command.tracking.settled) this.#gone(command);
-  }
-
-  override leaseFailed(command: PendingCommand, error: Error): void {
-    super.leaseFailed(command, inform(command, error));
-    this.#gone(command);
+    this.#settled();
   }
 
   /** What a shared connection must not run goes over the own one. */
@@ -155,7 +162,7 @@ export class OwnedCommands extends Dispatcher {
     else this.#divert(commands, "own");
   }
 
-  /** Takes commands, after {@linkcode end}. */
+  /** Takes commands: the client begins to live. */
   begin(): void {
     this.#to = this.#own.isPinned ? "own" : "lanes";
     this.#own.reopen();
@@ -193,9 +200,7 @@ export class OwnedCommands extends Dispatcher {
     for (const { commands } of waiting) {
       for (const command of commands) command.reject(closedError("never-sent"));
     }
-    for (const command of [...this.#open]) {
-      if (command.tracking.info?.class !== "blocking") this.#abandon(command);
-    }
+    for (const command of this.#shared.takeAll()) this.#abandon(command);
     await ended;
     this.#settled();
   }
@@ -203,7 +208,6 @@ export class OwnedCommands extends Dispatcher {
   #abandon(command: PendingCommand): void {
     const { tracking } = command;
     const error = closedError(tracking.underWay ? "ambiguous" : "never-sent");
-    this.#open.delete(command);
     tracking.probe?.cancel();
     this.#statistics.commandFailed(error);
     settleFailed(command, error);
@@ -213,8 +217,14 @@ export class OwnedCommands extends Dispatcher {
   #share(command: Command): void {
     this.#isDiverted = false;
     super.dispatch(command);
-    const pending = command as PendingCommand;
-    if (!this.#isDiverted && !pending.tracking.settled) this.#open.add(pending);
+    const pending = command as PendingCommand & ScopedCommand;
+    if (this.#isDiverted || pending.tracking.settled) return;
+    this.#shared.add(pending);
+    // What its signal aborts is settled elsewhere.
+    if (pending.call?.signal !== undefined) {
+      const settled = () => this.#settled();
+      pending.promise.then(settled, settled);
+    }
   }
 
   #shareBatch(commands: readonly Command[]): void {
@@ -222,7 +232,7 @@ export class OwnedCommands extends Dispatcher {
     super.dispatchBatch(commands);
     if (this.#isDiverted) return;
     for (const command of commands as readonly PendingCommand[]) {
-      if (!command.tracking.settled) this.#open.add(command);
+      if (!command.tracking.settled) this.#shared.add(command);
     }
   }
 
@@ -234,6 +244,7 @@ export class OwnedCommands extends Dispatcher {
   }
 
   #wait(waiting: Waiting): void {
+    if (this.#to === "asleep") this.#listener.wake();
     if (this.#to === "nowhere") {
       for (const command of waiting.commands) command.reject(closedError("never-sent"));
       return;
@@ -246,7 +257,7 @@ export class OwnedCommands extends Dispatcher {
   #advance(): void {
     for (let first; (first = this.#waiting[0]) !== undefined;) {
       const toOwn = first.way === "own" || this.#own.isPinned;
-      const isOnLanes = this.#open.size > this.#blocking.size;
+      const isOnLanes = this.#shared.size > 0;
       if (toOwn ? isOnLanes : this.#own.isBusy) return;
       if (first.way === "blocking" && isOnLanes) return;
       this.#waiting.shift();
@@ -264,9 +275,7 @@ export class OwnedCommands extends Dispatcher {
       return;
     }
     const [command] = commands as readonly PendingCommand[];
-    if (!isUnsettled(command!)) return;
-    this.#open.add(command!);
-    this.#blocking.run(command!);
+    if (isUnsettled(command!)) this.#blocking.run(command!);
   }
 
   #sendOnOwn(commands: readonly Command[]): void {
@@ -279,12 +288,8 @@ export class OwnedCommands extends Dispatcher {
     );
   }
 
-  #gone(command: PendingCommand): void {
-    this.#open.delete(command);
-    this.#settled();
-  }
-
   #settled(): void {
+    this.#shared.settle();
     if (this.#waiting.length > 0) this.#advance();
     if (this.#whenIdle !== undefined && this.isIdle) {
       this.#whenIdle.resolve();
@@ -321,8 +326,66 @@ export class OwnedCommands extends Dispatcher {
     this.#failing = [];
     for (const [command, error, delivery] of failing) {
       super.failed(command, inform(command, error), delivery);
-      if (command.tracking.settled) this.#gone(command);
     }
+    this.#settled();
+  }
+}
+
+/** Least number of places in {@linkcode OpenCommands}. */
+const LEAST_PLACES = 16;
+
+/**
+ * The commands that are not settled, in the order in which they came. They are mostly settled
+ * in that order, so that a ring needs no search: a Set made each command twice as expensive.
+ */
+class OpenCommands {
+  #ring: (PendingCommand | undefined)[] = new Array(LEAST_PLACES).fill(undefined);
+  #first = 0;
+  #length = 0;
+
+  /** How many they are, with those that were settled out of order. */
+  get size(): number {
+    return this.#length;
+  }
+
+  add(command: PendingCommand): void {
+    if (this.#length === this.#ring.length) this.#makeRoom();
+    this.#ring[(this.#first + this.#length++) & (this.#ring.length - 1)] = command;
+  }
+
+  /** Drops the first ones, as far as they are settled. Hot path. */
+  settle(): void {
+    const mask = this.#ring.length - 1;
+    while (this.#length > 0 && this.#ring[this.#first]!.tracking.settled) {
+      this.#ring[this.#first] = undefined;
+      this.#first = (this.#first + 1) & mask;
+      this.#length--;
+    }
+  }
+
+  takeAll(): PendingCommand[] {
+    const mask = this.#ring.length - 1;
+    const open: PendingCommand[] = [];
+    for (let i = 0; i < this.#length; i++) {
+      const command = this.#ring[(this.#first + i) & mask]!;
+      if (!command.tracking.settled) open.push(command);
+    }
+    this.#fill([], LEAST_PLACES);
+    return open;
+  }
+
+  /** Drops those that were settled out of order, or doubles the ring if they are few. */
+  #makeRoom(): void {
+    const places = this.#ring.length;
+    const open = this.takeAll();
+    this.#fill(open, open.length * 2 > places ? places * 2 : places);
+  }
+
+  #fill(open: readonly PendingCommand[], places: number): void {
+    this.#ring = new Array(places).fill(undefined);
+    open.forEach((command, i) => this.#ring[i] = command);
+    this.#first = 0;
+    this.#length = open.length;
   }
 }
 

@@ -38,8 +38,12 @@ export interface OwnConnectionOptions {
     RedisConfig,
     "commandTimeoutMs" | "healthCheckIntervalMs" | "name"
   >;
-  /** Leases a connection; rejects if waiting cannot help. */
-  readonly acquire: (signal: AbortSignal) => Promise<OwnLease>;
+  /** Leases a connection, in a cluster to the node of the first command; rejects if waiting
+   * cannot help. */
+  readonly acquire: (
+    signal: AbortSignal,
+    first: PendingCommand | undefined,
+  ) => Promise<OwnLease>;
   /** Whether what may have run is sent again, as ioredis does. */
   readonly resends: boolean;
   /** How its commands are treated. */
@@ -165,7 +169,9 @@ export class OwnConnection implements CommandOwner {
   }
 
   get #isNeeded(): boolean {
-    return this.isPinned || this.isBusy || this.#isSubscribed;
+    const isInTransaction = this.#isWatching || this.#isInMulti;
+    return this.#isKept || this.#options.isMonitor || this.isBusy || this.#isSubscribed ||
+      isInTransaction && !this.#isBroken;
   }
 
   /** Makes a state last: it is established whenever the connection is opened. */
@@ -267,8 +273,7 @@ export class OwnConnection implements CommandOwner {
   #note(command: Command): void {
     const { args, name } = command;
     const lower = name.toLowerCase();
-    if (lower.endsWith("subscribe")) this.#noteChannels(lower, command);
-    else if (lower === "watch") this.#isWatching = true;
+    if (lower === "watch") this.#isWatching = true;
     else if (lower === "multi") this.#isInMulti = true;
     else if (lower === "unwatch") this.#isWatching = false;
     else if (lower === "exec" || lower === "discard") {
@@ -321,7 +326,7 @@ export class OwnConnection implements CommandOwner {
     try {
       // Not a timer of the clock: a process that only subscribes stays alive meanwhile.
       if (attempt > 0) await delay(pauseMs(attempt), { signal: stop.signal });
-      lease = await this.#options.acquire(stop.signal);
+      lease = await this.#options.acquire(stop.signal, this.#queue[0]);
     } catch (error) {
       if (this.#state === state) this.#openFailed(error as Error, attempt);
       return;
@@ -372,6 +377,7 @@ export class OwnConnection implements CommandOwner {
     if (this.#state !== state) return;
     this.#transition({ name: "open", lease });
     this.#flush(lease);
+    this.#rest();
     this.#owner.settled();
   }
 
@@ -396,6 +402,8 @@ export class OwnConnection implements CommandOwner {
     this.#queue = [];
     for (const command of queue) {
       if (command.tracking?.settled) continue;
+      const name = command.name.toLowerCase();
+      if (name.endsWith("subscribe")) this.#noteChannels(name, command);
       this.#sent.add(command);
       const over = () => this.#over(command);
       command.promise.then(over, over);
@@ -405,14 +413,18 @@ export class OwnConnection implements CommandOwner {
 
   #over(command: Command): void {
     if (!this.#sent.delete(command) || this.isBusy) return;
-    if (this.#state.name === "open" && !this.#isNeeded) {
-      const { lease } = this.#state;
-      this.#transition(IDLE);
-      // A subscriber's connection cannot be cleaned.
-      if (this.#hasSubscribed) lease.destroy();
-      else this.#giveBack(lease);
-    }
+    this.#rest();
     this.#owner.settled();
+  }
+
+  /** Gives the connection back if it has no purpose any more. */
+  #rest(): void {
+    if (this.#state.name !== "open" || this.#isNeeded) return;
+    const { lease } = this.#state;
+    this.#transition(IDLE);
+    // A subscriber's connection cannot be cleaned.
+    if (this.#hasSubscribed) lease.destroy();
+    else this.#giveBack(lease);
   }
 
   #giveBack(lease: OwnLease): void {

@@ -8,8 +8,8 @@ import { assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
 import { type IORedis, RedisConnectionManager } from "../../../mod.ts";
 import { Random } from "../../support/random.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor, within } from "../../support/wait.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor, within } from "../../../src/testing/wait.ts";
 
 const SEED = Number(Deno.env.get("MOORING_OWNED_SEED") ?? 20261129);
 const PROGRAMS = Number(Deno.env.get("MOORING_OWNED_PROGRAMS") ?? 12);
@@ -20,8 +20,10 @@ const STEPS = 25;
 interface Run {
   readonly server: RedisServer;
   readonly client: IORedis;
-  /** What was seen, in order. */
+  /** The outcomes of calls, in order. */
   readonly seen: unknown[];
+  /** The messages, in order: they come by another connection than most replies. */
+  readonly messages: unknown[];
   /** The events of the client's life. */
   readonly life: string[];
 }
@@ -330,13 +332,13 @@ class Author {
     const channels = ["a", "b", "c", "always"].map((name) => `${name}`);
     return {
       name: "publish",
-      run: async ({ seen, server }) => {
-        const before = seen.length;
+      run: async ({ messages, server }) => {
+        const before = messages.length;
         let receivers = 0;
         for (const channel of channels) {
           receivers += Number(await server.cli("PUBLISH", channel, "from outside"));
         }
-        await waitFor(() => seen.length === before + receivers * 2);
+        await waitFor(() => messages.length === before + receivers * 2);
       },
     };
   }
@@ -390,8 +392,9 @@ async function runOn(
   server: RedisServer,
   client: IORedis,
   seed: number,
-): Promise<{ seen: unknown[]; life: string[] }> {
+): Promise<Pick<Run, "life" | "messages" | "seen">> {
   const seen: unknown[] = [];
+  const messages: unknown[] = [];
   const life: string[] = [];
   for (
     const event of [
@@ -399,18 +402,27 @@ async function runOn(
     ]
   ) client.on(event, () => life.push(event));
   client.on("error", (error) => life.push(`error ${error.message}`));
-  client.on("message", (channel, message) => seen.push(["message", channel, message]));
+  client.on(
+    "message",
+    (channel, message) => messages.push(["message", channel, message]),
+  );
   client.on("pmessage", (pattern, channel, message) => {
-    seen.push(["pmessage", pattern, channel, message]);
+    messages.push(["pmessage", pattern, channel, message]);
   });
   client.on("messageBuffer", (channel: Buffer, message: Buffer) => {
-    seen.push(["messageBuffer", plainly(channel), plainly(message)]);
+    messages.push(["messageBuffer", plainly(channel), plainly(message)]);
   });
   client.on("pmessageBuffer", (pattern, channel: Buffer, message: Buffer) => {
-    seen.push(["pmessageBuffer", plainly(pattern), plainly(channel), plainly(message)]);
+    messages.push([
+      "pmessageBuffer",
+      plainly(pattern),
+      plainly(channel),
+      plainly(message),
+    ]);
   });
+  await waitFor(() => life.includes("ready"));
   const author = new Author(seed);
-  const run: Run = { server, client, seen, life };
+  const run: Run = { server, client, seen, messages, life };
   for (let i = 0; i < STEPS; i++) {
     const step = author.step();
     seen.push(`step ${i}: ${step.name}`);
@@ -429,7 +441,7 @@ async function runOn(
   const ended = new Promise((resolve) => client.once("end", resolve));
   await client.quit();
   await ended;
-  return { seen, life };
+  return { seen, messages, life };
 }
 
 /** Compares two runs; shows where they part. */
@@ -452,6 +464,7 @@ for (let program = 0; program < PROGRAMS; program++) {
     });
     const owned = await runOn(server, manager.createClient("main"), seed);
     assertSame(owned.seen, plain.seen);
+    assertSame(owned.messages, plain.messages);
     assertSame(owned.life, plain.life);
     assertEquals(manager.getPoolStatistics("main").leases, 0);
   });

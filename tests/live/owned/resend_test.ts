@@ -1,14 +1,14 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { ConnectionLostError } from "../../../mod.ts";
 import { withManager } from "../../support/managed.ts";
-import { Relay } from "../../support/relay.ts";
-import { waitFor } from "../../support/wait.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 
 const CUT = { toClient: { kind: "cut", afterBytes: 0, how: "reset" } } as const;
 
 Deno.test("a write that was cut fails as ioredis words it, and says that it may have run", () =>
   withManager({ databases: {} }, async ({ manager, server }) => {
-    await using relay = await Relay.start({ to: server });
+    await using relay = await FaultProxy.start({ to: server });
     manager.addDatabase("relayed", { port: relay.port });
     const client = manager.createClient("relayed");
     await client.set("n", 1);
@@ -26,7 +26,7 @@ Deno.test("a write that was cut fails as ioredis words it, and says that it may 
 
 Deno.test("a write that was cut, and that nobody waits for, is no unhandled rejection", () =>
   withManager({ databases: {} }, async ({ manager, server }) => {
-    await using relay = await Relay.start({ to: server });
+    await using relay = await FaultProxy.start({ to: server });
     manager.addDatabase("relayed", { port: relay.port });
     const client = manager.createClient("relayed");
     await client.ping();
@@ -50,7 +50,7 @@ Deno.test("a write that was cut, and that nobody waits for, is no unhandled reje
 
 Deno.test("with autoResendUnfulfilledCommands what was cut is sent again, as ioredis does", () =>
   withManager({ databases: {} }, async ({ manager, server }) => {
-    await using relay = await Relay.start({ to: server });
+    await using relay = await FaultProxy.start({ to: server });
     manager.addDatabase("relayed", { port: relay.port });
     const options = { autoResendUnfulfilledCommands: true };
     const client = manager.createClient("relayed", options);
@@ -67,7 +67,7 @@ Deno.test("with autoResendUnfulfilledCommands what was cut is sent again, as ior
       await server.cli("SELECT", key === "pinned" ? "1" : "0");
       await waitFor(async () => await server.cli("GET", key) === "2", { what: key });
       relay.heal();
-      relay.resetAll();
+      relay.reset();
       return await reply;
     };
     assertEquals(await lose("n", () => client.incr("n")), 3);
