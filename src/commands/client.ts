@@ -7,6 +7,9 @@ import {
   type RedisOptions,
 } from "../connection/ioredis.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
+import { onceTtlMs } from "./once.ts";
+import { checkReplicas } from "./replica_waits.ts";
+import { defineScanMethods, type ScanMethods, type ScanRestart } from "./scan.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
 export interface CallOptions {
@@ -28,6 +31,35 @@ export interface CallOptions {
   /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
    * `retryWrites`. */
   readonly retryWrites?: boolean;
+  /**
+   * Whether writes run once: each is sent in a script, which remembers the reply in the same
+   * slot. After a loss it is sent again, within deadline and `maxRetries`, and gets that
+   * reply if it had run. What stays unknown, as after a restart without `appendfsync
+   * always`, is ambiguous as ever, and the error says why.
+   *
+   * Refused before anything is sent: what blocks, scripts, what scripts may not run, more
+   * than 7,000 arguments, and in a cluster commands without keys. What is promised, and what
+   * is not: [ONCE.md](https://jsr.io/@mooring/redis/0.1.0/src/commands/ONCE.md).
+   * Default: `false`.
+   */
+  readonly once?: boolean;
+  /** How long the server remembers a write of {@linkcode CallOptions.once}, in milliseconds;
+   * not less than the deadline. Default: twice the deadline, at least 60,000. */
+  readonly onceTtlMs?: number;
+  /**
+   * How many replicas must have a write before its call resolves; 1 or more. If fewer have
+   * confirmed it within `waitMs`, it rejects with a `DurabilityError`, which carries the
+   * reply and their number: the write was made. Replies that come together share one WAIT.
+   * The user needs PUBLISH (in a cluster SPUBLISH) to the channels `mooring:wait*`, and INFO.
+   * A signal aborts the write, not the wait for replicas.
+   */
+  readonly waitReplicas?: number;
+  /** Longest wait for `waitReplicas`, in milliseconds, more than 0. Default: the deadline. */
+  readonly waitMs?: number;
+  /** Which servers reads go to: `primary`, `prefer_replica`, `replica` or `az_affinity`.
+   * `primary` reads what this process has written; replicas may not have it yet. Default: the
+   * database's `readFrom`. */
+  readonly readFrom?: RedisConfig["readFrom"];
 }
 
 /** A command with what its caller set for it. */
@@ -44,10 +76,23 @@ export interface CommandRoute {
   dispatchBatch(commands: readonly IORedisCommand[]): void;
   /** Resolves when a connection is ready. */
   whenReady(): Promise<void>;
+  /** Reports that a scan began anew. */
+  scanRestarted?(restart: ScanRestart): void;
+  /** The route for reads that go to these servers. */
+  readFrom(from: RedisConfig["readFrom"]): CommandRoute;
 }
 
 /** The settings of a database that its client uses. */
-type ClientConfig = Pick<RedisConfig, "name" | "db" | "keyPrefix" | "decodeResponses">;
+export type ClientConfig = Pick<
+  RedisConfig,
+  | "clientAz"
+  | "commandTimeoutMs"
+  | "db"
+  | "decodeResponses"
+  | "keyPrefix"
+  | "mode"
+  | "name"
+>;
 
 /** Refuses to connect: other clients that are made with this one's options, too. */
 class NoConnector {
@@ -113,16 +158,18 @@ const LISTENERS = ["_events", "_eventsCount", "_maxListeners"] as const;
  * ```
  */
 export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
-  extends IORedis<Mapping> {
+  extends IORedis<Mapping>, ScanMethods {
   /** Name of the database. */
   readonly databaseName: string;
   /**
    * The same client with other settings for its calls: a signal, a deadline, whether
-   * writes may be sent again.
+   * writes may be sent again, which servers are read from.
    *
    * @param call What differs.
    * @returns A client for such calls; it has no connection of its own.
-   * @throws {RangeError} If the deadline is not more than 0.
+   * @throws {RangeError} If a number is not allowed: the deadline is not more than 0,
+   * `onceTtlMs` less than it …; or if `readFrom` is none of its words, `az_affinity` without
+   * the setting `client_az`, or `replica` in mode `standalone`.
    */
   with(call: CallOptions): RedisClient<Mapping>;
   /** @deprecated Refused, as all callers share the client: use `manager.subscribe()`, or
@@ -177,9 +224,21 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
 
 /** The implementation of {@linkcode RedisClient}. */
 export class ManagedClient extends Redis implements RedisClient {
-  readonly [PARTS]: { readonly config: ClientConfig; readonly route: CommandRoute };
+  readonly [PARTS]: {
+    readonly config: ClientConfig;
+    /** Where commands go. */
+    readonly route: CommandRoute;
+    /** The same without what is set for single calls. */
+    readonly base: CommandRoute;
+    /** What is set for single calls. */
+    readonly call?: CallOptions;
+  };
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
+  declare readonly scanIterator: ScanMethods["scanIterator"];
+  declare readonly hscanIterator: ScanMethods["hscanIterator"];
+  declare readonly sscanIterator: ScanMethods["sscanIterator"];
+  declare readonly zscanIterator: ScanMethods["zscanIterator"];
 
   /**
    * @param config The database.
@@ -194,7 +253,7 @@ export class ManagedClient extends Redis implements RedisClient {
       db: config.db,
       Connector: NoConnector as unknown as RedisOptions["Connector"],
     });
-    this[PARTS] = { config, route };
+    this[PARTS] = { config, route, base: route };
     this[ROOT] = this;
     // Everybody has the same object: many listeners are no leak.
     this.setMaxListeners(0);
@@ -214,10 +273,14 @@ export class ManagedClient extends Redis implements RedisClient {
         `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
       );
     }
-    const { config, route } = this[PARTS];
+    const { base, call: before, config } = this[PARTS];
+    if (call.waitReplicas !== undefined) checkReplicas(call);
+    if (call.once === true) onceTtlMs(call, config.commandTimeoutMs);
+    if (call.readFrom !== undefined) checkReadFrom(call.readFrom, config);
     const root = this[ROOT];
     const scoped = Object.create(this);
-    scoped[PARTS] = { config, route: scopeRoute(route, call) };
+    const merged = { ...before, ...call };
+    scoped[PARTS] = { config, base, call: merged, route: scopeRoute(base, merged) };
     for (const key of LISTENERS) {
       Object.defineProperty(scoped, key, {
         get: () => Reflect.get(root, key),
@@ -260,6 +323,11 @@ export class ManagedClient extends Redis implements RedisClient {
       route.dispatch(command);
     }
     return command.promise;
+  }
+
+  /** Reports that a scan began anew. */
+  scanRestarted(restart: ScanRestart): void {
+    this[PARTS].route.scanRestarted?.(restart);
   }
 
   /** Resolves when a connection of the database is ready. Calling it is not needed: the
@@ -313,9 +381,39 @@ export class ManagedClient extends Redis implements RedisClient {
 }
 
 defineCommandMethods(ManagedClient.prototype);
+defineScanMethods(ManagedClient.prototype);
+
+/** Where reads may go. */
+const READ_FROM: readonly RedisConfig["readFrom"][] = [
+  ...["primary", "prefer_replica", "replica", "az_affinity"] as const,
+];
+
+function checkReadFrom(
+  from: RedisConfig["readFrom"],
+  { clientAz, mode }: ClientConfig,
+): void {
+  if (!READ_FROM.includes(from)) {
+    throw new RangeError(
+      `Cannot read as readFrom must be ${READ_FROM.join(", ")}: current value is ` +
+        JSON.stringify(from),
+    );
+  }
+  if (from === "replica" && mode === "standalone") {
+    throw new RangeError(
+      "Cannot read as readFrom replica needs mode sentinel or cluster: current mode is " +
+        mode,
+    );
+  }
+  if (from === "az_affinity" && clientAz === undefined) {
+    throw new RangeError(
+      "Cannot read as readFrom az_affinity needs the setting client_az, this process' zone",
+    );
+  }
+}
 
 /** The same route, for commands that carry what their caller set for them. */
-function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {
+function scopeRoute(base: CommandRoute, call: CallOptions): CommandRoute {
+  const route = call.readFrom === undefined ? base : base.readFrom(call.readFrom);
   const scope = (command: IORedisCommand): IORedisCommand => {
     (command as ScopedCommand).call = call;
     return command;

@@ -26,6 +26,8 @@ import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { BlockingCommands } from "./blocking.ts";
 import type { ScopedCommand } from "./client.ts";
+import type { OnceCommand, OnceWrites } from "./once.ts";
+import type { ReplicaWaits } from "./replica_waits.ts";
 import type { RetryDecision, RetryPolicy } from "./retry.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
@@ -76,6 +78,10 @@ export interface DispatcherOptions {
   readonly servers: CommandServers;
   /** Runs blocking commands; read late, as they need the dispatcher too. */
   readonly blocking: () => Pick<BlockingCommands, "abort" | "run">;
+  /** Makes writes run once; made when first needed. */
+  readonly once: () => OnceWrites;
+  /** Waits for replicas; made when first needed. */
+  readonly replicaWaits: () => ReplicaWaits;
   /** Counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
@@ -149,7 +155,7 @@ export class Dispatcher implements CommandOwner {
     if (open.length === 0) return;
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
-      const why = "one of its arguments has no text, so none was sent";
+      const why = "it was refused by itself, so that none was sent";
       const { name } = unwritable;
       const refusal = new CommandRefusedError(this.#database, name, why, "a pipeline");
       return this.#failAll(open, refusal);
@@ -195,6 +201,11 @@ export class Dispatcher implements CommandOwner {
     // Its caller gave it up while it waited.
     if (command.tracking.settled) return;
     if (this.#servers.redirect?.(command, error)) return;
+    if ((command as OnceCommand).once !== undefined) {
+      const outcome = this.#options.once().failed(command, error, delivery);
+      if (outcome === "again") return this.#sink.submit(command);
+      ({ error, delivery } = outcome);
+    }
     const decision = this.#retryPolicy.decide(command, error, delivery);
     this.#reportServer(command, decision, error);
     if (decision.retry) {
@@ -221,11 +232,29 @@ export class Dispatcher implements CommandOwner {
     settleFailed(command, error);
   }
 
+  partOf(whole: PendingCommand, part: Command): PendingCommand {
+    const { info, startedAt, waited } = whole.tracking;
+    (part as ScopedCommand).call = (whole as ScopedCommand).call;
+    const tracked = this.#track(part);
+    const { tracking } = tracked;
+    tracking.info = info;
+    tracking.startedAt = waited ? startedAt : this.#options.clock.now();
+    tracking.waited = true;
+    return tracked;
+  }
+
   #track(command: Command): PendingCommand {
     const { call } = command as ScopedCommand;
     const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
     if (call === undefined) return tracked;
     tracked.tracking.retryWrites = call.retryWrites;
+    if (call.once === true && !tracked.tracking.settled) {
+      const refusal = this.#options.once().attach(tracked, call);
+      if (refusal !== undefined) this.failed(tracked, refusal, "never-sent");
+    }
+    if (call.waitReplicas !== undefined && !tracked.tracking.settled) {
+      this.#options.replicaWaits().hold(tracked, call);
+    }
     if (call.signal !== undefined) this.#watch(tracked, call.signal);
     return tracked;
   }
@@ -234,7 +263,8 @@ export class Dispatcher implements CommandOwner {
   #watch(command: PendingCommand, signal: AbortSignal): void {
     const abort = () => {
       const { tracking } = command;
-      if (tracking.settled) return;
+      // The signal of one that runs in parts ends each part.
+      if (tracking.settled || tracking.owner !== this) return;
       if (this.#options.blocking().abort(command, signal.reason)) return;
       tracking.probe?.cancel();
       const error = this.#abortedError(command, signal.reason);

@@ -1,5 +1,6 @@
 import type { RedisClient } from "../commands/client.ts";
 import type { CreateClientOptions } from "../commands/owned/client.ts";
+import type { Lock, LockOptions } from "../commands/lock.ts";
 import type {
   PipelineFill,
   PipelineOptions,
@@ -439,6 +440,40 @@ export class RedisConnectionManager<Names extends string = string>
   ): Promise<PipelineReplies<R>> {
     const replies = await this.#find(database).transaction(fill, options);
     return replies as PipelineReplies<R>;
+  }
+
+  /**
+   * Takes a lock, which one holder at a time has, waits for it while another has it, and
+   * renews it by itself until it is released. It is advisory: see
+   * [ONCE.md](https://jsr.io/@mooring/redis/0.1.0/src/commands/ONCE.md#locks) for what it
+   * promises and what only a check of its fencing token does.
+   *
+   * @param database Name or number of the database.
+   * @param name Name of the lock; it is kept under `mooring:lock:NAME`.
+   * @param options How long it is held without being renewed, how long to wait, a signal.
+   * @returns The lock. `await using` releases it.
+   * @throws {LockError} If it was not taken within `waitMs`.
+   * @throws {RangeError} If a number is not allowed.
+   *
+   * @example Usage
+   * ```ts
+   * import { RedisConnectionManager } from "@mooring/redis";
+   * import { assert } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+   *   databases: { main: { db: 0 } },
+   * });
+   * await using lock = await manager.lock("main", "report", { ttlMs: 10_000 });
+   * assert(lock.held && lock.fencingToken > 0);
+   * ```
+   */
+  async lock(
+    database: DatabaseName,
+    name: string,
+    options: LockOptions = {},
+  ): Promise<Lock> {
+    return await this.#find(database).lock(name, options);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
 import type { CommandRoute } from "../commands/client.ts";
-import type { Dispatcher } from "../commands/dispatcher.ts";
+import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
 import {
   OwnedCommands,
@@ -26,6 +26,8 @@ export interface OwnedClientsParts extends SharedParts {
   readonly observe: (route: CommandRoute) => CommandRoute;
   /** Deadline of a command of an ordinary client, in milliseconds. */
   readonly timeoutOf: (command: Command) => number;
+  readonly once: DispatcherOptions["once"];
+  readonly replicaWaits: DispatcherOptions["replicaWaits"];
 }
 
 /** The options of one owned client, in the form in which they are used. */
@@ -54,12 +56,15 @@ export class OwnedClients {
       config: terms.config,
       shown: terms.shown,
       makeCommands: (listener) => this.#makeCommands(terms, listener),
-      route: (commands) =>
-        this.#parts.observe({
+      route: (commands) => {
+        const route = this.#parts.observe({
           dispatch: (command) => commands.dispatch(command),
           dispatchBatch: (batch) => commands.dispatchBatch(batch),
           whenReady: () => this.#parts.servers.whenReady(),
-        }),
+          readFrom: () => route,
+        });
+        return route;
+      },
       whenReady: (signal) => this.#parts.servers.whenReady(signal),
       duplicate: (override) => this.create({ ...options, ...override }) as Redis,
       lives: (client, isAlive) => {
@@ -83,7 +88,7 @@ export class OwnedClients {
   }
 
   #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
-    const { clock, retryPolicy, servers, statistics } = this.#parts;
+    const { clock, once, replicaWaits, retryPolicy, servers, statistics } = this.#parts;
     const { config, patient, timeoutMs } = terms;
     const keys = KeyedSink.for(config, servers.sink, clock);
     const timeoutOf = (command: Command) => {
@@ -100,6 +105,8 @@ export class OwnedClients {
       classifier,
       sink: keys ?? servers.sink,
       servers,
+      once,
+      replicaWaits,
       statistics,
       clock,
       makeBlocking: (owner) => this.#makeBlocking(terms, owner, timeoutOf),

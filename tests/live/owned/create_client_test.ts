@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { Redis } from "ioredis";
 import { CommandRefusedError, type IORedis } from "../../../mod.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { waitFor } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
 

@@ -9,9 +9,9 @@ import {
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { type Clock, systemClock, type Timer } from "../../../src/core/clock.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { delay, waitFor } from "../../support/wait.ts";
 import { onStage } from "../faults/_stage.ts";
 
 /** A breaker that opens after two failures, and attempts that are not far apart. */
@@ -80,7 +80,7 @@ Deno.test("after an outage of connections that are in use everything goes on", (
     const read = client.xread("BLOCK", 0, "STREAMS", "s", "0");
     await waitFor(async () => (await server.info("clients")).blocked_clients === "1");
     await relay.refuse();
-    relay.resetAll();
+    relay.reset();
     await waitFor(() => client.status !== "ready");
     const chain = client.multi().set("k", "1").incr("k").exec();
     await whenBreakerIsOpen(manager);
@@ -114,13 +114,13 @@ Deno.test("a write that may have run is told, a read is sent again", () =>
     const client = manager.createClient("main");
     // The first transaction is tried with an empty one.
     assertEquals(await client.multi().set("n", 1).exec(), [[null, "OK"]]);
-    relay.set({ toClient: { kind: "drop" } });
+    relay.set({ toClient: { kind: "swallow" } });
     const write = assertRejects(() => client.incr("n"), ConnectionLostError);
     await waitFor(async () => await server.cli("GET", "n") === "2");
     const read = client.get("n");
     const transaction = assertRejects(() => client.multi().incr("n").exec());
     await waitFor(async () => await server.cli("GET", "n") === "3");
-    relay.resetAll();
+    relay.reset();
     relay.heal();
     assertEquals((await write).delivery, "ambiguous");
     assertEquals((await transaction as ConnectionLostError).delivery, "ambiguous");
