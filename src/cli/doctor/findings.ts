@@ -120,7 +120,8 @@ export function reportText(
   const counts = Object.entries(summary).filter(([, count]) => count > 0)
     .map(([status, count]) => `${count} ${status}`).join(", ");
   const verdict = exitCode === 0 ? `All checks passed of ${subject}` : subject;
-  const more = all ? "" : "; --all shows every check and every setting";
+  const isComplete = all || summary.ok + summary.skip === 0;
+  const more = isComplete ? "" : "; --all shows the rest";
   return [
     section("fail"),
     section("warn"),
