@@ -39,7 +39,7 @@ export interface Finding extends Verdict {
 }
 
 /** What the doctor prints with `--json`. */
-export interface DoctorReport {
+interface DoctorReport {
   /** Version of this shape. */
   readonly version: 1;
   /** The exit code: 0 if all checks passed, 1 with warnings, 2 with failures. */
@@ -68,7 +68,7 @@ export function makeReport(
 }
 
 /** A setting of a database, as the report prints it. */
-export interface Setting extends Omit<ExplainedValue, "path"> {
+interface Setting extends Omit<ExplainedValue, "path"> {
   /** `databases.` and a name. */
   readonly scope: string;
   /** Its name in code. */

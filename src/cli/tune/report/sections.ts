@@ -281,7 +281,7 @@ function comparison(
 }
 
 /** A ratio with its interval, such as `2.9× (2.6 to 3.3)`. */
-export function sayRatio(one: Spread, other: Spread): string {
+function sayRatio(one: Spread, other: Spread): string {
   const ratio = formatNumber(one.median / other.median, "ratio");
   const [low, high] = [one.low / other.high, one.high / other.low];
   return `${ratio} (${formatNumber(low)} to ${formatNumber(high)})`;
