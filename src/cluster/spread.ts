@@ -12,6 +12,7 @@ import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   type BatchResult,
+  CommandTimeoutError,
   PartialError,
   type PartResult,
   RedisManagerError,
@@ -19,6 +20,7 @@ import {
 import type { CommandInfo } from "../resilience/command_class.ts";
 import { isFanOut } from "../resilience/command_spread.ts";
 import type { ServerContext } from "../server/topology.ts";
+import { ClusterScan } from "./cluster_scan.ts";
 import { mergeReplies } from "./merge_replies.ts";
 import type { SlotMap } from "./slot_map.ts";
 import type { SlotMapCache } from "./slot_map_cache.ts";
@@ -34,6 +36,8 @@ interface PartTarget {
   readonly slot: number | undefined;
   /** The node that it is for, as long as that is a primary; then its successor. */
   readonly node?: NodeAddress;
+  /** Whether it is for no other node than this. */
+  readonly isFixed?: boolean;
 }
 
 /** The part of a command that is for one node. */
@@ -62,12 +66,15 @@ const WORDS: Readonly<Record<string, number>> = { mset: 2 };
 const MAP_AGE_MS = 1000;
 /** How often a command for every node is sent to nodes that have come meanwhile. */
 const MAX_ROUNDS = 4;
+/** The errors of single steps say more than that of the whole, which is later by this, in
+ * milliseconds. */
+const GRACE_MS = 50;
 
 const BY_NODE = "its replies cannot be merged, and it would reach one node of the " +
   'cluster only: use manager.acquire(database, { node: "host:port" }) for each node';
 
 interface ClusterSpreadParts {
-  readonly context: Pick<ServerContext, "clock" | "config">;
+  readonly context: Pick<ServerContext, "clock" | "config" | "emit">;
   readonly cache: SlotMapCache;
   /** Sends a part; again to where {@linkcode ClusterSpread.targetOf} says. */
   readonly submit: (part: PendingCommand) => void;
@@ -90,20 +97,27 @@ export class ClusterSpread {
   readonly #parts: ClusterSpreadParts;
   readonly #targets = new WeakMap<PendingCommand, PartTarget>();
 
+  readonly #scan: ClusterScan;
+
   constructor(parts: ClusterSpreadParts) {
     this.#parts = parts;
+    this.#scan = new ClusterScan(parts);
   }
 
   /** What to do instead of a command that means several nodes and has no single reply;
    * `undefined` if it can run. */
   adviceOn({ name, spread }: CommandInfo): string | undefined {
-    if (spread === undefined || name === "randomkey") return undefined;
+    if (spread === undefined || name === "randomkey" || name === "scan") return undefined;
     return spread.response === "special" ? BY_NODE : undefined;
   }
 
   /** The commands to send in place of one: itself, if it needs no parts or is one. */
   open(command: PendingCommand): readonly PendingCommand[] {
     if (this.#targets.has(command)) return [command];
+    if (command.tracking.info!.spread!.request === "special") {
+      this.#openScan(command);
+      return [];
+    }
     const parts = isFanOut(command.tracking.info!.spread)
       ? this.#openForNodes(command)
       : this.#openForSlots(command);
@@ -114,7 +128,7 @@ export class ClusterSpread {
   /** Where a part goes by the current map; `undefined` for a command that is none. */
   targetOf(command: PendingCommand): PartTarget | undefined {
     const target = this.#targets.get(command);
-    if (target?.node === undefined) return target;
+    if (target?.node === undefined || target.isFixed === true) return target;
     const { primaries } = this.#parts.cache.map;
     const name = formatAddress(target.node);
     const node = primaries.find((each) => formatAddress(each) === name);
@@ -151,6 +165,29 @@ export class ClusterSpread {
       );
     });
     return parts.map(({ command }) => command);
+  }
+
+  /** Runs a SCAN, each of whose steps goes to one node. */
+  #openScan(command: PendingCommand): void {
+    const whole = this.#takeOver(command);
+    const page = this.#scan.page(command, async (node, name, ...args) => {
+      const target = { node, slot: undefined, isFixed: true };
+      const part = this.#part(whole, name, args, target);
+      if (!part.tracking.settled) this.#parts.submit(part);
+      const reply: unknown = await part.promise;
+      return { reply, connection: part.tracking.connection };
+    });
+    const { clock, config: { name } } = this.#parts.context;
+    const { startedAt, timeoutMs } = command.tracking;
+    // The steps have the same deadline; what is between them has none of its own.
+    const timer = clock.setTimer(() => {
+      command.reject(new CommandTimeoutError(name, "scan", timeoutMs, "ambiguous"));
+    }, startedAt + timeoutMs + GRACE_MS - clock.now());
+    page.then(
+      (reply) => command.resolve(reply as never),
+      (error) => command.reject(error),
+    )
+      .finally(() => timer.cancel());
   }
 
   #openForNodes(command: PendingCommand): PendingCommand[] {
