@@ -53,6 +53,8 @@ export type { Credentials } from "./src/core/secret.ts";
 export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
 
 export type { CallOptions, RedisClient } from "./src/commands/client.ts";
+export type { CreateClientOptions } from "./src/commands/owned/client.ts";
+export type { Lock, LockOptions } from "./src/commands/lock.ts";
 export type {
   ElementScanOptions,
   ScanMethods,
@@ -94,9 +96,11 @@ export {
   ConnectError,
   ConnectionLostError,
   type Delivery,
+  DurabilityError,
   type ErrorCode,
   InitializationError,
   LeaseReleasedError,
+  LockError,
   ManagerClosedError,
   NotReadyError,
   OverloadedError,
@@ -128,6 +132,7 @@ export type {
   HealthStatus,
   LatencyStats,
   PoolStatistics,
+  ReplicaHealth,
 } from "./src/observability/types.ts";
 export type { ManagerStats, RedisStats } from "./src/observability/metrics.ts";
 export type { Logger } from "./src/observability/logging.ts";

@@ -39,6 +39,23 @@ export function keySlot(key: string | Uint8Array): number {
   return crc & (SLOTS - 1);
 }
 
+/** A text for each slot, which as a hash tag puts a key there; made when first needed. */
+let tags: string[] | undefined;
+
+/** The shortest hash tag, without braces, whose keys are in a slot. */
+export function slotTag(slot: number): string {
+  if (tags === undefined) {
+    tags = [];
+    for (let i = 0, left = SLOTS; left > 0; i++) {
+      const tag = i.toString(36);
+      const at = keySlot(tag);
+      if (tags[at] === undefined) left--;
+      tags[at] ??= tag;
+    }
+  }
+  return tags[slot]!;
+}
+
 /** The slot of a key as the caller writes it, without the prefix. */
 export function prefixedSlot(prefix: string, key: string | Uint8Array): number {
   if (typeof key === "string") return keySlot(prefix + key);
@@ -92,6 +109,14 @@ interface KeyedCommand {
 export function commandSlot(command: KeyedCommand): number | undefined {
   const [key] = command.getKeys();
   return key === undefined ? undefined : keySlot(key);
+}
+
+/** The slot of all keys of a command; `undefined` if they are in several, or none is known. */
+export function onlySlot(command: KeyedCommand): number | undefined {
+  const [first, ...others] = command.getKeys();
+  if (first === undefined) return undefined;
+  const slot = keySlot(first);
+  return others.every((key) => keySlot(key) === slot) ? slot : undefined;
 }
 
 /** Commands of a batch that have to be sent to one node. */

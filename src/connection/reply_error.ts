@@ -8,8 +8,10 @@ import type {
   ConfigError,
   ConnectError,
   ConnectionLostError,
+  DurabilityError,
   InitializationError,
   LeaseReleasedError,
+  LockError,
   ManagerClosedError,
   NotReadyError,
   OverloadedError,
@@ -114,8 +116,10 @@ export type MooringError =
   | ConfigError
   | (ConnectError & { readonly code: "CONNECT" })
   | ConnectionLostError
+  | DurabilityError
   | InitializationError
   | LeaseReleasedError
+  | LockError
   | ManagerClosedError
   | NotReadyError
   | OverloadedError

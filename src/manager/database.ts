@@ -3,13 +3,16 @@ import { KeyedSink } from "../cluster/keyed_sink.ts";
 import { prefixedSlot } from "../cluster/slots.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
-import { Dispatcher } from "../commands/dispatcher.ts";
+import { Dispatcher, type DispatcherOptions } from "../commands/dispatcher.ts";
+import type { CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
 import {
   type PipelineFill,
   type PipelineOptions,
   type PipelineParts,
   runPipeline,
 } from "../commands/pipeline.ts";
+import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
+import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
@@ -17,6 +20,7 @@ import type {
   SubscribeOptions,
   SubscriptionTargets,
 } from "../commands/pubsub/types.ts";
+import type { ReplicaWaits } from "../commands/replica_waits.ts";
 import { RetryPolicy } from "../commands/retry.ts";
 import {
   runTransaction,
@@ -40,16 +44,20 @@ import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import { RetryBudget } from "../resilience/retry.ts";
 import { type AcquireOptions, ConnectionLease } from "../server/lease.ts";
 import { standaloneEndpoint } from "../server/location.ts";
+import { isReplicaRead, ReplicaReads } from "../server/replica_reads.ts";
 import { Server } from "../server/server.ts";
-import type { ServerContext, Topology } from "../server/topology.ts";
+import type { ReplicaSource, ServerContext, Topology } from "../server/topology.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import { DatabaseStats } from "./database_stats.ts";
 import {
   leaseForTransaction,
   makeBlocking,
+  makeOnce,
+  makeReplicaWaits,
   placeInCluster,
   type SharedParts,
 } from "./leased_commands.ts";
+import { OwnedClients } from "./owned_clients.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -66,6 +74,8 @@ export interface DatabaseServices {
   /** Opens byte channels in place of the configured transport: a modelled server. */
   readonly openChannel?: OpenChannel;
 }
+
+type CommandTarget = Pick<Dispatcher, "dispatch" | "dispatchBatch">;
 
 /** A blocking command may take this much longer than it asked for, in milliseconds. */
 const BLOCKING_GRACE_MS = 1000;
@@ -88,10 +98,17 @@ export class Database {
   /** Only where keys have to be known: with a key prefix, and in a cluster. */
   readonly #keys: KeyedSink | undefined;
   readonly #dispatcher: Dispatcher;
+  /** Only where reads go to replicas, from the first one on. */
+  #reads: { readonly sink: ReplicaReads; readonly dispatcher: Dispatcher } | undefined;
   readonly #route: CommandRoute;
   readonly #parts: SharedParts;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
+  readonly #owned: OwnedClients;
+  #once: OnceWrites | undefined;
+  readonly #makeOnce = () => this.#once ??= makeOnce(this.config, this.#services.clock);
+  #replicaWaits: ReplicaWaits | undefined;
+  readonly #makeReplicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
   /** Connections that are open. */
   #open = 0;
   #closed = false;
@@ -108,15 +125,9 @@ export class Database {
     const budget = this.#budget;
     const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
     const keys = this.#keys = KeyedSink.for(config, servers.sink, clock);
-    const dispatcher = this.#dispatcher = new Dispatcher({
-      config,
-      retryPolicy,
-      classifier,
+    const dispatcher = this.#dispatcher = this.#makeDispatcher(retryPolicy, {
       sink: keys ?? servers.sink,
       servers,
-      blocking: () => this.#blocking,
-      statistics,
-      clock,
     });
     this.#parts = { config, servers, dispatcher, statistics, retryPolicy, clock };
     this.#blocking = makeBlocking(this.#parts, (command) => this.#timeoutOf(command));
@@ -127,8 +138,15 @@ export class Database {
       emit: services.emit,
       clock,
     });
-    this.#route = this.#makeRoute();
+    this.#route = this.#makeRoute(config.readFrom);
     this.client = new ManagedClient(config, this.#route);
+    this.#owned = new OwnedClients({
+      ...this.#parts,
+      observe: (route) => this.#observed(route),
+      timeoutOf: (command) => this.#timeoutOf(command),
+      once: this.#makeOnce,
+      replicaWaits: this.#makeReplicaWaits,
+    });
   }
 
   get name(): string {
@@ -144,6 +162,11 @@ export class Database {
       (server, wait) => server.acquire(wait),
     );
     return new ConnectionLease(lease);
+  }
+
+  /** Makes a client that a library owns. */
+  createClient(options: CreateClientOptions): OwnedClient {
+    return this.#owned.create(options);
   }
 
   pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
@@ -177,7 +200,10 @@ export class Database {
     return await this.#hub.subscribe(targets, handler, options, decode);
   }
 
-  transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
+  transaction(
+    fill: TransactionFill<unknown>,
+    options: TransactionOptions,
+  ): Promise<unknown[]> {
     const parts = this.#parts;
     const keys = this.#keys;
     return runTransaction(
@@ -191,6 +217,12 @@ export class Database {
       fill,
       options,
     );
+  }
+
+  lock(name: string, options: LockOptions): Promise<Lock> {
+    const { client, config: { commandTimeoutMs } } = this;
+    const { clock } = this.#services;
+    return takeLock({ client, clock, commandTimeoutMs }, name, options);
   }
 
   execute(
@@ -213,10 +245,13 @@ export class Database {
   async close(drainMs: number): Promise<number> {
     this.#closed = true;
     this.#dispatcher.close();
+    this.#reads?.dispatcher.close();
+    this.#reads?.sink.close();
     this.servers.stopReporting();
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
     this.#hub.close();
+    await this.#owned.close(drainMs);
     // Over a lane the server is asked to end what waits for ever.
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
     const cut = await this.servers.close(Math.max(0, deadline - clock.now()));
@@ -260,9 +295,10 @@ export class Database {
   }
 
   /** The client's status is "ready" as long as a connection is open. */
-  #noteConnection({ action }: ManagerEventMap["connection"]): void {
+  #noteConnection({ action, end }: ManagerEventMap["connection"]): void {
     if (action === "opened") this.#open++;
     else if (action === "closed") this.#open--;
+    if (action === "closed" && end !== "closed") this.#owned.connectionLost();
     if (!this.#closed) this.client.announceStatus(this.#open > 0 ? "ready" : "wait");
   }
 
@@ -288,27 +324,76 @@ export class Database {
       : blockingMs + BLOCKING_GRACE_MS;
   }
 
-  /** Where the client's commands go. Without telemetry they pass no check for it. */
-  #makeRoute(): CommandRoute {
-    const dispatcher = this.#dispatcher;
-    const telemetry = this.#telemetry;
-    const route: CommandRoute = {
-      dispatch: (command) => dispatcher.dispatch(command),
-      dispatchBatch: (commands) => dispatcher.dispatchBatch(commands),
+  #makeDispatcher(
+    retryPolicy: RetryPolicy,
+    where: Pick<DispatcherOptions, "servers" | "sink">,
+  ): Dispatcher {
+    return new Dispatcher({
+      config: this.config,
+      retryPolicy,
+      classifier,
+      blocking: () => this.#blocking,
+      once: this.#makeOnce,
+      replicaWaits: this.#makeReplicaWaits,
+      statistics: this.#statistics,
+      clock: this.#services.clock,
+      ...where,
+    });
+  }
+
+  /** Where commands go if reads go to these servers. A batch goes to replicas if all of it
+   * reads; everything else to the primary. */
+  #targetOf(from: RedisConfig["readFrom"]): CommandTarget {
+    const primary = this.#dispatcher;
+    const source = from === "primary" ? undefined : this.servers.reads;
+    if (source === undefined) return primary;
+    const { dispatcher: reads } = this.#reads ??= this.#makeReads(source);
+    const isRead = ({ args, name }: Command) =>
+      isReplicaRead(classifier.resolve(name, args));
+    return {
+      dispatch: (command) => (isRead(command) ? reads : primary).dispatch(command),
+      dispatchBatch: (commands) =>
+        (commands.every(isRead) ? reads : primary).dispatchBatch(commands),
+    };
+  }
+
+  #makeReads(source: ReplicaSource) {
+    const { config, servers } = this;
+    const { clock, retryPolicy, statistics } = this.#parts;
+    const sink = new ReplicaReads({ config, servers, source, statistics, clock });
+    const keyed = KeyedSink.for(config, sink, clock) ?? sink;
+    return {
+      sink,
+      dispatcher: this.#makeDispatcher(retryPolicy, { servers: sink, sink: keyed }),
+    };
+  }
+
+  /** Where the client's commands go. */
+  #makeRoute(from: RedisConfig["readFrom"]): CommandRoute {
+    const target = this.#targetOf(from);
+    return this.#observed({
+      dispatch: (command) => target.dispatch(command),
+      dispatchBatch: (commands) => target.dispatchBatch(commands),
       whenReady: () => this.servers.whenReady(),
+      readFrom: (from) => this.#makeRoute(from),
       scanRestarted: (restart) =>
         this.#services.emit("scanrestart", { database: this.name, ...restart }),
-    };
+    });
+  }
+
+  /** The route, observed by telemetry. Without telemetry commands pass no check for it. */
+  #observed(route: CommandRoute): CommandRoute {
+    const telemetry = this.#telemetry;
     if (telemetry === undefined) return route;
     return {
       ...route,
       dispatch: (command) => {
         telemetry.command(command);
-        dispatcher.dispatch(command);
+        route.dispatch(command);
       },
       dispatchBatch: (commands) => {
         telemetry.commands(commands);
-        dispatcher.dispatchBatch(commands);
+        route.dispatchBatch(commands);
       },
     };
   }
@@ -318,7 +403,7 @@ export class Database {
       config: this.config,
       client: this.client,
       classify: ({ name, args }) => classifier.resolve(name, args),
-      send: (commands) => this.#dispatcher.dispatchBatch(commands),
+      send: (commands) => this.#targetOf(this.config.readFrom).dispatchBatch(commands),
       observer: this.#telemetry,
     };
   }

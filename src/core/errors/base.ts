@@ -27,6 +27,8 @@ export type ErrorCode =
   | "PIPELINE"
   | "TRANSACTION"
   | "TRANSACTION_CONFLICT"
+  | "DURABILITY"
+  | "LOCK"
   | "INITIALIZATION"
   | "MANAGER_CLOSED";
 

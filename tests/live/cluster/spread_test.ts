@@ -7,9 +7,9 @@ import {
   PipelineError,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology } from "../../support/topology.ts";
 
 async function onCluster(
   options: ManagerOptions,

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RedisConnectionManager, type ScanRestart } from "../../../mod.ts";
 import type { ManagerEventMap } from "../../../src/core/events.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { SentinelTopology } from "../../support/topology.ts";
 
 const range = (count: number, prefix: string) =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`);

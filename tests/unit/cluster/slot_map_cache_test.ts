@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { SlotRange } from "../../../src/cluster/slot_map.ts";
 import { SlotMapCache } from "../../../src/cluster/slot_map_cache.ts";
-import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
+import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const A = { host: "a", port: 7000 };
 const B = { host: "b", port: 7000 };

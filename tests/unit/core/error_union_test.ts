@@ -52,6 +52,10 @@ function describe(error: MooringError): string {
       return error.keys.join();
     case "UNKNOWN_DATABASE":
       return error.available.join();
+    case "LOCK":
+      return error.lock;
+    case "DURABILITY":
+      return `${error.replicas} of ${error.wanted}`;
     case "COMMAND_ABORTED":
     case "COMMAND_REFUSED":
       return error.command;
