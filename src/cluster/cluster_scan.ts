@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type ScanCommand, type ScanRestart, serverOf } from "../commands/scan.ts";
+import { addressMapper, type MapAddress } from "../config/address_map.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import type { CommandConnection, PendingCommand } from "../connection/pending_command.ts";
 import { formatAddress, parseAddress } from "../core/address.ts";
@@ -49,9 +50,11 @@ const MAP_AGE_MS = 1000;
  */
 export class ClusterScan {
   readonly #parts: ClusterScanParts;
+  readonly #map: MapAddress;
 
   constructor(parts: ClusterScanParts) {
     this.#parts = parts;
+    this.#map = addressMapper(parts.context.config.nodeAddressMap);
   }
 
   /** Gives the reply to one SCAN: a cursor and keys. */
@@ -208,7 +211,10 @@ export class ClusterScan {
     ask: AskNode,
   ): Promise<{ server: string; view: NodeView }> {
     const { connection, reply } = await ask(node, "cluster", "nodes");
-    return { server: await serverOf(connection!), view: readView(textOf(reply), node) };
+    return {
+      server: await serverOf(connection!),
+      view: readView(textOf(reply), node, this.#map),
+    };
   }
 }
 
@@ -218,8 +224,13 @@ export class ClusterScan {
  * `[93->-id]` or `[77-<-id]` are on their way.
  *
  * @param asked Where the node was reached: it may not know its own host.
+ * @param map Where a named node is.
  */
-export function readView(text: string, asked: NodeAddress): NodeView {
+export function readView(
+  text: string,
+  asked: NodeAddress,
+  map: MapAddress = (announced) => announced,
+): NodeView {
   const lines = text.split("\n").map((line) => line.split(" "));
   const own = lines.find(([, , flags]) => flags?.split(",").includes("myself")) ?? [];
   const isPrimary = own[2]?.includes("master") === true;
@@ -228,7 +239,7 @@ export function readView(text: string, asked: NodeAddress): NodeView {
     const [address = ""] = lines.find(([each]) => each === id)?.[1]?.split("@") ?? [];
     const at = address.lastIndexOf(":");
     const host = address.slice(0, at) || asked.host;
-    return formatAddress({ host, port: Number(address.slice(at + 1)) });
+    return formatAddress(map({ host, port: Number(address.slice(at + 1)) }));
   };
   const moves = slots.map((each) => /^\[(\d+)-([<>])-(\w+)\]$/.exec(each));
   const importing = new SlotSet();

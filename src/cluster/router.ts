@@ -93,6 +93,12 @@ export class ClusterRouter implements CommandSink {
     for (const part of this.#spread.open(command)) this.#nodeFor(part).submit(part);
   }
 
+  /** The commands to send in place of one, once a slot map is known: its parts, if it has
+   * any. */
+  partsOf(command: PendingCommand): readonly PendingCommand[] {
+    return this.#spread.open(command);
+  }
+
   /** The node of a command, which may be a part of another one. */
   #nodeFor(command: PendingCommand): Server {
     const target = this.#spread.targetOf(command);

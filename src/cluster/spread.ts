@@ -18,7 +18,7 @@ import {
   RedisManagerError,
 } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
-import { isFanOut } from "../resilience/command_spread.ts";
+import { type CommandSpread, isFanOut } from "../resilience/command_spread.ts";
 import type { ServerContext } from "../server/topology.ts";
 import { ClusterScan } from "./cluster_scan.ts";
 import { mergeReplies } from "./merge_replies.ts";
@@ -45,6 +45,7 @@ interface NodePart {
   readonly command: PendingCommand;
   /** The node's name. */
   readonly node: string;
+  readonly isReplica: boolean;
 }
 
 /** A command that runs in parts. */
@@ -66,6 +67,9 @@ const WORDS: Readonly<Record<string, number>> = { mset: 2 };
 const MAP_AGE_MS = 1000;
 /** How often a command for every node is sent to nodes that have come meanwhile. */
 const MAX_ROUNDS = 4;
+/** How long a replica may take longer than the primaries until it has a connection, in
+ * milliseconds. */
+const REPLICA_MS = 1000;
 /** The errors of single steps say more than that of the whole, which is later by this, in
  * milliseconds. */
 const GRACE_MS = 50;
@@ -90,7 +94,7 @@ class PartCommand extends ManagedCommand {
 
 /**
  * Runs commands of a cluster in parts: those with keys in several slots by slot, those that
- * mean the whole cluster on every primary. The parts are sent, redirected, retried and
+ * mean the whole cluster on every primary, or on every node. The parts are sent, redirected, retried and
  * counted as other commands are; their replies become the reply of the whole.
  */
 export class ClusterSpread {
@@ -193,7 +197,7 @@ export class ClusterSpread {
   #openForNodes(command: PendingCommand): PendingCommand[] {
     const { map } = this.#parts.cache;
     const whole = this.#takeOver(command);
-    const parts = this.#partsForNodes(whole, map.primaries, map);
+    const parts = this.#partsForNodes(whole, nodesOf(map, whole.info.spread!), map);
     void this.#finishForNodes(whole, parts);
     return parts.map(({ command }) => command);
   }
@@ -205,15 +209,15 @@ export class ClusterSpread {
   ): NodePart[] {
     const { args, name } = whole.command;
     return nodes.map((node) => {
-      const target = { node, slot: map.firstSlotOf(node) };
-      return {
-        node: formatAddress(node),
-        command: this.#part(whole, name, args, target),
-      };
+      const slot = map.firstSlotOf(node);
+      const isReplica = slot === undefined;
+      // A replica has no successor.
+      const command = this.#part(whole, name, args, { node, slot, isFixed: isReplica });
+      return { node: formatAddress(node), isReplica, command };
     });
   }
 
-  /** Waits for the replies; sends the command to primaries that have come meanwhile. */
+  /** Waits for the replies; sends the command to nodes that have come meanwhile. */
   async #finishForNodes(whole: Whole, parts: readonly NodePart[]): Promise<void> {
     const { cache, context: { clock }, submit } = this.#parts;
     const { command, info: { spread } } = whole;
@@ -222,10 +226,16 @@ export class ClusterSpread {
     const since = clock.now() - MAP_AGE_MS;
     // By the node that has answered, which may have taken over from another one.
     const results = new Map<string, PartResult>();
+    const away = new Set<string>();
     for (let round = 1;; round++) {
-      const settled = await Promise.all(parts.map(({ command }) => resultOf(command)));
-      for (const [i, { command, node: meant }] of parts.entries()) {
+      const settled = await this.#settle(parts);
+      for (const [i, { command, isReplica, node: meant }] of parts.entries()) {
         const result = settled[i]!;
+        // A replica that cannot be reached is no more than one that joins later.
+        if (isReplica && !result.ok && result.delivery === "never-sent") {
+          away.add(meant);
+          continue;
+        }
         const answered = result.ok ? command.tracking.connection?.endpoint : undefined;
         const node = answered ?? meant;
         results.set(node, { node, ...result });
@@ -238,16 +248,36 @@ export class ClusterSpread {
       if (round === MAX_ROUNDS || leftMs <= 0) break;
       await within(leftMs, clock, cache.loadedSince(since));
       const { map } = cache;
-      const primaries = new Set(map.primaries.map(formatAddress));
+      const nodes = nodesOf(map, spread!).filter((each) =>
+        !away.has(formatAddress(each))
+      );
+      const names = new Set(nodes.map(formatAddress));
       // Of one that is no primary any more the successor counts.
-      for (const name of results.keys()) if (!primaries.has(name)) results.delete(name);
-      const missing = map.primaries.filter((node) => !results.has(formatAddress(node)));
+      for (const name of results.keys()) if (!names.has(name)) results.delete(name);
+      const missing = nodes.filter((node) => !results.has(formatAddress(node)));
       if (missing.length === 0) break;
       parts = this.#partsForNodes(whole, missing, map);
       for (const { command } of parts) if (!command.tracking.settled) submit(command);
     }
     const succeeded = [...results.values()].filter((result) => result.ok);
     command.resolve(mergeReplies(response, succeeded.map(({ value }) => value)));
+  }
+
+  /** Waits for parts; a little longer than for primaries for replicas that cannot be reached:
+   * they get no command any more then. */
+  async #settle(parts: readonly NodePart[]): Promise<BatchResult[]> {
+    const { clock, config: { name } } = this.#parts.context;
+    const results = parts.map(({ command }) => resultOf(command));
+    await Promise.all(results.filter((_, i) => !parts[i]!.isReplica));
+    await within(REPLICA_MS, clock, Promise.all(results));
+    for (const { command, isReplica } of parts) {
+      if (!isReplica || command.tracking.underWay) continue;
+      settleFailed(
+        command,
+        new CommandTimeoutError(name, command.name, REPLICA_MS, "never-sent"),
+      );
+    }
+    return await Promise.all(results);
   }
 
   /** Becomes the owner of a command, which keeps its deadline. */
@@ -314,6 +344,13 @@ function kindOf({ delivery, error }: BatchResult & { ok: false }): string {
   return [delivery, error.name, code, replyCode].join();
 }
 
+/** The nodes that a command is for that means the whole cluster. */
+function nodesOf(map: SlotMap, { request }: CommandSpread): NodeAddress[] {
+  const { primaries } = map;
+  if (request !== "all_nodes") return [...primaries];
+  return [...primaries, ...primaries.flatMap((each) => map.replicasOf(each))];
+}
+
 /** Puts the items of lists at their places. */
 function scatter(
   places: readonly (readonly number[])[],
@@ -327,9 +364,13 @@ function scatter(
 }
 
 /** Waits for a promise, and no longer than a time. */
-async function within(ms: number, clock: Clock, promise: Promise<void>): Promise<void> {
+async function within(
+  ms: number,
+  clock: Clock,
+  promise: Promise<unknown>,
+): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
-  const timer = clock.setTimer(resolve, ms);
+  const timer = clock.setTimer(resolve, ms, true);
   await Promise.race([promise, over]);
   timer.cancel();
 }

@@ -2,9 +2,9 @@
  * where the server can, as a whole. */
 import { assert } from "@std/assert";
 import { delay, waitFor } from "../../support/clients.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { RespError } from "../../support/resp_parser.ts";
-import type { ClusterTopology } from "../../support/topology.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespError } from "../../../src/testing/resp_parser.ts";
+import type { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 
 /** How a slot moves: key by key, or as a whole (Valkey 9). */
 export type MoveWay = "by key" | "as a whole";
@@ -16,15 +16,22 @@ export class SlotMover implements Disposable {
   readonly #cluster: ClusterTopology;
   readonly #slots: readonly number[];
   readonly #way: MoveWay;
+  readonly #pauseMs: 0 | 1;
   readonly #over: Promise<void>;
   #isOn = true;
 
   /**
    * Begins.
    *
-   * @param keys Keys whose slots are moved.
+   * @param pauseMs Whether some slots pause after each key: only with few keys.
    */
-  constructor(cluster: ClusterTopology, slots: readonly number[], way: MoveWay) {
+  constructor(
+    cluster: ClusterTopology,
+    slots: readonly number[],
+    way: MoveWay,
+    pauseMs: 0 | 1 = 0,
+  ) {
+    this.#pauseMs = pauseMs;
     this.#cluster = cluster;
     this.#slots = slots;
     this.#way = way;
@@ -49,7 +56,7 @@ export class SlotMover implements Disposable {
       const others = (await primariesOf(this.#cluster)).filter((node) => node !== from);
       const to = others[Math.floor(Math.random() * others.length)]!;
       if (this.#way === "as a whole") await migrate(slot, from, to);
-      else await this.#cluster.moveSlot(slot, to, { pauseMs: n % 3 });
+      else await this.#cluster.moveSlot(slot, to, { pauseMs: this.#pauseMs && n % 3 });
       await this.#agree(slot, to);
       this.moved++;
       await delay(2);
