@@ -153,7 +153,7 @@ export class ClusterSpread {
       const own = places.flatMap((i) => args.slice(i * words, (i + 1) * words));
       return { places, command: this.#part(whole, name, own, { slot }) };
     });
-    void Promise.all(parts.map(({ command }) => resultOf(command))).then((results) => {
+    Promise.all(parts.map(({ command }) => resultOf(command))).then((results) => {
       const keyed = results.map((result, i): PartResult => ({
         keys: parts[i]!.places.map((place) => this.#unprefixed(keyAt(place))),
         ...result,
@@ -167,7 +167,7 @@ export class ClusterSpread {
           ? scatter(parts.map(({ places }) => places), replies)
           : mergeReplies(spread!.response, replies),
       );
-    });
+    }).catch((error) => command.reject(error));
     return parts.map(({ command }) => command);
   }
 
@@ -198,7 +198,7 @@ export class ClusterSpread {
     const { map } = this.#parts.cache;
     const whole = this.#takeOver(command);
     const parts = this.#partsForNodes(whole, nodesOf(map, whole.info.spread!), map);
-    void this.#finishForNodes(whole, parts);
+    this.#finishForNodes(whole, parts).catch((error) => command.reject(error));
     return parts.map(({ command }) => command);
   }
 
