@@ -5,11 +5,11 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { within } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
 import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
-import { within } from "../../support/wait.ts";
+import { Relay } from "../../support/relay.ts";
 import { LIBRARIES, type LibraryTest } from "./_libraries.ts";
 import {
   type ClientKind,
