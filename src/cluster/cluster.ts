@@ -174,6 +174,7 @@ export class Cluster implements Topology {
     const nodes = this.#nodes;
     return {
       primary: this.sink,
+      parts: (command) => this.sink.partsOf(command),
       get preparing() {
         return cache.isKnown ? undefined : cache.ready();
       },

@@ -25,6 +25,8 @@ import { ClusterSpread } from "./spread.ts";
 /** Most redirects of one command: more mean that the nodes disagree. */
 export const MAX_REDIRECTS = 16;
 
+type RouterContext = Pick<ServerContext, "clock" | "config" | "emit" | "statistics">;
+
 interface ClusterRouterParts {
   readonly cache: SlotMapCache;
   readonly nodeAt: (address: NodeAddress) => Server;
@@ -38,7 +40,7 @@ interface ClusterRouterParts {
  * order and within their deadlines.
  */
 export class ClusterRouter implements CommandSink {
-  readonly #context: Pick<ServerContext, "clock" | "config" | "statistics">;
+  readonly #context: RouterContext;
   readonly #cache: SlotMapCache;
   readonly #map: MapAddress;
   readonly #nodeAt: (address: NodeAddress) => Server;
@@ -52,7 +54,7 @@ export class ClusterRouter implements CommandSink {
   #closed = false;
 
   constructor(
-    context: Pick<ServerContext, "clock" | "config" | "statistics">,
+    context: RouterContext,
     { cache, nodeAt, unreachable }: ClusterRouterParts,
   ) {
     this.#context = context;
@@ -89,6 +91,12 @@ export class ClusterRouter implements CommandSink {
     if (advice !== undefined) return this.#refuse([command], command.name, advice);
     if (!this.#cache.isKnown) return this.#wait([command]);
     for (const part of this.#spread.open(command)) this.#nodeFor(part).submit(part);
+  }
+
+  /** The commands to send in place of one, once a slot map is known: its parts, if it has
+   * any. */
+  partsOf(command: PendingCommand): readonly PendingCommand[] {
+    return this.#spread.open(command);
   }
 
   /** The node of a command, which may be a part of another one. */

@@ -78,6 +78,16 @@ export class ReplicaReads implements CommandSink, CommandServers {
 
   submit(command: PendingCommand): void {
     if (this.#waitsForReplicas([command])) return;
+    for (const part of this.#partsOf(command)) this.#submit(part);
+  }
+
+  /** The parts of a command with keys on several servers; else the command itself. */
+  #partsOf(command: PendingCommand): readonly PendingCommand[] {
+    const isSplit = command.tracking.info?.spread?.request === "multi_shard";
+    return (isSplit ? this.#source.parts?.(command) : undefined) ?? [command];
+  }
+
+  #submit(command: PendingCommand): void {
     const replicas = this.#source.replicasOf(command, this.#changed);
     if (replicas === undefined) return this.#source.primary.submit(command);
     if (!replicas.isKnown) return this.#wait([command]);
@@ -92,7 +102,7 @@ export class ReplicaReads implements CommandSink, CommandServers {
   submitBatch(commands: readonly PendingCommand[]): void {
     if (this.#waitsForReplicas(commands)) return;
     const groups = Map.groupBy(
-      commands,
+      commands.flatMap((command) => this.#partsOf(command)),
       (command) => this.#source.replicasOf(command, this.#changed),
     );
     for (const [replicas, group] of groups) {

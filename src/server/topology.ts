@@ -103,6 +103,9 @@ export interface ReplicaSource {
   readonly primary: Pick<CommandSink, "submit" | "submitBatch">;
   /** Resolves when it is known where the replicas are; `undefined` if it is. */
   readonly preparing: Promise<unknown> | undefined;
+  /** The commands to send in place of one with keys on several servers: its parts. Unset
+   * where there is one server. */
+  parts?(command: PendingCommand): readonly PendingCommand[];
   /** The replicas of the server that has the keys of a command; `undefined` if only a primary
    * can run it. */
   replicasOf(
