@@ -66,6 +66,13 @@ export class SlotMap {
     return this.primaries[this.#owners[slot]!];
   }
 
+  /** The first slot of a primary, which stands for it when another one takes over;
+   * `undefined` if it has none. */
+  firstSlotOf(primary: NodeAddress): number | undefined {
+    const slot = this.#owners.indexOf(this.primaries.indexOf(primary));
+    return slot === -1 ? undefined : slot;
+  }
+
   /** The replicas of a primary of this map. */
   replicasOf(primary: NodeAddress): readonly NodeAddress[] {
     return this.#replicas.get(primary) ?? [];

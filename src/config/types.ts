@@ -62,12 +62,12 @@ export type RedisConfigOptions =
   };
 
 /** Settings of a manager as a user gives them in code: root values are the defaults
- * of every database. */
-export type ManagerOptions =
+ * of every database. `Names` are the names of the databases. */
+export type ManagerOptions<Names extends string = string> =
   & Omit<RedisConfigOptions, "maxConnections" | "aliasOf" | "description">
   & {
     /** The databases by name. */
-    databases?: Record<string, RedisConfigOptions>;
+    databases?: Record<Names, RedisConfigOptions>;
     /** Most connections of each database that has no own setting. */
     maxConnections?: number;
     /** Most connections of all databases together; no limit by default. */

@@ -5,12 +5,15 @@ import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
 import { Dispatcher, type DispatcherOptions } from "../commands/dispatcher.ts";
+import type { CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
 import {
   type PipelineFill,
   type PipelineOptions,
   type PipelineParts,
   runPipeline,
 } from "../commands/pipeline.ts";
+import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
+import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
@@ -18,6 +21,7 @@ import type {
   SubscribeOptions,
   SubscriptionTargets,
 } from "../commands/pubsub/types.ts";
+import type { ReplicaWaits } from "../commands/replica_waits.ts";
 import { RetryPolicy } from "../commands/retry.ts";
 import {
   runTransaction,
@@ -54,9 +58,12 @@ import { DatabaseStats } from "./database_stats.ts";
 import {
   leaseForTransaction,
   makeBlocking,
+  makeOnce,
+  makeReplicaWaits,
   placeInCluster,
   type SharedParts,
 } from "./leased_commands.ts";
+import { OwnedClients } from "./owned_clients.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -103,6 +110,11 @@ export class Database {
   readonly #parts: SharedParts;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub | ClusterSubscriptions;
+  readonly #owned: OwnedClients;
+  #once: OnceWrites | undefined;
+  readonly #makeOnce = () => this.#once ??= makeOnce(this.config, this.#services.clock);
+  #replicaWaits: ReplicaWaits | undefined;
+  readonly #makeReplicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
   /** Connections that are open. */
   #open = 0;
   #closed = false;
@@ -134,6 +146,13 @@ export class Database {
       : new ClusterSubscriptions({ ...common, acquire, shards });
     this.#route = this.#makeRoute(config.readFrom);
     this.client = new ManagedClient(config, this.#route);
+    this.#owned = new OwnedClients({
+      ...this.#parts,
+      observe: (route) => this.#observed(route),
+      timeoutOf: (command) => this.#timeoutOf(command),
+      once: this.#makeOnce,
+      replicaWaits: this.#makeReplicaWaits,
+    });
   }
 
   get name(): string {
@@ -149,6 +168,11 @@ export class Database {
       (server, wait) => server.acquire(wait),
     );
     return new ConnectionLease(lease);
+  }
+
+  /** Makes a client that a library owns. */
+  createClient(options: CreateClientOptions): OwnedClient {
+    return this.#owned.create(options);
   }
 
   pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
@@ -175,7 +199,10 @@ export class Database {
     return await this.#hub.subscribe(targets, handler, options, decode);
   }
 
-  transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
+  transaction(
+    fill: TransactionFill<unknown>,
+    options: TransactionOptions,
+  ): Promise<unknown[]> {
     const parts = this.#parts;
     const keys = this.#keys;
     return runTransaction(
@@ -189,6 +216,12 @@ export class Database {
       fill,
       options,
     );
+  }
+
+  lock(name: string, options: LockOptions): Promise<Lock> {
+    const { client, config: { commandTimeoutMs } } = this;
+    const { clock } = this.#services;
+    return takeLock({ client, clock, commandTimeoutMs }, name, options);
   }
 
   execute(
@@ -217,6 +250,7 @@ export class Database {
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
     this.#hub.close();
+    await this.#owned.close(drainMs);
     // Over a lane the server is asked to end what waits for ever.
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
     const cut = await this.servers.close(Math.max(0, deadline - clock.now()));
@@ -260,9 +294,10 @@ export class Database {
   }
 
   /** The client's status is "ready" as long as a connection is open. */
-  #noteConnection({ action }: ManagerEventMap["connection"]): void {
+  #noteConnection({ action, end }: ManagerEventMap["connection"]): void {
     if (action === "opened") this.#open++;
     else if (action === "closed") this.#open--;
+    if (action === "closed" && end !== "closed") this.#owned.connectionLost();
     if (!this.#closed) this.client.announceStatus(this.#open > 0 ? "ready" : "wait");
   }
 
@@ -297,6 +332,8 @@ export class Database {
       retryPolicy,
       classifier,
       blocking: () => this.#blocking,
+      once: this.#makeOnce,
+      replicaWaits: this.#makeReplicaWaits,
       statistics: this.#statistics,
       clock: this.#services.clock,
       ...where,
@@ -330,26 +367,32 @@ export class Database {
     };
   }
 
-  /** Where the client's commands go. Without telemetry they pass no check for it. */
+  /** Where the client's commands go. */
   #makeRoute(from: RedisConfig["readFrom"]): CommandRoute {
     const target = this.#targetOf(from);
-    const telemetry = this.#telemetry;
-    const route: CommandRoute = {
+    return this.#observed({
       dispatch: (command) => target.dispatch(command),
       dispatchBatch: (commands) => target.dispatchBatch(commands),
       whenReady: () => this.servers.whenReady(),
       readFrom: (from) => this.#makeRoute(from),
-    };
+      scanRestarted: (restart) =>
+        this.#services.emit("scanrestart", { database: this.name, ...restart }),
+    });
+  }
+
+  /** The route, observed by telemetry. Without telemetry commands pass no check for it. */
+  #observed(route: CommandRoute): CommandRoute {
+    const telemetry = this.#telemetry;
     if (telemetry === undefined) return route;
     return {
       ...route,
       dispatch: (command) => {
         telemetry.command(command);
-        target.dispatch(command);
+        route.dispatch(command);
       },
       dispatchBatch: (commands) => {
         telemetry.commands(commands);
-        target.dispatchBatch(commands);
+        route.dispatchBatch(commands);
       },
     };
   }

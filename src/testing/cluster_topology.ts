@@ -55,8 +55,7 @@ const FORMING_TIMEOUT_MS = 60_000;
  * ```
  */
 export class ClusterTopology implements AsyncDisposable {
-  /** All nodes: first those that were primaries at the start, then their replicas. */
-  readonly nodes: readonly RedisServer[];
+  readonly #nodes: RedisServer[];
   readonly #announced = new Map<number, RedisServer>();
   readonly #password: string | undefined;
   readonly #stack: AsyncDisposableStack;
@@ -66,7 +65,7 @@ export class ClusterTopology implements AsyncDisposable {
     password: string | undefined,
     stack: AsyncDisposableStack,
   ) {
-    this.nodes = nodes;
+    this.#nodes = nodes;
     this.#password = password;
     this.#stack = stack;
   }
@@ -88,12 +87,38 @@ export class ClusterTopology implements AsyncDisposable {
     return new ClusterTopology(nodes, password, stack.move());
   }
 
-  /** The nodes' addresses. */
+  /** All nodes: the primaries first, then their replicas, then those that have joined. */
+  get nodes(): readonly RedisServer[] {
+    return this.#nodes;
+  }
+
+  /** Where the nodes listen. */
   get endpoints(): { host: string; port: number }[] {
     return this.nodes.map(({ host, port }) => ({ host, port }));
   }
 
-  /** The slot of a key, 0 to 16,383. */
+  /** Starts a node that joins, and serves no slot yet; waits until all nodes know it. */
+  async join(): Promise<RedisServer> {
+    const node = this.#stack.use(
+      await RedisServer.start({
+        // It stays a primary when its last slot has left.
+        config: nodeConfig({ config: { "cluster-allow-replica-migration": "no" } }),
+      }),
+    );
+    const { host, port } = this.#anyNode();
+    this.#nodes.push(node);
+    const living = this.#nodes.filter(({ running }) => running);
+    await must(node, "CLUSTER", "MEET", host, port);
+    await untilAll(living, "a node that all know", async (each) => {
+      const { cluster_state } = await clusterInfo(each);
+      const known = String(await must(each, "CLUSTER", "NODES"));
+      return known.includes(`:${node.port}@`) && !known.includes("handshake") &&
+        cluster_state === "ok";
+    });
+    return node;
+  }
+
+  /** The slot of a key, 0 to 16383. */
   async slotOf(key: string): Promise<number> {
     return Number(await this.#anyNode().cli("CLUSTER", "KEYSLOT", key));
   }

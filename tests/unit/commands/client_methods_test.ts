@@ -32,6 +32,7 @@ function makeBoth(decodeResponses = true) {
   };
   const config = {
     ...{ name: "main", db: 0, keyPrefix: "p:", mode: "standalone" as const },
+    commandTimeoutMs: 5000,
     decodeResponses,
   };
   const client = new ManagedClient(config, route);
