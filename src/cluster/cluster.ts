@@ -219,6 +219,7 @@ export class Cluster implements Topology {
         };
         return node.watchReplicas({ list, changed });
       },
+      open: (command) => this.sink.open(command),
       isReplica: (endpoint) =>
         nodes.current.some(({ replicas }) => replicas?.named(endpoint) !== undefined),
       health: () => nodes.current.flatMap(({ replicas }) => replicas?.health() ?? []),

@@ -83,6 +83,15 @@ export class ClusterRouter implements CommandSink {
     this.nodeOf(commandSlot(command)).submit(command);
   }
 
+  /** The commands to send in place of one: itself, if it needs no parts or cannot run. */
+  open(command: PendingCommand): readonly PendingCommand[] {
+    const { info } = command.tracking;
+    if (info?.spread === undefined || this.#spread.adviceOn(info) !== undefined) {
+      return [command];
+    }
+    return this.#spread.open(command);
+  }
+
   /** Sends a command, or its parts, if it has any. */
   #submitSpread(command: PendingCommand): void {
     const advice = this.#spread.adviceOn(command.tracking.info!);

@@ -152,6 +152,10 @@ export class Database {
       timeoutOf: (command) => this.#timeoutOf(command),
       once: this.#makeOnce,
       replicaWaits: this.#makeReplicaWaits,
+      reads: () => {
+        const { reads } = servers;
+        return reads && (this.#reads ??= this.#makeReads(reads)).sink;
+      },
     });
   }
 

@@ -36,7 +36,13 @@ const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined }
  * them; TOUCH is to keep a key on the primary; scripts and channels are those of the server
  * that EVALSHA and PUBLISH reach.
  */
-const OF_PRIMARY = /^(?:[hsz]?scan|touch|script\|.*|pubsub\|.*)$/;
+const OF_PRIMARY = /^(?:(?:[hsz]|cluster)?scan|touch|script\|.*|pubsub\|.*)$/;
+
+/** Where the commands of a client go: reads that replicas may answer, and all others. */
+export interface MixedServers {
+  readonly sink: CommandSink;
+  readonly servers: CommandServers;
+}
 
 /** Whether replicas may answer a command. */
 export function isReplicaRead(
@@ -78,6 +84,13 @@ export class ReplicaReads implements CommandSink, CommandServers {
 
   submit(command: PendingCommand): void {
     if (this.#waitsForReplicas([command])) return;
+    const isSpread = command.tracking.info?.spread !== undefined;
+    const parts = isSpread ? this.#source.open?.(command) : undefined;
+    if (parts === undefined) return this.#submitOne(command);
+    for (const part of parts) this.#submitOne(part);
+  }
+
+  #submitOne(command: PendingCommand): void {
     const replicas = this.#source.replicasOf(command, this.#changed);
     if (replicas === undefined) return this.#source.primary.submit(command);
     if (!replicas.isKnown) return this.#wait([command]);
@@ -109,6 +122,31 @@ export class ReplicaReads implements CommandSink, CommandServers {
   }
 
   commandFinished(): void {}
+
+  /** For a client that sends reads and all else by one dispatcher, in order. */
+  beside(sink: CommandSink, servers: CommandServers): MixedServers {
+    const isOwn = (command: PendingCommand) => {
+      const { info } = command.tracking;
+      return info !== undefined && this.#fromOf(command) !== "primary" &&
+        isReplicaRead(info);
+    };
+    return {
+      sink: {
+        submit: (command) => (isOwn(command) ? this : sink).submit(command),
+        submitBatch: (commands) =>
+          (commands.every(isOwn) ? this : sink).submitBatch(commands),
+        commandFinished: () => sink.commandFinished(),
+      },
+      servers: {
+        gate: servers.gate,
+        openError: () => servers.openError(),
+        redirect: (command, error) => this.redirect(command, error),
+        reresolve: (reason) => servers.reresolve(reason),
+        notReady: (connection) => this.notReady(connection),
+        transactionRefused: (connection) => servers.transactionRefused(connection),
+      },
+    };
+  }
 
   openError(): Error {
     return this.#options.servers.openError();

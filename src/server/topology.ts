@@ -109,6 +109,9 @@ export interface ReplicaSource {
     command: PendingCommand,
     changed: (left: readonly PendingCommand[]) => void,
   ): Replicas | undefined;
+  /** The commands to send in place of one whose keys are on several servers: itself, if they
+   * are not. */
+  open?(command: PendingCommand): readonly PendingCommand[];
   /** Whether an endpoint is that of a replica. */
   isReplica(endpoint: string): boolean;
   /** What is known of the replicas. */
