@@ -9,7 +9,7 @@ import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { within } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
 import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
-import { Relay } from "../../support/relay.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 import { LIBRARIES, type LibraryTest } from "./_libraries.ts";
 import {
   type ClientKind,
@@ -91,7 +91,7 @@ class ConnectionMeter implements AsyncDisposable {
 /** What a program works on. */
 interface Place {
   readonly server: RedisServer;
-  readonly relay: Relay;
+  readonly relay: FaultProxy;
   readonly meter: ConnectionMeter;
 }
 
@@ -101,11 +101,11 @@ async function answer(
 ): Promise<string> {
   switch (request) {
     case "cut":
-      relay.resetAll();
+      relay.reset();
       return "done";
     case "outage":
       await relay.refuse();
-      relay.resetAll();
+      relay.reset();
       await delay(OUTAGE_MS);
       await relay.listen();
       return "done";
@@ -155,7 +155,7 @@ interface Ran extends Outcome {
  */
 export async function runProgram(program: string, kind: ClientKind): Promise<Ran> {
   await using server = await RedisServer.start();
-  await using relay = await Relay.start({ to: server });
+  await using relay = await FaultProxy.start({ to: server });
   await using meter = new ConnectionMeter(server);
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", ...configArgs(), pathOf(program), kind, String(relay.port)],
