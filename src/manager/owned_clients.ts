@@ -13,6 +13,7 @@ import {
 } from "../commands/owned/own_connection.ts";
 import { patiently, patientPolicy } from "../commands/owned/patience.ts";
 import type { ScopedCommand } from "../commands/client.ts";
+import type { MixedServers, ReplicaReads } from "../server/replica_reads.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier } from "../connection/command_arguments.ts";
 import type { Command, Redis } from "../connection/ioredis.ts";
@@ -28,6 +29,8 @@ export interface OwnedClientsParts extends SharedParts {
   readonly timeoutOf: (command: Command) => number;
   readonly once: DispatcherOptions["once"];
   readonly replicaWaits: DispatcherOptions["replicaWaits"];
+  /** Reads from replicas; `undefined` where none are known of. */
+  readonly reads: () => ReplicaReads | undefined;
 }
 
 /** The options of one owned client, in the form in which they are used. */
@@ -92,9 +95,10 @@ export class OwnedClients {
   }
 
   #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
-    const { clock, once, replicaWaits, retryPolicy, servers, statistics } = this.#parts;
+    const { clock, once, replicaWaits, retryPolicy, statistics } = this.#parts;
     const { config, patient, resends, timeoutMs } = terms;
-    const keys = KeyedSink.for(config, servers.sink, clock);
+    const { sink, servers } = this.#target();
+    const keys = KeyedSink.for(config, sink, clock);
     const timeoutOf = (command: Command) => {
       const { timeoutMs: ownMs } = (command as ScopedCommand).call ?? {};
       return ownMs ?? (patient ? timeoutMs : this.#parts.timeoutOf(command));
@@ -108,7 +112,7 @@ export class OwnedClients {
       resends,
       retryPolicy,
       classifier,
-      sink: keys ?? servers.sink,
+      sink: keys ?? sink,
       servers,
       once,
       replicaWaits,
@@ -122,6 +126,13 @@ export class OwnedClients {
       },
     };
     return new OwnedCommands(options, listener);
+  }
+
+  /** Where commands go: reads to replicas, where that is set for the database or a call. */
+  #target(): MixedServers {
+    const { reads, servers } = this.#parts;
+    const { sink } = servers;
+    return reads()?.beside(sink, servers) ?? { sink, servers };
   }
 
   #makeBlocking(
