@@ -49,7 +49,8 @@ export interface CallOptions {
    * How many replicas must have a write before its call resolves; 1 or more. If fewer have
    * confirmed it within `waitMs`, it rejects with a `DurabilityError`, which carries the
    * reply and their number: the write was made. Replies that come together share one WAIT.
-   * The user needs PUBLISH (in a cluster SPUBLISH) to the channels `mooring:wait*`, and INFO.
+   * The user needs INFO, and PUBLISH to the channel `mooring:wait` (in a cluster SET of the
+   * keys `mooring:wait:*`).
    * A signal aborts the write, not the wait for replicas.
    */
   readonly waitReplicas?: number;

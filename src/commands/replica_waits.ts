@@ -26,8 +26,8 @@ export interface ReplicaWaitOptions {
   readonly commandTimeoutMs: number;
   /** The slot of a command's keys; `undefined` outside of a cluster. */
   readonly slotOf: (command: PendingCommand) => number | undefined;
-  /** The hash tag of a slot. */
-  readonly tagOf: (slot: number) => string;
+  /** A key in a slot, to be written before a WAIT. */
+  readonly barrierKey: (slot: number) => string;
   /** Leases a connection to the server of a slot, or to the only one. */
   readonly lease: (slot: number | undefined) => Promise<WaitLease>;
   readonly clock: Clock;
@@ -55,6 +55,11 @@ const MAX_RUNNING = 3;
 /** What a server may take beyond the time of a WAIT, in milliseconds. */
 const GRACE_MS = 1000;
 
+/** What to do where a node of a cluster refuses the key. */
+const CLUSTER_ADVICE =
+  "without it the server would confirm writes that no replica has: " +
+  `allow the user SET to the keys "${WAIT_CHANNEL}:*"`;
+
 /** Checks what was asked for. */
 export function checkReplicas({ waitReplicas, waitMs }: CallOptions): void {
   if (!Number.isSafeInteger(waitReplicas) || waitReplicas! < 1) {
@@ -78,8 +83,9 @@ const OWNER: CommandOwner = { replied: () => {}, failed: settleFailed };
  * replies that have come on a connection since the last one, on a leased connection.
  *
  * A WAIT covers what its own connection has written, on newer servers nothing else. So a
- * message goes before it, which is replicated behind all that the server has run by then. That
- * it is the server which ran the writes is known by the names that both connections give.
+ * message goes before it, which is replicated behind all that the server has run by then; in a
+ * cluster, where messages take another way, a key that expires at once. That it is the server
+ * which ran the writes is known by the names that both connections give.
  */
 export class ReplicaWaits {
   readonly #options: ReplicaWaitOptions;
@@ -171,13 +177,14 @@ export class ReplicaWaits {
     };
     const barrier = slot === undefined
       ? send("publish", WAIT_CHANNEL, "")
-      : send("spublish", `${WAIT_CHANNEL}:{${this.#options.tagOf(slot)}}`, "");
+      : send("set", this.#options.barrierKey(slot), "", "PX", GRACE_MS);
     const count = send("wait", replicas, waitMs);
     try {
       await barrier;
     } catch (error) {
       if (!isReplyError(error) || !error.message.startsWith("NOPERM")) throw error;
-      throw new Error(`${error.message}: ${WAIT_BARRIER_ADVICE}`);
+      const advice = slot === undefined ? WAIT_BARRIER_ADVICE : CLUSTER_ADVICE;
+      throw new Error(`${error.message}: ${advice}`);
     }
     return Number(await count);
   }

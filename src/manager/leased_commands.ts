@@ -9,6 +9,7 @@ import type {
   TransactionLease,
   TransactionTarget,
 } from "../commands/transaction.ts";
+import { WAIT_CHANNEL } from "../commands/wait_barrier.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier, flagsOf } from "../connection/command_arguments.ts";
 import type { IORedisCommand } from "../connection/ioredis.ts";
@@ -185,12 +186,12 @@ export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
 export function makeReplicaWaits(
   { clock, config, servers }: Pick<SharedParts, "clock" | "config" | "servers">,
 ): ReplicaWaits {
-  const { acquireTimeoutMs, commandTimeoutMs, mode, name } = config;
+  const { acquireTimeoutMs, commandTimeoutMs, keyPrefix, mode, name } = config;
   return new ReplicaWaits({
     database: name,
     commandTimeoutMs,
     slotOf: (command) => mode === "cluster" ? commandSlot(command) : undefined,
-    tagOf: slotTag,
+    barrierKey: (slot) => `${keyPrefix}${WAIT_CHANNEL}:{${slotTag(slot)}}`,
     lease: (slot) =>
       servers.lease(
         { slot },
