@@ -70,6 +70,14 @@ export interface CommandRoute {
   dispatch(command: IORedisCommand): void;
   /** Delivers commands one after the other with nothing in between. */
   dispatchBatch(commands: readonly IORedisCommand[]): void;
+  /** Delivers commands that run once; where they are a batch, all or none. */
+  dispatchOnce(
+    commands: readonly IORedisCommand[],
+    call: CallOptions,
+    isBatch: boolean,
+  ): void;
+  /** Set where single commands are collected, and delivered together. */
+  readonly dispatchCollected?: (commands: readonly IORedisCommand[]) => void;
   /** Resolves when a connection is ready. */
   whenReady(): Promise<void>;
 }
@@ -93,7 +101,8 @@ class NoConnector {
 
 /** Commands of one pipeline, collected while the library hands them over. */
 interface Batch {
-  /** What the library hands over with each command of the pipeline. */
+  /** What the library hands over with each command of the pipeline; the route itself for
+   * single commands that are collected. */
   readonly pipeline: unknown;
   readonly commands: IORedisCommand[];
   /** Where they go: with the settings of the client that made the pipeline. */
@@ -228,7 +237,9 @@ export class ManagedClient extends Redis implements RedisClient {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
     if (stream !== undefined) collect(root, command, { pipeline: stream, route });
-    else {
+    else if (route.dispatchCollected !== undefined) {
+      collect(root, command, { pipeline: route, route });
+    } else {
       // The pipeline was sent first, so it goes out first.
       if (root[BATCH] !== undefined) dispatchBatch(root);
       route.dispatch(command);
@@ -285,6 +296,13 @@ defineCommandMethods(ManagedClient.prototype);
 
 /** The same route, for commands that carry what their caller set for them. */
 function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {
+  if (call.once === true) {
+    return {
+      ...route,
+      dispatchBatch: (commands) => route.dispatchOnce(commands, call, true),
+      dispatchCollected: (commands) => route.dispatchOnce(commands, call, false),
+    };
+  }
   const scope = (command: IORedisCommand): IORedisCommand => {
     (command as ScopedCommand).call = call;
     return command;
@@ -316,9 +334,10 @@ function collect(
 }
 
 function dispatchBatch(root: ManagedClient): void {
-  const { commands, route } = root[BATCH]!;
+  const { commands, pipeline, route } = root[BATCH]!;
   root[BATCH] = undefined;
-  route.dispatchBatch(commands);
+  if (pipeline === route) route.dispatchCollected!(commands);
+  else route.dispatchBatch(commands);
 }
 
 function refusal(

@@ -26,7 +26,8 @@ import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { BlockingCommands } from "./blocking.ts";
 import type { ScopedCommand } from "./client.ts";
-import type { OnceCommand, OnceWrites } from "./once.ts";
+import type { OnceWrites } from "./once.ts";
+import type { CarrierCommand } from "./once_delivery.ts";
 import type { ReplicaWaits } from "./replica_waits.ts";
 import type { RetryDecision, RetryPolicy } from "./retry.ts";
 
@@ -161,7 +162,7 @@ export class Dispatcher implements CommandOwner {
   #refusalOfBatch(batch: readonly PendingCommand[]): Error | undefined {
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
-      const why = "it was refused by itself, so that none was sent";
+      const why = "one of its arguments has no text, so none was sent";
       return new CommandRefusedError(this.#database, unwritable.name, why, "a pipeline");
     }
     const unfit = unfitForBatch(batch);
@@ -185,7 +186,7 @@ export class Dispatcher implements CommandOwner {
     // Its caller gave it up while it waited.
     if (command.tracking.settled) return;
     if (this.#servers.redirect?.(command, error)) return;
-    if ((command as OnceCommand).once !== undefined) {
+    if ((command as CarrierCommand).once !== undefined) {
       const outcome = this.#options.once().failed(command, error, delivery);
       if (outcome === "again") return this.#sink.submit(command);
       ({ error, delivery } = outcome);
@@ -221,10 +222,6 @@ export class Dispatcher implements CommandOwner {
     const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
     if (call === undefined) return tracked;
     tracked.tracking.retryWrites = call.retryWrites;
-    if (call.once === true && !tracked.tracking.settled) {
-      const refusal = this.#options.once().attach(tracked, call);
-      if (refusal !== undefined) this.failed(tracked, refusal, "never-sent");
-    }
     if (call.waitReplicas !== undefined && !tracked.tracking.settled) {
       this.#options.replicaWaits().hold(tracked, call);
     }

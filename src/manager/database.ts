@@ -122,8 +122,8 @@ export class Database {
       sink: keys ?? servers.sink,
       servers,
       blocking: () => this.#blocking,
-      once: () => this.#once ??= makeOnce(config, clock),
-      replicaWaits: () => this.#replicaWaits ??= makeReplicaWaits(this.#parts),
+      once: () => this.#writesOnce,
+      replicaWaits: () => this.#waits,
       statistics,
       clock,
     });
@@ -138,6 +138,20 @@ export class Database {
     });
     this.#route = this.#makeRoute();
     this.client = new ManagedClient(config, this.#route);
+  }
+
+  /** Most databases never need either. */
+  get #writesOnce(): OnceWrites {
+    return this.#once ??= makeOnce(
+      this.#parts,
+      this.#dispatcher,
+      this.#keys,
+      this.#waits,
+    );
+  }
+
+  get #waits(): ReplicaWaits {
+    return this.#replicaWaits ??= makeReplicaWaits(this.#parts);
   }
 
   get name(): string {
@@ -310,6 +324,7 @@ export class Database {
     const route: CommandRoute = {
       dispatch: (command) => dispatcher.dispatch(command),
       dispatchBatch: (commands) => dispatcher.dispatchBatch(commands),
+      dispatchOnce: (...batch) => this.#writesOnce.dispatch(...batch),
       whenReady: () => this.servers.whenReady(),
     };
     if (telemetry === undefined) return route;
@@ -322,6 +337,10 @@ export class Database {
       dispatchBatch: (commands) => {
         telemetry.commands(commands);
         dispatcher.dispatchBatch(commands);
+      },
+      dispatchOnce: (commands, ...rest) => {
+        for (const command of commands) telemetry.command(command);
+        this.#writesOnce.dispatch(commands, ...rest);
       },
     };
   }

@@ -1,7 +1,9 @@
+import type { KeyedSink } from "../cluster/keyed_sink.ts";
 import { commandSlot, describeCrossSlot, keySlot, slotTag } from "../cluster/slots.ts";
 import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
 import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
-import { OnceWrites, TOKEN_PREFIX } from "../commands/once.ts";
+import { OnceWrites } from "../commands/once.ts";
+import { TOKEN_PREFIX, WHERE } from "../commands/once_delivery.ts";
 import { ReplicaWaits } from "../commands/replica_waits.ts";
 import type { RetryPolicy } from "../commands/retry.ts";
 import type {
@@ -154,7 +156,12 @@ export async function leaseForTransaction(
 
 /** Makes what lets the writes of a database run once. In a cluster a token is in the slot of
  * the command's keys. */
-export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
+export function makeOnce(
+  { clock, config }: Pick<SharedParts, "clock" | "config">,
+  dispatcher: Dispatcher,
+  keys: KeyedSink | undefined,
+  waits: ReplicaWaits,
+): OnceWrites {
   const { keyPrefix, mode } = config;
   const isCluster = mode === "cluster";
   const prefix = keyPrefix + TOKEN_PREFIX;
@@ -163,9 +170,7 @@ export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
     return slot === undefined ? prefix : `${prefix}{${slotTag(slot)}}:`;
   };
   const whyUnplaced = (command: IORedisCommand) => {
-    if (!isCluster || classifier.resolve(command.name, command.args).keys !== "library") {
-      return undefined;
-    }
+    if (!isCluster) return undefined;
     const [key] = command.getKeys();
     if (key === undefined) return "it has no key, so that no node is its own";
     const isApart = keySlot(tokenPrefix(command)) !== keySlot(key);
@@ -177,7 +182,13 @@ export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
     config,
     classifier,
     isBarred: (name) => flagsOf(name)?.includes("noscript") === true,
-    places: { tokenPrefix, whyUnplaced },
+    places: {
+      tokenPrefix,
+      whyUnplaced,
+      placeKeys: (command) => keys?.placeNow(command, WHERE),
+    },
+    dispatcher,
+    holdForReplicas: (command, call) => waits.hold(command, call),
     clock,
   });
 }

@@ -27,6 +27,7 @@ function makeBoth(decodeResponses = true) {
   const route = {
     dispatch: note,
     dispatchBatch: () => {},
+    dispatchOnce: () => {},
     whenReady: () => Promise.resolve(),
   };
   const config = {

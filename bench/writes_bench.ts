@@ -1,0 +1,85 @@
+/**
+ * What writes cost that run once, and that replicas have confirmed, beside plain ones: SET of
+ * 100 bytes by 64 callers, each kind in turns.
+ *
+ *     deno run -A bench/writes_bench.ts [--check] [--rounds N]
+ *
+ * With `--check` it ends with 1 if a bound is missed. It starts its own servers.
+ */
+import { type CallOptions, type RedisClient, RedisConnectionManager } from "../mod.ts";
+import { RedisServer } from "../tests/support/redis_server.ts";
+import { startReplicated } from "../tests/support/replicated.ts";
+
+const CALLERS = 64;
+const ROUND_MS = 400;
+const VALUE = "x".repeat(100);
+/** Least throughput, as a share of that of plain writes. */
+const BOUNDS = { once: 0.5, replicas: 0.5 };
+
+/** Writes a second over one round. */
+async function measure(client: RedisClient): Promise<number> {
+  let done = 0;
+  const startedAt = performance.now();
+  const until = startedAt + ROUND_MS;
+  const caller = async (i: number) => {
+    for (let n = i; performance.now() < until; n += CALLERS) {
+      await client.set(`mooring:bench:${n % 1000}`, VALUE);
+      done++;
+    }
+  };
+  await Promise.all(Array.from({ length: CALLERS }, (_, i) => caller(i)));
+  return done / (performance.now() - startedAt) * 1000;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+/** Compares a kind of write with plain ones; gives whether it keeps to its bound. */
+async function compare(
+  { host, port }: RedisServer,
+  name: keyof typeof BOUNDS,
+  call: CallOptions,
+): Promise<boolean> {
+  await using manager = new RedisConnectionManager({
+    host,
+    port,
+    databases: { main: { db: 0 } },
+  });
+  const plain = manager.getClient("main");
+  const other = plain.with(call);
+  const results: [number, number][] = [];
+  for (let round = -2; round < rounds; round++) {
+    const pair: [number, number] = [await measure(plain), await measure(other)];
+    // The first rounds are cold.
+    if (round >= 0) results.push(pair);
+  }
+  // Rounds side by side, as a busy machine is busy for both.
+  const ratio = median(results.map(([before, after]) => after / before));
+  const [before, after] = [0, 1].map((i) => median(results.map((pair) => pair[i]!)));
+  console.log(
+    `${name}: ${(after! / 1000).toFixed(0)}k/s beside ${
+      (before! / 1000).toFixed(0)
+    }k/s ` +
+      `plain, ratio ${ratio.toFixed(2)} (at least ${BOUNDS[name]})`,
+  );
+  return ratio >= BOUNDS[name];
+}
+
+/** Says how much memory the tokens take. */
+async function weighTokens(server: RedisServer): Promise<void> {
+  const tokens = await server.cli("KEYS", "mooring:once:*") as string[];
+  let bytes = 0;
+  for (const token of tokens) bytes += Number(await server.cli("MEMORY", "USAGE", token));
+  console.log(`${tokens.length} tokens, ${bytes} bytes`);
+}
+
+const at = Deno.args.indexOf("--rounds");
+const rounds = at === -1 ? 9 : Number(Deno.args[at + 1]);
+await using server = await RedisServer.start();
+const isOnceCheap = await compare(server, "once", { once: true });
+await weighTokens(server);
+await using servers = await startReplicated();
+const call = { waitReplicas: 1, waitMs: 5000 };
+const isWaitCheap = await compare(servers.primary, "replicas", call);
+if (!(isOnceCheap && isWaitCheap) && Deno.args.includes("--check")) Deno.exitCode = 1;
