@@ -7,7 +7,7 @@ import {
   type RedisOptions,
 } from "../connection/ioredis.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import { onceTtlMs } from "./once.ts";
+import { MAX_MEMBERS, onceTtlMs } from "./once.ts";
 import { checkReplicas } from "./replica_waits.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
@@ -323,6 +323,9 @@ function collect(
   const current = root[BATCH];
   if (current !== undefined && current.pipeline === pipeline) {
     current.commands.push(command);
+    // The server can begin while the other callers go on.
+    const isFull = pipeline === route && current.commands.length === MAX_MEMBERS;
+    if (isFull) dispatchBatch(root);
     return;
   }
   if (current !== undefined) dispatchBatch(root);

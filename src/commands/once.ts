@@ -27,7 +27,7 @@ const MIN_TTL_MS = 60_000;
 /** Arguments that a script can pass to a command: Lua's stack holds 8,000 values. */
 const MAX_ARGUMENTS = 7000;
 /** Commands that share a script: more would save little, and other clients wait longer. */
-const MAX_MEMBERS = 16;
+export const MAX_MEMBERS = 16;
 
 /**
  * Commands whose lists may hold nil. A script that reads RESP3 types ends a list at the first
@@ -41,8 +41,11 @@ const LISTS_WITH_NIL: ReadonlySet<string> = new Set(
 export interface TokenPlaces {
   /** Begin of the names of tokens that are in one slot with the command's keys. */
   tokenPrefix(command: IORedisCommand): string;
-  /** Puts the keys of a command in place; throws if they are not known. */
-  placeKeys(command: IORedisCommand): void;
+  /** The keys of a command that have to be declared: those that decide where it is run. */
+  keysOf(command: IORedisCommand): readonly (string | Uint8Array)[];
+  /** Puts the keys of a command in place; throws if they are not known. Unset where they need
+   * not be. */
+  readonly placeKeys?: (command: IORedisCommand) => void;
   /** Why no token can be in one slot with its keys; `undefined` if one can be. */
   whyUnplaced(command: IORedisCommand): string | undefined;
 }
@@ -97,6 +100,7 @@ interface Group {
 export class OnceWrites {
   readonly #options: OnceOptions;
   readonly #delivery: OnceDelivery;
+  readonly #reasons = new Map<CommandInfo, string>();
 
   constructor(options: OnceOptions) {
     this.#options = options;
@@ -119,21 +123,21 @@ export class OnceWrites {
     isBatch: boolean,
   ): void {
     const { dispatcher } = this.#options;
-    const open = commands.map((command) => this.#track(command, call));
+    let open = commands.map((command) => this.#track(command, call));
     const refusals = this.#refusalsOf(open);
-    const [[refused, first] = []] = refusals;
-    if (isBatch && refused !== undefined) {
-      const why = `it was refused by itself, so that none was sent (${first!.message})`;
-      const rest = this.#refusal(refused, why, "a pipeline");
+    if (refusals !== undefined) {
+      const [refused, cause] = refusals.entries().next().value!;
+      const why = `it was refused by itself, so that none was sent (${cause.message})`;
+      const rest = isBatch ? this.#refusal(refused, why, "a pipeline") : undefined;
       for (const command of open) {
-        this.#fail(command, refusals.get(command) ?? rest);
+        const error = refusals.get(command) ?? rest;
+        if (error !== undefined) this.#fail(command, error);
       }
-      return;
+      open = isBatch ? [] : open.filter((command) => !refusals.has(command));
     }
-    for (const [command, error] of refusals) this.#fail(command, error);
-    const wire = this.#carry(open.filter((command) => !refusals.has(command)), call);
-    if (wire.length === 1) dispatcher.dispatch(wire[0]!);
-    else if (wire.length > 1) dispatcher.dispatchBatch(wire);
+    const wire = this.#carry(open, call);
+    if (isBatch && wire.length > 1) dispatcher.dispatchBatch(wire);
+    else for (const command of wire) dispatcher.dispatch(command);
   }
 
   #track(command: IORedisCommand, call: CallOptions): PendingCommand {
@@ -151,27 +155,24 @@ export class OnceWrites {
     if (!command.tracking.settled) this.#options.dispatcher.leaseFailed(command, error);
   }
 
-  /** The commands that cannot run, and why. */
-  #refusalsOf(commands: readonly PendingCommand[]): Map<PendingCommand, Error> {
-    const refusals = new Map<PendingCommand, Error>();
+  /** The commands that cannot run, and why; `undefined` if all can. */
+  #refusalsOf(
+    commands: readonly PendingCommand[],
+  ): Map<PendingCommand, Error> | undefined {
+    let refusals: Map<PendingCommand, Error> | undefined;
     let multi: PendingCommand | undefined;
     for (const command of commands) {
       const { info, settled } = command.tracking;
-      const { name } = info!;
-      if (settled) {
-        refusals.set(command, unwritableError(command as { name: string }));
-      } else if (name === "multi" && multi === undefined) multi = command;
-      else if (name === "exec" && multi !== undefined) multi = undefined;
-      else {
-        const error = this.#refusalOf(command, info!, multi !== undefined);
-        if (error !== undefined) refusals.set(command, error);
-      }
+      let error: Error | undefined;
+      if (settled) error = unwritableError(command as { name: string });
+      else if (info!.name === "multi" && multi === undefined) multi = command;
+      else if (info!.name === "exec" && multi !== undefined) multi = undefined;
+      else error = this.#refusalOf(command, info!, multi !== undefined);
+      if (error !== undefined) (refusals ??= new Map()).set(command, error);
     }
     if (multi !== undefined) {
-      refusals.set(
-        multi,
-        this.#refusal(multi, "a transaction that ends with EXEC runs once"),
-      );
+      const why = "a transaction runs once if it ends with EXEC";
+      (refusals ??= new Map()).set(multi, this.#refusal(multi, why));
     }
     return refusals;
   }
@@ -182,9 +183,15 @@ export class OnceWrites {
     isWithin: boolean,
   ): Error | undefined {
     if (info.class === "read" && !isWithin) return undefined;
-    const why = this.#whyNot(command, info, isWithin);
+    const why = this.#whyNever(info) ?? this.#whyNot(command, isWithin);
     if (why !== undefined) return this.#refusal(command, why);
+    return this.#place(command);
+  }
+
+  /** Puts its keys in place, where they have to be known; gives why it cannot. */
+  #place(command: PendingCommand): Error | undefined {
     const { places } = this.#options;
+    if (places.placeKeys === undefined) return undefined;
     try {
       places.placeKeys(command);
     } catch (error) {
@@ -194,21 +201,17 @@ export class OnceWrites {
     return unplaced === undefined ? undefined : this.#refusal(command, unplaced);
   }
 
-  #whyNot(
-    { args }: PendingCommand,
-    info: CommandInfo,
-    isWithin: boolean,
-  ): string | undefined {
-    const { config, isBarred } = this.#options;
-    if (info.isScript) {
-      return "a script cannot run within a script: have it remember what it has done";
-    }
-    if (info.class === "blocking") return "scripts cannot block";
-    if (info.class === "stateful" || info.class === "subscribe") {
-      return info.advice ?? "use manager.acquire()";
-    }
-    if (isBarred(info.name.split("|")[0]!)) return BARRED;
-    if (isWithin && config.replyMapping === "resp3") {
+  /** Why no command of a kind can run; remembered, as it is asked for each. */
+  #whyNever(info: CommandInfo): string | undefined {
+    const known = this.#reasons.get(info);
+    if (known !== undefined) return known === "" ? undefined : known;
+    const why = whyNever(info, this.#options.isBarred);
+    this.#reasons.set(info, why ?? "");
+    return why;
+  }
+
+  #whyNot({ args }: PendingCommand, isWithin: boolean): string | undefined {
+    if (isWithin && this.#options.config.replyMapping === "resp3") {
       return "transactions run once with replyMapping legacy only";
     }
     return args.length > MAX_ARGUMENTS
@@ -282,7 +285,7 @@ export class OnceWrites {
     const { signal, timeoutMs } = call;
     Object.assign(carrier, {
       args: first.args,
-      keys: members.flatMap((member) => member.getKeys()),
+      keys: members.flatMap((member) => this.#options.places.keysOf(member)),
       call: { signal, timeoutMs, retryWrites: true },
     });
     const isTyped = config.replyMapping === "resp3" && !LISTS_WITH_NIL.has(first.name);
@@ -302,16 +305,17 @@ export class OnceWrites {
     tracking.settled = true;
     tracking.probe?.succeed();
     const { around, members } = group;
-    members.forEach((member, i) => {
+    for (let i = 0; i < members.length; i++) {
+      const member = members[i]!;
+      const reply = replies[i];
       member.tracking.connection = tracking.connection;
-      if (replies[i] instanceof Error) {
-        replies[i] = this.#translate(member, replies[i] as Error);
-      }
-    });
+      if (reply instanceof Error) replies[i] = this.#translate(member, reply);
+      if (around === undefined) this.#answer(member, replies[i] ?? null);
+    }
     if (around !== undefined) {
       for (const each of around) each.tracking.connection = tracking.connection;
       answerTransaction(around, members, replies);
-    } else members.forEach((member, i) => this.#answer(member, replies[i] ?? null));
+    }
     carrier.succeed(undefined);
   }
 
@@ -349,6 +353,19 @@ export class OnceWrites {
     Object.assign(error, { command: { name, args: [] } });
     return describeReplyError(error, this.#options.config.name);
   }
+}
+
+function whyNever(
+  info: CommandInfo,
+  isBarred: OnceOptions["isBarred"],
+): string | undefined {
+  const { advice = "use manager.acquire()", class: kind, isScript, name } = info;
+  if (isScript) {
+    return "a script cannot run within a script: have it remember what it has done";
+  }
+  if (kind === "blocking") return "scripts cannot block";
+  if (kind === "stateful" || kind === "subscribe") return advice;
+  return isBarred(name.split("|")[0]!) ? BARRED : undefined;
 }
 
 function isExec(name: string): boolean {

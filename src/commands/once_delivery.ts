@@ -222,12 +222,17 @@ export class OnceDelivery {
       isRecall ? "recall" : line.momentOf(tracking.startedAt + ttlMs),
       isTyped ? "3" : "2",
     ];
-    for (const member of members) {
-      args.push(String(member.args.length + 1), member.name, ...member.args);
+    let isText = true;
+    for (const { args: words, name } of members) {
+      args.push(String(words.length + 1), name);
+      for (const word of words) {
+        args.push(word);
+        isText &&= typeof word === "string";
+      }
     }
     const name = line.hasScript ? "evalsha" : "eval";
     line.hasScript = true;
-    if (args.every((arg) => typeof arg === "string")) {
+    if (isText && keys.every((key) => typeof key === "string")) {
       return commandText(name, args as string[]);
     }
     const command = new Command(name, args as string[]);

@@ -154,6 +154,8 @@ export async function leaseForTransaction(
   };
 }
 
+const NO_KEYS: readonly string[] = [];
+
 /** Makes what lets the writes of a database run once. In a cluster a token is in the slot of
  * the command's keys. */
 export function makeOnce(
@@ -185,7 +187,9 @@ export function makeOnce(
     places: {
       tokenPrefix,
       whyUnplaced,
-      placeKeys: (command) => keys?.placeNow(command, WHERE),
+      // Finding them takes as long as the rest, and a single server needs none.
+      keysOf: (command) => isCluster ? command.getKeys() : NO_KEYS,
+      placeKeys: keys && ((command) => keys.placeNow(command, WHERE)),
     },
     dispatcher,
     holdForReplicas: (command, call) => waits.hold(command, call),
