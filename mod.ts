@@ -53,7 +53,14 @@ export type { Credentials } from "./src/core/secret.ts";
 export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
 
 export type { CallOptions, RedisClient } from "./src/commands/client.ts";
+export type { CreateClientOptions } from "./src/commands/owned/client.ts";
 export type { Lock, LockOptions } from "./src/commands/lock.ts";
+export type {
+  ElementScanOptions,
+  ScanMethods,
+  ScanOptions,
+  ScanRestart,
+} from "./src/commands/scan.ts";
 export type {
   PipelineFill,
   PipelineOptions,
@@ -97,6 +104,8 @@ export {
   ManagerClosedError,
   NotReadyError,
   OverloadedError,
+  PartialError,
+  type PartResult,
   type PhaseTimes,
   PipelineError,
   ProtocolError,
@@ -123,6 +132,7 @@ export type {
   HealthStatus,
   LatencyStats,
   PoolStatistics,
+  ReplicaHealth,
 } from "./src/observability/types.ts";
 export type { ManagerStats, RedisStats } from "./src/observability/metrics.ts";
 export type { Logger } from "./src/observability/logging.ts";

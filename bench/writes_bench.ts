@@ -7,7 +7,7 @@
  * With `--check` it ends with 1 if a bound is missed. It starts its own servers.
  */
 import { type CallOptions, type RedisClient, RedisConnectionManager } from "../mod.ts";
-import { RedisServer } from "../tests/support/redis_server.ts";
+import { RedisServer } from "../src/testing/redis_server.ts";
 import { startReplicated } from "../tests/support/replicated.ts";
 
 const CALLERS = 64;

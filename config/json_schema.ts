@@ -163,6 +163,15 @@ function kindSchemas(kind: SettingKind): JsonSchema[] {
       return [{ type: "string", pattern: "^(rediss?|unix)://" }, VARIABLE];
     case "nodes":
       return [{ type: "array", maxItems: 1000, items: NODE }];
+    case "addresses":
+      return [{
+        type: "object",
+        maxProperties: 1000,
+        propertyNames: { pattern: HOST_PORT },
+        additionalProperties: {
+          anyOf: [{ type: "string", pattern: HOST_PORT }, VARIABLE],
+        },
+      }];
     case "function":
       return [];
   }
@@ -174,9 +183,11 @@ const PORT: JsonSchema = {
   anyOf: [{ type: "integer", minimum: 1, maximum: 65_535 }, VARIABLE],
 };
 
+const HOST_PORT = ":[1-9][0-9]{0,4}$";
+
 const NODE: JsonSchema = {
   anyOf: [
-    { type: "string", pattern: ":[1-9][0-9]{0,4}$" },
+    { type: "string", pattern: HOST_PORT },
     VARIABLE,
     {
       type: "object",

@@ -111,6 +111,14 @@ export function commandSlot(command: KeyedCommand): number | undefined {
   return key === undefined ? undefined : keySlot(key);
 }
 
+/** The slot of all keys of a command; `undefined` if they are in several, or none is known. */
+export function onlySlot(command: KeyedCommand): number | undefined {
+  const [first, ...others] = command.getKeys();
+  if (first === undefined) return undefined;
+  const slot = keySlot(first);
+  return others.every((key) => keySlot(key) === slot) ? slot : undefined;
+}
+
 /** Commands of a batch that have to be sent to one node. */
 export interface BatchPart<C extends KeyedCommand> {
   readonly commands: readonly C[];
@@ -146,22 +154,4 @@ function transactionPart<C extends KeyedCommand>(commands: readonly C[]): BatchP
   const [key] = keys;
   const slot = key === undefined ? undefined : keySlot(key);
   return { commands, slot, crossSlot: describeCrossSlot(keys) };
-}
-
-const BY_NODE = "it would reach one node of the cluster only: use " +
-  'manager.acquire(database, { node: "host:port" }) for each node';
-const BY_KEY =
-  "it would reach one node of the cluster only: send scripts with EVAL, which goes where " +
-  'its key is, or use manager.acquire(database, { node: "host:port" }) for each node';
-
-const ONE_NODE_ADVICE: ReadonlyMap<string, string> = new Map([
-  ...["scan", "keys", "dbsize", "randomkey", "flushall", "flushdb"]
-    .map((name) => [name, BY_NODE] as const),
-  ...["script", "function"].map((name) => [name, BY_KEY] as const),
-]);
-
-/** What to do instead of a command without a key that would reach one node only, where its
- * caller means the whole cluster; `undefined` if any node can run it. */
-export function oneNodeAdvice(name: string): string | undefined {
-  return ONE_NODE_ADVICE.get(name) ?? ONE_NODE_ADVICE.get(name.toLowerCase());
 }

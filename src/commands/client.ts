@@ -9,6 +9,7 @@ import {
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import { MAX_MEMBERS, onceTtlMs } from "./once.ts";
 import { checkReplicas } from "./replica_waits.ts";
+import { defineScanMethods, type ScanMethods, type ScanRestart } from "./scan.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
 export interface CallOptions {
@@ -56,6 +57,10 @@ export interface CallOptions {
   readonly waitReplicas?: number;
   /** Longest wait for `waitReplicas`, in milliseconds, more than 0. Default: the deadline. */
   readonly waitMs?: number;
+  /** Which servers reads go to: `primary`, `prefer_replica`, `replica` or `az_affinity`.
+   * `primary` reads what this process has written; replicas may not have it yet. Default: the
+   * database's `readFrom`. */
+  readonly readFrom?: RedisConfig["readFrom"];
 }
 
 /** A command with what its caller set for it. */
@@ -80,12 +85,22 @@ export interface CommandRoute {
   readonly dispatchCollected?: (commands: readonly IORedisCommand[]) => void;
   /** Resolves when a connection is ready. */
   whenReady(): Promise<void>;
+  /** Reports that a scan began anew. */
+  scanRestarted?(restart: ScanRestart): void;
+  /** The route for reads that go to these servers. */
+  readFrom(from: RedisConfig["readFrom"]): CommandRoute;
 }
 
 /** The settings of a database that its client uses. */
-type ClientConfig = Pick<
+export type ClientConfig = Pick<
   RedisConfig,
-  "commandTimeoutMs" | "name" | "db" | "keyPrefix" | "decodeResponses"
+  | "clientAz"
+  | "commandTimeoutMs"
+  | "db"
+  | "decodeResponses"
+  | "keyPrefix"
+  | "mode"
+  | "name"
 >;
 
 /** Refuses to connect: other clients that are made with this one's options, too. */
@@ -99,6 +114,9 @@ class NoConnector {
   disconnect(): void {}
 }
 
+/** Options that readers of a client's `options` find. */
+type ShownOptions = Omit<RedisOptions, "replyMapping">;
+
 /** Commands of one pipeline, collected while the library hands them over. */
 interface Batch {
   /** What the library hands over with each command of the pipeline; the route itself for
@@ -108,6 +126,9 @@ interface Batch {
   /** Where they go: with the settings of the client that made the pipeline. */
   readonly route: CommandRoute;
 }
+
+const END_ADVICE = "use manager.closeAll() to close its connections, or " +
+  "manager.createClient() for a library, which may disconnect it";
 
 /** Whether a client has a connection, in the library's own words. */
 export type ClientStatus = "wait" | "ready" | "end";
@@ -147,35 +168,102 @@ const LISTENERS = ["_events", "_eventsCount", "_maxListeners"] as const;
  * ```
  */
 export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
-  extends IORedis<Mapping> {
+  extends IORedis<Mapping>, ScanMethods {
   /** Name of the database. */
   readonly databaseName: string;
   /**
    * The same client with other settings for its calls: a signal, a deadline, whether
-   * writes may be sent again.
+   * writes may be sent again, which servers are read from.
    *
    * @param call What differs.
    * @returns A client for such calls; it has no connection of its own.
    * @throws {RangeError} If a number is not allowed: the deadline is not more than 0,
-   * `onceTtlMs` less than it …
+   * `onceTtlMs` less than it …; or if `readFrom` is none of its words, `az_affinity` without
+   * the setting `client_az`, or `replica` in mode `standalone`.
    */
   with(call: CallOptions): RedisClient<Mapping>;
+  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  subscribe: IORedis<Mapping>["subscribe"];
+  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `patterns`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  psubscribe: IORedis<Mapping>["psubscribe"];
+  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `shards`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  ssubscribe: IORedis<Mapping>["ssubscribe"];
+  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  unsubscribe: IORedis<Mapping>["unsubscribe"];
+  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  punsubscribe: IORedis<Mapping>["punsubscribe"];
+  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  sunsubscribe: IORedis<Mapping>["sunsubscribe"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  watch: IORedis<Mapping>["watch"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  unwatch: IORedis<Mapping>["unwatch"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` or the chain of `multi()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  exec: IORedis<Mapping>["exec"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  discard: IORedis<Mapping>["discard"];
+  /** @deprecated Refused, as all callers share the client: give the other database a name of its own, or use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  select: IORedis<Mapping>["select"];
+  /** @deprecated Refused, as all callers share the client: use `manager.acquire()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  monitor: IORedis<Mapping>["monitor"];
+  /** @deprecated Refused, as all callers share the client: use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  duplicate: IORedis<Mapping>["duplicate"];
+  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  quit: IORedis<Mapping>["quit"];
+  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  disconnect: IORedis<Mapping>["disconnect"];
+  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  end: IORedis<Mapping>["end"];
 }
 
 /** The implementation of {@linkcode RedisClient}. */
 export class ManagedClient extends Redis implements RedisClient {
-  readonly [PARTS]: { readonly config: ClientConfig; readonly route: CommandRoute };
+  readonly [PARTS]: {
+    readonly config: ClientConfig;
+    /** Where commands go. */
+    readonly route: CommandRoute;
+    /** The same without what is set for single calls. */
+    readonly base: CommandRoute;
+    /** What is set for single calls. */
+    readonly call?: CallOptions;
+  };
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
+  declare readonly scanIterator: ScanMethods["scanIterator"];
+  declare readonly hscanIterator: ScanMethods["hscanIterator"];
+  declare readonly sscanIterator: ScanMethods["sscanIterator"];
+  declare readonly zscanIterator: ScanMethods["zscanIterator"];
 
-  constructor(config: ClientConfig, route: CommandRoute) {
+  /**
+   * @param config The database.
+   * @param route Where commands go.
+   * @param shown Options that readers of `options` find besides.
+   */
+  constructor(config: ClientConfig, route: CommandRoute, shown: ShownOptions = {}) {
     super({
       lazyConnect: true,
+      ...shown,
       keyPrefix: config.keyPrefix,
       db: config.db,
       Connector: NoConnector as unknown as RedisOptions["Connector"],
     });
-    this[PARTS] = { config, route };
+    this[PARTS] = { config, route, base: route };
     this[ROOT] = this;
     // Everybody has the same object: many listeners are no leak.
     this.setMaxListeners(0);
@@ -195,12 +283,14 @@ export class ManagedClient extends Redis implements RedisClient {
         `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
       );
     }
+    const { base, call: before, config } = this[PARTS];
     if (call.waitReplicas !== undefined) checkReplicas(call);
-    if (call.once === true) onceTtlMs(call, this[PARTS].config.commandTimeoutMs);
-    const { config, route } = this[PARTS];
+    if (call.once === true) onceTtlMs(call, config.commandTimeoutMs);
+    if (call.readFrom !== undefined) checkReadFrom(call.readFrom, config);
     const root = this[ROOT];
     const scoped = Object.create(this);
-    scoped[PARTS] = { config, route: scopeRoute(route, call) };
+    const merged = { ...before, ...call };
+    scoped[PARTS] = { config, base, call: merged, route: scopeRoute(base, merged) };
     for (const key of LISTENERS) {
       Object.defineProperty(scoped, key, {
         get: () => Reflect.get(root, key),
@@ -247,6 +337,11 @@ export class ManagedClient extends Redis implements RedisClient {
     return command.promise;
   }
 
+  /** Reports that a scan began anew. */
+  scanRestarted(restart: ScanRestart): void {
+    this[PARTS].route.scanRestarted?.(restart);
+  }
+
   /** Resolves when a connection of the database is ready. Calling it is not needed: the
    * first command connects. */
   override connect(): Promise<void> {
@@ -255,12 +350,12 @@ export class ManagedClient extends Redis implements RedisClient {
 
   /** Refused: the manager owns the connections. */
   override disconnect(): void {
-    throw refusal(this, "disconnect", "use manager.closeAll() to close its connections");
+    throw refusal(this, "disconnect", END_ADVICE);
   }
 
   /** Refused: the manager owns the connections. */
   override end(): void {
-    throw refusal(this, "end", "use manager.closeAll() to close its connections");
+    throw refusal(this, "end", END_ADVICE);
   }
 
   /** Refused: the manager owns the connections. */
@@ -268,14 +363,19 @@ export class ManagedClient extends Redis implements RedisClient {
     throw refusal(
       this,
       "duplicate",
-      "use manager.acquire() for a connection of your own",
+      "use manager.createClient() for a client of your own, or manager.acquire() for a " +
+        "connection",
     );
   }
 
   /** Refused: MONITOR needs a connection of its own. */
   override monitor(): Promise<never> {
     return Promise.reject(
-      refusal(this, "monitor", "use manager.acquire() and lease.client.monitor()"),
+      refusal(
+        this,
+        "monitor",
+        "call monitor() of a client of manager.createClient(), or of a lease's client",
+      ),
     );
   }
 
@@ -293,9 +393,39 @@ export class ManagedClient extends Redis implements RedisClient {
 }
 
 defineCommandMethods(ManagedClient.prototype);
+defineScanMethods(ManagedClient.prototype);
+
+/** Where reads may go. */
+const READ_FROM: readonly RedisConfig["readFrom"][] = [
+  ...["primary", "prefer_replica", "replica", "az_affinity"] as const,
+];
+
+function checkReadFrom(
+  from: RedisConfig["readFrom"],
+  { clientAz, mode }: ClientConfig,
+): void {
+  if (!READ_FROM.includes(from)) {
+    throw new RangeError(
+      `Cannot read as readFrom must be ${READ_FROM.join(", ")}: current value is ` +
+        JSON.stringify(from),
+    );
+  }
+  if (from === "replica" && mode === "standalone") {
+    throw new RangeError(
+      "Cannot read as readFrom replica needs mode sentinel or cluster: current mode is " +
+        mode,
+    );
+  }
+  if (from === "az_affinity" && clientAz === undefined) {
+    throw new RangeError(
+      "Cannot read as readFrom az_affinity needs the setting client_az, this process' zone",
+    );
+  }
+}
 
 /** The same route, for commands that carry what their caller set for them. */
-function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {
+function scopeRoute(base: CommandRoute, call: CallOptions): CommandRoute {
+  const route = call.readFrom === undefined ? base : base.readFrom(call.readFrom);
   if (call.once === true) {
     return {
       ...route,

@@ -61,8 +61,9 @@ export interface OnceOptions {
   readonly places: TokenPlaces;
   /** Sends commands and counts them. */
   readonly dispatcher: CommandOwner & {
-    dispatchBatch(commands: readonly IORedisCommand[]): void;
     dispatch(command: IORedisCommand): void;
+    dispatchBatch(commands: readonly IORedisCommand[]): void;
+    carrierReplied(command: PendingCommand): void;
     leaseFailed(command: PendingCommand, error: Error): void;
   };
   /** Waits for replicas, where the caller asks for them. */
@@ -303,7 +304,6 @@ export class OnceWrites {
     const { tracking } = carrier;
     if (tracking.settled) return;
     tracking.settled = true;
-    tracking.probe?.succeed();
     const { around, members } = group;
     for (let i = 0; i < members.length; i++) {
       const member = members[i]!;
@@ -316,6 +316,7 @@ export class OnceWrites {
       for (const each of around) each.tracking.connection = tracking.connection;
       answerTransaction(around, members, replies);
     }
+    this.#options.dispatcher.carrierReplied(carrier);
     carrier.succeed(undefined);
   }
 

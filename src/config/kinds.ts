@@ -17,7 +17,7 @@ export type SettingKind<T = unknown> =
     | { readonly type: "duration"; readonly minMs: number; readonly maxMs: number }
     | { readonly type: "choice"; readonly values: readonly (string | number)[] }
     | { readonly type: "text"; readonly format: TextFormat; readonly maxLength: number }
-    | { readonly type: "boolean" | "secret" | "url" | "nodes" }
+    | { readonly type: "boolean" | "secret" | "url" | "nodes" | "addresses" }
     /** Given in code alone. */
     | { readonly type: "function" }
   )
@@ -63,6 +63,14 @@ export const URL_KIND: SettingKind<string> = { type: "url" };
 export const NODES: SettingKind<readonly { host: string; port: number }[]> = {
   type: "nodes",
 };
+
+/** Addresses by addresses, each `host:port`; in code also a function. */
+export const ADDRESS_MAP: SettingKind<
+  | Readonly<Record<string, string>>
+  | ((
+    announced: { host: string; port: number },
+  ) => { host: string; port: number } | string | undefined)
+> = { type: "addresses" };
 
 /** What is known of the settings of one type. */
 interface Rules<K extends SettingKind> {
@@ -139,6 +147,12 @@ const RULES: {
   nodes: {
     allowed: () => 'a list of {host, port} or "host:port"',
     holds: (_, value) => Array.isArray(value),
+  },
+  addresses: {
+    allowed: (_, dialect) =>
+      'a mapping of "host:port" to "host:port"' +
+      (dialect === "yaml" ? "" : ", or a function"),
+    holds: (_, value) => typeof value === "function",
   },
   function: {
     allowed: () => "a function, given in code",

@@ -15,6 +15,7 @@ import type {
   ManagerClosedError,
   NotReadyError,
   OverloadedError,
+  PartialError,
   PipelineError,
   ProtocolError,
   TransactionConflictError,
@@ -122,6 +123,7 @@ export type MooringError =
   | ManagerClosedError
   | NotReadyError
   | OverloadedError
+  | PartialError
   | PipelineError
   | ProtocolError
   | ReplyError

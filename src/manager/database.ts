@@ -3,7 +3,8 @@ import { KeyedSink } from "../cluster/keyed_sink.ts";
 import { prefixedSlot } from "../cluster/slots.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
-import { Dispatcher } from "../commands/dispatcher.ts";
+import { Dispatcher, type DispatcherOptions } from "../commands/dispatcher.ts";
+import type { CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
 import {
   type PipelineFill,
   type PipelineOptions,
@@ -11,7 +12,6 @@ import {
   runPipeline,
 } from "../commands/pipeline.ts";
 import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
-import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
@@ -43,8 +43,9 @@ import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import { RetryBudget } from "../resilience/retry.ts";
 import { type AcquireOptions, ConnectionLease } from "../server/lease.ts";
 import { standaloneEndpoint } from "../server/location.ts";
+import { isReplicaRead, ReplicaReads } from "../server/replica_reads.ts";
 import { Server } from "../server/server.ts";
-import type { ServerContext, Topology } from "../server/topology.ts";
+import type { ReplicaSource, ServerContext, Topology } from "../server/topology.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import { DatabaseStats } from "./database_stats.ts";
 import {
@@ -55,6 +56,7 @@ import {
   placeInCluster,
   type SharedParts,
 } from "./leased_commands.ts";
+import { OwnedClients } from "./owned_clients.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -71,6 +73,8 @@ export interface DatabaseServices {
   /** Opens byte channels in place of the configured transport: a modelled server. */
   readonly openChannel?: OpenChannel;
 }
+
+type CommandTarget = Pick<Dispatcher, "dispatch" | "dispatchBatch">;
 
 /** A blocking command may take this much longer than it asked for, in milliseconds. */
 const BLOCKING_GRACE_MS = 1000;
@@ -93,12 +97,15 @@ export class Database {
   /** Only where keys have to be known: with a key prefix, and in a cluster. */
   readonly #keys: KeyedSink | undefined;
   readonly #dispatcher: Dispatcher;
+  /** Only where reads go to replicas, from the first one on. */
+  #reads: { readonly sink: ReplicaReads; readonly dispatcher: Dispatcher } | undefined;
   readonly #route: CommandRoute;
   readonly #parts: SharedParts;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
-  #once: OnceWrites | undefined;
+  readonly #owned: OwnedClients;
   #replicaWaits: ReplicaWaits | undefined;
+  readonly #makeReplicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
   /** Connections that are open. */
   #open = 0;
   #closed = false;
@@ -115,17 +122,9 @@ export class Database {
     const budget = this.#budget;
     const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
     const keys = this.#keys = KeyedSink.for(config, servers.sink, clock);
-    const dispatcher = this.#dispatcher = new Dispatcher({
-      config,
-      retryPolicy,
-      classifier,
+    const dispatcher = this.#dispatcher = this.#makeDispatcher(retryPolicy, {
       sink: keys ?? servers.sink,
       servers,
-      blocking: () => this.#blocking,
-      once: () => this.#writesOnce,
-      replicaWaits: () => this.#waits,
-      statistics,
-      clock,
     });
     this.#parts = { config, servers, dispatcher, statistics, retryPolicy, clock };
     this.#blocking = makeBlocking(this.#parts, (command) => this.#timeoutOf(command));
@@ -136,22 +135,14 @@ export class Database {
       emit: services.emit,
       clock,
     });
-    this.#route = this.#makeRoute();
+    this.#route = this.#makeRoute(config.readFrom);
     this.client = new ManagedClient(config, this.#route);
-  }
-
-  /** Most databases never need either. */
-  get #writesOnce(): OnceWrites {
-    return this.#once ??= makeOnce(
-      this.#parts,
-      this.#dispatcher,
-      this.#keys,
-      this.#waits,
-    );
-  }
-
-  get #waits(): ReplicaWaits {
-    return this.#replicaWaits ??= makeReplicaWaits(this.#parts);
+    this.#owned = new OwnedClients({
+      ...this.#parts,
+      observe: (route) => this.#observed(route),
+      timeoutOf: (command) => this.#timeoutOf(command),
+      replicaWaits: this.#makeReplicaWaits,
+    });
   }
 
   get name(): string {
@@ -167,6 +158,11 @@ export class Database {
       (server, wait) => server.acquire(wait),
     );
     return new ConnectionLease(lease);
+  }
+
+  /** Makes a client that a library owns. */
+  createClient(options: CreateClientOptions): OwnedClient {
+    return this.#owned.create(options);
   }
 
   pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
@@ -200,7 +196,10 @@ export class Database {
     return await this.#hub.subscribe(targets, handler, options, decode);
   }
 
-  transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
+  transaction(
+    fill: TransactionFill<unknown>,
+    options: TransactionOptions,
+  ): Promise<unknown[]> {
     const parts = this.#parts;
     const keys = this.#keys;
     return runTransaction(
@@ -242,10 +241,13 @@ export class Database {
   async close(drainMs: number): Promise<number> {
     this.#closed = true;
     this.#dispatcher.close();
+    this.#reads?.dispatcher.close();
+    this.#reads?.sink.close();
     this.servers.stopReporting();
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
     this.#hub.close();
+    await this.#owned.close(drainMs);
     // Over a lane the server is asked to end what waits for ever.
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
     const cut = await this.servers.close(Math.max(0, deadline - clock.now()));
@@ -289,9 +291,10 @@ export class Database {
   }
 
   /** The client's status is "ready" as long as a connection is open. */
-  #noteConnection({ action }: ManagerEventMap["connection"]): void {
+  #noteConnection({ action, end }: ManagerEventMap["connection"]): void {
     if (action === "opened") this.#open++;
     else if (action === "closed") this.#open--;
+    if (action === "closed" && end !== "closed") this.#owned.connectionLost();
     if (!this.#closed) this.client.announceStatus(this.#open > 0 ? "ready" : "wait");
   }
 
@@ -317,30 +320,82 @@ export class Database {
       : blockingMs + BLOCKING_GRACE_MS;
   }
 
-  /** Where the client's commands go. Without telemetry they pass no check for it. */
-  #makeRoute(): CommandRoute {
-    const dispatcher = this.#dispatcher;
-    const telemetry = this.#telemetry;
-    const route: CommandRoute = {
-      dispatch: (command) => dispatcher.dispatch(command),
-      dispatchBatch: (commands) => dispatcher.dispatchBatch(commands),
-      dispatchOnce: (...batch) => this.#writesOnce.dispatch(...batch),
-      whenReady: () => this.servers.whenReady(),
+  #makeDispatcher(
+    retryPolicy: RetryPolicy,
+    where: Pick<DispatcherOptions, "servers" | "sink">,
+  ): Dispatcher {
+    return new Dispatcher({
+      config: this.config,
+      retryPolicy,
+      classifier,
+      blocking: () => this.#blocking,
+      once: (dispatcher) =>
+        makeOnce(this.#parts, dispatcher, this.#keys, this.#makeReplicaWaits),
+      replicaWaits: this.#makeReplicaWaits,
+      statistics: this.#statistics,
+      clock: this.#services.clock,
+      ...where,
+    });
+  }
+
+  /** Where commands go if reads go to these servers. A batch goes to replicas if all of it
+   * reads; everything else to the primary. */
+  #targetOf(from: RedisConfig["readFrom"]): CommandTarget {
+    const primary = this.#dispatcher;
+    const source = from === "primary" ? undefined : this.servers.reads;
+    if (source === undefined) return primary;
+    const { dispatcher: reads } = this.#reads ??= this.#makeReads(source);
+    const isRead = ({ args, name }: Command) =>
+      isReplicaRead(classifier.resolve(name, args));
+    return {
+      dispatch: (command) => (isRead(command) ? reads : primary).dispatch(command),
+      dispatchBatch: (commands) =>
+        (commands.every(isRead) ? reads : primary).dispatchBatch(commands),
     };
+  }
+
+  #makeReads(source: ReplicaSource) {
+    const { config, servers } = this;
+    const { clock, retryPolicy, statistics } = this.#parts;
+    const sink = new ReplicaReads({ config, servers, source, statistics, clock });
+    const keyed = KeyedSink.for(config, sink, clock) ?? sink;
+    return {
+      sink,
+      dispatcher: this.#makeDispatcher(retryPolicy, { servers: sink, sink: keyed }),
+    };
+  }
+
+  /** Where the client's commands go. */
+  #makeRoute(from: RedisConfig["readFrom"]): CommandRoute {
+    const target = this.#targetOf(from);
+    return this.#observed({
+      dispatch: (command) => target.dispatch(command),
+      dispatchBatch: (commands) => target.dispatchBatch(commands),
+      dispatchOnce: (...batch) => this.#dispatcher.dispatchOnce(...batch),
+      whenReady: () => this.servers.whenReady(),
+      readFrom: (from) => this.#makeRoute(from),
+      scanRestarted: (restart) =>
+        this.#services.emit("scanrestart", { database: this.name, ...restart }),
+    });
+  }
+
+  /** The route, observed by telemetry. Without telemetry commands pass no check for it. */
+  #observed(route: CommandRoute): CommandRoute {
+    const telemetry = this.#telemetry;
     if (telemetry === undefined) return route;
     return {
       ...route,
       dispatch: (command) => {
         telemetry.command(command);
-        dispatcher.dispatch(command);
+        route.dispatch(command);
       },
       dispatchBatch: (commands) => {
         telemetry.commands(commands);
-        dispatcher.dispatchBatch(commands);
+        route.dispatchBatch(commands);
       },
       dispatchOnce: (commands, ...rest) => {
         for (const command of commands) telemetry.command(command);
-        this.#writesOnce.dispatch(commands, ...rest);
+        route.dispatchOnce(commands, ...rest);
       },
     };
   }
@@ -350,7 +405,7 @@ export class Database {
       config: this.config,
       client: this.client,
       classify: ({ name, args }) => classifier.resolve(name, args),
-      send: (commands) => this.#dispatcher.dispatchBatch(commands),
+      send: (commands) => this.#targetOf(this.config.readFrom).dispatchBatch(commands),
       observer: this.#telemetry,
     };
   }

@@ -41,14 +41,19 @@ export interface SharedParts {
 /** What becomes of a blocking command that is redirected. */
 const AT_ONCE = Object.freeze({ retry: true, delayMs: 0, reresolve: false });
 
-/** Makes what runs the blocking commands of a database, each on a connection to the server
- * that has its key. */
+/**
+ * Makes what runs the blocking commands of a database, each on a connection to the server
+ * that has its key.
+ *
+ * @param wait Acquires a connection again and again. Default: it is acquired once.
+ */
 export function makeBlocking(
   { clock, config, dispatcher, retryPolicy, servers, statistics }: SharedParts,
   timeoutOf: (command: PendingCommand) => number,
+  wait?: <T>(acquire: () => Promise<T>, signal: AbortSignal) => Promise<T>,
 ): BlockingCommands {
   const serverOf = new WeakMap<BlockingLease, LeaseSource>();
-  const acquire = async (
+  const lease = async (
     command: PendingCommand,
     signal: AbortSignal,
   ): Promise<BlockingLease> => {
@@ -68,7 +73,10 @@ export function makeBlocking(
   return new BlockingCommands({
     database: config.name,
     timeoutOf,
-    acquire,
+    acquire: (command, signal) => {
+      const acquire = () => lease(command, signal);
+      return wait === undefined ? acquire() : wait(acquire, signal);
+    },
     unblock: async (clientId, withinMs, lease) =>
       await serverOf.get(lease)?.probe.unblock(clientId, withinMs),
     decide: (command, error, delivery) => {
@@ -162,7 +170,7 @@ export function makeOnce(
   { clock, config }: Pick<SharedParts, "clock" | "config">,
   dispatcher: Dispatcher,
   keys: KeyedSink | undefined,
-  waits: ReplicaWaits,
+  waits: () => ReplicaWaits,
 ): OnceWrites {
   const { keyPrefix, mode } = config;
   const isCluster = mode === "cluster";
@@ -192,7 +200,7 @@ export function makeOnce(
       placeKeys: keys && ((command) => keys.placeNow(command, WHERE)),
     },
     dispatcher,
-    holdForReplicas: (command, call) => waits.hold(command, call),
+    holdForReplicas: (command, call) => waits().hold(command, call),
     clock,
   });
 }

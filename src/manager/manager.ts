@@ -1,4 +1,5 @@
 import type { RedisClient } from "../commands/client.ts";
+import type { CreateClientOptions } from "../commands/owned/client.ts";
 import type { Lock, LockOptions } from "../commands/lock.ts";
 import type {
   PipelineFill,
@@ -20,6 +21,7 @@ import {
   RedisConfigLoader,
   type RedisConfigOptions,
 } from "../config/mod.ts";
+import type { IORedis } from "../connection/ioredis.ts";
 import { type Clock, systemClock, type Timer } from "../core/clock.ts";
 import {
   type BatchResult,
@@ -94,6 +96,10 @@ let sharedManager: RedisConnectionManager | undefined;
  * Creating one opens nothing: no socket, no timer, no file. The first command of a database
  * connects it.
  *
+ * Names of databases that options in code give are checked when a program is compiled:
+ * `getClient("cahce")` is an error. A loaded configuration, and `<string>` behind the class'
+ * name, allow every name, for databases that are added at run time.
+ *
  * For callers of the Python original it also has `getSyncClient()`, which is `getClient()`,
  * and a method for each of its databases: `main()`, `knowledge()`, `prompts()`, `agents()`,
  * `metrics()`, `sessions()`, `workflows()`, `vectors()`, `models()`, `memory()` and
@@ -112,7 +118,9 @@ let sharedManager: RedisConnectionManager | undefined;
  * assertEquals(manager.getStatistics().totalOperations, 1);
  * ```
  */
-export class RedisConnectionManager extends CompatMethods implements AsyncDisposable {
+export class RedisConnectionManager<Names extends string = string>
+  extends CompatMethods<Names>
+  implements AsyncDisposable {
   readonly #events = new EventTarget();
   readonly #config: ManagerConfig;
   readonly #clock: Clock;
@@ -140,7 +148,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {TypeError} If `telemetry.api` is not OpenTelemetry's API.
    */
   constructor(
-    config?: ManagerConfig | (ManagerOptions & ManagerExtras),
+    config?: ManagerConfig | (ManagerOptions<Names> & ManagerExtras),
     extras: ManagerExtras = {},
     clock: Clock = systemClock,
   ) {
@@ -235,7 +243,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {ManagerClosedError} If the manager has been closed.
    */
   getClient<Mapping extends "legacy" | "resp3" = "legacy">(
-    database: DatabaseName = "main",
+    database?: DatabaseName<Names>,
   ): RedisClient<Mapping> {
     return this.#find(database).client as unknown as RedisClient<Mapping>;
   }
@@ -255,12 +263,62 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {ManagerClosedError} If the manager has been closed.
    */
   override async getAsyncClient<Mapping extends "legacy" | "resp3" = "legacy">(
-    database: DatabaseName = "main",
+    database?: DatabaseName<Names>,
     options: { signal?: AbortSignal } = {},
   ): Promise<RedisClient<Mapping>> {
     const found = this.#find(database);
     await found.servers.whenReady(options.signal);
     return found.client as unknown as RedisClient<Mapping>;
+  }
+
+  /**
+   * Makes a client for a library to own, a new one each time: BullMQ, adapters of socket.io,
+   * GraphQL subscriptions, session stores and whatever else wants a client of ioredis. It
+   * may subscribe, WATCH, SELECT, block, `duplicate()`, `quit()` and `disconnect()` it.
+   *
+   * It has no socket of its own. Ordinary commands go over the connections that all clients
+   * of the database share, blocking ones on a leased connection each. SUBSCRIBE, SELECT,
+   * WATCH, MULTI, MONITOR, CLIENT SETNAME and such lease a connection that the client has
+   * alone, until its transaction or its last subscription is over, or for good; after a loss
+   * it is opened again as it was. All of them count for `maxConnections`.
+   *
+   * While the server is away, commands wait, at most `maxWaiting` of them. A write that may
+   * have run when its connection was lost fails with a `ConnectionLostError`, which is
+   * ambiguous.
+   *
+   * @param database Name or number of the database. Default `main`.
+   * @param options Those of ioredis that libraries use, such as `keyPrefix`, `db`,
+   * `connectionName` and `lazyConnect`; `patient: false` and `timeoutMs` for deadlines.
+   * @returns The client, which connects at once, unless `lazyConnect` is set.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {RangeError} If `timeoutMs` or `db` is out of range.
+   * @throws {ManagerClosedError} If the manager has been closed.
+   *
+   * @example Usage
+   * ```ts
+   * import { RedisConnectionManager } from "@mooring/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+   *   databases: { main: { db: 0 } },
+   * });
+   * const subscriber = manager.createClient("main", { keyPrefix: "" });
+   * const publisher = subscriber.duplicate();
+   * const heard = new Promise((resolve) => {
+   *   subscriber.on("message", (channel, message) => resolve([channel, message]));
+   * });
+   * await subscriber.subscribe("mooring:news");
+   * await publisher.publish("mooring:news", "ahoy");
+   * assertEquals(await heard, ["mooring:news", "ahoy"]);
+   * await subscriber.quit();
+   * ```
+   */
+  createClient<Mapping extends "legacy" | "resp3" = "legacy">(
+    database: DatabaseName = "main",
+    options: CreateClientOptions = {},
+  ): IORedis<Mapping> {
+    return this.#find(database).createClient(options) as unknown as IORedis<Mapping>;
   }
 
   /**
@@ -309,7 +367,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {ManagerClosedError} If the manager has been closed.
    */
   async acquire(
-    database: DatabaseName = "main",
+    database?: DatabaseName<Names>,
     options: AcquireOptions = {},
   ): Promise<ConnectionLease> {
     return await this.#find(database).acquire(options);
@@ -326,7 +384,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
    */
   pipeline(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     fill: PipelineFill<unknown>,
     options: PipelineOptions & { settle: true },
   ): Promise<BatchResult[]>;
@@ -345,12 +403,12 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
    */
   pipeline<const R>(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     fill: PipelineFill<R>,
     options?: PipelineOptions,
   ): Promise<PipelineReplies<R>>;
   async pipeline(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     fill: PipelineFill<unknown>,
     options: PipelineOptions = {},
   ): Promise<unknown[]> {
@@ -365,7 +423,9 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    *
    * @param database Name or number of the database.
    * @param fill Reads what it needs from its second argument and adds commands to its
-   * first; with watched keys called again for each attempt. Nothing is sent if it throws.
+   * first; with watched keys called again for each attempt. Nothing is sent if it throws. Its
+   * third argument has the same commands as the first, typed: a callback that returns an array
+   * of what they give gets a tuple of those replies.
    * @param options Keys to watch, attempts, signal.
    * @returns The replies, in order.
    * @throws {TransactionConflictError} If a watched key changed in every attempt.
@@ -373,12 +433,13 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * and error, and says whether the others were run.
    * @throws {AcquireTimeoutError} If no connection came free in time.
    */
-  async transaction(
-    database: DatabaseName,
-    fill: TransactionFill,
+  async transaction<const R>(
+    database: DatabaseName<Names>,
+    fill: TransactionFill<R>,
     options: TransactionOptions = {},
-  ): Promise<unknown[]> {
-    return await this.#find(database).transaction(fill, options);
+  ): Promise<PipelineReplies<R>> {
+    const replies = await this.#find(database).transaction(fill, options);
+    return replies as PipelineReplies<R>;
   }
 
   /**
@@ -436,7 +497,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * is given and is no function.
    */
   subscribe(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     targets: SubscriptionTargets,
     handler: MessageHandler<string>,
     options?: SubscribeOptions & { binary?: false },
@@ -451,7 +512,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @returns The subscription, once the server has confirmed it.
    */
   subscribe(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     targets: SubscriptionTargets,
     handler: MessageHandler<Uint8Array> | undefined,
     options: SubscribeOptions & { binary: true },
@@ -465,12 +526,12 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @returns The subscription, once the server has confirmed it.
    */
   subscribe(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     targets: SubscriptionTargets,
     ...rest: [] | [handler: undefined, options: SubscribeOptions & { binary?: false }]
   ): Promise<Subscription<string>>;
   async subscribe(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     targets: SubscriptionTargets,
     ...rest: [handler?: MessageHandler<never>, options?: SubscribeOptions]
   ): Promise<Subscription<string> | Subscription<Uint8Array>> {
@@ -498,7 +559,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * the server's as ioredis' `ReplyError`.
    */
   async execute(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     command: string,
     ...args: (string | Uint8Array | number | bigint | boolean)[]
   ): Promise<unknown> {
@@ -658,7 +719,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @returns A frozen snapshot.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    */
-  getPoolStatistics(database: DatabaseName = "main"): PoolStatistics {
+  getPoolStatistics(database?: DatabaseName<Names>): PoolStatistics {
     return this.#databases.find(database).stats.pool();
   }
 
@@ -693,7 +754,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @returns A frozen snapshot.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    */
-  getMetrics(database: DatabaseName = "main"): ConnectionMetrics {
+  getMetrics(database?: DatabaseName<Names>): ConnectionMetrics {
     return this.#databases.find(database).stats.metrics();
   }
 
@@ -705,7 +766,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    * @throws {ManagerClosedError} If the manager has been closed.
    */
-  resetCircuitBreaker(database: DatabaseName = "main"): void {
+  resetCircuitBreaker(database?: DatabaseName<Names>): void {
     this.#find(database).servers.resetBreakers();
   }
 
@@ -826,7 +887,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /** Finds a database for use; its numbers outlive the closing. */
-  #find(database: DatabaseName): Database {
+  #find(database?: DatabaseName): Database {
     this.#assertOpen();
     return this.#databases.find(database);
   }

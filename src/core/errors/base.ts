@@ -23,6 +23,7 @@ export type ErrorCode =
   | "CIRCUIT_OPEN"
   | "NOT_READY"
   | "LEASE_RELEASED"
+  | "PARTIAL"
   | "PIPELINE"
   | "TRANSACTION"
   | "TRANSACTION_CONFLICT"

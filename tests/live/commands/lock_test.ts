@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { LockError, RedisConnectionManager } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { delay, waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
-import { ClusterTopology } from "../../support/topology.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 
 const MAIN = { databases: { main: {} } };
 const CUT = { kind: "cut", afterBytes: 0, how: "reset" } as const;
@@ -57,7 +57,7 @@ Deno.test("tokens grow though the server has lost the last one", () =>
 Deno.test("a lock that another has taken over, or that cannot be renewed, is lost and says so", () =>
   withManager(MAIN, async ({ manager, server }) => {
     const { host, port } = server;
-    await using relay = await Relay.start({ to: { host, port } });
+    await using relay = await FaultProxy.start({ to: { host, port } });
     await using cut = new RedisConnectionManager({
       host: relay.host,
       port: relay.port,
@@ -78,7 +78,7 @@ Deno.test("a lock that another has taken over, or that cannot be renewed, is los
 
 Deno.test("after a reply that was lost it knows whether it holds the lock", async () => {
   await using server = await RedisServer.start();
-  await using relay = await Relay.start({ to: server });
+  await using relay = await FaultProxy.start({ to: server });
   await using manager = new RedisConnectionManager({
     host: relay.host,
     port: relay.port,

@@ -5,8 +5,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { hasFlag, list } from "@ioredis/commands";
 import { type IORedis, type RedisClient, RedisConnectionManager } from "../../../mod.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 
 type Call = readonly [name: string, ...args: (string | number | Uint8Array)[]];
 
@@ -246,11 +246,11 @@ const KINDS = [
 /** Two servers: one for plain writes, one for those that run once. */
 async function withTwo(
   settings: (typeof KINDS)[number]["settings"],
-  test: (plain: RedisClient, once: RedisClient, relay: Relay) => Promise<void>,
+  test: (plain: RedisClient, once: RedisClient, relay: FaultProxy) => Promise<void>,
 ): Promise<void> {
   await using first = await RedisServer.start();
   await using second = await RedisServer.start();
-  await using relay = await Relay.start({ to: second });
+  await using relay = await FaultProxy.start({ to: second });
   await using manager = new RedisConnectionManager({
     ...settings,
     // Each reply that is swallowed is a failed connection and a retry.

@@ -6,9 +6,9 @@ import {
 } from "@std/assert";
 import { assertRejects, assertThrows } from "@std/assert";
 import { CommandRefusedError, RedisConnectionManager } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import { ClusterTopology } from "../../support/topology.ts";
 
 const MAIN = { databases: { main: {} } };
 

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { DurabilityError, RedisConnectionManager } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { waitFor } from "../../support/clients.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
-import { Relay } from "../../support/relay.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 import { startReplicated } from "../../support/replicated.ts";
-import { ClusterTopology } from "../../support/topology.ts";
 
 const MAIN = { databases: { main: {} } };
 
@@ -75,7 +75,7 @@ Deno.test("writes that are answered together share a WAIT", async () => {
 Deno.test("a write whose server is gone is not confirmed by another", async () => {
   await using servers = await startReplicated();
   await using others = await startReplicated();
-  await using relay = await Relay.start({ to: servers.primary });
+  await using relay = await FaultProxy.start({ to: servers.primary });
   await using manager = new RedisConnectionManager({
     host: relay.host,
     port: relay.port,

@@ -1,7 +1,7 @@
 // Runs alone: it freezes its own processes, and judges who holds a lock by time.
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
-import { RedisServer } from "../../support/redis_server.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { Child } from "./_child.ts";
 import { GUARDED } from "./_guarded.ts";
 import { report } from "./_report.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { ConnectError, RedisConnectionManager } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { makeTlsCases } from "../../support/tls.ts";
 import { report } from "./_report.ts";
 import { QUICK_RETRY, timed } from "./_stage.ts";
@@ -103,7 +103,7 @@ Deno.test("several addresses are tried in turn within one attempt", async () => 
     },
   });
   assertEquals(await manager.getClient("main").ping(), "PONG");
-  const failure = async (name: string) => {
+  const failure = async (name: "none" | "odd" | "empty") => {
     const error = await manager.getClient(name).ping().catch((error) => error);
     assertInstanceOf(error, ConnectError);
     assertEquals(error.attempts, 1);

@@ -4,13 +4,13 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type RedisClient, RedisConnectionManager } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { TokenLedger } from "../../support/accounting.ts";
 import { delay, waitFor } from "../../support/clients.ts";
 import { Random } from "../../support/random.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
-import { SentinelTopology } from "../../support/sentinel_topology.ts";
-import { ClusterTopology } from "../../support/topology.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 import { Child } from "./_child.ts";
 import { report } from "./_report.ts";
 import { IS_FULL, onStage } from "./_stage.ts";
@@ -241,7 +241,7 @@ Deno.test("a server that forgot what it ran last is not written to again, and th
           for (const key of await server.cli("KEYS", "mooring:once:*") as string[]) {
             await server.cli("DEL", key);
           }
-          relay.resetAll();
+          relay.reset();
         }
         const error = await outcome;
         assertEquals(error.delivery, "ambiguous", Deno.inspect(error));
@@ -275,7 +275,7 @@ Deno.test("pipelines and transactions whose replies are swallowed run once", () 
 Deno.test("attempts that the network held back and delivers late do not run", async () => {
   const attempts: string[][] = [];
   await using server = await RedisServer.start();
-  await using relay = await Relay.start({
+  await using relay = await FaultProxy.start({
     to: server,
     script: (command) => {
       if (/^eval/.test(command[0]!)) attempts.push(command);

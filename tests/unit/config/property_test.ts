@@ -30,6 +30,7 @@ const LEFT_OUT = new Set([
   "nodes",
   "sentinelName",
   "aliasOf",
+  "readFrom",
   "tls.certFile",
   "tls.keyFile",
 ]);
@@ -75,6 +76,8 @@ function valueOf(kind: SettingKind, random: Random): unknown {
           ? ["x-y:1"]
           : WORDS,
       );
+    case "addresses":
+      return { "10.0.0.7:7000": "localhost:17000", "[::1]:6379": "h:1" };
     default:
       throw new Error(`no value for ${kind.type}`);
   }

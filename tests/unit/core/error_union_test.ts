@@ -46,6 +46,8 @@ function describe(error: MooringError): string {
     case "PIPELINE":
     case "TRANSACTION":
       return `${error.results.length}`;
+    case "PARTIAL":
+      return `${error.command} ${error.parts.length}`;
     case "TRANSACTION_CONFLICT":
       return error.keys.join();
     case "UNKNOWN_DATABASE":
