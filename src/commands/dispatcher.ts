@@ -25,7 +25,7 @@ import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { BlockingCommands } from "./blocking.ts";
-import type { CallOptions, ScopedCommand } from "./client.ts";
+import type { CallOptions, ScopedCommand } from "./call_options.ts";
 import type { OnceWrites } from "./once.ts";
 import type { CarrierCommand } from "./once_delivery.ts";
 import type { ReplicaWaits } from "./replica_waits.ts";

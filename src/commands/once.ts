@@ -14,7 +14,7 @@ import type { Clock } from "../core/clock.ts";
 import { unwritableError } from "../core/errors/command.ts";
 import { CommandRefusedError, type Delivery } from "../core/errors/mod.ts";
 import type { CommandClassifier, CommandInfo } from "../resilience/command_class.ts";
-import type { CallOptions, ScopedCommand } from "./client.ts";
+import { type CallOptions, onceTtlMs, type ScopedCommand } from "./call_options.ts";
 import {
   type CarrierCommand,
   OnceDelivery,
@@ -22,8 +22,6 @@ import {
   WHERE,
 } from "./once_delivery.ts";
 
-/** Shortest default life of a token, in milliseconds. */
-const MIN_TTL_MS = 60_000;
 /** Arguments that a script can pass to a command: Lua's stack holds 8,000 values. */
 const MAX_ARGUMENTS = 7000;
 /** Commands that share a script: more would save little, and other clients wait longer. */
@@ -70,20 +68,6 @@ export interface OnceOptions {
   readonly holdForReplicas: (command: PendingCommand, call: CallOptions) => void;
   /** Time. */
   readonly clock: Clock;
-}
-
-/** How long a token lives; throws if that is too short for the call. */
-export function onceTtlMs(
-  { onceTtlMs, timeoutMs }: Pick<CallOptions, "onceTtlMs" | "timeoutMs">,
-  commandTimeoutMs: number,
-): number {
-  const deadlineMs = timeoutMs ?? commandTimeoutMs;
-  const ttlMs = onceTtlMs ?? Math.max(MIN_TTL_MS, 2 * deadlineMs);
-  if (ttlMs >= deadlineMs && Number.isFinite(ttlMs)) return Math.ceil(ttlMs);
-  throw new RangeError(
-    `Cannot remember a write for onceTtlMs: ${ttlMs}, as it may be sent again for its ` +
-      `deadline of ${deadlineMs} ms: give a finite number that is not less`,
-  );
 }
 
 /** Commands that share a script. */

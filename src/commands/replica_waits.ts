@@ -9,7 +9,7 @@ import {
 import { identifyServer, type ServerIdentity } from "../connection/server_identity.ts";
 import type { Clock } from "../core/clock.ts";
 import { DurabilityError } from "../core/errors/mod.ts";
-import type { CallOptions } from "./client.ts";
+import type { CallOptions } from "./call_options.ts";
 import { WAIT_BARRIER_ADVICE, WAIT_CHANNEL } from "./wait_barrier.ts";
 
 /** A connection that WAITs are sent on. */
@@ -59,21 +59,6 @@ const GRACE_MS = 1000;
 const CLUSTER_ADVICE =
   "without it the server would confirm writes that no replica has: " +
   `allow the user SET to the keys "${WAIT_CHANNEL}:*"`;
-
-/** Checks what was asked for. */
-export function checkReplicas({ waitReplicas, waitMs }: CallOptions): void {
-  if (!Number.isSafeInteger(waitReplicas) || waitReplicas! < 1) {
-    throw new RangeError(
-      `Cannot wait for replicas as waitReplicas must be an integer of 1 or more: current ` +
-        `value is ${waitReplicas}`,
-    );
-  }
-  if (waitMs === undefined || (waitMs > 0 && Number.isFinite(waitMs))) return;
-  throw new RangeError(
-    `Cannot wait for replicas as waitMs must be more than 0 and finite: current value is ` +
-      `${waitMs}`,
-  );
-}
 
 /** Outcomes of internal commands: the promise of each has them. */
 const OWNER: CommandOwner = { replied: () => {}, failed: settleFailed };

@@ -1,4 +1,5 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
+import type { ScopedCommand } from "../commands/call_options.ts";
 import type { CommandRoute } from "../commands/client.ts";
 import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
@@ -12,7 +13,6 @@ import {
   type OwnConnectionOwner,
 } from "../commands/owned/own_connection.ts";
 import { patiently } from "../commands/owned/patience.ts";
-import type { ScopedCommand } from "../commands/client.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier } from "../connection/command_arguments.ts";
 import type { Command, Redis } from "../connection/ioredis.ts";
