@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import type { RedisConfig } from "../config/mod.ts";
-import { copyKeys } from "../connection/command_arguments.ts";
 import { type IORedisCommand, withoutArguments } from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
 import {
@@ -26,6 +25,9 @@ import {
 const MAX_ARGUMENTS = 7000;
 /** Commands that share a script: more would save little, and other clients wait longer. */
 export const MAX_MEMBERS = 16;
+
+/** What a script is sent as, as far as others than the server see it. */
+const CARRIER = "set";
 
 /**
  * Commands whose lists may hold nil. A script that reads RESP3 types ends a list at the first
@@ -146,13 +148,18 @@ export class OnceWrites {
   ): Map<PendingCommand, Error> | undefined {
     let refusals: Map<PendingCommand, Error> | undefined;
     let multi: PendingCommand | undefined;
+    let first: PendingCommand | undefined;
     for (const command of commands) {
       const { info, settled } = command.tracking;
       let error: Error | undefined;
       if (settled) error = unwritableError(command as { name: string });
-      else if (info!.name === "multi" && multi === undefined) multi = command;
-      else if (info!.name === "exec" && multi !== undefined) multi = undefined;
-      else error = this.#refusalOf(command, info!, multi !== undefined);
+      else if (info!.name === "multi" && multi === undefined) {
+        [multi, first] = [command, undefined];
+      } else if (info!.name === "exec" && multi !== undefined) multi = undefined;
+      else {
+        if (multi !== undefined) first ??= command;
+        error = this.#refusalOf(command, info!, multi && first);
+      }
       if (error !== undefined) (refusals ??= new Map()).set(command, error);
     }
     if (multi !== undefined) {
@@ -165,12 +172,18 @@ export class OnceWrites {
   #refusalOf(
     command: PendingCommand,
     info: CommandInfo,
-    isWithin: boolean,
+    firstOfTransaction: PendingCommand | undefined,
   ): Error | undefined {
+    const isWithin = firstOfTransaction !== undefined;
     if (info.class === "read" && !isWithin) return undefined;
     const why = this.#whyNever(info) ?? this.#whyNot(command, isWithin);
     if (why !== undefined) return this.#refusal(command, why);
-    return this.#place(command);
+    const error = this.#place(command);
+    if (error !== undefined || !isWithin) return error;
+    const { tokenPrefix } = this.#options.places;
+    return tokenPrefix(command) === tokenPrefix(firstOfTransaction)
+      ? undefined
+      : this.#refusal(command, "all keys of a transaction have to be in one slot");
   }
 
   /** Puts its keys in place, where they have to be known; gives why it cannot. */
@@ -264,12 +277,11 @@ export class OnceWrites {
     const { config } = this.#options;
     const { around, members, tokenPrefix } = group;
     const [first] = members as [PendingCommand];
-    const built = new ManagedCommand(first.name, [], { replyEncoding: null });
+    // A write like any other, whatever its commands are: it is not split, nor asked about.
+    const built = new ManagedCommand(CARRIER, [], { replyEncoding: null });
     const carrier = built as unknown as PendingCommand & ScopedCommand;
-    copyKeys(carrier, first);
     const { signal, timeoutMs } = call;
     Object.assign(carrier, {
-      args: first.args,
       keys: members.flatMap((member) => this.#options.places.keysOf(member)),
       call: { signal, timeoutMs, retryWrites: true },
     });
@@ -279,7 +291,7 @@ export class OnceWrites {
     carrier.resolve = (reply) =>
       this.#replied(carrier, group, reply as unknown as unknown[]);
     const told = around === undefined ? members : [...around, ...members];
-    carrier.promise.catch((error) => this.#lose(carrier, told, error));
+    carrier.promise.catch((error) => this.#lose(told, error));
     return carrier;
   }
 
@@ -314,12 +326,11 @@ export class OnceWrites {
   }
 
   /** The script failed: its error is that of each of its commands. */
-  #lose(carrier: PendingCommand, members: readonly PendingCommand[], error: Error): void {
+  #lose(members: readonly PendingCommand[], error: Error): void {
     members.forEach((member, i) => {
-      member.tracking.connection = carrier.tracking.connection;
-      // The first one is counted with the carrier.
-      if (i === 0) settleFailed(member, errorOf(member, carrier, error));
-      else this.#fail(member, errorOf(member, carrier, error));
+      // The first one is counted with the script.
+      if (i === 0) settleFailed(member, errorOf(member, error));
+      else this.#fail(member, errorOf(member, error));
     });
   }
 
@@ -371,12 +382,13 @@ function answerTransaction(
   exec.resolve(replies as never);
 }
 
-/** The error of a carrier for one of its commands. */
-function errorOf(member: PendingCommand, carrier: PendingCommand, error: Error): Error {
-  if (!(error instanceof Error) || member.name === carrier.name) return error;
-  const properties = Object.getOwnPropertyDescriptors(error);
-  const copy = Object.create(Object.getPrototypeOf(error), properties) as Error;
-  const [from, to] = [carrier.name.toUpperCase(), member.name.toUpperCase()];
+/** The error of a script for one of its commands. */
+function errorOf(member: PendingCommand, error: Error): Error {
+  if (!(error instanceof Error)) return error;
+  const [from, to] = [CARRIER, member.name].map((name) => name.toUpperCase());
+  const copy = new Error();
+  Object.setPrototypeOf(copy, Object.getPrototypeOf(error));
+  Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error));
   copy.message = error.message.replace(` ${from} `, ` ${to} `);
   if ("command" in error) Object.assign(copy, { command: member.name });
   return copy;

@@ -93,8 +93,10 @@ export class ReplicaWaits {
     // An error is told at once.
     command.adopt = resolve;
     command.succeed = (reply) => {
-      if (command.tracking.info?.isRead) return resolve(reply);
-      const group = this.#groupOf(command.tracking.connection!, replicas, waitMs);
+      const { connection, info } = command.tracking;
+      // The parts of a command that is split for a cluster have waited.
+      if (connection === undefined || info?.isRead) return resolve(reply);
+      const group = this.#groupOf(connection, replicas, waitMs);
       group.held.push({ command, reply, resolve });
       // The other replies of the same chunk come before this.
       if (group.held.length === 1) queueMicrotask(() => this.#start(group));

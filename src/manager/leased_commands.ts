@@ -181,8 +181,11 @@ export function makeOnce(
   };
   const whyUnplaced = (command: IORedisCommand) => {
     if (!isCluster) return undefined;
-    const [key] = command.getKeys();
+    const keys = command.getKeys();
+    const [key] = keys;
     if (key === undefined) return "it has no key, so that no node is its own";
+    const crossSlot = describeCrossSlot(keys);
+    if (crossSlot !== undefined) return crossSlot;
     const isApart = keySlot(tokenPrefix(command)) !== keySlot(key);
     return isApart
       ? "the hash tag of the key_prefix keeps its token out of its slot"

@@ -202,6 +202,18 @@ Deno.test("in a cluster a token is in the slot of the keys, and what has no key 
       CommandRefusedError,
       "it has no key",
     );
+    if (keyPrefix !== "{app}:") {
+      await assertRejects(
+        () => client.mset("a", 1, "b", 2),
+        CommandRefusedError,
+        "its keys have to be in one slot",
+      );
+      const apart = await client.multi().incr("a").incr("b").exec().then(
+        (replies) => replies?.find(([error]) => error)?.[0],
+        (error) => error,
+      );
+      assertInstanceOf(apart, CommandRefusedError);
+    }
     await manager.getClient("main").del(...["{t}a", "{t}b"]);
     for (const key of keys) await client.del(key);
     const replies = await client.pipeline().incr("p").incr("q").incr("p").exec();
