@@ -83,9 +83,14 @@ export class OwnedClients {
 
   /** A connection was lost. */
   connectionLost(): void {
-    if (this.#alive.size === 0) return;
-    const isLane = ({ purpose }: { purpose: string }) => purpose === "lane";
-    if (this.#parts.servers.openConnections().some(isLane)) return;
+    // The pool and the lanes are told after this.
+    if (this.#alive.size > 0) queueMicrotask(() => this.#reconnect());
+  }
+
+  /** If no lane is left, the clients connect anew. */
+  #reconnect(): void {
+    const open = this.#parts.servers.openConnections();
+    if (open.some(({ purpose }) => purpose === "lane")) return;
     for (const client of [...this.#alive]) client.lanesLost();
   }
 
