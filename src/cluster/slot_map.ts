@@ -55,6 +55,13 @@ export class SlotMap {
     return this.primaries[this.#owners[slot]!];
   }
 
+  /** Whether another primary, or none, has served a slot before. */
+  isMoved(slot: number, before: SlotMap): boolean {
+    const [owner, last] = [this.ownerOf(slot), before.ownerOf(slot)];
+    if (owner === last) return false;
+    return owner?.host !== last?.host || owner?.port !== last?.port;
+  }
+
   /** The map after a MOVED of one slot; this one if nothing changes. */
   withOwner(slot: number, node: NodeAddress): SlotMap {
     const key = formatAddress(node);

@@ -28,6 +28,9 @@ export interface CallOptions {
   /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
    * `retryWrites`. */
   readonly retryWrites?: boolean;
+  /** Whether a read asks the server although the near cache has its reply, which the answer
+   * replaces. Default `false`; without a near cache every read does. */
+  readonly fresh?: boolean;
 }
 
 /** A command with what its caller set for it. */

@@ -23,6 +23,10 @@ export interface SessionOptions {
   /** Puts the keys of a command in place that ioredis does not know; throws if it cannot.
    * Unset where keys have no prefix. */
   readonly placeKeys?: (command: Command) => void;
+  /** Learns which keys the commands may change; unset where nobody wants to know. */
+  readonly ownWrites?:
+    | { sendsOn(connection: object, command: Command): void }
+    | undefined;
   /** Observes the commands that the holder sends by the client, except those of batches. */
   readonly observer: OperationObserver | undefined;
 }
@@ -90,7 +94,7 @@ export class Session implements ClientHandler, ConnectionUser {
 
   /** Sends a command of the holder; returns its promise. */
   send(command: Command): Promise<unknown> {
-    const { placeKeys, timeoutOf, decodeResponses } = this.#options;
+    const { decodeResponses, ownWrites, placeKeys, timeoutOf } = this.#options;
     const owner = this.#owner;
     try {
       placeKeys?.(command);
@@ -98,6 +102,7 @@ export class Session implements ClientHandler, ConnectionUser {
       command.reject(error as Error);
       return command.promise;
     }
+    ownWrites?.sendsOn(this, command);
     const onSuccess = this.#state.note(command.name, command.args);
     if (!decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;

@@ -1,6 +1,6 @@
 import { Cluster } from "../cluster/cluster.ts";
 import { KeyedSink } from "../cluster/keyed_sink.ts";
-import { prefixedSlot } from "../cluster/slots.ts";
+import { keySlot, prefixedSlot } from "../cluster/slots.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
 import { Dispatcher } from "../commands/dispatcher.ts";
@@ -32,6 +32,8 @@ import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { Emit, ManagerEventMap } from "../core/events.ts";
+import { NearCache } from "../near_cache/near_cache.ts";
+import { OwnWrites } from "../near_cache/own_writes.ts";
 import { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { Telemetry } from "../observability/telemetry/telemetry.ts";
@@ -61,6 +63,8 @@ export interface DatabaseServices {
   readonly opened: (database: RedisConfig, connection: Connection) => void;
   /** The common limit of all databases, if there is one. */
   readonly budget?: ConnectionBudget | undefined;
+  /** The near caches of its server; unset if it has none. */
+  readonly nearCaches?: Set<NearCache> | undefined;
   /** OpenTelemetry, if anything is reported through it. */
   readonly telemetry?: Telemetry | undefined;
   /** Opens byte channels in place of the configured transport: a modelled server. */
@@ -87,6 +91,10 @@ export class Database {
   readonly #telemetry: DatabaseTelemetry | undefined;
   /** Only where keys have to be known: with a key prefix, and in a cluster. */
   readonly #keys: KeyedSink | undefined;
+  /** Only with a near cache. */
+  readonly #nearCache: NearCache | undefined;
+  /** Only where a database of the same server has one. */
+  readonly #ownWrites: OwnWrites | undefined;
   readonly #dispatcher: Dispatcher;
   readonly #route: CommandRoute;
   readonly #parts: SharedParts;
@@ -103,8 +111,13 @@ export class Database {
     const statistics = this.#statistics = new DatabaseStatistics(config.name, clock);
     this.#budget = new RetryBudget({ clock, ...config.retryBudget });
     this.#telemetry = this.#makeTelemetry();
+    this.#nearCache = this.#makeNearCache();
+    if (services.nearCaches !== undefined) {
+      this.#ownWrites = new OwnWrites(services.nearCaches, config.keyPrefix);
+    }
     const servers = this.servers = this.#makeServers();
-    this.stats = new DatabaseStats(config, statistics, servers, clock);
+    const sizeOfCache = () => this.#nearCache?.size;
+    this.stats = new DatabaseStats(config, statistics, servers, clock, sizeOfCache);
     const budget = this.#budget;
     const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
     const keys = this.#keys = KeyedSink.for(config, servers.sink, clock);
@@ -212,6 +225,7 @@ export class Database {
    * closes every connection; gives how many commands were cut. */
   async close(drainMs: number): Promise<number> {
     this.#closed = true;
+    this.#nearCache?.close();
     this.#dispatcher.close();
     this.servers.stopReporting();
     const { clock } = this.#services;
@@ -252,6 +266,8 @@ export class Database {
       }),
       opened: (connection) => opened(config, connection),
       telemetry: this.#telemetry,
+      nearCache: this.#nearCache,
+      ownWrites: this.#ownWrites,
       emit,
       ...(openChannel === undefined ? {} : { openChannel }),
       clock,
@@ -288,8 +304,29 @@ export class Database {
       : blockingMs + BLOCKING_GRACE_MS;
   }
 
-  /** Where the client's commands go. Without telemetry they pass no check for it. */
+  #makeNearCache(): NearCache | undefined {
+    const { config } = this;
+    const { clock, emit, nearCaches } = this.#services;
+    if (nearCaches === undefined || config.nearCache.maxEntries === 0) return undefined;
+    const cache = new NearCache({
+      config,
+      statistics: this.#statistics,
+      ...(config.mode === "cluster" ? { slotOf: keySlot } : {}),
+      warn: (message) => emit("warning", { database: config.name, message }),
+      clock,
+    });
+    nearCaches.add(cache);
+    return cache;
+  }
+
+  /** Where the client's commands go. What is off is not on their way. */
   #makeRoute(): CommandRoute {
+    const route = this.#makeServerRoute();
+    const noting = this.#ownWrites?.inFrontOf(route) ?? route;
+    return this.#nearCache?.inFrontOf(noting) ?? noting;
+  }
+
+  #makeServerRoute(): CommandRoute {
     const dispatcher = this.#dispatcher;
     const telemetry = this.#telemetry;
     const route: CommandRoute = {
@@ -316,7 +353,10 @@ export class Database {
       config: this.config,
       client: this.client,
       classify: ({ name, args }) => classifier.resolve(name, args),
-      send: (commands) => this.#dispatcher.dispatchBatch(commands),
+      send: (commands) => {
+        this.#ownWrites?.sendsBatch(commands);
+        this.#dispatcher.dispatchBatch(commands);
+      },
       observer: this.#telemetry,
     };
   }

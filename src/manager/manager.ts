@@ -45,7 +45,7 @@ import { ConnectionBudget } from "../pool/connection_budget.ts";
 import type { AcquireOptions, ConnectionLease } from "../server/lease.ts";
 import { CompatMethods, type DatabaseName } from "./compat.ts";
 import { Database } from "./database.ts";
-import { CapacityCheck, Databases } from "./databases.ts";
+import { CapacityCheck, Databases, NearCaches } from "./databases.ts";
 import { HealthEndpoint } from "./health_endpoint.ts";
 
 /** What a manager works with besides its configuration. */
@@ -118,6 +118,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   readonly #databases: Databases;
   readonly #budget: ConnectionBudget | undefined;
   readonly #capacity: CapacityCheck;
+  readonly #nearCaches: NearCaches;
   readonly #warnings: string[];
   readonly #log: EventLog | undefined;
   readonly #telemetry: Telemetry | undefined;
@@ -171,6 +172,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
       this.#config,
       (database, message) => this.#warn(database, message),
     );
+    this.#nearCaches = new NearCaches(Object.values(databases));
     if (maxTotalConnections !== undefined) {
       this.#budget = new ConnectionBudget(maxTotalConnections);
     }
@@ -784,6 +786,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
         this.#capacity.opened(database, connection);
       },
       budget: this.#budget,
+      nearCaches: this.#nearCaches.of(config),
       telemetry: this.#telemetry,
     });
     this.#databases.add(database);
