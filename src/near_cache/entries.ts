@@ -24,6 +24,8 @@ export class Entry<W = unknown> {
   value: unknown = undefined;
   /** The connection that read it. */
   source: object | undefined = undefined;
+  /** The call whose reply is awaited. */
+  leader: W | undefined = undefined;
   /** Who waits for the reply; unset as long as nobody does, and for an entry that nobody
    * may wait for. */
   waiters: W[] | undefined = undefined;
@@ -123,6 +125,7 @@ export class Entries<W = unknown> {
     entry.state = "kept";
     entry.value = value;
     entry.source = source;
+    entry.leader = undefined;
     entry.bytes = bytes;
     entry.expiresAt = expiresAt;
     this.#enqueue(entry);
@@ -198,6 +201,7 @@ export class Entries<W = unknown> {
       this.bytes -= entry.bytes;
     }
     entry.state = "gone";
+    entry.leader = undefined;
   }
 
   #evict(): void {

@@ -162,16 +162,22 @@ export class NearCache implements WriteListener {
       }
     }
     if (!this.#mayKeep(key)) return false;
-    this.#lead(command, this.#begin(key, form, !hasOwnLimits(call)));
+    this.#lead(command, this.#begin(key, form, !hasOwnLimits(call), command));
     route.dispatch(command as unknown as Command);
     return true;
   }
 
   /** Makes the entry of a call that is about to be sent; takes away one of the same call. */
-  #begin(key: string, form: string, isShared: boolean): Waiting {
+  #begin(
+    key: string,
+    form: string,
+    isShared: boolean,
+    leader: ManagedCommand,
+  ): Waiting {
     const same = ofForm(this.#entries.ofKey(key), form);
     if (same !== undefined) this.#entries.drop(same);
     const entry = new Entry<ManagedCommand>(key, form, isShared);
+    entry.leader = leader;
     this.#entries.add(entry, this.#entries.ofKey(key));
     return entry;
   }
@@ -228,7 +234,7 @@ export class NearCache implements WriteListener {
   #leadMany(command: ManagedCommand, keys: readonly string[]): void {
     const form = givesBytes(command) ? MGET.bareBytes : MGET.bare;
     const entries = keys.map((key) =>
-      this.#mayKeep(key) ? this.#begin(key, form, false) : undefined
+      this.#mayKeep(key) ? this.#begin(key, form, false, command) : undefined
     );
     this.#counts.nearCacheMisses += keys.length;
     const { fail, succeed } = command;
@@ -310,6 +316,7 @@ export class NearCache implements WriteListener {
   /** A reply has come: keeps it, unless its key has changed since the call was sent. */
   #arrived(entry: Waiting, command: ManagedCommand, reply: unknown): void {
     const source = command.tracking?.connection;
+    if (entry.state === "gone") return this.#dropOlder(entry, source);
     if (source === undefined || !this.#tracking.has(source)) {
       return this.#entries.drop(entry);
     }
@@ -319,6 +326,15 @@ export class NearCache implements WriteListener {
     this.#counts.nearCacheStored++;
     this.#counts.nearCacheEvicted += this.#entries.evicted - evicted;
     this.#tracking.watch();
+  }
+
+  /** A reply has come that is not kept: of the same call on another connection, the reply
+   * that is kept or awaited may be older. */
+  #dropOlder({ form, key }: Waiting, source: object | undefined): void {
+    const other = ofForm(this.#entries.ofKey(key), form);
+    if (other === undefined) return;
+    const { leader, source: from = leader?.tracking?.connection } = other;
+    if (from !== source) this.#entries.drop(other);
   }
 
   /** The server says that a key has changed, or may have; `undefined` for all. */
@@ -364,7 +380,9 @@ function gather(
       for (const [i, key] of keys.entries()) found.set(key, (replies as unknown[])[i]);
       if (--left > 0) return;
       command.succeed(
-        command.args.map((key, i) => copyReply(known[i] ?? found.get(key))),
+        command.args.map((key, i) =>
+          copyReply(known[i] === undefined ? found.get(key) : known[i])
+        ),
       );
     };
     part.fail = (error) => {
