@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { CallOptions, CommandRoute, ScopedCommand } from "../commands/client.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Command } from "../connection/ioredis.ts";
@@ -34,6 +35,12 @@ export interface NearCacheOptions {
   readonly clock: Clock;
 }
 
+/**
+ * A call waits for a turn of the event loop after so many hits. A loop of nothing but hits
+ * would otherwise keep the sockets from being read, and so wait for ever for a change.
+ */
+const HITS_BETWEEN_TURNS = 1000;
+
 type Call = CallOptions | undefined;
 
 const GET = cachedRead("get")!;
@@ -66,6 +73,8 @@ export class NearCache implements WriteListener {
   /** Beginnings of the keys that are kept; of all keys if there are none. */
   readonly #prefixes: readonly string[];
   readonly #tracking: Tracking;
+  /** Hits until a call waits for the next turn of the event loop. */
+  #hitsUntilTurn = HITS_BETWEEN_TURNS;
 
   constructor(options: NearCacheOptions) {
     const { clock, config: { keyPrefix, nearCache }, statistics, warn } = options;
@@ -98,8 +107,9 @@ export class NearCache implements WriteListener {
       ...route,
       dispatch: (command) => {
         const read = cachedRead(command.name);
-        if (read !== undefined && this.#takes(command, read, route)) return;
-        route.dispatch(command);
+        if (read === undefined || !this.#takes(command, read, route)) {
+          route.dispatch(command);
+        }
       },
     };
   }
@@ -146,6 +156,14 @@ export class NearCache implements WriteListener {
     }
     const { call } = command as ManagedCommand & ScopedCommand;
     if (!isText(command) || call?.signal?.aborted) return false;
+    if (this.#hitsUntilTurn <= 0) {
+      this.#hitsUntilTurn = HITS_BETWEEN_TURNS;
+      setImmediate(() => {
+        if (this.#takes(command, read, route)) return;
+        route.dispatch(command as unknown as Command);
+      });
+      return true;
+    }
     if (read === MGET) return this.#takesMany(command, call, route);
     const key = command.args[0] as string;
     const form = formOf(read, command);
@@ -281,6 +299,7 @@ export class NearCache implements WriteListener {
   /** Gives a reply that no server was asked for by this call. */
   #succeeded(command: ManagedCommand, value: unknown): void {
     const counts = this.#counts;
+    this.#hitsUntilTurn--;
     counts.successfulOperations++;
     if (NIL_MISSES.has(command.name)) {
       if (value === null) counts.cacheMisses++;

@@ -102,6 +102,18 @@ Deno.test("callers who change their replies do not change what others get", asyn
   }
 });
 
+Deno.test("a loop of nothing but hits sees what the socket has", async () => {
+  const { stage, connection } = await stageWith();
+  void stage.get("flag");
+  answer(stage, connection, () => bytes("off"));
+  setTimeout(() => {
+    connection.changed("flag");
+    setTimeout(() => answer(stage, connection, () => bytes("on")));
+  });
+  let reads = 0;
+  while (await stage.get("flag") === "off") assert(++reads < 100_000_000);
+});
+
 Deno.test("text and bytes, and other arguments, are other calls", async () => {
   const { stage, connection } = await stageWith();
   const calls: [string, unknown[], "utf8" | null][] = [

@@ -1,0 +1,58 @@
+import { assert, assertEquals } from "@std/assert";
+import type { ManagerOptions } from "../../../mod.ts";
+import { CoherenceChecker } from "../../support/coherence.ts";
+import { RedisServer } from "../../support/redis_server.ts";
+import { delay } from "../../support/wait.ts";
+
+/** Readers by one connection and several, by announcements of what was read and of all. */
+export function readersOf(base: ManagerOptions): ManagerOptions[] {
+  const nearCache = { maxEntries: 40, prefixes: [] as string[] };
+  const databases = (more: ManagerOptions = {}) => ({
+    near: { db: 0, nearCache, ...more },
+    alias: { db: 0 },
+  });
+  return [
+    { ...base, databases: databases() },
+    { ...base, databases: databases({ maxLanes: 3, minConnections: 2 }) },
+    {
+      ...base,
+      databases: databases({ nearCache: { maxEntries: 1000, prefixes: ["c:"] } }),
+    },
+  ];
+}
+
+Deno.test("near caches are coherent while connections are killed and the server freezes and restarts", async () => {
+  await using server = await RedisServer.start();
+  // Short enough for an outage to be over within the test.
+  const base: ManagerOptions = {
+    host: server.host,
+    port: server.port,
+    commandTimeoutMs: 2000,
+    connectRetry: { attempts: 20, minMs: 20, maxMs: 100 },
+  };
+  await using checker = new CoherenceChecker({
+    readers: readersOf(base),
+    others: { ...base, databases: { near: { db: 0 } } },
+    seed: 19,
+  });
+  checker.start();
+  for (let round = 0; round < 3; round++) {
+    await delay(400);
+    await server.cli("CLIENT", "KILL", "TYPE", "normal");
+    await delay(300);
+    server.pause();
+    await delay(200);
+    server.resume();
+    await delay(300);
+    await checker.rest();
+  }
+  await server.kill();
+  await server.restart();
+  await delay(1000);
+  await checker.rest();
+  const report = await checker.stop();
+  console.log(report);
+  assertEquals(report.violations, []);
+  assert(report.rests === 4 && report.writes > 200, JSON.stringify(report));
+  assert(report.hits > report.reads / 2, JSON.stringify(report));
+});
