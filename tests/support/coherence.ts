@@ -278,7 +278,7 @@ export class CoherenceChecker implements AsyncDisposable {
         await others.getClient("near").eval(lua, 1, next, version);
         await others.getClient("near").rename(next, name);
       }, async () => {
-        if (this.#below(20) === 0) await others.getClient("near").flushall();
+        if (this.#below(200) === 0) await others.getClient("near").flushall();
       });
     }
     await ways[this.#below(ways.length)]!();
