@@ -53,6 +53,14 @@ export type { Credentials } from "./src/core/secret.ts";
 export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
 
 export type { CallOptions, RedisClient } from "./src/commands/client.ts";
+export type { CreateClientOptions } from "./src/commands/owned/client.ts";
+export type { Lock, LockOptions } from "./src/commands/lock.ts";
+export type {
+  ElementScanOptions,
+  ScanMethods,
+  ScanOptions,
+  ScanRestart,
+} from "./src/commands/scan.ts";
 export type {
   PipelineFill,
   PipelineOptions,
@@ -88,12 +96,16 @@ export {
   ConnectError,
   ConnectionLostError,
   type Delivery,
+  DurabilityError,
   type ErrorCode,
   InitializationError,
   LeaseReleasedError,
+  LockError,
   ManagerClosedError,
   NotReadyError,
   OverloadedError,
+  PartialError,
+  type PartResult,
   type PhaseTimes,
   PipelineError,
   ProtocolError,

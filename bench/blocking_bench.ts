@@ -8,7 +8,7 @@
  * server; without it one of its own is started.
  */
 import { RedisConnectionManager } from "../mod.ts";
-import { RedisServer } from "../tests/support/redis_server.ts";
+import { RedisServer } from "../src/testing/redis_server.ts";
 
 /** Most that GET's p99 may grow by. */
 const BOUND = 1.5;

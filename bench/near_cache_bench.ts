@@ -8,7 +8,7 @@
  * it one of its own is started.
  */
 import { type RedisClient, RedisConnectionManager } from "../mod.ts";
-import { RedisServer } from "../tests/support/redis_server.ts";
+import { RedisServer } from "../src/testing/redis_server.ts";
 import { median } from "./speed/load.ts";
 
 const ROUND_MS = 150;

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { RedisServer } from "../tests/support/redis_server.ts";
+import { RedisServer } from "../src/testing/redis_server.ts";
 import { openRivals, ours, type Rival } from "./pool/rivals.ts";
 import { median } from "./speed/load.ts";
 

@@ -16,7 +16,7 @@ import { Redis } from "ioredis";
 import { createClient } from "npm:redis@^6.0.0";
 import { RedisConnectionManager } from "../mod.ts";
 import { type Column, tableLines } from "../src/cli/table.ts";
-import { RedisServer } from "../tests/support/redis_server.ts";
+import { RedisServer } from "../src/testing/redis_server.ts";
 
 /** Outages in milliseconds, rounds of each, and how soon the manager must be back. */
 const OUTAGES = [

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { RedisServer } from "../tests/support/redis_server.ts";
+import { RedisServer } from "../src/testing/redis_server.ts";
 import { judge } from "./speed/bounds.ts";
-import { type CostRow, measureCosts } from "./speed/costs.ts";
 import { Contender } from "./speed/contender.ts";
+import { type CostRow, measureCosts } from "./speed/costs.ts";
 import { type RivalName, RIVALS } from "./speed/rivals.ts";
 import { type Effort, type Row, runRow } from "./speed/rounds.ts";
 import { SCENARIOS } from "./speed/scenarios.ts";

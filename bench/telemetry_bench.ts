@@ -8,7 +8,7 @@
  * `--against` adds the manager of another checkout of this package, such as one from before
  * there was telemetry. `REDIS_URL` names the server; without it one of its own is started.
  */
-import { RedisServer } from "../tests/support/redis_server.ts";
+import { RedisServer } from "../src/testing/redis_server.ts";
 import { median } from "./speed/load.ts";
 import { TelemetryMember, type Variant } from "./telemetry/member.ts";
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { RedisServer } from "../tests/support/redis_server.ts";
+import { RedisServer } from "../src/testing/redis_server.ts";
 import { LineProcess } from "./line_process.ts";
 import { median } from "./speed/load.ts";
 import { type Figures, LOADS, nameOf, type ValueLoad } from "./values/loads.ts";

@@ -5,7 +5,7 @@
  * Run: `deno bench bench/wait_queue_bench.ts`.
  */
 import { WaitQueue } from "../src/pool/wait_queue.ts";
-import { FakeClock } from "../tests/support/fake_clock.ts";
+import { FakeClock } from "../src/testing/fake_clock.ts";
 
 const WAITERS = 1000;
 const group = `${WAITERS} callers come and go`;

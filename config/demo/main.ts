@@ -8,7 +8,8 @@
  */
 import { parseArgs } from "node:util";
 import { RedisManagerError } from "../../mod.ts";
-import { RedisServer } from "../../tests/support/redis_server.ts";
+import { ensureRedisServer } from "../../tests/support/redis_binary.ts";
+import { RedisServer } from "../../src/testing/redis_server.ts";
 import { openManager } from "./open.ts";
 import { report, toJson, toTable } from "./report.ts";
 import { workInAll } from "./work.ts";
@@ -21,6 +22,7 @@ async function findServer(): Promise<{ url: string; own?: RedisServer }> {
   const url = Deno.env.get("REDIS_URL");
   if (url !== undefined && url !== "") return { url };
   try {
+    await ensureRedisServer();
     const own = await RedisServer.start();
     return { url: own.url, own };
   } catch (cause) {

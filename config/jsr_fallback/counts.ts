@@ -6,8 +6,9 @@ export interface Counts {
   failed: number;
 }
 
+/** What sets colours in a terminal. */
 // deno-lint-ignore no-control-regex
-const COLOURS = /\x1b\[[0-9;]*m/g;
+export const COLOURS = /\x1b\[[0-9;]*m/g;
 const SUMMARY = /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed/gm;
 
 /** The last line of a task that runs tests, in more than one part as the case may be. */

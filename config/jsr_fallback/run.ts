@@ -62,6 +62,13 @@ async function isServerThere(): Promise<boolean> {
   }
 }
 
+/** Whether the tests that the user named, or all of them, may start a server. */
+function mayNeedServer(userArgs: readonly string[]): boolean {
+  const paths = userArgs.filter(exists);
+  return paths.length === 0 ||
+    paths.some((path) => !/^(\.\/)?(tests\/unit|config)\b/.test(path));
+}
+
 async function runStep(step: Step, config: string, userArgs: string[]): Promise<Outcome> {
   if (step.version !== undefined) {
     return await runAndCount({
@@ -70,7 +77,7 @@ async function runStep(step: Step, config: string, userArgs: string[]): Promise<
       cwd: ROOT,
     });
   }
-  if (step.server && userArgs.length === 0 && !await isServerThere()) return NO_SERVER;
+  if (step.server && mayNeedServer(userArgs) && !await isServerThere()) return NO_SERVER;
   const entrypoints = await readEntrypoints();
   const setting = { config, userArgs, entrypoints, exists };
   if (step.suite) return await runSuite(step, setting);

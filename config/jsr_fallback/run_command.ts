@@ -1,4 +1,4 @@
-import { type Counts, readCounts } from "./counts.ts";
+import { COLOURS, type Counts, readCounts } from "./counts.ts";
 
 /** One call of the running Deno, or of another program. */
 export interface Call {
@@ -64,6 +64,75 @@ export async function run(call: Call): Promise<number> {
   );
 }
 
+/** Tests print a line at least this often; the longest of the fault matrix takes 4 minutes. */
+const MAX_SILENCE_MS = 10 * 60_000;
+
+/** How long output may be read once its program has ended: what it left running holds it open. */
+const MAX_REST_MS = 3_000;
+
+/** Tests in the files among some arguments that have a plain name and no line in an output. */
+async function withoutLine(args: readonly string[], output: string): Promise<string[]> {
+  const missing = [];
+  for (const file of args.filter((arg) => arg.endsWith("_test.ts"))) {
+    const text = await Deno.readTextFile(file).catch(() => "");
+    for (const [, name] of text.matchAll(/^Deno\.test\(\s*"([^"]+)"/gm)) {
+      const ended = ["ok", "FAILED", "ignored"].some((how) =>
+        output.includes(`${name} ... ${how}`)
+      );
+      if (!ended) missing.push(`${name} => ./${file}`);
+    }
+  }
+  return missing;
+}
+
+/**
+ * Shows what a program prints, and keeps it. It ends a program that is silent for too long:
+ * tests that hang are then failures with names, in place of a run that never ends.
+ */
+async function show(
+  child: Deno.ChildProcess,
+  { args }: Call,
+  maxSilenceMs: number,
+): Promise<string> {
+  const reader = child.stdout.getReader();
+  const decoder = new TextDecoder();
+  let output = "";
+  let silent = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const watch = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      silent = true;
+      child.kill("SIGKILL");
+    }, maxSilenceMs);
+  };
+  const cancelRest = child.status.then(() =>
+    setTimeout(() => reader.cancel(), MAX_REST_MS)
+  );
+  watch();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    watch();
+    output += decoder.decode(part.value, { stream: true });
+    await Deno.stdout.write(part.value);
+  }
+  clearTimeout(await cancelRest);
+  clearTimeout(timer);
+  if (!silent) return output;
+  const plain = output.replace(COLOURS, "");
+  const passed = plain.match(/ \.\.\. ok \(/g)?.length ?? 0;
+  const hanging = await withoutLine(args, plain);
+  const report = [
+    "",
+    `No test ended for ${maxSilenceMs / 1000} s, so the run was ended. These had not:`,
+    " FAILURES ",
+    ...hanging,
+    `FAILED | ${passed} passed | ${Math.max(hanging.length, 1)} failed (silent)`,
+    "",
+  ].join("\n");
+  console.log(report);
+  return output + report;
+}
+
 /** What a run of tests comes to: failing without a failed test, or none, is one failed. */
 export function testOutcome(code: number, { passed, failed }: Counts): Outcome {
   const unexplained = code !== 0 && failed === 0;
@@ -75,9 +144,13 @@ export function testOutcome(code: number, { passed, failed }: Counts): Outcome {
  * Runs a program that runs tests, showing all that it prints.
  *
  * @param call What to run.
+ * @param maxSilenceMs After so long without a line the program is ended.
  * @returns Its exit code, and the counts that it printed.
  */
-export async function runTests(call: Call): Promise<Outcome> {
+export async function runTests(
+  call: Call,
+  maxSilenceMs = MAX_SILENCE_MS,
+): Promise<Outcome> {
   const { program = Deno.execPath(), args, cwd, env = {} } = call;
   const child = new Deno.Command(program, {
     args,
@@ -85,11 +158,9 @@ export async function runTests(call: Call): Promise<Outcome> {
     env: { ...environment(), ...colours(), ...env },
     stdout: "piped",
   }).spawn();
-  const [shown, read] = child.stdout.tee();
   const [code, output] = await Promise.all([
     waitFor(child),
-    new Response(read).text(),
-    shown.pipeTo(Deno.stdout.writable, { preventClose: true }),
+    show(child, call, maxSilenceMs),
   ]);
   return { code, counts: readCounts(output) };
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { run, runAndCount } from "./run_command.ts";
+import { run, runAndCount, runTests } from "./run_command.ts";
 
 function printing(text: string, code: number): string[] {
   return ["eval", `console.log(${JSON.stringify(text)}); Deno.exit(${code})`];
@@ -35,4 +35,29 @@ Deno.test("runAndCount() counts one failed when no test ran", async () => {
     await runAndCount({ args: printing("ok | 0 passed | 0 failed (0ms)", 0), cwd: "." }),
     { code: 0, counts: { passed: 0, failed: 1 } },
   );
+});
+
+Deno.test("runTests() ends a run that says nothing any more, and names what hangs", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      `${folder}/a_test.ts`,
+      `Deno.test("good", () => {});
+Deno.test("hangs", () => new Promise((end) => setTimeout(end, 1e9)));`,
+    );
+    const args = ["test", "--no-config", "--no-lock", `${folder}/a_test.ts`];
+    const { code, counts } = await runTests({ args, cwd: folder }, 15_000);
+    assertEquals({ code, counts }, { code: 137, counts: { passed: 1, failed: 1 } });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("runTests() does not wait for what a run has left running", async () => {
+  const { code, counts } = await runTests({
+    program: "sh",
+    args: ["-c", "sleep 60 & echo 'ok | 2 passed | 0 failed (1ms)'"],
+    cwd: ".",
+  });
+  assertEquals({ code, counts }, { code: 0, counts: { passed: 2, failed: 0 } });
 });

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { RedisServer } from "../../tests/support/redis_server.ts";
+import { RedisServer } from "../../src/testing/redis_server.ts";
 import { copyProject } from "./copy_project.ts";
 import { type Counts, formatCounts } from "./counts.ts";
 import { startLocalJsr } from "./local_jsr.ts";

@@ -7,12 +7,14 @@
  * @module
  */
 
-import { RedisServer } from "../../tests/support/redis_server.ts";
+import { ensureRedisServer } from "../../tests/support/redis_binary.ts";
+import { RedisServer } from "../../src/testing/redis_server.ts";
 import { run } from "./run_command.ts";
 
 async function runWithServer(args: string[]): Promise<number> {
   const cwd = Deno.cwd();
   if (Deno.env.get("REDIS_URL")) return await run({ args, cwd });
+  await ensureRedisServer();
   await using server = await RedisServer.start();
   Deno.env.set("REDIS_URL", server.url);
   return await run({ args, cwd });

@@ -7,6 +7,12 @@ import {
 } from "../connection/pending_command.ts";
 import { ConnectionLostError } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
+import {
+  type CommandSpread,
+  isFanOut,
+  readTips,
+  spreadOf,
+} from "../resilience/command_spread.ts";
 import { EXTRA_COMMANDS, type KeyPlaces } from "../resilience/extra_commands.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
 
@@ -40,6 +46,8 @@ export class KeyFinder {
   readonly #send: (command: PendingCommand) => void;
   readonly #timeoutMs: number;
   readonly #rules = new Map<string, Rule>();
+  /** What the server's tips say of commands and subcommands; `undefined` for nothing. */
+  readonly #tips = new Map<string, CommandSpread | undefined>();
   readonly #shapes = new Map<string, KeyPlaces>();
 
   constructor(send: (command: PendingCommand) => void, timeoutMs: number) {
@@ -59,6 +67,37 @@ export class KeyFinder {
       : fixedPlaces(rule, args.length);
   }
 
+  /** Whether the server has to be asked how a cluster runs a command. */
+  lacksTips(info: CommandInfo): boolean {
+    return isFanOut(info.spread) && !this.#tips.has(info.name);
+  }
+
+  /** How a cluster runs a command: as the server says, else as the table does. */
+  spreadOf(info: CommandInfo): CommandSpread | undefined {
+    return this.#tips.get(info.name) ?? info.spread;
+  }
+
+  /** Asks the server for its tips, once; those of servers that give none are empty. */
+  async askTips(info: CommandInfo): Promise<void> {
+    const [command = ""] = info.name.split("|");
+    try {
+      this.#learnTips(await this.#query(["INFO", command]));
+    } catch (error) {
+      if (!(error instanceof UnknownKeysError)) throw error;
+    }
+    if (!this.#tips.has(info.name)) cache(this.#tips, info.name, undefined);
+  }
+
+  #learnTips(reply: unknown): void {
+    for (const entry of listOf(reply)) {
+      if (!Array.isArray(entry)) continue;
+      const [given, , , , , , , tips, , subcommands] = entry;
+      const name = String(given);
+      cache(this.#tips, name, readTips(listOf(tips), spreadOf(name)));
+      this.#learnTips(subcommands);
+    }
+  }
+
   /**
    * Asks the server, so that {@linkcode find} finds the keys.
    *
@@ -67,7 +106,9 @@ export class KeyFinder {
   async ask(info: CommandInfo, args: readonly unknown[]): Promise<void> {
     const [command = ""] = info.name.split("|");
     if (!this.#rules.has(command)) {
-      cache(this.#rules, command, readRule(await this.#query(["INFO", command])));
+      const reply = await this.#query(["INFO", command]);
+      cache(this.#rules, command, readRule(reply));
+      this.#learnTips(reply);
     }
     if (this.find(info, args) !== undefined) return;
     const { text, sample } = shapeOf(command, args);

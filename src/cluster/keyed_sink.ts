@@ -7,6 +7,7 @@ import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError, OverloadedError } from "../core/errors/mod.ts";
 import { CommandQueue, waitTimeoutError } from "../pool/command_queue.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
+import { isFanOut } from "../resilience/command_spread.ts";
 import { KeyFinder, UnknownKeysError } from "./key_finder.ts";
 
 const WITH_PREFIX =
@@ -18,7 +19,8 @@ const IN_CLUSTER = "use a lease of manager.acquire(database, { key }) for it";
  * cluster. Puts the prefix before the keys of commands that ioredis does not know, and
  * records the keys, which determine the node in a cluster. While the server is asked for
  * the keys of a command, all later ones wait behind it, so that the order stays. A command
- * whose keys cannot be found is refused.
+ * whose keys cannot be found is refused. In a cluster the server is asked as well how a
+ * command runs that means every node.
  */
 export class KeyedSink implements CommandSink {
   readonly #config: RedisConfig;
@@ -60,7 +62,10 @@ export class KeyedSink implements CommandSink {
     if (this.#batches.length > 0 && command.tracking.attempts === 0) {
       return this.#wait([command]);
     }
-    if (command.tracking.info?.keys === "library") return this.#sink.submit(command);
+    const { info } = command.tracking;
+    if (info?.keys === "library" && !isFanOut(info.spread)) {
+      return this.#sink.submit(command);
+    }
     const next = this.#tryPlace([command]);
     if (next === undefined) this.#sink.submit(command);
     else if (next !== "refused") this.#wait([command]);
@@ -104,6 +109,16 @@ export class KeyedSink implements CommandSink {
     return true;
   }
 
+  /** Notes how a cluster runs a command; `false` if the server has to be asked first. */
+  #knowsSpread({ tracking }: PendingCommand, info: CommandInfo): boolean {
+    if (this.#config.mode !== "cluster") return true;
+    if (this.#finder.lacksTips(info)) return false;
+    const spread = this.#finder.spreadOf(info);
+    // A command with keys that is not in the table goes where its first key is.
+    if (spread !== info.spread && isFanOut(spread)) tracking.info = { ...info, spread };
+    return true;
+  }
+
   #refusal(command: Command, how: string, where = "the client"): CommandRefusedError {
     const { keyPrefix, name } = this.#config;
     const advice = keyPrefix === "" ? IN_CLUSTER : WITH_PREFIX;
@@ -118,7 +133,8 @@ export class KeyedSink implements CommandSink {
     try {
       return commands.find((command) => {
         const { info, settled } = command.tracking;
-        return info !== undefined && !settled && !this.#place(command, info);
+        if (info === undefined || settled) return false;
+        return !this.#place(command, info) || !this.#knowsSpread(command, info);
       });
     } catch (error) {
       fail(commands, error as Error);
@@ -157,8 +173,10 @@ export class KeyedSink implements CommandSink {
 
   /** Asks for the keys of a command; returns why it cannot be sent. */
   async #ask(command: PendingCommand): Promise<Error | undefined> {
+    const info = command.tracking.info!;
     try {
-      await this.#finder.ask(command.tracking.info!, command.args);
+      if (this.#finder.lacksTips(info)) await this.#finder.askTips(info);
+      else await this.#finder.ask(info, command.args);
       return undefined;
     } catch (error) {
       if (!(error instanceof UnknownKeysError)) return error as Error;

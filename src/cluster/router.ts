@@ -18,7 +18,8 @@ import type { Server } from "../server/server.ts";
 import type { ServerContext } from "../server/topology.ts";
 import { parseRedirect, type Redirect } from "./slot_map.ts";
 import type { SlotMapCache } from "./slot_map_cache.ts";
-import { type BatchPart, commandSlot, oneNodeAdvice, partsOf } from "./slots.ts";
+import { type BatchPart, commandSlot, partsOf } from "./slots.ts";
+import { ClusterSpread } from "./spread.ts";
 
 /** Most redirects of one command: more mean that the nodes disagree. */
 export const MAX_REDIRECTS = 16;
@@ -43,6 +44,7 @@ export class ClusterRouter implements CommandSink {
   readonly #waiting: CommandQueue;
   /** Redirects that a command has followed; most have none. */
   readonly #followed = new WeakMap<PendingCommand, number>();
+  readonly #spread: ClusterSpread;
   #turn = 0;
   #drained: (() => void) | undefined;
   #closed = false;
@@ -55,6 +57,8 @@ export class ClusterRouter implements CommandSink {
     this.#cache = cache;
     this.#nodeAt = nodeAt;
     this.#unreachable = unreachable;
+    const submit = (part: PendingCommand) => this.submit(part);
+    this.#spread = new ClusterSpread({ context, cache, submit });
     this.#waiting = new CommandQueue(context.clock, (command) => {
       const { clock, config: { name } } = context;
       this.#fail(
@@ -71,20 +75,33 @@ export class ClusterRouter implements CommandSink {
   }
 
   submit(command: PendingCommand): void {
-    const slot = commandSlot(command);
-    const advice = slot === undefined ? oneNodeAdvice(command.name) : undefined;
+    if (command.tracking.info?.spread !== undefined) return this.#submitSpread(command);
+    if (!this.#cache.isKnown) return this.#wait([command]);
+    this.nodeOf(commandSlot(command)).submit(command);
+  }
+
+  /** Sends a command, or its parts, if it has any. */
+  #submitSpread(command: PendingCommand): void {
+    const advice = this.#spread.adviceOn(command.tracking.info!);
     if (advice !== undefined) return this.#refuse([command], command.name, advice);
     if (!this.#cache.isKnown) return this.#wait([command]);
-    this.nodeOf(slot).submit(command);
+    for (const part of this.#spread.open(command)) this.#nodeFor(part).submit(part);
+  }
+
+  /** The node of a command, which may be a part of another one. */
+  #nodeFor(command: PendingCommand): Server {
+    const target = this.#spread.targetOf(command);
+    if (target?.node !== undefined) return this.#nodeAt(target.node);
+    return this.nodeOf(target === undefined ? commandSlot(command) : target.slot);
   }
 
   /** Sends commands to their nodes, those of one node with nothing in between; none if one
    * must not run. */
   submitBatch(commands: readonly PendingCommand[]): void {
     const parts = partsOf(commands);
-    for (const { commands: [command], crossSlot, slot } of parts) {
-      const advice = crossSlot ??
-        (slot === undefined ? oneNodeAdvice(command!.name) : undefined);
+    for (const { commands: [command], crossSlot } of parts) {
+      const { info } = command!.tracking;
+      const advice = crossSlot ?? (info && this.#spread.adviceOn(info));
       if (advice !== undefined) return this.#refuse(commands, command!.name, advice);
     }
     if (!this.#cache.isKnown) return this.#wait(commands);
@@ -193,12 +210,20 @@ export class ClusterRouter implements CommandSink {
   /** Sends each part to its node, those of one node together. */
   #send(parts: readonly BatchPart<PendingCommand>[]): void {
     const byNode = new Map<Server, PendingCommand[]>();
-    for (const { commands, slot } of parts) {
-      const [first] = byNode.keys();
-      const node = slot === undefined && first !== undefined ? first : this.nodeOf(slot);
+    const add = (node: Server, commands: readonly PendingCommand[]) => {
       const group = byNode.get(node);
       if (group === undefined) byNode.set(node, [...commands]);
       else for (const command of commands) group.push(command);
+    };
+    for (const { commands, slot } of parts) {
+      const [command] = commands;
+      if (commands.length === 1 && command!.tracking.info?.spread !== undefined) {
+        for (const part of this.#spread.open(command!)) add(this.#nodeFor(part), [part]);
+        continue;
+      }
+      const [first] = byNode.keys();
+      const isAnywhere = slot === undefined && first !== undefined;
+      add(isAnywhere ? first : this.nodeOf(slot), commands);
     }
     for (const [node, group] of byNode) node.submitBatch(group);
   }

@@ -62,6 +62,13 @@ export class SlotMap {
     return owner?.host !== last?.host || owner?.port !== last?.port;
   }
 
+  /** The first slot of a primary, which stands for it when another one takes over;
+   * `undefined` if it has none. */
+  firstSlotOf(primary: NodeAddress): number | undefined {
+    const slot = this.#owners.indexOf(this.primaries.indexOf(primary));
+    return slot === -1 ? undefined : slot;
+  }
+
   /** The map after a MOVED of one slot; this one if nothing changes. */
   withOwner(slot: number, node: NodeAddress): SlotMap {
     const key = formatAddress(node);

@@ -35,6 +35,8 @@ export class SlotMapCache {
   /** Starts the next load, after the gap. */
   #timer: Timer | undefined;
   #keepsProcess = false;
+  /** Resolves when the load that is under way, or the next one, has ended. */
+  #loaded: PromiseWithResolvers<void> | undefined;
   /** Settles when a map is known, or no node has answered. */
   #pending: PromiseWithResolvers<void> | undefined;
 
@@ -89,11 +91,32 @@ export class SlotMapCache {
     await (signal === undefined ? promise : abortable(promise, signal));
   }
 
+  /**
+   * Waits until a map was loaded, or could not be, by a load that started at `since` or
+   * later; starts one if none did.
+   *
+   * @param since Monotonic time.
+   */
+  async loadedSince(since: number): Promise<void> {
+    while (this.#isLoading || this.#loadedAt < since) {
+      if (this.#stop.signal.aborted) return;
+      const { promise } = this.#loaded ??= Promise.withResolvers();
+      if (!this.#isLoading) this.refreshForCaller();
+      await promise;
+    }
+  }
+
   /** Loads no more, and rejects those that wait, or come later, with a reason. */
   close(reason: Error): void {
     this.#stop.abort(reason);
     this.#timer?.cancel();
     this.#settle(reason);
+    this.#loadEnded();
+  }
+
+  #loadEnded(): void {
+    this.#loaded?.resolve();
+    this.#loaded = undefined;
   }
 
   #settle(error?: Error): void {
@@ -127,6 +150,7 @@ export class SlotMapCache {
       failed(error as Error);
     } finally {
       this.#isLoading = false;
+      this.#loadEnded();
     }
     if (this.#isStale) this.#loadAfterGap();
   }

@@ -39,6 +39,23 @@ export function keySlot(key: string | Uint8Array): number {
   return crc & (SLOTS - 1);
 }
 
+/** A text for each slot, which as a hash tag puts a key there; made when first needed. */
+let tags: string[] | undefined;
+
+/** The shortest hash tag, without braces, whose keys are in a slot. */
+export function slotTag(slot: number): string {
+  if (tags === undefined) {
+    tags = [];
+    for (let i = 0, left = SLOTS; left > 0; i++) {
+      const tag = i.toString(36);
+      const at = keySlot(tag);
+      if (tags[at] === undefined) left--;
+      tags[at] ??= tag;
+    }
+  }
+  return tags[slot]!;
+}
+
 /** The slot of a key as the caller writes it, without the prefix. */
 export function prefixedSlot(prefix: string, key: string | Uint8Array): number {
   if (typeof key === "string") return keySlot(prefix + key);
@@ -129,22 +146,4 @@ function transactionPart<C extends KeyedCommand>(commands: readonly C[]): BatchP
   const [key] = keys;
   const slot = key === undefined ? undefined : keySlot(key);
   return { commands, slot, crossSlot: describeCrossSlot(keys) };
-}
-
-const BY_NODE = "it would reach one node of the cluster only: use " +
-  'manager.acquire(database, { node: "host:port" }) for each node';
-const BY_KEY =
-  "it would reach one node of the cluster only: send scripts with EVAL, which goes where " +
-  'its key is, or use manager.acquire(database, { node: "host:port" }) for each node';
-
-const ONE_NODE_ADVICE: ReadonlyMap<string, string> = new Map([
-  ...["scan", "keys", "dbsize", "randomkey", "flushall", "flushdb"]
-    .map((name) => [name, BY_NODE] as const),
-  ...["script", "function"].map((name) => [name, BY_KEY] as const),
-]);
-
-/** What to do instead of a command without a key that would reach one node only, where its
- * caller means the whole cluster; `undefined` if any node can run it. */
-export function oneNodeAdvice(name: string): string | undefined {
-  return ONE_NODE_ADVICE.get(name) ?? ONE_NODE_ADVICE.get(name.toLowerCase());
 }

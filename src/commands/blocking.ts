@@ -77,7 +77,7 @@ const OVERTIME_MS = 100;
 const ASK_AGAIN_MS = 5;
 
 /** Why a command is cancelled. */
-interface Cancellation {
+export interface Cancellation {
   /** The caller's error if the command took nothing. */
   readonly untouched: Error;
   /** The caller's error if that is not known. */
@@ -169,7 +169,11 @@ export class BlockingCommands implements CommandOwner {
   async close(withinMs: number): Promise<void> {
     this.#closed = true;
     const untouched = new ManagerClosedError(this.#options.database);
-    const cut: Cancellation = { untouched, ambiguous: (loss) => loss };
+    await this.cancelAll({ untouched, ambiguous: (loss) => loss }, withinMs);
+  }
+
+  /** Cancels all that wait; the server may take `withinMs` milliseconds to answer. */
+  async cancelAll(cut: Cancellation, withinMs: number): Promise<void> {
     await Promise.all(
       [...this.#runs.keys()].map((command) => this.#cancel(command, cut, withinMs)),
     );

@@ -7,6 +7,9 @@ import {
   type RedisOptions,
 } from "../connection/ioredis.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
+import { onceTtlMs } from "./once.ts";
+import { checkReplicas } from "./replica_waits.ts";
+import { defineScanMethods, type ScanMethods, type ScanRestart } from "./scan.ts";
 
 /** Settings of single calls, for {@linkcode RedisClient.with}. */
 export interface CallOptions {
@@ -31,6 +34,31 @@ export interface CallOptions {
   /** Whether a read asks the server although the near cache has its reply, which the answer
    * replaces. Default `false`; without a near cache every read does. */
   readonly fresh?: boolean;
+  /**
+   * Whether writes run once: each is sent in a script, which remembers the reply in the same
+   * slot. After a loss it is sent again, within deadline and `maxRetries`, and gets that
+   * reply if it had run. What stays unknown, as after a restart without `appendfsync
+   * always`, is ambiguous as ever, and the error says why.
+   *
+   * Refused before anything is sent: what blocks, scripts, what scripts may not run, more
+   * than 7,000 arguments, and in a cluster commands without keys. What is promised, and what
+   * is not: [ONCE.md](https://jsr.io/@mooring/redis/0.1.0/src/commands/ONCE.md).
+   * Default: `false`.
+   */
+  readonly once?: boolean;
+  /** How long the server remembers a write of {@linkcode CallOptions.once}, in milliseconds;
+   * not less than the deadline. Default: twice the deadline, at least 60,000. */
+  readonly onceTtlMs?: number;
+  /**
+   * How many replicas must have a write before its call resolves; 1 or more. If fewer have
+   * confirmed it within `waitMs`, it rejects with a `DurabilityError`, which carries the
+   * reply and their number: the write was made. Replies that come together share one WAIT.
+   * The user needs PUBLISH (in a cluster SPUBLISH) to the channels `mooring:wait*`, and INFO.
+   * A signal aborts the write, not the wait for replicas.
+   */
+  readonly waitReplicas?: number;
+  /** Longest wait for `waitReplicas`, in milliseconds, more than 0. Default: the deadline. */
+  readonly waitMs?: number;
 }
 
 /** A command with what its caller set for it. */
@@ -47,10 +75,15 @@ export interface CommandRoute {
   dispatchBatch(commands: readonly IORedisCommand[]): void;
   /** Resolves when a connection is ready. */
   whenReady(): Promise<void>;
+  /** Reports that a scan began anew. */
+  scanRestarted?(restart: ScanRestart): void;
 }
 
 /** The settings of a database that its client uses. */
-type ClientConfig = Pick<RedisConfig, "name" | "db" | "keyPrefix" | "decodeResponses">;
+type ClientConfig = Pick<
+  RedisConfig,
+  "commandTimeoutMs" | "name" | "db" | "keyPrefix" | "decodeResponses"
+>;
 
 /** Refuses to connect: other clients that are made with this one's options, too. */
 class NoConnector {
@@ -63,6 +96,9 @@ class NoConnector {
   disconnect(): void {}
 }
 
+/** Options that readers of a client's `options` find. */
+type ShownOptions = Omit<RedisOptions, "replyMapping">;
+
 /** Commands of one pipeline, collected while the library hands them over. */
 interface Batch {
   /** What the library hands over with each command of the pipeline. */
@@ -71,6 +107,9 @@ interface Batch {
   /** Where they go: with the settings of the client that made the pipeline. */
   readonly route: CommandRoute;
 }
+
+const END_ADVICE = "use manager.closeAll() to close its connections, or " +
+  "manager.createClient() for a library, which may disconnect it";
 
 /** Whether a client has a connection, in the library's own words. */
 export type ClientStatus = "wait" | "ready" | "end";
@@ -110,7 +149,7 @@ const LISTENERS = ["_events", "_eventsCount", "_maxListeners"] as const;
  * ```
  */
 export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
-  extends IORedis<Mapping> {
+  extends IORedis<Mapping>, ScanMethods {
   /** Name of the database. */
   readonly databaseName: string;
   /**
@@ -119,9 +158,58 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
    *
    * @param call What differs.
    * @returns A client for such calls; it has no connection of its own.
-   * @throws {RangeError} If the deadline is not more than 0.
+   * @throws {RangeError} If a number is not allowed: the deadline is not more than 0,
+   * `onceTtlMs` less than it …
    */
   with(call: CallOptions): RedisClient<Mapping>;
+  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  subscribe: IORedis<Mapping>["subscribe"];
+  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `patterns`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  psubscribe: IORedis<Mapping>["psubscribe"];
+  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `shards`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  ssubscribe: IORedis<Mapping>["ssubscribe"];
+  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  unsubscribe: IORedis<Mapping>["unsubscribe"];
+  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  punsubscribe: IORedis<Mapping>["punsubscribe"];
+  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  sunsubscribe: IORedis<Mapping>["sunsubscribe"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  watch: IORedis<Mapping>["watch"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  unwatch: IORedis<Mapping>["unwatch"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` or the chain of `multi()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  exec: IORedis<Mapping>["exec"];
+  /** @deprecated Refused, as all callers share the client: use `manager.transaction()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  discard: IORedis<Mapping>["discard"];
+  /** @deprecated Refused, as all callers share the client: give the other database a name of its own, or use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  select: IORedis<Mapping>["select"];
+  /** @deprecated Refused, as all callers share the client: use `manager.acquire()`, or
+   * {@linkcode RedisConnectionManager.createClient}. */
+  monitor: IORedis<Mapping>["monitor"];
+  /** @deprecated Refused, as all callers share the client: use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  duplicate: IORedis<Mapping>["duplicate"];
+  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  quit: IORedis<Mapping>["quit"];
+  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  disconnect: IORedis<Mapping>["disconnect"];
+  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+   * {@linkcode RedisConnectionManager.createClient}. */
+  end: IORedis<Mapping>["end"];
 }
 
 /** The implementation of {@linkcode RedisClient}. */
@@ -129,10 +217,20 @@ export class ManagedClient extends Redis implements RedisClient {
   readonly [PARTS]: { readonly config: ClientConfig; readonly route: CommandRoute };
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
+  declare readonly scanIterator: ScanMethods["scanIterator"];
+  declare readonly hscanIterator: ScanMethods["hscanIterator"];
+  declare readonly sscanIterator: ScanMethods["sscanIterator"];
+  declare readonly zscanIterator: ScanMethods["zscanIterator"];
 
-  constructor(config: ClientConfig, route: CommandRoute) {
+  /**
+   * @param config The database.
+   * @param route Where commands go.
+   * @param shown Options that readers of `options` find besides.
+   */
+  constructor(config: ClientConfig, route: CommandRoute, shown: ShownOptions = {}) {
     super({
       lazyConnect: true,
+      ...shown,
       keyPrefix: config.keyPrefix,
       db: config.db,
       Connector: NoConnector as unknown as RedisOptions["Connector"],
@@ -157,6 +255,8 @@ export class ManagedClient extends Redis implements RedisClient {
         `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
       );
     }
+    if (call.waitReplicas !== undefined) checkReplicas(call);
+    if (call.once === true) onceTtlMs(call, this[PARTS].config.commandTimeoutMs);
     const { config, route } = this[PARTS];
     const root = this[ROOT];
     const scoped = Object.create(this);
@@ -205,6 +305,11 @@ export class ManagedClient extends Redis implements RedisClient {
     return command.promise;
   }
 
+  /** Reports that a scan began anew. */
+  scanRestarted(restart: ScanRestart): void {
+    this[PARTS].route.scanRestarted?.(restart);
+  }
+
   /** Resolves when a connection of the database is ready. Calling it is not needed: the
    * first command connects. */
   override connect(): Promise<void> {
@@ -213,12 +318,12 @@ export class ManagedClient extends Redis implements RedisClient {
 
   /** Refused: the manager owns the connections. */
   override disconnect(): void {
-    throw refusal(this, "disconnect", "use manager.closeAll() to close its connections");
+    throw refusal(this, "disconnect", END_ADVICE);
   }
 
   /** Refused: the manager owns the connections. */
   override end(): void {
-    throw refusal(this, "end", "use manager.closeAll() to close its connections");
+    throw refusal(this, "end", END_ADVICE);
   }
 
   /** Refused: the manager owns the connections. */
@@ -226,14 +331,19 @@ export class ManagedClient extends Redis implements RedisClient {
     throw refusal(
       this,
       "duplicate",
-      "use manager.acquire() for a connection of your own",
+      "use manager.createClient() for a client of your own, or manager.acquire() for a " +
+        "connection",
     );
   }
 
   /** Refused: MONITOR needs a connection of its own. */
   override monitor(): Promise<never> {
     return Promise.reject(
-      refusal(this, "monitor", "use manager.acquire() and lease.client.monitor()"),
+      refusal(
+        this,
+        "monitor",
+        "call monitor() of a client of manager.createClient(), or of a lease's client",
+      ),
     );
   }
 
@@ -251,6 +361,7 @@ export class ManagedClient extends Redis implements RedisClient {
 }
 
 defineCommandMethods(ManagedClient.prototype);
+defineScanMethods(ManagedClient.prototype);
 
 /** The same route, for commands that carry what their caller set for them. */
 function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {

@@ -26,6 +26,8 @@ import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { BlockingCommands } from "./blocking.ts";
 import type { ScopedCommand } from "./client.ts";
+import type { OnceCommand, OnceWrites } from "./once.ts";
+import type { ReplicaWaits } from "./replica_waits.ts";
 import type { RetryDecision, RetryPolicy } from "./retry.ts";
 
 /** A connection younger than this, in milliseconds, is not replaced because of what its
@@ -67,7 +69,7 @@ export interface DispatcherOptions {
   /** The database. */
   readonly config: Pick<RedisConfig, "commandTimeoutMs" | "name">;
   /** Decides which commands are retried. */
-  readonly retryPolicy: RetryPolicy;
+  readonly retryPolicy: Pick<RetryPolicy, "decide">;
   /** What kind of command a name is. */
   readonly classifier: CommandClassifier;
   /** Where ordinary commands go. */
@@ -76,6 +78,10 @@ export interface DispatcherOptions {
   readonly servers: CommandServers;
   /** Runs blocking commands; read late, as they need the dispatcher too. */
   readonly blocking: () => Pick<BlockingCommands, "abort" | "run">;
+  /** Makes writes run once; made when first needed. */
+  readonly once: () => OnceWrites;
+  /** Waits for replicas; made when first needed. */
+  readonly replicaWaits: () => ReplicaWaits;
   /** Counts. */
   readonly statistics: DatabaseStatistics;
   /** Time. */
@@ -94,7 +100,7 @@ export class Dispatcher implements CommandOwner {
   readonly #sink: CommandSink;
   readonly #breaker: CommandGate;
   readonly #servers: CommandServers;
-  readonly #retryPolicy: RetryPolicy;
+  readonly #retryPolicy: Pick<RetryPolicy, "decide">;
   readonly #database: string;
   readonly #timeoutMs: number;
   /** Ends the waits between two attempts. */
@@ -128,7 +134,7 @@ export class Dispatcher implements CommandOwner {
     if (info.isByArgs) info = this.#classifier.resolve(command.name, command.args);
     tracking.info = info;
     if (info.class !== "read" && info.class !== "write" && info.class !== "blocking") {
-      return this.failed(tracked, this.#refusalOf(tracked), "never-sent");
+      return this.exclusive([tracked], tracked);
     }
     if (this.#closed || !this.#breaker.allows()) {
       const refusal = this.#admit(tracked);
@@ -147,19 +153,35 @@ export class Dispatcher implements CommandOwner {
     });
     const open = batch.filter(({ tracking }) => !tracking.settled);
     if (open.length === 0) return;
-    const refusal = this.#refusalOfBatch(batch);
-    if (refusal === undefined) this.#sink.submitBatch(batch);
-    else for (const command of open) this.failed(command, refusal, "never-sent");
-  }
-
-  #refusalOfBatch(batch: readonly PendingCommand[]): Error | undefined {
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
-      const why = "one of its arguments has no text, so none was sent";
-      return new CommandRefusedError(this.#database, unwritable.name, why, "a pipeline");
+      const why = "it was refused by itself, so that none was sent";
+      const { name } = unwritable;
+      const refusal = new CommandRefusedError(this.#database, name, why, "a pipeline");
+      return this.#failAll(open, refusal);
     }
     const unfit = unfitForBatch(batch);
-    return unfit === undefined ? this.#admit(batch[0]!) : this.#refusalOf(unfit);
+    if (unfit !== undefined) return this.exclusive(open, unfit);
+    const refusal = this.#admit(batch[0]!);
+    if (refusal === undefined) this.#sink.submitBatch(batch);
+    else this.#failAll(open, refusal);
+  }
+
+  /** Commands that a shared connection must not run because of `unfit`, one of them: refuses
+   * them. */
+  protected exclusive(
+    commands: readonly PendingCommand[],
+    unfit: PendingCommand,
+  ): void {
+    const { advice = "use manager.acquire()" } = unfit.tracking.info ?? {};
+    this.#failAll(
+      commands,
+      new CommandRefusedError(this.#database, unfit.name, advice),
+    );
+  }
+
+  #failAll(commands: readonly PendingCommand[], error: Error): void {
+    for (const command of commands) this.failed(command, error, "never-sent");
   }
 
   /** A command got a reply. Hot path: only counts. */
@@ -179,6 +201,11 @@ export class Dispatcher implements CommandOwner {
     // Its caller gave it up while it waited.
     if (command.tracking.settled) return;
     if (this.#servers.redirect?.(command, error)) return;
+    if ((command as OnceCommand).once !== undefined) {
+      const outcome = this.#options.once().failed(command, error, delivery);
+      if (outcome === "again") return this.#sink.submit(command);
+      ({ error, delivery } = outcome);
+    }
     const decision = this.#retryPolicy.decide(command, error, delivery);
     this.#reportServer(command, decision, error);
     if (decision.retry) {
@@ -205,11 +232,29 @@ export class Dispatcher implements CommandOwner {
     settleFailed(command, error);
   }
 
+  partOf(whole: PendingCommand, part: Command): PendingCommand {
+    const { info, startedAt, waited } = whole.tracking;
+    (part as ScopedCommand).call = (whole as ScopedCommand).call;
+    const tracked = this.#track(part);
+    const { tracking } = tracked;
+    tracking.info = info;
+    tracking.startedAt = waited ? startedAt : this.#options.clock.now();
+    tracking.waited = true;
+    return tracked;
+  }
+
   #track(command: Command): PendingCommand {
     const { call } = command as ScopedCommand;
     const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
     if (call === undefined) return tracked;
     tracked.tracking.retryWrites = call.retryWrites;
+    if (call.once === true && !tracked.tracking.settled) {
+      const refusal = this.#options.once().attach(tracked, call);
+      if (refusal !== undefined) this.failed(tracked, refusal, "never-sent");
+    }
+    if (call.waitReplicas !== undefined && !tracked.tracking.settled) {
+      this.#options.replicaWaits().hold(tracked, call);
+    }
     if (call.signal !== undefined) this.#watch(tracked, call.signal);
     return tracked;
   }
@@ -218,7 +263,8 @@ export class Dispatcher implements CommandOwner {
   #watch(command: PendingCommand, signal: AbortSignal): void {
     const abort = () => {
       const { tracking } = command;
-      if (tracking.settled) return;
+      // The signal of one that runs in parts ends each part.
+      if (tracking.settled || tracking.owner !== this) return;
       if (this.#options.blocking().abort(command, signal.reason)) return;
       tracking.probe?.cancel();
       const error = this.#abortedError(command, signal.reason);
@@ -283,11 +329,6 @@ export class Dispatcher implements CommandOwner {
     if (probe === undefined) return this.#servers.openError();
     command.tracking.probe = probe;
     return undefined;
-  }
-
-  #refusalOf(command: PendingCommand): Error {
-    const { advice = "use manager.acquire()" } = command.tracking.info ?? {};
-    return new CommandRefusedError(this.#database, command.name, advice);
   }
 }
 

@@ -197,7 +197,8 @@ class Outcome {
   }
 }
 
-function deliveryOf(error: Error): Delivery {
+/** What is known of a command that failed with an error. */
+export function deliveryOf(error: Error): Delivery {
   if (isReplyError(error)) return "rejected";
   // Of an error that does not say so nothing is known.
   return (error instanceof RedisManagerError ? error.delivery : undefined) ?? "ambiguous";

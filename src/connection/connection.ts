@@ -63,6 +63,10 @@ export interface ConnectionUser {
 /** Shared by all open connections. */
 const OPEN: State = Object.freeze({ name: "open" });
 
+/** A command without a deadline may take long; a server that sends nothing for so long, in
+ * milliseconds, is taken for dead. */
+const ENDLESS_SILENCE_MS = 30_000;
+
 /** Shared by all connections without blocking commands. */
 const NO_BLOCKING: readonly number[] = Object.freeze([]);
 
@@ -205,7 +209,9 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     const { tick } = this.stream;
     if (tick !== this.#tick || this.#check !== undefined) this.#beginTick(tick, command);
     if (tracking.attempts === 1 && !tracking.waited) tracking.startedAt = this.#tickTime;
-    this.#deadlines.add(tracking.startedAt + tracking.timeoutMs);
+    const { timeoutMs } = tracking;
+    const isEndless = timeoutMs === Infinity && tracking.info?.class !== "blocking";
+    this.#deadlines.add(tracking.startedAt + (isEndless ? this.#endlessMs : timeoutMs));
     if (this.#check === undefined || this.#admits(command, this.#check)) {
       this.#write(command);
     }
@@ -468,6 +474,12 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     return this.redis.commandQueue.toArray().map(({ command }) => command);
   }
 
+  /** Silence, in milliseconds, after which a connection is dead that owes replies to commands
+   * without a deadline. */
+  get #endlessMs(): number {
+    return Math.max(ENDLESS_SILENCE_MS, this.#silenceLimitMs);
+  }
+
   #moment(now: number) {
     return { database: this.database, now, times: this.#log.times() };
   }
@@ -483,8 +495,14 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     const sent = failExpired(this.#queued(), "ambiguous", this.#moment(now));
     const waiting = this.#check?.held ?? [];
     const held = failExpired(waiting, "never-sent", this.#moment(now));
+    const silentMs = now - Math.max(this.#lastReplyAt, this.#log.oldest);
+    let endlessMs = Infinity;
+    if (sent.owesEndless) {
+      endlessMs = this.#endlessMs - silentMs;
+      const text = `no reply for ${Math.round(silentMs)} ms while some were owed`;
+      if (endlessMs <= 0) this.close({ kind: "silent", text });
+    }
     if (sent.expired > 0) {
-      const silentMs = now - Math.max(this.#lastReplyAt, this.#log.oldest);
       const isSilent = silentMs >= this.#silenceLimitMs;
       this.#observer.troubled(isSilent && sent.isAnswerDue ? "silent" : "late");
       if (isSilent) {
@@ -497,6 +515,6 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
         this.close({ kind: "silent", text: "a reply began and did not go on" });
       }
     }
-    return this.isOpen ? Math.min(sent.next, held.next) : Infinity;
+    return this.isOpen ? Math.min(sent.next, held.next, now + endlessMs) : Infinity;
   }
 }

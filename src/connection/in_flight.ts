@@ -5,6 +5,7 @@ import {
   type Delivery,
   ProtocolError,
 } from "../core/errors/mod.ts";
+import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import { type CloseReason, type PendingCommand, spentOn } from "./pending_command.ts";
 
 /** Initial entries of the ring, which doubles when it is full. Most connections of a pool are
@@ -162,15 +163,16 @@ export function failLost(
  * Fails the commands whose deadline has passed.
  *
  * @param delivery The same for all of them.
- * @returns How many were failed, whether the server should have answered one of them, and
- * the next deadline; infinite for none.
+ * @returns How many were failed, whether the server should have answered one of them, the
+ * next deadline, infinite for none, and whether a reply is owed to one that has none.
  */
 export function failExpired(
   commands: readonly { readonly name: string }[],
   delivery: Delivery,
   { database, now, times }: Moment,
-): { expired: number; isAnswerDue: boolean; next: number } {
+): { expired: number; isAnswerDue: boolean; next: number; owesEndless: boolean } {
   let expired = 0;
+  let owesEndless = false;
   let isAnswerDue = false;
   let next = Infinity;
   for (const command of commands as readonly PendingCommand[]) {
@@ -181,6 +183,7 @@ export function failExpired(
     const { startedAt, timeoutMs } = tracking;
     if (startedAt + timeoutMs > now) {
       next = Math.min(next, startedAt + timeoutMs);
+      owesEndless ||= timeoutMs === Infinity && !mayBlock(command);
       continue;
     }
     expired++;
@@ -192,5 +195,9 @@ export function failExpired(
     const error = new CommandTimeoutError(database, name, timeoutMs, delivery, spent);
     tracking.owner.failed(command, error, delivery);
   }
-  return { expired, isAnswerDue, next };
+  return { expired, isAnswerDue, next, owesEndless };
+}
+
+function mayBlock({ args, name }: PendingCommand): boolean {
+  return blockingTimeoutMs(name, args) !== undefined;
 }

@@ -6,6 +6,7 @@ import {
   CommandTimeoutError,
   ConnectionLostError,
   type Delivery,
+  PartialError,
 } from "../core/errors/mod.ts";
 import type { Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
@@ -54,6 +55,9 @@ export interface CommandOwner {
   failed(command: PendingCommand, error: Error, delivery: Delivery): void;
   /** A command got a reply; `reply` is not converted yet. */
   replied(command: PendingCommand, reply: unknown): void;
+  /** Tracks a command that runs a part of another one: with the settings of that call, and
+   * within its deadline. */
+  partOf?(whole: PendingCommand, part: Command): PendingCommand;
 }
 
 /**
@@ -270,7 +274,7 @@ export function settleFailed(command: PendingCommand, error: Error): void {
 function isOfOneCommand(error: Error | undefined): boolean {
   // The reason of an aborted signal may be anything.
   return error?.name === "ReplyError" || error instanceof CommandTimeoutError ||
-    error instanceof ConnectionLostError;
+    error instanceof ConnectionLostError || error instanceof PartialError;
 }
 
 /**

@@ -8,11 +8,14 @@ import type {
   ConfigError,
   ConnectError,
   ConnectionLostError,
+  DurabilityError,
   InitializationError,
   LeaseReleasedError,
+  LockError,
   ManagerClosedError,
   NotReadyError,
   OverloadedError,
+  PartialError,
   PipelineError,
   ProtocolError,
   TransactionConflictError,
@@ -113,11 +116,14 @@ export type MooringError =
   | ConfigError
   | (ConnectError & { readonly code: "CONNECT" })
   | ConnectionLostError
+  | DurabilityError
   | InitializationError
   | LeaseReleasedError
+  | LockError
   | ManagerClosedError
   | NotReadyError
   | OverloadedError
+  | PartialError
   | PipelineError
   | ProtocolError
   | ReplyError

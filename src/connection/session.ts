@@ -8,12 +8,8 @@ import { Command, type Redis } from "./ioredis.ts";
 import { type CommandOwner, type PendingCommand, track } from "./pending_command.ts";
 import { TransactionGate } from "./transaction_gate.ts";
 
-/** Properties of a session's database. */
-export interface SessionOptions {
-  /** Database number. */
-  readonly db: number;
-  /** Deadline of the commands of a clean-up, in milliseconds. */
-  readonly resetTimeoutMs: number;
+/** How the commands of a holder are treated. */
+export interface SessionTerms {
   /** Receives the outcome of commands. */
   readonly owner: CommandOwner;
   /** Deadline of a command, in milliseconds; infinite if it may wait for ever. */
@@ -27,6 +23,14 @@ export interface SessionOptions {
   readonly ownWrites?:
     | { sendsOn(connection: object, command: Command): void }
     | undefined;
+}
+
+/** Properties of a session's database. */
+export interface SessionOptions extends SessionTerms {
+  /** Database number. */
+  readonly db: number;
+  /** Deadline of the commands of a clean-up, in milliseconds. */
+  readonly resetTimeoutMs: number;
   /** Observes the commands that the holder sends by the client, except those of batches. */
   readonly observer: OperationObserver | undefined;
 }
@@ -49,8 +53,8 @@ export interface SessionOptions {
 export class Session implements ClientHandler, ConnectionUser {
   readonly connection: Connection;
   readonly #options: SessionOptions;
-  /** Receives the outcome of the present holder's commands. */
-  #owner: CommandOwner;
+  /** How the present holder's commands are treated. */
+  #terms: SessionTerms;
   readonly #state = new DirtyState();
   readonly #snapshot: ClientSnapshot;
   readonly #gate: TransactionGate;
@@ -63,7 +67,7 @@ export class Session implements ClientHandler, ConnectionUser {
   constructor(connection: Connection, options: SessionOptions) {
     this.connection = connection;
     this.#options = options;
-    this.#owner = options.owner;
+    this.#terms = options;
     this.#snapshot = new ClientSnapshot(connection.redis);
     this.#gate = new TransactionGate(connection);
     connection.setUser(this);
@@ -87,15 +91,17 @@ export class Session implements ClientHandler, ConnectionUser {
     return redis;
   }
 
-  /** Sets who receives the outcome of the holder's commands. Default: the database's owner. */
-  judgedBy(owner: CommandOwner = this.#options.owner): void {
-    this.#owner = owner;
+  /** Sets who receives the outcome of the holder's commands, and what else differs for them.
+   * Default: the database's own terms. */
+  judgedBy(owner?: CommandOwner, terms: Partial<SessionTerms> = {}): void {
+    this.#terms = owner === undefined
+      ? this.#options
+      : { ...this.#options, ...terms, owner };
   }
 
   /** Sends a command of the holder; returns its promise. */
   send(command: Command): Promise<unknown> {
-    const { decodeResponses, ownWrites, placeKeys, timeoutOf } = this.#options;
-    const owner = this.#owner;
+    const { decodeResponses, owner, ownWrites, placeKeys, timeoutOf } = this.#terms;
     try {
       placeKeys?.(command);
     } catch (error) {
@@ -225,7 +231,8 @@ export class Session implements ClientHandler, ConnectionUser {
 
   /** Runs MONITOR on this connection, which belongs to its holder. Called by the client. */
   async clientMonitors(): Promise<void> {
-    const { owner, resetTimeoutMs } = this.#options;
+    const { resetTimeoutMs } = this.#options;
+    const { owner } = this.#terms;
     const { redis, inFlight } = this.connection;
     const command = new Command("monitor", [], { replyEncoding: "utf8" });
     // Before anything is awaited: no other holder may get the connection meanwhile.

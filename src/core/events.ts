@@ -107,6 +107,16 @@ export interface ManagerEventMap {
     /** What the handler threw. */
     error: unknown;
   };
+  /** A scan began anew, in whole or for one node of a cluster, as the server's cursor meant
+   * nothing any more: elements may be given again. */
+  scanrestart: {
+    /** Name of the database. */
+    database: string;
+    /** The server that is scanned from its beginning, such as `10.0.0.7:7000`. */
+    endpoint: string;
+    /** Why. */
+    reason: string;
+  };
   /** The primary of a database is another server now. */
   failover: {
     /** Name of the database. */

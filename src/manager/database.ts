@@ -4,12 +4,15 @@ import { keySlot, prefixedSlot } from "../cluster/slots.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
 import { Dispatcher } from "../commands/dispatcher.ts";
+import type { CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
 import {
   type PipelineFill,
   type PipelineOptions,
   type PipelineParts,
   runPipeline,
 } from "../commands/pipeline.ts";
+import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
+import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
@@ -17,6 +20,7 @@ import type {
   SubscribeOptions,
   SubscriptionTargets,
 } from "../commands/pubsub/types.ts";
+import type { ReplicaWaits } from "../commands/replica_waits.ts";
 import { RetryPolicy } from "../commands/retry.ts";
 import {
   runTransaction,
@@ -49,9 +53,12 @@ import { DatabaseStats } from "./database_stats.ts";
 import {
   leaseForTransaction,
   makeBlocking,
+  makeOnce,
+  makeReplicaWaits,
   placeInCluster,
   type SharedParts,
 } from "./leased_commands.ts";
+import { OwnedClients } from "./owned_clients.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -100,6 +107,9 @@ export class Database {
   readonly #parts: SharedParts;
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
+  readonly #owned: OwnedClients;
+  #once: OnceWrites | undefined;
+  #replicaWaits: ReplicaWaits | undefined;
   /** Connections that are open. */
   #open = 0;
   #closed = false;
@@ -121,6 +131,8 @@ export class Database {
     const budget = this.#budget;
     const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
     const keys = this.#keys = KeyedSink.for(config, servers.sink, clock);
+    const once = () => this.#once ??= makeOnce(config, clock);
+    const replicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
     const dispatcher = this.#dispatcher = new Dispatcher({
       config,
       retryPolicy,
@@ -128,6 +140,8 @@ export class Database {
       sink: keys ?? servers.sink,
       servers,
       blocking: () => this.#blocking,
+      once,
+      replicaWaits,
       statistics,
       clock,
     });
@@ -142,6 +156,13 @@ export class Database {
     });
     this.#route = this.#makeRoute();
     this.client = new ManagedClient(config, this.#route);
+    this.#owned = new OwnedClients({
+      ...this.#parts,
+      observe: (route) => this.#noted(this.#observed(route)),
+      timeoutOf: (command) => this.#timeoutOf(command),
+      once,
+      replicaWaits,
+    });
   }
 
   get name(): string {
@@ -157,6 +178,11 @@ export class Database {
       (server, wait) => server.acquire(wait),
     );
     return new ConnectionLease(lease);
+  }
+
+  /** Makes a client that a library owns. */
+  createClient(options: CreateClientOptions): OwnedClient {
+    return this.#owned.create(options);
   }
 
   pipeline(fill: PipelineFill<unknown>, options: PipelineOptions): Promise<unknown[]> {
@@ -206,6 +232,12 @@ export class Database {
     );
   }
 
+  lock(name: string, options: LockOptions): Promise<Lock> {
+    const { client, config: { commandTimeoutMs } } = this;
+    const { clock } = this.#services;
+    return takeLock({ client, clock, commandTimeoutMs }, name, options);
+  }
+
   execute(
     command: string,
     args: readonly (string | Uint8Array | number | bigint | boolean)[],
@@ -231,6 +263,7 @@ export class Database {
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
     this.#hub.close();
+    await this.#owned.close(drainMs);
     // Over a lane the server is asked to end what waits for ever.
     await this.#blocking.close(Math.min(drainMs, this.config.commandTimeoutMs));
     const cut = await this.servers.close(Math.max(0, deadline - clock.now()));
@@ -276,9 +309,10 @@ export class Database {
   }
 
   /** The client's status is "ready" as long as a connection is open. */
-  #noteConnection({ action }: ManagerEventMap["connection"]): void {
+  #noteConnection({ action, end }: ManagerEventMap["connection"]): void {
     if (action === "opened") this.#open++;
     else if (action === "closed") this.#open--;
+    if (action === "closed" && end !== "closed") this.#owned.connectionLost();
     if (!this.#closed) this.client.announceStatus(this.#open > 0 ? "ready" : "wait");
   }
 
@@ -321,29 +355,35 @@ export class Database {
 
   /** Where the client's commands go. What is off is not on their way. */
   #makeRoute(): CommandRoute {
-    const route = this.#makeServerRoute();
-    const noting = this.#ownWrites?.inFrontOf(route) ?? route;
-    return this.#nearCache?.inFrontOf(noting) ?? noting;
-  }
-
-  #makeServerRoute(): CommandRoute {
     const dispatcher = this.#dispatcher;
-    const telemetry = this.#telemetry;
-    const route: CommandRoute = {
+    const route = this.#noted(this.#observed({
       dispatch: (command) => dispatcher.dispatch(command),
       dispatchBatch: (commands) => dispatcher.dispatchBatch(commands),
       whenReady: () => this.servers.whenReady(),
-    };
+      scanRestarted: (restart) =>
+        this.#services.emit("scanrestart", { database: this.name, ...restart }),
+    }));
+    return this.#nearCache?.inFrontOf(route) ?? route;
+  }
+
+  /** The route, where a near cache learns what is written by it. */
+  #noted(route: CommandRoute): CommandRoute {
+    return this.#ownWrites?.inFrontOf(route) ?? route;
+  }
+
+  /** The route, observed by telemetry. Without telemetry commands pass no check for it. */
+  #observed(route: CommandRoute): CommandRoute {
+    const telemetry = this.#telemetry;
     if (telemetry === undefined) return route;
     return {
       ...route,
       dispatch: (command) => {
         telemetry.command(command);
-        dispatcher.dispatch(command);
+        route.dispatch(command);
       },
       dispatchBatch: (commands) => {
         telemetry.commands(commands);
-        dispatcher.dispatchBatch(commands);
+        route.dispatchBatch(commands);
       },
     };
   }

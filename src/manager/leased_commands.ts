@@ -1,6 +1,8 @@
-import { describeCrossSlot, keySlot } from "../cluster/slots.ts";
+import { commandSlot, describeCrossSlot, keySlot, slotTag } from "../cluster/slots.ts";
 import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
 import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
+import { OnceWrites, TOKEN_PREFIX } from "../commands/once.ts";
+import { ReplicaWaits } from "../commands/replica_waits.ts";
 import type { RetryPolicy } from "../commands/retry.ts";
 import type {
   ClusterPlacement,
@@ -8,6 +10,8 @@ import type {
   TransactionTarget,
 } from "../commands/transaction.ts";
 import type { RedisConfig } from "../config/mod.ts";
+import { classifier, flagsOf } from "../connection/command_arguments.ts";
+import type { IORedisCommand } from "../connection/ioredis.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
@@ -34,14 +38,19 @@ export interface SharedParts {
 /** What becomes of a blocking command that is redirected. */
 const AT_ONCE = Object.freeze({ retry: true, delayMs: 0, reresolve: false });
 
-/** Makes what runs the blocking commands of a database, each on a connection to the server
- * that has its key. */
+/**
+ * Makes what runs the blocking commands of a database, each on a connection to the server
+ * that has its key.
+ *
+ * @param wait Acquires a connection again and again. Default: it is acquired once.
+ */
 export function makeBlocking(
   { clock, config, dispatcher, retryPolicy, servers, statistics }: SharedParts,
   timeoutOf: (command: PendingCommand) => number,
+  wait?: <T>(acquire: () => Promise<T>, signal: AbortSignal) => Promise<T>,
 ): BlockingCommands {
   const serverOf = new WeakMap<BlockingLease, LeaseSource>();
-  const acquire = async (
+  const lease = async (
     command: PendingCommand,
     signal: AbortSignal,
   ): Promise<BlockingLease> => {
@@ -61,7 +70,10 @@ export function makeBlocking(
   return new BlockingCommands({
     database: config.name,
     timeoutOf,
-    acquire,
+    acquire: (command, signal) => {
+      const acquire = () => lease(command, signal);
+      return wait === undefined ? acquire() : wait(acquire, signal);
+    },
     unblock: async (clientId, withinMs, lease) =>
       await serverOf.get(lease)?.probe.unblock(clientId, withinMs),
     decide: (command, error, delivery) => {
@@ -145,4 +157,54 @@ export async function leaseForTransaction(
     },
     forget: () => uncounted = [],
   };
+}
+
+/** Makes what lets the writes of a database run once. In a cluster a token is in the slot of
+ * the command's keys. */
+export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
+  const { keyPrefix, mode } = config;
+  const isCluster = mode === "cluster";
+  const prefix = keyPrefix + TOKEN_PREFIX;
+  const tokenPrefix = (command: IORedisCommand) => {
+    const slot = isCluster ? commandSlot(command) : undefined;
+    return slot === undefined ? prefix : `${prefix}{${slotTag(slot)}}:`;
+  };
+  const whyUnplaced = (command: IORedisCommand) => {
+    if (!isCluster || classifier.resolve(command.name, command.args).keys !== "library") {
+      return undefined;
+    }
+    const [key] = command.getKeys();
+    if (key === undefined) return "it has no key, so that no node is its own";
+    const isApart = keySlot(tokenPrefix(command)) !== keySlot(key);
+    return isApart
+      ? "the hash tag of the key_prefix keeps its token out of its slot"
+      : undefined;
+  };
+  return new OnceWrites({
+    config,
+    classifier,
+    isBarred: (name) => flagsOf(name)?.includes("noscript") === true,
+    places: { tokenPrefix, whyUnplaced },
+    clock,
+  });
+}
+
+/** Makes what waits until replicas have the writes of a database. */
+export function makeReplicaWaits(
+  { clock, config, servers }: Pick<SharedParts, "clock" | "config" | "servers">,
+): ReplicaWaits {
+  const { acquireTimeoutMs, commandTimeoutMs, mode, name } = config;
+  return new ReplicaWaits({
+    database: name,
+    commandTimeoutMs,
+    slotOf: (command) => mode === "cluster" ? commandSlot(command) : undefined,
+    tagOf: slotTag,
+    lease: (slot) =>
+      servers.lease(
+        { slot },
+        { timeoutMs: acquireTimeoutMs },
+        (server, wait) => server.lend(wait),
+      ),
+    clock,
+  });
 }

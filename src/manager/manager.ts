@@ -1,4 +1,6 @@
 import type { RedisClient } from "../commands/client.ts";
+import type { CreateClientOptions } from "../commands/owned/client.ts";
+import type { Lock, LockOptions } from "../commands/lock.ts";
 import type {
   PipelineFill,
   PipelineOptions,
@@ -19,6 +21,7 @@ import {
   RedisConfigLoader,
   type RedisConfigOptions,
 } from "../config/mod.ts";
+import type { IORedis } from "../connection/ioredis.ts";
 import { type Clock, systemClock, type Timer } from "../core/clock.ts";
 import {
   type BatchResult,
@@ -265,6 +268,56 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /**
+   * Makes a client for a library to own, a new one each time: BullMQ, adapters of socket.io,
+   * GraphQL subscriptions, session stores and whatever else wants a client of ioredis. It
+   * may subscribe, WATCH, SELECT, block, `duplicate()`, `quit()` and `disconnect()` it.
+   *
+   * It has no socket of its own. Ordinary commands go over the connections that all clients
+   * of the database share, blocking ones on a leased connection each. SUBSCRIBE, SELECT,
+   * WATCH, MULTI, MONITOR, CLIENT SETNAME and such lease a connection that the client has
+   * alone, until its transaction or its last subscription is over, or for good; after a loss
+   * it is opened again as it was. All of them count for `maxConnections`.
+   *
+   * While the server is away, commands wait, at most `maxWaiting` of them. A write that may
+   * have run when its connection was lost fails with a `ConnectionLostError`, which is
+   * ambiguous.
+   *
+   * @param database Name or number of the database. Default `main`.
+   * @param options Those of ioredis that libraries use, such as `keyPrefix`, `db`,
+   * `connectionName` and `lazyConnect`; `patient: false` and `timeoutMs` for deadlines.
+   * @returns The client, which connects at once, unless `lazyConnect` is set.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {RangeError} If `timeoutMs` or `db` is out of range.
+   * @throws {ManagerClosedError} If the manager has been closed.
+   *
+   * @example Usage
+   * ```ts
+   * import { RedisConnectionManager } from "@mooring/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+   *   databases: { main: { db: 0 } },
+   * });
+   * const subscriber = manager.createClient("main", { keyPrefix: "" });
+   * const publisher = subscriber.duplicate();
+   * const heard = new Promise((resolve) => {
+   *   subscriber.on("message", (channel, message) => resolve([channel, message]));
+   * });
+   * await subscriber.subscribe("mooring:news");
+   * await publisher.publish("mooring:news", "ahoy");
+   * assertEquals(await heard, ["mooring:news", "ahoy"]);
+   * await subscriber.quit();
+   * ```
+   */
+  createClient<Mapping extends "legacy" | "resp3" = "legacy">(
+    database: DatabaseName = "main",
+    options: CreateClientOptions = {},
+  ): IORedis<Mapping> {
+    return this.#find(database).createClient(options) as unknown as IORedis<Mapping>;
+  }
+
+  /**
    * Adds a database at run time.
    *
    * @param name Its name.
@@ -380,6 +433,40 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
     options: TransactionOptions = {},
   ): Promise<unknown[]> {
     return await this.#find(database).transaction(fill, options);
+  }
+
+  /**
+   * Takes a lock, which one holder at a time has, waits for it while another has it, and
+   * renews it by itself until it is released. It is advisory: see
+   * [ONCE.md](https://jsr.io/@mooring/redis/0.1.0/src/commands/ONCE.md#locks) for what it
+   * promises and what only a check of its fencing token does.
+   *
+   * @param database Name or number of the database.
+   * @param name Name of the lock; it is kept under `mooring:lock:NAME`.
+   * @param options How long it is held without being renewed, how long to wait, a signal.
+   * @returns The lock. `await using` releases it.
+   * @throws {LockError} If it was not taken within `waitMs`.
+   * @throws {RangeError} If a number is not allowed.
+   *
+   * @example Usage
+   * ```ts
+   * import { RedisConnectionManager } from "@mooring/redis";
+   * import { assert } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+   *   databases: { main: { db: 0 } },
+   * });
+   * await using lock = await manager.lock("main", "report", { ttlMs: 10_000 });
+   * assert(lock.held && lock.fencingToken > 0);
+   * ```
+   */
+  async lock(
+    database: DatabaseName,
+    name: string,
+    options: LockOptions = {},
+  ): Promise<Lock> {
+    return await this.#find(database).lock(name, options);
   }
 
   /**

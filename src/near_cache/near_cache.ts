@@ -156,14 +156,6 @@ export class NearCache implements WriteListener {
     }
     const { call } = command as ManagedCommand & ScopedCommand;
     if (!isText(command) || call?.signal?.aborted) return false;
-    if (this.#hitsUntilTurn <= 0) {
-      this.#hitsUntilTurn = HITS_BETWEEN_TURNS;
-      setImmediate(() => {
-        if (this.#takes(command, read, route)) return;
-        route.dispatch(command as unknown as Command);
-      });
-      return true;
-    }
     if (read === MGET) return this.#takesMany(command, call, route);
     const key = command.args[0] as string;
     const form = formOf(read, command);
@@ -171,7 +163,7 @@ export class NearCache implements WriteListener {
     const found = first && (ofForm(first, form) ?? byMget(first, read, command));
     if (found !== undefined && call?.fresh !== true) {
       if (this.#isFresh(found)) {
-        this.#hit(command, found.value);
+        if (!this.#waitsForTurn(command, read, route)) this.#hit(command, found.value);
         return true;
       }
       if (found.state === "pending" && found.isShared && !hasOwnLimits(call)) {
@@ -218,6 +210,7 @@ export class NearCache implements WriteListener {
       call?.fresh === true ? undefined : this.#known(key, isBytes)
     );
     const missing = new Set(keys.filter((_, i) => known[i] === undefined));
+    if (missing.size === 0 && this.#waitsForTurn(command, MGET, route)) return true;
     this.#counts.nearCacheHits += keys.length - missing.size;
     if (missing.size === 0) {
       this.#succeeded(command, known);
@@ -291,6 +284,18 @@ export class NearCache implements WriteListener {
     return key.isWellFormed();
   }
 
+  /** Whether a call that would be a hit has to wait for a turn of the event loop: it is
+   * made again then. */
+  #waitsForTurn(command: ManagedCommand, read: CachedRead, route: CommandRoute): boolean {
+    if (--this.#hitsUntilTurn > 0) return false;
+    this.#hitsUntilTurn = HITS_BETWEEN_TURNS;
+    setImmediate(() => {
+      if (this.#takes(command, read, route)) return;
+      route.dispatch(command as unknown as Command);
+    });
+    return true;
+  }
+
   #hit(command: ManagedCommand, value: unknown): void {
     this.#counts.nearCacheHits++;
     this.#succeeded(command, value);
@@ -299,7 +304,6 @@ export class NearCache implements WriteListener {
   /** Gives a reply that no server was asked for by this call. */
   #succeeded(command: ManagedCommand, value: unknown): void {
     const counts = this.#counts;
-    this.#hitsUntilTurn--;
     counts.successfulOperations++;
     if (NIL_MISSES.has(command.name)) {
       if (value === null) counts.cacheMisses++;
@@ -352,7 +356,7 @@ export class NearCache implements WriteListener {
   #dropOlder({ form, key }: Waiting, source: object | undefined): void {
     const other = ofForm(this.#entries.ofKey(key), form);
     if (other === undefined) return;
-    const { leader, source: from = leader?.tracking?.connection } = other;
+    const from = other.source ?? other.leader?.tracking?.connection;
     if (from !== source) this.#entries.drop(other);
   }
 

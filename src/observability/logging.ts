@@ -112,6 +112,11 @@ const LINES: {
     what: "handler error",
     text: `the handler of "${channel}" threw ${String(error)}`,
   }),
+  scanrestart: ({ endpoint, reason }) => ({
+    level: "info",
+    what: "scan restart",
+    text: `a scan of ${endpoint} began anew: ${reason}`,
+  }),
   failover: ({ from, to }) => ({
     level: "warn",
     what: "failover",

@@ -11,6 +11,7 @@ import {
   WAIT_ADVICE,
   WAITS,
 } from "./command_table.ts";
+import { type CommandSpread, spreadOf } from "./command_spread.ts";
 import { EXTRA_COMMANDS, textOf } from "./extra_commands.ts";
 
 /** How a command is treated. */
@@ -42,6 +43,8 @@ export interface CommandInfo {
   readonly isNilMiss: boolean;
   /** Who knows where its keys are. */
   readonly keys: KeysKnownBy;
+  /** How a cluster runs it, if not on one node. */
+  readonly spread: CommandSpread | undefined;
   /** What to do in its place, where a shared connection must not run it. */
   readonly advice?: string;
 }
@@ -177,6 +180,7 @@ function classify(name: string, flagsOf: FlagsOf): CommandInfo {
     isScript: SCRIPTS.has(name),
     isNilMiss: NIL_MISSES.has(name),
     keys: keysKnownBy(command, subcommand, flags),
+    spread: spreadOf(name),
     ...(advice === undefined ? {} : { advice }),
   });
 }

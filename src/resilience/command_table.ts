@@ -4,10 +4,12 @@
  * are lower case; a subcommand stands behind a bar, as in Redis' own `COMMAND`.
  */
 
-const ACQUIRE = "use manager.acquire()";
-const TRANSACTION = "use manager.transaction()";
-const SUBSCRIBE = "use manager.subscribe()";
-const UNSUBSCRIBE = "use unsubscribe() of what manager.subscribe() gave";
+const LIBRARY = "manager.createClient() for a library";
+const ACQUIRE = `use manager.acquire(), or ${LIBRARY}`;
+const TRANSACTION = `use manager.transaction(), or ${LIBRARY}`;
+const WATCH = `use manager.transaction() with watch, manager.acquire(), or ${LIBRARY}`;
+const SUBSCRIBE = `use manager.subscribe(), or ${LIBRARY}`;
+const UNSUBSCRIBE = `use unsubscribe() of what manager.subscribe() gave, or ${LIBRARY}`;
 const CREDENTIALS = "set username and password of the database, or use manager.acquire()";
 const CLUSTER = "set mode: cluster, which does this by itself, or use manager.acquire()";
 const REPLICATION = "speak the replication protocol over a socket of your own";
@@ -15,17 +17,20 @@ const REPLICATION = "speak the replication protocol over a socket of your own";
 /** Commands that change what later commands on the connection mean, and what to call
  * in their place. */
 export const STATEFUL: ReadonlyMap<string, string> = new Map([
-  ["select", "give the other database a name of its own, or use manager.acquire()"],
+  [
+    "select",
+    `give the other database a name of its own, use manager.acquire(), or ${LIBRARY}`,
+  ],
   ["auth", CREDENTIALS],
   ["hello", CREDENTIALS],
   ["multi", TRANSACTION],
   ["exec", TRANSACTION],
   ["discard", TRANSACTION],
-  ["watch", `${TRANSACTION} with watch, or manager.acquire()`],
-  ["unwatch", `${TRANSACTION} with watch, or manager.acquire()`],
+  ["watch", WATCH],
+  ["unwatch", WATCH],
   ["monitor", ACQUIRE],
   ["reset", ACQUIRE],
-  ["quit", "use manager.closeAll()"],
+  ["quit", `use manager.closeAll(), or ${LIBRARY}, which may quit it`],
   ["asking", CLUSTER],
   ["readonly", CLUSTER],
   ["readwrite", CLUSTER],

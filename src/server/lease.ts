@@ -20,7 +20,7 @@ import {
   makeAsking,
   type PendingCommand,
 } from "../connection/pending_command.ts";
-import type { Session } from "../connection/session.ts";
+import type { Session, SessionTerms } from "../connection/session.ts";
 import {
   CommandRefusedError,
   CommandTimeoutError,
@@ -222,10 +222,15 @@ export class InternalLease implements TransactionLease, SubscriberLease {
     return this.#session.send(command);
   }
 
-  /** Sets who handles the replies and errors on the connection, until the lease ends.
-   * Default: the database. */
-  judgedBy(owner?: CommandOwner): void {
-    this.#session.judgedBy(owner);
+  /** Sets who handles the replies and errors on the connection, and what else differs for
+   * its commands, until the lease ends. Default: as the database does. */
+  judgedBy(owner?: CommandOwner, terms?: Partial<SessionTerms>): void {
+    this.#session.judgedBy(owner, terms);
+  }
+
+  /** Runs MONITOR on the connection, for good. */
+  monitor(): Promise<void> {
+    return this.#session.clientMonitors();
   }
 
   /** Gives the connection back; its state is reset. */

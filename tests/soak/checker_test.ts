@@ -1,18 +1,18 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { RelayRecorder } from "../support/relay.ts";
-import { WriteLedger } from "./write_ledger.ts";
+import { ProxyRecorder } from "../support/proxy_recorder.ts";
 import { Explanations } from "./explanations.ts";
 import { FAULTS } from "./faults.ts";
 import { heapBoundKib, heapTrend, LEAST_SAMPLES } from "./heap_trend.ts";
 import { heapUse } from "./heap_use.ts";
 import { LagMeter } from "./lag_meter.ts";
-import { PubSubChecker } from "./pubsub_checker.ts";
 import { readOptions, written } from "./options.ts";
 import { PromiseWatch } from "./promise_watch.ts";
+import { PubSubChecker } from "./pubsub_checker.ts";
 import { allowedRecoveryMs, distribution, lateRecoveries } from "./recovery.ts";
 import { type Findings, summary, violations } from "./verdict.ts";
+import { WriteLedger } from "./write_ledger.ts";
 
 /** A server that has what it is given. */
 function serverWith(values: Record<string, string | string[]>) {
@@ -326,7 +326,7 @@ Deno.test("allowedRecoveryMs() is 1 s, and grows with the load and with what cam
 
 Deno.test("Explanations writes what the relays remember, with the frames in question apart", async () => {
   const folder = await Deno.makeTempDir();
-  const recorder = new RelayRecorder(1024 ** 2);
+  const recorder = new ProxyRecorder(1024 ** 2);
   const said: string[] = [];
   const explanations = new Explanations(
     new Map([["main", recorder]]),

@@ -1,12 +1,12 @@
 /** What a violation is explained by: what went through the relays last. */
-import type { RelayRecorder } from "../support/relay.ts";
+import type { ProxyRecorder } from "../support/proxy_recorder.ts";
 
 /** Explanations that are written at most: the first ones say most. */
 const MOST = 10;
 
 /** Writes a file for a violation when it is noticed. */
 export class Explanations {
-  readonly #recorders: ReadonlyMap<string, RelayRecorder>;
+  readonly #recorders: ReadonlyMap<string, ProxyRecorder>;
   readonly #folder: string;
   readonly #say: (line: string) => void;
   #count = 0;
@@ -19,7 +19,7 @@ export class Explanations {
    * @param say Takes a line for whoever watches.
    */
   constructor(
-    recorders: ReadonlyMap<string, RelayRecorder>,
+    recorders: ReadonlyMap<string, ProxyRecorder>,
     folder: string,
     say: (line: string) => void,
   ) {

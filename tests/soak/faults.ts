@@ -1,6 +1,6 @@
 /** What goes wrong in a soak. Each fault is over, and healed, when its function is. */
+import { delay } from "../../src/testing/wait.ts";
 import type { Random } from "../support/random.ts";
-import { delay } from "../support/wait.ts";
 import type { Load } from "./load.ts";
 import { CONSTANT_KEYS, type Stage } from "./stage.ts";
 
@@ -29,7 +29,7 @@ const IDLE_MS = 2500;
 /** What no server says; each is refused whatever comes before and after it. */
 const GARBAGE = ["@oops\r\n", "\x00\x01\x02\x03", ":12a\r\n", "$-7\r\n", ">1\r\n_\r\n"];
 
-const DROP = { kind: "drop" } as const;
+const DROP = { kind: "swallow" } as const;
 const STALL = { kind: "stall" } as const;
 const KILL_ALL = ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"] as const;
 
@@ -50,7 +50,7 @@ async function whileRelay(
 ): Promise<void> {
   spoil();
   await someTime(random);
-  if (options.resetAfter) relay.resetAll();
+  if (options.resetAfter) relay.reset();
   relay.heal();
 }
 
@@ -99,7 +99,7 @@ export const FAULTS: readonly Fault[] = [
     name: "RST of every connection",
     strike: async ({ relay }, random) => {
       for (let times = random.between(1, 5); times > 0; times--) {
-        relay.resetAll();
+        relay.reset();
         await delay(random.between(1, 200));
       }
     },
@@ -110,7 +110,7 @@ export const FAULTS: readonly Fault[] = [
     strike: (stage, random) =>
       whileRelay(stage, () => {
         stage.relay.welcome = "reset";
-        stage.relay.resetAll();
+        stage.relay.reset();
       }, random),
   },
   {
@@ -176,7 +176,7 @@ export const FAULTS: readonly Fault[] = [
         stage,
         () => {
           stage.relay.welcome = "hold";
-          stage.relay.resetAll();
+          stage.relay.reset();
         },
         random,
         { resetAfter: true },
@@ -187,7 +187,7 @@ export const FAULTS: readonly Fault[] = [
     isOutage: true,
     strike: async ({ relay }, random) => {
       await relay.refuse();
-      relay.resetAll();
+      relay.reset();
       await someOutage(random);
       await relay.listen();
     },

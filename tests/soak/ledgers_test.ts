@@ -1,12 +1,12 @@
 /** The ledgers find planted faults among correct writes, on a busy machine too. */
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../mod.ts";
+import { FaultProxy } from "../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../src/testing/redis_server.ts";
+import { delay, waitFor } from "../../src/testing/wait.ts";
 import { BusyProcesses } from "../support/busy.ts";
-import { RedisServer } from "../support/redis_server.ts";
-import { Relay } from "../support/relay.ts";
-import { delay, waitFor } from "../support/wait.ts";
-import { type Balance, WriteLedger } from "./write_ledger.ts";
 import { PubSubChecker } from "./pubsub_checker.ts";
+import { type Balance, WriteLedger } from "./write_ledger.ts";
 
 const BUSY = 3;
 const CALLERS = 12;
@@ -52,14 +52,14 @@ class Liar {
 
 interface Stage {
   readonly server: RedisServer;
-  readonly relay: Relay;
+  readonly relay: FaultProxy;
   readonly manager: RedisConnectionManager;
 }
 
 async function onBusyMachine(run: (stage: Stage) => Promise<void>): Promise<void> {
   await using _busy = new BusyProcesses(BUSY);
   await using server = await RedisServer.start();
-  await using relay = await Relay.start({ to: server });
+  await using relay = await FaultProxy.start({ to: server });
   await using manager = new RedisConnectionManager({
     databases: { main: { db: 0, host: relay.host, port: relay.port } },
     // A machine this busy may keep a command waiting; this tests the ledgers.

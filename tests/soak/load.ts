@@ -1,11 +1,11 @@
 /** The mixed load of a soak on one database. */
 import type { RedisClient, RedisConnectionManager } from "../../mod.ts";
+import { delay, within } from "../../src/testing/wait.ts";
 import type { Random } from "../support/random.ts";
-import { delay, within } from "../support/wait.ts";
-import { deliveryOfAny, type WriteLedger } from "./write_ledger.ts";
-import type { PubSubChecker } from "./pubsub_checker.ts";
 import type { PromiseWatch } from "./promise_watch.ts";
+import type { PubSubChecker } from "./pubsub_checker.ts";
 import { CONSTANT_KEYS, constantKey, constantValue } from "./stage.ts";
+import { deliveryOfAny, type WriteLedger } from "./write_ledger.ts";
 
 /** What BLPOP asks for, in seconds, and what it is allowed beyond that. */
 const BLOCK_SECONDS = 0.2;

@@ -1,22 +1,22 @@
 /** Row 40 of the fault matrix: a mixed load with a random fault every few seconds. */
 import { RedisConnectionManager } from "../../mod.ts";
+import { delay, waitFor } from "../../src/testing/wait.ts";
 import { BusyProcesses } from "../support/busy.ts";
 import { assertNoConnectionsLeft } from "../support/clients.ts";
 import { Random } from "../support/random.ts";
-import { delay, waitFor } from "../support/wait.ts";
-import { type Balance, WriteLedger } from "./write_ledger.ts";
 import { Explanations } from "./explanations.ts";
 import { type Fault, FAULTS } from "./faults.ts";
 import { type HeapSample, heapTrend } from "./heap_trend.ts";
 import { heapUse } from "./heap_use.ts";
 import { LagMeter } from "./lag_meter.ts";
 import { Load } from "./load.ts";
-import { PubSubChecker } from "./pubsub_checker.ts";
 import type { SoakOptions } from "./options.ts";
 import { PromiseWatch } from "./promise_watch.ts";
+import { PubSubChecker } from "./pubsub_checker.ts";
 import { allowedRecoveryMs, lateRecoveries, type Recovery } from "./recovery.ts";
 import { Stage } from "./stage.ts";
 import type { Findings } from "./verdict.ts";
+import { type Balance, WriteLedger } from "./write_ledger.ts";
 
 declare const gc: (() => void) | undefined;
 

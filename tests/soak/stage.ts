@@ -1,8 +1,9 @@
 /** A server with a relay in front of it, whose password changes. */
-import { RedisServer } from "../support/redis_server.ts";
-import { Relay, RelayRecorder } from "../support/relay.ts";
-import type { RespArg } from "../support/resp_client.ts";
-import { delay } from "../support/wait.ts";
+import { FaultProxy } from "../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../src/testing/redis_server.ts";
+import type { RespArg } from "../../src/testing/resp_client.ts";
+import { delay } from "../../src/testing/wait.ts";
+import { ProxyRecorder } from "../support/proxy_recorder.ts";
 
 /** Keys that never change, so that a load of the data takes its time. */
 export const CONSTANT_KEYS = 1000;
@@ -16,9 +17,9 @@ export class Stage implements AsyncDisposable {
   /** Name of the database. */
   readonly name: string;
   readonly server: RedisServer;
-  readonly relay: Relay;
+  readonly relay: FaultProxy;
   /** Remembers what went through the relay last. */
-  readonly recorder: RelayRecorder;
+  readonly recorder: ProxyRecorder;
   /** What the manager is told when it asks; lags behind the server's at times. */
   toldPassword = "first";
   #password = "first";
@@ -26,8 +27,8 @@ export class Stage implements AsyncDisposable {
   private constructor(
     name: string,
     server: RedisServer,
-    relay: Relay,
-    recorder: RelayRecorder,
+    relay: FaultProxy,
+    recorder: ProxyRecorder,
   ) {
     this.name = name;
     this.server = server;
@@ -54,11 +55,11 @@ export class Stage implements AsyncDisposable {
         (_, i) => ["SET", constantKey(i), constantValue(i)],
       ),
     );
-    const recorder = new RelayRecorder();
+    const recorder = new ProxyRecorder();
     return new Stage(
       name,
       server,
-      await Relay.start({ to: server, recorder }),
+      await FaultProxy.start({ to: server, observer: recorder }),
       recorder,
     );
   }

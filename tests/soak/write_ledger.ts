@@ -1,5 +1,5 @@
 /** The writes of one stretch of a soak, compared with what the server has. */
-import type { RespArg } from "../support/resp_client.ts";
+import type { RespArg } from "../../src/testing/resp_client.ts";
 import {
   type Delivery,
   deliveryOf,

@@ -4,10 +4,10 @@
  * @module
  */
 
+import { ServerProcess } from "../../src/testing/server_process.ts";
+import { waitFor } from "../../src/testing/wait.ts";
 import { BrowserPage } from "./browser_page.ts";
 import { DevTools } from "./devtools.ts";
-import { ServerProcess } from "./server_process.ts";
-import { waitFor } from "./wait.ts";
 
 /** Longest time until the browser listens. */
 const START_MS = 60_000;

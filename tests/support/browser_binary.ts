@@ -4,7 +4,7 @@
  * @module
  */
 
-import { which } from "./redis_binary.ts";
+import { which } from "../../src/testing/redis_program.ts";
 
 /** Either a browser, or why there is none. */
 export type FoundBrowser =

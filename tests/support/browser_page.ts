@@ -1,5 +1,5 @@
+import { within } from "../../src/testing/wait.ts";
 import type { DevTools, DevToolsEvent, Payload } from "./devtools.ts";
-import { within } from "./wait.ts";
 
 /** Longest time for a page to load. */
 const LOAD_MS = 60_000;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ServerProcess } from "./server_process.ts";
+import { ServerProcess } from "../../src/testing/server_process.ts";
 
 /**
  * Processes that do nothing but use up a core each. They end with this process at the latest.

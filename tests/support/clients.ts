@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { ClientRow } from "./redis_replies.ts";
-import { waitFor } from "./wait.ts";
+import type { ClientRow } from "../../src/testing/redis_replies.ts";
+import { waitFor } from "../../src/testing/wait.ts";
 
-export { delay, waitFor, type WaitForOptions } from "./wait.ts";
+export { delay, waitFor, type WaitForOptions } from "../../src/testing/wait.ts";
 
 /** Whoever can list a server's connections; a `RedisServer` can. */
 export interface ClientLister {

@@ -6,8 +6,8 @@
  * @module
  */
 import { type ManagerOptions, RedisConnectionManager } from "../../mod.ts";
+import { delay } from "../../src/testing/wait.ts";
 import { seeded } from "../unit/transport/reply_streams.ts";
-import { delay } from "./wait.ts";
 
 /** What the keys of one kind are, and how a version is written and read. */
 interface Kind {

@@ -5,7 +5,7 @@
  */
 
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { concatBytes } from "./resp_parser.ts";
+import { concatBytes } from "../../src/testing/resp_parser.ts";
 
 /** One resource record. `ttl` is in seconds, default 0: nobody is to remember it. */
 export type DnsRecord =

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { Relay } from "./relay.ts";
-import { RedisServer } from "./redis_server.ts";
+import { FaultProxy } from "../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../src/testing/redis_server.ts";
 
 /** A command as the server saw it: its name and arguments. */
 export type SeenCommand = readonly string[];
@@ -26,11 +26,11 @@ const WITHOUT_DOT: ReadonlySet<string> = new Set(["delifeq", "migrate", "sort"])
 /** A running server. */
 export class FakeModule implements AsyncDisposable {
   readonly #server: RedisServer;
-  readonly #relay: Relay;
+  readonly #relay: FaultProxy;
   /** All commands that were seen. */
   readonly seen: SeenCommand[];
 
-  private constructor(server: RedisServer, relay: Relay, seen: SeenCommand[]) {
+  private constructor(server: RedisServer, relay: FaultProxy, seen: SeenCommand[]) {
     this.#server = server;
     this.#relay = relay;
     this.seen = seen;
@@ -64,7 +64,7 @@ export class FakeModule implements AsyncDisposable {
       if (!isModules || lower === "no.such") return undefined;
       return isQueueing ? "+QUEUED\r\n" : "+OK\r\n";
     };
-    return new FakeModule(server, await Relay.start({ to: server, script }), seen);
+    return new FakeModule(server, await FaultProxy.start({ to: server, script }), seen);
   }
 
   /** Where it listens. */

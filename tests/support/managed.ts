@@ -8,9 +8,9 @@ import {
   type ManagerOptions,
   RedisConnectionManager,
 } from "../../mod.ts";
+import { RedisServer, type RedisServerOptions } from "../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft } from "./clients.ts";
 import { assertNothingHeld } from "./left_over.ts";
-import { RedisServer, type RedisServerOptions } from "./redis_server.ts";
 
 /** What {@linkcode withManager} hands to a test. */
 export interface Managed {

@@ -7,12 +7,12 @@
 
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../src/core/clock.ts";
+import { RespParser } from "../../src/testing/resp_parser.ts";
 import type {
   ByteChannel,
   ChannelHandlers,
   OpenChannel,
 } from "../../src/transport/channel.ts";
-import { RespParser } from "./resp_parser.ts";
 
 const encoder = new TextEncoder();
 

@@ -4,38 +4,21 @@
  * @module
  */
 
+import {
+  type FindServerOptions,
+  INSTALL_HINT,
+  lookForRedisServer,
+  which,
+} from "../../src/testing/redis_program.ts";
+
 /** Options of {@linkcode ensureRedisServer}; the tests' way to show it another machine. */
-export interface EnsureOptions {
-  /** Folders to look in, as in `PATH`. Default: `PATH` of the environment. */
-  path?: string;
-  /** A server to take without looking. Default: `REDIS_SERVER` of the environment. */
-  server?: string;
+export interface EnsureOptions extends FindServerOptions {
   /** Whether this process may install packages. Default: whether it is root's. */
   mayInstall?: boolean;
   /** File that is locked while one process installs. Default: one in the temporary folder. */
   lockFile?: string;
   /** Debian's switch that keeps an installed service from being started. */
   policyFile?: string;
-}
-
-const SERVERS = ["redis-server", "valkey-server"];
-
-const INSTALL_HINT = "install redis-server or valkey-server (Debian and Ubuntu: " +
-  "`apt-get install redis-server`; macOS: `brew install redis`), " +
-  "or name the executable in REDIS_SERVER";
-
-/** The full name of the first of `names` that is an executable file in `path`, if any is. */
-export async function which(
-  names: readonly string[],
-  path: string = Deno.env.get("PATH") ?? "",
-): Promise<string | undefined> {
-  for (const name of names) {
-    for (const folder of path.split(":").filter((folder) => folder !== "")) {
-      const file = `${folder}/${name}`;
-      if (await isExecutable(file)) return file;
-    }
-  }
-  return undefined;
 }
 
 /**
@@ -46,16 +29,8 @@ export async function which(
  * @throws {Error} If there is none and none can be installed; the message says what to do.
  */
 export async function ensureRedisServer(options: EnsureOptions = {}): Promise<string> {
-  const { path = Deno.env.get("PATH") ?? "", server = Deno.env.get("REDIS_SERVER") } =
-    options;
-  if (server !== undefined && server !== "") {
-    if (await isExecutable(server)) return server;
-    throw new Error(
-      `Cannot start a Redis server: REDIS_SERVER names "${server}", ` +
-        `which is not an executable file`,
-    );
-  }
-  const found = await which(SERVERS, path);
+  const { path } = options;
+  const found = await lookForRedisServer(options);
   if (found !== undefined) return found;
   const aptGet = await which(["apt-get"], path);
   if (aptGet === undefined || !(options.mayInstall ?? Deno.uid() === 0)) {
@@ -65,13 +40,13 @@ export async function ensureRedisServer(options: EnsureOptions = {}): Promise<st
   using lock = await Deno.open(lockFile, { create: true, write: true });
   await lock.lock(true);
   // Another process may have installed it while this one waited for the lock.
-  return await which(SERVERS, path) ??
+  return await lookForRedisServer(options) ??
     await install(aptGet, path, options.policyFile ?? "/usr/sbin/policy-rc.d");
 }
 
 async function install(
   aptGet: string,
-  path: string,
+  path: string | undefined,
   policyFile: string,
 ): Promise<string> {
   note("no redis-server on PATH: installing Debian's package with apt-get …");
@@ -82,7 +57,7 @@ async function install(
   } finally {
     if (ownPolicy) await Deno.remove(policyFile);
   }
-  const server = await which(SERVERS, path);
+  const server = await lookForRedisServer({ path, server: "" });
   if (server === undefined) {
     throw new Error(
       `apt-get installed redis-server, yet none is on PATH: ${INSTALL_HINT}`,
@@ -122,15 +97,6 @@ async function run(command: string, args: string[]): Promise<void> {
     } ended with code ${code} (${said}); ` +
       INSTALL_HINT,
   );
-}
-
-async function isExecutable(file: string): Promise<boolean> {
-  try {
-    const { isFile, mode } = await Deno.stat(file);
-    return isFile && (mode === null || (mode & 0o111) !== 0);
-  } catch {
-    return false;
-  }
 }
 
 function temporaryFolder(): string {

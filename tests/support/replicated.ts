@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { RedisServer } from "./redis_server.ts";
-import { waitFor } from "./wait.ts";
+import { RedisServer } from "../../src/testing/redis_server.ts";
+import { waitFor } from "../../src/testing/wait.ts";
 
 /** A primary and its replica; both end with it. */
 export interface Replicated extends AsyncDisposable {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RedisServerTls } from "./redis_config.ts";
+import type { RedisServerTls } from "../../src/testing/redis_config.ts";
 
 /** What a certificate says. */
 export interface CertificateOptions {

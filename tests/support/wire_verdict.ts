@@ -5,8 +5,8 @@
  * @module
  */
 
+import { RespError } from "../../src/testing/resp_parser.ts";
 import type { Outcome } from "./accounting.ts";
-import { RespError } from "./resp_parser.ts";
 import type { WireCommand } from "./write_tap.ts";
 
 /** What a caller was told of a write: an INCR, or an RPUSH of a token of its own. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { RelayObserver } from "./relay_recorder.ts";
-import { RespParser, type RespValue } from "./resp_parser.ts";
+import type { ProxyObserver } from "../../src/testing/proxy_connection.ts";
+import { RespParser, type RespValue } from "../../src/testing/resp_parser.ts";
 
 /** A command with a key that is watched, and what the server said to it. */
 export interface WireCommand {
@@ -42,7 +42,7 @@ class Link {
  * @example
  * ```ts
  * const tap = new WriteTap(["n"]);
- * await using relay = await Relay.start({ to: server, recorder: tap.recorderOf("a") });
+ * await using relay = await FaultProxy.start({ to: server, observer: tap.recorderOf("a") });
  * // … INCR n over relay.port
  * tap.commands; // [{ name: "INCR", args: ["n"], node: "a", connection: 1, reply: 1, … }]
  * ```
@@ -58,7 +58,7 @@ export class WriteTap {
   }
 
   /** What the relay of a node reports to. */
-  recorderOf(node: string): RelayObserver {
+  recorderOf(node: string): ProxyObserver {
     const links = new Map<number, Link>();
     // Connections that sent what is no RESP: any process may connect to a relay's port. If
     // a caller is told a reply of such a connection, the judge finds no command to it.

@@ -23,9 +23,12 @@ export type ErrorCode =
   | "CIRCUIT_OPEN"
   | "NOT_READY"
   | "LEASE_RELEASED"
+  | "PARTIAL"
   | "PIPELINE"
   | "TRANSACTION"
   | "TRANSACTION_CONFLICT"
+  | "DURABILITY"
+  | "LOCK"
   | "INITIALIZATION"
   | "MANAGER_CLOSED";
 

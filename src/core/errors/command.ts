@@ -241,6 +241,74 @@ function worstDelivery(results: readonly BatchResult[]): Delivery {
   return worst;
 }
 
+/** What became of a part of a command that a cluster ran in parts. */
+export type PartResult = BatchResult & {
+  /** Its keys, as the caller wrote them; unset for a command without keys. */
+  readonly keys?: readonly (string | Uint8Array)[];
+  /** The node that it was for, such as `10.0.0.7:7000`; unset for a command with keys. */
+  readonly node?: string;
+};
+
+/**
+ * A command that a cluster ran in parts failed in some of them: an MSET whose keys are on
+ * several nodes, a FLUSHALL, which is for every node. {@linkcode PartialError.parts} has
+ * what became of each part, and its keys or its node.
+ *
+ * The `delivery` of the whole is `ambiguous` as soon as a part of it succeeded or may have
+ * run; each part has its own.
+ *
+ * @example Usage
+ * ```ts
+ * import { PartialError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new PartialError("main", "mset", [
+ *   { keys: ["a"], ok: true, value: "OK" },
+ *   { keys: ["b", "c"], ok: false, error: new Error("lost"), delivery: "never-sent" },
+ * ]);
+ * const unsent = error.parts.filter((part) => !part.ok && part.delivery === "never-sent");
+ * assertEquals(unsent.flatMap(({ keys }) => keys), ["b", "c"]);
+ * ```
+ */
+export class PartialError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "PARTIAL";
+  /** Name of the command. */
+  readonly command: string;
+  /** What became of each part. */
+  readonly parts: readonly PartResult[];
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param command Name of the command.
+   * @param parts What became of each part; at least one failed.
+   */
+  constructor(database: string, command: string, parts: readonly PartResult[]) {
+    const failed = parts.filter((part) => !part.ok);
+    const [first] = failed;
+    const cause = first?.error;
+    const whose = first?.node ?? `key ${JSON.stringify(String(first?.keys?.[0]))}`;
+    super(
+      "PARTIAL",
+      `Cannot finish ${command.toUpperCase()} on database "${database}": ` +
+        `${failed.length} of ${parts.length} parts failed (${countDeliveries(parts)}), ` +
+        `the first for ${whose} (${cause?.message})`,
+      {
+        database,
+        delivery: failed.length < parts.length ? "ambiguous" : worstDelivery(parts),
+        retryable: failed.every(({ error }) =>
+          (error as { retryable?: boolean }).retryable === true
+        ),
+        cause,
+      },
+    );
+    this.command = command;
+    this.parts = parts;
+  }
+}
+
 /**
  * The server ran or refused a transaction with errors in it; it carries what became of
  * each command. Redis undoes nothing: where {@linkcode TransactionError.applied} is

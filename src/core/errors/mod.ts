@@ -3,3 +3,4 @@ export * from "./base.ts";
 export * from "./command.ts";
 export * from "./connection.ts";
 export * from "./pool.ts";
+export * from "./writes.ts";

@@ -6,10 +6,10 @@ import {
   PipelineError,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { delay, waitFor, within } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
-import { delay, waitFor, within } from "../../support/wait.ts";
 import { runChild } from "../faults/_child.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
@@ -206,7 +206,7 @@ async function unanswered(
 ): Promise<PipelineError> {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await RedisServer.start());
-  const relay = stack.use(await Relay.start({ to: server }));
+  const relay = stack.use(await FaultProxy.start({ to: server }));
   const manager = stack.use(
     new RedisConnectionManager({
       host: relay.host,
@@ -217,11 +217,11 @@ async function unanswered(
     }),
   );
   await manager.getClient("main").ping();
-  relay.set({ toClient: { kind: "drop" } });
+  relay.set({ toClient: { kind: "swallow" } });
   const failed = assertRejects(() => manager.pipeline("main", add), PipelineError);
   await until(server);
   await relay.refuse();
-  relay.resetAll();
+  relay.reset();
   const error = await failed;
   // Nothing is sent afterwards.
   await until(server);

@@ -7,9 +7,9 @@ import {
   TransactionConflictError,
   TransactionError,
 } from "../../../mod.ts";
+import { RespError } from "../../../src/testing/resp_parser.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { RespError } from "../../support/resp_parser.ts";
-import { waitFor } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { freePort } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import { freePort } from "../../support/ports.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { hasScript, onTerminal, runCli, startCli } from "./_run.ts";
 
 Deno.test("config: what init writes passes check, and is replaced by --force only", async () => {

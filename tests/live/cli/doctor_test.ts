@@ -1,8 +1,9 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { freePort } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { nodeNetSetsKeepalive } from "../../../src/transport/keepalive.ts";
-import { freePort } from "../../support/ports.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology, SentinelTopology } from "../../support/topology.ts";
 import { makeTlsCases, TlsAuthority } from "../../support/tls.ts";
 import { fillSlowly, slowLoader } from "../faults/_loading.ts";
 import { type Ran, runCli } from "./_run.ts";

@@ -1,8 +1,8 @@
 import { assertRejects } from "@std/assert";
 import { ConnectError, RedisConfigLoader } from "../../../mod.ts";
 import { MOORING } from "../../../src/cli/tune/contender.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import { SentinelTopology } from "../../support/sentinel_topology.ts";
 
 Deno.test("a contender that cannot connect leaves nothing open, to sentinels neither", async () => {
   await using redis = await SentinelTopology.start({ quick: true });

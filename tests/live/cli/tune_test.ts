@@ -10,10 +10,10 @@ import { makeTuneCommand } from "../../../src/cli/tune/command.ts";
 import type { TuneReport } from "../../../src/cli/tune/report_types.ts";
 import type { TuneExtras } from "../../../src/cli/tune/run.ts";
 import { startThrowAway } from "../../../src/cli/tune/target.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
 import { ensureRedisServer } from "../../support/redis_binary.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor } from "../../support/wait.ts";
 import { runCli } from "./_run.ts";
 
 /** The shortest sweep: rounds of 10 ms. */
@@ -162,7 +162,7 @@ Deno.test("tune removes its keys when a load fails", async () => {
   const args = ["--url", server.url, "--yes", ...TINY, "--only", "lanes"];
   await assertRejects(() => tune(args, { rivals: [broken] }), Error, "it broke");
   assertEquals(await server.cli("DBSIZE"), 0);
-  assertEquals(await server.clientList("mooring:tune"), []);
+  await waitFor(async () => (await server.clientList("mooring:tune")).length === 0);
 });
 
 Deno.test("tune ends on SIGINT with 130, and has removed its keys", async () => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectError, RedisConnectionManager } from "../../../mod.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology } from "../../support/topology.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 
 /** Whether a server has a command, or a setting. */
 async function knows(...question: string[]): Promise<boolean> {

@@ -2,9 +2,9 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { parseShards, parseSlots } from "../../../src/cluster/discovery.ts";
 import { parseRedirect, SlotMap } from "../../../src/cluster/slot_map.ts";
 import { keySlot } from "../../../src/cluster/slots.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { RespError, type RespValue } from "../../support/resp_parser.ts";
-import { ClusterTopology } from "../../support/topology.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespError, type RespValue } from "../../../src/testing/resp_parser.ts";
 
 /** Keys with and without tags, some of them as bytes that are no text. */
 function manyKeys(): (string | Uint8Array)[] {

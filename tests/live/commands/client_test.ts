@@ -9,8 +9,8 @@ import {
 } from "@std/assert";
 import { CommandRefusedError, type RedisClient } from "../../../mod.ts";
 import { Command } from "../../../src/connection/ioredis.ts";
+import { waitFor, within } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { waitFor, within } from "../../support/wait.ts";
 import { withBoth } from "./support.ts";
 
 /** A client with a script of the user's own. */

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
 import { RedisConnectionManager } from "../../../mod.ts";
-import { RedisServer } from "../../support/redis_server.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 
 const SEED = Number(Deno.env.get("MOORING_PROPERTY_SEED") ?? 20261123);
 const COMMANDS = Number(Deno.env.get("MOORING_PROPERTY_COMMANDS") ?? 100_000);

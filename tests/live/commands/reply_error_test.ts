@@ -12,10 +12,10 @@ import {
   ReplyError,
   TransactionError,
 } from "../../../mod.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
 import { RecordingTelemetry } from "../../support/recording_telemetry.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
 
 /** What a wrong type is told as, in each way that commands are sent. */
 const WAYS: Record<string, (manager: RedisConnectionManager) => Promise<unknown>> = {

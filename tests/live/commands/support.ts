@@ -4,8 +4,8 @@ import type {
   RedisClient,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { withManager } from "../../support/managed.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
 
 /** What a test of the client gets. */
 export interface Both {

@@ -2,8 +2,8 @@ import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { HttpServiceRegistry } from "../../../src/config/registries.ts";
 import { ConfigError } from "../../../src/core/errors/base.ts";
+import { freePort } from "../../../src/testing/ports.ts";
 import { ConsulServer } from "../../support/consul_server.ts";
-import { freePort } from "../../support/ports.ts";
 
 const BASE = { yamlText: "databases: {main: }", env: {} };
 

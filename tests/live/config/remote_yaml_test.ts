@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { ConfigError } from "../../../src/core/errors/base.ts";
-import { freePort } from "../../support/ports.ts";
+import { freePort } from "../../../src/testing/ports.ts";
 
 Deno.test("load() fetches a file from an http URL", async () => {
   await using server = Deno.serve(

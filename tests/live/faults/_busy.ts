@@ -1,6 +1,6 @@
 /** A server that is busy with a script. */
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { waitFor } from "../../support/clients.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
 
 /** Settings of a server that says soon that it is busy. */
 export const SOON_BUSY = { config: { "busy-reply-threshold": "20" } };

@@ -1,7 +1,7 @@
 /** A program of this folder in a process of its own, which can be frozen. */
 
+import { within } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
-import { within } from "../../support/wait.ts";
 
 /** By when a program has ended by itself, on a machine that may be busy, in milliseconds. */
 const END_MS = 120_000;

@@ -1,9 +1,12 @@
 /** A server and a manager with the settings that users get, and a caller that never stops. */
 import { RedisConnectionManager } from "../../../mod.ts";
 import type { ManagerEventMap } from "../../../src/core/events.ts";
+import {
+  RedisServer,
+  type RedisServerOptions,
+} from "../../../src/testing/redis_server.ts";
 import { delay } from "../../support/clients.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
-import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
 
 /** What {@linkcode withDefaults} hands to a test. */
 export interface DefaultStage {

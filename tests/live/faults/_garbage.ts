@@ -121,7 +121,7 @@ export async function answerWithGarbage(
         // answered others meanwhile, it does not end, and nothing tells the replies apart.
         if (code === "COMMAND_TIMEOUT") {
           await delay(50);
-          if (manager.getPoolStatistics(database).inFlight > 0) relay.resetAll();
+          if (manager.getPoolStatistics(database).inFlight > 0) relay.reset();
         }
         // What comes next is never a stranger's reply; the end of the connection may take
         // it along, and then it says so.

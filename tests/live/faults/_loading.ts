@@ -1,6 +1,9 @@
 /** A server whose data takes its time to load. */
 import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
-import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
+import {
+  RedisServer,
+  type RedisServerOptions,
+} from "../../../src/testing/redis_server.ts";
 
 /** Keys of {@linkcode fillSlowly}. */
 export const KEYS = 1000;

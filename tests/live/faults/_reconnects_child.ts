@@ -4,9 +4,9 @@
  */
 import { writeHeapSnapshot } from "node:v8";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { RespClient } from "../../../src/testing/resp_client.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { heapUse } from "../../soak/heap_use.ts";
-import { RespClient } from "../../support/resp_client.ts";
-import { delay, waitFor } from "../../support/wait.ts";
 
 declare const gc: () => void;
 

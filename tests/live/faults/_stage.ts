@@ -1,9 +1,12 @@
 /** A server, a relay in front of it, and a manager that goes through the relay. */
 import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
+import { FaultProxy, type FaultProxyOptions } from "../../../src/testing/fault_proxy.ts";
+import {
+  RedisServer,
+  type RedisServerOptions,
+} from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
-import { RedisServer, type RedisServerOptions } from "../../support/redis_server.ts";
-import { Relay, type RelayOptions } from "../../support/relay.ts";
 
 export { assertTook, type Reading, Stopwatch, timed } from "../../support/stopwatch.ts";
 
@@ -12,7 +15,7 @@ export interface Stage {
   /** The server. */
   readonly server: RedisServer;
   /** What stands in front of it. */
-  readonly relay: Relay;
+  readonly relay: FaultProxy;
   /** A manager with one database, `main`, behind the relay. */
   readonly manager: RedisConnectionManager;
 }
@@ -24,7 +27,7 @@ export interface StageOptions {
   /** The server's settings. */
   readonly server?: RedisServerOptions;
   /** The relay's settings. */
-  readonly relay?: Omit<RelayOptions, "to">;
+  readonly relay?: Omit<FaultProxyOptions, "to">;
 }
 
 /** Whether every repetition of the matrix is asked for: `deno task test:faults` does. The
@@ -77,7 +80,7 @@ export async function onStage(
   row: (stage: Stage) => Promise<void>,
 ): Promise<void> {
   await using server = await RedisServer.start(options.server);
-  await using relay = await Relay.start({ to: server, ...options.relay });
+  await using relay = await FaultProxy.start({ to: server, ...options.relay });
   let closed: RedisConnectionManager;
   {
     await using manager = new RedisConnectionManager({

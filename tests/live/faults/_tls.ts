@@ -1,6 +1,6 @@
 /** A manager that speaks TLS, for the faults about certificates. */
 import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { QUICK_RETRY } from "./_stage.ts";
 
 /** Both ways to a socket: each verifies certificates in its own way. */

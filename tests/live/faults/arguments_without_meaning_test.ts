@@ -6,8 +6,8 @@ import { Buffer } from "node:buffer";
 import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { RedisClient, RedisConnectionManager } from "../../../mod.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { withManager } from "../../support/managed.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
 import { report } from "./_report.ts";
 
 const BYTES = [0xff, 0x00, 0x68, 0x69, 0x0d, 0x0a, 0x80, 0x00];

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespError, type RespValue } from "../../../src/testing/resp_parser.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
-import { RespError, type RespValue } from "../../support/resp_parser.ts";
-import { ClusterTopology } from "../../support/topology.ts";
 import {
   judgeWrites,
   type ToldWrite,
@@ -140,9 +140,9 @@ const grantedLate: Moves = async (mover) => {
   const to = mover.nextOf(from);
   await from.cli("CONFIG", "SET", "cluster-manual-failover-timeout", 500);
   // Node to node it goes through a relay as well, which reads along.
-  await using relay: Relay = await Relay.start({
+  await using relay: FaultProxy = await FaultProxy.start({
     to,
-    recorder: {
+    observer: {
       event: () => {},
       bytes: (_, way, chunk) => {
         const asks = new TextDecoder().decode(chunk).includes("REQUEST-FAILOVER");
@@ -193,7 +193,7 @@ async function run(moves: Moves): Promise<Round> {
   const nodes: { host: string; port: number }[] = [];
   for (const node of cluster.nodes) {
     const recorder = tap.recorderOf(String(node.port));
-    const relay = stack.use(await Relay.start({ to: node, recorder }));
+    const relay = stack.use(await FaultProxy.start({ to: node, observer: recorder }));
     await cluster.announceToClients(node, relay.port);
     nodes.push(relay);
   }

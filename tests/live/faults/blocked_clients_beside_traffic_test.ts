@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { waitFor } from "../../support/wait.ts";
 import { report } from "./_report.ts";
 import { Stopwatch } from "./_stage.ts";
 

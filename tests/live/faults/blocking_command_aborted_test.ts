@@ -7,9 +7,9 @@ import {
   type RedisClient,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { delay, waitFor, within } from "../../../src/testing/wait.ts";
 import { Random } from "../../support/random.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { delay, waitFor, within } from "../../support/wait.ts";
 import { report } from "./_report.ts";
 import { IS_FULL, onStage } from "./_stage.ts";
 
@@ -181,7 +181,7 @@ Deno.test(`BLPOP aborted at any moment around the element's arrival: 0 of ${TIME
       },
     );
     assertEquals([tally.lost, tally.ambiguous], [0, 0], JSON.stringify(tally));
-    assertEquals(manager.getPoolStatistics("main").leases, 0);
+    await waitFor(() => manager.getPoolStatistics("main").leases === 0);
   }));
 
 Deno.test("BLPOP aborted while nothing arrives rejects with the signal's reason, and its lease goes on", () =>
@@ -298,7 +298,7 @@ Deno.test("WAIT aborted ends on the server, and its lease goes on", () =>
     stop.abort(reason);
     assertEquals(await waiting.catch((error) => error), reason);
     await waitFor(async () => (await server.info("clients")).blocked_clients === "0");
-    assertEquals(manager.getPoolStatistics("main").leases, 0);
+    await waitFor(() => manager.getPoolStatistics("main").leases === 0);
   }));
 
 Deno.test("UNBLOCK never hits the next command of the same connection", () =>

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
 import { report } from "./_report.ts";
 import { assertTook, QUICK_RETRY, Stopwatch, timed } from "./_stage.ts";
 
@@ -24,7 +24,7 @@ async function withWallClock(
 
 Deno.test("the wall clock set a day forward and back ends no connection, lease or wait early or late", async () => {
   await using server = await RedisServer.start();
-  await using relay = await Relay.start({ to: server });
+  await using relay = await FaultProxy.start({ to: server });
   await using manager = new RedisConnectionManager({
     port: relay.port,
     commandTimeoutMs: 400,

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ManagerClosedError, RedisManagerError } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor, within } from "../../../src/testing/wait.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { assertNothingHeld, TimerWatch } from "../../support/left_over.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor, within } from "../../support/wait.ts";
 import { Child, runChild } from "./_child.ts";
 import { report } from "./_report.ts";
 import { assertTook, onStage, Stopwatch, timed } from "./_stage.ts";

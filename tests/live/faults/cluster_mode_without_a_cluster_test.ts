@@ -4,10 +4,10 @@ import {
   type ManagerOptions,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { freePort } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { waitFor } from "../../support/clients.ts";
-import { freePort } from "../../support/ports.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology } from "../../support/topology.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";
 

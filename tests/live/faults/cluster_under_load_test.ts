@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { RedisConnectionManager, RedisManagerError } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { Ledger } from "../../support/accounting.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
-import { ClusterTopology } from "../../support/topology.ts";
 import { report } from "./_report.ts";
 import { Stopwatch } from "./_stage.ts";
 import { durableWrite, type TokenBooks, TokenWriters } from "./_token_writers.ts";

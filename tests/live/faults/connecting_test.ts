@@ -43,7 +43,7 @@ Deno.test("connecting: after a loss it starts fast, whatever the policy's first 
       const client = manager.getClient("main");
       assertEquals(await client.incr("n"), 1);
       await relay.refuse();
-      relay.resetAll();
+      relay.reset();
       await waitFor(() => manager.getPoolStatistics("main").lanes === 0);
       const waiting = client.incr("n");
       await delay(300);
@@ -62,7 +62,7 @@ Deno.test("connecting: commands that waited for a connection run in the order of
       const client = manager.getClient("main");
       await client.ping();
       await relay.refuse();
-      relay.resetAll();
+      relay.reset();
       await waitFor(() => manager.getPoolStatistics("main").lanes === 0);
       const values = Array.from({ length: 300 }, (_, i) => String(i));
       const waiting = values.flatMap((value) => [

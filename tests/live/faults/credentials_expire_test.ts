@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Credentials } from "../../../mod.ts";
-import { delay } from "../../support/wait.ts";
+import { delay } from "../../../src/testing/wait.ts";
 import { onStage, type Stage } from "./_stage.ts";
 
 /** Lifetime of a token, in milliseconds: short, but not so short that a pause matters. */

@@ -1,7 +1,7 @@
 /** Every place that drops a reply, and what its caller learns: the table of ARCHITECTURE.md. */
 import { assert, assertEquals } from "@std/assert";
 import type { SubscriptionItem } from "../../../mod.ts";
-import { delay, waitFor } from "../../support/wait.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { onStage, type Stage } from "./_stage.ts";
 
 type Learned = readonly string[];
@@ -208,7 +208,7 @@ const LINES: Readonly<
       lane!.set({ toServer: { kind: "stall" } });
       const sent = outcome(client.incr("n"));
       await delay(10);
-      await lane!.toClient.inject(new TextEncoder().encode(":1\r\n:2\r\n"));
+      await lane!.inject(":1\r\n:2\r\n");
       return [await sent];
     },
   },
@@ -216,7 +216,7 @@ const LINES: Readonly<
     right: ["reconnected"],
     make: async ({ relay, manager }) => {
       await using subscription = await manager.subscribe("main", ["c"]);
-      relay.resetAll();
+      relay.reset();
       return [await firstGap(subscription)];
     },
   },

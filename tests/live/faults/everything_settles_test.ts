@@ -10,11 +10,11 @@ import {
   RedisConnectionManager,
   type Subscription,
 } from "../../../mod.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { Random } from "../../support/random.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
 import { Settling } from "../../support/settling.ts";
-import { delay, waitFor } from "../../support/wait.ts";
 import { IS_FULL } from "./_stage.ts";
 
 const SEQUENCES = IS_FULL ? 24 : 4;
@@ -37,7 +37,7 @@ class Sequence {
   readonly #random: Random;
   readonly #settling: Settling;
   readonly #server: RedisServer;
-  readonly #relay: Relay;
+  readonly #relay: FaultProxy;
   readonly #options: ManagerOptions;
   readonly #deadlines: Deadlines;
   #manager: RedisConnectionManager;
@@ -52,7 +52,7 @@ class Sequence {
   constructor(
     random: Random,
     settling: Settling,
-    stage: { server: RedisServer; relay: Relay },
+    stage: { server: RedisServer; relay: FaultProxy },
     options: ManagerOptions,
     deadlines: Deadlines,
   ) {
@@ -230,7 +230,7 @@ class Sequence {
 
   async #disturb(): Promise<void> {
     const disturbances: (() => unknown)[] = [
-      () => this.#relay.resetAll(),
+      () => this.#relay.reset(),
       () => {
         if (this.#relay.connections.length === 0) return;
         this.#random.pick(this.#relay.connections).reset();
@@ -277,7 +277,7 @@ async function runSequence(
   steps: number,
 ): Promise<void> {
   await using server = await RedisServer.start();
-  await using relay = await Relay.start({ to: server });
+  await using relay = await FaultProxy.start({ to: server });
   using settling = new Settling();
   const stage = { server, relay };
   const sequence = new Sequence(new Random(seed), settling, stage, options, deadlines);

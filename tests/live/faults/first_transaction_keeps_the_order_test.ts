@@ -10,13 +10,14 @@ import {
   RedisConfigLoader,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import type { ProxyScript } from "../../../src/testing/proxy_script.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
-import type { RelayScript } from "../../support/relay_script.ts";
 import { Settling } from "../../support/settling.ts";
-import { ClusterTopology, SentinelTopology } from "../../support/topology.ts";
 import { report } from "./_report.ts";
 
 /** Calls, in one turn, what shows by its replies in which order it ran; gives the order in
@@ -103,12 +104,12 @@ Deno.test("nothing overtakes the first transaction behind sentinels", async () =
 /** A server behind a relay that refuses what the set has. */
 async function withRefusal(
   refused: Set<string>,
-  test: (manager: RedisConnectionManager, relay: Relay) => Promise<void>,
+  test: (manager: RedisConnectionManager, relay: FaultProxy) => Promise<void>,
 ): Promise<void> {
-  const script: RelayScript = ([name = ""]) =>
+  const script: ProxyScript = ([name = ""]) =>
     refused.has(name.toLowerCase()) ? "-ERR unknown command\r\n" : undefined;
   await using server = await RedisServer.start();
-  await using relay = await Relay.start({ to: server, script });
+  await using relay = await FaultProxy.start({ to: server, script });
   const { host, port } = relay;
   await using manager = new RedisConnectionManager({
     host,
@@ -169,7 +170,7 @@ Deno.test("a lane that EXEC leaves in a transaction in mid-life ends, and nobody
 
 Deno.test("what is held behind a transaction whose server is silent keeps its deadline, and never runs", async () => {
   await using server = await RedisServer.start();
-  await using relay = await Relay.start({ to: server });
+  await using relay = await FaultProxy.start({ to: server });
   const { host, port } = relay;
   await using manager = new RedisConnectionManager({
     host,
@@ -211,7 +212,7 @@ Deno.test("what is held behind a transaction whose server is silent keeps its de
 Deno.test("closeAll() with a transaction held: it and what is behind finish within the drain, or never ran", async () => {
   for (const isHealed of [true, false]) {
     await using server = await RedisServer.start();
-    await using relay = await Relay.start({ to: server });
+    await using relay = await FaultProxy.start({ to: server });
     const { host, port } = relay;
     const manager = new RedisConnectionManager({ host, port, databases: { main: {} } });
     const client = manager.getClient("main");

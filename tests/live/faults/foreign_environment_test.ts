@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { RedisConfigLoader, RedisConnectionManager } from "../../../mod.ts";
-import { RedisServer } from "../../support/redis_server.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { HEROKU, KUBERNETES, RAILWAY } from "../../unit/config/fixtures/platforms.ts";
 import { report } from "./_report.ts";
 

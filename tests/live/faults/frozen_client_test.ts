@@ -1,7 +1,7 @@
 // Runs alone: it freezes its own process.
 import { assert, assertEquals } from "@std/assert";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { delay, waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { Child } from "./_child.ts";
 import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";

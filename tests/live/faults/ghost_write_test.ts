@@ -1,8 +1,8 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { CommandTimeoutError, RedisConnectionManager } from "../../../mod.ts";
+import { freePort } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
-import { freePort } from "../../support/ports.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";
 

@@ -1,11 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { freePort } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { Blackhole } from "../../support/blackhole.ts";
 import { canFilterPackets, PacketLoss } from "../../support/packet_filter.ts";
-import { freePort } from "../../support/ports.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
-import { waitFor } from "../../support/wait.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";
 
@@ -124,7 +124,7 @@ Deno.test("a health check of a server that hangs, and had answered, finds it fai
 
 Deno.test("questions of our own that a dead connection does not answer end it", async () => {
   await using server = await RedisServer.start();
-  await using relay = await Relay.start({ to: server });
+  await using relay = await FaultProxy.start({ to: server });
   await using manager = new RedisConnectionManager({
     host: relay.host,
     port: relay.port,
@@ -139,7 +139,7 @@ Deno.test("questions of our own that a dead connection does not answer end it", 
   });
   // What is open is lost, as behind a middlebox that forgot it; new connections pass.
   for (const connection of relay.connections) {
-    connection.set({ toServer: { kind: "drop" }, toClient: { kind: "drop" } });
+    connection.set({ toServer: { kind: "swallow" }, toClient: { kind: "swallow" } });
   }
   assertEquals((await ready()).status, 503);
   assertEquals(await ended, "silent");

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { ConnectError, RedisConnectionManager } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { makeTlsCases } from "../../support/tls.ts";
 import { report } from "./_report.ts";
 import { QUICK_RETRY, timed } from "./_stage.ts";

@@ -1,6 +1,6 @@
 // Runs alone: it fills memory, and compares times.
 import { assert, assertEquals } from "@std/assert";
-import { RedisServer } from "../../support/redis_server.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { runChild } from "./_child.ts";
 import { report } from "./_report.ts";
 

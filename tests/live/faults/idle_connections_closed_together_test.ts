@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { waitFor } from "../../support/wait.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { withDefaults } from "./_defaults.ts";
 import { report } from "./_report.ts";
 

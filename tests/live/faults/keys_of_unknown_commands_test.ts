@@ -2,10 +2,10 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CommandRefusedError, RedisConnectionManager } from "../../../mod.ts";
 import { EXTRA_COMMANDS } from "../../../src/resilience/extra_commands.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { FakeModule, type SeenCommand } from "../../support/fake_module.ts";
 import { withManager } from "../../support/managed.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology } from "../../support/topology.ts";
 import { report } from "./_report.ts";
 
 const PREFIX = { keyPrefix: "app:", databases: { main: { db: 0 } } };

@@ -1,8 +1,8 @@
 import { assert } from "@std/assert";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { TokenLedger } from "../../support/accounting.ts";
 import { delay, waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
 import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { assertCountsAgree } from "./_stage.ts";

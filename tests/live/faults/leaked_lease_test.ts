@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { runChild } from "./_child.ts";
 import { report } from "./_report.ts";
 

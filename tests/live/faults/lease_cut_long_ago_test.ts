@@ -1,7 +1,7 @@
 /** A lease whose connection was cut: whatever its client is told to do settles at once. */
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { ConnectionLostError, type IORedis } from "../../../mod.ts";
-import { delay, waitFor, within } from "../../support/wait.ts";
+import { delay, waitFor, within } from "../../../src/testing/wait.ts";
 import { report } from "./_report.ts";
 import { onStage, Stopwatch } from "./_stage.ts";
 

@@ -1,8 +1,8 @@
+import { within } from "../../../src/testing/wait.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { ManagerEventMap } from "../../../src/core/events.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { KEYS, loaded, loadingServer, managerOf } from "./_loading.ts";
-import { within } from "../../support/wait.ts";
 import { report } from "./_report.ts";
 import { assertTook, Stopwatch } from "./_stage.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { NotReadyError } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { loadingServer, managerOf } from "./_loading.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { OverloadedError } from "../../../mod.ts";
+import { delay } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { delay } from "../../support/wait.ts";
 import { report } from "./_report.ts";
 
 const CALLERS = 10_000;

@@ -15,8 +15,8 @@ import {
   RedisConnectionManager,
   type RedisManagerError,
 } from "../../../mod.ts";
+import { freePort } from "../../../src/testing/ports.ts";
 import { Blackhole } from "../../support/blackhole.ts";
-import { freePort } from "../../support/ports.ts";
 import { waitFor } from "../../support/clients.ts";
 import { report } from "./_report.ts";
 import { timed } from "./_stage.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { CircuitOpenError, ConnectError, RedisConnectionManager } from "../../../mod.ts";
-import { freePort } from "../../support/ports.ts";
+import { freePort } from "../../../src/testing/ports.ts";
 import { plainOutcome, within } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { assertTook, QUICK_RETRY, timed } from "./_stage.ts";

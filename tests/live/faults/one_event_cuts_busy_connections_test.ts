@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { delay } from "../../support/clients.ts";
-import { waitFor } from "../../support/wait.ts";
 import { SteadyCallers, withDefaults } from "./_defaults.ts";
 import { report } from "./_report.ts";
 

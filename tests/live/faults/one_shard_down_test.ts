@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { CircuitOpenError, RedisConnectionManager } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { delay } from "../../support/clients.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology } from "../../support/topology.ts";
-import { waitFor } from "../../support/wait.ts";
 import { SteadyCallers } from "./_defaults.ts";
 import { report } from "./_report.ts";
 import { Stopwatch } from "./_stage.ts";

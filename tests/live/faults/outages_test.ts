@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CircuitOpenError } from "../../../mod.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { delay } from "../../support/clients.ts";
-import { waitFor } from "../../support/wait.ts";
 import { SteadyCallers, withDefaults } from "./_defaults.ts";
 import { report } from "./_report.ts";
 import { assertTook, IS_FULL, type Reading, Stopwatch } from "./_stage.ts";

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { ManagerOptions } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { nodeNetSetsKeepalive } from "../../../src/transport/keepalive.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { runChild } from "./_child.ts";
 import { report } from "./_report.ts";
 

@@ -4,13 +4,13 @@
  */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { RedisClient } from "../../../mod.ts";
-import type { RelayScript } from "../../support/relay_script.ts";
-import { onStage, type StageOptions } from "./_stage.ts";
+import type { ProxyScript } from "../../../src/testing/proxy_script.ts";
 import { report } from "./_report.ts";
+import { onStage, type StageOptions } from "./_stage.ts";
 
 /** Refuses commands as an ACL does, and as a proxy that does not know them. */
 function refusing(...names: string[]): Record<string, StageOptions> {
-  const script: RelayScript = ([name = ""]) =>
+  const script: ProxyScript = ([name = ""]) =>
     names.includes(name.toLowerCase()) ? "-ERR unknown command\r\n" : undefined;
   return {
     "by an ACL": {

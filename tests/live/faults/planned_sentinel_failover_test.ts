@@ -1,8 +1,8 @@
+import { within } from "../../../src/testing/wait.ts";
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
-import { SentinelTopology } from "../../support/sentinel_topology.ts";
-import { within } from "../../support/wait.ts";
 import { report } from "./_report.ts";
 
 const CALLERS = 20;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ManagerEventMap, SubscriptionGap } from "../../../mod.ts";
-import { waitFor } from "../../support/wait.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { report } from "./_report.ts";
 import { onStage } from "./_stage.ts";
 
@@ -22,7 +22,7 @@ Deno.test("after a lost connection everything is subscribed to again, and a gap 
 
     const lostAt = performance.now();
     await relay.refuse();
-    relay.resetAll();
+    relay.reset();
     await waitFor(async () => (await server.cli("PUBSUB", "NUMPAT")) === 0);
     await server.cli("PUBLISH", "a", "lost");
     await relay.listen();
@@ -95,7 +95,7 @@ Deno.test("a message in one chunk with the confirmation comes after the gap", ()
     await using _subscription = await manager.subscribe("main", ["a"], (message) => {
       heard.push(message);
     }, { onGap: (gap) => void heard.push(gap) });
-    relay.resetAll();
+    relay.reset();
     await waitFor(() => subscribed === 2);
     await waitFor(async () => Number(await server.cli("PUBLISH", "a", "first")) === 1);
     relay.heal();

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { heapTrend } from "../../soak/heap_trend.ts";
 import { countObjects } from "../../support/heap_snapshot.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { Random } from "../../support/random.ts";
-import { Relay } from "../../support/relay.ts";
 import { runChild } from "./_child.ts";
 import type { Reconnects } from "./_reconnects_child.ts";
 import { report } from "./_report.ts";
@@ -113,7 +113,7 @@ for (const transport of ["node", "deno"] as const) {
       // Half of them are cut within the handshake, which is longer than this; by chance, as
       // an attempt that is cut is followed by connections that find out why.
       const random = new Random(SEED);
-      await using relay = await Relay.start({
+      await using relay = await FaultProxy.start({
         to: server,
         faultsOf: (n) => {
           if (n <= BEFORE_CUTS || random.below(2) === 0) return {};

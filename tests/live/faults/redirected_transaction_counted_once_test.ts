@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { RedisConnectionManager, TransactionError } from "../../../mod.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology } from "../../support/topology.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { report } from "./_report.ts";
 
 /** What the statistics count, and what the server refused, from here to where it is asked. */

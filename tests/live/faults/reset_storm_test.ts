@@ -79,7 +79,7 @@ Deno.test("what takes connections and hangs up at each command is not connected 
     async ({ manager, relay }) => {
       const client = manager.getClient("main");
       await client.ping();
-      hangUp = () => relay.resetAll();
+      hangUp = () => relay.reset();
       const start = performance.now();
       const callers = Array.from({ length: 20 }, async () => {
         while (relay.accepted.length < 10) await client.get("k").catch(() => {});

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 
 /** The first byte of a TLS record that holds a handshake. */
 const TLS_HANDSHAKE = 0x16;

@@ -10,8 +10,8 @@ import {
   RedisConnectionManager,
   Secret,
 } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { RecordingTelemetry } from "../../support/recording_telemetry.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { runChild } from "./_child.ts";
 import { report } from "./_report.ts";
 import { onStage, QUICK_RETRY, type Stage } from "./_stage.ts";

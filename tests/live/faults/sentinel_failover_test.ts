@@ -1,3 +1,4 @@
+import { within } from "../../../src/testing/wait.ts";
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import {
   type ConnectionLease,
@@ -6,15 +7,14 @@ import {
   RedisConnectionManager,
   RedisManagerError,
 } from "../../../mod.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { Ledger } from "../../support/accounting.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
-import { within } from "../../support/wait.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { SentinelTopology } from "../../support/sentinel_topology.ts";
 import { runChild } from "./_child.ts";
 import { report } from "./_report.ts";
-import { classify, durableWrite, TokenWriters } from "./_token_writers.ts";
 import { assertTook, Stopwatch } from "./_stage.ts";
+import { classify, durableWrite, TokenWriters } from "./_token_writers.ts";
 
 const CALLERS = 100;
 /** Writers that ask for each write whether the replica has it. */

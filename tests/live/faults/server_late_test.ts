@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { freePort } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
-import { freePort } from "../../support/ports.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { report } from "./_report.ts";
 import { IS_FULL, timed } from "./_stage.ts";
 

@@ -5,13 +5,13 @@
 import { connect, createServer } from "node:net";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { AuthError, ConnectError, RedisConnectionManager } from "../../../mod.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import type { RelayScript } from "../../support/relay_script.ts";
-import { onStage } from "./_stage.ts";
+import type { ProxyScript } from "../../../src/testing/proxy_script.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { report } from "./_report.ts";
+import { onStage } from "./_stage.ts";
 
 /** Answers HELLO itself, once and for all; the server gets the rest. */
-function answersHello(reply: string): RelayScript {
+function answersHello(reply: string): ProxyScript {
   return ([name = ""]) => name.toLowerCase() === "hello" ? `-${reply}\r\n` : undefined;
 }
 
@@ -146,7 +146,7 @@ Deno.test("protocol: 2 sends no HELLO, and 3 is refused at once where it is not 
 let hellos = 0;
 
 Deno.test("what RESP2 is refused fails fast, with the reason", async () => {
-  const script = (answers: Record<string, string>): RelayScript => ([name = ""]) => {
+  const script = (answers: Record<string, string>): ProxyScript => ([name = ""]) => {
     const reply = answers[name.toLowerCase()];
     return reply === undefined ? undefined : `-${reply}\r\n`;
   };
@@ -175,7 +175,7 @@ Deno.test("no error shows the password, whatever the server quotes", async () =>
   const password = "s3cr3t-of-the-handshake";
   const quotes = (name: string) =>
     `-ERR unknown command '${name}', with args beginning with: '3' 'AUTH' '${password}' \r\n`;
-  const script: RelayScript = ([name = ""]) =>
+  const script: ProxyScript = ([name = ""]) =>
     /^(?:hello|auth)$/i.test(name) ? quotes(name) : undefined;
   for (const protocol of ["auto", 2, 3] as const) {
     await onStage({

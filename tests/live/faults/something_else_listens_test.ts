@@ -4,8 +4,9 @@ import {
   type ManagerOptions,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 import { TlsAuthority } from "../../support/tls.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";
@@ -116,35 +117,20 @@ for (const transport of TRANSPORTS) {
 Deno.test("a server that is right but slow to speak TLS is not taken for one without", async () => {
   await using authority = await TlsAuthority.create();
   await using server = await RedisServer.start({ tls: await authority.issue() });
-  // What begins the handshake comes late, later than the port is looked at.
-  using slow = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const pipes: Promise<unknown>[] = [];
-  const taking = (async () => {
-    for await (const client of slow) {
-      const upstream = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-      pipes.push((async () => {
-        await new Promise((resolve) => setTimeout(resolve, 1200));
-        await Promise.allSettled([
-          client.readable.pipeTo(upstream.writable),
-          upstream.readable.pipeTo(client.writable),
-        ]);
-      })());
-    }
-  })().catch(() => {});
-  {
-    await using manager = new RedisConnectionManager({
-      host: "127.0.0.1",
-      port: slow.addr.port,
-      commandTimeoutMs: 30_000,
-      connectTimeoutMs: 20_000,
-      tls: { enabled: true, caFile: authority.caFile },
-      databases: { main: { db: 0 } },
-    });
-    assertEquals(await manager.getClient("main").ping(), "PONG");
-  }
-  slow.close();
-  await taking;
-  await Promise.allSettled(pipes);
+  // The handshake begins later than the port is looked at.
+  await using slow = await FaultProxy.start({
+    to: server,
+    faults: { toServer: { kind: "delay", ms: 1200 } },
+  });
+  await using manager = new RedisConnectionManager({
+    host: slow.host,
+    port: slow.port,
+    commandTimeoutMs: 30_000,
+    connectTimeoutMs: 20_000,
+    tls: { enabled: true, caFile: authority.caFile },
+    databases: { main: { db: 0 } },
+  });
+  assertEquals(await manager.getClient("main").ping(), "PONG");
 });
 
 Deno.test("once a Redis server listens where another did, it is found by itself", async () => {

@@ -1,7 +1,7 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { CommandTimeoutError, ProtocolError } from "../../../mod.ts";
+import type { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 import { delay, waitFor } from "../../support/clients.ts";
-import type { Relay } from "../../support/relay.ts";
 import { plainOutcome } from "./_plain.ts";
 import { report } from "./_report.ts";
 import { onStage } from "./_stage.ts";
@@ -47,7 +47,7 @@ Deno.test("two replies in place of one give neither", () => {
 });
 
 Deno.test("a push answers nothing: at the deadline the connection is ended, before another command can get its place", () => {
-  let relay: Relay | undefined;
+  let relay: FaultProxy | undefined;
   const script = ([name]: string[]) => {
     if (name !== "set") return undefined;
     // Just before the deadline, so that bytes came a moment ago.

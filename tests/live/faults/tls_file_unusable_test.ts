@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { ConfigError, RedisConfigLoader, RedisConnectionManager } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { makeTlsCases } from "../../support/tls.ts";
 import { report } from "./_report.ts";
 import { tlsManager, TRANSPORTS } from "./_tls.ts";

@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects } from "@std/assert";
 import { RedisConnectionManager, TransactionError } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { delay, waitFor } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { ClusterTopology } from "../../support/topology.ts";
 import { keepBusy, SOON_BUSY } from "./_busy.ts";
 import { report } from "./_report.ts";
 import { onStage } from "./_stage.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch } from "@std/assert";
 import { ConnectError, RedisConnectionManager } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";
 import { TRANSPORTS } from "./_tls.ts";

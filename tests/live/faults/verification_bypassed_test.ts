@@ -12,7 +12,7 @@ import {
   RedisConfigLoader,
   RedisConnectionManager,
 } from "../../../mod.ts";
-import { RedisServer } from "../../support/redis_server.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { makeTlsCases } from "../../support/tls.ts";
 import { report } from "./_report.ts";
 import { assertTook, timed } from "./_stage.ts";

@@ -6,10 +6,10 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { CommandRefusedError, RedisConnectionManager } from "../../../mod.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import { Relay } from "../../support/relay.ts";
 import { startReplicated } from "../../support/replicated.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
 import { report } from "./_report.ts";
 
 /** Ways to write: on lanes, in a batch, in a script, in a transaction, on a lease. */
@@ -131,7 +131,7 @@ Deno.test("WAIT fails, with advice, where the user may not publish what goes bef
 Deno.test("WAIT takes another connection when its own is lost before it was sent", async () => {
   await using servers = await startReplicated();
   const { primary } = servers;
-  await using relay = await Relay.start({ to: primary });
+  await using relay = await FaultProxy.start({ to: primary });
   const manager = new RedisConnectionManager({
     host: relay.host,
     port: relay.port,

@@ -4,8 +4,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import info from "ioredis/package.json" with { type: "json" };
 import { RedisConnectionManager } from "../../../mod.ts";
 import { VERSION } from "../../../src/core/version.ts";
+import { RespParser } from "../../../src/testing/resp_parser.ts";
 import { withManager } from "../../support/managed.ts";
-import { RespParser } from "../../support/resp_parser.ts";
 
 const OK = "+OK\r\n";
 const UNKNOWN = "-ERR unknown subcommand 'SETINFO'. Try CLIENT HELP.\r\n";

@@ -21,10 +21,10 @@ import {
   RedisConnectionManager,
   RedisDatabase,
 } from "../../../mod.ts";
-import { freePort } from "../../support/ports.ts";
+import { freePort } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor, within } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor, within } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ManagerOptions } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { delay } from "../../../src/testing/wait.ts";
 import { CoherenceChecker } from "../../support/coherence.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { delay } from "../../support/wait.ts";
 
 /** Readers by one connection and several, by announcements of what was read and of all. */
 export function readersOf(base: ManagerOptions): ManagerOptions[] {

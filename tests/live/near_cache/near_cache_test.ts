@@ -12,8 +12,8 @@ import {
   type RedisConfigOptions,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { waitFor as until } from "../../../src/testing/wait.ts";
 import { type Managed, withManager } from "../../support/managed.ts";
-import { waitFor as until } from "../../support/wait.ts";
 
 const nearCache = { maxEntries: 1000 };
 

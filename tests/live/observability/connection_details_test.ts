@@ -1,10 +1,10 @@
 /** What the pool says of each connection, against the server, the kernel and openssl. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ConnectionDetails, RedisConnectionManager } from "../../../mod.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { nodeNetSetsKeepalive } from "../../../src/transport/keepalive.ts";
 import { withManager } from "../../support/managed.ts";
 import { TlsAuthority } from "../../support/tls.ts";
-import { waitFor } from "../../support/wait.ts";
 import { readSocketOptions } from "../transport/socket_options.ts";
 
 const ONE = { databases: { main: { db: 0 } } };

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor } from "../../support/wait.ts";
 import { finishLoading, loadingServer, slowLoader } from "../faults/_loading.ts";
 import { type Ask, type Fetched, withEndpoint } from "./_serve.ts";
 

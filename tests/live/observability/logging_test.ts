@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Logger, RedisConfigLoader, RedisConnectionManager } from "../../../mod.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor } from "../../support/wait.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { runDeno } from "../config/run_child.ts";
 import { finishLoading, loadingServer } from "../faults/_loading.ts";
 

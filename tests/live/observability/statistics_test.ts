@@ -6,9 +6,9 @@ import {
   CircuitOpenError,
   type RedisConnectionManager,
 } from "../../../mod.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { delay, waitFor } from "../../support/wait.ts";
 
 const ONE = { databases: { main: { db: 0 } } };
 

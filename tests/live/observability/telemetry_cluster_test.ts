@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { RecordingTelemetry } from "../../support/recording_telemetry.ts";
-import { ClusterTopology } from "../../support/topology.ts";
 
 Deno.test("in a cluster spans and durations name the node that served", async () => {
   await using cluster = await ClusterTopology.start({

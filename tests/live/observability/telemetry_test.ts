@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { AcquireTimeoutError, type ManagerOptions } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
 import { withManager } from "../../support/managed.ts";
 import {
@@ -8,8 +10,6 @@ import {
   type ReceivedSpan,
 } from "../../support/otlp_receiver.ts";
 import { RecordingTelemetry } from "../../support/recording_telemetry.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor } from "../../support/wait.ts";
 
 const ONE = { databases: { main: { db: 0 } } };
 const SCOPE = "@mooring/redis";

@@ -7,11 +7,11 @@ import {
   type RedisClient,
   RedisConnectionManager,
 } from "../../../mod.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
-import { waitFor } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
 
@@ -91,7 +91,7 @@ Deno.test("client: a blocking command that is never answered ends after its time
   await using server = await RedisServer.start();
   // Swallowed, as by a server that hangs.
   const script = ([name]: string[]) => /^(blpop|xread)$/i.test(name!) ? "" : undefined;
-  await using relay = await Relay.start({ to: server, script });
+  await using relay = await FaultProxy.start({ to: server, script });
   const { host, port } = relay;
   await using manager = new RedisConnectionManager({ host, port, ...MAIN });
   const client = manager.getClient("main");

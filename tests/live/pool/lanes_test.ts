@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { delay, waitFor } from "../../support/wait.ts";
 
 Deno.test("a lane that load has opened is ended when it was idle for idle_timeout, and counted", () =>
   withManager(

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { AcquireTimeoutError, type ManagerEventMap } from "../../../mod.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import { delay, waitFor } from "../../support/wait.ts";
 
 /** Idle for longer than this, a connection is asked before it is lent. */
 const VALIDATE_AFTER_MS = 1000;

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { waitFor } from "../../support/wait.ts";
 
 Deno.test("min_connections are open soon after the first command, and again after each is lost", () =>
   withManager(

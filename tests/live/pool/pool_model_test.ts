@@ -1,5 +1,5 @@
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { PoolWorld } from "../../unit/pool/pool_world.ts";
 import { RealDriver } from "./real_driver.ts";
 

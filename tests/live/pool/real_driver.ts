@@ -9,8 +9,8 @@ import type { EvictionReason, Purpose } from "../../../src/pool/types.ts";
 import { openerSettings } from "../../../src/server/connections.ts";
 import { PooledConnection } from "../../../src/server/lease.ts";
 import { locate } from "../../../src/server/location.ts";
-import type { RedisServer } from "../../support/redis_server.ts";
-import type { RespClient } from "../../support/resp_client.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import type { RespClient } from "../../../src/testing/resp_client.ts";
 import type {
   Leaving,
   Opening,

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor, within } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
-import { withManager } from "../../support/managed.ts";
 import { TimerWatch } from "../../support/left_over.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor, within } from "../../support/wait.ts";
+import { withManager } from "../../support/managed.ts";
 
 Deno.test("idle connections are closed by themselves, for the reason told", () =>
   withManager(

@@ -11,9 +11,9 @@ import {
   LeaseReleasedError,
   type RedisConnectionManager,
 } from "../../../mod.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import { waitFor } from "../../support/wait.ts";
 
 /** One place for a lane, one for a lease: the next holder gets the same, if it is kept. */
 const TWO = { databases: { main: { db: 1, maxConnections: 2 } } };

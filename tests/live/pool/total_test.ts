@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ManagerEventMap } from "../../../mod.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { delay, waitFor } from "../../support/wait.ts";
 
 const DATABASES = {
   a: { db: 1, maxConnections: 5 },

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CommandRefusedError, RedisConnectionManager } from "../../../mod.ts";
-import { Relay } from "../../support/relay.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { delay } from "../../../src/testing/wait.ts";
 import { acknowledged, startReplicated } from "../../support/replicated.ts";
-import { ClusterTopology } from "../../support/topology.ts";
-import { delay } from "../../support/wait.ts";
 
 Deno.test("client.wait() on a used lease speaks of the writes of the client, made elsewhere", async () => {
   await using servers = await startReplicated();
@@ -37,7 +37,7 @@ Deno.test("client.wait() on a used lease speaks of the writes of the client, mad
 Deno.test("client.wait() lets writes pass before it that have not reached the server yet", async () => {
   await using servers = await startReplicated();
   const { primary, replica } = servers;
-  await using relay = await Relay.start({ to: primary });
+  await using relay = await FaultProxy.start({ to: primary });
   await using manager = new RedisConnectionManager({
     host: relay.host,
     port: relay.port,

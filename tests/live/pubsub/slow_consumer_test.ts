@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type ManagerEventMap, OverloadedError } from "../../../mod.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { waitFor } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
 

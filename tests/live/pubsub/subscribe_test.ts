@@ -9,10 +9,10 @@ import {
   RedisConnectionManager,
   type SubscriptionItem,
 } from "../../../mod.ts";
+import { freePort } from "../../../src/testing/ports.ts";
+import { delay, waitFor, within } from "../../../src/testing/wait.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 import { withManager } from "../../support/managed.ts";
-import { freePort } from "../../support/ports.ts";
-import { delay, waitFor, within } from "../../support/wait.ts";
 
 const MAIN = { databases: { main: { db: 0 } } };
 

@@ -5,9 +5,9 @@ import {
   CommandClassifier,
 } from "../../../src/resilience/command_class.ts";
 import { STATEFUL, SUBSCRIBING } from "../../../src/resilience/command_table.ts";
-import { RedisServer } from "../../support/redis_server.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import type { RespValue } from "../../../src/testing/resp_parser.ts";
 import { startReplicated } from "../../support/replicated.ts";
-import type { RespValue } from "../../support/resp_parser.ts";
 
 /** Subcommands of CLIENT that Redis 7.0 does not have, or Redis or Valkey has alone. */
 const LATER_CLIENT: ReadonlySet<string> = new Set(

@@ -4,8 +4,8 @@ import { flagsOf } from "../../../src/connection/command_arguments.ts";
 import { Command } from "../../../src/connection/ioredis.ts";
 import { CommandClassifier } from "../../../src/resilience/command_class.ts";
 import { EXTRA_COMMANDS } from "../../../src/resilience/extra_commands.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { RespError, type RespValue } from "../../support/resp_parser.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespError, type RespValue } from "../../../src/testing/resp_parser.ts";
 
 /** Calls of commands whose keys depend on their arguments. */
 const CALLS = [

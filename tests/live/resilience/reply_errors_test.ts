@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { classifyReplyError } from "../../../src/resilience/reply_errors.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import type { RespClient } from "../../support/resp_client.ts";
-import { RespError } from "../../support/resp_parser.ts";
-import { waitFor } from "../../support/wait.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import type { RespClient } from "../../../src/testing/resp_client.ts";
+import { RespError } from "../../../src/testing/resp_parser.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 
 async function ask(client: RespClient, ...args: (string | number)[]) {
   const reply = await client.send(...args);

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { encodeCommand } from "../../../src/testing/resp_parser.ts";
 import { ReplyGuard } from "../../../src/transport/reply_guard.ts";
 import type { ReplyViolation } from "../../../src/transport/reply_types.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { encodeCommand } from "../../support/resp_parser.ts";
 
 type Args = (string | number)[];
 

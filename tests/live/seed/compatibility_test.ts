@@ -17,9 +17,9 @@ import {
   RedisConnectionManager,
   UnknownDatabaseError,
 } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor } from "../../support/wait.ts";
 
 Deno.test("seed: getRedisClient() takes the seed's two arguments, both ways", async () => {
   await using server = await RedisServer.start();

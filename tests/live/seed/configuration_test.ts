@@ -6,7 +6,7 @@ import {
   RedisConnectionManager,
   RedisDatabase,
 } from "../../../mod.ts";
-import { RedisServer } from "../../support/redis_server.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 
 const NUMBERS: Record<string, number> = {
   MAIN: 0,

@@ -14,10 +14,10 @@ import {
   RedisConnectionManager,
   RedisDatabase,
 } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
 import { keepaliveSecondsLeft } from "../../support/keepalive_timer.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { readSocketOptions } from "../transport/socket_options.ts";
 
 Deno.test("seed: the shared manager is the same object until it is closed", async () => {

@@ -1,11 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { systemClock } from "../../../src/core/clock.ts";
 import { SentinelClient } from "../../../src/sentinel/client.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { openNodeChannel } from "../../../src/transport/node_channel.ts";
 import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
-import { Relay } from "../../support/relay.ts";
-import { SentinelTopology } from "../../support/sentinel_topology.ts";
-import { waitFor } from "../../support/wait.ts";
 
 const HANDSHAKE = {
   database: "main",
@@ -21,7 +21,7 @@ const HANDSHAKE = {
 Deno.test("SentinelClient ends with its signal, whatever it waits for", async () => {
   await using redis = await SentinelTopology.start({ quick: true });
   const [sentinel] = redis.endpoints;
-  await using relay = await Relay.start({
+  await using relay = await FaultProxy.start({
     to: sentinel!,
     // The answer is swallowed.
     script: ([name]) => name?.toLowerCase() === "sentinel" ? "" : undefined,

@@ -5,12 +5,12 @@ import {
   type ManagerOptions,
   RedisConnectionManager,
 } from "../../../mod.ts";
-import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import {
   SentinelTopology,
   type SentinelTopologyOptions,
-} from "../../support/sentinel_topology.ts";
+} from "../../../src/testing/sentinel_topology.ts";
+import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
 
 const QUICK = { attempts: 3, minMs: 20, maxMs: 50, jitter: 0 };
 

@@ -4,8 +4,8 @@ import {
   ConnectionState,
   type RedisConnectionManager,
 } from "../../../mod.ts";
+import { delay, waitFor, within } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { delay, waitFor, within } from "../../support/wait.ts";
 
 const ONE = { connectRetry: { attempts: 1 }, databases: { main: { db: 0 } } };
 /** For what must come to pass, however busy the machine is. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ManagerEventMap } from "../../../src/core/events.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { waitFor } from "../../support/wait.ts";
 
 Deno.test("statechange has from, to and reason, and getHealthStatus() reports the same from then on", () =>
   withManager({

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespClient } from "../../../src/testing/resp_client.ts";
 import { deliveryOf, Ledger, TokenLedger } from "../../support/accounting.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
-import { RespClient } from "../../support/resp_client.ts";
 
 /** An error as the client under test throws it. */
 function failure(delivery: string): Error {
@@ -137,7 +137,7 @@ async function incrementThroughFaults(
 > {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await RedisServer.start());
-  const relay = stack.use(await Relay.start({ to: server }));
+  const relay = stack.use(await FaultProxy.start({ to: server }));
   const counted = new Ledger();
   const tokens = new TokenLedger();
   let calls = 0;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespClient } from "../../../src/testing/resp_client.ts";
 import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { RespClient } from "../../support/resp_client.ts";
 
 Deno.test("assertNoConnectionsLeft() names the connections left", async () => {
   await using server = await RedisServer.start();

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ensureRedisServer, which } from "../../support/redis_binary.ts";
+import { which } from "../../../src/testing/redis_program.ts";
+import { ensureRedisServer } from "../../support/redis_binary.ts";
 
 /** A folder of programs that stands for a whole machine's PATH. */
 async function machine(

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { delay } from "../../../src/testing/wait.ts";
 import {
   assertTook,
   LATE_FACTOR,
@@ -6,7 +7,6 @@ import {
   Stopwatch,
   timed,
 } from "../../support/stopwatch.ts";
-import { delay } from "../../support/wait.ts";
 
 Deno.test("assertTook() holds a time to its bounds, the upper one longer where the process was late", () => {
   assertTook({ ms: 100, lateMs: 0 }, { least: 90, most: 110 }, "it", 1);

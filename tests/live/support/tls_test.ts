@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { RedisServer, type RedisServerTls } from "../../support/redis_server.ts";
+import type { RedisServerTls } from "../../../src/testing/redis_config.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { makeTlsCases, TlsAuthority } from "../../support/tls.ts";
 
 /** What a TLS client that trusts `caFile` gets for a PING: the reply, or the reason. */

@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
-import { RespClient } from "../../support/resp_client.ts";
-import { RespError } from "../../support/resp_parser.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { RespClient } from "../../../src/testing/resp_client.ts";
+import { RespError } from "../../../src/testing/resp_parser.ts";
 import {
   judgeWrites,
   type ToldWrite,
@@ -128,7 +128,10 @@ for (const [name, { wire = [], told = [], kept = new Map(), ...expected }] of CA
 Deno.test("WriteTap pairs each watched command with the reply that the server gave it", async () => {
   await using server = await RedisServer.start();
   const tap = new WriteTap(["n", "l"]);
-  await using relay = await Relay.start({ to: server, recorder: tap.recorderOf("a") });
+  await using relay = await FaultProxy.start({
+    to: server,
+    observer: tap.recorderOf("a"),
+  });
   using client = await RespClient.connect({ hostname: relay.host, port: relay.port });
   await client.pipeline([["PING"], ["incr", "n"], ["SET", "other", 1], ["GET", "n"]]);
   await client.pipeline([["RPUSH", "n", "x"], ["RPUSH", "l", "x"]]);

@@ -6,11 +6,11 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { freePort } from "../../../src/testing/ports.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
 import { makeTlsCases } from "../../support/tls.ts";
-import { delay, waitFor } from "../../support/wait.ts";
-import { freePort } from "../../support/ports.ts";
 import { KINDS, TestChannel } from "./kinds.ts";
 import { readSocketOptions } from "./socket_options.ts";
 
@@ -40,7 +40,7 @@ for (const [kind, openChannel] of KINDS) {
 
   Deno.test(`${kind} channel carries 8 MiB each way and counts its bytes`, async () => {
     await using server = await RedisServer.start();
-    await using relay = await Relay.start({ to: server });
+    await using relay = await FaultProxy.start({ to: server });
     const endpoint = { host: relay.host, port: relay.port } as const;
     await using link = await TestChannel.open(openChannel, endpoint);
     const value = "v".repeat(8 * 1024 * 1024);
@@ -93,7 +93,7 @@ for (const [kind, openChannel] of KINDS) {
 
   Deno.test(`${kind} channel reports how many bytes wait when the server does not read`, async () => {
     await using server = await RedisServer.start();
-    await using relay = await Relay.start({ to: server });
+    await using relay = await FaultProxy.start({ to: server });
     relay.set({ toServer: { kind: "stall" } });
     const endpoint = { host: relay.host, port: relay.port } as const;
     await using link = await TestChannel.open(openChannel, endpoint);
@@ -128,12 +128,12 @@ for (const [kind, openChannel] of KINDS) {
 
   Deno.test(`${kind} channel closes with the error of a reset`, async () => {
     await using server = await RedisServer.start();
-    await using relay = await Relay.start({ to: server });
+    await using relay = await FaultProxy.start({ to: server });
     const endpoint = { host: relay.host, port: relay.port } as const;
     const link = await TestChannel.open(openChannel, endpoint);
     link.channel.write(PING);
     await link.receive(7);
-    relay.resetAll();
+    relay.reset();
     const error = await link.closed;
     assertStringIncludes(String(error).toLowerCase(), "reset");
   });

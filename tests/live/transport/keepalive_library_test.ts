@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { waitFor } from "../../support/wait.ts";
 import { KINDS, TestChannel } from "./kinds.ts";
 
 /** Counts how often the C library is opened and closed meanwhile. */

@@ -1,9 +1,9 @@
 /** TCP keepalive by permissions and runtime, in processes of their own. */
 import { assert, assertEquals } from "@std/assert";
 import type { KernelKeepalive } from "../../../src/core/address.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { nodeNetSetsKeepalive } from "../../../src/transport/keepalive.ts";
 import { keepaliveSecondsLeft } from "../../support/keepalive_timer.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import type { SocketOptions } from "./socket_options.ts";
 
 interface Said {

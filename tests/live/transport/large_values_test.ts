@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { Random } from "../../support/random.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { makeTlsCases } from "../../support/tls.ts";
 import { KINDS } from "./kinds.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { Socket } from "node:net";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { openNodeChannel } from "../../../src/transport/node_channel.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 import { TestChannel } from "./kinds.ts";
 
 /** What is done to a socket's listeners while a channel is opened and started. */

@@ -2,10 +2,10 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { RedisConnectionManager } from "../../../mod.ts";
 import type { Address } from "../../../src/core/address.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import type { ByteChannel } from "../../../src/transport/channel.ts";
 import { openNodeChannel } from "../../../src/transport/node_channel.ts";
 import { Random } from "../../support/random.ts";
-import { RedisServer } from "../../support/redis_server.ts";
 
 const SEED = Number(Deno.env.get("MOORING_TEST_SEED") ?? 7);
 const PING = "*1\r\n$4\r\nPING\r\n";

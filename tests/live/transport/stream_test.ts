@@ -7,9 +7,9 @@ import {
 } from "@std/assert";
 import { OverloadedError, RedisConnectionManager } from "../../../mod.ts";
 import { connectClient } from "../../../src/connection/handshake.ts";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { ConnectionStream } from "../../../src/transport/stream.ts";
-import { RedisServer } from "../../support/redis_server.ts";
-import { Relay } from "../../support/relay.ts";
 import { KINDS } from "./kinds.ts";
 
 const { signal } = new AbortController();
@@ -17,7 +17,7 @@ const { signal } = new AbortController();
 for (const [kind, openChannel] of KINDS) {
   Deno.test(`ConnectionStream over a ${kind} channel collects a tick's writes and counts bytes`, async () => {
     await using server = await RedisServer.start();
-    await using relay = await Relay.start({ to: server });
+    await using relay = await FaultProxy.start({ to: server });
     const endpoint = { host: relay.host, port: relay.port } as const;
     const channel = await openChannel(endpoint, { signal });
     const stream = new ConnectionStream(channel, {});
@@ -45,7 +45,7 @@ for (const [kind, openChannel] of KINDS) {
 
   Deno.test(`client over a ${kind} channel is refused with the sizes when the server does not read`, async () => {
     await using server = await RedisServer.start();
-    await using relay = await Relay.start({ to: server });
+    await using relay = await FaultProxy.start({ to: server });
     const { host, port } = relay;
     await using manager = new RedisConnectionManager({
       host,

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { ConnectError, type RedisConfig, RedisConnectionManager } from "../../../mod.ts";
+import type { RedisServerTls } from "../../../src/testing/redis_config.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
-import { RedisServer, type RedisServerTls } from "../../support/redis_server.ts";
 import { makeTlsCases, type TlsCases } from "../../support/tls.ts";
 import { KINDS } from "./kinds.ts";
 

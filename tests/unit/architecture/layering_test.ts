@@ -167,6 +167,30 @@ Deno.test("findViolations() keeps the entrypoint for users and the commands", ()
   );
 });
 
+Deno.test("findViolations() keeps the test kit apart from what it tests", () => {
+  const kit = "src/testing/a.ts";
+  assertEquals(judge(kit, 'import { b } from "./b.ts";'), undefined);
+  assertEquals(judge(kit, 'import { sleepBy } from "../core/clock.ts";'), undefined);
+  assertEquals(
+    judge(kit, 'import { Stream } from "../transport/stream.ts";'),
+    `${kit}:1 imports ../transport/stream.ts: testing imports core only`,
+  );
+  assertEquals(
+    judge(kit, 'import type { Manager } from "../../mod.ts";'),
+    `${kit}:1 imports ../../mod.ts: testing imports core only`,
+  );
+  for (const path of ["mod.ts", "src/pool/a.ts", "src/cli/a.ts"]) {
+    const to = path === "mod.ts" ? "./src/testing/wait.ts" : "../testing/wait.ts";
+    const wrong = path === "src/cli/a.ts"
+      ? "cli imports entrypoints, core and the histogram only"
+      : "nothing imports testing";
+    assertEquals(
+      judge(path, `import { delay } from "${to}";`),
+      `${path}:1 imports ${to}: ${wrong}`,
+    );
+  }
+});
+
 Deno.test("findViolations() lets a bench import what users see and what it measures", () => {
   const from = "bench/guard_bench.ts";
   for (
@@ -176,7 +200,8 @@ Deno.test("findViolations() lets a bench import what users see and what it measu
       "../src/core/clock.ts",
       "../src/cli/table.ts",
       "../src/transport/reply_guard.ts",
-      "../tests/support/redis_server.ts",
+      "../src/testing/redis_server.ts",
+      "../tests/support/accounting.ts",
       "./line_process.ts",
       "npm:redis@^6.0.0",
     ]

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { duration, Progress, progressLine } from "../../../src/cli/progress.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { testIo } from "./_io.ts";
 
 const CLEAR = "\r\x1b[2K";

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { hedge } from "../../../src/cluster/discovery.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 function stage() {
   const clock = new FakeClock();

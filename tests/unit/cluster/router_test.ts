@@ -12,7 +12,7 @@ import {
 } from "../../../src/connection/pending_command.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import type { Server } from "../../../src/server/server.ts";
-import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
+import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 
 function routerContext(clock: FakeClock) {
   const config = RedisConfigLoader.fromOptions({ databases: { main: {} } })

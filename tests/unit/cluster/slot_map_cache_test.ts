@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { SlotRange } from "../../../src/cluster/slot_map.ts";
 import { SlotMapCache } from "../../../src/cluster/slot_map_cache.ts";
-import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
+import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const A = { host: "a", port: 7000 };
 const B = { host: "b", port: 7000 };
@@ -166,4 +166,33 @@ Deno.test("SlotMapCache.close() ends a load that runs or waits, and loads no mor
   assertEquals(pausing.clock.pending, 0);
   await pausing.clock.advance(5000);
   assertEquals(pausing.loads.length, 1);
+});
+
+Deno.test("SlotMapCache.loadedSince() waits for a load that has started late enough, and gives up with one that fails", async () => {
+  const { loads, clock, cache } = makeCache();
+  void cache.ready();
+  loads[0]!.resolve(RANGES);
+  await drainMicrotasks();
+  await cache.loadedSince(clock.now());
+  assertEquals(loads.length, 1);
+  await clock.advance(600);
+  let isOver = false;
+  const over = cache.loadedSince(clock.now()).then(() => isOver = true);
+  await drainMicrotasks();
+  assertEquals([loads.length, isOver], [2, false]);
+  loads[1]!.reject(new Error("refused"));
+  await over;
+  // One that started too early is waited for, and then the next.
+  await clock.advance(600);
+  cache.refresh();
+  await clock.advance(100);
+  const late = cache.loadedSince(clock.now());
+  loads[2]!.resolve(RANGES);
+  await drainMicrotasks();
+  await clock.advance(400);
+  loads[3]!.resolve(RANGES);
+  await late;
+  const closed = cache.loadedSince(Infinity);
+  cache.close(new Error("over"));
+  await closed;
 });

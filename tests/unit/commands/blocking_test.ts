@@ -17,7 +17,7 @@ import {
   settleFailed,
   track,
 } from "../../../src/connection/pending_command.ts";
-import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
+import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const OTHER = {
   replied: () => {

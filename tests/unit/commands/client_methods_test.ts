@@ -29,7 +29,13 @@ function makeBoth(decodeResponses = true) {
     dispatchBatch: () => {},
     whenReady: () => Promise.resolve(),
   };
-  const config = { name: "main", db: 0, keyPrefix: "p:", decodeResponses };
+  const config = {
+    name: "main",
+    db: 0,
+    keyPrefix: "p:",
+    decodeResponses,
+    commandTimeoutMs: 5000,
+  };
   const client = new ManagedClient(config, route);
   const plain = new Redis({ lazyConnect: true, keyPrefix: "p:" });
   plain.sendCommand = note as Redis["sendCommand"];

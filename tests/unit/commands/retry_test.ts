@@ -9,7 +9,7 @@ import {
 } from "../../../src/core/errors/mod.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { RetryBudget } from "../../../src/resilience/retry.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { ReplyError } from "ioredis";
 
 function policyWith(

@@ -11,10 +11,10 @@ import {
   type Delivery,
   TransactionError,
 } from "../../../src/core/errors/mod.ts";
-import { REPLY_ERRORS } from "../../../src/resilience/reply_errors.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
+import { REPLY_ERRORS } from "../../../src/resilience/reply_errors.ts";
 import { RetryBudget } from "../../../src/resilience/retry.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const failed = (error: Error, delivery: Delivery = "rejected"): BatchResult => ({
   ok: false,

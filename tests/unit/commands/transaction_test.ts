@@ -9,7 +9,7 @@ import { type IORedisCommand, Redis } from "../../../src/connection/ioredis.ts";
 import { TransactionConflictError } from "../../../src/core/errors/mod.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { RetryBudget } from "../../../src/resilience/retry.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { ReplyError } from "ioredis";
 
 /** How long a pause is, in milliseconds. */

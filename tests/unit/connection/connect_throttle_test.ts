@@ -2,7 +2,7 @@ import { assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
 import { takeHostTime } from "../../../bench/simulation/host_time.ts";
 import { SimClock } from "../../../bench/simulation/sim_clock.ts";
 import { ConnectThrottle } from "../../../src/connection/connect_throttle.ts";
-import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
+import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const { signal } = new AbortController();
 

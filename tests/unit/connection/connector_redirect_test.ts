@@ -1,8 +1,8 @@
 import { assertRejects } from "@std/assert";
 import { Connector } from "../../../src/connection/connector.ts";
 import { systemClock } from "../../../src/core/clock.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
-import { waitFor } from "../../support/wait.ts";
 
 Deno.test("Connector starts again when it is redirected, while it waits and later", async () => {
   let attempts = 0;

@@ -8,7 +8,7 @@ import {
 } from "../../../src/connection/credential_renewal.ts";
 import type { QueryResult } from "../../../src/connection/pending_command.ts";
 import type { GivenCredentials } from "../../../src/core/secret.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const REFUSED = { error: new Error("WRONGPASS invalid username-password pair") };
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { DeadlineWatch } from "../../../src/connection/liveness.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 function watchOn(clock: FakeClock, judge: () => number) {
   const socket = { bytes: 0, isOpen: true };

@@ -3,7 +3,7 @@ import {
   type HeartbeatTarget,
   startHeartbeat,
 } from "../../../src/connection/liveness.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const TIMES = { intervalMs: 1000, timeoutMs: 100 };
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { IdleDetector, LivenessCheck } from "../../../src/connection/liveness.ts";
 import type { PendingCommand } from "../../../src/connection/pending_command.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 function command(kind: string, settled = false): PendingCommand {
   return { tracking: { info: { class: kind }, settled } } as unknown as PendingCommand;

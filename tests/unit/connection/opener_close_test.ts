@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async/delay";
 import { Connector } from "../../../src/connection/connector.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
 import type { OpenChannel } from "../../../src/transport/channel.ts";
 import { DEFAULT_REPLY_LIMITS } from "../../../src/transport/reply_types.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
-import { waitFor } from "../../support/wait.ts";
 
 Deno.test("Opener.close() resolves when nothing of its looks at the server is left", async () => {
   const clock = new FakeClock();

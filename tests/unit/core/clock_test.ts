@@ -1,7 +1,7 @@
 import { assertEquals, assertGreaterOrEqual, assertRejects } from "@std/assert";
 import { systemClock } from "../../../src/core/clock.ts";
+import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 import { configArgs } from "../../support/child_config.ts";
-import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
 
 Deno.test("clock.sleep() resolves when its time has passed", async () => {
   const clock = new FakeClock();

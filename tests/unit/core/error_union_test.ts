@@ -46,10 +46,16 @@ function describe(error: MooringError): string {
     case "PIPELINE":
     case "TRANSACTION":
       return `${error.results.length}`;
+    case "PARTIAL":
+      return `${error.command} ${error.parts.length}`;
     case "TRANSACTION_CONFLICT":
       return error.keys.join();
     case "UNKNOWN_DATABASE":
       return error.available.join();
+    case "LOCK":
+      return error.lock;
+    case "DURABILITY":
+      return `${error.replicas} of ${error.wanted}`;
     case "COMMAND_ABORTED":
     case "COMMAND_REFUSED":
       return error.command;

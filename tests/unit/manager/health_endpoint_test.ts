@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { HealthEndpoint, type Probed } from "../../../src/manager/health_endpoint.ts";
 import type { DatabaseHealth } from "../../../src/observability/types.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 class FakeDatabase implements Probed {
   checks = 0;

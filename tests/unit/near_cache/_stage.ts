@@ -13,7 +13,7 @@ import { NearCache } from "../../../src/near_cache/near_cache.ts";
 import { OwnWrites } from "../../../src/near_cache/own_writes.ts";
 import type { TrackedConnection } from "../../../src/near_cache/tracking.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 /** A connection whose server does what a test says. */
 export class FakeConnection {

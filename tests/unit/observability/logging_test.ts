@@ -6,7 +6,7 @@ import {
   type Logger,
   type LogLevel,
 } from "../../../src/observability/logging.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { configure, getLogger, type LogRecord, reset } from "npm:@logtape/logtape@^2.4.2";
 
 type Line = [level: LogLevel, message: string, fields: Record<string, unknown>];

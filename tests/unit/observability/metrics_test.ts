@@ -9,7 +9,7 @@ import {
   readMetric,
 } from "../../../src/observability/metrics.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { COUNTS, metricsSource } from "./metrics_source.ts";
 
 function assertUnique(names: readonly string[]): void {

@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
-import { COUNTER_NAMES, type Counts } from "../../../src/observability/metrics.ts";
-import { DatabaseStatistics, Traffic } from "../../../src/observability/statistics.ts";
 import {
   CircuitOpenError,
   CommandTimeoutError,
   ConnectError,
 } from "../../../src/core/errors/mod.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { COUNTER_NAMES, type Counts } from "../../../src/observability/metrics.ts";
+import { DatabaseStatistics, Traffic } from "../../../src/observability/statistics.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const CONNECTIONS = { opened: 3, open: 2 };
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ConnectionBudget } from "../../../src/pool/connection_budget.ts";
 import { Pool } from "../../../src/pool/pool.ts";
 import type { PoolOptions } from "../../../src/pool/types.ts";
-import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
+import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 import { type FakeConnection, FakeDriver } from "./fake_driver.ts";
 import { checkBudget, checkInvariants } from "./invariants.ts";
 import { PoolCallers } from "./pool_callers.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { DeadlineQueue } from "../../../src/pool/wait_queue.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { seededRandom } from "./random.ts";
 
 class Entry {

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 Deno.test("FakeClock.advance() runs timers by due time, then by making", async () => {
   const clock = new FakeClock();

@@ -9,7 +9,7 @@ import {
 import type { Delivery } from "../../../src/core/errors/mod.ts";
 import type { Lane, LaneConnection } from "../../../src/pool/lane_choice.ts";
 import { LaneSet } from "../../../src/pool/lanes.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 /** A connection that answers when the test says so. */
 export class FakeConnection implements LaneConnection {

@@ -5,12 +5,12 @@ import {
   OverloadedError,
 } from "../../../src/core/errors/mod.ts";
 import type { Lease } from "../../../src/pool/lease.ts";
-import { drainMicrotasks } from "../../support/fake_clock.ts";
+import { Pool } from "../../../src/pool/pool.ts";
+import { drainMicrotasks } from "../../../src/testing/fake_clock.ts";
 import type { FakeConnection } from "./fake_driver.ts";
 import { checkInvariants } from "./invariants.ts";
 import { seededRandom } from "./random.ts";
 import { BASIC, setUp } from "./setup.ts";
-import { Pool } from "../../../src/pool/pool.ts";
 
 const MANUAL = { recycle: () => true };
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { drainMicrotasks } from "../../support/fake_clock.ts";
+import { drainMicrotasks } from "../../../src/testing/fake_clock.ts";
 import { checkInvariants } from "./invariants.ts";
 import { PoolCallers } from "./pool_callers.ts";
 import { setUp } from "./setup.ts";

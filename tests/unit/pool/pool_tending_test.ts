@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ManagerClosedError } from "../../../src/core/errors/mod.ts";
-import { drainMicrotasks } from "../../support/fake_clock.ts";
 import { LIFETIME_VARIANCE } from "../../../src/pool/connection_set.ts";
 import type { PoolOptions } from "../../../src/pool/types.ts";
+import { drainMicrotasks } from "../../../src/testing/fake_clock.ts";
 import { checkInvariants } from "./invariants.ts";
 import { setUp } from "./setup.ts";
 

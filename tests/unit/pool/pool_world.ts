@@ -6,7 +6,7 @@ import type {
   Pooled,
   PoolOptions,
 } from "../../../src/pool/types.ts";
-import { drainMicrotasks, FakeClock } from "../../support/fake_clock.ts";
+import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 import { checkInvariants } from "./invariants.ts";
 import { type Outcome, PoolCallers } from "./pool_callers.ts";
 import { PoolModel } from "./pool_model.ts";

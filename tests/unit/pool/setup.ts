@@ -1,6 +1,6 @@
 import { Pool } from "../../../src/pool/pool.ts";
 import type { PoolHooks, PoolOptions } from "../../../src/pool/types.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { type Answers, type FakeConnection, FakeDriver } from "./fake_driver.ts";
 
 /** Settings of a pool that no test means in particular. */

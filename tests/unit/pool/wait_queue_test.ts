@@ -6,7 +6,7 @@ import {
   WaitQueue,
   type WaitQueueOptions,
 } from "../../../src/pool/wait_queue.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { seededRandom } from "./random.ts";
 
 const START = { startedAt: 0, timeoutMs: 1000 };

@@ -8,7 +8,7 @@ import {
   FAILURE_KINDS,
   type FailureKind,
 } from "../../../src/resilience/failure_kinds.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 function setUp(options: Partial<CircuitBreakerOptions> = {}) {
   const clock = new FakeClock({ now: 1000 });

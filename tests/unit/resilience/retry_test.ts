@@ -7,7 +7,7 @@ import {
   RetryBudget,
   type RetryQuestion,
 } from "../../../src/resilience/retry.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const QUESTION: RetryQuestion = {
   command: { class: "read", isRead: true },

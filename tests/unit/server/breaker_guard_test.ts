@@ -7,7 +7,7 @@ import { CircuitOpenError } from "../../../src/core/errors/mod.ts";
 import type { Emit, ManagerEventMap } from "../../../src/core/events.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { BreakerGuard } from "../../../src/server/breaker_guard.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 /** A guard that opens with the first failure, for a second. */
 function makeGuard(node?: string) {

@@ -5,7 +5,7 @@ import type { CloseReason } from "../../../src/connection/pending_command.ts";
 import type { Emit, ManagerEventMap } from "../../../src/core/events.ts";
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { ConnectionTracker } from "../../../src/server/connections.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 /** A connection as the tracker uses it. */
 class FakeConnection {

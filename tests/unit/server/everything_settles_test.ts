@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { ConnectionLease, IORedis, Subscription } from "../../../mod.ts";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import { Database } from "../../../src/manager/database.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { ModelServer } from "../../support/model_server.ts";
 import { Random } from "../../support/random.ts";
 import { Settling } from "../../support/settling.ts";

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { RedisConfigLoader } from "../../../src/config/mod.ts";
 import type { ConnectionState, Emit, ManagerEventMap } from "../../../src/core/events.ts";
 import { HealthMonitor } from "../../../src/server/health.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const UNKNOWN = {
   endpoint: "a:1",

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { RecoveryProbe } from "../../../src/server/probe.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 function probeOn(
   clock: FakeClock,

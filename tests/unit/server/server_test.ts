@@ -9,7 +9,7 @@ import {
 import { DatabaseStatistics } from "../../../src/observability/statistics.ts";
 import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { Server } from "../../../src/server/server.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const COOLDOWN_MS = 1000;
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { FairReader, ReadBudget } from "../../../src/transport/fair_reading.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
 
 const KIB = 1024;
 const SLICE = 128 * KIB;

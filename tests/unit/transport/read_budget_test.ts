@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { ReadBudget } from "../../../src/transport/fair_reading.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
 
 const FULL = new Uint8Array(64 * 1024);
 

@@ -6,7 +6,7 @@ import {
   runClosedLoop,
   runOpenLoop,
 } from "../../../../src/cli/tune/load.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
+import { FakeClock } from "../../../../src/testing/fake_clock.ts";
 
 /** Time that a turn of the event loop takes, in milliseconds. */
 const TURN_MS = 0.05;

@@ -4,7 +4,7 @@ import {
   type SubscriberLease,
   SubscriptionHub,
 } from "../../../../src/commands/pubsub/hub.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
+import { FakeClock } from "../../../../src/testing/fake_clock.ts";
 
 const decode = (message: Uint8Array) => message;
 

@@ -1,10 +1,10 @@
+import type { TelemetryOptions } from "../../../../mod.ts";
+import { makeTelemetry } from "../../../../src/observability/telemetry/telemetry.ts";
+import { FakeClock } from "../../../../src/testing/fake_clock.ts";
+import { RecordingTelemetry } from "../../../support/recording_telemetry.ts";
 import { metricsSource } from "../metrics_source.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Command } from "ioredis";
-import type { TelemetryOptions } from "../../../../mod.ts";
-import { makeTelemetry } from "../../../../src/observability/telemetry/telemetry.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
-import { RecordingTelemetry } from "../../../support/recording_telemetry.ts";
 
 const BASE = {
   "db.system.name": "redis",

@@ -1,5 +1,3 @@
-import { metricsSource } from "../metrics_source.ts";
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import type { OpenTelemetryApi } from "../../../../mod.ts";
 import type { Api } from "../../../../src/observability/telemetry/instruments.ts";
 import {
@@ -7,8 +5,10 @@ import {
   NO_PROVIDER,
   registeredApi,
 } from "../../../../src/observability/telemetry/telemetry.ts";
-import { FakeClock } from "../../../support/fake_clock.ts";
+import { FakeClock } from "../../../../src/testing/fake_clock.ts";
 import { RecordingTelemetry } from "../../../support/recording_telemetry.ts";
+import { metricsSource } from "../metrics_source.ts";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 
 const { api: recording } = new RecordingTelemetry();
 const api: OpenTelemetryApi = recording;

@@ -1,0 +1,298 @@
+import { deliveryOf } from "../commands/pipeline.ts";
+import type { NodeAddress } from "../config/settings.ts";
+import { isReplyError } from "../connection/ioredis.ts";
+import { ManagedCommand } from "../connection/managed_command.ts";
+import {
+  type CommandOwner,
+  type PendingCommand,
+  settleFailed,
+  track,
+} from "../connection/pending_command.ts";
+import { formatAddress } from "../core/address.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  type BatchResult,
+  PartialError,
+  type PartResult,
+  RedisManagerError,
+} from "../core/errors/mod.ts";
+import type { CommandInfo } from "../resilience/command_class.ts";
+import { isFanOut } from "../resilience/command_spread.ts";
+import type { ServerContext } from "../server/topology.ts";
+import { mergeReplies } from "./merge_replies.ts";
+import type { SlotMap } from "./slot_map.ts";
+import type { SlotMapCache } from "./slot_map_cache.ts";
+import { keySlot } from "./slots.ts";
+
+type Key = string | Uint8Array;
+
+const encoder = new TextEncoder();
+
+/** Where a part goes. */
+interface PartTarget {
+  /** The slot whose node it is for; of a part for a node, a slot that stands for it. */
+  readonly slot: number | undefined;
+  /** The node that it is for, as long as that is a primary; then its successor. */
+  readonly node?: NodeAddress;
+}
+
+/** The part of a command that is for one node. */
+interface NodePart {
+  readonly command: PendingCommand;
+  /** The node's name. */
+  readonly node: string;
+}
+
+/** A command that runs in parts. */
+interface Whole {
+  readonly command: PendingCommand;
+  readonly info: CommandInfo;
+  /** Its owner, which gets the outcome of each part. */
+  readonly owner: CommandOwner;
+}
+
+/** Settles commands that run in parts: they are neither counted nor retried themselves. */
+const WHOLE: CommandOwner = { replied: () => {}, failed: settleFailed };
+
+/** Words of each key: an MSET has its value behind it. */
+const WORDS: Readonly<Record<string, number>> = { mset: 2 };
+
+/** A node that got its first slots in this time before a command for every node, in
+ * milliseconds, may be missed; older changes of the cluster are looked for. */
+const MAP_AGE_MS = 1000;
+/** How often a command for every node is sent to nodes that have come meanwhile. */
+const MAX_ROUNDS = 4;
+
+const BY_NODE = "its replies cannot be merged, and it would reach one node of the " +
+  'cluster only: use manager.acquire(database, { node: "host:port" }) for each node';
+
+interface ClusterSpreadParts {
+  readonly context: Pick<ServerContext, "clock" | "config">;
+  readonly cache: SlotMapCache;
+  /** Sends a part; again to where {@linkcode ClusterSpread.targetOf} says. */
+  readonly submit: (part: PendingCommand) => void;
+}
+
+/** A part of a command: its reply stays as it came, as the whole command converts it. */
+class PartCommand extends ManagedCommand {
+  constructor(name: string, args: readonly unknown[]) {
+    super(name, [...args], { replyEncoding: null });
+    this.transformReply = (reply) => reply as never;
+  }
+}
+
+/**
+ * Runs commands of a cluster in parts: those with keys in several slots by slot, those that
+ * mean the whole cluster on every primary. The parts are sent, redirected, retried and
+ * counted as other commands are; their replies become the reply of the whole.
+ */
+export class ClusterSpread {
+  readonly #parts: ClusterSpreadParts;
+  readonly #targets = new WeakMap<PendingCommand, PartTarget>();
+
+  constructor(parts: ClusterSpreadParts) {
+    this.#parts = parts;
+  }
+
+  /** What to do instead of a command that means several nodes and has no single reply;
+   * `undefined` if it can run. */
+  adviceOn({ name, spread }: CommandInfo): string | undefined {
+    if (spread === undefined || name === "randomkey") return undefined;
+    return spread.response === "special" ? BY_NODE : undefined;
+  }
+
+  /** The commands to send in place of one: itself, if it needs no parts or is one. */
+  open(command: PendingCommand): readonly PendingCommand[] {
+    if (this.#targets.has(command)) return [command];
+    const parts = isFanOut(command.tracking.info!.spread)
+      ? this.#openForNodes(command)
+      : this.#openForSlots(command);
+    // A part whose signal has aborted is settled.
+    return parts.filter(({ tracking }) => !tracking.settled);
+  }
+
+  /** Where a part goes by the current map; `undefined` for a command that is none. */
+  targetOf(command: PendingCommand): PartTarget | undefined {
+    const target = this.#targets.get(command);
+    if (target?.node === undefined) return target;
+    const { primaries } = this.#parts.cache.map;
+    const name = formatAddress(target.node);
+    const node = primaries.find((each) => formatAddress(each) === name);
+    return { slot: target.slot, node };
+  }
+
+  #openForSlots(command: PendingCommand): PendingCommand[] {
+    const { args } = command;
+    const { name, spread } = command.tracking.info!;
+    const words = WORDS[name] ?? 1;
+    const places = Array.from({ length: Math.floor(args.length / words) }, (_, i) => i);
+    const keyAt = (place: number) => args[place * words] as Key;
+    const bySlot = Map.groupBy(places, (place) => keySlot(keyAt(place)));
+    // The server says what is wrong with a key that has no value.
+    if (bySlot.size <= 1 || args.length % words !== 0) return [command];
+    const whole = this.#takeOver(command);
+    const parts = [...bySlot].map(([slot, places]) => {
+      const own = places.flatMap((i) => args.slice(i * words, (i + 1) * words));
+      return { places, command: this.#part(whole, name, own, { slot }) };
+    });
+    void Promise.all(parts.map(({ command }) => resultOf(command))).then((results) => {
+      const keyed = results.map((result, i): PartResult => ({
+        keys: parts[i]!.places.map((place) => this.#unprefixed(keyAt(place))),
+        ...result,
+      }));
+      const error = this.#failureOf(whole, keyed);
+      if (error !== undefined) return command.reject(error);
+      const replies = results.map((result) => result.ok ? result.value : undefined);
+      const isList = spread!.response === "joined";
+      command.resolve(
+        isList
+          ? scatter(parts.map(({ places }) => places), replies)
+          : mergeReplies(spread!.response, replies),
+      );
+    });
+    return parts.map(({ command }) => command);
+  }
+
+  #openForNodes(command: PendingCommand): PendingCommand[] {
+    const { map } = this.#parts.cache;
+    const whole = this.#takeOver(command);
+    const parts = this.#partsForNodes(whole, map.primaries, map);
+    void this.#finishForNodes(whole, parts);
+    return parts.map(({ command }) => command);
+  }
+
+  #partsForNodes(
+    whole: Whole,
+    nodes: readonly NodeAddress[],
+    map: SlotMap,
+  ): NodePart[] {
+    const { args, name } = whole.command;
+    return nodes.map((node) => {
+      const target = { node, slot: map.firstSlotOf(node) };
+      return {
+        node: formatAddress(node),
+        command: this.#part(whole, name, args, target),
+      };
+    });
+  }
+
+  /** Waits for the replies; sends the command to primaries that have come meanwhile. */
+  async #finishForNodes(whole: Whole, parts: readonly NodePart[]): Promise<void> {
+    const { cache, context: { clock }, submit } = this.#parts;
+    const { command, info: { spread } } = whole;
+    const { startedAt, timeoutMs } = command.tracking;
+    const { response } = spread!;
+    const since = clock.now() - MAP_AGE_MS;
+    // By the node that has answered, which may have taken over from another one.
+    const results = new Map<string, PartResult>();
+    for (let round = 1;; round++) {
+      const settled = await Promise.all(parts.map(({ command }) => resultOf(command)));
+      for (const [i, { command, node: meant }] of parts.entries()) {
+        const result = settled[i]!;
+        const answered = result.ok ? command.tracking.connection?.endpoint : undefined;
+        const node = answered ?? meant;
+        results.set(node, { node, ...result });
+      }
+      const all = [...results.values()];
+      if (response === "one_succeeded" && all.some(({ ok }) => ok)) break;
+      const error = this.#failureOf(whole, all);
+      if (error !== undefined) return command.reject(error);
+      const leftMs = startedAt + timeoutMs - clock.now();
+      if (round === MAX_ROUNDS || leftMs <= 0) break;
+      await within(leftMs, clock, cache.loadedSince(since));
+      const { map } = cache;
+      const primaries = new Set(map.primaries.map(formatAddress));
+      // Of one that is no primary any more the successor counts.
+      for (const name of results.keys()) if (!primaries.has(name)) results.delete(name);
+      const missing = map.primaries.filter((node) => !results.has(formatAddress(node)));
+      if (missing.length === 0) break;
+      parts = this.#partsForNodes(whole, missing, map);
+      for (const { command } of parts) if (!command.tracking.settled) submit(command);
+    }
+    const succeeded = [...results.values()].filter((result) => result.ok);
+    command.resolve(mergeReplies(response, succeeded.map(({ value }) => value)));
+  }
+
+  /** Becomes the owner of a command, which keeps its deadline. */
+  #takeOver(command: PendingCommand): Whole {
+    const { info, owner, startedAt, timeoutMs, waited } = command.tracking;
+    const { tracking } = track(command, WHOLE, timeoutMs);
+    tracking.info = info;
+    tracking.startedAt = waited ? startedAt : this.#parts.context.clock.now();
+    tracking.waited = true;
+    return { command, info: info!, owner };
+  }
+
+  #part(
+    { command, owner }: Whole,
+    name: string,
+    args: readonly unknown[],
+    target: PartTarget,
+  ): PendingCommand {
+    const part = new PartCommand(name, args) as unknown as PendingCommand;
+    this.#targets.set(part, target);
+    return owner.partOf!(command, part);
+  }
+
+  #unprefixed(key: Key): Key {
+    const { keyPrefix } = this.#parts.context.config;
+    if (keyPrefix === "") return key;
+    const isText = typeof key === "string";
+    return key.slice((isText ? keyPrefix : encoder.encode(keyPrefix)).length);
+  }
+
+  /** The error of a command of which parts failed; `undefined` if none did. */
+  #failureOf({ info }: Whole, results: readonly PartResult[]): Error | undefined {
+    const failed = results.filter((result) => !result.ok);
+    const [first] = failed;
+    if (first === undefined) return undefined;
+    // The reason of a signal: nothing is lost with the replies of a read.
+    if (info.isRead && !isOwnError(first.error)) return first.error;
+    const isSame = failed.length === results.length &&
+      new Set(failed.map(kindOf)).size === 1;
+    if (isSame) return first.error;
+    return new PartialError(this.#parts.context.config.name, info.name, results);
+  }
+}
+
+/** What became of a part. */
+async function resultOf({ promise, tracking }: PendingCommand): Promise<BatchResult> {
+  try {
+    return { ok: true, value: await promise };
+  } catch (error) {
+    const isSilent = !isOwnError(error) && !tracking.underWay;
+    const delivery = isSilent ? "never-sent" : deliveryOf(error as Error);
+    return { ok: false, error: error as Error, delivery };
+  }
+}
+
+/** Whether an error is not the reason of a caller's signal. */
+function isOwnError(error: unknown): boolean {
+  return error instanceof RedisManagerError || isReplyError(error);
+}
+
+/** What two failures have in common that are one to their caller. */
+function kindOf({ delivery, error }: BatchResult & { ok: false }): string {
+  const { code, replyCode } = error as { code?: string; replyCode?: string };
+  return [delivery, error.name, code, replyCode].join();
+}
+
+/** Puts the items of lists at their places. */
+function scatter(
+  places: readonly (readonly number[])[],
+  lists: readonly unknown[],
+): unknown[] {
+  const all: unknown[] = [];
+  for (const [i, list] of lists.entries()) {
+    for (const [j, place] of places[i]!.entries()) all[place] = (list as unknown[])[j];
+  }
+  return all;
+}
+
+/** Waits for a promise, and no longer than a time. */
+async function within(ms: number, clock: Clock, promise: Promise<void>): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = clock.setTimer(resolve, ms);
+  await Promise.race([promise, over]);
+  timer.cancel();
+}

@@ -1,0 +1,317 @@
+import type { Command } from "../../connection/ioredis.ts";
+import { type PendingCommand, settleFailed } from "../../connection/pending_command.ts";
+import type { Delivery } from "../../core/errors/mod.ts";
+import type { BlockingCommands, Cancellation } from "../blocking.ts";
+import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
+import type { OwnConnection, OwnConnectionOwner } from "./own_connection.ts";
+import { patientPolicy, waits } from "./patience.ts";
+
+/** What the commands of one owned client need. */
+export interface OwnedCommandsOptions extends Omit<DispatcherOptions, "blocking"> {
+  /** Whether commands wait as long as the server is away. */
+  readonly patient: boolean;
+  /** Runs blocking commands, each on a lease. */
+  readonly makeBlocking: (
+    owner: Pick<Dispatcher, "leaseFailed" | "replied">,
+  ) => BlockingCommands;
+  /** Makes the connection that the client has alone. */
+  readonly makeOwn: (owner: OwnConnectionOwner) => OwnConnection;
+}
+
+/** Observes the connection that the client has alone. */
+export type OwnListener = Pick<OwnConnectionOwner, "emit" | "lost" | "troubled">;
+
+/** Commands that wait until those before them, which go another way, are settled. */
+interface Waiting {
+  readonly commands: readonly Command[];
+  /** Whether they came together. */
+  readonly isBatch: boolean;
+  /** Which way they have to go, as far as that is known. */
+  readonly way: "any" | "own" | "blocking";
+}
+
+/** The message of ioredis' error for a client that has ended: libraries compare it. */
+const CLOSED = "Connection is closed.";
+
+/** The error of a command whose client has ended, as ioredis words it. */
+export function closedError(delivery: Delivery): Error {
+  return Object.assign(new Error(CLOSED), { delivery });
+}
+
+/** How long the server may take to end what waits, when the client ends, in milliseconds. */
+const END_MS = 1000;
+
+/**
+ * The commands of one client that a library owns. They go over the lanes of the database,
+ * which all clients share; blocking ones on a lease each; what changes its connection, or
+ * subscribes, over a connection that the client has alone ({@linkcode OwnConnection}).
+ *
+ * A client of ioredis has one connection, so its commands run in order. Here commands that
+ * go another way than those before wait until these are settled. Only what comes behind a
+ * blocking command does not wait for it.
+ */
+export class OwnedCommands extends Dispatcher {
+  readonly #own: OwnConnection;
+  readonly #blocking: BlockingCommands;
+  readonly #patient: boolean;
+  readonly #statistics: DispatcherOptions["statistics"];
+  readonly #sink: DispatcherOptions["sink"];
+  /** Commands that are not settled, other than those on the own connection. */
+  readonly #open = new Set<PendingCommand>();
+  #waiting: Waiting[] = [];
+  /** Where commands go at present. */
+  #to: "lanes" | "own" | "nowhere" = "lanes";
+  /** Whether the command that is being delivered was found to go another way. */
+  #isDiverted = false;
+  /** Commands of one transaction that are failing, one after the other. */
+  #failing: [PendingCommand, Error, Delivery][] = [];
+  #whenIdle: PromiseWithResolvers<void> | undefined;
+
+  constructor(options: OwnedCommandsOptions, listener: OwnListener) {
+    const { patient, retryPolicy, servers } = options;
+    super({
+      ...options,
+      retryPolicy: patient ? patientPolicy(retryPolicy) : retryPolicy,
+      servers: patient ? withoutBreaker(servers) : servers,
+      blocking: () => ({
+        run: (command) => this.#divert([command], false, "blocking"),
+        abort: (command, reason) => this.#blocking.abort(command, reason),
+      }),
+    });
+    this.#patient = patient;
+    this.#statistics = options.statistics;
+    this.#sink = options.sink;
+    this.#blocking = options.makeBlocking(this);
+    this.#own = options.makeOwn({
+      replied: (command, reply) => super.replied(command, reply),
+      leaseFailed: (command, error) => super.leaseFailed(command, error),
+      settled: () => this.#settled(),
+      emit: (event, ...args) => listener.emit(event, ...args),
+      lost: () => listener.lost(),
+      troubled: (error) => listener.troubled(error),
+    });
+    if (this.#own.isPinned) this.#to = "own";
+  }
+
+  /** The connection that the client has alone. */
+  get own(): OwnConnection {
+    return this.#own;
+  }
+
+  /** Whether nothing is in flight or waits. */
+  get isIdle(): boolean {
+    return this.#open.size === 0 && this.#waiting.length === 0 && !this.#own.isBusy;
+  }
+
+  override dispatch(command: Command): void {
+    if (this.#to === "lanes" && this.#waiting.length === 0) this.#share(command);
+    else this.#wait({ commands: [command], isBatch: false, way: "any" });
+  }
+
+  override dispatchBatch(commands: readonly Command[]): void {
+    if (this.#to === "lanes" && this.#waiting.length === 0) this.#shareBatch(commands);
+    else this.#wait({ commands, isBatch: true, way: "any" });
+  }
+
+  override replied(command: PendingCommand, reply: unknown): void {
+    this.#open.delete(command);
+    super.replied(command, reply);
+    if (this.#waiting.length > 0 || this.#whenIdle !== undefined) this.#settled();
+  }
+
+  override failed(command: PendingCommand, error: Error, delivery: Delivery): void {
+    if (this.#patient && this.#joins(command)) {
+      return this.#collect(command, error, delivery);
+    }
+    super.failed(command, error, delivery);
+    if (command.tracking.settled) this.#gone(command);
+  }
+
+  override leaseFailed(command: PendingCommand, error: Error): void {
+    super.leaseFailed(command, error);
+    this.#gone(command);
+  }
+
+  /** What a shared connection must not run goes over the own one. */
+  protected override exclusive(commands: readonly PendingCommand[]): void {
+    this.#divert(commands, commands.length > 1, "own");
+  }
+
+  /** Takes commands, after {@linkcode end}. */
+  begin(): void {
+    this.#to = this.#own.isPinned ? "own" : "lanes";
+    this.#own.reopen();
+  }
+
+  /** Takes no more commands; resolves when all that were taken are settled. */
+  async finish(): Promise<void> {
+    this.#to = "nowhere";
+    if (this.isIdle) return;
+    await (this.#whenIdle ??= Promise.withResolvers()).promise;
+  }
+
+  /** Ends its blocking commands on the server, which may take `withinMs` to answer. */
+  async endBlocking(withinMs: number = END_MS): Promise<void> {
+    const cut: Cancellation = {
+      untouched: closedError("never-sent"),
+      ambiguous: () => closedError("ambiguous"),
+    };
+    await this.#blocking.cancelAll(cut, withinMs);
+  }
+
+  /** Takes no more commands, and fails all that are not settled; blocking ones are ended on
+   * the server. */
+  async end(): Promise<void> {
+    this.#to = "nowhere";
+    await this.cut();
+    this.#own.close(closedError);
+  }
+
+  /** Fails all commands that are not settled. */
+  async cut(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const ended = this.endBlocking();
+    for (const { commands } of waiting) {
+      for (const command of commands) command.reject(closedError("never-sent"));
+    }
+    for (const command of [...this.#open]) {
+      if (command.tracking.info?.class !== "blocking") this.#abandon(command);
+    }
+    await ended;
+    this.#settled();
+  }
+
+  #abandon(command: PendingCommand): void {
+    const { tracking } = command;
+    const error = closedError(tracking.underWay ? "ambiguous" : "never-sent");
+    this.#open.delete(command);
+    tracking.probe?.cancel();
+    this.#statistics.commandFailed(error);
+    settleFailed(command, error);
+    this.#sink.commandFinished();
+  }
+
+  #share(command: Command): void {
+    this.#isDiverted = false;
+    super.dispatch(command);
+    const pending = command as PendingCommand;
+    if (!this.#isDiverted && !pending.tracking.settled) this.#open.add(pending);
+  }
+
+  #shareBatch(commands: readonly Command[]): void {
+    this.#isDiverted = false;
+    super.dispatchBatch(commands);
+    if (this.#isDiverted) return;
+    for (const command of commands as readonly PendingCommand[]) {
+      if (!command.tracking.settled) this.#open.add(command);
+    }
+  }
+
+  /** Commands turn out to go another way than over the lanes; nothing is before them. */
+  #divert(commands: readonly PendingCommand[], isBatch: boolean, way: Waiting["way"]) {
+    this.#isDiverted = true;
+    this.#waiting.unshift({ commands, isBatch, way });
+    this.#advance();
+  }
+
+  #wait(waiting: Waiting): void {
+    if (this.#to === "nowhere") {
+      for (const command of waiting.commands) command.reject(closedError("never-sent"));
+      return;
+    }
+    this.#waiting.push(waiting);
+    this.#advance();
+  }
+
+  /** Delivers what waits, as far as that may go. */
+  #advance(): void {
+    for (let first; (first = this.#waiting[0]) !== undefined;) {
+      const toOwn = first.way === "own" || this.#own.isPinned;
+      const isOnLanes = this.#open.size > this.#blocking.size;
+      if (toOwn ? isOnLanes : this.#own.isBusy) return;
+      if (first.way === "blocking" && isOnLanes) return;
+      this.#waiting.shift();
+      const isEnding = this.#to === "nowhere";
+      if (!isEnding) this.#to = toOwn ? "own" : "lanes";
+      this.#deliver(first, toOwn);
+    }
+  }
+
+  #deliver({ commands, isBatch, way }: Waiting, toOwn: boolean): void {
+    if (toOwn) return this.#own.send(commands.filter(isUnsettled));
+    if (way === "any") {
+      if (isBatch) this.#shareBatch(commands);
+      else this.#share(commands[0]!);
+      return;
+    }
+    const [command] = commands as readonly PendingCommand[];
+    if (!isUnsettled(command!)) return;
+    this.#open.add(command!);
+    this.#blocking.run(command!);
+  }
+
+  #gone(command: PendingCommand): void {
+    this.#open.delete(command);
+    this.#settled();
+  }
+
+  #settled(): void {
+    if (this.#waiting.length > 0) this.#advance();
+    if (this.#whenIdle !== undefined && this.isIdle) {
+      this.#whenIdle.resolve();
+      this.#whenIdle = undefined;
+    }
+  }
+
+  /** Whether a command that fails belongs to a transaction that is failing. */
+  #joins({ tracking }: PendingCommand): boolean {
+    const name = tracking.info?.name;
+    return tracking.settled ? false : name === "multi" || this.#failing.length > 0;
+  }
+
+  /** A transaction of which nothing ran waits for the server as a whole: its commands fail
+   * one after the other, and are sent again together. */
+  #collect(command: PendingCommand, error: Error, delivery: Delivery): void {
+    if (this.#failing.length === 0) queueMicrotask(() => this.#failCollected());
+    this.#failing.push([command, error, delivery]);
+    const isEnd = command.tracking.info?.name === "exec";
+    if (!isEnd || !waits(error, delivery, false)) {
+      if (isEnd) this.#failCollected();
+      return;
+    }
+    const commands = this.#failing.map(([each]) => each);
+    const isWhole = this.#failing.every(([, , delivery]) => delivery !== "rejected");
+    if (!isWhole) return this.#failCollected();
+    this.#failing = [];
+    this.#statistics.counts.totalRetryAttempts++;
+    this.#sink.submitBatch(commands);
+  }
+
+  #failCollected(): void {
+    const failing = this.#failing;
+    this.#failing = [];
+    for (const [command, error, delivery] of failing) {
+      super.failed(command, error, delivery);
+      if (command.tracking.settled) this.#gone(command);
+    }
+  }
+}
+
+function isUnsettled(command: Command): boolean {
+  return (command as Partial<PendingCommand>).tracking?.settled !== true;
+}
+
+/** The same servers; their circuit breaker is not asked. */
+function withoutBreaker(
+  servers: DispatcherOptions["servers"],
+): DispatcherOptions["servers"] {
+  return {
+    gate: { allows: () => true, tryProbe: () => undefined },
+    openError: () => servers.openError(),
+    redirect: (command, error) => servers.redirect?.(command, error) ?? false,
+    reresolve: (reason) => servers.reresolve(reason),
+    notReady: (connection) => servers.notReady(connection),
+    transactionRefused: (connection) => servers.transactionRefused(connection),
+  };
+}

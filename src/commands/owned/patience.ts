@@ -1,0 +1,86 @@
+import { delay } from "@std/async/delay";
+import type { PendingCommand } from "../../connection/pending_command.ts";
+import {
+  AcquireTimeoutError,
+  AuthError,
+  CircuitOpenError,
+  ConnectError,
+  ConnectionLostError,
+  type Delivery,
+  NotReadyError,
+  ProtocolError,
+} from "../../core/errors/mod.ts";
+import { reconnectDelayMs } from "../../resilience/backoff.ts";
+import type { RetryDecision, RetryPolicy } from "../retry.ts";
+
+/** Longest pause before the server is tried again, in milliseconds. Attempts to connect keep
+ * their own, longer distance. */
+const MAX_PAUSE_MS = 500;
+
+const AGAIN: RetryDecision = Object.freeze({
+  retry: true,
+  delayMs: 0,
+  reresolve: false,
+  notReady: false,
+});
+
+/** Whether an error says that the server is away, and may be back. */
+export function isAway(error: unknown): boolean {
+  if (error instanceof AcquireTimeoutError) return error.cause !== undefined;
+  if (error instanceof ConnectError) {
+    return !(error instanceof AuthError) && mayRecover(error);
+  }
+  return error instanceof NotReadyError || error instanceof CircuitOpenError;
+}
+
+/** What no wait mends: a missing permission, an untrusted certificate, another protocol. */
+function mayRecover({ cause, retryable }: ConnectError): boolean {
+  const { code } = (cause ?? {}) as { code?: string };
+  return retryable === true || code === "ENOPRIMARY" || code === "ENOTFOUND";
+}
+
+/** Makes a policy by which commands wait as long as the server is away. */
+export function patientPolicy(
+  policy: Pick<RetryPolicy, "decide">,
+): Pick<RetryPolicy, "decide"> {
+  return {
+    decide: (command, error, delivery) => {
+      if (!mayWait(command, error, delivery)) {
+        return policy.decide(command, error, delivery);
+      }
+      const isRefused = error instanceof CircuitOpenError;
+      return isRefused ? { ...AGAIN, delayMs: MAX_PAUSE_MS } : AGAIN;
+    },
+  };
+}
+
+/** Whether a command that failed waits for the server. */
+function mayWait(command: PendingCommand, error: Error, delivery: Delivery): boolean {
+  const { info } = command.tracking;
+  if (info?.name === "exec" || command.inTransaction) return false;
+  return waits(error, delivery, info?.isRead === true);
+}
+
+/** Whether a failure allows to send again once the server is back. */
+export function waits(error: Error, delivery: Delivery, isRead: boolean): boolean {
+  if (delivery === "rejected") return false;
+  if (delivery === "ambiguous" && !isRead) return false;
+  return error instanceof ConnectionLostError || error instanceof ProtocolError ||
+    isAway(error);
+}
+
+/** Calls a function again and again as long as the server is away. */
+export async function patiently<T>(
+  call: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (signal.aborted || !isAway(error)) throw error;
+      const pauseMs = reconnectDelayMs(attempt, Math.random(), { maxMs: MAX_PAUSE_MS });
+      await delay(pauseMs, { signal });
+    }
+  }
+}

@@ -1,0 +1,225 @@
+import { Command, isReplyError } from "../connection/ioredis.ts";
+import {
+  type CommandConnection,
+  type CommandOwner,
+  type PendingCommand,
+  settleFailed,
+  track,
+} from "../connection/pending_command.ts";
+import { identifyServer, type ServerIdentity } from "../connection/server_identity.ts";
+import type { Clock } from "../core/clock.ts";
+import { DurabilityError } from "../core/errors/mod.ts";
+import type { CallOptions } from "./client.ts";
+import { WAIT_BARRIER_ADVICE, WAIT_CHANNEL } from "./wait_barrier.ts";
+
+/** A connection that WAITs are sent on. */
+export interface WaitLease {
+  readonly connection: CommandConnection & { send(command: PendingCommand): void };
+  release(): void;
+  destroy(): void;
+}
+
+/** What confirming writes needs of its database. */
+export interface ReplicaWaitOptions {
+  readonly database: string;
+  /** Deadline of a command without one of its own, in milliseconds. */
+  readonly commandTimeoutMs: number;
+  /** The slot of a command's keys; `undefined` outside of a cluster. */
+  readonly slotOf: (command: PendingCommand) => number | undefined;
+  /** The hash tag of a slot. */
+  readonly tagOf: (slot: number) => string;
+  /** Leases a connection to the server of a slot, or to the only one. */
+  readonly lease: (slot: number | undefined) => Promise<WaitLease>;
+  readonly clock: Clock;
+}
+
+/** A write that was made and is not confirmed yet. */
+interface HeldWrite {
+  readonly command: PendingCommand;
+  readonly reply: unknown;
+  readonly resolve: (reply: unknown) => void;
+}
+
+/** Writes that one WAIT can confirm: of one connection, with the same wishes. */
+interface WaitGroup {
+  readonly connection: CommandConnection;
+  readonly replicas: number;
+  readonly waitMs: number;
+  held: HeldWrite[];
+  /** WAITs that are under way. */
+  running: number;
+}
+
+/** WAITs of one group at a time: while one waits, the next batch is sent. */
+const MAX_RUNNING = 3;
+/** What a server may take beyond the time of a WAIT, in milliseconds. */
+const GRACE_MS = 1000;
+
+/** Checks what was asked for. */
+export function checkReplicas({ waitReplicas, waitMs }: CallOptions): void {
+  if (!Number.isSafeInteger(waitReplicas) || waitReplicas! < 1) {
+    throw new RangeError(
+      `Cannot wait for replicas as waitReplicas must be an integer of 1 or more: current ` +
+        `value is ${waitReplicas}`,
+    );
+  }
+  if (waitMs === undefined || (waitMs > 0 && Number.isFinite(waitMs))) return;
+  throw new RangeError(
+    `Cannot wait for replicas as waitMs must be more than 0 and finite: current value is ` +
+      `${waitMs}`,
+  );
+}
+
+/** Outcomes of internal commands: the promise of each has them. */
+const OWNER: CommandOwner = { replied: () => {}, failed: settleFailed };
+
+/**
+ * Holds the replies of writes back until replicas have confirmed them: one WAIT for all
+ * replies that have come on a connection since the last one, on a leased connection.
+ *
+ * A WAIT covers what its own connection has written, on newer servers nothing else. So a
+ * message goes before it, which is replicated behind all that the server has run by then. That
+ * it is the server which ran the writes is known by the names that both connections give.
+ */
+export class ReplicaWaits {
+  readonly #options: ReplicaWaitOptions;
+  readonly #groups = new WeakMap<CommandConnection, WaitGroup[]>();
+  readonly #identities = new WeakMap<
+    CommandConnection,
+    Promise<ServerIdentity | undefined>
+  >();
+
+  constructor(options: ReplicaWaitOptions) {
+    this.#options = options;
+  }
+
+  /** Holds the reply of a write back, once there is one. */
+  hold(command: PendingCommand, call: CallOptions): void {
+    const { commandTimeoutMs } = this.#options;
+    const replicas = call.waitReplicas!;
+    const waitMs = Math.ceil(call.waitMs ?? call.timeoutMs ?? commandTimeoutMs);
+    const resolve = command.succeed.bind(command);
+    // An error is told at once.
+    command.adopt = resolve;
+    command.succeed = (reply) => {
+      if (command.tracking.info?.isRead) return resolve(reply);
+      const group = this.#groupOf(command.tracking.connection!, replicas, waitMs);
+      group.held.push({ command, reply, resolve });
+      // The other replies of the same chunk come before this.
+      if (group.held.length === 1) queueMicrotask(() => this.#start(group));
+    };
+  }
+
+  #groupOf(connection: CommandConnection, replicas: number, waitMs: number): WaitGroup {
+    let groups = this.#groups.get(connection);
+    if (groups === undefined) this.#groups.set(connection, groups = []);
+    let group = groups.find((each) =>
+      each.replicas === replicas && each.waitMs === waitMs
+    );
+    if (group === undefined) {
+      group = { connection, replicas, waitMs, held: [], running: 0 };
+      groups.push(group);
+    }
+    return group;
+  }
+
+  #start(group: WaitGroup): void {
+    if (group.running < MAX_RUNNING && group.held.length > 0) void this.#run(group);
+  }
+
+  /** Confirms what is held, and what comes meanwhile, over one lease. */
+  async #run(group: WaitGroup): Promise<void> {
+    group.running++;
+    let batch = group.held;
+    group.held = [];
+    const slot = this.#options.slotOf(batch[0]!.command);
+    let lease: WaitLease | undefined;
+    try {
+      lease = await this.#options.lease(slot);
+      for (; batch.length > 0; batch = group.held, group.held = []) {
+        const why = await this.#whyElsewhere(group.connection, lease.connection);
+        if (why !== undefined) throw new Error(why);
+        const count = await this.#wait(lease.connection, group, slot);
+        const text = `within ${group.waitMs} ms`;
+        if (count >= group.replicas) {
+          for (const { reply, resolve } of batch) resolve(reply);
+        } else this.#fail(batch, group, count, text);
+      }
+      lease.release();
+    } catch (error) {
+      lease?.destroy();
+      this.#fail(batch, group, 0, (error as Error).message, error);
+    } finally {
+      group.running--;
+      // What has come meanwhile, after a failure.
+      this.#start(group);
+    }
+  }
+
+  /** Sends the message and a WAIT; gives how many replicas have both. */
+  async #wait(
+    connection: WaitLease["connection"],
+    { replicas, waitMs }: WaitGroup,
+    slot: number | undefined,
+  ): Promise<number> {
+    const send = (name: string, ...args: (string | number)[]) => {
+      const command = new Command(name, args);
+      const tracked = track(command, OWNER, waitMs + GRACE_MS);
+      tracked.promise.catch(() => {});
+      connection.send(tracked);
+      return tracked.promise;
+    };
+    const barrier = slot === undefined
+      ? send("publish", WAIT_CHANNEL, "")
+      : send("spublish", `${WAIT_CHANNEL}:{${this.#options.tagOf(slot)}}`, "");
+    const count = send("wait", replicas, waitMs);
+    try {
+      await barrier;
+    } catch (error) {
+      if (!isReplyError(error) || !error.message.startsWith("NOPERM")) throw error;
+      throw new Error(`${error.message}: ${WAIT_BARRIER_ADVICE}`);
+    }
+    return Number(await count);
+  }
+
+  /** Why a connection does not lead to the server that ran the writes of another one. */
+  async #whyElsewhere(
+    written: CommandConnection,
+    waiting: CommandConnection,
+  ): Promise<string | undefined> {
+    const [first, second] = await Promise.all([
+      this.#identityOf(written),
+      this.#identityOf(waiting),
+    ]);
+    if (first === undefined) return "the server that made it cannot be asked any more";
+    const isSame = first.runId === second?.runId &&
+      first.replicationId === second.replicationId;
+    return isSame ? undefined : "another server than the one that made it answers";
+  }
+
+  #identityOf(connection: CommandConnection): Promise<ServerIdentity | undefined> {
+    let identity = this.#identities.get(connection);
+    if (identity === undefined) {
+      const { clock, commandTimeoutMs } = this.#options;
+      identity = identifyServer(connection, commandTimeoutMs, () => clock.now());
+      this.#identities.set(connection, identity);
+    }
+    return identity;
+  }
+
+  #fail(
+    batch: readonly HeldWrite[],
+    { replicas }: WaitGroup,
+    count: number,
+    why: string,
+    cause?: unknown,
+  ): void {
+    const { database } = this.#options;
+    for (const { command, reply } of batch) {
+      const { name } = command;
+      command.fail(
+        new DurabilityError(database, name, reply, count, replicas, why, cause),
+      );
+    }
+  }
+}

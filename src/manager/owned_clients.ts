@@ -1,0 +1,200 @@
+import { KeyedSink } from "../cluster/keyed_sink.ts";
+import type { CommandRoute } from "../commands/client.ts";
+import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
+import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
+import {
+  OwnedCommands,
+  type OwnedCommandsOptions,
+  type OwnListener,
+} from "../commands/owned/commands.ts";
+import {
+  OwnConnection,
+  type OwnConnectionOwner,
+} from "../commands/owned/own_connection.ts";
+import { patiently } from "../commands/owned/patience.ts";
+import type { ScopedCommand } from "../commands/client.ts";
+import type { RedisConfig } from "../config/mod.ts";
+import { classifier } from "../connection/command_arguments.ts";
+import type { Command, Redis } from "../connection/ioredis.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import { makeBlocking, type SharedParts } from "./leased_commands.ts";
+
+/** What the owned clients of a database need of it. */
+export interface OwnedClientsParts extends SharedParts {
+  /** Where commands go that telemetry observes; `undefined` without telemetry. */
+  readonly observe: (route: CommandRoute) => CommandRoute;
+  /** Deadline of a command of an ordinary client, in milliseconds. */
+  readonly timeoutOf: (command: Command) => number;
+  readonly once: DispatcherOptions["once"];
+  readonly replicaWaits: DispatcherOptions["replicaWaits"];
+}
+
+/** The options of one owned client, in the form in which they are used. */
+interface Terms {
+  readonly config: RedisConfig;
+  readonly patient: boolean;
+  /** Deadline of a command, in milliseconds; infinite for none. */
+  readonly timeoutMs: number;
+  /** What is established on its own connection, for good. */
+  readonly lasting: readonly (readonly [name: string, ...args: unknown[]])[];
+  readonly shown: CreateClientOptions;
+}
+
+/** Makes the clients of one database that libraries own, and ends them with it. */
+export class OwnedClients {
+  readonly #parts: OwnedClientsParts;
+  readonly #alive = new Set<OwnedClient>();
+
+  constructor(parts: OwnedClientsParts) {
+    this.#parts = parts;
+  }
+
+  create(options: CreateClientOptions): OwnedClient {
+    const terms = resolveTerms(this.#parts.config, options);
+    return new OwnedClient({
+      config: terms.config,
+      shown: terms.shown,
+      makeCommands: (listener) => this.#makeCommands(terms, listener),
+      route: (commands) =>
+        this.#parts.observe({
+          dispatch: (command) => commands.dispatch(command),
+          dispatchBatch: (batch) => commands.dispatchBatch(batch),
+          whenReady: () => this.#parts.servers.whenReady(),
+        }),
+      whenReady: (signal) => this.#parts.servers.whenReady(signal),
+      duplicate: (override) => this.create({ ...options, ...override }) as Redis,
+      lives: (client, isAlive) => {
+        if (isAlive) this.#alive.add(client);
+        else this.#alive.delete(client);
+      },
+    });
+  }
+
+  /** A connection was lost. */
+  connectionLost(): void {
+    if (this.#alive.size === 0) return;
+    const isLane = ({ purpose }: { purpose: string }) => purpose === "lane";
+    if (this.#parts.servers.openConnections().some(isLane)) return;
+    for (const client of [...this.#alive]) client.lanesLost();
+  }
+
+  /** Ends all of them; their commands may finish within `drainMs`. */
+  async close(drainMs: number): Promise<void> {
+    await Promise.all([...this.#alive].map((client) => client.closeWithin(drainMs)));
+  }
+
+  #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
+    const { clock, once, replicaWaits, retryPolicy, servers, statistics } = this.#parts;
+    const { config, patient, timeoutMs } = terms;
+    const keys = KeyedSink.for(config, servers.sink, clock);
+    const timeoutOf = (command: Command) => {
+      const { timeoutMs: ownMs } = (command as ScopedCommand).call ?? {};
+      return ownMs ?? (patient ? timeoutMs : this.#parts.timeoutOf(command));
+    };
+    const options: OwnedCommandsOptions = {
+      config: {
+        name: config.name,
+        commandTimeoutMs: patient ? timeoutMs : config.commandTimeoutMs,
+      },
+      patient,
+      retryPolicy,
+      classifier,
+      sink: keys ?? servers.sink,
+      servers,
+      once,
+      replicaWaits,
+      statistics,
+      clock,
+      makeBlocking: (owner) => this.#makeBlocking(terms, owner, timeoutOf),
+      makeOwn: (owner) => {
+        const own = this.#makeOwn(terms, owner, timeoutOf, keys);
+        for (const [name, ...args] of terms.lasting) own.keep(name, ...args);
+        return own;
+      },
+    };
+    return new OwnedCommands(options, listener);
+  }
+
+  #makeBlocking(
+    { patient }: Terms,
+    owner: Pick<Dispatcher, "leaseFailed" | "replied">,
+    timeoutOf: (command: PendingCommand) => number,
+  ) {
+    const wait = patient ? patiently : undefined;
+    return makeBlocking({ ...this.#parts, dispatcher: owner }, timeoutOf, wait);
+  }
+
+  #makeOwn(
+    { config, patient }: Terms,
+    owner: OwnConnectionOwner,
+    timeoutOf: (command: Command) => number,
+    keys: KeyedSink | undefined,
+  ): OwnConnection {
+    const { clock, servers } = this.#parts;
+    const lease = (signal: AbortSignal) =>
+      servers.lease({}, { signal }, (server, wait) => server.lend(wait));
+    return new OwnConnection({
+      config,
+      acquire: async (signal) => {
+        if (config.maxConnections < 2) throw onlyConnection(config.name);
+        return await (patient ? patiently(() => lease(signal), signal) : lease(signal));
+      },
+      terms: {
+        timeoutOf,
+        decodeResponses: true,
+        placeKeys: keys && ((command) => keys.placeNow(command, "a connection")),
+      },
+      clock,
+    }, owner);
+  }
+}
+
+function onlyConnection(database: string): CommandRefusedError {
+  return new CommandRefusedError(
+    database,
+    "subscribe",
+    "it would take the only connection for good: set max_connections to 2 or more",
+    "the pool",
+  );
+}
+
+function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms {
+  const {
+    commandTimeout,
+    connectionName,
+    db = config.db,
+    enableOfflineQueue,
+    keyPrefix = config.keyPrefix,
+    monitor,
+    patient = enableOfflineQueue !== false,
+    timeoutMs = commandTimeout ?? Infinity,
+  } = options;
+  if (!(timeoutMs > 0)) {
+    throw new RangeError(
+      `Cannot create a client as timeoutMs must be more than 0: current value is ${timeoutMs}`,
+    );
+  }
+  if (!(Number.isInteger(db) && db >= 0)) {
+    throw new RangeError(
+      `Cannot create a client as db must be an integer of 0 or more: current value is ${db}`,
+    );
+  }
+  const { host, port, unixSocket } = config;
+  return {
+    config: { ...config, db, keyPrefix: String(keyPrefix) },
+    patient,
+    timeoutMs,
+    lasting: [
+      ...(connectionName ? [["client", "setname", connectionName] as const] : []),
+      ...(db === config.db ? [] : [["select", db] as const]),
+    ],
+    shown: {
+      ...options,
+      ...(unixSocket === undefined ? { host, port } : { path: unixSocket }),
+      maxRetriesPerRequest: null,
+      enableReadyCheck: false,
+      monitor,
+    },
+  };
+}
