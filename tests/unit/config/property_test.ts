@@ -75,6 +75,8 @@ function valueOf(kind: SettingKind, random: Random): unknown {
           ? ["x-y:1"]
           : WORDS,
       );
+    case "texts":
+      return random.pick([["u:", "é: ☃"], ["010"], [""], []]);
     default:
       throw new Error(`no value for ${kind.type}`);
   }
