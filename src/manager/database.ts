@@ -49,6 +49,8 @@ import { standaloneEndpoint } from "../server/location.ts";
 import { Server } from "../server/server.ts";
 import type { ServerContext, Topology } from "../server/topology.ts";
 import type { OpenChannel } from "../transport/channel.ts";
+import type { Codec } from "../values/codec.ts";
+import { DatabaseValues, type Values, type ValuesParts } from "../values/values.ts";
 import { DatabaseStats } from "./database_stats.ts";
 import {
   leaseForTransaction,
@@ -108,6 +110,8 @@ export class Database {
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub;
   readonly #owned: OwnedClients;
+  /** Values that are being loaded. */
+  readonly #loading: ValuesParts["loading"] = new Map();
   #once: OnceWrites | undefined;
   #replicaWaits: ReplicaWaits | undefined;
   /** Connections that are open. */
@@ -230,6 +234,17 @@ export class Database {
       fill,
       options,
     );
+  }
+
+  /** Values of one type, in this database. */
+  values<T>(codec: Codec<T>): Values<T> {
+    return new DatabaseValues({
+      client: this.client,
+      lock: (name, options) => this.lock(name, options),
+      warn: (message) => this.#services.emit("warning", { database: this.name, message }),
+      loading: this.#loading,
+      clock: this.#services.clock,
+    }, codec);
   }
 
   lock(name: string, options: LockOptions): Promise<Lock> {

@@ -46,6 +46,8 @@ import type {
 } from "../observability/types.ts";
 import { ConnectionBudget } from "../pool/connection_budget.ts";
 import type { AcquireOptions, ConnectionLease } from "../server/lease.ts";
+import type { Codec } from "../values/codec.ts";
+import type { Values } from "../values/values.ts";
 import { CompatMethods, type DatabaseName } from "./compat.ts";
 import { Database } from "./database.ts";
 import { CapacityCheck, Databases, NearCaches } from "./databases.ts";
@@ -433,6 +435,34 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
     options: TransactionOptions = {},
   ): Promise<unknown[]> {
     return await this.#find(database).transaction(fill, options);
+  }
+
+  /**
+   * Values of one type in a database: read, written, and loaded where there are none.
+   *
+   * @param database Name or number of the database.
+   * @param codec How they are written, such as `json()`.
+   * @returns What reads and writes them; each call gives a new one.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {ManagerClosedError} If the manager has been closed.
+   *
+   * @example Usage
+   * ```ts
+   * import { json, RedisConnectionManager } from "@mooring/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+   *   databases: { cache: { db: 5, nearCache: { maxEntries: 1000 } } },
+   * });
+   * const users = manager.values("cache", json<{ name: string }>());
+   * const load = () => Promise.resolve({ name: "Ada" });
+   * const user = await users.getOrSet("mooring:user:7", load, { ttl: 60_000 });
+   * assertEquals(user, { name: "Ada" });
+   * ```
+   */
+  values<T>(database: DatabaseName, codec: Codec<T>): Values<T> {
+    return this.#find(database).values(codec);
   }
 
   /**

@@ -107,6 +107,23 @@ class Reader {
   }
 }
 
+/** Readers by one connection and several, by announcements of what was read and of all. */
+export function readersOf(base: ManagerOptions): ManagerOptions[] {
+  const nearCache = { maxEntries: 40, prefixes: [] as string[] };
+  const databases = (more: ManagerOptions = {}) => ({
+    near: { db: 0, nearCache, ...more },
+    alias: { db: 0 },
+  });
+  return [
+    { ...base, databases: databases() },
+    { ...base, databases: databases({ maxLanes: 3, minConnections: 2 }) },
+    {
+      ...base,
+      databases: databases({ nearCache: { maxEntries: 1000, prefixes: ["c:"] } }),
+    },
+  ];
+}
+
 /** Runs writers and readers, and compares. */
 export class CoherenceChecker implements AsyncDisposable {
   readonly report: CoherenceReport = {
@@ -150,8 +167,7 @@ export class CoherenceChecker implements AsyncDisposable {
   /** Lets all writes end and all announcements arrive, and compares every key with what the
    * server has. The servers must be well. */
   async rest(): Promise<void> {
-    this.#isResting = true;
-    while (this.#writing > 0) await delay(1);
+    await this.hold();
     // What may still run, runs: the servers have read all that was sent before.
     await delay(300);
     for (const { manager } of this.#readers) {
@@ -174,6 +190,17 @@ export class CoherenceChecker implements AsyncDisposable {
         }
       }
     }
+    this.goOn();
+  }
+
+  /** Lets the writes under way end, and begins no others; reads go on. */
+  async hold(): Promise<void> {
+    this.#isResting = true;
+    while (this.#writing > 0) await delay(1);
+  }
+
+  /** Writes again. */
+  goOn(): void {
     this.#isResting = false;
   }
 

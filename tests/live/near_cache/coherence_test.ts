@@ -2,24 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { ManagerOptions } from "../../../mod.ts";
 import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { delay } from "../../../src/testing/wait.ts";
-import { CoherenceChecker } from "../../support/coherence.ts";
-
-/** Readers by one connection and several, by announcements of what was read and of all. */
-export function readersOf(base: ManagerOptions): ManagerOptions[] {
-  const nearCache = { maxEntries: 40, prefixes: [] as string[] };
-  const databases = (more: ManagerOptions = {}) => ({
-    near: { db: 0, nearCache, ...more },
-    alias: { db: 0 },
-  });
-  return [
-    { ...base, databases: databases() },
-    { ...base, databases: databases({ maxLanes: 3, minConnections: 2 }) },
-    {
-      ...base,
-      databases: databases({ nearCache: { maxEntries: 1000, prefixes: ["c:"] } }),
-    },
-  ];
-}
+import { CoherenceChecker, readersOf } from "../../support/coherence.ts";
 
 Deno.test("near caches are coherent while connections are killed and the server freezes and restarts", async () => {
   await using server = await RedisServer.start();
