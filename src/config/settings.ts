@@ -109,12 +109,13 @@ export interface NearCacheConfig {
    * setting of it is given.
    */
   readonly maxEntries: number;
-  /** Most bytes of memory that they take, estimated. Default 67,108,864. */
+  /** Most bytes of memory that the near cache takes, estimated. Default 67,108,864. */
   readonly maxBytes: number;
-  /** Replies are asked for anew after this, changed or not; 0 = never. Default 0. */
+  /** Replies of the near cache are asked for anew after this, changed or not; 0 = never.
+   * Default 0. */
   readonly ttlMs: number;
   /**
-   * Prefixes of the keys whose replies are kept; none, the default: of all keys. With them
+   * Prefixes of the keys whose replies the near cache keeps; none, the default: all. With them
    * the server announces every change to such a key (`BCAST`) and remembers nothing of what
    * this process has read. The key prefix is put before each.
    */

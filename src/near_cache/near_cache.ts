@@ -15,7 +15,7 @@ import {
 } from "./cached_reads.ts";
 import { Entries, Entry, ofForm } from "./entries.ts";
 import type { WriteListener, WrittenKeys } from "./own_writes.ts";
-import { copyReply } from "./reply_values.ts";
+import { copyReply, detachReply } from "./reply_values.ts";
 import { type TrackedConnection, Tracking } from "./tracking.ts";
 
 /** What a near cache needs. */
@@ -254,7 +254,7 @@ export class NearCache implements WriteListener {
       for (const [i, entry] of entries.entries()) {
         if (entry !== undefined) this.#arrived(entry, command, (replies as unknown[])[i]);
       }
-      succeed(copyReply(replies));
+      succeed(replies);
     };
     command.fail = (error) => {
       for (const entry of entries) if (entry !== undefined) this.#entries.drop(entry);
@@ -320,7 +320,7 @@ export class NearCache implements WriteListener {
       // What settles a failed command is a promise; fail() is called behind it.
       if (reply instanceof Promise) return succeed(reply);
       this.#arrived(entry, command, reply);
-      succeed(entry.state === "kept" ? copyReply(reply) : reply);
+      succeed(reply);
       const { waiters } = entry;
       if (waiters === undefined) return;
       entry.waiters = undefined;
@@ -345,7 +345,7 @@ export class NearCache implements WriteListener {
     }
     const expiresAt = this.#ttlMs === 0 ? Infinity : this.#clock.now() + this.#ttlMs;
     const { evicted } = this.#entries;
-    if (!this.#entries.keep(entry, reply, source, expiresAt)) return;
+    if (!this.#entries.keep(entry, detachReply(reply), source, expiresAt)) return;
     this.#counts.nearCacheStored++;
     this.#counts.nearCacheEvicted += this.#entries.evicted - evicted;
     this.#tracking.watch();

@@ -4,19 +4,32 @@ import { Buffer } from "node:buffer";
  * Copies a reply, so that a caller who changes what it got does not change what the cache
  * has. Text, numbers and null are given as they are.
  */
-export function copyReply(value: unknown): unknown {
+export function copyReply(
+  value: unknown,
+  copyBytes: (bytes: Uint8Array) => Buffer = Buffer.from,
+): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (value instanceof Uint8Array) return Buffer.from(value);
-  if (Array.isArray(value)) return value.map(copyReply);
+  if (value instanceof Uint8Array) return copyBytes(value);
+  if (Array.isArray(value)) return value.map((item) => copyReply(item, copyBytes));
   // Own properties only, and `__proto__` is one: a hash may have such a field.
   const copy: Record<string, unknown> = { ...value };
   for (const key of Object.keys(copy)) {
     const member = copy[key];
     if (typeof member === "object" && member !== null) {
-      define(copy, key, copyReply(member));
+      define(copy, key, copyReply(member, copyBytes));
     }
   }
   return copy;
+}
+
+/** Copies a reply to be kept: its bytes are a part of all that was received together, which
+ * would be kept with them. */
+export function detachReply(value: unknown): unknown {
+  return copyReply(value, (bytes) => {
+    const own = Buffer.allocUnsafeSlow(bytes.length);
+    own.set(bytes);
+    return own;
+  });
 }
 
 function define(target: object, key: string, value: unknown): void {
@@ -32,7 +45,7 @@ const BUFFER_BYTES = 232;
 const OBJECT_BYTES = 56;
 /** An object's property, without its name and value: a dictionary's place, which is never
  * quite full, or the shape that no other object has. */
-const PROPERTY_BYTES = 88;
+const PROPERTY_BYTES = 120;
 const POINTER_BYTES = 8;
 const NUMBER_BYTES = 16;
 
