@@ -147,6 +147,7 @@ export type {
   HealthStatus,
   LatencyStats,
   PoolStatistics,
+  ReplicaHealth,
 } from "./src/observability/types.ts";
 export type { ManagerStats, RedisStats } from "./src/observability/metrics.ts";
 export type { Logger } from "./src/observability/logging.ts";

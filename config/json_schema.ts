@@ -169,6 +169,15 @@ function kindSchemas(kind: SettingKind): JsonSchema[] {
         maxItems: 100,
         items: { type: "string", maxLength: 4096 },
       }];
+    case "addresses":
+      return [{
+        type: "object",
+        maxProperties: 1000,
+        propertyNames: { pattern: HOST_PORT },
+        additionalProperties: {
+          anyOf: [{ type: "string", pattern: HOST_PORT }, VARIABLE],
+        },
+      }];
     case "function":
       return [];
   }
@@ -180,9 +189,11 @@ const PORT: JsonSchema = {
   anyOf: [{ type: "integer", minimum: 1, maximum: 65_535 }, VARIABLE],
 };
 
+const HOST_PORT = ":[1-9][0-9]{0,4}$";
+
 const NODE: JsonSchema = {
   anyOf: [
-    { type: "string", pattern: ":[1-9][0-9]{0,4}$" },
+    { type: "string", pattern: HOST_PORT },
     VARIABLE,
     {
       type: "object",

@@ -11,10 +11,20 @@ import { Argument, type Command, InvalidArgumentError, Option } from "commander"
 import { requirePermissions } from "./permissions.ts";
 import { CliExit, type CliIo, ExitCode } from "./terminal.ts";
 
+const AFTER_INIT = `
+It writes config/redis-databases.yaml and service.ts, asks nothing, and leaves
+files that exist as they are. If no Redis answers, it says how to get one.
+`;
+
+const AFTER_DEV = `
+It needs redis-server or valkey-server on PATH. If the port is taken it takes
+another one, and says which. If the server dies, a new one starts.
+`;
+
 const AFTER_DOCTOR = `
-Each line is ok, warn, fail or skip, with what to do about it: failures and warnings come
-first. Nothing is written to any server. The exit code is 0 if all checks passed, 1 with
-warnings, 2 with failures.
+Failures come first, then warnings, each with what to do about it, then the
+settings that are not defaults. Nothing is written to any server. The exit code
+is 0 if all checks passed, 1 with warnings, 2 with failures.
 
 Examples:
   mooring doctor
@@ -23,9 +33,9 @@ Examples:
 `;
 
 const AFTER_STATS = `
-With --url it reads the text metrics of a running service, as manager.healthResponse()
-serves them. Without it, it opens the databases of the configuration itself, and asks each
-once for every sample.
+With --url it reads the metrics that a running service serves by
+manager.healthResponse(). Without it, it connects to the databases itself, and
+shows whether each answers. The exit code is 1 if a database failed.
 
 Examples:
   mooring stats --url http://localhost:8000/metrics --watch
@@ -39,10 +49,11 @@ Examples:
   mooring completions fish > ~/.config/fish/completions/mooring.fish
 `;
 
-const JSON_OPTION = ["--json", "print JSON, for programs"] as const;
+const JSON_OPTION = ["--json", "print JSON"] as const;
 const CONFIG_OPTION = [
   "-c, --config <file>",
-  "the configuration; by default the first one of the search path",
+  "YAML file to read (default: config/redis-databases.yaml, or the file that " +
+  "REDIS_CONFIG_PATH names)",
 ] as const;
 
 /**
@@ -52,26 +63,43 @@ const CONFIG_OPTION = [
  * @param io What the commands read and write.
  */
 export function addCommands(program: Command, io: CliIo): void {
+  program.command("init")
+    .description("write a configuration and a service to start from")
+    .argument("[folder]", "where to write them", ".")
+    .addHelpText("after", AFTER_INIT)
+    .action(async (folder: string) => {
+      const { runInit } = await import("./init.ts");
+      await runInit(io, folder);
+    });
+  program.command("dev")
+    .description("run a Redis that keeps nothing, until Ctrl-C")
+    .option("-p, --port <port>", "where it listens (default: 6379)", parsePort)
+    .addHelpText("after", AFTER_DEV)
+    .action(async ({ port }: { port?: number }) => {
+      const { runDev } = await import("./dev.ts");
+      await runDev(io, port);
+    });
   program.command("doctor")
-    .description("check the configuration and every server of it, and say what to do")
+    .description("find out what does not work, and what to do about it")
     .option(...CONFIG_OPTION)
     .option(
       "-u, --url <url>",
-      "a server to check; alone, without any configuration",
+      "check this server, and read no configuration",
       parseUrl(["redis:", "rediss:", "unix:", "redis+unix:"]),
     )
-    .option("-d, --database <name...>", "the databases to check; all by default")
+    .option("-d, --database <name...>", "check these databases only")
     .option(
       "-n, --instances <count>",
-      "processes that use the configuration at the same time",
+      "how many processes will share the servers",
       parseCount,
       1,
     )
     .option(
       "-t, --timeout <seconds>",
-      "deadline of connecting to one database (default: 10)",
+      "longest wait for a connection (default: 10)",
       parseSeconds,
     )
+    .option("-a, --all", "show what is fine, and settings that are defaults, too")
     .option(...JSON_OPTION)
     .addHelpText("after", AFTER_DOCTOR)
     .action(async ({ timeout = 10_000, ...options }: DoctorOptions) => {
@@ -80,17 +108,17 @@ export function addCommands(program: Command, io: CliIo): void {
       await runDoctor(io, { ...options, timeout });
     });
   program.command("stats")
-    .description("show the statistics of every database as a table")
+    .description("show how busy and how healthy each database is")
     .addOption(
-      new Option("-u, --url <url>", "where a service serves its text metrics")
+      new Option("-u, --url <url>", "address of a running service's metrics")
         .argParser(parseUrl(["http:", "https:"]))
         .conflicts("config"),
     )
     .option(...CONFIG_OPTION)
-    .option("-w, --watch", "repeat until interrupted")
+    .option("-w, --watch", "repeat until Ctrl-C")
     .option(
       "-i, --interval <seconds>",
-      "time between two samples (default: 2)",
+      "time between two readings (default: 2)",
       parseSeconds,
     )
     .option(...JSON_OPTION)
@@ -100,11 +128,11 @@ export function addCommands(program: Command, io: CliIo): void {
       await runStats(io, { ...options, interval });
     });
   addConfigCommands(
-    program.command("config").description("check, explain or create a configuration"),
+    program.command("config").description("check, explain or write a configuration"),
     io,
   );
   program.command("completions")
-    .description("print a script that completes commands and options in a shell")
+    .description("print a script that completes commands on the Tab key")
     .addArgument(new Argument("<shell>", "the shell").choices(["bash", "zsh", "fish"]))
     .addHelpText("after", AFTER_COMPLETIONS)
     .action(async (shell: "bash" | "zsh" | "fish") => {
@@ -119,26 +147,30 @@ function addConfigCommands(command: Command, io: CliIo): void {
     return import("./config.ts");
   };
   command.command("check")
-    .description("report every error of the configuration")
+    .description("say whether the configuration can be used, and all that is wrong")
+    .argument("[file]", "the YAML file, as --config")
     .option(...CONFIG_OPTION)
     .option(...JSON_OPTION)
-    .action(async (options: ConfigOptions) =>
-      await (await load("check")).runCheck(io, options)
-    );
+    .action(async (file: string | undefined, options: ConfigOptions) => {
+      if (file !== undefined && options.config !== undefined) {
+        throw new CliExit(ExitCode.USAGE, "Two files are given: leave --config out");
+      }
+      await (await load("check")).runCheck(io, { config: file, ...options });
+    });
   command.command("explain")
-    .description("print every effective value, and where it came from")
-    .argument("[database]", "the database; all of them by default")
+    .description("print each setting, its value, and where the value comes from")
+    .argument("[name]", "the database (default: all)")
     .option(...CONFIG_OPTION)
     .option(...JSON_OPTION)
     .action(async (database: string | undefined, options: ConfigOptions) =>
       await (await load("explain")).runExplain(io, database, options)
     );
   command.command("schema")
-    .description("print the JSON schema of the YAML file")
+    .description("print the JSON schema of the file, for editors")
     .action(async () => (await load("schema")).runSchema(io));
   command.command("init")
-    .description("write a commented file to start from")
-    .argument("[file]", "where it goes", "config/redis-databases.yaml")
+    .description("write a file with every setting and its default in comments")
+    .argument("[file]", "where to write it", "config/redis-databases.yaml")
     .option("-f, --force", "replace an existing file")
     .action(async (file: string, { force = false }: { force?: boolean }) =>
       await (await load("init")).runInit(io, file, force)
@@ -169,6 +201,11 @@ export function parseSeconds(text: string): number {
 export function parseCount(text: string): number {
   if (/^\d+$/.test(text)) return parseNumber(1, 1_000_000)(text);
   throw new InvalidArgumentError("It must be a whole number from 1 to 1000000.");
+}
+
+/** Reads a TCP port. */
+function parsePort(text: string): number {
+  return parseNumber(1, 65_535)(String(parseCount(text)));
 }
 
 /**

@@ -46,7 +46,9 @@ function completionsOf(command: Command, after: string): Completion[] {
     ...choices.map((choice) => [choice, ""] as const),
     ...options.map(({ description, name }) => [name, description] as const),
   ];
-  const takesFile = registeredArguments.some((argument) => argument.name() === "file");
+  const takesFile = registeredArguments.some((argument) =>
+    ["file", "folder"].includes(argument.name())
+  );
   const values = options.filter(({ optional, required }) => required || optional)
     .map(({ flags, name }) => ({
       after: `${after} ${name}`,

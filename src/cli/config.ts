@@ -1,8 +1,8 @@
 import { ConfigError, type ExplainedValue, RedisConfigLoader } from "../../mod.ts";
 import { configJsonSchema, starterYaml } from "../config/main.ts";
-import { type ConfigOptions, loadConfig } from "./load_config.ts";
+import { type ConfigOptions, loadConfig, sourceOf } from "./load_config.ts";
 import { requirePermissions } from "./permissions.ts";
-import { CliExit, type CliIo, ExitCode, makePaint, printJson } from "./terminal.ts";
+import { CliExit, type CliIo, ExitCode, makePaint, printJson, wrap } from "./terminal.ts";
 
 /**
  * `config check`: every error, and what is probably not meant.
@@ -29,7 +29,7 @@ export async function runCheck(io: CliIo, options: ConfigOptions): Promise<void>
     io.out(
       `${paint.green("ok")}   ${databases.length} ${
         databases.length === 1 ? "database" : "databases"
-      } can be used\n`,
+      } can be used (${sourceOf(loaded)})\n`,
     );
   }
   if (warnings.length > 0) throw new CliExit(ExitCode.WARNINGS);
@@ -44,19 +44,21 @@ export async function runExplain(
   const config = await loadConfig("config explain", options);
   const values = config.explain(database);
   if (options.json) return printJson(io, values);
-  io.out(explainLines(values).map((line) => `${line}\n`).join(""));
+  io.out(explainLines(io, values).map((line) => `${line}\n`).join(""));
 }
 
 /** A line for each value with its origin, and one for each value that it overrode. */
-export function explainLines(values: readonly ExplainedValue[]): string[] {
+export function explainLines(io: CliIo, values: readonly ExplainedValue[]): string[] {
   const texts = values.map(({ path, value }) => `${path} = ${JSON.stringify(value)}`);
-  const width = Math.min(60, Math.max(0, ...texts.map(({ length }) => length)));
+  const longest = Math.max(0, ...texts.map(({ length }) => length));
+  // Room for an origin; a longer value moves its own origin only.
+  const width = Math.min(60, io.columns - 24, longest);
   return values.flatMap(({ origin, overrode }, i) => [
     `${texts[i]!.padEnd(width)}  ${origin}`,
     ...overrode.map((other) =>
       `    instead of ${JSON.stringify(other.value)}  ${other.origin}`
     ),
-  ]);
+  ]).map((line) => wrap(io, line, 6));
 }
 
 /** `config schema`: the JSON schema of the YAML file. */

@@ -39,6 +39,17 @@ export async function loadConfig(
   return await RedisConfigLoader.load({ yamlPath: config, overrides: all });
 }
 
+/** What a configuration was read from, for people: its file, or that there is none. */
+export function sourceOf(config: ManagerConfig): string {
+  const named = Object.keys(config.databases)
+    .map((name) => config.origin(`databases.${name}`));
+  for (const origin of [...named, ...config.explain().map(({ origin }) => origin)]) {
+    const [, file] = /^(.+):\d+$/.exec(origin ?? "") ?? [];
+    if (file !== undefined) return file;
+  }
+  return "the defaults and the environment (there is no file)";
+}
+
 /**
  * Where connections of a database begin: its server, or the nodes that know the server.
  *

@@ -1,17 +1,19 @@
 /**
- * The command line: checks a configuration and its servers (`doctor`), shows statistics in
- * the terminal (`stats`), checks, explains and creates configurations (`config`), measures
- * a server and recommends settings for it (`tune`).
+ * The command line: writes files to start from (`init`), runs a server to try with (`dev`),
+ * checks a configuration and its servers (`doctor`), shows statistics in the terminal
+ * (`stats`), checks and explains configurations (`config`), measures a server and recommends
+ * settings for it (`tune`).
  *
  * ```sh
+ * deno run -A jsr:@mooring/redis/cli init
  * deno run -A jsr:@mooring/redis/cli doctor --config config/redis-databases.yaml
  * deno run -A jsr:@mooring/redis/cli stats --url http://localhost:8000/metrics --watch
  * deno run -A jsr:@mooring/redis/cli config check
  * deno install -gA -n mooring jsr:@mooring/redis/cli
  * ```
  *
- * Exit codes: 0 all checks passed; 1 it works, with warnings; 2 something does not work;
- * 64 wrong usage.
+ * Exit codes: 0 all checks passed; 1 it works, with warnings, or a database of `stats`
+ * failed; 2 something does not work; 64 wrong usage.
  *
  * @module
  */
@@ -27,7 +29,7 @@ export type { CliIo } from "./terminal.ts";
 const AFTER_HELP = `
 Exit codes:
   0   all checks passed
-  1   it works, with warnings (doctor, config check)
+  1   it works, with warnings; of stats: a database failed
   2   something does not work, or the command failed
   64  wrong usage
 
@@ -75,7 +77,9 @@ export async function main(
 
 function makeProgram(io: CliIo): Command {
   const program = new Command("mooring")
-    .description("Checks and measures the Redis databases of a service: @mooring/redis")
+    .description(
+      "Sets up, checks and measures the Redis databases of a service: @mooring/redis",
+    )
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help for the command")
     .addHelpText("after", AFTER_HELP)

@@ -2,8 +2,15 @@ import type { RedisConnectionManager } from "../../mod.ts";
 import type { ConfigOptions } from "./load_config.ts";
 import { requirePermissions } from "./permissions.ts";
 import { makeRows, readSamples, type Sample, type StatsRow } from "./stats_rows.ts";
-import { type Column, tableLines } from "./table.ts";
-import { CliExit, type CliIo, ExitCode, Interruption, makePaint } from "./terminal.ts";
+import { type Column, fittingLines, listNames, tableLines } from "./table.ts";
+import {
+  CliExit,
+  type CliIo,
+  ExitCode,
+  Interruption,
+  makePaint,
+  wrap,
+} from "./terminal.ts";
 import { delay } from "@std/async/delay";
 
 /** Options of `stats`. */
@@ -25,25 +32,40 @@ const CONNECT_MS = 4000;
 /** Moves to the upper left corner, and clears what is below. */
 const REDRAW = "\x1b[H\x1b[J";
 
-/** Reads text metrics; the signal ends it. */
-type ReadMetrics = (signal: AbortSignal) => Promise<string>;
+/** What the statistics are read from. */
+interface Source {
+  /** What it is, for people. */
+  readonly name: string;
+  /** Reads text metrics; the signal ends it. */
+  read(signal: AbortSignal): Promise<string>;
+  /** Why a database failed. */
+  reasonOf(database: string): string;
+}
 
 /**
  * `stats`: a table of every database's statistics, once or until interrupted.
  *
- * @throws {CliExit} If the statistics cannot be read, or a permission is missing.
+ * @throws {CliExit} With 1 if a database failed; with 2 if the statistics cannot be read, or
+ * a permission is missing.
  * @throws {ConfigError} If the configuration is not valid.
  */
 export async function runStats(io: CliIo, options: StatsOptions): Promise<void> {
   const { url } = options;
   if (url !== undefined) {
     requirePermissions("stats", { name: "net", host: new URL(url).host });
-    return await show(io, options, (signal) => fetchMetrics(url, signal));
+    const name = withoutSecrets(url);
+    return await show(io, options, {
+      name,
+      read: (signal) => fetchMetrics(url, signal),
+      reasonOf: (database) =>
+        `metrics hold no reason: see ${new URL(`/readyz?database=${database}`, name)}, ` +
+        "or the path at which the service answers it",
+    });
   }
   requirePermissions("stats", { name: "env" });
   // With --url, no client is loaded.
   const { RedisConnectionManager } = await import("../../mod.ts");
-  const { loadConfig, targetsOf } = await import("./load_config.ts");
+  const { loadConfig, sourceOf, targetsOf } = await import("./load_config.ts");
   // One attempt each: a server that is not reached is a row of the table.
   const config = await loadConfig("stats", { config: options.config }, {
     connectRetry: { attempts: 1 },
@@ -55,7 +77,14 @@ export async function runStats(io: CliIo, options: StatsOptions): Promise<void> 
     ...[...hosts].map((host) => ({ name: "net", host } as const)),
   );
   await using manager = new RedisConnectionManager(config);
-  await show(io, options, (signal) => checkAll(manager, signal));
+  await show(io, options, {
+    name: sourceOf(config),
+    read: (signal) => checkAll(manager, signal),
+    reasonOf: (database) => {
+      const { lastError, reason } = manager.getHealthStatus().databases[database]!;
+      return lastError ?? reason;
+    },
+  });
 }
 
 async function fetchMetrics(url: string, signal: AbortSignal): Promise<string> {
@@ -71,10 +100,13 @@ async function fetchMetrics(url: string, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
     if ((error as Error).name === "TimeoutError") problem += ` within ${FETCH_MS} ms`;
   }
-  // Without user and password, should the URL have any.
+  throw new CliExit(ExitCode.FAILED, `Cannot read ${withoutSecrets(url)}: ${problem}`);
+}
+
+function withoutSecrets(url: string): string {
   const shown = new URL(url);
   shown.username = shown.password = shown.search = "";
-  throw new CliExit(ExitCode.FAILED, `Cannot read ${shown}: ${problem}`);
+  return String(shown);
 }
 
 async function checkAll(
@@ -90,7 +122,7 @@ async function checkAll(
   return manager.toPrometheus();
 }
 
-async function show(io: CliIo, options: StatsOptions, read: ReadMetrics): Promise<void> {
+async function show(io: CliIo, options: StatsOptions, source: Source): Promise<void> {
   const { interval, json, watch } = options;
   using stop = watch ? new Interruption() : undefined;
   const signal = stop?.signal ?? new AbortController().signal;
@@ -99,7 +131,7 @@ async function show(io: CliIo, options: StatsOptions, read: ReadMetrics): Promis
   try {
     do {
       if (earlier.length > 0) await delay(interval, { signal });
-      const samples = readSamples(await read(signal));
+      const samples = readSamples(await source.read(signal));
       if (samples.length === 0) {
         const problem = "the answer has no metrics of @mooring/redis";
         throw new CliExit(ExitCode.FAILED, `Cannot show statistics: ${problem}`);
@@ -108,17 +140,46 @@ async function show(io: CliIo, options: StatsOptions, read: ReadMetrics): Promis
       const rows = makeRows(samples, earlier, now - sampledAt);
       [earlier, sampledAt] = [samples, now];
       const isDrawn = watch && io.isTerminal && !json;
-      io.out((isDrawn ? REDRAW : "") + render(io, options, rows));
+      io.out((isDrawn ? REDRAW : "") + render(io, options, rows, source));
+      if (!watch && rows.some(hasFailed)) throw new CliExit(ExitCode.WARNINGS);
     } while (watch);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
 }
 
-function render(io: CliIo, { json, watch }: StatsOptions, rows: StatsRow[]): string {
-  // One line for each sample where there are many: a program reads them one by one.
-  if (json) return `${JSON.stringify({ databases: rows }, null, watch ? 0 : 2)}\n`;
-  return `${tableLines(columns(io), rows).join("\n")}\n`;
+const hasFailed = ({ state }: StatsRow) => state === "failed";
+
+function render(
+  io: CliIo,
+  { json, watch }: StatsOptions,
+  rows: StatsRow[],
+  { name, reasonOf }: Source,
+): string {
+  if (json) {
+    const databases = rows.map((row) =>
+      hasFailed(row) ? { ...row, reason: reasonOf(row.database) } : row
+    );
+    // One line for each sample where there are many: a program reads them one by one.
+    return `${JSON.stringify({ databases }, null, watch ? 0 : 2)}\n`;
+  }
+  const { red } = makePaint(io.useColor);
+  // Databases of one server fail for one reason.
+  const reasons = Map.groupBy(
+    rows.filter(hasFailed),
+    ({ database }) => reasonOf(database),
+  );
+  const failures = [...reasons].map(([reason, failed]) =>
+    wrap(
+      io,
+      `${red("failed")} ${listNames(failed.map(({ database }) => database))}: ${reason}`,
+      7,
+    )
+  );
+  const table = io.isTerminal
+    ? fittingLines(columns(io), rows, io.columns)
+    : tableLines(columns(io), rows);
+  return [...table, ...failures, wrap(io, `From: ${name}`, 6), ""].join("\n");
 }
 
 const fixed = (value: number | null, digits: number, unit = "") =>

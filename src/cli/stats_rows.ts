@@ -77,8 +77,8 @@ export interface StatsRow {
   readonly commands: number;
   /** Commands a second since the last sample; `null` at the first one. */
   readonly perSecond: number | null;
-  /** Share of commands that succeeded, in percent; 100 if there were none. */
-  readonly successRate: number;
+  /** Share of commands that succeeded, in percent; `null` if there were none. */
+  readonly successRate: number | null;
   /** Median latency, in milliseconds; `null` without any. */
   readonly p50Ms: number | null;
   /** 99th percentile of the latency, in milliseconds; `null` without any. */
@@ -160,7 +160,7 @@ export function makeRows(
       ...{ database, db, state },
       commands: counters.reduce((sum, name) => sum + total(name), 0),
       perSecond: since === undefined ? null : done * 1000 / elapsedMs,
-      successRate: done === 0 ? 100 : 100 * succeeded / done,
+      successRate: done === 0 ? null : 100 * succeeded / done,
       p50Ms: ms(0.5),
       p99Ms: ms(0.99),
       connections: total("connections"),

@@ -40,3 +40,54 @@ export function tableLines<R>(
     rule,
   ];
 }
+
+/**
+ * Lays rows out for a terminal: as a table, and where that is too wide, turned by a quarter:
+ * a line for each column, in blocks of as many rows as fit.
+ *
+ * @param columns The columns.
+ * @param rows The rows.
+ * @param width How wide the terminal is.
+ * @returns The lines.
+ */
+export function fittingLines<R>(
+  columns: readonly Column<R>[],
+  rows: readonly R[],
+  width: number,
+): string[] {
+  const lines = tableLines(columns, rows);
+  if (lines[1]!.length <= width) return lines;
+  const titleWidth = Math.max(...columns.map(({ title }) => title.length));
+  const widthOf = (row: R) =>
+    Math.max(...columns.map(({ cell }) => cell(row).length)) + 2;
+  const turned: string[] = [];
+  for (let start = 0; start < rows.length;) {
+    let end = start;
+    for (let used = titleWidth; end < rows.length; end++) {
+      used += widthOf(rows[end]!);
+      if (used > width && end > start) break;
+    }
+    const block = rows.slice(start, end);
+    if (start > 0) turned.push("");
+    turned.push(
+      ...columns.map(({ cell, paint, title }) =>
+        title.padEnd(titleWidth) + block.map((row) => {
+          const text = cell(row).padStart(widthOf(row));
+          return paint?.(text, row) ?? text;
+        }).join("")
+      ),
+    );
+    start = end;
+  }
+  return turned;
+}
+
+/** Most names that a line lists. */
+const MAX_NAMES = 4;
+
+/** Names in a line, such as `main, cache` or `main, cache, jobs and 15 more`. */
+export function listNames(names: readonly string[]): string {
+  if (names.length <= MAX_NAMES) return names.join(", ");
+  const rest = names.length - MAX_NAMES + 1;
+  return `${names.slice(0, MAX_NAMES - 1).join(", ")} and ${rest} more`;
+}

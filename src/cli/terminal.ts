@@ -109,14 +109,40 @@ export function terminalIo(): CliIo {
   };
 }
 
+/**
+ * Breaks a line between words, where it is longer than the terminal is wide. What goes to a
+ * file or another program stays one line, as `grep` and others expect.
+ *
+ * @param io Where it is written.
+ * @param text The line; escapes for colours take no room.
+ * @param indent How many spaces the following lines begin with.
+ * @returns The line, or lines.
+ */
+export function wrap(io: CliIo, text: string, indent: number): string {
+  if (!io.isTerminal) return text;
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/(?<=\S) /)) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    // deno-lint-ignore no-control-regex
+    const { length } = longer.replaceAll(/\x1b\[\d+m/g, "");
+    if (length > io.columns && line !== "") {
+      lines.push(line);
+      line = " ".repeat(indent) + word.trimStart();
+    } else line = longer;
+  }
+  return [...lines, line].join("\n");
+}
+
 /** Writes a value as indented JSON. */
 export function printJson(io: CliIo, value: unknown): void {
   io.out(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** Ctrl-C, an order to end, and the end of the terminal. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Aborts a signal at the first Ctrl-C or SIGTERM; the second one ends the process. */
+/** Aborts a signal at the first of them; the second one ends the process. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #listener: () => void;

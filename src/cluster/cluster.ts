@@ -1,7 +1,7 @@
 import type { CommandGate } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
-import { formatAddress, hostOf } from "../core/address.ts";
+import { formatAddress } from "../core/address.ts";
 import type { Timer } from "../core/clock.ts";
 import {
   AcquireTimeoutError,
@@ -20,6 +20,7 @@ import type {
   LeaseSource,
   LeaseTarget,
   LeaseWait,
+  ReplicaSource,
   ServerContext,
   ServerStats,
   Topology,
@@ -27,9 +28,9 @@ import type {
 import { discoverCluster } from "./discovery.ts";
 import { ClusterNodes, judgeCluster } from "./nodes.ts";
 import { ClusterRouter } from "./router.ts";
-import { parseRedirect, type Redirect } from "./slot_map.ts";
+import type { Redirect } from "./slot_map.ts";
 import { SlotMapCache } from "./slot_map_cache.ts";
-import { commandSlot, keySlot, SLOTS } from "./slots.ts";
+import { commandSlot, keySlot, onlySlot, SLOTS } from "./slots.ts";
 
 /** Each node has its own circuit breaker: the cluster as a whole has none. */
 const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined };
@@ -88,6 +89,9 @@ export class Cluster implements Topology {
           context.nearCache?.forgetWhere((key) => map.isMoved(keySlot(key), before));
         }
         this.sink.resend(this.#nodes.keepOnly(primaries, covered === SLOTS));
+        for (const primary of primaries) {
+          this.#nodes.at(primary).replicas?.update(map.replicasOf(primary));
+        }
         this.sink.mapLoaded();
         this.#monitor.update();
       },
@@ -125,7 +129,7 @@ export class Cluster implements Topology {
   }
 
   redirectTransaction(error: Error, endpoint: string) {
-    const redirect = parseRedirect(error.message, hostOf(endpoint));
+    const redirect = this.sink.readRedirect(error.message, endpoint);
     if (redirect === undefined) return undefined;
     const { kind, node, slot } = redirect;
     this.#context.statistics.counts.redirects++;
@@ -166,6 +170,34 @@ export class Cluster implements Topology {
         if (!this.#wasRemoved(error) || ms === 0) throw error;
       }
     }
+  }
+
+  get reads(): ReplicaSource {
+    const cache = this.#cache;
+    const nodes = this.#nodes;
+    return {
+      primary: this.sink,
+      get preparing() {
+        return cache.isKnown ? undefined : cache.ready();
+      },
+      replicasOf: (command, changed) => {
+        const slot = onlySlot(command);
+        const owner = slot === undefined ? undefined : cache.map.ownerOf(slot);
+        if (owner === undefined) return undefined;
+        const node = nodes.at(owner);
+        if (node.replicas !== undefined) return node.replicas;
+        const list = () => {
+          const { map } = cache;
+          const its = map.primaries.find((each) => nodes.at(each) === node);
+          cache.refresh();
+          return Promise.resolve(its === undefined ? [] : map.replicasOf(its));
+        };
+        return node.watchReplicas({ list, changed });
+      },
+      isReplica: (endpoint) =>
+        nodes.current.some(({ replicas }) => replicas?.named(endpoint) !== undefined),
+      health: () => nodes.current.flatMap(({ replicas }) => replicas?.health() ?? []),
+    };
   }
 
   async whenReady(signal?: AbortSignal): Promise<void> {
@@ -220,7 +252,7 @@ export class Cluster implements Topology {
   }
 
   openConnections(): OpenConnection<PooledConnection>[] {
-    return this.#nodes.all.flatMap((node) => node.openConnections());
+    return this.#nodes.openConnections();
   }
 
   stats(): ServerStats {
@@ -345,8 +377,10 @@ export class Cluster implements Topology {
     const failure = this.#failure;
     const reason = failure instanceof ConnectError ? failure.reason : failure?.message;
     const endpoints = nodes.map(({ endpoint }) => endpoint);
+    const replicas = nodes.flatMap(({ replicas = [] }) => replicas);
     return {
       ...judgeCluster(nodes, reason),
+      ...(replicas.length > 0 && { replicas }),
       endpoint: endpoints.join(", ") || config.nodes.map(formatAddress).join(", "),
       db: 0,
       lastError: statistics.lastError,

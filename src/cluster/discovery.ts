@@ -1,4 +1,5 @@
 import { abortable } from "@std/async/abortable";
+import { addressMapper, type MapAddress } from "../config/address_map.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import { formatAddress, hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
@@ -50,11 +51,15 @@ export async function discoverCluster(
 }
 
 async function queryNode(
-  { name, tls }: ServerContext["config"],
+  { name, nodeAddressMap, tls }: ServerContext["config"],
   node: Server,
   signal: AbortSignal,
 ): Promise<ClusterView> {
-  const options = { askedHost: hostOf(node.endpoint), tls: tls.enabled };
+  const options = {
+    askedHost: hostOf(node.endpoint),
+    tls: tls.enabled,
+    map: addressMapper(nodeAddressMap),
+  };
   let reason = "the cluster serves no slot: assign them with redis-cli --cluster";
   for (const [subcommand, parse] of QUERIES) {
     const answer = await node.probe.query(signal, "cluster", subcommand);
@@ -136,6 +141,8 @@ interface ClusterReplyOptions {
   readonly askedHost: string;
   /** Whether TLS is spoken, so that the port for it counts. */
   readonly tls: boolean;
+  /** Where the named nodes are. */
+  readonly map?: MapAddress;
 }
 
 /**
@@ -159,13 +166,19 @@ export function parseShards(
     const primary = primaries.find((each) => each?.get("health") === "online") ??
       primaries[0];
     if (primary === undefined) return [];
-    const port = (options.tls ? primary.get("tls-port") : undefined) ??
-      primary.get("port");
-    const node = addressOf(primary.get("endpoint"), port, options);
+    const addressIn = (fields: Map<string, unknown> | undefined) => {
+      const port = (options.tls ? fields?.get("tls-port") : undefined) ??
+        fields?.get("port");
+      return addressOf(fields?.get("endpoint"), port, options);
+    };
+    const node = addressIn(primary);
     if (node === undefined) return [];
+    const replicas = nodes.map(fieldsOf)
+      .filter((each) => each?.get("role") === "replica")
+      .flatMap((each) => addressIn(each) ?? []);
     return Array.from(
       { length: Math.floor(slots.length / 2) },
-      (_, i) => rangeOf(slots[2 * i], slots[2 * i + 1], node),
+      (_, i) => rangeOf(slots[2 * i], slots[2 * i + 1], node, replicas),
     );
   });
 }
@@ -177,10 +190,13 @@ export function parseSlots(
   options: ClusterReplyOptions,
 ): SlotRange[] | undefined {
   return readRanges(reply, (item) => {
-    const [first, last, owner] = Array.isArray(item) ? item : [];
+    const [first, last, owner, ...others] = Array.isArray(item) ? item : [];
     if (!Array.isArray(owner)) return undefined;
     const node = addressOf(owner[0], owner[1], options);
-    return [node && rangeOf(first, last, node)];
+    const replicas = others.flatMap((each) =>
+      Array.isArray(each) ? addressOf(each[0], each[1], options) ?? [] : []
+    );
+    return [node && rangeOf(first, last, node, replicas)];
   });
 }
 
@@ -198,24 +214,25 @@ function readRanges(
 function addressOf(
   host: unknown,
   port: unknown,
-  { askedHost }: ClusterReplyOptions,
+  { askedHost, map = (announced) => announced }: ClusterReplyOptions,
 ): NodeAddress | undefined {
   const number = Number(port);
   if (!Number.isInteger(number) || number < 1 || number > 65_535) return undefined;
   const isUnknown = host === "?" || !host;
-  return { host: isUnknown ? askedHost : String(host), port: number };
+  return map({ host: isUnknown ? askedHost : String(host), port: number });
 }
 
 function rangeOf(
   first: unknown,
   last: unknown,
   node: NodeAddress,
+  replicas: readonly NodeAddress[],
 ): SlotRange | undefined {
   const [from, to] = [Number(first), Number(last)];
   if (!Number.isInteger(from) || !Number.isInteger(to)) return undefined;
   return from < 0 || to < from || to >= SLOTS
     ? undefined
-    : { first: from, last: to, node };
+    : { first: from, last: to, node, replicas };
 }
 
 /** Reads names and values: a map, or a flat list. */

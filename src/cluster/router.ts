@@ -1,4 +1,5 @@
 import type { CommandSink } from "../commands/dispatcher.ts";
+import { addressMapper, type MapAddress } from "../config/address_map.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import { isReplyError } from "../connection/ioredis.ts";
 import {
@@ -39,6 +40,7 @@ interface ClusterRouterParts {
 export class ClusterRouter implements CommandSink {
   readonly #context: Pick<ServerContext, "clock" | "config" | "statistics">;
   readonly #cache: SlotMapCache;
+  readonly #map: MapAddress;
   readonly #nodeAt: (address: NodeAddress) => Server;
   readonly #unreachable: (() => ConnectError | undefined) | undefined;
   readonly #waiting: CommandQueue;
@@ -55,6 +57,7 @@ export class ClusterRouter implements CommandSink {
   ) {
     this.#context = context;
     this.#cache = cache;
+    this.#map = addressMapper(context.config.nodeAddressMap);
     this.#nodeAt = nodeAt;
     this.#unreachable = unreachable;
     const submit = (part: PendingCommand) => this.submit(part);
@@ -183,9 +186,20 @@ export class ClusterRouter implements CommandSink {
   learn(command: PendingCommand, error: Error): Redirect | undefined {
     const { connection } = command.tracking;
     if (connection === undefined || !isReplyError(error)) return undefined;
-    const redirect = parseRedirect(error.message, hostOf(connection.endpoint));
+    const redirect = this.readRedirect(error.message, connection.endpoint);
     if (redirect?.kind === "moved") this.#cache.moved(redirect.slot, redirect.node);
     return redirect;
+  }
+
+  /** Reads the redirect out of the error reply of a node; `undefined` if it is another error,
+   * or the user's address map fails, whose error the next discovery reports. */
+  readRedirect(message: string, endpoint: string): Redirect | undefined {
+    try {
+      return parseRedirect(message, hostOf(endpoint), this.#map);
+    } catch {
+      this.#cache.refresh();
+      return undefined;
+    }
   }
 
   /** Lets commands that wait finish within a time, and refuses others that would have to

@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import type { MapAddress } from "../config/address_map.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import { SLOTS } from "./slots.ts";
 
@@ -8,6 +9,8 @@ export interface SlotRange {
   /** Its last slot, included. */
   readonly last: number;
   readonly node: NodeAddress;
+  /** The replicas of that primary. */
+  readonly replicas?: readonly NodeAddress[];
 }
 
 /** The index that stands for no node. */
@@ -24,23 +27,31 @@ export class SlotMap {
   /** The primaries that serve a slot, each once, in the order in which they were named. */
   readonly primaries: readonly NodeAddress[];
   readonly #owners: Uint16Array;
+  readonly #replicas: ReadonlyMap<NodeAddress, readonly NodeAddress[]>;
 
-  private constructor(primaries: readonly NodeAddress[], owners: Uint16Array) {
+  private constructor(
+    primaries: readonly NodeAddress[],
+    owners: Uint16Array,
+    replicas: ReadonlyMap<NodeAddress, readonly NodeAddress[]> = new Map(),
+  ) {
     this.primaries = Object.freeze(primaries);
     this.#owners = owners;
+    this.#replicas = replicas;
   }
 
   /** Makes a map; of ranges that overlap the last one counts. */
   static of(ranges: readonly SlotRange[]): SlotMap {
     const owners = new Uint16Array(SLOTS).fill(UNASSIGNED);
     const nodes = new Map<string, { index: number; node: NodeAddress }>();
-    for (const { first, last, node } of ranges) {
+    const replicas = new Map<NodeAddress, readonly NodeAddress[]>();
+    for (const { first, last, node, replicas: its = [] } of ranges) {
       const key = formatAddress(node);
       const known = nodes.get(key) ?? { index: nodes.size, node };
       nodes.set(key, known);
+      replicas.set(known.node, its);
       owners.fill(known.index, first, last + 1);
     }
-    return new SlotMap([...nodes.values()].map(({ node }) => node), owners);
+    return new SlotMap([...nodes.values()].map(({ node }) => node), owners, replicas);
   }
 
   /** How many slots are served, 0 to 16384. */
@@ -69,6 +80,11 @@ export class SlotMap {
     return slot === -1 ? undefined : slot;
   }
 
+  /** The replicas of a primary of this map. */
+  replicasOf(primary: NodeAddress): readonly NodeAddress[] {
+    return this.#replicas.get(primary) ?? [];
+  }
+
   /** The map after a MOVED of one slot; this one if nothing changes. */
   withOwner(slot: number, node: NodeAddress): SlotMap {
     const key = formatAddress(node);
@@ -77,7 +93,8 @@ export class SlotMap {
     const known = this.primaries.findIndex((other) => formatAddress(other) === key);
     const owners = this.#owners.slice();
     owners[slot] = known === -1 ? this.primaries.length : known;
-    return new SlotMap(known === -1 ? [...this.primaries, node] : this.primaries, owners);
+    const primaries = known === -1 ? [...this.primaries, node] : this.primaries;
+    return new SlotMap(primaries, owners, this.#replicas);
   }
 }
 
@@ -97,14 +114,19 @@ const REDIRECT = /^(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/;
  * Reads the redirect out of an error reply; `undefined` if it is another error.
  *
  * @param askedHost The host that replied: meant if the redirect names none.
+ * @param map Where the named node is.
  */
-export function parseRedirect(message: string, askedHost: string): Redirect | undefined {
+export function parseRedirect(
+  message: string,
+  askedHost: string,
+  map: MapAddress = (announced) => announced,
+): Redirect | undefined {
   const [, kind, slotText, host, portText] = REDIRECT.exec(message) ?? [];
   const [slot, port] = [Number(slotText), Number(portText)];
   if (kind === undefined || slot >= SLOTS || port < 1 || port > 65_535) return undefined;
   return {
     kind: kind === "MOVED" ? "moved" : "ask",
     slot,
-    node: { host: host === "" || host === "?" ? askedHost : host!, port },
+    node: map({ host: host === "" || host === "?" ? askedHost : host!, port }),
   };
 }

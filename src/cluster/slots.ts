@@ -111,6 +111,14 @@ export function commandSlot(command: KeyedCommand): number | undefined {
   return key === undefined ? undefined : keySlot(key);
 }
 
+/** The slot of all keys of a command; `undefined` if they are in several, or none is known. */
+export function onlySlot(command: KeyedCommand): number | undefined {
+  const [first, ...others] = command.getKeys();
+  if (first === undefined) return undefined;
+  const slot = keySlot(first);
+  return others.every((key) => keySlot(key) === slot) ? slot : undefined;
+}
+
 /** Commands of a batch that have to be sent to one node. */
 export interface BatchPart<C extends KeyedCommand> {
   readonly commands: readonly C[];

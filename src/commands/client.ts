@@ -59,6 +59,10 @@ export interface CallOptions {
   readonly waitReplicas?: number;
   /** Longest wait for `waitReplicas`, in milliseconds, more than 0. Default: the deadline. */
   readonly waitMs?: number;
+  /** Which servers reads go to: `primary`, `prefer_replica`, `replica` or `az_affinity`.
+   * `primary` reads what this process has written; replicas may not have it yet. Default: the
+   * database's `readFrom`. */
+  readonly readFrom?: RedisConfig["readFrom"];
 }
 
 /** A command with what its caller set for it. */
@@ -77,12 +81,20 @@ export interface CommandRoute {
   whenReady(): Promise<void>;
   /** Reports that a scan began anew. */
   scanRestarted?(restart: ScanRestart): void;
+  /** The route for reads that go to these servers. */
+  readFrom(from: RedisConfig["readFrom"]): CommandRoute;
 }
 
 /** The settings of a database that its client uses. */
-type ClientConfig = Pick<
+export type ClientConfig = Pick<
   RedisConfig,
-  "commandTimeoutMs" | "name" | "db" | "keyPrefix" | "decodeResponses"
+  | "clientAz"
+  | "commandTimeoutMs"
+  | "db"
+  | "decodeResponses"
+  | "keyPrefix"
+  | "mode"
+  | "name"
 >;
 
 /** Refuses to connect: other clients that are made with this one's options, too. */
@@ -154,12 +166,13 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
   readonly databaseName: string;
   /**
    * The same client with other settings for its calls: a signal, a deadline, whether
-   * writes may be sent again.
+   * writes may be sent again, which servers are read from.
    *
    * @param call What differs.
    * @returns A client for such calls; it has no connection of its own.
    * @throws {RangeError} If a number is not allowed: the deadline is not more than 0,
-   * `onceTtlMs` less than it …
+   * `onceTtlMs` less than it …; or if `readFrom` is none of its words, `az_affinity` without
+   * the setting `client_az`, or `replica` in mode `standalone`.
    */
   with(call: CallOptions): RedisClient<Mapping>;
   /** @deprecated Refused, as all callers share the client: use `manager.subscribe()`, or
@@ -214,7 +227,15 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
 
 /** The implementation of {@linkcode RedisClient}. */
 export class ManagedClient extends Redis implements RedisClient {
-  readonly [PARTS]: { readonly config: ClientConfig; readonly route: CommandRoute };
+  readonly [PARTS]: {
+    readonly config: ClientConfig;
+    /** Where commands go. */
+    readonly route: CommandRoute;
+    /** The same without what is set for single calls. */
+    readonly base: CommandRoute;
+    /** What is set for single calls. */
+    readonly call?: CallOptions;
+  };
   readonly [ROOT]: ManagedClient;
   [BATCH]: Batch | undefined = undefined;
   declare readonly scanIterator: ScanMethods["scanIterator"];
@@ -235,7 +256,7 @@ export class ManagedClient extends Redis implements RedisClient {
       db: config.db,
       Connector: NoConnector as unknown as RedisOptions["Connector"],
     });
-    this[PARTS] = { config, route };
+    this[PARTS] = { config, route, base: route };
     this[ROOT] = this;
     // Everybody has the same object: many listeners are no leak.
     this.setMaxListeners(0);
@@ -255,12 +276,14 @@ export class ManagedClient extends Redis implements RedisClient {
         `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
       );
     }
+    const { base, call: before, config } = this[PARTS];
     if (call.waitReplicas !== undefined) checkReplicas(call);
-    if (call.once === true) onceTtlMs(call, this[PARTS].config.commandTimeoutMs);
-    const { config, route } = this[PARTS];
+    if (call.once === true) onceTtlMs(call, config.commandTimeoutMs);
+    if (call.readFrom !== undefined) checkReadFrom(call.readFrom, config);
     const root = this[ROOT];
     const scoped = Object.create(this);
-    scoped[PARTS] = { config, route: scopeRoute(route, call) };
+    const merged = { ...before, ...call };
+    scoped[PARTS] = { config, base, call: merged, route: scopeRoute(base, merged) };
     for (const key of LISTENERS) {
       Object.defineProperty(scoped, key, {
         get: () => Reflect.get(root, key),
@@ -363,8 +386,37 @@ export class ManagedClient extends Redis implements RedisClient {
 defineCommandMethods(ManagedClient.prototype);
 defineScanMethods(ManagedClient.prototype);
 
+/** Where reads may go. */
+const READ_FROM: readonly RedisConfig["readFrom"][] = [
+  ...["primary", "prefer_replica", "replica", "az_affinity"] as const,
+];
+
+function checkReadFrom(
+  from: RedisConfig["readFrom"],
+  { clientAz, mode }: ClientConfig,
+): void {
+  if (!READ_FROM.includes(from)) {
+    throw new RangeError(
+      `Cannot read as readFrom must be ${READ_FROM.join(", ")}: current value is ` +
+        JSON.stringify(from),
+    );
+  }
+  if (from === "replica" && mode === "standalone") {
+    throw new RangeError(
+      "Cannot read as readFrom replica needs mode sentinel or cluster: current mode is " +
+        mode,
+    );
+  }
+  if (from === "az_affinity" && clientAz === undefined) {
+    throw new RangeError(
+      "Cannot read as readFrom az_affinity needs the setting client_az, this process' zone",
+    );
+  }
+}
+
 /** The same route, for commands that carry what their caller set for them. */
-function scopeRoute(route: CommandRoute, call: CallOptions): CommandRoute {
+function scopeRoute(base: CommandRoute, call: CallOptions): CommandRoute {
+  const route = call.readFrom === undefined ? base : base.readFrom(call.readFrom);
   const scope = (command: IORedisCommand): IORedisCommand => {
     (command as ScopedCommand).call = call;
     return command;

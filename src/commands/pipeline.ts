@@ -11,7 +11,7 @@ import {
   PipelineError,
   RedisManagerError,
 } from "../core/errors/mod.ts";
-import { type BatchParts, Recorder } from "./recorder.ts";
+import { type BatchParts, pick, Recorder } from "./recorder.ts";
 
 /** How a pipeline reports its outcome. */
 export interface PipelineOptions {
@@ -28,8 +28,8 @@ export interface PipelineOptions {
 export type PipelineFill<R> = (pipeline: IORedisPipeline, typed: IORedis) => R;
 
 /**
- * What a pipeline gives for what its callback returned: the replies of the promises in a
- * returned array, typed; else every reply, in order.
+ * What a pipeline or a transaction gives for what its callback returned: the replies of the
+ * promises in a returned array, typed; else every reply, in order.
  */
 export type PipelineReplies<R> = Awaited<R> extends readonly Promise<void>[] ? unknown[]
   : Awaited<R> extends infer T extends readonly Promise<unknown>[]
@@ -76,7 +76,7 @@ export async function runPipeline(
   end?.(firstError);
   if (options.settle === true) return outcome.results();
   if (firstError !== undefined) throw new PipelineError(database, outcome.results());
-  return chosen === undefined ? outcome.replies : chosen.map((i) => outcome.replies[i]);
+  return pick(outcome.replies, chosen);
 }
 
 /** Runs the callback; gives the places of the replies that it wants, if it says which. */
@@ -93,17 +93,7 @@ async function record(
         "be async: return the promises",
     );
   }
-  const filled = await filling;
-  if (!Array.isArray(filled)) {
-    recorder.close();
-    return undefined;
-  }
-  const places = filled.map((promise) => recorder.indexOf(promise));
-  // Others may be of callbacks that still add commands.
-  await Promise.all(filled.filter((_, i) => places[i] === undefined));
-  recorder.close();
-  const isChosen = places.length > 0 && places.every((place) => place !== undefined);
-  return isChosen ? places : undefined;
+  return await recorder.finish(await filling);
 }
 
 async function sendInChunks(

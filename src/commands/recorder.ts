@@ -34,6 +34,22 @@ const ALLOWED: Readonly<Record<string, readonly CommandClass[]>> = {
 /** What to do in place of a blocking command. */
 const BLOCKING_ADVICE = "call it on the client, which gives it a connection of its own";
 
+/** How a transaction ended that has run. */
+export interface BatchOutcome {
+  /** The recorder whose commands were run. */
+  readonly recorder: Recorder;
+  /** The reply of each. */
+  readonly replies: unknown[];
+}
+
+/** The replies of the commands at `indices`; all of them without. */
+export function pick(
+  replies: unknown[],
+  indices: readonly number[] | undefined,
+): unknown[] {
+  return indices === undefined ? replies : indices.map((index) => replies[index]);
+}
+
 /**
  * Records commands in place of sending them: those of the library's pipeline, whose
  * methods can be chained, and those of a client, whose methods give typed promises.
@@ -42,6 +58,7 @@ const BLOCKING_ADVICE = "call it on the client, which gives it a connection of i
 export class Recorder {
   readonly #parts: BatchParts;
   readonly #kind: "pipeline" | "transaction";
+  readonly #outcome: Promise<BatchOutcome> | undefined;
   readonly #byPromise = new Map<unknown, number>();
   #isOpen = true;
 
@@ -52,17 +69,33 @@ export class Recorder {
   /** A client: each method records a command and gives the promise of its reply. */
   readonly typed: IORedis;
 
-  constructor(parts: BatchParts, kind: "pipeline" | "transaction") {
+  /** A transaction has an `outcome`, whose replies the promises of `typed` give: those of the
+   * commands themselves say only that they are queued. */
+  constructor(
+    parts: BatchParts,
+    kind: "pipeline" | "transaction",
+    outcome?: Promise<BatchOutcome>,
+  ) {
     this.#parts = parts;
     this.#kind = kind;
+    this.#outcome = outcome;
     this.chain = this.#makeChain(parts.client);
     this.typed = this.#makeTyped(parts.client);
   }
 
-  /** The index of the command whose promise a method of `typed` gave; `undefined` if it is
-   * not of this recorder. */
-  indexOf(promise: unknown): number | undefined {
-    return this.#byPromise.get(promise);
+  /** Ends the recording with what the callback gave: the indices of the commands whose
+   * promises are the array that it returned, `undefined` if it returned anything else. */
+  async finish(filled: unknown): Promise<number[] | undefined> {
+    if (!Array.isArray(filled)) {
+      this.close();
+      return undefined;
+    }
+    const indices = filled.map((promise) => this.#byPromise.get(promise));
+    // Others may be of callbacks that still add commands.
+    await Promise.all(filled.filter((_, i) => indices[i] === undefined));
+    this.close();
+    const isChosen = indices.length > 0 && indices.every((index) => index !== undefined);
+    return isChosen ? indices : undefined;
   }
 
   /** Whether a promise was given out. */
@@ -113,6 +146,23 @@ export class Recorder {
     this.commands.push(command);
   }
 
+  /** The reply of a transaction's command. An `await` of it within the callback would never
+   * end, so it fails: `await` calls `then` of what is not a plain promise. */
+  #replyOf(index: number, outcome: Promise<BatchOutcome>): Promise<unknown> {
+    const promise = outcome.then(({ recorder, replies }) => {
+      if (recorder === this) return replies[index];
+      throw this.refusal("await", "its callback was called again");
+    });
+    promise.catch(() => {});
+    const then: Promise<unknown>["then"] = (onReply, onError) => {
+      if (this.#isOpen) {
+        throw this.refusal("await", "its typed commands are answered when it has run");
+      }
+      return Promise.prototype.then.call(promise, onReply, onError) as Promise<never>;
+    };
+    return Object.assign(promise, { constructor: undefined, then });
+  }
+
   #makeChain(client: Redis): IORedisPipeline {
     const chain = client.pipeline();
     const refuse = (name: string, advice: string) => (): never => {
@@ -142,8 +192,12 @@ export class Recorder {
       redis: client,
       sendCommand: (command: IORedisCommand) => {
         this.#record(command);
-        this.#byPromise.set(command.promise, this.commands.length - 1);
-        return command.promise;
+        const index = this.commands.length - 1;
+        const promise = this.#outcome === undefined
+          ? command.promise
+          : this.#replyOf(index, this.#outcome);
+        this.#byPromise.set(promise, index);
+        return promise;
       },
       pipeline: () => refuse("pipeline"),
       multi: () => refuse("multi"),

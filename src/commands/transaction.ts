@@ -16,7 +16,7 @@ import {
   TransactionConflictError,
   TransactionError,
 } from "../core/errors/mod.ts";
-import { type BatchParts, Recorder } from "./recorder.ts";
+import { type BatchOutcome, type BatchParts, pick, Recorder } from "./recorder.ts";
 import { pauseAfter, TransactionRetry, type TransactionRetryParts } from "./retry.ts";
 
 /** What a transaction watches, and how often it is tried. */
@@ -33,11 +33,18 @@ export interface TransactionOptions {
 }
 
 /**
- * Reads what it needs from `watched` and adds the commands to `tx`. It is called again when
- * a watched key has changed, when a transaction that watches is retried, and when one of its
- * reads met a temporary refusal (LOADING …), so it should do nothing else.
+ * Reads what it needs from `watched` and adds the commands to `tx`, or to `typed`, which has
+ * the same commands, each giving the promise of its reply: a callback that returns an array
+ * of them gets their replies, typed one by one. They are there when the transaction has run,
+ * so that they must not be awaited in the callback. It is called again when a watched key has
+ * changed, when a transaction that watches is retried, and when one of its reads met a
+ * temporary refusal (LOADING …), so it should do nothing else.
  */
-export type TransactionFill = (tx: IORedisPipeline, watched: IORedis) => unknown;
+export type TransactionFill<R> = (
+  tx: IORedisPipeline,
+  watched: IORedis,
+  typed: IORedis,
+) => R;
 
 /** A connection that a transaction has alone. */
 export interface TransactionLease {
@@ -101,9 +108,28 @@ const MAX_REDIRECTS = 16;
  */
 export async function runTransaction(
   parts: TransactionParts,
-  fill: TransactionFill,
+  fill: TransactionFill<unknown>,
   options: TransactionOptions,
 ): Promise<unknown[]> {
+  const { promise, resolve } = Promise.withResolvers<BatchOutcome & Recording>();
+  resolve(attempt(parts, fill, options, promise));
+  const { chosen, replies } = await promise;
+  return pick(replies, chosen);
+}
+
+/** What a transaction's callback gave. */
+interface Recording {
+  readonly recorder: Recorder;
+  /** The indices of the commands whose replies are asked for; all of them without. */
+  readonly chosen: number[] | undefined;
+}
+
+async function attempt(
+  parts: TransactionParts,
+  fill: TransactionFill<unknown>,
+  options: TransactionOptions,
+  outcome: Promise<BatchOutcome>,
+): Promise<BatchOutcome & Recording> {
   const { client, cluster } = parts;
   const { watch = [], maxAttempts = MAX_ATTEMPTS, signal } = options;
   const isWatching = watch.length > 0;
@@ -120,7 +146,7 @@ export async function runTransaction(
   let slot = cluster?.slotOf(watch, []);
   let redirect: TransactionTarget | undefined;
   let redirects = 0;
-  let recorded: readonly IORedisCommand[] | undefined;
+  let recording: Recording | undefined;
   let lease: TransactionLease | undefined;
   try {
     for (let attempt = 1;;) {
@@ -130,16 +156,20 @@ export async function runTransaction(
           lease ??= await acquire(parts, redirect ?? { slot }, retry);
         }
         if (isWatching) await lease!.redis.watch(...watch);
-        const commands = recorded?.map(copyCommand) ??
-          await record(parts, fill, lease ?? { redis: client, send }, retry);
         // Those that watch need fresh reads for each attempt.
-        if (!isWatching) recorded ??= commands;
+        const before = isWatching ? undefined : recording;
+        const reading = lease ?? { redis: client, send };
+        recording = before ?? await record(parts, fill, reading, retry, outcome);
+        const { recorder } = recording;
+        const commands = before === undefined
+          ? recorder.commands
+          : recorder.commands.map(copyCommand);
         slot = cluster?.slotOf(watch, commands);
         signal?.throwIfAborted();
-        if (commands.length === 0) return [];
+        if (commands.length === 0) return { ...recording, replies: [] };
         lease ??= await acquire(parts, redirect ?? { slot }, retry);
         const replies = await execute(parts, lease, commands);
-        if (replies !== null) return replies;
+        if (replies !== null) return { ...recording, replies };
       } catch (error) {
         if (lease === undefined) throw error;
         redirect = redirectOf(cluster, error as Error, lease.endpoint);
@@ -224,12 +254,13 @@ const READING_ADVICE =
 /** Runs the callback, whose reads go to `reading` as long as it runs. */
 async function record(
   parts: TransactionParts,
-  fill: TransactionFill,
+  fill: TransactionFill<unknown>,
   reading: Pick<TransactionLease, "redis" | "send">,
   retry: TransactionRetry,
-): Promise<readonly IORedisCommand[]> {
+  outcome: Promise<BatchOutcome>,
+): Promise<Recording> {
   const { classify, config: { name: database }, observer } = parts;
-  const recorder = new Recorder(parts, "transaction");
+  const recorder = new Recorder(parts, "transaction", outcome);
   const failedReads = new WeakSet<Error>();
   let isOver = false;
   const reader = Object.assign(Object.create(reading.redis) as IORedis, {
@@ -249,8 +280,8 @@ async function record(
     },
   });
   try {
-    await fill(recorder.chain, reader);
-    return recorder.commands;
+    const filled = await fill(recorder.chain, reader, recorder.typed);
+    return { recorder, chosen: await recorder.finish(filled) };
   } catch (error) {
     recorder.reject(error as Error);
     if (!(error instanceof Error && failedReads.has(error))) retry.giveUpOn(error);

@@ -17,7 +17,7 @@ export type SettingKind<T = unknown> =
     | { readonly type: "duration"; readonly minMs: number; readonly maxMs: number }
     | { readonly type: "choice"; readonly values: readonly (string | number)[] }
     | { readonly type: "text"; readonly format: TextFormat; readonly maxLength: number }
-    | { readonly type: "boolean" | "secret" | "url" | "nodes" | "texts" }
+    | { readonly type: "boolean" | "secret" | "url" | "nodes" | "addresses" | "texts" }
     /** Given in code alone. */
     | { readonly type: "function" }
   )
@@ -68,6 +68,13 @@ export const NODES: SettingKind<readonly { host: string; port: number }[]> = {
 export const TEXTS: SettingKind<readonly string[]> = { type: "texts" };
 /** Most texts of a list. */
 const MAX_TEXTS = 100;
+/** Addresses by addresses, each `host:port`; in code also a function. */
+export const ADDRESS_MAP: SettingKind<
+  | Readonly<Record<string, string>>
+  | ((
+    announced: { host: string; port: number },
+  ) => { host: string; port: number } | string | undefined)
+> = { type: "addresses" };
 
 /** What is known of the settings of one type. */
 interface Rules<K extends SettingKind> {
@@ -151,6 +158,12 @@ const RULES: {
     holds: (_, value) =>
       Array.isArray(value) && value.length <= MAX_TEXTS &&
       value.every((text) => typeof text === "string" && text.length <= MAX_TEXT),
+  },
+  addresses: {
+    allowed: (_, dialect) =>
+      'a mapping of "host:port" to "host:port"' +
+      (dialect === "yaml" ? "" : ", or a function"),
+    holds: (_, value) => typeof value === "function",
   },
   function: {
     allowed: () => "a function, given in code",

@@ -1,3 +1,4 @@
+import { formatAddress } from "../core/address.ts";
 import { nearest } from "../core/errors/base.ts";
 import { Secret, type SecretProvider } from "../core/secret.ts";
 import { readEndpointUrl } from "./endpoint_url.ts";
@@ -139,6 +140,11 @@ function readSetting(
     if (nodes !== undefined) into.set(setting.key, { value: nodes, origin });
     return;
   }
+  if (setting.kind.type === "addresses" && typeof raw !== "function") {
+    const value = readAddressMap(reading, { ...entry, value: raw }, setting, label);
+    if (value !== undefined) into.set(setting.key, { value, origin });
+    return;
+  }
   const value = setting.kind.type === "texts"
     ? expandTexts(reading, entry, raw, label)
     : raw;
@@ -261,6 +267,49 @@ function readNodes(
   return Object.freeze(nodes);
 }
 
+/** Reads where announced servers are: a mapping of `"host:port"` to `"host:port"`. */
+function readAddressMap(
+  reading: Reading,
+  entry: Entry,
+  { kind }: Setting,
+  label: string,
+): Readonly<Record<string, string>> | undefined {
+  const entries = reading.entries(entry.value, entry.path);
+  if (entries === undefined || entries.length > MAX_NODES) {
+    const found = entries === undefined
+      ? foundText(entry.value)
+      : `a mapping of ${entries.length}`;
+    const most = entries === undefined ? "" : ` of at most ${MAX_NODES}`;
+    const allowed = `${allowedText(kind, reading.dialect)}${most}`;
+    refuse(reading, entry, label, `found ${found}, allowed: ${allowed}`);
+    return undefined;
+  }
+  const map: Record<string, string> = {};
+  for (const item of entries) {
+    const value = reading.expand(item.value, item, `${label}.${keyName(item.key)}`);
+    if (value === undefined) return undefined;
+    const announced = readHostPort(item.key);
+    const target = typeof value === "string" ? readHostPort(value) : undefined;
+    if (announced === undefined || target === undefined) {
+      const found = announced === undefined
+        ? `the key ${quote(item.key)}`
+        : `${foundText(value)} for ${quote(item.key)}`;
+      const allowed = allowedText(kind, reading.dialect);
+      refuse(reading, item, label, `found ${found}, allowed: ${allowed}`);
+      return undefined;
+    }
+    map[formatAddress(announced)] = formatAddress(target);
+  }
+  return Object.freeze(map);
+}
+
+/** Reads `host:port`; `undefined` if it is no such text. */
+function readHostPort(text: string): NodeAddress | undefined {
+  const colon = text.lastIndexOf(":");
+  const node = nodeOf("yaml", text.slice(0, Math.max(0, colon)), text.slice(colon + 1));
+  return typeof node === "string" ? undefined : node;
+}
+
 /** A server; a message if it is none; `undefined` after a problem has been reported. */
 function readNode(
   reading: Reading,
@@ -270,12 +319,7 @@ function readNode(
   const value = reading.expand(item.value, item, label);
   if (value === undefined) return undefined;
   if (typeof value === "string") {
-    const colon = value.lastIndexOf(":");
-    const node = colon < 0
-      ? ""
-      : nodeOf("yaml", value.slice(0, colon), value.slice(colon + 1));
-    if (typeof node !== "string") return node;
-    return `found ${foundText(value)}, allowed: "host:port"`;
+    return readHostPort(value) ?? `found ${foundText(value)}, allowed: "host:port"`;
   }
   const members = reading.entries(value, item.path);
   if (members === undefined) {

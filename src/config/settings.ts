@@ -1,4 +1,5 @@
 import {
+  ADDRESS_MAP,
   BOOLEAN,
   choice,
   duration,
@@ -34,6 +35,15 @@ export interface NodeAddress {
   /** TCP port, 1 to 65535. */
   readonly port: number;
 }
+
+/**
+ * Where servers are that other servers name: the addresses to connect to by the announced ones,
+ * or a function that is given an announced address and returns the one to connect to. What it
+ * does not know stays as it is.
+ */
+export type NodeAddressMap =
+  | Readonly<Record<string, string>>
+  | ((announced: NodeAddress) => NodeAddress | string | undefined);
 
 /** TLS of one database, or of its sentinels. */
 export interface TlsConfig {
@@ -156,6 +166,14 @@ export interface RedisConfig {
   readonly nodes: readonly NodeAddress[];
   /** Name of the primary as the sentinels know it. */
   readonly sentinelName?: string;
+  /**
+   * Where servers are that sentinels and cluster nodes announce; in code also a function.
+   * For Docker, port forwards and NAT: `"host:port"` as it is announced, by the `"host:port"`
+   * to connect to. It applies to what sentinels, `CLUSTER SHARDS`, `CLUSTER SLOTS`, `MOVED`
+   * and `ASK` name, and not to `host` and `nodes`. With TLS, certificates must carry the
+   * host that was announced. None by default.
+   */
+  readonly nodeAddressMap?: NodeAddressMap;
   /** ACL user of the sentinels, which have users of their own. */
   readonly sentinelUsername?: string;
   /**
@@ -259,6 +277,20 @@ export interface RedisConfig {
   readonly maxWaiting: number;
   /** Whether replies are strings; `false` gives Buffers. Default `true`. */
   readonly decodeResponses: boolean;
+  /**
+   * Which servers reads go to, in mode `sentinel` and `cluster`. Default `primary`.
+   * `prefer_replica`: the replicas in turn, the primary if none is in sync. `replica`: the
+   * replicas alone; without one reads wait within their deadlines. `az_affinity`: as
+   * `prefer_replica`, and first those in the availability zone `clientAz`. Replication is
+   * asynchronous: a replica may not have what was written a moment ago.
+   * `client.with({ readFrom: "primary" })` reads what its caller has written.
+   */
+  readonly readFrom: "primary" | "prefer_replica" | "replica" | "az_affinity";
+  /**
+   * Availability zone that this process is in, for `az_affinity`. Servers report theirs as
+   * `availability_zone` (Valkey 8.1 and later).
+   */
+  readonly clientAz?: string;
 }
 
 /** What happens when a database is asked for that the configuration does not have. */
@@ -273,7 +305,14 @@ export interface Row<T = unknown, D = T | undefined> {
   readonly aliases?: readonly string[];
 }
 
-type Leaf = string | number | boolean | readonly unknown[] | Secret | HostResolver;
+type Leaf =
+  | string
+  | number
+  | boolean
+  | readonly unknown[]
+  | Secret
+  | HostResolver
+  | NodeAddressMap;
 
 /**
  * A row for each member of a configuration, and a group for each object in it. A member
@@ -327,6 +366,7 @@ export const ENDPOINT = {
   unixSocket: optional(text("path")),
   nodes: setting(NODES, Object.freeze([])),
   sentinelName: optional(text("word", 256)),
+  nodeAddressMap: optional(ADDRESS_MAP),
   sentinelUsername: optional(text("word", 1024)),
   sentinelPassword: optional(SECRET),
   db: setting(integer(0, MAX_DB), 0),
@@ -401,6 +441,11 @@ export const BEHAVIOR: Omit<DatabaseTable, keyof typeof ENDPOINT> = {
   replyMapping: setting(choice("legacy", "resp3"), "legacy"),
   clientName: optional(text("visible", 256)),
   decodeResponses: setting(BOOLEAN, true),
+  readFrom: setting(
+    choice("primary", "prefer_replica", "replica", "az_affinity"),
+    "primary",
+  ),
+  clientAz: optional(text("word", 256)),
   aliasOf: optional(text("database")),
   description: optional(text("any")),
 };

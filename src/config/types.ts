@@ -2,6 +2,7 @@ import type { Secret, SecretProvider } from "../core/secret.ts";
 import type {
   HostResolver,
   NodeAddress,
+  NodeAddressMap,
   RedisConfig,
   TlsConfig,
   UnknownDatabasePolicy,
@@ -14,6 +15,7 @@ export type RedisConfigOptions =
       K in Exclude<
         keyof RedisConfig,
         | "name"
+        | "nodeAddressMap"
         | "nodes"
         | "password"
         | "resolve"
@@ -30,6 +32,12 @@ export type RedisConfigOptions =
   & {
     /** Sentinels, or nodes of a cluster: `{ host, port }` or `"host:port"` each. */
     nodes?: readonly (NodeAddress | string)[] | null;
+    /**
+     * Where servers are that sentinels and cluster nodes announce; in code also a function.
+     * It is given an announced address and returns the one to connect to, or `undefined`
+     * for the same one.
+     */
+    nodeAddressMap?: NodeAddressMap | null;
     /** Finds the addresses of the host, for each attempt to connect. */
     resolve?: HostResolver | null;
     /** TLS; `true` is short for `{ enabled: true }`. */
@@ -54,12 +62,12 @@ export type RedisConfigOptions =
   };
 
 /** Settings of a manager as a user gives them in code: root values are the defaults
- * of every database. */
-export type ManagerOptions =
+ * of every database. `Names` are the names of the databases. */
+export type ManagerOptions<Names extends string = string> =
   & Omit<RedisConfigOptions, "maxConnections" | "aliasOf" | "description">
   & {
     /** The databases by name. */
-    databases?: Record<string, RedisConfigOptions>;
+    databases?: Record<Names, RedisConfigOptions>;
     /** Most connections of each database that has no own setting. */
     maxConnections?: number;
     /** Most connections of all databases together; no limit by default. */

@@ -1,24 +1,41 @@
 /**
- * Asks for the environment before ioredis does, which lists it as it is imported: where
- * that is denied, one sentence says what to grant, in place of a trace through packages.
+ * Lets ioredis be imported without the permission to list the environment. Its `debug` lists
+ * it, for variables such as `DEBUG_COLORS`, and would need `--allow-env` for all of it. Where
+ * less is granted, `process.env` is a copy of what may be read of those, until
+ * {@linkcode restoreEnvironment}.
  *
  * @module
  */
+import process from "node:process";
 
-/** Not by a query: with `--ignore-env` it says "denied" of an environment that can be had. */
-function mayListEnvironment(): boolean {
-  try {
-    // Other runtimes have no permissions.
-    globalThis.Deno?.env.toObject();
-    return true;
-  } catch {
-    return false;
-  }
+/** What `debug` reads, as its documentation lists it. */
+const NAMES = [
+  "DEBUG",
+  "DEBUG_COLORS",
+  "DEBUG_DEPTH",
+  "DEBUG_HIDE_DATE",
+  "DEBUG_SHOW_HIDDEN",
+] as const;
+
+/** Whether all of the environment, or a variable of it, may be read. Asked this way nobody is
+ * prompted. */
+function mayRead(variable?: string): boolean {
+  const status = globalThis.Deno?.permissions?.querySync({ name: "env", variable });
+  // Other runtimes have no permissions.
+  return status === undefined || (status.state === "granted" && !status.partial);
 }
 
-if (!mayListEnvironment()) {
-  throw new Deno.errors.NotCapable(
-    "Cannot load @mooring/redis: ioredis lists the environment as it is imported; " +
-      "run with --allow-env",
+function copyEnvironment(): typeof process.env {
+  return Object.fromEntries(
+    NAMES.filter(mayRead).map((name) => [name, Deno.env.get(name)] as const)
+      .filter(([, value]) => value !== undefined),
   );
+}
+
+const { env } = process;
+if (!mayRead()) process.env = copyEnvironment();
+
+/** Puts the environment back: to be called when ioredis has been imported. */
+export function restoreEnvironment(): void {
+  process.env = env;
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import "./env_access.ts";
+import { restoreEnvironment } from "./env_access.ts";
 import { ReplyError as LibraryReplyError } from "ioredis";
 
 export {
@@ -14,6 +14,8 @@ export {
   type RedisOptions,
   ReplyError as LibraryReplyError,
 } from "ioredis";
+
+restoreEnvironment();
 
 /** A client of ioredis: every command, its pipelines, its events. */
 export type IORedis<Mapping extends "legacy" | "resp3" = "legacy"> = ReturnType<

@@ -1,8 +1,8 @@
 import type { RedisClient } from "../commands/client.ts";
 import type { RedisDatabase } from "../config/databases.ts";
 
-/** A database, by its name or by its number in {@linkcode RedisDatabase}. */
-export type DatabaseName = string | RedisDatabase;
+/** A database, by one of `Names` or by its number in {@linkcode RedisDatabase}. */
+export type DatabaseName<Names extends string = string> = Names | RedisDatabase;
 
 /**
  * The methods that a manager has for callers of the Python original: another name for
@@ -10,9 +10,9 @@ export type DatabaseName = string | RedisDatabase;
  *
  * @internal
  */
-export abstract class CompatMethods {
+export abstract class CompatMethods<Names extends string> {
   /** The client of a database, at once. */
-  abstract getClient(database?: DatabaseName): RedisClient;
+  abstract getClient(database?: DatabaseName<Names>): RedisClient;
 
   /** The client of a database when its server serves. */
   abstract getAsyncClient(database?: DatabaseName): Promise<RedisClient>;
@@ -25,7 +25,7 @@ export abstract class CompatMethods {
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    * @throws {ManagerClosedError} If the manager has been closed.
    */
-  getSyncClient(database: DatabaseName = "main"): RedisClient {
+  getSyncClient(database?: DatabaseName<Names>): RedisClient {
     return this.getClient(database);
   }
 

@@ -3,7 +3,7 @@ import { KeyedSink } from "../cluster/keyed_sink.ts";
 import { keySlot, prefixedSlot } from "../cluster/slots.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
-import { Dispatcher } from "../commands/dispatcher.ts";
+import { Dispatcher, type DispatcherOptions } from "../commands/dispatcher.ts";
 import type { CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
 import {
   type PipelineFill,
@@ -46,8 +46,9 @@ import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import { RetryBudget } from "../resilience/retry.ts";
 import { type AcquireOptions, ConnectionLease } from "../server/lease.ts";
 import { standaloneEndpoint } from "../server/location.ts";
+import { isReplicaRead, ReplicaReads } from "../server/replica_reads.ts";
 import { Server } from "../server/server.ts";
-import type { ServerContext, Topology } from "../server/topology.ts";
+import type { ReplicaSource, ServerContext, Topology } from "../server/topology.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import type { Codec } from "../values/codec.ts";
 import { DatabaseValues, type Values, type ValuesParts } from "../values/values.ts";
@@ -80,6 +81,8 @@ export interface DatabaseServices {
   readonly openChannel?: OpenChannel;
 }
 
+type CommandTarget = Pick<Dispatcher, "dispatch" | "dispatchBatch">;
+
 /** A blocking command may take this much longer than it asked for, in milliseconds. */
 const BLOCKING_GRACE_MS = 1000;
 
@@ -105,6 +108,8 @@ export class Database {
   /** Only where a database of the same server has one. */
   readonly #ownWrites: OwnWrites | undefined;
   readonly #dispatcher: Dispatcher;
+  /** Only where reads go to replicas, from the first one on. */
+  #reads: { readonly sink: ReplicaReads; readonly dispatcher: Dispatcher } | undefined;
   readonly #route: CommandRoute;
   readonly #parts: SharedParts;
   readonly #blocking: BlockingCommands;
@@ -113,7 +118,9 @@ export class Database {
   /** Values that are being loaded. */
   readonly #loading: ValuesParts["loading"] = new Map();
   #once: OnceWrites | undefined;
+  readonly #makeOnce = () => this.#once ??= makeOnce(this.config, this.#services.clock);
   #replicaWaits: ReplicaWaits | undefined;
+  readonly #makeReplicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
   /** Connections that are open. */
   #open = 0;
   #closed = false;
@@ -135,19 +142,9 @@ export class Database {
     const budget = this.#budget;
     const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
     const keys = this.#keys = KeyedSink.for(config, servers.sink, clock);
-    const once = () => this.#once ??= makeOnce(config, clock);
-    const replicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
-    const dispatcher = this.#dispatcher = new Dispatcher({
-      config,
-      retryPolicy,
-      classifier,
+    const dispatcher = this.#dispatcher = this.#makeDispatcher(retryPolicy, {
       sink: keys ?? servers.sink,
       servers,
-      blocking: () => this.#blocking,
-      once,
-      replicaWaits,
-      statistics,
-      clock,
     });
     this.#parts = { config, servers, dispatcher, statistics, retryPolicy, clock };
     this.#blocking = makeBlocking(this.#parts, (command) => this.#timeoutOf(command));
@@ -158,14 +155,14 @@ export class Database {
       emit: services.emit,
       clock,
     });
-    this.#route = this.#makeRoute();
+    this.#route = this.#makeRoute(config.readFrom);
     this.client = new ManagedClient(config, this.#route);
     this.#owned = new OwnedClients({
       ...this.#parts,
       observe: (route) => this.#noted(this.#observed(route)),
       timeoutOf: (command) => this.#timeoutOf(command),
-      once,
-      replicaWaits,
+      once: this.#makeOnce,
+      replicaWaits: this.#makeReplicaWaits,
     });
   }
 
@@ -220,7 +217,10 @@ export class Database {
     return await this.#hub.subscribe(targets, handler, options, decode);
   }
 
-  transaction(fill: TransactionFill, options: TransactionOptions): Promise<unknown[]> {
+  transaction(
+    fill: TransactionFill<unknown>,
+    options: TransactionOptions,
+  ): Promise<unknown[]> {
     const parts = this.#parts;
     const keys = this.#keys;
     return runTransaction(
@@ -274,6 +274,8 @@ export class Database {
     this.#closed = true;
     this.#nearCache?.close();
     this.#dispatcher.close();
+    this.#reads?.dispatcher.close();
+    this.#reads?.sink.close();
     this.servers.stopReporting();
     const { clock } = this.#services;
     const deadline = clock.now() + drainMs;
@@ -368,17 +370,64 @@ export class Database {
     return cache;
   }
 
+  #makeDispatcher(
+    retryPolicy: RetryPolicy,
+    where: Pick<DispatcherOptions, "servers" | "sink">,
+  ): Dispatcher {
+    return new Dispatcher({
+      config: this.config,
+      retryPolicy,
+      classifier,
+      blocking: () => this.#blocking,
+      once: this.#makeOnce,
+      replicaWaits: this.#makeReplicaWaits,
+      statistics: this.#statistics,
+      clock: this.#services.clock,
+      ...where,
+    });
+  }
+
+  /** Where commands go if reads go to these servers. A batch goes to replicas if all of it
+   * reads; everything else to the primary. */
+  #targetOf(from: RedisConfig["readFrom"]): CommandTarget {
+    const primary = this.#dispatcher;
+    const source = from === "primary" ? undefined : this.servers.reads;
+    if (source === undefined) return primary;
+    const { dispatcher: reads } = this.#reads ??= this.#makeReads(source);
+    const isRead = ({ args, name }: Command) =>
+      isReplicaRead(classifier.resolve(name, args));
+    return {
+      dispatch: (command) => (isRead(command) ? reads : primary).dispatch(command),
+      dispatchBatch: (commands) =>
+        (commands.every(isRead) ? reads : primary).dispatchBatch(commands),
+    };
+  }
+
+  #makeReads(source: ReplicaSource) {
+    const { config, servers } = this;
+    const { clock, retryPolicy, statistics } = this.#parts;
+    const sink = new ReplicaReads({ config, servers, source, statistics, clock });
+    const keyed = KeyedSink.for(config, sink, clock) ?? sink;
+    return {
+      sink,
+      dispatcher: this.#makeDispatcher(retryPolicy, { servers: sink, sink: keyed }),
+    };
+  }
+
   /** Where the client's commands go. What is off is not on their way. */
-  #makeRoute(): CommandRoute {
-    const dispatcher = this.#dispatcher;
+  #makeRoute(from: RedisConfig["readFrom"]): CommandRoute {
+    const target = this.#targetOf(from);
     const route = this.#noted(this.#observed({
-      dispatch: (command) => dispatcher.dispatch(command),
-      dispatchBatch: (commands) => dispatcher.dispatchBatch(commands),
+      dispatch: (command) => target.dispatch(command),
+      dispatchBatch: (commands) => target.dispatchBatch(commands),
       whenReady: () => this.servers.whenReady(),
+      readFrom: (from) => this.#makeRoute(from),
       scanRestarted: (restart) =>
         this.#services.emit("scanrestart", { database: this.name, ...restart }),
     }));
-    return this.#nearCache?.inFrontOf(route) ?? route;
+    // Who asks for the primary, where replicas answer, does not want what they have said.
+    const isKept = from !== "primary" || this.config.readFrom === from;
+    return isKept ? this.#nearCache?.inFrontOf(route) ?? route : route;
   }
 
   /** The route, where a near cache learns what is written by it. */
@@ -410,7 +459,7 @@ export class Database {
       classify: ({ name, args }) => classifier.resolve(name, args),
       send: (commands) => {
         this.#ownWrites?.sendsBatch(commands);
-        this.#dispatcher.dispatchBatch(commands);
+        this.#targetOf(this.config.readFrom).dispatchBatch(commands);
       },
       observer: this.#telemetry,
     };

@@ -39,7 +39,7 @@ export class Databases {
 
   /** Finds a database by its name, or its number in `RedisDatabase`; throws an
    * `UnknownDatabaseError` if there is none. */
-  find(database: DatabaseName): Database {
+  find(database: DatabaseName = "main"): Database {
     const names = namesOf(database);
     for (const name of this.#fallsBack ? [...names, "main"] : names) {
       const found = this.#byName.get(name);

@@ -98,6 +98,10 @@ let sharedManager: RedisConnectionManager | undefined;
  * Creating one opens nothing: no socket, no timer, no file. The first command of a database
  * connects it.
  *
+ * Names of databases that options in code give are checked when a program is compiled:
+ * `getClient("cahce")` is an error. A loaded configuration, and `<string>` behind the class'
+ * name, allow every name, for databases that are added at run time.
+ *
  * For callers of the Python original it also has `getSyncClient()`, which is `getClient()`,
  * and a method for each of its databases: `main()`, `knowledge()`, `prompts()`, `agents()`,
  * `metrics()`, `sessions()`, `workflows()`, `vectors()`, `models()`, `memory()` and
@@ -116,7 +120,9 @@ let sharedManager: RedisConnectionManager | undefined;
  * assertEquals(manager.getStatistics().totalOperations, 1);
  * ```
  */
-export class RedisConnectionManager extends CompatMethods implements AsyncDisposable {
+export class RedisConnectionManager<Names extends string = string>
+  extends CompatMethods<Names>
+  implements AsyncDisposable {
   readonly #events = new EventTarget();
   readonly #config: ManagerConfig;
   readonly #clock: Clock;
@@ -145,7 +151,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {TypeError} If `telemetry.api` is not OpenTelemetry's API.
    */
   constructor(
-    config?: ManagerConfig | (ManagerOptions & ManagerExtras),
+    config?: ManagerConfig | (ManagerOptions<Names> & ManagerExtras),
     extras: ManagerExtras = {},
     clock: Clock = systemClock,
   ) {
@@ -241,7 +247,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {ManagerClosedError} If the manager has been closed.
    */
   getClient<Mapping extends "legacy" | "resp3" = "legacy">(
-    database: DatabaseName = "main",
+    database?: DatabaseName<Names>,
   ): RedisClient<Mapping> {
     return this.#find(database).client as unknown as RedisClient<Mapping>;
   }
@@ -261,7 +267,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {ManagerClosedError} If the manager has been closed.
    */
   override async getAsyncClient<Mapping extends "legacy" | "resp3" = "legacy">(
-    database: DatabaseName = "main",
+    database?: DatabaseName<Names>,
     options: { signal?: AbortSignal } = {},
   ): Promise<RedisClient<Mapping>> {
     const found = this.#find(database);
@@ -365,7 +371,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {ManagerClosedError} If the manager has been closed.
    */
   async acquire(
-    database: DatabaseName = "main",
+    database?: DatabaseName<Names>,
     options: AcquireOptions = {},
   ): Promise<ConnectionLease> {
     return await this.#find(database).acquire(options);
@@ -382,7 +388,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
    */
   pipeline(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     fill: PipelineFill<unknown>,
     options: PipelineOptions & { settle: true },
   ): Promise<BatchResult[]>;
@@ -401,12 +407,12 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {CommandRefusedError} If a command may not run in a pipeline; nothing is sent.
    */
   pipeline<const R>(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     fill: PipelineFill<R>,
     options?: PipelineOptions,
   ): Promise<PipelineReplies<R>>;
   async pipeline(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     fill: PipelineFill<unknown>,
     options: PipelineOptions = {},
   ): Promise<unknown[]> {
@@ -421,7 +427,9 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    *
    * @param database Name or number of the database.
    * @param fill Reads what it needs from its second argument and adds commands to its
-   * first; with watched keys called again for each attempt. Nothing is sent if it throws.
+   * first; with watched keys called again for each attempt. Nothing is sent if it throws. Its
+   * third argument has the same commands as the first, typed: a callback that returns an array
+   * of what they give gets a tuple of those replies.
    * @param options Keys to watch, attempts, signal.
    * @returns The replies, in order.
    * @throws {TransactionConflictError} If a watched key changed in every attempt.
@@ -429,12 +437,13 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * and error, and says whether the others were run.
    * @throws {AcquireTimeoutError} If no connection came free in time.
    */
-  async transaction(
-    database: DatabaseName,
-    fill: TransactionFill,
+  async transaction<const R>(
+    database: DatabaseName<Names>,
+    fill: TransactionFill<R>,
     options: TransactionOptions = {},
-  ): Promise<unknown[]> {
-    return await this.#find(database).transaction(fill, options);
+  ): Promise<PipelineReplies<R>> {
+    const replies = await this.#find(database).transaction(fill, options);
+    return replies as PipelineReplies<R>;
   }
 
   /**
@@ -520,7 +529,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * is given and is no function.
    */
   subscribe(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     targets: SubscriptionTargets,
     handler: MessageHandler<string>,
     options?: SubscribeOptions & { binary?: false },
@@ -535,7 +544,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @returns The subscription, once the server has confirmed it.
    */
   subscribe(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     targets: SubscriptionTargets,
     handler: MessageHandler<Uint8Array> | undefined,
     options: SubscribeOptions & { binary: true },
@@ -549,12 +558,12 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @returns The subscription, once the server has confirmed it.
    */
   subscribe(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     targets: SubscriptionTargets,
     ...rest: [] | [handler: undefined, options: SubscribeOptions & { binary?: false }]
   ): Promise<Subscription<string>>;
   async subscribe(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     targets: SubscriptionTargets,
     ...rest: [handler?: MessageHandler<never>, options?: SubscribeOptions]
   ): Promise<Subscription<string> | Subscription<Uint8Array>> {
@@ -582,7 +591,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * the server's as ioredis' `ReplyError`.
    */
   async execute(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     command: string,
     ...args: (string | Uint8Array | number | bigint | boolean)[]
   ): Promise<unknown> {
@@ -742,7 +751,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @returns A frozen snapshot.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    */
-  getPoolStatistics(database: DatabaseName = "main"): PoolStatistics {
+  getPoolStatistics(database?: DatabaseName<Names>): PoolStatistics {
     return this.#databases.find(database).stats.pool();
   }
 
@@ -777,7 +786,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @returns A frozen snapshot.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    */
-  getMetrics(database: DatabaseName = "main"): ConnectionMetrics {
+  getMetrics(database?: DatabaseName<Names>): ConnectionMetrics {
     return this.#databases.find(database).stats.metrics();
   }
 
@@ -789,7 +798,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    * @throws {ManagerClosedError} If the manager has been closed.
    */
-  resetCircuitBreaker(database: DatabaseName = "main"): void {
+  resetCircuitBreaker(database?: DatabaseName<Names>): void {
     this.#find(database).servers.resetBreakers();
   }
 
@@ -911,7 +920,7 @@ export class RedisConnectionManager extends CompatMethods implements AsyncDispos
   }
 
   /** Finds a database for use; its numbers outlive the closing. */
-  #find(database: DatabaseName): Database {
+  #find(database?: DatabaseName): Database {
     this.#assertOpen();
     return this.#databases.find(database);
   }

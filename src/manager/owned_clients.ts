@@ -56,12 +56,15 @@ export class OwnedClients {
       config: terms.config,
       shown: terms.shown,
       makeCommands: (listener) => this.#makeCommands(terms, listener),
-      route: (commands) =>
-        this.#parts.observe({
+      route: (commands) => {
+        const route = this.#parts.observe({
           dispatch: (command) => commands.dispatch(command),
           dispatchBatch: (batch) => commands.dispatchBatch(batch),
           whenReady: () => this.#parts.servers.whenReady(),
-        }),
+          readFrom: () => route,
+        });
+        return route;
+      },
       whenReady: (signal) => this.#parts.servers.whenReady(signal),
       duplicate: (override) => this.create({ ...options, ...override }) as Redis,
       lives: (client, isAlive) => {

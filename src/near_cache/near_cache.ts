@@ -119,9 +119,10 @@ export class NearCache implements WriteListener {
     this.#tracking.start(connection);
   }
 
-  /** The database is served by another server now: nothing that is known counts. */
-  serverChanged(): void {
-    this.#tracking.stop();
+  /** Another server serves now what was read on some connections: nothing that is known
+   * counts, nor what is still answered on these. */
+  serverChanged(connections: Iterable<object>): void {
+    this.#tracking.stop(connections);
     this.#count(this.#entries.clear());
   }
 

@@ -84,15 +84,15 @@ export class Tracking {
       });
   }
 
-  /** What is read on the present connections does not count any more. */
-  stop(): void {
-    this.#tracked.clear();
+  /** What is read on some connections does not count any more. */
+  stop(connections: Iterable<object>): void {
+    for (const connection of connections) this.#tracked.delete(connection);
   }
 
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
-    this.stop();
+    this.#tracked.clear();
   }
 
   /** Something is kept: looks after the connections until nothing is. */

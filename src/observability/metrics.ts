@@ -32,6 +32,11 @@ export interface RedisStats {
    * named (MOVED, ASK), in the window; 0 without a cluster. Such a command did not run
    * before, so that it is no retry. */
   readonly redirects: number;
+  /** Reads that were sent to a replica, in the window: one that was sent again counts
+   * again. */
+  readonly replicaReads: number;
+  /** Reads that a replica could not answer, and that were sent elsewhere, in the window. */
+  readonly replicaFallbacks: number;
   /** How often the circuit breaker went from closed to open in the window. */
   readonly circuitBreakerTrips: number;
   /** Reads of single values (GET, HGET …) that found one, in the window. */
@@ -177,6 +182,11 @@ export const COUNTERS = {
   redirects: [
     "redirects_total",
     "Commands that were sent to another node of the cluster.",
+  ],
+  replicaReads: ["replica_reads_total", "Reads that were sent to a replica."],
+  replicaFallbacks: [
+    "replica_fallbacks_total",
+    "Reads that a replica could not answer, sent elsewhere.",
   ],
   circuitBreakerTrips: [
     "circuit_breaker_trips_total",

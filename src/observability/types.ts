@@ -80,6 +80,21 @@ export interface PoolStatistics {
   readonly connections: readonly ConnectionDetails[];
 }
 
+/** One replica that reads may go to; a frozen snapshot. */
+export interface ReplicaHealth {
+  /** Where it is, such as `10.0.0.7:6379`. */
+  readonly endpoint: string;
+  /** Whether it gets reads: it is connected to its primary, is not far behind, and answers. */
+  readonly state: "in_sync" | "left_out";
+  /** Why it is left out; `in sync` if it is not. */
+  readonly reason: string;
+  /** How long it has been behind its primary at least, in milliseconds, as measured once a
+   * second; `null` if it has not answered. */
+  readonly lagMs: number | null;
+  /** Its availability zone; `null` if it does not report one. */
+  readonly zone: string | null;
+}
+
 /** How well one database serves; a frozen snapshot. */
 export interface DatabaseHealth {
   /** The state. */
@@ -99,6 +114,8 @@ export interface DatabaseHealth {
   /** What the last health check measured for one PING, in milliseconds; `null` if there
    * was none or it got no answer. */
   readonly pingMs: number | null;
+  /** The replicas that reads may go to; absent as long as no read was to go to one. */
+  readonly replicas?: readonly ReplicaHealth[];
 }
 
 /** How well all databases serve; a frozen snapshot of one instant. */

@@ -113,6 +113,15 @@ export class SentinelClient {
   }
 
   /**
+   * Asks for the replicas of the primary.
+   *
+   * @throws {SentinelError} If the sentinel does not answer.
+   */
+  async replicas(name: string): Promise<NodeAddress[]> {
+    return readSentinels(await this.#call("replicas", name));
+  }
+
+  /**
    * Subscribes to the announcements about failovers of a primary.
    *
    * @throws {SentinelError} If the subscription fails.
@@ -122,8 +131,12 @@ export class SentinelClient {
       const read = channel === SWITCHED ? readSwitch : readReplica;
       const address = read(message, name);
       if (address === undefined) return;
-      if (channel === SELECTED) events.selected(address);
-      else events.switched(address);
+      try {
+        if (channel === SELECTED) events.selected(address);
+        else events.switched(address);
+      } catch {
+        // The user's address map: whoever asks for the primary next gets its error.
+      }
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const owner = {
@@ -186,7 +199,7 @@ export function readPrimary(reply: unknown): NodeAddress | undefined {
   return addressOf(textOf(reply[0]), textOf(reply[1]));
 }
 
-/** Reads the addresses out of the reply to `SENTINEL SENTINELS`. */
+/** Reads the addresses out of the reply to `SENTINEL SENTINELS` or `SENTINEL REPLICAS`. */
 export function readSentinels(reply: unknown): NodeAddress[] {
   if (!Array.isArray(reply)) return [];
   return reply.flatMap((item) => {

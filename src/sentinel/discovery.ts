@@ -1,3 +1,4 @@
+import { addressMapper, type MapAddress } from "../config/address_map.ts";
 import type { NodeAddress, RedisConfig } from "../config/settings.ts";
 import { type Confirm, WrongServer } from "../connection/connect_failure.ts";
 import type { HandshakeOptions } from "../connection/handshake.ts";
@@ -48,6 +49,8 @@ export class SentinelDiscovery {
   readonly #moved: (from: string, to: string) => void;
   /** What the sentinels call the primary. */
   readonly #name: string;
+  /** Where the servers are that sentinels name. */
+  readonly #map: MapAddress;
   /** How a sentinel is connected to. */
   readonly #handshake: HandshakeOptions;
   readonly #list: SentinelList;
@@ -74,6 +77,7 @@ export class SentinelDiscovery {
     this.#moved = moved;
     // The configuration was checked: sentinel mode has a name.
     this.#name = config.sentinelName!;
+    this.#map = addressMapper(config.nodeAddressMap);
     this.#list = new SentinelList(config.nodes);
     const sentinels = config.nodes.map(formatAddress).join(",");
     this.where = `sentinel ${this.#name} at ${sentinels}`;
@@ -136,6 +140,36 @@ export class SentinelDiscovery {
   /** A server redirects to another one: the sentinels know where the primary is. */
   readonly redirected = this.suspect;
 
+  /**
+   * Asks the sentinels for the replicas of the primary, the one that answered last first.
+   *
+   * @throws {Error} If no sentinel could list them.
+   */
+  readonly replicas = async (): Promise<NodeAddress[]> => {
+    const timeoutMs = this.#queryTimeoutMs;
+    const { signal } = this.#stop;
+    let failure: unknown;
+    for (const address of this.#list.inOrder()) {
+      try {
+        const client = await SentinelClient.open(
+          this.#handshake,
+          address,
+          timeoutMs,
+          signal,
+        );
+        try {
+          return (await client.replicas(this.#name)).map(this.#map);
+        } finally {
+          client.close();
+        }
+      } catch (error) {
+        if (!(error instanceof SentinelError)) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  };
+
   /** Ends the connections to sentinels, for good. */
   readonly close = (): void => {
     this.#stop.abort(new Error("closed by the manager"));
@@ -171,9 +205,9 @@ export class SentinelDiscovery {
     return new SentinelWatch({
       name: this.#name,
       open: (signal) => SentinelClient.open(this.#handshake, address, timeoutMs, signal),
-      selected: (replica) => this.#promotions.selected(replica),
-      switched: (primary, by) => this.#switched(primary, by),
-      found: (primary, by) => void this.#found(primary, by),
+      selected: (replica) => this.#promotions.selected(this.#map(replica)),
+      switched: (primary, by) => this.#switched(this.#map(primary), by),
+      found: (primary, by) => void this.#found(this.#map(primary), by),
       heartbeatMs: Math.min(healthCheckIntervalMs || Infinity, MAX_HEARTBEAT_MS),
       timeoutMs,
       clock: this.#clock,
@@ -241,8 +275,8 @@ export class SentinelDiscovery {
       // Before the primary: should it change in between, the epoch is too small, not too
       // large.
       const epoch = await client.epoch(name);
-      const primary = await client.primary(name);
-      this.#list.learn(address, await client.others(name));
+      const primary = this.#map(await client.primary(name));
+      this.#list.learn(address, (await client.others(name)).map(this.#map));
       this.#watchAll();
       return { address, epoch, primary };
     } finally {

@@ -15,6 +15,8 @@ export interface ServerLocation extends Pick<ConnectorOptions, "resolve" | "conf
   readonly redirected?: (to: Address) => void;
   /** A server may have been replaced as the primary: finds out. */
   readonly suspect?: () => void;
+  /** Lists the replicas of the primary; absent where nobody tells of them. */
+  readonly replicas?: () => Promise<readonly NodeAddress[]>;
   /** Closes the connections that it opened, for good. */
   readonly close?: () => void;
 }
@@ -35,11 +37,15 @@ export function locate(
     : new StandaloneLocation(config, moved);
 }
 
-/** The location of a node of a cluster: it never changes. */
-export function locateNode(address: NodeAddress): ServerLocation {
+/** The location of a node of a cluster, or of a replica: it never changes. */
+export function locateNode(
+  address: NodeAddress,
+  confirm?: ServerLocation["confirm"],
+): ServerLocation {
   const endpoint: Address = address;
   const where = formatAddress(endpoint);
-  return { where, current: () => where, resolve: () => Promise.resolve(endpoint) };
+  const resolve = () => Promise.resolve(endpoint);
+  return { where, current: () => where, resolve, ...(confirm && { confirm }) };
 }
 
 /** How often a primary that was named by a redirect is tried first without being reached. */

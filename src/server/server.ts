@@ -1,5 +1,6 @@
 import { type CommandSink, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
 import type { NodeAddress } from "../config/settings.ts";
+import type { Confirm } from "../connection/connect_failure.ts";
 import type { Connection } from "../connection/connection.ts";
 import { Connector } from "../connection/connector.ts";
 import type { CredentialRenewal } from "../connection/credential_renewal.ts";
@@ -32,10 +33,13 @@ import {
   type ServerLocation,
 } from "./location.ts";
 import { ServerProbe } from "./probe.ts";
+import { ReplicaSet, type ReplicaWatcher } from "./replica_set.ts";
+import { addStats } from "./server_group.ts";
 import type {
   LeaseSource,
   LeaseTarget,
   LeaseWait,
+  ReplicaSource,
   ServerContext,
   ServerStats,
   Topology,
@@ -52,7 +56,12 @@ interface ServerNode {
   readonly address: NodeAddress;
   /** Called when a connection to it was lost, or could not be opened. */
   readonly troubled: () => void;
+  /** Called with each connection that is opened, before it is used. */
+  readonly confirm?: Confirm;
 }
+
+/** Lets a node of a cluster answer reads although it is a replica. */
+const READONLY: Confirm = async (_endpoint, ask) => void await ask("readonly");
 
 /**
  * One server: what opens connections to it, its pool and lanes, its circuit breaker and its
@@ -67,6 +76,8 @@ export class Server implements Topology, LeaseSource {
   readonly gate: CircuitBreaker;
   readonly probe: ServerProbe;
   readonly #context: ServerContext;
+  /** The same without what observes this server. */
+  readonly #given: ServerContext;
   readonly #node: ServerNode | undefined;
   readonly #location: ServerLocation;
   readonly #opener: Connector;
@@ -78,6 +89,8 @@ export class Server implements Topology, LeaseSource {
   readonly #renewal: CredentialRenewal<Connection> | undefined;
   /** Ids of the connections that the database leases to itself. */
   readonly #internal = new Set<number>();
+  /** Its replicas, as soon as a read was to go to one. */
+  #replicas: ReplicaSet | undefined;
   #graceTimer: Timer | undefined;
   /** Releases the C library; `undefined` until a connection has been opened, `null` once
    * all are closed. */
@@ -89,8 +102,8 @@ export class Server implements Topology, LeaseSource {
     this.#node = node;
     this.#location = node === undefined
       ? locate(config, clock, (from, to) => this.#moved(from, to))
-      : locateNode(node.address);
-    this.#context = context;
+      : locateNode(node.address, node.confirm);
+    this.#given = this.#context = context;
     this.#opener = this.#makeOpener();
     this.#health = new ServerHealth(context, this, this.#opener);
     // Whatever is reported may change the health.
@@ -184,6 +197,46 @@ export class Server implements Topology, LeaseSource {
     return new InternalLease(lease, this.#internal, commandTimeoutMs, lanes);
   }
 
+  get reads(): ReplicaSource | undefined {
+    const list = this.#location.replicas;
+    if (list === undefined) return undefined;
+    return {
+      primary: this,
+      preparing: undefined,
+      replicasOf: (_command, changed) =>
+        this.#replicas ?? this.watchReplicas({ list, changed }),
+      isReplica: (endpoint) => this.#replicas?.named(endpoint) !== undefined,
+      health: () => this.#replicas?.health() ?? [],
+    };
+  }
+
+  /** Its replicas; `undefined` as long as nobody has wanted to read there. */
+  get replicas(): ReplicaSet | undefined {
+    return this.#replicas;
+  }
+
+  /** Connects to its replicas, and observes them. */
+  watchReplicas(watcher: ReplicaWatcher): ReplicaSet {
+    const { clock, config, emit } = this.#given;
+    const confirm = config.mode === "cluster" ? { confirm: READONLY } : {};
+    const context: ServerContext = {
+      ...this.#given,
+      // Nobody leases a connection there.
+      config: { ...config, minConnections: 0 },
+      // How a replica is, says nothing of how the database serves.
+      emit: (type, detail) => type === "statechange" ? undefined : emit(type, detail),
+    };
+    const make = (address: NodeAddress) =>
+      new Server(context, { address, troubled: () => {}, ...confirm });
+    return this.#replicas = new ReplicaSet({
+      ...watcher,
+      primary: this,
+      make,
+      config,
+      clock,
+    });
+  }
+
   async whenReady(signal?: AbortSignal): Promise<void> {
     if (!this.#guard.mayConnect && this.gate.retryAfterMs > 0) throw this.openError();
     await this.lanes.whenReady(signal);
@@ -193,7 +246,7 @@ export class Server implements Topology, LeaseSource {
    * that are so young that the server was resolved just now. Commands in flight and leases
    * finish. */
   reresolve(reason: string): void {
-    this.#context.nearCache?.serverChanged();
+    this.#context.nearCache?.serverChanged(this.lanes.connections);
     this.lanes.replaceAll(reason);
     const latest = this.#context.clock.now() - RERESOLVE_AFTER_MS;
     this.#pool.evict(({ connection }) => connection.createdAt <= latest, false);
@@ -212,38 +265,46 @@ export class Server implements Topology, LeaseSource {
   }
 
   reap(): number {
-    return this.lanes.replaceExpired() + this.lanes.shrink() + this.#pool.reap();
+    const own = this.lanes.replaceExpired() + this.lanes.shrink() + this.#pool.reap();
+    return own + (this.#replicas?.reap() ?? 0);
   }
 
   connections(): ConnectionCounts {
     // Connections that are being validated are open; those being opened are not.
     const { connecting, total, validating } = this.#pool.numbers();
-    return { opened: this.#tracker.opened, open: total - (connecting - validating) };
+    const own = { opened: this.#tracker.opened, open: total - (connecting - validating) };
+    const { opened = 0, open = 0 } = this.#replicas?.connections() ?? {};
+    return { opened: own.opened + opened, open: own.open + open };
   }
 
   openConnections(): OpenConnection<PooledConnection>[] {
-    return this.#pool.connections();
+    return [...this.#pool.connections(), ...this.#replicas?.openConnections() ?? []];
   }
 
   stats(): ServerStats {
-    return {
+    const own: ServerStats = {
       gauges: this.#pool.numbers(),
       counters: this.#pool.statistics(),
       waiting: this.lanes.waiting,
       inFlight: this.lanes.inFlight,
     };
+    return this.#replicas === undefined ? own : addStats(own, this.#replicas.stats());
   }
 
   health(): DatabaseHealth {
-    return this.#health.health();
+    const health = this.#health.health();
+    const replicas = this.#replicas?.health();
+    return replicas === undefined ? health : Object.freeze({ ...health, replicas });
   }
 
   resetBreakers(): void {
     this.#guard.reset("by hand");
+    this.#replicas?.resetBreakers();
   }
 
   stopReporting(): void {
     this.#health.stop();
+    this.#replicas?.stopReporting();
   }
 
   async close(drainMs: number): Promise<number> {
@@ -252,6 +313,7 @@ export class Server implements Topology, LeaseSource {
     this.#health.stop();
     this.probe.stop();
     this.#renewal?.stop();
+    const replicas = this.#replicas?.close(drainMs);
     // Commands that wait for a lane still get one; leases have what is left of the time.
     const cutOnLanes = await this.lanes.close(drainMs);
     const leftMs = Math.max(0, deadline - clock.now());
@@ -262,12 +324,13 @@ export class Server implements Topology, LeaseSource {
     this.#endKeepalive?.();
     this.#endKeepalive = null;
     this.#graceTimer?.cancel();
-    return cutOnLanes + cut;
+    return cutOnLanes + cut + (await replicas ?? 0);
   }
 
   /** Closes every connection at once: for a server whose closing takes too long. */
   cut(): void {
     this.#tracker.closeAll();
+    this.#replicas?.cut();
   }
 
   #makeOpener(): Connector {
@@ -350,9 +413,10 @@ export class Server implements Topology, LeaseSource {
   #moved(from: string, to: string): void {
     const { clock, config, emit } = this.#context;
     this.#opener.redirect();
+    this.#replicas?.relist(true);
     // Its failures were those of another server.
     this.#guard.reset(`the primary is ${to} now`);
-    this.#context.nearCache?.serverChanged();
+    this.#context.nearCache?.serverChanged(this.lanes.connections);
     this.lanes.replaceAll(`the primary is ${to} now`);
     const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
     this.#pool.evict(leadsAway, false);

@@ -10,7 +10,7 @@ import type { NearCache } from "../near_cache/near_cache.ts";
 import type { OwnWrites } from "../near_cache/own_writes.ts";
 import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
-import type { DatabaseHealth } from "../observability/types.ts";
+import type { DatabaseHealth, ReplicaHealth } from "../observability/types.ts";
 import type { ConnectionBudget } from "../pool/connection_budget.ts";
 import type { Lease } from "../pool/lease.ts";
 import type { OpenConnection, PoolCounters, PoolGauges } from "../pool/types.ts";
@@ -81,6 +81,46 @@ export interface LeaseSource {
   };
 }
 
+/** Which servers reads may go to. */
+export type ReadFrom = RedisConfig["readFrom"];
+
+/** A replica that reads are sent to. */
+export interface Replica {
+  readonly lanes: Pick<CommandSink, "submit" | "submitBatch">;
+}
+
+/** The replicas of one primary. */
+export interface Replicas {
+  /** Whether they were looked at: until then reads may wait. */
+  readonly isKnown: boolean;
+  /** Their names, such as `10.0.0.7:7000`. */
+  readonly names: readonly string[];
+  /** The replica that a read is sent to, those that are in sync in turn; `undefined` if there
+   * is none. */
+  pick(from: ReadFrom, tried?: ReadonlySet<string>): Replica | undefined;
+  /** A replica could not answer a read: it gets none until it has answered a look, which is
+   * made at once. */
+  leaveOut(name: string, reason: string): void;
+}
+
+/** Where the reads of a database find replicas. */
+export interface ReplicaSource {
+  /** Takes commands for primaries, of which no circuit breaker was asked. */
+  readonly primary: Pick<CommandSink, "submit" | "submitBatch">;
+  /** Resolves when it is known where the replicas are; `undefined` if it is. */
+  readonly preparing: Promise<unknown> | undefined;
+  /** The replicas of the server that has the keys of a command; `undefined` if only a primary
+   * can run it. */
+  replicasOf(
+    command: PendingCommand,
+    changed: (left: readonly PendingCommand[]) => void,
+  ): Replicas | undefined;
+  /** Whether an endpoint is that of a replica. */
+  isReplica(endpoint: string): boolean;
+  /** What is known of the replicas. */
+  health(): readonly ReplicaHealth[];
+}
+
 /** Where the commands of one database go: to its server, or to the nodes of its cluster. */
 export interface Topology {
   /** Takes ordinary commands. */
@@ -114,6 +154,8 @@ export interface Topology {
     wait: LeaseWait,
     lease: (server: LeaseSource, wait: LeaseWait) => Promise<T>,
   ): Promise<T>;
+  /** Where reads find replicas; `undefined` where none are known of. */
+  readonly reads: ReplicaSource | undefined;
   /** Resolves when commands can be sent. */
   whenReady(signal?: AbortSignal): Promise<void>;
   /** The connections may lead to the wrong servers by now. */

@@ -67,6 +67,20 @@ export class PacketLoss implements AsyncDisposable {
     return await PacketLoss.#begin([rule]);
   }
 
+  /**
+   * Begins to lose what would open a connection to a network from outside it.
+   *
+   * @param network The network, such as `127.77.1.0/24`.
+   * @throws {Error} If the filter does not take the rule.
+   */
+  static async toNetwork(network: string): Promise<PacketLoss> {
+    const rule = [
+      ...["INPUT", "-i", "lo", "-p", "tcp", "--syn", "-d", network],
+      ...["!", "-s", network, "-j", "DROP"],
+    ];
+    return await PacketLoss.#begin([rule]);
+  }
+
   static async #begin(rules: readonly string[][]): Promise<PacketLoss> {
     const loss = new PacketLoss(rules);
     for (const each of loss.#rules) {

@@ -9,6 +9,7 @@ import { isIP } from "node:net";
 import { deadline } from "@std/async/deadline";
 import {
   AuthError,
+  ConnectError,
   type ConnectionDetails,
   NotReadyError,
   type RedisClient,
@@ -131,20 +132,29 @@ async function checkNames(config: RedisConfig, timeoutMs: number): Promise<Verdi
     : fail(message, "check the name, and the machine's DNS");
 }
 
+/** Messages have no name of a database and no time: they are the same for all of a server. */
 function reportFailure(error: Error, late: string, report: Report): void {
-  const { message } = error;
-  if (error instanceof AuthError) {
-    const advice = "check username and password, and the server's ACL";
-    return report("auth", fail(message, advice));
-  }
   if (error instanceof NotReadyError) {
+    const message = error.message.replace(/database ".*?"/, "it");
     const advice = "it serves when its data is loaded; services wait for loading_timeout";
     return report("loading", fail(message, advice));
   }
-  const text = error.name === "TimeoutError" ? late : message;
-  report("connect", fail(text, adviceFor(text)));
+  if (!(error instanceof ConnectError)) {
+    const text = error.name === "TimeoutError" ? late : error.message;
+    return report("connect", fail(text, adviceFor(text)));
+  }
+  const { endpoint, reason } = error;
+  if (error instanceof AuthError) {
+    const advice = "check username and password, and the server's ACL";
+    return report("auth", fail(`${endpoint}: ${reason}`, advice));
+  }
+  const isHere = LOOPBACK.test(hostOf(endpoint)) && /refused/.test(reason);
+  const advice = isHere ? START : adviceFor(reason);
+  report("connect", fail(`${endpoint}: ${reason}`, advice));
 }
 
+/** Advice where nothing listens on this machine. */
+const START = "start the server, or one to try with: mooring dev; or set host and port";
 /** Advice that fits most failures to connect. */
 export const REACH = "check that the server runs, its host, port and firewall";
 
@@ -181,12 +191,8 @@ const ADVICE: readonly (readonly [reason: RegExp, advice: string])[] = [
   ],
 ];
 
-/** The reason in a message that begins with database, endpoint, attempts and time. */
-const REASON = /^Cannot connect .*? after \d+ attempts?(?: in \d+ ms)?: (.*)$/s;
-
-/** What to do about a failure to connect, by its message; it is for people. */
-export function adviceFor(message: string): string {
-  const reason = REASON.exec(message)?.[1] ?? message;
+/** What to do about a failure to connect, by its reason; it is for people. */
+export function adviceFor(reason: string): string {
   return ADVICE.find(([pattern]) => pattern.test(reason))?.[1] ?? REACH;
 }
 

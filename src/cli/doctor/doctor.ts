@@ -1,16 +1,17 @@
 import {
   ConfigError,
   type ManagerConfig,
+  type RedisClient,
+  type RedisConfig,
   RedisConnectionManager,
   UnknownDatabaseError,
 } from "../../../mod.ts";
-import { type ConfigOptions, loadConfig } from "../load_config.ts";
+import { type ConfigOptions, loadConfig, sourceOf, targetsOf } from "../load_config.ts";
 import { isGranted } from "../permissions.ts";
 import { Progress } from "../progress.ts";
 import { CliExit, type CliIo, printJson } from "../terminal.ts";
-import { checkConnection } from "./connection_checks.ts";
+import { checkConnection, type Report } from "./connection_checks.ts";
 import {
-  type DoctorReport,
   fail,
   type Finding,
   makeReport,
@@ -32,6 +33,8 @@ export interface DoctorOptions extends ConfigOptions {
   readonly instances: number;
   /** Deadline of connecting to one database, in milliseconds. */
   readonly timeout: number;
+  /** Whether what is fine is printed too, and the settings that are defaults. */
+  readonly all?: boolean;
 }
 
 /** A server that loads its data is waited for only until it has said so, in milliseconds. */
@@ -43,13 +46,13 @@ const LOADING_MS = 3000;
  * @throws {CliExit} With 1 for warnings, with 2 for failures.
  */
 export async function runDoctor(io: CliIo, options: DoctorOptions): Promise<void> {
-  const report = await examine(io, options);
+  const { report, ...rest } = await examine(io, options);
   if (options.json) printJson(io, report);
-  else io.out(reportText(io, report));
+  else io.out(reportText(io, report, { ...rest, all: options.all }));
   if (report.exitCode !== 0) throw new CliExit(report.exitCode);
 }
 
-async function examine(io: CliIo, options: DoctorOptions): Promise<DoctorReport> {
+async function examine(io: CliIo, options: DoctorOptions) {
   const configured = await loadConfig("doctor", options).catch((error) => {
     if (error instanceof ConfigError) return error;
     throw error;
@@ -60,7 +63,7 @@ async function examine(io: CliIo, options: DoctorOptions): Promise<DoctorReport>
       check: key === "" ? origin : key,
       ...fail(`${message} (${origin})`, "correct it there"),
     }));
-    return makeReport(findings, []);
+    return { report: makeReport(findings, []), settings: [], subject: "configuration" };
   }
   const all = Object.keys(configured.databases);
   const names = options.database ?? all;
@@ -75,7 +78,24 @@ async function examine(io: CliIo, options: DoctorOptions): Promise<DoctorReport>
     { scope: "process", check: "ffi", ...judgeFfi() },
     ...await checkDatabases(io, options, names),
   ];
-  return makeReport(findings, names.flatMap((name) => configured.explain(name)));
+  const values = names.flatMap((name) => configured.explain(name));
+  const settings = names.flatMap((name) => {
+    const scope = `databases.${name}`;
+    return configured.explain(name).map((value) => ({
+      ...value,
+      ...{ scope, path: value.path.slice(scope.length + 1) },
+    }));
+  });
+  const { config, url } = options;
+  const { main } = configured.databases;
+  // The URL itself may hold a password.
+  const where = main !== undefined && url !== undefined && config === undefined
+    ? targetsOf(main)[0] ?? main.unixSocket
+    : sourceOf(configured);
+  const subject = `${names.length} ${
+    names.length === 1 ? "database" : "databases"
+  } of ${where}`;
+  return { report: makeReport(findings, values), settings, subject };
 }
 
 function judgeSettings({ databases, warnings }: ManagerConfig): Verdict[] {
@@ -99,12 +119,19 @@ function judgeFfi(): Verdict {
     );
 }
 
+/** What was found out about a database. */
+interface Checked {
+  readonly database: RedisConfig;
+  /** A client, if it is connected. */
+  readonly client: RedisClient | undefined;
+  readonly verdicts: Parameters<Report>[];
+}
+
 async function checkDatabases(
   io: CliIo,
   options: DoctorOptions,
   names: readonly string[],
 ): Promise<Finding[]> {
-  const findings: Finding[] = [];
   // One attempt, and no long wait for a server that loads: the doctor reports the present.
   const config = await loadConfig("doctor", options, {
     connectRetry: { attempts: 1 },
@@ -113,14 +140,35 @@ async function checkDatabases(
   });
   await using manager = new RedisConnectionManager(config);
   using progress = new Progress(io, "checking");
-  for (const [index, name] of names.entries()) {
-    progress.update(index, names.length, name);
-    const report = (check: string, verdict: Verdict) =>
-      findings.push({ scope: `databases.${name}`, check, ...verdict });
+  let done = 0;
+  const checked = names.map(async (name): Promise<Checked> => {
+    const verdicts: Checked["verdicts"] = [];
+    const report: Report = (...verdict) => verdicts.push(verdict);
     const database = config.databases[name]!;
     const client = await checkConnection(manager, database, options.timeout, report);
+    progress.update(++done, names.length, name);
+    return { database, client, verdicts };
+  });
+  // What is the server's is asked for once, and holds for all databases there.
+  const ofServers = new Map<string, Checked["verdicts"]>();
+  for (const { client, database, verdicts } of await Promise.all(checked)) {
     if (client === undefined) continue;
-    await checkServer(manager, client, database, options.instances, report);
+    const { mode, name, username } = database;
+    const { endpoint } = manager.listDatabases().find((each) => each.name === name)!;
+    const server = JSON.stringify([endpoint, mode, username]);
+    let found = ofServers.get(server);
+    if (found === undefined) {
+      ofServers.set(server, found = []);
+      const report: Report = (...verdict) => found!.push(verdict);
+      await checkServer(manager, client, database, options.instances, report);
+    }
+    verdicts.push(...found);
   }
-  return findings;
+  return (await Promise.all(checked)).flatMap(({ database, verdicts }) =>
+    verdicts.map(([check, verdict]) => ({
+      scope: `databases.${database.name}`,
+      check,
+      ...verdict,
+    }))
+  );
 }

@@ -1,6 +1,7 @@
 import type { ExplainedValue } from "../../../mod.ts";
 import { explainLines } from "../config.ts";
-import { type CliIo, ExitCode, makePaint } from "../terminal.ts";
+import { listNames } from "../table.ts";
+import { type CliIo, ExitCode, makePaint, wrap } from "../terminal.ts";
 
 /** How a check ended. */
 type Status = "ok" | "warn" | "fail" | "skip";
@@ -66,33 +67,84 @@ export function makeReport(
   return { version: 1, exitCode, summary, findings, config };
 }
 
+/** A setting of a database, as the report prints it. */
+export interface Setting extends Omit<ExplainedValue, "path"> {
+  /** `databases.` and a name. */
+  readonly scope: string;
+  /** Its name in code. */
+  readonly path: string;
+}
+
+/** What is printed beside the findings. */
+interface ReportTextOptions {
+  /** What was checked, such as `2 databases of config/redis-databases.yaml`. */
+  readonly subject: string;
+  /** The settings of the databases. */
+  readonly settings: readonly Setting[];
+  /** Whether what is fine is printed too, and the settings that are defaults. */
+  readonly all?: boolean;
+}
+
 /**
- * The report as text: failures, warnings, then what passed or was skipped, and the values
- * that are not defaults.
+ * The report as text: failures, warnings, then the settings that are not defaults. What
+ * holds for several databases is said once.
  */
-export function reportText(io: CliIo, report: DoctorReport): string {
+export function reportText(
+  io: CliIo,
+  { exitCode, findings, summary }: DoctorReport,
+  { all = false, settings, subject }: ReportTextOptions,
+): string {
   const { bold, dim, green, red, yellow } = makePaint(io.useColor);
   const colors = { ok: green, warn: yellow, fail: red, skip: dim };
-  const section = (...statuses: Status[]) => {
-    const found = report.findings.filter(({ status }) => statuses.includes(status));
-    return [...Map.groupBy(found, ({ scope }) => scope)].flatMap(([scope, findings]) => [
-      bold(scope),
-      ...findings.flatMap(({ advice, check, message, status }) => [
-        `  ${colors[status](status.padEnd(4))} ${check}: ${message}`,
-        ...(advice === undefined ? [] : [`       → ${advice}`]),
-      ]),
-    ]);
-  };
-  const changed = report.config.filter(({ origin }) => origin !== "default");
-  const defaults = report.config.length - changed.length;
-  const values = report.config.length === 0 ? [] : [
-    bold("settings") +
-    dim(` (and ${defaults} defaults, see: mooring config explain)`),
-    ...explainLines(changed).map((line) => `  ${line}`),
-  ];
-  const counts = Object.entries(report.summary).map(([status, n]) => `${n} ${status}`);
-  return [section("fail"), section("warn"), section("ok", "skip"), values, [
-    report.exitCode === 0 ? `All checks passed: ${counts.join(", ")}` : counts.join(", "),
-  ]].filter((lines) => lines.length > 0).map((lines) => `${lines.join("\n")}\n`)
+  const section = (...statuses: Status[]) =>
+    saidOnce(findings.filter(({ status }) => statuses.includes(status)))
+      .flatMap(([scopes, findings]) => [
+        bold(headingOf(scopes)),
+        ...findings.flatMap(({ advice, check, message, status }) => [
+          wrap(io, `  ${colors[status](status.padEnd(4))} ${check}: ${message}`, 9),
+          ...(advice === undefined ? [] : [wrap(io, `       → ${advice}`, 9)]),
+        ]),
+      ]);
+  const isDefault = ({ origin }: { readonly origin: string }) => origin === "default";
+  const shown = settings.filter((setting) => {
+    const { overrode, value } = setting;
+    return all || !(isDefault(setting) || overrode.find(isDefault)?.value === value);
+  }).map((setting) => ({
+    ...setting,
+    overrode: setting.overrode.filter((other) => !isDefault(other)),
+  }));
+  const values = saidOnce(shown).flatMap(([scopes, settings]) => [
+    bold(`settings of ${headingOf(scopes)}`),
+    ...explainLines(io, settings).map((line) => `  ${line}`),
+  ]);
+  const counts = Object.entries(summary).filter(([, count]) => count > 0)
+    .map(([status, count]) => `${count} ${status}`).join(", ");
+  const verdict = exitCode === 0 ? `All checks passed of ${subject}` : subject;
+  const more = all ? "" : "; --all shows every check and every setting";
+  return [
+    section("fail"),
+    section("warn"),
+    all ? section("ok", "skip") : [],
+    values,
+    [wrap(io, `${verdict}: ${counts}${more}`, 0)],
+  ].filter((lines) => lines.length > 0).map((lines) => `${lines.join("\n")}\n`)
     .join("\n");
+}
+
+/** Puts together what is the same in several scopes, and scopes that have the same. */
+function saidOnce<T extends { readonly scope: string }>(
+  items: readonly T[],
+): [scopes: string[], items: T[]][] {
+  const same = Map.groupBy(items, (item) => JSON.stringify({ ...item, scope: "" }));
+  const scopesOf = (group: readonly T[]) => [...new Set(group.map(({ scope }) => scope))];
+  const groups = Map.groupBy(same.values(), (group) => scopesOf(group).join());
+  return [...groups.values()].map((groups) => [
+    scopesOf(groups[0]!),
+    groups.map(([first]) => first!),
+  ]);
+}
+
+/** `databases.main`, or `databases.main, cache`. */
+function headingOf([first = "", ...rest]: readonly string[]): string {
+  return listNames([first, ...rest.map((scope) => scope.replace(/^databases\./, ""))]);
 }

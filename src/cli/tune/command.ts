@@ -6,11 +6,12 @@ import { SWEEP_NAMES, type SweepName } from "./report_types.ts";
 import type { TuneExtras, TuneOptions } from "./run.ts";
 
 const AFTER_HELP = `
-Without --url, --config and REDIS_URL it starts a redis-server of its own for the run. On
-any other server it touches only keys that begin with mooring:tune:, and removes them.
+Without --url, --config and REDIS_URL it starts a redis-server of its own for
+the run. On any other server it uses only keys that begin with mooring:tune:,
+and removes them at the end.
 
-Exit codes: 0 measured; 1 worse than the report of --compare by more than the noise; 2 it
-could not measure, or the server appears to be in use (see --yes); 130 interrupted.
+Exit codes: 0 measured; 1 slower than the earlier run of --compare; 2 it could
+not measure, or the server appears to be in use (see --yes); 130 interrupted.
 `;
 
 function parseSweeps(text: string): SweepName[] {
@@ -29,25 +30,29 @@ function parseSweeps(text: string): SweepName[] {
  */
 export function makeTuneCommand(io: CliIo, extras: TuneExtras = {}): Command {
   const seconds = parseNumber(0.1, 86_400);
-  const sweeps = `some of ${SWEEP_NAMES.join(",")}; all by default`;
+  const sweeps = `measure only some of ${SWEEP_NAMES.join(",")}`;
   return new Command("tune")
-    .description("measure a server, and recommend sizes and timeouts for it")
-    .option("-c, --config <file>", "measure the server of this configuration")
-    .option("-d, --database <name>", "its database; by default main, or the first one")
-    .option("-u, --url <url>", "measure this server; by default REDIS_URL")
+    .description("measure a server, and recommend settings for it")
+    .option("-c, --config <file>", "measure the server of this YAML file")
+    .option(
+      "-d, --database <name>",
+      "database of the file (default: main, or the first one)",
+    )
+    .option("-u, --url <url>", "measure this server (default: REDIS_URL)")
     .option("-y, --yes", "measure it even if it appears to be in use")
-    .option("-q, --quick", "less than a minute, in place of less than fifteen")
-    .option("--duration <seconds>", "how long the sweeps may take", seconds)
+    .option("-q, --quick", "take less than a minute, not up to fifteen")
+    .option("--duration <seconds>", "how long the measurement may take", seconds)
     .option("--only <sweeps>", sweeps, parseSweeps)
     .option(
       "--rate <commands>",
-      "commands a second of the open loop; by default shares of the throughput",
+      "commands a second for the measurement at a fixed rate (default: shares of " +
+        "the highest rate)",
       parseNumber(1, 10_000_000),
     )
-    .option("--json <file>", "write the report as JSON")
-    .option("--report <file>", "write the report as a page, with its JSON inside")
+    .option("--json <file>", "write the result as JSON")
+    .option("--report <file>", "write the result as a web page with charts")
     .option("--compare <file>", "compare with the JSON of an earlier run")
-    .option("--write", "write the changes into the file of --config")
+    .option("--write", "write the recommended settings into the file of --config")
     .addHelpText("after", AFTER_HELP)
     .action(async (options: TuneOptions) => {
       const files = [options.json, options.report].filter((path) => path !== undefined)

@@ -62,7 +62,7 @@ export async function runTuneCommand(
   const before = compare === undefined ? undefined : await orExit(readReport(compare));
   await using target = await orExit(findTarget(options, io.env));
   const report = await measure(io, options, extras, target);
-  io.out(reportText(report, target.database));
+  io.out(reportText(io, report, target.database));
   if (json !== undefined) {
     await orExit(Deno.writeTextFile(json, `${JSON.stringify(report, null, 2)}\n`));
     io.err(`The report as JSON: ${json}\n`);

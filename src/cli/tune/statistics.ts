@@ -91,7 +91,7 @@ export function fastest<T extends { readonly perSecond: Spread }>(
 }
 
 /** Half of the range of the rounds. */
-function noiseOf({ low, high }: Spread): number {
+export function noiseOf({ low, high }: Spread): number {
   return (high - low) / 2;
 }
 

@@ -1,5 +1,5 @@
 import { type ManagerConfig, type RedisConfig, RedisConfigLoader } from "../../../mod.ts";
-import { delay } from "@std/async/delay";
+import { type RedisServer, startRedis } from "../../testing/main.ts";
 import { targetsOf } from "../load_config.ts";
 
 /** The server to measure. */
@@ -34,7 +34,7 @@ export async function findTarget(
   const named = given ?? env("REDIS_URL");
   await using started = new AsyncDisposableStack();
   const isThrowAway = file === undefined && named === undefined;
-  const url = isThrowAway ? started.use(await startThrowAway()).url : named;
+  const url = isThrowAway ? started.use(await startForRun()).url : named;
   const loaded = file === undefined
     ? RedisConfigLoader.fromOptions({ url, databases: { main: {} } })
     : await RedisConfigLoader.load({ yamlPath: file, env });
@@ -57,96 +57,13 @@ function pick({ databases }: ManagerConfig, name: string | undefined): RedisConf
   throw new Error(`Cannot find the database "${wanted}"; the file has ${known}`);
 }
 
-/** Programs that speak the Redis protocol, in the order in which they are tried. */
-const PROGRAMS = ["redis-server", "valkey-server"] as const;
-/** How long a server may take to start, in milliseconds. */
-const START_MS = 10_000;
-/** How often another port is tried when another program took the first one. */
-const ATTEMPTS = 5;
-
-/** A server that is there for one run. */
-interface ThrowAwayServer extends AsyncDisposable {
-  /** Where it is. */
-  readonly url: string;
-}
-
-/**
- * Starts a server on loopback that keeps nothing: no persistence, a temporary folder.
- *
- * @returns The server; disposing ends it, by its process, and removes the folder.
- * @throws {Error} If there is no program on PATH, or it does not start.
- */
-export async function startThrowAway(): Promise<ThrowAwayServer> {
-  await using started = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir({ prefix: "mooring-tune-" });
-  started.defer(() => Deno.remove(dir, { recursive: true }));
-  let problem = "";
+async function startForRun(): Promise<RedisServer> {
   try {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const port = freePort();
-      const child = spawn(port, dir);
-      if (await isReached(child, port)) {
-        started.defer(() => end(child));
-        const running = started.move();
-        return {
-          url: `redis://127.0.0.1:${port}`,
-          [Symbol.asyncDispose]: () => running.disposeAsync(),
-        };
-      }
-      await end(child);
-      problem = `it did not answer on port ${port} within ${START_MS} ms`;
-    }
+    return await startRedis();
   } catch (error) {
-    problem = error instanceof Error ? error.message : String(error);
+    const { message } = error as Error;
+    throw new Error(`${message}; or name a server with --url or --config`, {
+      cause: error,
+    });
   }
-  throw new Error(
-    `Cannot start a server for the run: ${problem}; name one with --url or --config`,
-  );
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
-}
-
-function spawn(port: number, dir: string): Deno.ChildProcess {
-  const args = [
-    ...["--port", String(port), "--bind", "127.0.0.1", "--dir", dir],
-    ...["--save", "", "--appendonly", "no", "--daemonize", "no"],
-  ];
-  for (const program of PROGRAMS) {
-    try {
-      const options = { args, stdin: "null", stdout: "null", stderr: "null" } as const;
-      return new Deno.Command(program, options).spawn();
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  throw new Error(`there is no ${PROGRAMS.join(" or ")} on PATH`);
-}
-
-async function isReached(child: Deno.ChildProcess, port: number): Promise<boolean> {
-  let isOver = false;
-  child.status.then(() => isOver = true);
-  const until = performance.now() + START_MS;
-  while (!isOver && performance.now() < until) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      // It ends soon if what answered is another program that has the port.
-      await delay(50);
-      return !isOver;
-    } catch {
-      await delay(20);
-    }
-  }
-  return false;
-}
-
-async function end(child: Deno.ChildProcess): Promise<void> {
-  try {
-    child.kill("SIGTERM");
-  } catch {
-    // It has ended already.
-  }
-  await child.status;
 }

@@ -1,6 +1,9 @@
-import { type Column, tableLines } from "../table.ts";
+import { type Column, fittingLines, tableLines } from "../table.ts";
+import { type CliIo, makePaint, wrap } from "../terminal.ts";
 import { patchText } from "./patch.ts";
 import type { Point, TuneReport } from "./report_types.ts";
+import { noiseOf } from "./statistics.ts";
+import { verdictOf } from "./verdict.ts";
 
 const thousands = (value: number) => Math.round(value).toLocaleString("en");
 const ms = (value?: number) => value?.toFixed(value < 10 ? 2 : 0) ?? "";
@@ -8,59 +11,92 @@ const percent = (share: number | null) =>
   share === null ? "-" : `${Math.round(share * 100)} %`;
 
 const COLUMNS: readonly Column<Point>[] = [
-  { title: "sweep", cell: ({ sweep }) => sweep, isText: true },
   { title: "subject", cell: ({ subject }) => subject, isText: true },
   { title: "mix", cell: ({ mix }) => mix, isText: true },
   { title: "lanes", cell: ({ lanes }) => String(lanes) },
   { title: "leases", cell: ({ leases }) => String(leases) },
+  { title: "bytes", cell: ({ valueBytes }) => String(valueBytes) },
   {
     title: "callers",
     cell: ({ concurrency, rate }) =>
       rate === undefined ? String(concurrency) : `${rate}/s`,
   },
-  { title: "bytes", cell: ({ valueBytes }) => String(valueBytes) },
   { title: "commands/s", cell: ({ perSecond }) => thousands(perSecond.median) },
   {
     title: "±",
-    cell: ({ perSecond: { high, low, median } }) => percent((high - low) / 2 / median),
+    cell: ({ perSecond }) => percent(noiseOf(perSecond) / perSecond.median),
   },
-  { title: "p50 ms", cell: ({ latencyMs }) => ms(latencyMs.p50.median) },
-  { title: "p99 ms", cell: ({ latencyMs }) => ms(latencyMs.p99.median) },
-  { title: "p99.9 ms", cell: ({ latencyMs }) => ms(latencyMs.p999.median) },
-  { title: "max ms", cell: ({ latencyMs }) => ms(latencyMs.max.high) },
-  { title: "wait p99", cell: ({ waitMs }) => ms(waitMs?.p99.median) },
+  { title: "p50", cell: ({ latencyMs }) => ms(latencyMs.p50.median) },
+  { title: "p99", cell: ({ latencyMs }) => ms(latencyMs.p99.median) },
+  { title: "p99.9", cell: ({ latencyMs }) => ms(latencyMs.p999.median) },
+  { title: "max", cell: ({ latencyMs }) => ms(latencyMs.max.high) },
+  { title: "wait", cell: ({ waitMs }) => ms(waitMs?.p99.median) },
   { title: "CPU", cell: ({ clientCpu }) => percent(clientCpu) },
   { title: "server", cell: ({ serverCpu }) => percent(serverCpu) },
-  { title: "conns", cell: ({ connections }) => String(connections) },
-  { title: "errors", cell: ({ errors }) => String(errors) },
 ];
+
+/**
+ * A sweep's table. What is the same in all of its rows stands above it.
+ *
+ * @param io Where it is written: on a terminal, a table that is too wide is turned.
+ */
+function sweepText(io: CliIo, sweep: string, points: readonly Point[]): string {
+  const said = COLUMNS.map((column) => {
+    const [first, ...others] = new Set(points.map(column.cell));
+    // A single measurement has its figures in the table all the same.
+    const isSame = others.length === 0 && (points.length > 1 || first === "");
+    return { column, text: isSame ? first : undefined };
+  });
+  const same = said.filter(({ text }) => text !== undefined && text !== "")
+    .map(({ column: { title }, text }) => `${title} ${text}`);
+  const columns = said.filter(({ text }) => text === undefined)
+    .map(({ column }) => column);
+  const lines = io.isTerminal
+    ? fittingLines(columns, points, io.columns)
+    : tableLines(columns, points);
+  const heading = [`${sweep}: latency in ms`, ...same].join(", ");
+  return [wrap(io, heading, 2), ...lines].join("\n");
+}
 
 /**
  * The report as text for a terminal.
  *
+ * @param io Where it is written.
  * @param report The report.
  * @param database Name of the database that the advice is for; without it, for all.
  * @returns The text.
  */
-export function reportText(report: TuneReport, database?: string): string {
+export function reportText(io: CliIo, report: TuneReport, database?: string): string {
   const { advice, effort, knees, machine, points, seconds, server } = report;
+  const { noise, summary } = verdictOf(report);
+  const { bold, yellow } = makePaint(io.useColor);
+  const line = (text: string) => wrap(io, text, 2);
   const parts = [
-    `${server.endpoint}: version ${server.version}, io-threads ${server.ioThreads}; ` +
-    `${machine.runtime}, ${machine.cores} cores; ${effort}, ${seconds.toFixed(1)} s`,
-    tableLines(COLUMNS, points).join("\n"),
+    line(bold(summary)),
+    noise === undefined ? "" : line(yellow(noise)),
+    line(
+      `${server.endpoint}: version ${server.version}, io-threads ${server.ioThreads}; ` +
+        `${machine.runtime}, ${machine.cores} cores; ${effort}, ${seconds.toFixed(1)} s`,
+    ),
+    ...[...Map.groupBy(points, ({ sweep }) => sweep)]
+      .map(([sweep, points]) => sweepText(io, sweep, points)),
     ...points.filter(({ errors }) => errors > 0)
       .map(({ errors, firstError, mix, subject }) =>
-        `${errors} commands of ${subject}, ${mix}, failed; the first one: ${firstError}`
+        line(
+          `${errors} commands of ${subject}, ${mix}, failed; the first one: ${firstError}`,
+        )
       ),
     knees.map(({ concurrency, lanes, perSecond }) =>
-      `knee of ${lanes} ${lanes === 1 ? "lane" : "lanes"}: ${concurrency} callers, ` +
-      `${thousands(perSecond)} commands/s`
+      line(
+        `knee of ${lanes} ${lanes === 1 ? "lane" : "lanes"}: ${concurrency} callers, ` +
+          `${thousands(perSecond)} commands/s`,
+      )
     ).join("\n"),
     advice.map(({ current, key, reason, value }) => {
       const what = value === current
         ? `keep ${current}`
         : `${value} instead of ${current}`;
-      return `${key}: ${what} - ${reason}`;
+      return line(`${key}: ${what} - ${reason}`);
     }).join("\n"),
     patchText(advice, database) || "Nothing to change.\n",
   ];

@@ -1,9 +1,8 @@
 import { delay } from "@std/async/delay";
-import type { RedisConfig } from "../../config/mod.ts";
 import type { IORedis, Redis, RedisOptions } from "../../connection/ioredis.ts";
 import { ManagerClosedError } from "../../core/errors/mod.ts";
 import { reconnectDelayMs } from "../../resilience/backoff.ts";
-import { type CommandRoute, ManagedClient } from "../client.ts";
+import { type ClientConfig, type CommandRoute, ManagedClient } from "../client.ts";
 import { closedError, type OwnedCommands, type OwnListener } from "./commands.ts";
 
 /** Options of a client that a library owns: those of ioredis that have a meaning where the
@@ -21,7 +20,7 @@ export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapp
 /** What an owned client needs. */
 export interface OwnedClientParts {
   /** The database, with what differs for this client. */
-  readonly config: Pick<RedisConfig, "commandTimeoutMs" | "db" | "keyPrefix" | "name">;
+  readonly config: Omit<ClientConfig, "decodeResponses">;
   /** What readers of `options` find. */
   readonly shown: CreateClientOptions;
   /** Where its commands go, as seen by telemetry. */

@@ -49,7 +49,21 @@ function* contradictions(config: RedisConfig): Generator<Contradiction> {
   if (mode !== "standalone" && unixSocket !== undefined) {
     yield ["unixSocket", "mode", () => `mode ${mode} cannot use a Unix socket`];
   }
-  const { minConnections, maxConnections, maxLanes, connectRetry } = config;
+  const { clientAz, minConnections, maxConnections, maxLanes, connectRetry, readFrom } =
+    config;
+  if (mode === "standalone" && readFrom === "replica") {
+    const message = ({ name }: Wording) =>
+      `${
+        name("readFrom")
+      } replica needs mode sentinel or cluster: in mode standalone no ` +
+      "replica is known";
+    yield ["readFrom", "mode", message];
+  }
+  if (readFrom === "az_affinity" && clientAz === undefined) {
+    const message = ({ name }: Wording) =>
+      `${name("readFrom")} az_affinity needs ${name("clientAz")}, this process' zone`;
+    yield ["clientAz", "readFrom", message];
+  }
   const { minMs, maxMs } = connectRetry;
   const time = (ms: number, wording: Wording) => wording.time(ms);
   for (
@@ -117,6 +131,12 @@ function* mistakes(config: RedisConfig, values: EffectiveValues): Generator<stri
   }
   if (mode !== "sentinel" && config.sentinelName !== undefined) {
     yield `${name("sentinelName")} has no effect in mode ${mode}`;
+  }
+  if (mode === "standalone" && config.nodeAddressMap !== undefined) {
+    yield `${name("nodeAddressMap")} has no effect in mode standalone`;
+  }
+  if (mode === "standalone" && config.readFrom !== "primary") {
+    yield `${name("readFrom")} has no effect in mode standalone: reads go to the primary`;
   }
   const { healthCheckIntervalMs, idleTimeoutMs } = config;
   if (healthCheckIntervalMs > idleTimeoutMs) {

@@ -22,6 +22,61 @@ Deno.test("manager.transaction() gives the replies as the commands themselves wo
     assertEquals(await manager.transaction("main", () => {}), []);
   }));
 
+Deno.test("manager.transaction() gives the typed replies of the promises that are returned", () =>
+  withManager(MAIN, async ({ manager }) => {
+    const [count, got] = await manager.transaction("main", (tx, _, typed) => {
+      tx.set("a", "x");
+      return [typed.incr("n"), typed.get("a")];
+    });
+    // Were they not typed one by one, this would not compile.
+    assertEquals([count + 1, got?.length], [2, 1]);
+    const client = manager.getClient("main");
+    client.defineCommand("twice", { numberOfKeys: 0, lua: "return ARGV[1] * 2" });
+    type Scripted = { twice(n: number): Promise<number> };
+    await client.script("FLUSH");
+    const scripted = await manager.transaction("main", (_tx, _, typed) => [
+      (typed as unknown as Scripted).twice(2),
+    ]);
+    assertEquals(scripted, [4]);
+  }));
+
+Deno.test("manager.transaction() settles typed promises of every attempt", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    const given: Promise<number>[] = [];
+    const [count] = await manager.transaction("main", async (_tx, watched, typed) => {
+      await watched.get("n");
+      if (given.length === 0) await server.cli("INCR", "n");
+      const count = typed.incr("n");
+      given.push(count);
+      return [count];
+    }, { watch: ["n"] });
+    assertEquals([count, await given[1], given.length], [2, 2, 2]);
+    await assertRejects(() => given[0]!, CommandRefusedError, "called again");
+    await server.cli("SET", "text", "x");
+    const failed = await assertRejects(
+      () =>
+        manager.transaction("main", (_tx, _, typed) => {
+          given.push(typed.incr("text"));
+          return given.slice(-1);
+        }),
+      TransactionError,
+    );
+    assertEquals(await given[2]!.catch((error: unknown) => error), failed);
+  }));
+
+Deno.test("manager.transaction() refuses typed commands that are awaited in the callback", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    await assertRejects(
+      () =>
+        manager.transaction("main", async (_tx, _, typed) => {
+          await typed.set("a", 1);
+        }),
+      CommandRefusedError,
+      "answered when it has run",
+    );
+    assertEquals(await server.cli("EXISTS", "a"), 0);
+  }));
+
 Deno.test("manager.transaction() loses no update of 20 callers at once", () =>
   withManager(MAIN, async ({ manager, server }) => {
     await server.cli("SET", "n", "0");

@@ -53,6 +53,7 @@ Deno.test("stats --url shows a live manager's numbers; --watch ends with SIGINT"
     const [row] = JSON.parse(out).databases;
     assertEquals([row.database, row.commands, row.hitRate], ["main", 3, 50]);
     assertEquals([row.connections, row.successRate], [1, 100]);
+    assertStringIncludes((await runCli(["stats", "--url", url])).out, `\nFrom: ${url}\n`);
 
     const child = startCli(["stats", "--url", url, "--watch", "-i", "0.1"]);
     const reader = child.stdout.getReader();
@@ -77,7 +78,7 @@ Deno.test("stats --config opens every database, asks it, and shows its row", asy
     );
     const args = ["stats", "--config", file];
     const { code, out, err } = await runCli([...args, "--json"]);
-    assertEquals(code, 0, err);
+    assertEquals(code, 1, err);
     const [main, cache, ...more] = JSON.parse(out).databases;
     assertEquals(more, []);
     assertEquals(
@@ -85,6 +86,8 @@ Deno.test("stats --config opens every database, asks it, and shows its row", asy
       ["main", 0, "healthy", 1, 7],
     );
     assertEquals([cache.database, cache.db, cache.state], ["cache", 5, "failed"]);
+    const reason = `127.0.0.1:${closed}: connection refused`;
+    assertEquals([cache.reason, cache.successRate], [reason, null]);
     // Gone again, and nothing written.
     await assertNoConnectionsLeft(server, "mooring:");
     assertEquals(await server.cli("DBSIZE"), 0);
@@ -93,6 +96,8 @@ Deno.test("stats --config opens every database, asks it, and shows its row", asy
     assertMatch(table.out, /^database +db +state/);
     assertMatch(table.out, /\nmain +0 +healthy/);
     assertMatch(table.out, /\ncache +5 +failed/);
+    assertStringIncludes(table.out, `\nfailed cache: ${reason}\nFrom: ${file}\n`);
+    assertEquals([table.code, table.out.includes("100")], [1, false]);
 
     const flags = ["--allow-env", "--allow-read"];
     const denied = await runCli(args, flags);
@@ -119,7 +124,7 @@ Deno.test("stats --config shows servers that hang or are gone as failed, and soo
     const startedAt = performance.now();
     const { code, out, err } = await runCli(["stats", "--config", file, "--json"]);
     server.resume();
-    assertEquals(code, 0, err);
+    assertEquals(code, 1, err);
     assertEquals(
       JSON.parse(out).databases.map(({ state }: { state: string }) => state),
       ["failed", "failed", "failed"],
@@ -230,7 +235,14 @@ Deno.test("config explain names origins and hides secrets; check --json is for p
 
     const check = await runCli(["config", "check", "--config", file, "--json"]);
     assertEquals(JSON.parse(check.out).databases, ["main", "cache"]);
-    const missing = await runCli(["config", "check", "--config", `${file}.none`]);
+    const named = await runCli(["config", "check", file]);
+    assertEquals([named.code, named.out], [
+      0,
+      `ok   2 databases can be used (${file})\n`,
+    ]);
+    const twice = await runCli(["config", "check", file, "--config", file]);
+    assertEquals(twice.code, 64);
+    const missing = await runCli(["config", "check", `${file}.none`]);
     assertEquals(missing.code, 2);
     assertStringIncludes(missing.err, `${file}.none`);
   } finally {
@@ -254,6 +266,33 @@ Deno.test({
       assertEquals(plain.includes(ESCAPE), false);
       const piped = await runCli(args, ["-A"], {});
       assertEquals([piped.code, piped.out.includes(ESCAPE)], [0, false]);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+});
+
+Deno.test({
+  name: "stats and doctor fit a terminal of 80 columns",
+  ignore: Deno.build.os !== "linux" || !await hasScript(),
+  async fn() {
+    await using server = await RedisServer.start();
+    const file = await Deno.makeTempFile({ suffix: ".yaml" });
+    try {
+      await Deno.writeTextFile(
+        file,
+        `host: 127.0.0.1\nport: ${server.port}\ndatabases:\n` +
+          ["main", "knowledge", "notifications", "workflows", "vectors", "timeseries"]
+            .map((name, db) => `  ${name}: { db: ${db}, description: some data }\n`).join(
+              "",
+            ),
+      );
+      for (const command of ["stats", "doctor"]) {
+        const shown = await onTerminal([command, "--config", file], { NO_COLOR: "1" });
+        assertStringIncludes(shown, "main");
+        const lines = shown.split(/\r?\n/);
+        assertEquals(lines.filter(({ length }) => length > 80), [], command);
+      }
     } finally {
       await Deno.remove(file);
     }

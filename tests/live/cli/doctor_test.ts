@@ -151,7 +151,7 @@ Deno.test("doctor: a sentinel finds the primary; a name that it does not know is
         `mode: sentinel\nsentinel_name: ${name}\nnodes: [${nodes.join(", ")}]\n` +
           "databases:\n  main: { db: 0 }\n",
       );
-      const ran = await runCli(["doctor", "--config", file]);
+      const ran = await runCli(["doctor", "--all", "--config", file]);
       assertEquals(codeOf(ran), code, ran.out);
       if (code === 1) {
         const primary = await redis.primary();
@@ -330,14 +330,97 @@ Deno.test("doctor: several databases of a file have their lines each; one may be
       all.out,
       /^databases\.cache\n {2}fail connect: .*: connection refused\n/,
     );
-    assertMatch(all.out, /\ndatabases\.main\n.*\n.*\n {2}ok {3}connect: /);
-    const lines = all.out.split("\n");
-    assertEquals(lines.length < 50, true, all.out);
+    assertEquals(/^ {2}(ok|skip)/m.test(all.out), false, all.out);
+    assertMatch(all.out, new RegExp(`\\n2 databases of ${file}: .* 1 fail`));
+    const full = await runCli(["doctor", "--config", file, "--all"]);
+    assertMatch(full.out, /\ndatabases\.main\n {2}ok {3}connect: /);
+    assertMatch(full.out, /\ndatabases\.main, cache\n {2}ok {3}permissions: /);
+    assertStringIncludes(full.out, "maxLanes = 1");
     const main = await runCli(["doctor", "--config", file, "--database", "main"]);
     assertEquals(codeOf(main), 0, main.out);
     const unknown = await runCli(["doctor", "--config", file, "--database", "mian"]);
     assertEquals(unknown.code, 2);
     assertStringIncludes(unknown.err, "main");
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("doctor: what holds for several databases is said once, and asked once", async () => {
+  await using server = await RedisServer.start();
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    const names = Array.from({ length: 12 }, (_, i) => `name${i}`);
+    await Deno.writeTextFile(
+      file,
+      `host: 127.0.0.1\nport: ${server.port}\nmax_waiting: 77\ndatabases:\n` +
+        names.map((name, db) => `  ${name}: { db: ${db} }\n`).join(""),
+    );
+    const { out } = await runCli(["doctor", "--config", file]);
+    assertEquals(out.match(/warn persistence/g)?.length, 1, out);
+    assertEquals(out.match(/maxWaiting = 77/g)?.length, 1, out);
+    assertStringIncludes(out, "databases.name0, name1, name2 and 9 more\n  warn");
+    const infos = /cmdstat_info:calls=(\d+)/.exec(
+      String(await server.cli("INFO", "commandstats")),
+    );
+    // One of the doctor's own; connections ask for their clients' limit too.
+    const json = await runCli(["doctor", "--config", file, "--json"]);
+    const { findings } = JSON.parse(json.out);
+    const persistence = findings.filter(({ check }: { check: string }) =>
+      check === "persistence"
+    );
+    assertEquals([persistence.length, Number(infos?.[1]) < names.length], [12, true]);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("doctor: five broken set-ups, each with what to do", async () => {
+  await using server = await RedisServer.start({ password: "r1ght" });
+  await using web = Deno.serve(
+    { port: 0, onListen: () => {} },
+    () => new Response("hello"),
+  );
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  const { port } = web.addr;
+  try {
+    for (
+      const [yaml, said, advice] of [
+        [
+          "max_conections: 5\ndatabases: { main: {} }",
+          /^configuration\n {2}fail max_conections: .*"?max_connections"?.*\(.*:1:1\)\n/,
+          "correct it there",
+        ],
+        [
+          `host: 127.0.0.1\nport: ${freePort()}\ndatabases: { main: {}, cache: { db: 5 } }`,
+          /^databases\.main, cache\n {2}fail connect: 127\.0\.0\.1:\d+: connection refused\n/,
+          "mooring dev",
+        ],
+        [
+          `host: 127.0.0.1\nport: ${server.port}\npassword: wr0ng\ndatabases: { main: {} }`,
+          /^databases\.main\n {2}fail auth: 127\.0\.0\.1:\d+: .*WRONGPASS/,
+          "check username and password",
+        ],
+        [
+          `url: rediss://:r1ght@127.0.0.1:${server.port}\ndatabases: { main: {} }`,
+          /^databases\.main\n {2}fail connect: 127\.0\.0\.1:\d+: .*speaks no TLS/,
+          "switch TLS off",
+        ],
+        [
+          `host: 127.0.0.1\nport: ${port}\ndatabases: { main: {} }`,
+          /^databases\.main\n {2}fail connect: 127\.0\.0\.1:\d+: not a Redis server/,
+          "something else listens there",
+        ],
+      ] as const
+    ) {
+      await Deno.writeTextFile(file, yaml);
+      const { code, out, err } = await runCli(["doctor", "--config", file]);
+      assertEquals([code, err], [2, ""], out);
+      assertMatch(out, said);
+      assertStringIncludes(out.split("\n")[2]!, `→ `);
+      assertStringIncludes(out.split("\n")[2]!, advice);
+      assertEquals(/wr0ng|r1ght/.test(out), false, out);
+    }
   } finally {
     await Deno.remove(file);
   }

@@ -9,7 +9,7 @@ import {
 import { keySlot } from "../../../src/cluster/slots.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
-import { RedisServer } from "../../../src/testing/redis_server.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { waitFor } from "../../../src/testing/wait.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
 

@@ -103,7 +103,7 @@ Deno.test("several addresses are tried in turn within one attempt", async () => 
     },
   });
   assertEquals(await manager.getClient("main").ping(), "PONG");
-  const failure = async (name: string) => {
+  const failure = async (name: "none" | "odd" | "empty") => {
     const error = await manager.getClient(name).ping().catch((error) => error);
     assertInstanceOf(error, ConnectError);
     assertEquals(error.attempts, 1);

@@ -39,7 +39,7 @@ Deno.test({
   ignore: !await has("bash"),
   async fn() {
     const source = await script("bash");
-    assertEquals(await complete(source, ["d"]), ["doctor"]);
+    assertEquals(await complete(source, ["do"]), ["doctor"]);
     assertEquals(await complete(source, ["config", "ch"]), ["check"]);
     assertEquals(await complete(source, ["completions", "b"]), ["bash"]);
     assertEquals(await complete(source, ["config", "check", "--j"]), ["--json"]);

@@ -61,7 +61,7 @@ Deno.test("--version says what deno.json says", async () => {
 Deno.test("every command has a --help of its own with exit code 0, on standard output", async () => {
   for (
     const words of [
-      ...[[], ["doctor"], ["stats"], ["config"], ["config", "check"]],
+      ...[[], ["init"], ["dev"], ["doctor"], ["stats"], ["config"], ["config", "check"]],
       ...[["config", "explain"], ["config", "schema"], ["config", "init"], [
         "completions",
       ]],
@@ -76,6 +76,8 @@ Deno.test("every command has a --help of its own with exit code 0, on standard o
       text,
     );
     assertEquals(io.said, []);
+    const wide = text.split("\n").filter(({ length }) => length > 80);
+    assertEquals(wide, [], words.join(" "));
   }
 });
 
@@ -84,6 +86,7 @@ Deno.test("wrong usage is 64, and says so on standard error alone", async () => 
     const args of [
       ...[[], ["nothing"], ["doctor", "--nothing"], ["doctor", "--instances", "x"]],
       ...[["completions"], ["completions", "tcsh"], ["stats", "--url", "ftp://h"]],
+      ...[["dev", "--port", "65536"], ["init", "a", "b"]],
       ...[["stats", "--url", "http://h", "--config", "f"], ["config"]],
     ]
   ) {

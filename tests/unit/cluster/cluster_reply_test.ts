@@ -19,7 +19,7 @@ function shard(slots: number[], ...nodes: unknown[]): unknown[] {
   return ["slots", slots, "nodes", nodes];
 }
 
-Deno.test("parseShards() reads every range of every shard's primary", () => {
+Deno.test("parseShards() reads every range of every shard's primary, and its replicas", () => {
   const reply = [
     shard([0, 9, 20, 29], node({}), node({ role: "replica", port: 7001 })),
     shard([10, 19], node({ endpoint: "host.example", port: 7002 })),
@@ -27,10 +27,11 @@ Deno.test("parseShards() reads every range of every shard's primary", () => {
   ];
   const first = { host: "10.0.0.7", port: 7000 };
   const second = { host: "host.example", port: 7002 };
+  const replicas = [{ host: "10.0.0.7", port: 7001 }];
   assertEquals(parseShards(reply, OPTIONS), [
-    { first: 0, last: 9, node: first },
-    { first: 20, last: 29, node: first },
-    { first: 10, last: 19, node: second },
+    { first: 0, last: 9, node: first, replicas },
+    { first: 20, last: 29, node: first, replicas },
+    { first: 10, last: 19, node: second, replicas: [] },
   ]);
 });
 
@@ -65,7 +66,7 @@ Deno.test("parseShards() takes a healthy primary before one that has failed", ()
 
 Deno.test("parseShards() reads the maps of RESP3", () => {
   const primary = { port: 7000, endpoint: "h", role: "master", health: "online" };
-  const expected = [{ first: 0, last: 1, node: { host: "h", port: 7000 } }];
+  const expected = [{ first: 0, last: 1, node: { host: "h", port: 7000 }, replicas: [] }];
   assertEquals(parseShards([{ slots: [0, 1], nodes: [primary] }], OPTIONS), expected);
   const map = new Map<string, unknown>([
     ["slots", [0, 1]],
@@ -74,14 +75,20 @@ Deno.test("parseShards() reads the maps of RESP3", () => {
   assertEquals(parseShards([map], OPTIONS), expected);
 });
 
-Deno.test("parseSlots() reads the primary, which stands first", () => {
+Deno.test("parseSlots() reads the primary, which stands first, and its replicas", () => {
   const reply = [
     [0, 9, ["h", 7000, "id", []], ["h", 7001, "id", []]],
     [10, 19, ["", 7002, "id", []], ["h", 7003, "id", []]],
   ];
   assertEquals(parseSlots(reply, OPTIONS), [
-    { first: 0, last: 9, node: { host: "h", port: 7000 } },
-    { first: 10, last: 19, node: { host: "asked", port: 7002 } },
+    {
+      ...{ first: 0, last: 9, node: { host: "h", port: 7000 } },
+      replicas: [{ host: "h", port: 7001 }],
+    },
+    {
+      ...{ first: 10, last: 19, node: { host: "asked", port: 7002 } },
+      replicas: [{ host: "h", port: 7003 }],
+    },
   ]);
 });
 

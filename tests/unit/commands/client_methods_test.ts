@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Command, Pipeline, Redis } from "ioredis";
-import { ManagedClient } from "../../../src/commands/client.ts";
+import { type CommandRoute, ManagedClient } from "../../../src/commands/client.ts";
 import { ManagedCommand } from "../../../src/connection/managed_command.ts";
 import { Random } from "../../support/random.ts";
 
@@ -24,17 +24,16 @@ function textOf(command: Command): unknown {
 function makeBoth(decodeResponses = true) {
   const made: Command[] = [];
   const note = (command: Command) => void made.push(command);
-  const route = {
+  const route: CommandRoute = {
     dispatch: note,
     dispatchBatch: () => {},
     whenReady: () => Promise.resolve(),
+    readFrom: () => route,
   };
   const config = {
-    name: "main",
-    db: 0,
-    keyPrefix: "p:",
-    decodeResponses,
+    ...{ name: "main", db: 0, keyPrefix: "p:", mode: "standalone" as const },
     commandTimeoutMs: 5000,
+    decodeResponses,
   };
   const client = new ManagedClient(config, route);
   const plain = new Redis({ lazyConnect: true, keyPrefix: "p:" });

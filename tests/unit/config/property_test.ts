@@ -30,6 +30,7 @@ const LEFT_OUT = new Set([
   "nodes",
   "sentinelName",
   "aliasOf",
+  "readFrom",
   "tls.certFile",
   "tls.keyFile",
 ]);
@@ -77,6 +78,8 @@ function valueOf(kind: SettingKind, random: Random): unknown {
       );
     case "texts":
       return random.pick([["u:", "é: ☃"], ["010"], [""], []]);
+    case "addresses":
+      return { "10.0.0.7:7000": "localhost:17000", "[::1]:6379": "h:1" };
     default:
       throw new Error(`no value for ${kind.type}`);
   }

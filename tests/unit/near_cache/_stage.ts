@@ -83,6 +83,9 @@ export function makeStage(
     dispatch,
     dispatchBatch: (commands) => commands.forEach(dispatch),
     whenReady: () => Promise.resolve(),
+    readFrom: () => {
+      throw new Error("not modelled");
+    },
   }));
 
   /** Makes a command as a client does. */

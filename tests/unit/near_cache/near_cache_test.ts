@@ -288,7 +288,7 @@ Deno.test("a flush push, another server, moved keys and a lost connection are fo
   assertEquals([stage.cache.size.entries, stage.counts.nearCacheInvalidated], [1, 7]);
   // Of a connection that has ended nothing is kept.
   assertEquals(fill(), 1);
-  stage.cache.serverChanged();
+  stage.cache.serverChanged([connection]);
   assertEquals([stage.cache.size.entries, fill()], [0, 0]);
   stage.cache.close();
   assertEquals([stage.cache.size.entries, stage.cache.size.bytes], [0, 0]);

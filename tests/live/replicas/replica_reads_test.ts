@@ -1,0 +1,216 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  CommandTimeoutError,
+  type ManagerOptions,
+  RedisConnectionManager,
+} from "../../../mod.ts";
+import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
+import { callsOf, untilCaughtUp } from "../../support/replication.ts";
+import { assertNothingHeld } from "../../support/left_over.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
+
+/** A primary with two replicas, as a test sees them, and what connects to it. */
+interface Stage {
+  readonly primary: RedisServer;
+  readonly replicas: readonly RedisServer[];
+  readonly manager: RedisConnectionManager;
+}
+
+type Topology = AsyncDisposable & {
+  readonly options: ManagerOptions;
+  readonly primary: RedisServer;
+  readonly replicas: readonly RedisServer[];
+};
+
+/** Nobody is to be missed here: on a busy machine a second of silence means nothing. */
+const TOPOLOGIES: Record<string, () => Promise<Topology>> = {
+  sentinel: async () => {
+    const redis = await SentinelTopology.start({ replicas: 2, downAfterMs: 60_000 });
+    return {
+      options: { mode: "sentinel", nodes: redis.endpoints, sentinelName: redis.name },
+      primary: await redis.primary(),
+      replicas: await redis.replicas(),
+      [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose](),
+    };
+  },
+  cluster: async () => {
+    const cluster = await ClusterTopology.start({
+      ...{ primaries: 1, replicasEach: 2, nodeTimeoutMs: 60_000 },
+    });
+    const [primary, ...replicas] = cluster.nodes;
+    return {
+      options: { mode: "cluster", nodes: cluster.endpoints.slice(0, 1) },
+      primary: primary!,
+      replicas,
+      [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+    };
+  },
+};
+
+async function withReplicas(
+  topology: Topology,
+  options: ManagerOptions,
+  test: (stage: Stage) => Promise<void>,
+): Promise<void> {
+  const { primary, replicas } = topology;
+  for (const server of [primary, ...replicas]) await server.cli("CONFIG", "RESETSTAT");
+  const manager = new RedisConnectionManager({
+    ...topology.options,
+    databases: { main: {} },
+    ...options,
+  });
+  try {
+    await test({ primary, replicas, manager });
+  } finally {
+    await manager.closeAll();
+  }
+  assertNothingHeld(manager);
+  for (const server of [primary, ...replicas].filter(({ running }) => running)) {
+    await assertNoConnectionsLeft(server, "mooring:");
+  }
+}
+
+for (const [mode, start] of Object.entries(TOPOLOGIES)) {
+  Deno.test(`${mode}: reads go to the replicas in turn, everything else to the primary`, async () => {
+    await using topology = await start();
+    await withReplicas(
+      topology,
+      { readFrom: "prefer_replica", keyPrefix: "p:" },
+      async (stage) => {
+        const { manager, primary, replicas } = stage;
+        const client = manager.getClient("main");
+        await client.set("k", "v");
+        await untilCaughtUp(primary, replicas);
+        for (let i = 0; i < 40; i++) assertEquals(await client.get("k"), "v");
+        assertEquals(await client.pipeline().get("k").strlen("k").exec(), [
+          [null, "v"],
+          [null, 1],
+        ]);
+        const gets = await Promise.all(replicas.map((each) => callsOf(each, "get")));
+        assertEquals(gets.toSorted(), [20, 21]);
+        assertEquals(await callsOf(primary, "get"), 0);
+        // A batch that writes, a transaction, a cursor, a blocking command, a lease: the primary.
+        await client.pipeline().set("k", "w").get("k").exec();
+        await client.multi().get("k").exec();
+        await client.hscan("h", 0);
+        await client.xread("BLOCK", 1, "STREAMS", "s", "$");
+        await manager.transaction("main", async (tx, watched) => {
+          await watched.get("k");
+          tx.get("k");
+        }, { watch: ["k"] });
+        await using lease = await manager.acquire("main", { key: "k" });
+        await lease.client.get("k");
+        assertEquals(await callsOf(primary, "get"), 5);
+        const { replicaFallbacks, replicaReads } = manager.getStatistics().databaseStats
+          .main!;
+        assertEquals({ replicaFallbacks, replicaReads }, {
+          replicaFallbacks: 0,
+          replicaReads: 42,
+        });
+        const health = manager.getHealthStatus().databases.main!;
+        const named = health.replicas!.map(({ endpoint, state }) =>
+          `${endpoint} ${state}`
+        );
+        assertEquals(
+          named.toSorted(),
+          replicas.map(({ host, port }) => `${host}:${port} in_sync`).toSorted(),
+        );
+      },
+    );
+  });
+
+  Deno.test(`${mode}: a call may choose; with primary it reads what was written`, async () => {
+    await using topology = await start();
+    await withReplicas(topology, {}, async (stage) => {
+      const { manager, primary, replicas } = stage;
+      const client = manager.getClient("main");
+      for (let i = 0; i < 10; i++) {
+        await client.set("k", i);
+        assertEquals(await client.get("k"), String(i));
+      }
+      // Who reads from the primary connects to no replica.
+      for (const replica of replicas) {
+        assertEquals(await replica.clientList("mooring:"), []);
+      }
+      const replicaReader = client.with({ readFrom: "replica" });
+      await untilCaughtUp(primary, replicas);
+      assertEquals(await replicaReader.get("k"), "9");
+      assertEquals(await replicaReader.with({ timeoutMs: 5000 }).get("k"), "9");
+      assertEquals(await callsOf(primary, "get"), 10);
+      const fresh = replicaReader.with({ readFrom: "primary" });
+      for (let i = 0; i < 10; i++) {
+        await fresh.set("k", i);
+        assertEquals(await fresh.get("k"), String(i));
+      }
+      assertEquals(await callsOf(primary, "get"), 20);
+      assertThrows(
+        () => client.with({ readFrom: "az_affinity" }),
+        RangeError,
+        "client_az",
+      );
+      assertThrows(
+        () => client.with({ readFrom: "slave" as "replica" }),
+        RangeError,
+        "prefer_replica",
+      );
+    });
+  });
+
+  Deno.test(`${mode}: without a replica, replica waits within its deadline, prefer_replica reads from the primary`, async () => {
+    await using topology = await start();
+    await withReplicas(topology, { readFrom: "prefer_replica" }, async (stage) => {
+      const { manager, primary, replicas } = stage;
+      const client = manager.getClient("main");
+      await client.set("k", "v");
+      for (const replica of replicas) replica.pause();
+      try {
+        assertEquals(await client.with({ timeoutMs: 20_000 }).get("k"), "v");
+        assertEquals(await callsOf(primary, "get"), 1);
+        const only = client.with({ readFrom: "replica", timeoutMs: 500 });
+        const error = await assertRejects(() => only.get("k"), CommandTimeoutError);
+        assertEquals(error.delivery, "never-sent");
+        assert(
+          error.message.includes("no replica is in sync") &&
+            replicas.every(({ port }) => error.message.includes(`:${port}`)),
+          error.message,
+        );
+      } finally {
+        for (const replica of replicas) replica.resume();
+      }
+      const patient = client.with({ readFrom: "replica", timeoutMs: 60_000 });
+      assertEquals(await patient.get("k"), "v");
+    });
+  });
+
+  Deno.test(`${mode}: a replica whose link is down is left out, and comes back`, async () => {
+    await using topology = await start();
+    await withReplicas(topology, { readFrom: "replica" }, async (stage) => {
+      const { manager, primary, replicas } = stage;
+      const client = manager.getClient("main");
+      await client.set("k", "old");
+      await untilCaughtUp(primary, replicas);
+      assertEquals(await client.get("k"), "old");
+      const stateOf = (server: RedisServer) =>
+        manager.getHealthStatus().databases.main!.replicas!
+          .find(({ endpoint }) => endpoint.endsWith(`:${server.port}`))?.state;
+      // They go on answering with what they have, without an error.
+      await primary.cli("ACL", "SETUSER", "default", "-psync", "-sync");
+      await primary.cli("CLIENT", "KILL", "TYPE", "replica");
+      await waitFor(() => replicas.every((each) => stateOf(each) === "left_out"), {
+        timeoutMs: 30_000,
+        what: "replicas that are left out",
+      });
+      await client.set("k", "new");
+      assertEquals(await client.with({ readFrom: "prefer_replica" }).get("k"), "new");
+      await primary.cli("ACL", "SETUSER", "default", "+psync", "+sync");
+      await waitFor(() => replicas.every((each) => stateOf(each) === "in_sync"), {
+        timeoutMs: 60_000,
+        what: "replicas that are back",
+      });
+      await untilCaughtUp(primary, replicas);
+      assertEquals(await client.get("k"), "new");
+    });
+  });
+}
