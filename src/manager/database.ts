@@ -116,7 +116,10 @@ export class Database {
   readonly #hub: SubscriptionHub;
   readonly #owned: OwnedClients;
   /** Values that are being loaded. */
-  readonly #loading: ValuesParts["loading"] = new Map();
+  readonly #loads: Pick<ValuesParts, "loading" | "refreshing"> = {
+    loading: new Map(),
+    refreshing: new Set(),
+  };
   #once: OnceWrites | undefined;
   readonly #makeOnce = () => this.#once ??= makeOnce(this.config, this.#services.clock);
   #replicaWaits: ReplicaWaits | undefined;
@@ -242,7 +245,7 @@ export class Database {
       client: this.client,
       lock: (name, options) => this.lock(name, options),
       warn: (message) => this.#services.emit("warning", { database: this.name, message }),
-      loading: this.#loading,
+      ...this.#loads,
       clock: this.#services.clock,
     }, codec);
   }

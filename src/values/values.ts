@@ -72,8 +72,10 @@ export interface ValuesParts {
   readonly lock: (name: string, options: LockOptions) => Promise<Lock>;
   /** Reports what fails in the background. */
   readonly warn: (message: string) => void;
-  /** The loaders that run in this process, by key. */
+  /** The values that are being read or loaded in this process, by key. */
   readonly loading: Map<string, Promise<Loaded<unknown>>>;
+  /** The keys that are loaded in the background. */
+  readonly refreshing: Set<string>;
   readonly clock: Clock;
 }
 
@@ -142,29 +144,44 @@ export class DatabaseValues<T> implements Values<T> {
         "Cannot give an old value as ttl, after which it is old, is not set",
       );
     }
+    return await this.#share(key, () => this.#getOrLoad(key, load, options));
+  }
+
+  async #getOrLoad(
+    key: string,
+    load: () => T | undefined | Promise<T | undefined>,
+    options: GetOrSetOptions,
+  ): Promise<Loaded<T>> {
     let stored: Stored | undefined;
     try {
       stored = await this.#read(key);
     } catch (error) {
       if (!(error instanceof RedisManagerError && error.retryable)) throw error;
       // What it is loaded from may be well.
-      return await this.#share(
-        key,
-        async () => ({ value: await load(), text: undefined }),
-      );
+      return { value: await load(), text: undefined };
     }
-    if (stored === undefined) {
-      return await this.#share(key, () => this.#load(key, load, options));
-    }
-    if (stored.isStale && !this.#parts.loading.has(key)) {
-      this.#share(key, () => this.#load(key, load, options)).catch((error) =>
-        this.#parts.warn(`the value of ${JSON.stringify(key)} stays old: ${error}`)
-      );
-    }
-    return await this.#decode(key, stored.text);
+    if (stored === undefined) return await this.#load(key, load, options);
+    const { isStale, text } = stored;
+    if (isStale) void this.#refresh(key, () => this.#load(key, load, options));
+    return { value: await this.#decode(key, text), text };
   }
 
-  /** Loads a value once for all callers of this process; each gets one of its own. */
+  /** Loads a value anew in the background, once at a time. */
+  async #refresh(key: string, load: () => Promise<unknown>): Promise<void> {
+    const { refreshing, warn } = this.#parts;
+    if (refreshing.has(key)) return;
+    refreshing.add(key);
+    try {
+      await load();
+    } catch (error) {
+      warn(`the value of ${JSON.stringify(key)} stays old: ${error}`);
+    } finally {
+      refreshing.delete(key);
+    }
+  }
+
+  /** Reads or loads a value once for all callers of this process; each gets one of its own. It
+   * begins with the read: who has read that there is none waits for no other loader. */
   async #share(key: string, load: () => Promise<Loaded<T>>): Promise<T | undefined> {
     const { loading } = this.#parts;
     const running = loading.get(key);
