@@ -420,17 +420,18 @@ export class Database {
   /** Where the client's commands go. What is off is not on their way. */
   #makeRoute(from: RedisConfig["readFrom"]): CommandRoute {
     const target = this.#targetOf(from);
-    const route = this.#noted(this.#observed({
+    const route = this.#observed({
       dispatch: (command) => target.dispatch(command),
       dispatchBatch: (commands) => target.dispatchBatch(commands),
       whenReady: () => this.servers.whenReady(),
       readFrom: (from) => this.#makeRoute(from),
       scanRestarted: (restart) =>
         this.#services.emit("scanrestart", { database: this.name, ...restart }),
-    }));
+    });
+    const noted = this.#noted(route);
     // Who asks for the primary, where replicas answer, does not want what they have said.
     const isKept = from !== "primary" || this.config.readFrom === from;
-    return isKept ? this.#nearCache?.inFrontOf(route) ?? route : route;
+    return isKept ? this.#nearCache?.inFrontOf(noted, route) ?? noted : noted;
   }
 
   /** The route, where a near cache learns what is written by it. */

@@ -101,15 +101,18 @@ export class NearCache implements WriteListener {
     return { entries: this.#entries.kept, bytes: this.#entries.bytes };
   }
 
-  /** A route that answers from the cache what it can, and passes on the rest. */
-  inFrontOf(route: CommandRoute): CommandRoute {
+  /**
+   * A route that answers from the cache what it can, and passes on the rest.
+   *
+   * @param reads Takes the reads that may be kept.
+   */
+  inFrontOf(route: CommandRoute, reads: CommandRoute = route): CommandRoute {
     return {
       ...route,
       dispatch: (command) => {
         const read = cachedRead(command.name);
-        if (read === undefined || !this.#takes(command, read, route)) {
-          route.dispatch(command);
-        }
+        if (read === undefined) route.dispatch(command);
+        else if (!this.#takes(command, read, reads)) reads.dispatch(command);
       },
     };
   }
@@ -173,7 +176,8 @@ export class NearCache implements WriteListener {
       }
     }
     if (!this.#mayKeep(key)) return false;
-    this.#lead(command, this.#begin(key, form, !hasOwnLimits(call), command));
+    const same = first && ofForm(first, form);
+    this.#lead(command, this.#begin(key, form, !hasOwnLimits(call), command, same));
     route.dispatch(command as unknown as Command);
     return true;
   }
@@ -184,8 +188,8 @@ export class NearCache implements WriteListener {
     form: string,
     isShared: boolean,
     leader: ManagedCommand,
+    same: Waiting | undefined,
   ): Waiting {
-    const same = ofForm(this.#entries.ofKey(key), form);
     if (same !== undefined) this.#entries.drop(same);
     const entry = new Entry<ManagedCommand>(key, form, isShared);
     entry.leader = leader;
@@ -246,7 +250,9 @@ export class NearCache implements WriteListener {
   #leadMany(command: ManagedCommand, keys: readonly string[]): void {
     const form = givesBytes(command) ? MGET.bareBytes : MGET.bare;
     const entries = keys.map((key) =>
-      this.#mayKeep(key) ? this.#begin(key, form, false, command) : undefined
+      this.#mayKeep(key)
+        ? this.#begin(key, form, false, command, ofForm(this.#entries.ofKey(key), form))
+        : undefined
     );
     this.#counts.nearCacheMisses += keys.length;
     const { fail, succeed } = command;
