@@ -75,6 +75,8 @@ Deno.test("Telemetry makes its instruments once for all managers, as the convent
       ["redis.client.csc.items", "observable up-down counter {item}"],
       ["redis.client.csc.requests", "observable counter {request}"],
       ["redis.client.csc.evictions", "observable counter {eviction}"],
+      ["mooring.client.replica.count", "observable up-down counter {replica}"],
+      ["mooring.client.replica.lag", "observable up-down counter s"],
       ["db.client.connection.count", "observable up-down counter {connection}"],
       ["db.client.connection.idle.max", "observable up-down counter {connection}"],
       ["db.client.connection.idle.min", "observable up-down counter {connection}"],
