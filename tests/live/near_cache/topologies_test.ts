@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { ManagerOptions } from "../../../mod.ts";
+import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
@@ -85,4 +85,34 @@ Deno.test("near caches are coherent through the failovers of sentinels", async (
     await checker.rest();
   }
   await assertCoherent(checker);
+});
+
+Deno.test("what replicas answer is kept, and forgotten when they announce a change", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 1 });
+  await using manager = new RedisConnectionManager({
+    ...BASE,
+    mode: "cluster",
+    nodes: cluster.endpoints,
+    databases: { near: { readFrom: "replica", nearCache: { maxEntries: 100 } } },
+  });
+  const client = manager.getClient("near");
+  const numbers = () => manager.getStatistics().databaseStats.near!;
+  for (let i = 0; i < 20; i++) {
+    const key = `k:${i}`;
+    const owner = await cluster.ownerOf(key);
+    await owner.cli("SET", key, "old");
+    await waitFor(async () => await client.with({ fresh: true }).get(key) === "old");
+    await waitFor(async () => {
+      const { nearCacheHits } = numbers();
+      await client.get(key);
+      return numbers().nearCacheHits > nearCacheHits;
+    });
+    // Who asks for the primary gets what it has.
+    const { nearCacheHits } = numbers();
+    assertEquals(await client.with({ readFrom: "primary" }).get(key), "old");
+    assertEquals(numbers().nearCacheHits, nearCacheHits);
+    await owner.cli("SET", key, "new");
+    await waitFor(async () => await client.get(key) === "new");
+  }
+  assert(numbers().nearCacheInvalidated >= 20);
 });
