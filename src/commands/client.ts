@@ -124,52 +124,84 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
    * the setting `client_az`, or `replica` in mode `standalone`.
    */
   with(call: CallOptions): RedisClient<Mapping>;
-  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.subscribe()`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   subscribe: IORedis<Mapping>["subscribe"];
-  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `patterns`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.subscribe()` with `patterns`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   psubscribe: IORedis<Mapping>["psubscribe"];
-  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `shards`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.subscribe()` with `shards`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   ssubscribe: IORedis<Mapping>["ssubscribe"];
-  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use what `manager.subscribe()` gave, or
    * {@linkcode RedisConnectionManager.createClient}. */
   unsubscribe: IORedis<Mapping>["unsubscribe"];
-  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use what `manager.subscribe()` gave, or
    * {@linkcode RedisConnectionManager.createClient}. */
   punsubscribe: IORedis<Mapping>["punsubscribe"];
-  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use what `manager.subscribe()` gave, or
    * {@linkcode RedisConnectionManager.createClient}. */
   sunsubscribe: IORedis<Mapping>["sunsubscribe"];
-  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.transaction()` with `watch`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   watch: IORedis<Mapping>["watch"];
-  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.transaction()` with `watch`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   unwatch: IORedis<Mapping>["unwatch"];
-  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` or the chain of `multi()`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.transaction()` or the chain of `multi()`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   exec: IORedis<Mapping>["exec"];
-  /** @deprecated Refused, as all callers share the client: use `manager.transaction()`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.transaction()`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   discard: IORedis<Mapping>["discard"];
-  /** @deprecated Refused, as all callers share the client: give the other database a name of its own, or use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Give the other database a name of its own, or use
    * {@linkcode RedisConnectionManager.createClient}. */
   select: IORedis<Mapping>["select"];
-  /** @deprecated Refused, as all callers share the client: use `manager.acquire()`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.acquire()`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   monitor: IORedis<Mapping>["monitor"];
-  /** @deprecated Refused, as all callers share the client: use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use
    * {@linkcode RedisConnectionManager.createClient}. */
   duplicate: IORedis<Mapping>["duplicate"];
-  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated `manager.closeAll()` closes the connections; else use
    * {@linkcode RedisConnectionManager.createClient}. */
   quit: IORedis<Mapping>["quit"];
-  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated `manager.closeAll()` closes the connections; else use
    * {@linkcode RedisConnectionManager.createClient}. */
   disconnect: IORedis<Mapping>["disconnect"];
-  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated `manager.closeAll()` closes the connections; else use
    * {@linkcode RedisConnectionManager.createClient}. */
   end: IORedis<Mapping>["end"];
 }
