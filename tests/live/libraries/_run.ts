@@ -26,7 +26,7 @@ const ALL = Deno.env.get("MOORING_LIBRARIES") === "all";
 const OUTAGE_MS = 3000;
 
 /** By when a program has done its work on a busy machine, in milliseconds. */
-const WORK_MS = 240_000;
+const WORK_MS = 180_000;
 
 /** By when a program that has closed everything has ended by itself, in milliseconds. */
 const END_MS = 20_000;
@@ -194,8 +194,11 @@ export async function runProgram(program: string, kind: ClientKind): Promise<Ran
  */
 const CHANCE = 8;
 
+/** What a library is held to that could not do its work with ioredis' own clients. */
+const NOTHING_LOST = { lost: 0, repeated: 0, stuck: 0 };
+
 /** Holds what came of the work with the manager's clients to what ioredis' own came to. */
-function assertNoWorse(managed: Ran, plain: Ran): void {
+function assertNoWorse(managed: Ran, plain: typeof NOTHING_LOST): void {
   const text = Deno.inspect({ managed, plain });
   assert(managed.lost <= plain.lost, `Work was lost: ${text}`);
   assert(managed.repeated <= plain.repeated + CHANCE, `Work was done again: ${text}`);
@@ -234,11 +237,16 @@ export async function testLibraries(name: keyof typeof LIBRARIES): Promise<void>
       async fn() {
         const kinds = ["ioredis", "manager"] as const;
         const runs = kinds.map((kind) => runProgram(program, kind));
-        await Promise.allSettled(runs); // Both must be over before the test is.
-        const [plain, managed] = await Promise.all(runs);
-        assertNoWorse(managed!, plain!);
-        const text = `${managed!.connections} connections, ${connections} are documented`;
-        assert(managed!.connections <= connections, text);
+        const [plain] = await Promise.allSettled(runs); // Both are over before the test is.
+        const managed = await runs[1]!;
+        // Bottleneck hangs on ioredis' own clients now and then.
+        if (plain!.status === "rejected") console.error(plain!.reason);
+        assertNoWorse(
+          managed,
+          plain!.status === "fulfilled" ? plain!.value : NOTHING_LOST,
+        );
+        const text = `${managed.connections} connections, ${connections} are documented`;
+        assert(managed.connections <= connections, text);
       },
     });
   }
