@@ -85,18 +85,21 @@ export class ClusterRouter implements CommandSink {
     this.nodeOf(commandSlot(command)).submit(command);
   }
 
+  /** The commands to send in place of one: itself, if it needs no parts or cannot run. */
+  open(command: PendingCommand): readonly PendingCommand[] {
+    const { info } = command.tracking;
+    if (info?.spread === undefined || this.#spread.adviceOn(info) !== undefined) {
+      return [command];
+    }
+    return this.#spread.open(command);
+  }
+
   /** Sends a command, or its parts, if it has any. */
   #submitSpread(command: PendingCommand): void {
     const advice = this.#spread.adviceOn(command.tracking.info!);
     if (advice !== undefined) return this.#refuse([command], command.name, advice);
     if (!this.#cache.isKnown) return this.#wait([command]);
     for (const part of this.#spread.open(command)) this.#nodeFor(part).submit(part);
-  }
-
-  /** The commands to send in place of one, once a slot map is known: its parts, if it has
-   * any. */
-  partsOf(command: PendingCommand): readonly PendingCommand[] {
-    return this.#spread.open(command);
   }
 
   /** The node of a command, which may be a part of another one. */

@@ -1,6 +1,6 @@
 /** What the programs for BullMQ 5 and 6 have in common. */
 
-import { waitFor } from "../../../support/wait.ts";
+import { waitFor } from "../../../../src/testing/wait.ts";
 import { countLeft, type Library, type Stage } from "./_program.ts";
 
 /** Name of the queue. */

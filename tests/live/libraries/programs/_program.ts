@@ -10,7 +10,7 @@
 
 import { Redis, type RedisOptions } from "ioredis";
 import { RedisConnectionManager } from "../../../../mod.ts";
-import { waitFor } from "../../../support/wait.ts";
+import { waitFor } from "../../../../src/testing/wait.ts";
 
 /** Options of clients of either kind. */
 export type ClientOptions = Omit<RedisOptions, "replyMapping">;

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { Server } from "npm:socket.io@^4.8.4";
 import { io, type Socket } from "npm:socket.io-client@^4.8.4";
-import { waitFor } from "../../../support/wait.ts";
+import { waitFor } from "../../../../src/testing/wait.ts";
 import type { Library, Stage } from "./_program.ts";
 
 type Adapter = NonNullable<Parameters<Server["adapter"]>[0]>;

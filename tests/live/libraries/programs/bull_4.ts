@@ -1,7 +1,7 @@
 /** Bull 4: plain, delayed and repeated jobs, and events of all workers. */
 
 import Bull from "npm:bull@^4.16.5";
-import { waitFor } from "../../../support/wait.ts";
+import { waitFor } from "../../../../src/testing/wait.ts";
 import { countLeft, runProgram } from "./_program.ts";
 
 type BullClient = ReturnType<NonNullable<Bull.QueueOptions["createClient"]>>;
