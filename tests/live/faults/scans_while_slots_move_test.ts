@@ -5,7 +5,7 @@ import {
   type ScanRestart,
 } from "../../../mod.ts";
 import { keySlot } from "../../../src/cluster/slots.ts";
-import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
+import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { SlotMover, waysOf } from "./_cluster_moves.ts";
 import { report } from "./_report.ts";
@@ -147,8 +147,11 @@ Deno.test("nodes that join and leave while a scan goes on make no difference", (
       if (++pages === 50) {
         for (const slot of SLOTS) await cluster.moveSlot(slot, added);
       }
-      if (pages === 250) {
-        for (const slot of SLOTS) await cluster.moveSlot(slot, first!);
+      if (pages !== 250) continue;
+      for (const slot of SLOTS) {
+        // The first node hears of it from others.
+        await waitFor(async () => await cluster.ownerOf(slot) === added);
+        await cluster.moveSlot(slot, first!);
       }
     }
     assertEquals(KEYS.filter((key) => !found.has(key)), []);
