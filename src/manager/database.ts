@@ -152,6 +152,7 @@ export class Database {
       timeoutOf: (command) => this.#timeoutOf(command),
       once: this.#makeOnce,
       replicaWaits: this.#makeReplicaWaits,
+      emit: services.emit,
       reads: () => {
         const { reads } = servers;
         return reads && (this.#reads ??= this.#makeReads(reads)).sink;

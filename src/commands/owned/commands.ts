@@ -1,8 +1,17 @@
 import type { Command } from "../../connection/ioredis.ts";
-import { type PendingCommand, settleFailed } from "../../connection/pending_command.ts";
+import {
+  acceptReply,
+  type PendingCommand,
+  settleFailed,
+} from "../../connection/pending_command.ts";
 import type { Delivery } from "../../core/errors/mod.ts";
 import type { BlockingCommands, Cancellation } from "../blocking.ts";
 import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
+import {
+  type ClusterSubscriber,
+  type ClusterSubscriberParts,
+  isAboutSubscriptions,
+} from "./cluster_subscriber.ts";
 import type { OwnConnection, OwnConnectionOwner } from "./own_connection.ts";
 import { patientPolicy, waits } from "./patience.ts";
 
@@ -14,6 +23,10 @@ export interface OwnedCommandsOptions extends Omit<DispatcherOptions, "blocking"
   readonly makeBlocking: (
     owner: Pick<Dispatcher, "leaseFailed" | "replied">,
   ) => BlockingCommands;
+  /** Makes what subscribes in a cluster, where the own connection would reach one node. */
+  readonly makeSubscriber?: (
+    emit: ClusterSubscriberParts["emit"],
+  ) => ClusterSubscriber;
   /** Makes the connection that the client has alone. */
   readonly makeOwn: (owner: OwnConnectionOwner) => OwnConnection;
 }
@@ -52,6 +65,7 @@ const END_MS = 1000;
  */
 export class OwnedCommands extends Dispatcher {
   readonly #own: OwnConnection;
+  readonly #subscriber: ClusterSubscriber | undefined;
   readonly #blocking: BlockingCommands;
   readonly #patient: boolean;
   readonly #statistics: DispatcherOptions["statistics"];
@@ -90,6 +104,7 @@ export class OwnedCommands extends Dispatcher {
       lost: () => listener.lost(),
       troubled: (error) => listener.troubled(error),
     });
+    this.#subscriber = options.makeSubscriber?.((...event) => listener.emit(...event));
     if (this.#own.isPinned) this.#to = "own";
   }
 
@@ -134,13 +149,30 @@ export class OwnedCommands extends Dispatcher {
 
   /** What a shared connection must not run goes over the own one. */
   protected override exclusive(commands: readonly PendingCommand[]): void {
+    if (this.#subscriber !== undefined && commands.every(isSubscription)) {
+      for (const command of commands) void this.#subscribe(this.#subscriber, command);
+      return;
+    }
     this.#divert(commands, commands.length > 1, "own");
+  }
+
+  async #subscribe(
+    subscriber: ClusterSubscriber,
+    command: PendingCommand,
+  ): Promise<void> {
+    try {
+      const count = await subscriber.run(command);
+      if (acceptReply(command, count)) command.succeed(count);
+    } catch (error) {
+      this.leaseFailed(command, error as Error);
+    }
   }
 
   /** Takes commands, after {@linkcode end}. */
   begin(): void {
     this.#to = this.#own.isPinned ? "own" : "lanes";
     this.#own.reopen();
+    this.#subscriber?.reopen();
   }
 
   /** Takes no more commands; resolves when all that were taken are settled. */
@@ -165,6 +197,7 @@ export class OwnedCommands extends Dispatcher {
     this.#to = "nowhere";
     await this.cut();
     this.#own.close(closedError);
+    this.#subscriber?.close();
   }
 
   /** Fails all commands that are not settled. */
@@ -296,6 +329,10 @@ export class OwnedCommands extends Dispatcher {
       if (command.tracking.settled) this.#gone(command);
     }
   }
+}
+
+function isSubscription({ name }: Command): boolean {
+  return isAboutSubscriptions(name);
 }
 
 function isUnsettled(command: Command): boolean {
