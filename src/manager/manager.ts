@@ -315,7 +315,7 @@ export class RedisConnectionManager<Names extends string = string>
    * ```
    */
   createClient<Mapping extends "legacy" | "resp3" = "legacy">(
-    database: DatabaseName = "main",
+    database?: DatabaseName<Names>,
     options: CreateClientOptions = {},
   ): IORedis<Mapping> {
     return this.#find(database).createClient(options) as unknown as IORedis<Mapping>;
@@ -352,8 +352,9 @@ export class RedisConnectionManager<Names extends string = string>
   }
 
   /**
-   * Lends a connection to one caller alone: for WATCH, MONITOR, blocking commands and
-   * libraries that want an ioredis client.
+   * Lends a connection to one caller alone: for WATCH, MONITOR and blocking commands. A
+   * library that wants a client of ioredis gets one of
+   * {@linkcode RedisConnectionManager.createClient}, which connects again after a loss.
    *
    * @param database Name or number of the database.
    * @param options Longest wait and signal.
@@ -469,7 +470,7 @@ export class RedisConnectionManager<Names extends string = string>
    * ```
    */
   async lock(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     name: string,
     options: LockOptions = {},
   ): Promise<Lock> {

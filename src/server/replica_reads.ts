@@ -84,10 +84,13 @@ export class ReplicaReads implements CommandSink, CommandServers {
 
   submit(command: PendingCommand): void {
     if (this.#waitsForReplicas([command])) return;
+    for (const part of this.#partsOf(command)) this.#submitOne(part);
+  }
+
+  /** The parts of a command with keys on several servers; else the command itself. */
+  #partsOf(command: PendingCommand): readonly PendingCommand[] {
     const isSpread = command.tracking.info?.spread !== undefined;
-    const parts = isSpread ? this.#source.open?.(command) : undefined;
-    if (parts === undefined) return this.#submitOne(command);
-    for (const part of parts) this.#submitOne(part);
+    return (isSpread ? this.#source.open?.(command) : undefined) ?? [command];
   }
 
   #submitOne(command: PendingCommand): void {
@@ -105,7 +108,7 @@ export class ReplicaReads implements CommandSink, CommandServers {
   submitBatch(commands: readonly PendingCommand[]): void {
     if (this.#waitsForReplicas(commands)) return;
     const groups = Map.groupBy(
-      commands,
+      commands.flatMap((command) => this.#partsOf(command)),
       (command) => this.#source.replicasOf(command, this.#changed),
     );
     for (const [replicas, group] of groups) {

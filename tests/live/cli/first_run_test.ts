@@ -100,7 +100,7 @@ Deno.test("dev runs a server that is empty, starts a dead one again, and ends it
   const child = startCli(["dev", "--port", String(port)]);
   const [out, err] = [new Said(child.stdout), new Said(child.stderr)];
   const within = { timeoutMs: 60_000 };
-  const starts = () => out.text.match(/Redis is at/g)?.length ?? 0;
+  const starts = () => out.text.match(/REDIS_URL=.*\n/g)?.length ?? 0;
   try {
     await waitFor(() => starts() === 1, within);
     assertStringIncludes(out.text, `export REDIS_URL=redis://127.0.0.1:${port}\n`);
@@ -114,7 +114,7 @@ Deno.test("dev runs a server that is empty, starts a dead one again, and ends it
     const first = await pidOf();
     Deno.kill(first, "SIGKILL");
     await waitFor(() => starts() === 2, within);
-    assertStringIncludes(err.text, "The server died");
+    await waitFor(() => err.text.includes("The server died"), within);
     const second = await pidOf();
     assert(second !== first && second > 0);
     child.kill("SIGINT");
@@ -142,7 +142,9 @@ Deno.test("dev takes another port where its own is taken, and without a program 
   await waitFor(() => out.text.includes("REDIS_URL"), { timeoutMs: 60_000 });
   child.kill("SIGTERM");
   assertEquals((await child.status).code, 0);
-  assertStringIncludes(err.text, `Port ${other.port} is in use`);
+  await waitFor(() => err.text.includes(`Port ${other.port} is in use`), {
+    timeoutMs: 60_000,
+  });
   assertEquals(out.text.includes(`:${other.port}`), false, out.text);
   assertEquals(await other.cli("PING"), "PONG");
 

@@ -9,6 +9,7 @@ const DOCUMENTS = [
   "bench/README.md",
   "config/README.md",
   "config/jsr_fallback/README.md",
+  "src/LIBRARIES.md",
   "src/RECIPES.md",
   "src/cli/README.md",
   "src/manager/MIGRATION.md",
