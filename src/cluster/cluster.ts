@@ -47,6 +47,7 @@ export class Cluster implements Topology {
   readonly sink: ClusterRouter;
   readonly gate: CommandGate = OPEN_GATE;
   readonly shards: ShardSource;
+  readonly #shardListeners = new Set<() => void>();
   readonly #context: ServerContext;
   readonly #monitor: HealthMonitor;
   readonly #cache: SlotMapCache;
@@ -95,7 +96,7 @@ export class Cluster implements Topology {
           this.#nodes.at(primary).replicas?.update(map.replicasOf(primary));
         }
         this.sink.mapLoaded();
-        this.shards.onChange?.();
+        for (const changed of this.#shardListeners) changed();
         this.#monitor.update();
       },
       failed: (error) => {
@@ -123,7 +124,10 @@ export class Cluster implements Topology {
       get isComplete() {
         return cache.map.covered === SLOTS;
       },
-      onChange: undefined,
+      listen: (changed) => {
+        this.#shardListeners.add(changed);
+        return () => this.#shardListeners.delete(changed);
+      },
       ready: (signal) => cache.ready(signal),
       ownerOf: (slot) => {
         const owner = cache.map.ownerOf(slot);

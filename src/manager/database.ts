@@ -168,6 +168,7 @@ export class Database {
       observe: (route) => this.#noted(this.#observed(route)),
       timeoutOf: (command) => this.#timeoutOf(command),
       replicaWaits: this.#makeReplicaWaits,
+      emit: services.emit,
       reads: () => {
         const { reads } = servers;
         return reads && (this.#reads ??= this.#makeReads(reads)).sink;

@@ -130,8 +130,8 @@ export interface ShardSource {
   readonly primaries: readonly string[];
   /** Whether every slot is served. */
   readonly isComplete: boolean;
-  /** Called when they have changed. */
-  onChange: (() => void) | undefined;
+  /** Calls back when they have changed, until the function that it returns is called. */
+  listen(changed: () => void): () => void;
   /** Resolves when they are known. */
   ready(signal?: AbortSignal): Promise<void>;
   /** The name of the primary of a slot; `undefined` if none is known. */
