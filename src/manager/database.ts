@@ -13,7 +13,6 @@ import {
   runPipeline,
 } from "../commands/pipeline.ts";
 import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
-import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
@@ -126,8 +125,6 @@ export class Database {
     loading: new Map(),
     refreshing: new Set(),
   };
-  #once: OnceWrites | undefined;
-  readonly #makeOnce = () => this.#once ??= makeOnce(this.config, this.#services.clock);
   #replicaWaits: ReplicaWaits | undefined;
   readonly #makeReplicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
   /** Connections that are open. */
@@ -170,7 +167,6 @@ export class Database {
       ...this.#parts,
       observe: (route) => this.#noted(this.#observed(route)),
       timeoutOf: (command) => this.#timeoutOf(command),
-      once: this.#makeOnce,
       replicaWaits: this.#makeReplicaWaits,
       reads: () => {
         const { reads } = servers;
@@ -385,7 +381,8 @@ export class Database {
       retryPolicy,
       classifier,
       blocking: () => this.#blocking,
-      once: this.#makeOnce,
+      once: (dispatcher) =>
+        makeOnce(this.#parts, dispatcher, this.#keys, this.#makeReplicaWaits),
       replicaWaits: this.#makeReplicaWaits,
       statistics: this.#statistics,
       clock: this.#services.clock,
@@ -426,6 +423,7 @@ export class Database {
     const route = this.#observed({
       dispatch: (command) => target.dispatch(command),
       dispatchBatch: (commands) => target.dispatchBatch(commands),
+      dispatchOnce: (...batch) => this.#dispatcher.dispatchOnce(...batch),
       whenReady: () => this.servers.whenReady(),
       readFrom: (from) => this.#makeRoute(from),
       scanRestarted: (restart) =>
@@ -455,6 +453,10 @@ export class Database {
       dispatchBatch: (commands) => {
         telemetry.commands(commands);
         route.dispatchBatch(commands);
+      },
+      dispatchOnce: (commands, ...rest) => {
+        for (const command of commands) telemetry.command(command);
+        route.dispatchOnce(commands, ...rest);
       },
     };
   }

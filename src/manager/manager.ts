@@ -288,7 +288,8 @@ export class RedisConnectionManager<Names extends string = string>
    *
    * While the server is away, commands wait, at most `maxWaiting` of them. A write that may
    * have run when its connection was lost fails with a `ConnectionLostError`, which is
-   * ambiguous.
+   * ambiguous; with `autoResendUnfulfilledCommands` it is sent again, as ioredis does and
+   * some libraries expect.
    *
    * @param database Name or number of the database. Default `main`.
    * @param options Those of ioredis that libraries use, such as `keyPrefix`, `db`,

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers";
-import type { CallOptions, CommandRoute, ScopedCommand } from "../commands/client.ts";
+import type { CallOptions, ScopedCommand } from "../commands/call_options.ts";
+import type { CommandRoute } from "../commands/client.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Command } from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";

@@ -134,6 +134,10 @@ export class OwnWrites {
         this.sendsBatch(commands);
         route.dispatchBatch(commands);
       },
+      dispatchOnce: (commands, ...rest) => {
+        this.sendsBatch(commands);
+        route.dispatchOnce(commands, ...rest);
+      },
     };
   }
 

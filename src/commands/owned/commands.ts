@@ -2,7 +2,7 @@ import type { Command } from "../../connection/ioredis.ts";
 import { type PendingCommand, settleFailed } from "../../connection/pending_command.ts";
 import { ConnectionLostError, type Delivery } from "../../core/errors/mod.ts";
 import type { BlockingCommands, Cancellation } from "../blocking.ts";
-import type { ScopedCommand } from "../client.ts";
+import type { ScopedCommand } from "../call_options.ts";
 import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
 import type { OwnConnection, OwnConnectionOwner } from "./own_connection.ts";
 import { patientPolicy, waits } from "./patience.ts";
@@ -142,6 +142,11 @@ export class OwnedCommands extends Dispatcher {
     this.#shared.settle();
     super.replied(command, reply);
     if (this.#waiting.length > 0 || this.#whenIdle !== undefined) this.#settled();
+  }
+
+  override carrierReplied(command: PendingCommand): void {
+    super.carrierReplied(command);
+    this.#settled();
   }
 
   override failed(command: PendingCommand, error: Error, delivery: Delivery): void {

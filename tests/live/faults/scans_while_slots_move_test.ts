@@ -89,6 +89,33 @@ Deno.test("no key that is there throughout is missing from a scan while slots mo
     }
   }));
 
+Deno.test("CLUSTERSCAN of Valkey follows its slots while they move", async (t) => {
+  await onCluster(0, async (cluster, manager) => {
+    const [info] = await cluster.nodes[0]!.cli(
+      "COMMAND",
+      "INFO",
+      "CLUSTERSCAN",
+    ) as unknown[];
+    if (info === null) {
+      return void await t.step({ name: "not here", ignore: true, fn() {} });
+    }
+    const client = manager.getClient("main");
+    using mover = new SlotMover(cluster, SLOTS, "as a whole");
+    for (let n = 0; n < 5 || mover.moved < 10; n++) {
+      const found = new Set<string>();
+      let cursor = "0";
+      do {
+        const reply = await client.call("CLUSTERSCAN", cursor, "COUNT", "40");
+        const [next, keys] = reply as [string, string[]];
+        for (const key of keys) found.add(key.slice(PREFIX.length));
+        cursor = next;
+      } while (cursor !== "0");
+      assertEquals(KEYS.filter((key) => !found.has(key)), []);
+    }
+    await mover.stop();
+  });
+});
+
 Deno.test("a slot that stays between two nodes does not keep a scan from its end", () =>
   onCluster(0, async (cluster, manager) => {
     const client = manager.getClient("main");

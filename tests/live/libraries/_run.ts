@@ -1,15 +1,15 @@
 /**
- * Runs the programs of `programs/` on servers of their own, behind a relay that cuts.
+ * Runs the programs of `programs/` on servers of their own, behind a proxy that cuts.
  *
  * @module
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { RedisServer } from "../../../src/testing/redis_server.ts";
-import { within } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
-import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
+import { within } from "../../../src/testing/wait.ts";
 import { LIBRARIES, type LibraryTest } from "./_libraries.ts";
 import {
   type ClientKind,
@@ -91,23 +91,23 @@ class ConnectionMeter implements AsyncDisposable {
 /** What a program works on. */
 interface Place {
   readonly server: RedisServer;
-  readonly relay: FaultProxy;
+  readonly proxy: FaultProxy;
   readonly meter: ConnectionMeter;
 }
 
 async function answer(
   request: Request,
-  { relay, meter }: Place,
+  { proxy, meter }: Place,
 ): Promise<string> {
   switch (request) {
     case "cut":
-      relay.reset();
+      proxy.reset();
       return "done";
     case "outage":
-      await relay.refuse();
-      relay.reset();
+      await proxy.refuse();
+      proxy.reset();
       await delay(OUTAGE_MS);
-      await relay.listen();
+      await proxy.listen();
       return "done";
     case "connections":
       await meter[Symbol.asyncDispose]();
@@ -155,10 +155,10 @@ interface Ran extends Outcome {
  */
 export async function runProgram(program: string, kind: ClientKind): Promise<Ran> {
   await using server = await RedisServer.start();
-  await using relay = await FaultProxy.start({ to: server });
+  await using proxy = await FaultProxy.start({ to: server });
   await using meter = new ConnectionMeter(server);
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", ...configArgs(), pathOf(program), kind, String(relay.port)],
+    args: ["run", "-A", ...configArgs(), pathOf(program), kind, String(proxy.port)],
     env: { NO_COLOR: "1" },
     stdin: "piped",
     stdout: "piped",
@@ -168,7 +168,7 @@ export async function runProgram(program: string, kind: ClientKind): Promise<Ran
   const name = `${program} on clients of ${kind}`;
   const kill = () => child.kill("SIGKILL");
   try {
-    const served = serve(child, { server, relay, meter });
+    const served = serve(child, { server, proxy, meter });
     const { outcome, printed } = await within(
       served,
       WORK_MS,

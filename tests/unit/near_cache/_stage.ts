@@ -1,5 +1,5 @@
 /** A near cache between a caller and commands that a test settles by hand. */
-import type { CallOptions, ScopedCommand } from "../../../src/commands/client.ts";
+import type { CallOptions, ScopedCommand } from "../../../src/commands/call_options.ts";
 import type { NearCacheConfig } from "../../../src/config/settings.ts";
 import type { Command } from "../../../src/connection/ioredis.ts";
 import { ManagedCommand } from "../../../src/connection/managed_command.ts";
@@ -83,6 +83,9 @@ export function makeStage(
     dispatch,
     dispatchBatch: (commands) => commands.forEach(dispatch),
     whenReady: () => Promise.resolve(),
+    dispatchOnce: () => {
+      throw new Error("not modelled");
+    },
     readFrom: () => {
       throw new Error("not modelled");
     },
