@@ -135,7 +135,7 @@ export class OwnWrites {
         route.dispatchBatch(commands);
       },
       dispatchOnce: (commands, ...rest) => {
-        for (const command of commands) this.#send(command, undefined);
+        this.sendsBatch(commands);
         route.dispatchOnce(commands, ...rest);
       },
     };

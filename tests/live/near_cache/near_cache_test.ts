@@ -101,6 +101,7 @@ Deno.test("own writes are read at once, whatever they were made with", async () 
     let n = 0;
     const ways: (() => Promise<unknown>)[] = [
       () => client.set("k", n),
+      () => client.with({ once: true }).set("k", n),
       () => client.pipeline().set("k", n).exec(),
       () => client.multi().set("k", n).exec(),
       () => manager.pipeline("near", (p) => void p.set("k", n)),

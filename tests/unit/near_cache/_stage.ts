@@ -84,6 +84,9 @@ export function makeStage(
     dispatchBatch: (commands) => commands.forEach(dispatch),
     dispatchOnce: (commands) => commands.forEach(dispatch),
     whenReady: () => Promise.resolve(),
+    dispatchOnce: () => {
+      throw new Error("not modelled");
+    },
     readFrom: () => {
       throw new Error("not modelled");
     },
