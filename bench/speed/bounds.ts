@@ -50,13 +50,20 @@ function judgeRow(row: Row): Bound[] {
   const { name, concurrency } = row.scenario;
   const label = `${name} C=${concurrency}`;
   const bounds: Bound[] = [];
-  const add = (what: keyof Series, to: Column, limit: Bound["limit"]) => {
-    const found = ratio(row, what, "manager", to);
+  const add = (
+    what: keyof Series,
+    to: Column,
+    limit: Bound["limit"],
+    of: Column = "manager",
+  ) => {
+    const found = ratio(row, what, of, to);
     const unit = what === "p99Ms" ? "p99" : "throughput";
     if (found !== undefined) {
-      bounds.push({ what: `${label}: manager / ${to}, ${unit}`, limit, found });
+      bounds.push({ what: `${label}: ${of} / ${to}, ${unit}`, limit, found });
     }
   };
+  // Beside getClient(), whose commands take the same way.
+  add("perSecond", "manager", { least: 0.97 }, "createClient");
   add("perSecond", "ioredis", { least: name === "mixed" ? 1 : LEAST[concurrency]! });
   add("p99Ms", "ioredis", { most: P99_TOLERANCE });
   if (name !== "mixed") add("perSecond", "transport", { least: 0.9 });

@@ -23,7 +23,13 @@ export interface Speaker {
 }
 
 /** Which clients there are; the names stand in the table. */
-export type RivalName = "manager" | "ioredis" | "transport" | "node-redis" | "pool of 8";
+export type RivalName =
+  | "manager"
+  | "createClient"
+  | "ioredis"
+  | "transport"
+  | "node-redis"
+  | "pool of 8";
 
 /** Opens a client on the server of a URL. */
 export type OpenRival = (url: string) => Promise<Speaker>;
@@ -32,6 +38,18 @@ export type OpenRival = (url: string) => Promise<Speaker>;
 async function openManager(url: string): Promise<Speaker> {
   const manager = new RedisConnectionManager({ url, databases: { main: {} } });
   const client = await manager.getAsyncClient("main");
+  return {
+    get: (key) => client.get(key),
+    set: (key, value) => client.set(key, value),
+    close: () => manager.closeAll(),
+  };
+}
+
+/** A client of the manager's that a library owns. */
+async function openOwned(url: string): Promise<Speaker> {
+  const manager = new RedisConnectionManager({ url, databases: { main: {} } });
+  const client = manager.createClient("main");
+  await client.connect();
   return {
     get: (key) => client.get(key),
     set: (key, value) => client.set(key, value),
@@ -95,6 +113,7 @@ async function openNodeRedisPool(url: string): Promise<Speaker> {
 /** All of them. */
 export const RIVALS: Readonly<Record<RivalName, OpenRival>> = {
   manager: openManager,
+  createClient: openOwned,
   ioredis: openPlain,
   transport: openTransport,
   "node-redis": openNodeRedis,

@@ -38,7 +38,13 @@ function mixed(speaker: Speaker, n: number): Promise<unknown> {
 }
 
 function rivalsAt(concurrency: number): RivalName[] {
-  const all: RivalName[] = ["manager", "ioredis", "transport", "node-redis"];
+  const all: RivalName[] = [
+    "manager",
+    "createClient",
+    "ioredis",
+    "transport",
+    "node-redis",
+  ];
   return concurrency === 64 ? [...all, "pool of 8"] : all;
 }
 

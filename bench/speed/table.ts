@@ -5,6 +5,7 @@ import { type Column, type Ratio, ratio, type Row } from "./rounds.ts";
 
 const COLUMNS: readonly Column[] = [
   "manager",
+  "createClient",
   "ioredis",
   "transport",
   "node-redis",

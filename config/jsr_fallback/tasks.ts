@@ -1,3 +1,5 @@
+import { ROOT } from "./paths.ts";
+
 /** One call of Deno. */
 export interface Step {
   /** What it is called in the summary. */
@@ -47,6 +49,23 @@ const UNIT_TESTS = ["tests/unit", "config/jsr_fallback"];
 const SMOKE_TESTS = ["transport", "commands", "batches", "pubsub", "manager", "seed"]
   .map((folder) => `tests/live/${folder}`);
 
+/** What a folder contains, by path, but one folder of it. */
+function contentsBut(folder: string, excluded: string): string[] {
+  return [...Deno.readDirSync(`${ROOT}/${folder}`)]
+    .filter(({ name, isDirectory }) =>
+      name !== excluded && (isDirectory || /\.ts$/.test(name))
+    )
+    .map(({ name }) => `${folder}/${name}`);
+}
+
+/** The tests, but the programs that import libraries which nothing else needs: they have
+ * their types checked when they are tested, so that all else works without downloads. */
+const TESTS = [
+  ...contentsBut("tests", "live"),
+  ...contentsBut("tests/live", "libraries"),
+  ...contentsBut("tests/live/libraries", "programs"),
+];
+
 const CHECKS: readonly Step[] = [
   { name: "format", args: ["fmt", "--check"] },
   { name: "lint", args: ["lint"] },
@@ -57,7 +76,7 @@ const CHECKS: readonly Step[] = [
     paths: [
       "mod.ts",
       "src",
-      "tests",
+      ...TESTS,
       "bench",
       "config/demo",
       ...["run", "conformance", "pack", "with_redis", "write_lock"]
@@ -108,6 +127,15 @@ export const TASKS: Readonly<Record<string, Task>> = {
       name: "faults",
       paths: ["tests/live/faults"],
       env: { MOORING_FAULTS: "full" },
+    }],
+  },
+  "test:libraries": {
+    about: "runs the libraries that work on ioredis' clients, on those of createClient()",
+    steps: [{
+      ...SUITE,
+      name: "libraries",
+      paths: ["tests/live/libraries"],
+      env: { MOORING_LIBRARIES: "all" },
     }],
   },
   soak: {

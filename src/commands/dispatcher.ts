@@ -275,9 +275,10 @@ export class Dispatcher implements CommandOwner {
   #watch(command: PendingCommand, signal: AbortSignal): void {
     const abort = () => {
       const { tracking } = command;
-      // The signal of one that runs in parts ends each part.
-      if (tracking.settled || tracking.owner !== this) return;
+      if (tracking.settled) return;
       if (this.#options.blocking().abort(command, signal.reason)) return;
+      // The signal of one that runs in parts ends each part.
+      if (tracking.owner !== this) return;
       tracking.probe?.cancel();
       const error = this.#abortedError(command, signal.reason);
       this.#statistics.commandFailed(asError(error));

@@ -64,6 +64,11 @@ export function writeArguments(name: string, args: unknown[]): boolean {
   return hasBytes;
 }
 
+/** Puts an empty string in place of each null and undefined, as ioredis does. */
+export function fillNullish(args: unknown[]): void {
+  for (let i = 0; i < args.length; i++) args[i] ??= "";
+}
+
 /**
  * Checks the object that a command such as HSET accepts in place of pairs: ioredis would
  * take the elements of a list, or the bytes of a Buffer, for fields.

@@ -1,11 +1,24 @@
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import { ArgumentError, lacksKeys, writeArguments } from "./command_arguments.ts";
+import {
+  ArgumentError,
+  fillNullish,
+  lacksKeys,
+  writeArguments,
+} from "./command_arguments.ts";
 import { type Command, type IORedisCommand, Pipeline, Redis } from "./ioredis.ts";
-import { type CommandCallback, ManagedCommand } from "./managed_command.ts";
+import {
+  type CommandCallback,
+  LibraryCommand,
+  ManagedCommand,
+} from "./managed_command.ts";
+
+/** Key of the option by which null and undefined are sent as empty strings, as plain ioredis
+ * sends them. Without it they are refused. */
+export const SENDS_NULLISH: unique symbol = Symbol("sends null and undefined");
 
 /** What the command methods are called on: a client, or a pipeline. */
 interface Sender {
-  readonly options: { readonly keyPrefix?: string };
+  readonly options: { readonly keyPrefix?: string; readonly [SENDS_NULLISH]?: boolean };
   sendCommand(command: IORedisCommand): unknown;
 }
 
@@ -61,8 +74,9 @@ function commandMethod(name: string, encoding: Encoding): Method {
 
 function send(sender: Sender, name: string, args: unknown[], replyEncoding: Encoding) {
   const callback = takeCallback(args);
-  const { keyPrefix } = sender.options;
-  const command = new ManagedCommand(name, args, { replyEncoding, keyPrefix }, callback);
+  const { keyPrefix, [SENDS_NULLISH]: sendsNullish } = sender.options;
+  const Kind = sendsNullish === true ? LibraryCommand : ManagedCommand;
+  const command = new Kind(name, args, { replyEncoding, keyPrefix }, callback);
   return sender.sendCommand(command as unknown as IORedisCommand);
 }
 
@@ -112,6 +126,7 @@ function scriptMethod(name: string, run: Method, numberOfKeys?: number): Method 
     const callback = takeCallback(given);
     const args = given.flat();
     try {
+      if (this.options[SENDS_NULLISH]) fillNullish(args);
       writeArguments(name, args);
       const counted = typeof numberOfKeys === "number" ? [numberOfKeys, ...args] : args;
       if (lacksKeys("evalsha", [name, ...counted])) {

@@ -4,6 +4,7 @@ import {
   checkName,
   checkRecord,
   copyKeys,
+  fillNullish,
   lacksKeys,
   writeArguments,
 } from "./command_arguments.ts";
@@ -86,6 +87,11 @@ export class ManagedCommand extends OpenCommand {
     this.tracking = undefined;
   }
 
+  /** Whether null and undefined among its arguments are sent as empty strings. */
+  get sendsNullish(): boolean {
+    return false;
+  }
+
   /** Itself: it is its own entry in the queue of commands in flight. */
   get command(): this {
     return this;
@@ -142,6 +148,14 @@ export class ManagedCommand extends OpenCommand {
   }
 }
 
+/** A command as plain ioredis makes it: the scripts of some libraries rely on empty strings
+ * for arguments that are null or undefined. */
+export class LibraryCommand extends ManagedCommand {
+  override get sendsNullish(): boolean {
+    return true;
+  }
+}
+
 /** Converts a command's arguments to the form in which they are sent. */
 function convertArguments(command: ManagedCommand): void {
   if (command.transformed) return;
@@ -154,6 +168,7 @@ function convertArguments(command: ManagedCommand): void {
       checkRecord(name, command.args);
       command.args = transform(command.args);
     }
+    if (command.sendsNullish) fillNullish(command.args);
     if (writeArguments(name, command.args)) command.bufferMode = true;
   } catch (error) {
     // No arguments, no keys: ioredis has nothing to put a prefix before.

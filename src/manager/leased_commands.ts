@@ -38,6 +38,11 @@ export interface SharedParts {
   readonly clock: Clock;
 }
 
+/** What blocking commands use of them. */
+type BlockingParts = Omit<SharedParts, "retryPolicy"> & {
+  readonly retryPolicy: Pick<RetryPolicy, "decide">;
+};
+
 /** What becomes of a blocking command that is redirected. */
 const AT_ONCE = Object.freeze({ retry: true, delayMs: 0, reresolve: false });
 
@@ -48,7 +53,7 @@ const AT_ONCE = Object.freeze({ retry: true, delayMs: 0, reresolve: false });
  * @param wait Acquires a connection again and again. Default: it is acquired once.
  */
 export function makeBlocking(
-  { clock, config, dispatcher, retryPolicy, servers, statistics }: SharedParts,
+  { clock, config, dispatcher, retryPolicy, servers, statistics }: BlockingParts,
   timeoutOf: (command: PendingCommand) => number,
   wait?: <T>(acquire: () => Promise<T>, signal: AbortSignal) => Promise<T>,
 ): BlockingCommands {

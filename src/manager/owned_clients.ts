@@ -12,7 +12,8 @@ import {
   OwnConnection,
   type OwnConnectionOwner,
 } from "../commands/owned/own_connection.ts";
-import { patiently } from "../commands/owned/patience.ts";
+import { patiently, patientPolicy } from "../commands/owned/patience.ts";
+import type { MixedServers, ReplicaReads } from "../server/replica_reads.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier } from "../connection/command_arguments.ts";
 import type { Command, Redis } from "../connection/ioredis.ts";
@@ -27,12 +28,16 @@ export interface OwnedClientsParts extends SharedParts {
   /** Deadline of a command of an ordinary client, in milliseconds. */
   readonly timeoutOf: (command: Command) => number;
   readonly replicaWaits: DispatcherOptions["replicaWaits"];
+  /** Reads from replicas; `undefined` where none are known of. */
+  readonly reads: () => ReplicaReads | undefined;
 }
 
 /** The options of one owned client, in the form in which they are used. */
 interface Terms {
   readonly config: RedisConfig;
   readonly patient: boolean;
+  /** Whether what may have run is sent again. */
+  readonly resends: boolean;
   /** Deadline of a command, in milliseconds; infinite for none. */
   readonly timeoutMs: number;
   /** What is established on its own connection, for good. */
@@ -50,7 +55,8 @@ export class OwnedClients {
   }
 
   create(options: CreateClientOptions): OwnedClient {
-    const terms = resolveTerms(this.#parts.config, options);
+    const { config, servers } = this.#parts;
+    const terms = resolveTerms(config, servers.health().endpoint, options);
     return new OwnedClient({
       config: terms.config,
       shown: terms.shown,
@@ -65,7 +71,8 @@ export class OwnedClients {
         });
         return route;
       },
-      whenReady: (signal) => this.#parts.servers.whenReady(signal),
+      whenReady: (signal) => servers.whenReady(signal),
+      address: () => addressOf(config, servers.health().endpoint),
       duplicate: (override) => this.create({ ...options, ...override }) as Redis,
       lives: (client, isAlive) => {
         if (isAlive) this.#alive.add(client);
@@ -76,9 +83,14 @@ export class OwnedClients {
 
   /** A connection was lost. */
   connectionLost(): void {
-    if (this.#alive.size === 0) return;
-    const isLane = ({ purpose }: { purpose: string }) => purpose === "lane";
-    if (this.#parts.servers.openConnections().some(isLane)) return;
+    // The pool and the lanes are told after this.
+    if (this.#alive.size > 0) queueMicrotask(() => this.#reconnect());
+  }
+
+  /** If no lane is left, the clients connect anew. */
+  #reconnect(): void {
+    const open = this.#parts.servers.openConnections();
+    if (open.some(({ purpose }) => purpose === "lane")) return;
     for (const client of [...this.#alive]) client.lanesLost();
   }
 
@@ -88,9 +100,10 @@ export class OwnedClients {
   }
 
   #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
-    const { clock, replicaWaits, retryPolicy, servers, statistics } = this.#parts;
-    const { config, patient, timeoutMs } = terms;
-    const keys = KeyedSink.for(config, servers.sink, clock);
+    const { clock, replicaWaits, retryPolicy, statistics } = this.#parts;
+    const { config, patient, resends, timeoutMs } = terms;
+    const { sink, servers } = this.#target();
+    const keys = KeyedSink.for(config, sink, clock);
     const timeoutOf = (command: Command) => {
       const { timeoutMs: ownMs } = (command as ScopedCommand).call ?? {};
       return ownMs ?? (patient ? timeoutMs : this.#parts.timeoutOf(command));
@@ -101,9 +114,10 @@ export class OwnedClients {
         commandTimeoutMs: patient ? timeoutMs : config.commandTimeoutMs,
       },
       patient,
+      resends,
       retryPolicy,
       classifier,
-      sink: keys ?? servers.sink,
+      sink: keys ?? sink,
       servers,
       once: (dispatcher) => makeOnce({ clock, config }, dispatcher, keys, replicaWaits),
       replicaWaits,
@@ -119,30 +133,48 @@ export class OwnedClients {
     return new OwnedCommands(options, listener);
   }
 
+  /** Where commands go: reads to replicas, where that is set for the database or a call. */
+  #target(): MixedServers {
+    const { reads, servers } = this.#parts;
+    const { sink } = servers;
+    return reads()?.beside(sink, servers) ?? { sink, servers };
+  }
+
   #makeBlocking(
-    { patient }: Terms,
+    { patient, resends }: Terms,
     owner: Pick<Dispatcher, "leaseFailed" | "replied">,
     timeoutOf: (command: PendingCommand) => number,
   ) {
     const wait = patient ? patiently : undefined;
-    return makeBlocking({ ...this.#parts, dispatcher: owner }, timeoutOf, wait);
+    const { retryPolicy } = this.#parts;
+    const parts = {
+      ...this.#parts,
+      dispatcher: owner,
+      retryPolicy: patient ? patientPolicy(retryPolicy, resends) : retryPolicy,
+    };
+    return makeBlocking(parts, timeoutOf, wait);
   }
 
   #makeOwn(
-    { config, patient }: Terms,
+    { config, patient, resends, shown }: Terms,
     owner: OwnConnectionOwner,
     timeoutOf: (command: Command) => number,
     keys: KeyedSink | undefined,
   ): OwnConnection {
     const { clock, servers } = this.#parts;
-    const lease = (signal: AbortSignal) =>
-      servers.lease({}, { signal }, (server, wait) => server.lend(wait));
+    const lease = (signal: AbortSignal, first: PendingCommand | undefined) => {
+      const target = first === undefined ? {} : servers.targetOf(first);
+      return servers.lease(target, { signal }, (server, wait) => server.lend(wait));
+    };
     return new OwnConnection({
       config,
-      acquire: async (signal) => {
+      acquire: async (signal, first) => {
         if (config.maxConnections < 2) throw onlyConnection(config.name);
-        return await (patient ? patiently(() => lease(signal), signal) : lease(signal));
+        const acquire = () => lease(signal, first);
+        return await (patient ? patiently(acquire, signal) : acquire());
       },
+      isMonitor: shown.monitor === true,
+      resends,
       terms: {
         timeoutOf,
         decodeResponses: true,
@@ -162,31 +194,43 @@ function onlyConnection(database: string): CommandRefusedError {
   );
 }
 
-function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms {
+function resolveTerms(
+  config: RedisConfig,
+  endpoint: string,
+  options: CreateClientOptions,
+): Terms {
   const {
+    autoResendUnfulfilledCommands = false,
     commandTimeout,
     connectionName,
-    db = config.db,
     enableOfflineQueue,
-    keyPrefix = config.keyPrefix,
-    monitor,
     patient = enableOfflineQueue !== false,
     timeoutMs = commandTimeout ?? Infinity,
   } = options;
-  if (!(timeoutMs > 0)) {
+  const db = Number(options.db ?? config.db);
+  const keyPrefix = String(options.keyPrefix ?? config.keyPrefix);
+  const refuse = (what: string, must: string, found: unknown): never => {
     throw new RangeError(
-      `Cannot create a client as timeoutMs must be more than 0: current value is ${timeoutMs}`,
+      `Cannot create a client as ${what} must be ${must}: current value is ${found}`,
     );
-  }
+  };
+  if (!(timeoutMs > 0)) refuse("timeoutMs", "more than 0", timeoutMs);
   if (!(Number.isInteger(db) && db >= 0)) {
-    throw new RangeError(
-      `Cannot create a client as db must be an integer of 0 or more: current value is ${db}`,
-    );
+    refuse("db", "an integer of 0 or more", options.db);
   }
-  const { host, port, unixSocket } = config;
+  const shownAddress = addressOf(config, endpoint);
+  const { host = options.host, port = options.port } = shownAddress;
+  const isOther = (options.host ?? host) !== host ||
+    Number(options.port ?? port) !== port;
+  if (config.mode === "standalone" && isOther) {
+    const asked = `${options.host ?? host}:${options.port ?? port}`;
+    const advice = "another server needs a database of its own";
+    refuse("host and port", `${host}:${port}, as ${advice}`, asked);
+  }
   return {
-    config: { ...config, db, keyPrefix: String(keyPrefix) },
+    config: { ...config, db, keyPrefix },
     patient,
+    resends: patient && autoResendUnfulfilledCommands,
     timeoutMs,
     lasting: [
       ...(connectionName ? [["client", "setname", connectionName] as const] : []),
@@ -194,10 +238,22 @@ function resolveTerms(config: RedisConfig, options: CreateClientOptions): Terms 
     ],
     shown: {
       ...options,
-      ...(unixSocket === undefined ? { host, port } : { path: unixSocket }),
+      ...shownAddress,
+      autoResendUnfulfilledCommands,
       maxRetriesPerRequest: null,
       enableReadyCheck: false,
-      monitor,
     },
   };
+}
+
+/** Where a database is, in the options of ioredis: the primary, as far as it is known. */
+function addressOf(
+  { host, mode, nodes, port, unixSocket }: RedisConfig,
+  endpoint: string,
+): Pick<CreateClientOptions, "host" | "path" | "port"> {
+  if (unixSocket !== undefined) return { path: unixSocket };
+  if (mode === "standalone") return { host, port };
+  const [, known, knownPort] = /^\[?([^\s,]+?)\]?:(\d+)$/.exec(endpoint) ?? [];
+  if (known === undefined) return nodes[0] ?? {};
+  return { host: known, port: Number(knownPort) };
 }

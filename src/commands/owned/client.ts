@@ -1,4 +1,5 @@
 import { delay } from "@std/async/delay";
+import { SENDS_NULLISH } from "../../connection/command_methods.ts";
 import type { IORedis, Redis, RedisOptions } from "../../connection/ioredis.ts";
 import { ManagerClosedError } from "../../core/errors/mod.ts";
 import { reconnectDelayMs } from "../../resilience/backoff.ts";
@@ -8,6 +9,10 @@ import { closedError, type OwnedCommands, type OwnListener } from "./commands.ts
 /** Options of a client that a library owns: those of ioredis that have a meaning where the
  * manager owns the connections, and a few more. All others are accepted and not used. */
 export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapping"> {
+  /** Whether a command that may have run when its connection was lost is sent again, as
+   * ioredis does by default: some libraries rely on it. It may then run twice. Only for
+   * patient clients. Default `false`: it fails with a `ConnectionLostError`. */
+  autoResendUnfulfilledCommands?: boolean;
   /** Whether commands wait as long as the server is away, as those of ioredis do. With
    * `false` they have the database's deadline, and its circuit breaker refuses them, as
    * those of `getClient()`. Default `true`; `false` with `enableOfflineQueue: false`. */
@@ -29,6 +34,8 @@ export interface OwnedClientParts {
   readonly makeCommands: (listener: OwnListener) => OwnedCommands;
   /** Resolves when the database serves; rejects if it could not be reached. */
   readonly whenReady: (signal: AbortSignal) => Promise<void>;
+  /** Where the database is. */
+  readonly address: () => Pick<RedisOptions, "host" | "path" | "port">;
   /** Makes another client: with its options, and those that are given. */
   readonly duplicate: (options: CreateClientOptions) => Redis;
   /** The client begins to live, or has ended. */
@@ -68,6 +75,7 @@ export class OwnedClient extends ManagedClient {
     const { config, shown: { lazyConnect = false } } = parts;
     const shown = { ...parts.shown, lazyConnect };
     super({ ...config, decodeResponses: true }, life.route, shown);
+    Object.assign(this.options, { [SENDS_NULLISH]: true });
     this[LIFE] = life;
     life.client = this;
     if (!lazyConnect) life.connect().catch(() => {});
@@ -103,7 +111,7 @@ export class OwnedClient extends ManagedClient {
   /** Gives another client, which emits `monitor` for each command that the server runs. */
   override monitor(callback?: Callback<never>): Promise<never> {
     const monitor = this.duplicate({ monitor: true, lazyConnect: true }) as OwnedClient;
-    return callBack(monitor[LIFE].monitor().then(() => monitor as never), callback);
+    return callBack(monitor.connect().then(() => monitor as never), callback);
   }
 
   /** Called by the database when its last lane was lost. */
@@ -147,28 +155,15 @@ class Life implements OwnListener {
   constructor(parts: OwnedClientParts) {
     this.#parts = parts;
     this.#commands = parts.makeCommands(this);
-    const { dispatch, dispatchBatch, dispatchOnce, ...route } = parts.route(
-      this.#commands,
-    );
-    this.route = {
-      ...route,
-      dispatch: (command) => {
-        if (this.client.status === "wait") this.#wake();
-        dispatch(command);
-      },
-      dispatchBatch: (commands) => {
-        if (this.client.status === "wait") this.#wake();
-        dispatchBatch(commands);
-      },
-      dispatchOnce: (...batch) => {
-        if (this.client.status === "wait") this.#wake();
-        dispatchOnce(...batch);
-      },
-    };
+    this.route = parts.route(this.#commands);
   }
 
   emit(event: string, ...args: unknown[]): void {
     this.client.emit(event, ...args);
+  }
+
+  wake(): void {
+    this.#begin();
   }
 
   /** The connection that it has alone was lost. */
@@ -189,11 +184,6 @@ class Life implements OwnListener {
     await this.#ready!.promise;
   }
 
-  async monitor(): Promise<void> {
-    this.#commands.own.monitor();
-    await this.connect();
-  }
-
   duplicate(options: CreateClientOptions): Redis {
     return this.#parts.duplicate(options);
   }
@@ -202,6 +192,8 @@ class Life implements OwnListener {
     const { status } = this.client;
     if (status === "end" || this.#ending !== undefined) throw closedError("never-sent");
     if (status === "ready" || !this.#commands.isIdle) await this.#commands.finish();
+    // What has just failed is on its way to its caller.
+    await delay(0);
     // After the reply: ioredis' client ends when the server has closed its connection.
     setTimeout(() => void this.#end(), 0);
     return "OK";
@@ -225,10 +217,6 @@ class Life implements OwnListener {
     ]);
     limit.abort();
     await this.#end();
-  }
-
-  #wake(): void {
-    this.#begin();
   }
 
   #begin(): void {
@@ -266,6 +254,7 @@ class Life implements OwnListener {
         await this.#parts.whenReady(signal);
         await this.#commands.own.whenReady();
         if (signal.aborted) return;
+        Object.assign(this.client.options, this.#parts.address());
         this.#set("connect");
         this.#set("ready");
         this.#ready!.resolve();

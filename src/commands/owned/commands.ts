@@ -1,7 +1,8 @@
 import type { Command } from "../../connection/ioredis.ts";
 import { type PendingCommand, settleFailed } from "../../connection/pending_command.ts";
-import type { Delivery } from "../../core/errors/mod.ts";
+import { ConnectionLostError, type Delivery } from "../../core/errors/mod.ts";
 import type { BlockingCommands, Cancellation } from "../blocking.ts";
+import type { ScopedCommand } from "../call_options.ts";
 import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
 import type { OwnConnection, OwnConnectionOwner } from "./own_connection.ts";
 import { patientPolicy, waits } from "./patience.ts";
@@ -10,6 +11,8 @@ import { patientPolicy, waits } from "./patience.ts";
 export interface OwnedCommandsOptions extends Omit<DispatcherOptions, "blocking"> {
   /** Whether commands wait as long as the server is away. */
   readonly patient: boolean;
+  /** Whether a patient client sends again what may have run, as ioredis does. */
+  readonly resends: boolean;
   /** Runs blocking commands, each on a lease. */
   readonly makeBlocking: (
     owner: Pick<Dispatcher, "leaseFailed" | "replied">,
@@ -18,8 +21,14 @@ export interface OwnedCommandsOptions extends Omit<DispatcherOptions, "blocking"
   readonly makeOwn: (owner: OwnConnectionOwner) => OwnConnection;
 }
 
-/** Observes the connection that the client has alone. */
-export type OwnListener = Pick<OwnConnectionOwner, "emit" | "lost" | "troubled">;
+/** The client of the commands. */
+export interface OwnListener
+  extends Pick<OwnConnectionOwner, "emit" | "lost" | "troubled"> {
+  /** The first command came: begins to connect. */
+  wake(): void;
+  /** Ends the client, as a QUIT asks for. */
+  quit(): Promise<"OK">;
+}
 
 /** Commands that wait until those before them, which go another way, are settled. */
 interface Waiting {
@@ -38,6 +47,9 @@ export function closedError(delivery: Delivery): Error {
   return Object.assign(new Error(CLOSED), { delivery });
 }
 
+/** Commands that speak another protocol from then on. */
+const REPLICATION: ReadonlySet<string> = new Set(["sync", "psync", "replconf"]);
+
 /** How long the server may take to end what waits, when the client ends, in milliseconds. */
 const END_MS = 1000;
 
@@ -53,14 +65,16 @@ const END_MS = 1000;
 export class OwnedCommands extends Dispatcher {
   readonly #own: OwnConnection;
   readonly #blocking: BlockingCommands;
+  readonly #listener: OwnListener;
   readonly #patient: boolean;
+  readonly #resends: boolean;
   readonly #statistics: DispatcherOptions["statistics"];
   readonly #sink: DispatcherOptions["sink"];
-  /** Commands that are not settled, other than those on the own connection. */
-  readonly #open = new Set<PendingCommand>();
+  /** Commands on the lanes. */
+  readonly #shared = new OpenCommands();
   #waiting: Waiting[] = [];
-  /** Where commands go at present. */
-  #to: "lanes" | "own" | "nowhere" = "lanes";
+  /** Where commands go at present; `asleep` until the first one. */
+  #to: "asleep" | "lanes" | "own" | "nowhere" = "asleep";
   /** Whether the command that is being delivered was found to go another way. */
   #isDiverted = false;
   /** Commands of one transaction that are failing, one after the other. */
@@ -68,29 +82,39 @@ export class OwnedCommands extends Dispatcher {
   #whenIdle: PromiseWithResolvers<void> | undefined;
 
   constructor(options: OwnedCommandsOptions, listener: OwnListener) {
-    const { patient, retryPolicy, servers } = options;
+    const { patient, resends, retryPolicy, servers } = options;
     super({
       ...options,
-      retryPolicy: patient ? patientPolicy(retryPolicy) : retryPolicy,
+      retryPolicy: patient ? patientPolicy(retryPolicy, resends) : retryPolicy,
       servers: patient ? withoutBreaker(servers) : servers,
       blocking: () => ({
-        run: (command) => this.#divert([command], false, "blocking"),
+        run: (command) => this.#divert([command], "blocking"),
         abort: (command, reason) => this.#blocking.abort(command, reason),
       }),
     });
+    this.#listener = listener;
     this.#patient = patient;
+    this.#resends = resends;
     this.#statistics = options.statistics;
     this.#sink = options.sink;
-    this.#blocking = options.makeBlocking(this);
+    this.#blocking = options.makeBlocking({
+      replied: (command, reply) => {
+        super.replied(command, reply);
+        this.#settled();
+      },
+      leaseFailed: (command, error) => {
+        super.leaseFailed(command, inform(command, error));
+        this.#settled();
+      },
+    });
     this.#own = options.makeOwn({
       replied: (command, reply) => super.replied(command, reply),
-      leaseFailed: (command, error) => super.leaseFailed(command, error),
+      leaseFailed: (command, error) => super.leaseFailed(command, inform(command, error)),
       settled: () => this.#settled(),
       emit: (event, ...args) => listener.emit(event, ...args),
       lost: () => listener.lost(),
       troubled: (error) => listener.troubled(error),
     });
-    if (this.#own.isPinned) this.#to = "own";
   }
 
   /** The connection that the client has alone. */
@@ -100,7 +124,8 @@ export class OwnedCommands extends Dispatcher {
 
   /** Whether nothing is in flight or waits. */
   get isIdle(): boolean {
-    return this.#open.size === 0 && this.#waiting.length === 0 && !this.#own.isBusy;
+    return this.#shared.size + this.#blocking.size + this.#waiting.length === 0 &&
+      !this.#own.isBusy;
   }
 
   override dispatch(command: Command): void {
@@ -114,35 +139,35 @@ export class OwnedCommands extends Dispatcher {
   }
 
   override replied(command: PendingCommand, reply: unknown): void {
-    this.#open.delete(command);
+    this.#shared.settle();
     super.replied(command, reply);
     if (this.#waiting.length > 0 || this.#whenIdle !== undefined) this.#settled();
   }
 
   override carrierReplied(command: PendingCommand): void {
     super.carrierReplied(command);
-    this.#gone(command);
+    this.#settled();
   }
 
   override failed(command: PendingCommand, error: Error, delivery: Delivery): void {
     if (this.#patient && this.#joins(command)) {
       return this.#collect(command, error, delivery);
     }
-    super.failed(command, error, delivery);
-    if (command.tracking.settled) this.#gone(command);
-  }
-
-  override leaseFailed(command: PendingCommand, error: Error): void {
-    super.leaseFailed(command, error);
-    this.#gone(command);
+    super.failed(command, inform(command, error), delivery);
+    this.#settled();
   }
 
   /** What a shared connection must not run goes over the own one. */
-  protected override exclusive(commands: readonly PendingCommand[]): void {
-    this.#divert(commands, commands.length > 1, "own");
+  protected override exclusive(
+    commands: readonly PendingCommand[],
+    unfit: PendingCommand,
+  ): void {
+    const name = unfit.tracking.info?.name ?? "";
+    if (REPLICATION.has(name)) super.exclusive(commands, unfit);
+    else this.#divert(commands, "own");
   }
 
-  /** Takes commands, after {@linkcode end}. */
+  /** Takes commands: the client begins to live. */
   begin(): void {
     this.#to = this.#own.isPinned ? "own" : "lanes";
     this.#own.reopen();
@@ -180,9 +205,7 @@ export class OwnedCommands extends Dispatcher {
     for (const { commands } of waiting) {
       for (const command of commands) command.reject(closedError("never-sent"));
     }
-    for (const command of [...this.#open]) {
-      if (command.tracking.info?.class !== "blocking") this.#abandon(command);
-    }
+    for (const command of this.#shared.takeAll()) this.#abandon(command);
     await ended;
     this.#settled();
   }
@@ -190,7 +213,6 @@ export class OwnedCommands extends Dispatcher {
   #abandon(command: PendingCommand): void {
     const { tracking } = command;
     const error = closedError(tracking.underWay ? "ambiguous" : "never-sent");
-    this.#open.delete(command);
     tracking.probe?.cancel();
     this.#statistics.commandFailed(error);
     settleFailed(command, error);
@@ -200,8 +222,14 @@ export class OwnedCommands extends Dispatcher {
   #share(command: Command): void {
     this.#isDiverted = false;
     super.dispatch(command);
-    const pending = command as PendingCommand;
-    if (!this.#isDiverted && !pending.tracking.settled) this.#open.add(pending);
+    const pending = command as PendingCommand & ScopedCommand;
+    if (this.#isDiverted || pending.tracking.settled) return;
+    this.#shared.add(pending);
+    // What its signal aborts is settled elsewhere.
+    if (pending.call?.signal !== undefined) {
+      const settled = () => this.#settled();
+      pending.promise.then(settled, settled);
+    }
   }
 
   #shareBatch(commands: readonly Command[]): void {
@@ -209,18 +237,19 @@ export class OwnedCommands extends Dispatcher {
     super.dispatchBatch(commands);
     if (this.#isDiverted) return;
     for (const command of commands as readonly PendingCommand[]) {
-      if (!command.tracking.settled) this.#open.add(command);
+      if (!command.tracking.settled) this.#shared.add(command);
     }
   }
 
   /** Commands turn out to go another way than over the lanes; nothing is before them. */
-  #divert(commands: readonly PendingCommand[], isBatch: boolean, way: Waiting["way"]) {
+  #divert(commands: readonly PendingCommand[], way: Waiting["way"]): void {
     this.#isDiverted = true;
-    this.#waiting.unshift({ commands, isBatch, way });
+    this.#waiting.unshift({ commands, isBatch: commands.length > 1, way });
     this.#advance();
   }
 
   #wait(waiting: Waiting): void {
+    if (this.#to === "asleep") this.#listener.wake();
     if (this.#to === "nowhere") {
       for (const command of waiting.commands) command.reject(closedError("never-sent"));
       return;
@@ -233,7 +262,7 @@ export class OwnedCommands extends Dispatcher {
   #advance(): void {
     for (let first; (first = this.#waiting[0]) !== undefined;) {
       const toOwn = first.way === "own" || this.#own.isPinned;
-      const isOnLanes = this.#open.size > this.#blocking.size;
+      const isOnLanes = this.#shared.size > 0;
       if (toOwn ? isOnLanes : this.#own.isBusy) return;
       if (first.way === "blocking" && isOnLanes) return;
       this.#waiting.shift();
@@ -244,24 +273,28 @@ export class OwnedCommands extends Dispatcher {
   }
 
   #deliver({ commands, isBatch, way }: Waiting, toOwn: boolean): void {
-    if (toOwn) return this.#own.send(commands.filter(isUnsettled));
+    if (toOwn) return this.#sendOnOwn(commands.filter(isUnsettled));
     if (way === "any") {
       if (isBatch) this.#shareBatch(commands);
       else this.#share(commands[0]!);
       return;
     }
     const [command] = commands as readonly PendingCommand[];
-    if (!isUnsettled(command!)) return;
-    this.#open.add(command!);
-    this.#blocking.run(command!);
+    if (isUnsettled(command!)) this.#blocking.run(command!);
   }
 
-  #gone(command: PendingCommand): void {
-    this.#open.delete(command);
-    this.#settled();
+  #sendOnOwn(commands: readonly Command[]): void {
+    const [command] = commands;
+    const isQuit = commands.length === 1 && command!.name.toLowerCase() === "quit";
+    if (!isQuit) return this.#own.send(commands);
+    this.#listener.quit().then(
+      (reply) => command!.resolve(reply),
+      (error) => command!.reject(error),
+    );
   }
 
   #settled(): void {
+    this.#shared.settle();
     if (this.#waiting.length > 0) this.#advance();
     if (this.#whenIdle !== undefined && this.isIdle) {
       this.#whenIdle.resolve();
@@ -281,7 +314,7 @@ export class OwnedCommands extends Dispatcher {
     if (this.#failing.length === 0) queueMicrotask(() => this.#failCollected());
     this.#failing.push([command, error, delivery]);
     const isEnd = command.tracking.info?.name === "exec";
-    if (!isEnd || !waits(error, delivery, false)) {
+    if (!isEnd || !waits(error, delivery, this.#resends)) {
       if (isEnd) this.#failCollected();
       return;
     }
@@ -297,10 +330,84 @@ export class OwnedCommands extends Dispatcher {
     const failing = this.#failing;
     this.#failing = [];
     for (const [command, error, delivery] of failing) {
-      super.failed(command, error, delivery);
-      if (command.tracking.settled) this.#gone(command);
+      super.failed(command, inform(command, error), delivery);
+    }
+    this.#settled();
+  }
+}
+
+/** Least number of places in {@linkcode OpenCommands}. */
+const LEAST_PLACES = 16;
+
+/**
+ * The commands that are not settled, in the order in which they came. They are mostly settled
+ * in that order, so that a ring needs no search: a Set made each command twice as expensive.
+ */
+class OpenCommands {
+  #ring: (PendingCommand | undefined)[] = new Array(LEAST_PLACES).fill(undefined);
+  #first = 0;
+  #length = 0;
+
+  /** How many they are, with those that were settled out of order. */
+  get size(): number {
+    return this.#length;
+  }
+
+  add(command: PendingCommand): void {
+    if (this.#length === this.#ring.length) this.#makeRoom();
+    this.#ring[(this.#first + this.#length++) & (this.#ring.length - 1)] = command;
+  }
+
+  /** Drops the first ones, as far as they are settled. Hot path. */
+  settle(): void {
+    const mask = this.#ring.length - 1;
+    while (this.#length > 0 && this.#ring[this.#first]!.tracking.settled) {
+      this.#ring[this.#first] = undefined;
+      this.#first = (this.#first + 1) & mask;
+      this.#length--;
     }
   }
+
+  takeAll(): PendingCommand[] {
+    const mask = this.#ring.length - 1;
+    const open: PendingCommand[] = [];
+    for (let i = 0; i < this.#length; i++) {
+      const command = this.#ring[(this.#first + i) & mask]!;
+      if (!command.tracking.settled) open.push(command);
+    }
+    this.#fill([], LEAST_PLACES);
+    return open;
+  }
+
+  /** Drops those that were settled out of order, or doubles the ring if they are few. */
+  #makeRoom(): void {
+    const places = this.#ring.length;
+    const open = this.takeAll();
+    this.#fill(open, open.length * 2 > places ? places * 2 : places);
+  }
+
+  #fill(open: readonly PendingCommand[], places: number): void {
+    this.#ring = new Array(places).fill(undefined);
+    open.forEach((command, i) => this.#ring[i] = command);
+    this.#first = 0;
+    this.#length = open.length;
+  }
+}
+
+/**
+ * Gives the loss of a connection the message of ioredis: libraries compare it, and take a
+ * job for failed otherwise that was only not acknowledged. What happened is its cause.
+ * Libraries do not wait for everything that they send; as ioredis sends such commands again,
+ * their loss must not end the process as an unhandled rejection.
+ */
+function inform(command: PendingCommand, error: Error): Error {
+  if (!(error instanceof ConnectionLostError)) return error;
+  command.promise.catch(() => {});
+  if (error.message !== CLOSED) {
+    error.cause = new Error(error.message);
+    error.message = CLOSED;
+  }
+  return error;
 }
 
 function isUnsettled(command: Command): boolean {

@@ -38,10 +38,18 @@ export interface OwnConnectionOptions {
     RedisConfig,
     "commandTimeoutMs" | "healthCheckIntervalMs" | "name"
   >;
-  /** Leases a connection; rejects if waiting cannot help. */
-  readonly acquire: (signal: AbortSignal) => Promise<OwnLease>;
+  /** Leases a connection, in a cluster to the node of the first command; rejects if waiting
+   * cannot help. */
+  readonly acquire: (
+    signal: AbortSignal,
+    first: PendingCommand | undefined,
+  ) => Promise<OwnLease>;
+  /** Whether what may have run is sent again, as ioredis does. */
+  readonly resends: boolean;
   /** How its commands are treated. */
   readonly terms: Partial<SessionTerms>;
+  /** Whether it reports what the server runs, and nothing else. */
+  readonly isMonitor: boolean;
   /** Time. */
   readonly clock: Clock;
 }
@@ -89,6 +97,9 @@ const PASSING: ReadonlySet<string> = new Set([
   "discard",
 ]);
 
+/** The message of ioredis' error. */
+const MONITORING = "Connection is in monitoring mode, can't process commands.";
+
 /** Longest pause before another attempt to open it, in milliseconds. */
 const MAX_PAUSE_MS = 500;
 
@@ -130,7 +141,6 @@ export class OwnConnection implements CommandOwner {
   #isKept = false;
   #isWatching = false;
   #isInMulti = false;
-  #isMonitor = false;
   /** Whether a WATCH or MULTI was lost with its connection, and the EXEC is still to come. */
   #isBroken = false;
   /** Whether the present connection has subscribed to something. */
@@ -143,7 +153,7 @@ export class OwnConnection implements CommandOwner {
 
   /** Whether all further commands have to go by this connection. */
   get isPinned(): boolean {
-    return this.#isKept || this.#isWatching || this.#isInMulti || this.#isMonitor;
+    return this.#isKept || this.#isWatching || this.#isInMulti || this.#options.isMonitor;
   }
 
   /** Whether a command that was given to it is not settled. */
@@ -159,7 +169,9 @@ export class OwnConnection implements CommandOwner {
   }
 
   get #isNeeded(): boolean {
-    return this.isPinned || this.isBusy || this.#isSubscribed;
+    const isInTransaction = this.#isWatching || this.#isInMulti;
+    return this.#isKept || this.#options.isMonitor || this.isBusy || this.#isSubscribed ||
+      isInTransaction && !this.#isBroken;
   }
 
   /** Makes a state last: it is established whenever the connection is opened. */
@@ -169,19 +181,13 @@ export class OwnConnection implements CommandOwner {
     this.#lasting.set(key, [name, ...args]);
   }
 
-  /** Makes it report what the server runs. */
-  monitor(): void {
-    this.#isMonitor = true;
-    if (this.#state.name === "idle") void this.#open(0);
-  }
-
   /** Sends commands with nothing in between. */
   send(commands: readonly Command[]): void {
-    const lost = this.#isBroken && commands.some(({ name }) => this.#needsLost(name));
+    const error = this.#refusalOf(commands);
     for (const command of commands as readonly PendingCommand[]) {
-      this.#note(command);
-      if (lost) this.#reject(command);
-      else this.#queue.push(command);
+      if (error === undefined) this.#queue.push(command);
+      else command.reject(error(command));
+      if (!this.#options.isMonitor) this.#note(command);
     }
     if (this.#state.name === "open") this.#flush(this.#state.lease);
     else if (this.#state.name === "idle" && this.#queue.length > 0) void this.#open(0);
@@ -203,8 +209,9 @@ export class OwnConnection implements CommandOwner {
     for (const command of queue) command.reject(error("never-sent"));
     if ("lease" in last) {
       // A clean one may serve another holder.
-      if (sent.length > 0 || this.#hasSubscribed || this.#isMonitor) last.lease.destroy();
-      else this.#giveBack(last.lease);
+      if (sent.length > 0 || this.#hasSubscribed || this.#options.isMonitor) {
+        last.lease.destroy();
+      } else this.#giveBack(last.lease);
     }
   }
 
@@ -212,7 +219,7 @@ export class OwnConnection implements CommandOwner {
   reopen(): void {
     if (this.#state.name === "closed") this.#transition(IDLE);
     const isSubscriber = KINDS.some((kind) => this.#channels[kind].size > 0);
-    if (this.#state.name === "idle" && (isSubscriber || this.#isMonitor)) {
+    if (this.#state.name === "idle" && (isSubscriber || this.#options.isMonitor)) {
       void this.#open(0);
     }
   }
@@ -259,15 +266,14 @@ export class OwnConnection implements CommandOwner {
     // What sets a state may do so twice.
     const isHarmless = info.isRead || info.class === "subscribe" ||
       info.class === "stateful";
-    return delivery === "never-sent" || isHarmless;
+    return delivery === "never-sent" || isHarmless || this.#options.resends;
   }
 
   /** Notes what a command that is being sent makes of the connection. */
   #note(command: Command): void {
     const { args, name } = command;
     const lower = name.toLowerCase();
-    if (lower.endsWith("subscribe")) this.#noteChannels(lower, command);
-    else if (lower === "watch") this.#isWatching = true;
+    if (lower === "watch") this.#isWatching = true;
     else if (lower === "multi") this.#isInMulti = true;
     else if (lower === "unwatch") this.#isWatching = false;
     else if (lower === "exec" || lower === "discard") {
@@ -285,10 +291,13 @@ export class OwnConnection implements CommandOwner {
     return isPart;
   }
 
-  #reject(command: PendingCommand): void {
+  #refusalOf(commands: readonly Command[]): ((command: Command) => Error) | undefined {
+    if (this.#options.isMonitor) return () => new Error(MONITORING);
+    const isLost = this.#isBroken && commands.some(({ name }) => this.#needsLost(name));
+    if (!isLost) return undefined;
     const reason = "the connection of its WATCH or MULTI was lost";
-    const { name } = this.#options.config;
-    command.reject(new ConnectionLostError(name, command.name, "never-sent", reason));
+    const { name: database } = this.#options.config;
+    return ({ name }) => new ConnectionLostError(database, name, "never-sent", reason);
   }
 
   #noteChannels(name: string, command: Command): void {
@@ -317,7 +326,7 @@ export class OwnConnection implements CommandOwner {
     try {
       // Not a timer of the clock: a process that only subscribes stays alive meanwhile.
       if (attempt > 0) await delay(pauseMs(attempt), { signal: stop.signal });
-      lease = await this.#options.acquire(stop.signal);
+      lease = await this.#options.acquire(stop.signal, this.#queue[0]);
     } catch (error) {
       if (this.#state === state) this.#openFailed(error as Error, attempt);
       return;
@@ -361,13 +370,14 @@ export class OwnConnection implements CommandOwner {
       if (this.#state !== state) return;
     }
     try {
-      if (this.#isMonitor) await lease.monitor();
+      if (this.#options.isMonitor) await lease.monitor();
     } catch (error) {
       if (isReplyError(error)) this.#owner.troubled(error);
     }
     if (this.#state !== state) return;
     this.#transition({ name: "open", lease });
     this.#flush(lease);
+    this.#rest();
     this.#owner.settled();
   }
 
@@ -392,6 +402,8 @@ export class OwnConnection implements CommandOwner {
     this.#queue = [];
     for (const command of queue) {
       if (command.tracking?.settled) continue;
+      const name = command.name.toLowerCase();
+      if (name.endsWith("subscribe")) this.#noteChannels(name, command);
       this.#sent.add(command);
       const over = () => this.#over(command);
       command.promise.then(over, over);
@@ -401,14 +413,18 @@ export class OwnConnection implements CommandOwner {
 
   #over(command: Command): void {
     if (!this.#sent.delete(command) || this.isBusy) return;
-    if (this.#state.name === "open" && !this.#isNeeded) {
-      const { lease } = this.#state;
-      this.#transition(IDLE);
-      // A subscriber's connection cannot be cleaned.
-      if (this.#hasSubscribed) lease.destroy();
-      else this.#giveBack(lease);
-    }
+    this.#rest();
     this.#owner.settled();
+  }
+
+  /** Gives the connection back if it has no purpose any more. */
+  #rest(): void {
+    if (this.#state.name !== "open" || this.#isNeeded) return;
+    const { lease } = this.#state;
+    this.#transition(IDLE);
+    // A subscriber's connection cannot be cleaned.
+    if (this.#hasSubscribed) lease.destroy();
+    else this.#giveBack(lease);
   }
 
   #giveBack(lease: OwnLease): void {
@@ -430,7 +446,8 @@ export class OwnConnection implements CommandOwner {
 
   /** A PING must not become a part of a transaction. */
   #heartbeatTarget(connection: Connection): HeartbeatTarget {
-    const inFlight = () => this.#isInMulti || this.#isMonitor ? 1 : connection.inFlight;
+    const inFlight = () =>
+      this.#isInMulti || this.#options.isMonitor ? 1 : connection.inFlight;
     return {
       get isOpen() {
         return connection.isOpen;

@@ -39,13 +39,18 @@ function mayRecover({ cause, retryable }: ConnectError): boolean {
   return retryable === true || code === "ENOPRIMARY" || code === "ENOTFOUND";
 }
 
-/** Makes a policy by which commands wait as long as the server is away. */
+/**
+ * Makes a policy by which commands wait as long as the server is away.
+ *
+ * @param resends Whether commands that may have run are sent again, as ioredis does.
+ */
 export function patientPolicy(
   policy: Pick<RetryPolicy, "decide">,
+  resends: boolean,
 ): Pick<RetryPolicy, "decide"> {
   return {
     decide: (command, error, delivery) => {
-      if (!mayWait(command, error, delivery)) {
+      if (!mayWait(command, error, delivery, resends)) {
         return policy.decide(command, error, delivery);
       }
       const isRefused = error instanceof CircuitOpenError;
@@ -55,16 +60,25 @@ export function patientPolicy(
 }
 
 /** Whether a command that failed waits for the server. */
-function mayWait(command: PendingCommand, error: Error, delivery: Delivery): boolean {
+function mayWait(
+  command: PendingCommand,
+  error: Error,
+  delivery: Delivery,
+  resends: boolean,
+): boolean {
   const { info } = command.tracking;
   if (info?.name === "exec" || command.inTransaction) return false;
-  return waits(error, delivery, info?.isRead === true);
+  return waits(error, delivery, resends || info?.isRead === true);
 }
 
-/** Whether a failure allows to send again once the server is back. */
-export function waits(error: Error, delivery: Delivery, isRead: boolean): boolean {
+/**
+ * Whether a failure allows to send again once the server is back.
+ *
+ * @param mayRunTwice Whether what may have run may be sent again.
+ */
+export function waits(error: Error, delivery: Delivery, mayRunTwice: boolean): boolean {
   if (delivery === "rejected") return false;
-  if (delivery === "ambiguous" && !isRead) return false;
+  if (delivery === "ambiguous" && !mayRunTwice) return false;
   return error instanceof ConnectionLostError || error instanceof ProtocolError ||
     isAway(error);
 }

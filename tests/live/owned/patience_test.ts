@@ -214,7 +214,7 @@ Deno.test("a connection that owes replies, and is silent for half a minute, is g
   clock.jump(29_000);
   assertEquals(manager.getPoolStatistics("main").inFlight, 1);
   clock.jump(2000);
-  assertMatch((await write).message, /no reply for 3\d{4} ms while some were owed/);
+  assertMatch(String((await write).cause), /no reply for 3\d{4} ms while some were owed/);
   await waitFor(async () => {
     const rows = await server.clientList("mooring:main:lane");
     return rows.length === 0 || rows[0]!.id !== row!.id;

@@ -9,11 +9,13 @@ const DOCUMENTS = [
   "bench/README.md",
   "config/README.md",
   "config/jsr_fallback/README.md",
+  "src/LIBRARIES.md",
   "src/RECIPES.md",
   "src/cli/README.md",
   "src/manager/MIGRATION.md",
   "src/observability/README.md",
   "src/resilience/README.md",
+  "src/testing/README.md",
   "tests/README.md",
 ];
 

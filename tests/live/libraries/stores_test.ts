@@ -1,0 +1,3 @@
+import { testLibraries } from "./_run.ts";
+
+await testLibraries("stores");
