@@ -20,6 +20,7 @@ export type {
   KeepaliveConfig,
   NearCacheConfig,
   NodeAddress,
+  NodeAddressMap,
   RedisConfig,
   ReplyLimitsConfig,
   RetryBudgetConfig,

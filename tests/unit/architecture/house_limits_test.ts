@@ -8,15 +8,16 @@ import {
 } from "../../support/house.ts";
 import { readPackageFiles } from "../../support/layers.ts";
 
-/** What may be reached and not passed: the house stays one that somebody can find the way in. */
+/** What may be reached and not passed: the house stays one that somebody can find the way in.
+ * They stand where the house is: what is added takes something away, or says why not here. */
 const LIMITS: Readonly<Record<keyof House, { limit: number; what: string }>> = {
-  files: { limit: 230, what: "files in src" },
-  codeLines: { limit: 24_900, what: "code lines in src (no comments, no blanks)" },
-  modules: { limit: 140, what: "modules of ours in the graph of mod.ts" },
-  exports: { limit: 95, what: "exports of mod.ts" },
+  files: { limit: 245, what: "files in src" },
+  codeLines: { limit: 34_300, what: "code lines in src (no comments, no blanks)" },
+  modules: { limit: 176, what: "modules of ours in the graph of mod.ts" },
+  exports: { limit: 116, what: "exports of mod.ts" },
   readmeLines: { limit: 300, what: "README lines" },
   cycles: { limit: 0, what: "import cycles in src, of types included" },
-  longestFile: { limit: 860, what: "lines of the longest file in src" },
+  longestFile: { limit: 1000, what: "lines of the longest file in src" },
 };
 
 /** The measures beside their limits, and by how much each is passed. */

@@ -82,7 +82,6 @@ export function makeStage(
   const route = cache.inFrontOf(writes.inFrontOf({
     dispatch,
     dispatchBatch: (commands) => commands.forEach(dispatch),
-    dispatchOnce: (commands) => commands.forEach(dispatch),
     whenReady: () => Promise.resolve(),
     dispatchOnce: () => {
       throw new Error("not modelled");
