@@ -52,7 +52,8 @@ export { RedisDatabase } from "./src/config/databases.ts";
 export type { Credentials } from "./src/core/secret.ts";
 export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
 
-export type { CallOptions, RedisClient } from "./src/commands/client.ts";
+export type { CallOptions } from "./src/commands/call_options.ts";
+export type { RedisClient } from "./src/commands/client.ts";
 export type { CreateClientOptions } from "./src/commands/owned/client.ts";
 export type { Lock, LockOptions } from "./src/commands/lock.ts";
 export type {

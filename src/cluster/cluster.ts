@@ -23,6 +23,7 @@ import type {
   ReplicaSource,
   ServerContext,
   ServerStats,
+  ShardSource,
   Topology,
 } from "../server/topology.ts";
 import { discoverCluster } from "./discovery.ts";
@@ -45,6 +46,7 @@ const GRACE_MS = 100;
 export class Cluster implements Topology {
   readonly sink: ClusterRouter;
   readonly gate: CommandGate = OPEN_GATE;
+  readonly shards: ShardSource;
   readonly #context: ServerContext;
   readonly #monitor: HealthMonitor;
   readonly #cache: SlotMapCache;
@@ -90,6 +92,7 @@ export class Cluster implements Topology {
           this.#nodes.at(primary).replicas?.update(map.replicasOf(primary));
         }
         this.sink.mapLoaded();
+        this.shards.onChange?.();
         this.#monitor.update();
       },
       failed: (error) => {
@@ -100,11 +103,36 @@ export class Cluster implements Topology {
       },
       clock,
     });
+    this.shards = this.#makeShards();
     this.sink = new ClusterRouter(context, {
       cache: this.#cache,
       nodeAt: (address) => this.#nodes.at(address),
       unreachable: () => this.#unreachable,
     });
+  }
+
+  #makeShards(): ShardSource {
+    const cache = this.#cache;
+    return {
+      get primaries() {
+        return cache.map.primaries.map(formatAddress);
+      },
+      get isComplete() {
+        return cache.map.covered === SLOTS;
+      },
+      onChange: undefined,
+      ready: (signal) => cache.ready(signal),
+      ownerOf: (slot) => {
+        const owner = cache.map.ownerOf(slot);
+        return owner && formatAddress(owner);
+      },
+      learn: (message, endpoint) => {
+        const redirect = this.sink.readRedirect(message, endpoint);
+        if (redirect?.kind === "moved") cache.moved(redirect.slot, redirect.node);
+        return redirect !== undefined;
+      },
+      refresh: () => cache.refresh(),
+    };
   }
 
   openError(): Error {
@@ -191,6 +219,7 @@ export class Cluster implements Topology {
         };
         return node.watchReplicas({ list, changed });
       },
+      open: (command) => this.sink.open(command),
       isReplica: (endpoint) =>
         nodes.current.some(({ replicas }) => replicas?.named(endpoint) !== undefined),
       health: () => nodes.current.flatMap(({ replicas }) => replicas?.health() ?? []),

@@ -25,6 +25,8 @@ import { ClusterSpread } from "./spread.ts";
 /** Most redirects of one command: more mean that the nodes disagree. */
 export const MAX_REDIRECTS = 16;
 
+type RouterContext = Pick<ServerContext, "clock" | "config" | "emit" | "statistics">;
+
 interface ClusterRouterParts {
   readonly cache: SlotMapCache;
   readonly nodeAt: (address: NodeAddress) => Server;
@@ -38,7 +40,7 @@ interface ClusterRouterParts {
  * order and within their deadlines.
  */
 export class ClusterRouter implements CommandSink {
-  readonly #context: Pick<ServerContext, "clock" | "config" | "statistics">;
+  readonly #context: RouterContext;
   readonly #cache: SlotMapCache;
   readonly #map: MapAddress;
   readonly #nodeAt: (address: NodeAddress) => Server;
@@ -52,7 +54,7 @@ export class ClusterRouter implements CommandSink {
   #closed = false;
 
   constructor(
-    context: Pick<ServerContext, "clock" | "config" | "statistics">,
+    context: RouterContext,
     { cache, nodeAt, unreachable }: ClusterRouterParts,
   ) {
     this.#context = context;
@@ -81,6 +83,15 @@ export class ClusterRouter implements CommandSink {
     if (command.tracking.info?.spread !== undefined) return this.#submitSpread(command);
     if (!this.#cache.isKnown) return this.#wait([command]);
     this.nodeOf(commandSlot(command)).submit(command);
+  }
+
+  /** The commands to send in place of one: itself, if it needs no parts or cannot run. */
+  open(command: PendingCommand): readonly PendingCommand[] {
+    const { info } = command.tracking;
+    if (info?.spread === undefined || this.#spread.adviceOn(info) !== undefined) {
+      return [command];
+    }
+    return this.#spread.open(command);
   }
 
   /** Sends a command, or its parts, if it has any. */

@@ -12,13 +12,15 @@ import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   type BatchResult,
+  CommandTimeoutError,
   PartialError,
   type PartResult,
   RedisManagerError,
 } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
-import { isFanOut } from "../resilience/command_spread.ts";
+import { type CommandSpread, isFanOut } from "../resilience/command_spread.ts";
 import type { ServerContext } from "../server/topology.ts";
+import { ClusterScan } from "./cluster_scan.ts";
 import { mergeReplies } from "./merge_replies.ts";
 import type { SlotMap } from "./slot_map.ts";
 import type { SlotMapCache } from "./slot_map_cache.ts";
@@ -34,6 +36,8 @@ interface PartTarget {
   readonly slot: number | undefined;
   /** The node that it is for, as long as that is a primary; then its successor. */
   readonly node?: NodeAddress;
+  /** Whether it is for no other node than this. */
+  readonly isFixed?: boolean;
 }
 
 /** The part of a command that is for one node. */
@@ -41,6 +45,7 @@ interface NodePart {
   readonly command: PendingCommand;
   /** The node's name. */
   readonly node: string;
+  readonly isReplica: boolean;
 }
 
 /** A command that runs in parts. */
@@ -62,12 +67,18 @@ const WORDS: Readonly<Record<string, number>> = { mset: 2 };
 const MAP_AGE_MS = 1000;
 /** How often a command for every node is sent to nodes that have come meanwhile. */
 const MAX_ROUNDS = 4;
+/** How long a replica may take longer than the primaries until it has a connection, in
+ * milliseconds. */
+const REPLICA_MS = 1000;
+/** The errors of single steps say more than that of the whole, which is later by this, in
+ * milliseconds. */
+const GRACE_MS = 50;
 
 const BY_NODE = "its replies cannot be merged, and it would reach one node of the " +
   'cluster only: use manager.acquire(database, { node: "host:port" }) for each node';
 
 interface ClusterSpreadParts {
-  readonly context: Pick<ServerContext, "clock" | "config">;
+  readonly context: Pick<ServerContext, "clock" | "config" | "emit">;
   readonly cache: SlotMapCache;
   /** Sends a part; again to where {@linkcode ClusterSpread.targetOf} says. */
   readonly submit: (part: PendingCommand) => void;
@@ -83,27 +94,34 @@ class PartCommand extends ManagedCommand {
 
 /**
  * Runs commands of a cluster in parts: those with keys in several slots by slot, those that
- * mean the whole cluster on every primary. The parts are sent, redirected, retried and
+ * mean the whole cluster on every primary, or on every node. The parts are sent, redirected, retried and
  * counted as other commands are; their replies become the reply of the whole.
  */
 export class ClusterSpread {
   readonly #parts: ClusterSpreadParts;
   readonly #targets = new WeakMap<PendingCommand, PartTarget>();
 
+  readonly #scan: ClusterScan;
+
   constructor(parts: ClusterSpreadParts) {
     this.#parts = parts;
+    this.#scan = new ClusterScan(parts);
   }
 
   /** What to do instead of a command that means several nodes and has no single reply;
    * `undefined` if it can run. */
   adviceOn({ name, spread }: CommandInfo): string | undefined {
-    if (spread === undefined || name === "randomkey") return undefined;
+    if (spread === undefined || name === "randomkey" || name === "scan") return undefined;
     return spread.response === "special" ? BY_NODE : undefined;
   }
 
   /** The commands to send in place of one: itself, if it needs no parts or is one. */
   open(command: PendingCommand): readonly PendingCommand[] {
     if (this.#targets.has(command)) return [command];
+    if (command.tracking.info!.spread!.request === "special") {
+      this.#openScan(command);
+      return [];
+    }
     const parts = isFanOut(command.tracking.info!.spread)
       ? this.#openForNodes(command)
       : this.#openForSlots(command);
@@ -114,7 +132,7 @@ export class ClusterSpread {
   /** Where a part goes by the current map; `undefined` for a command that is none. */
   targetOf(command: PendingCommand): PartTarget | undefined {
     const target = this.#targets.get(command);
-    if (target?.node === undefined) return target;
+    if (target?.node === undefined || target.isFixed === true) return target;
     const { primaries } = this.#parts.cache.map;
     const name = formatAddress(target.node);
     const node = primaries.find((each) => formatAddress(each) === name);
@@ -135,7 +153,7 @@ export class ClusterSpread {
       const own = places.flatMap((i) => args.slice(i * words, (i + 1) * words));
       return { places, command: this.#part(whole, name, own, { slot }) };
     });
-    void Promise.all(parts.map(({ command }) => resultOf(command))).then((results) => {
+    Promise.all(parts.map(({ command }) => resultOf(command))).then((results) => {
       const keyed = results.map((result, i): PartResult => ({
         keys: parts[i]!.places.map((place) => this.#unprefixed(keyAt(place))),
         ...result,
@@ -149,15 +167,38 @@ export class ClusterSpread {
           ? scatter(parts.map(({ places }) => places), replies)
           : mergeReplies(spread!.response, replies),
       );
-    });
+    }).catch((error) => command.reject(error));
     return parts.map(({ command }) => command);
+  }
+
+  /** Runs a SCAN, each of whose steps goes to one node. */
+  #openScan(command: PendingCommand): void {
+    const whole = this.#takeOver(command);
+    const page = this.#scan.page(command, async (node, name, ...args) => {
+      const target = { node, slot: undefined, isFixed: true };
+      const part = this.#part(whole, name, args, target);
+      if (!part.tracking.settled) this.#parts.submit(part);
+      const reply: unknown = await part.promise;
+      return { reply, connection: part.tracking.connection };
+    });
+    const { clock, config: { name } } = this.#parts.context;
+    const { startedAt, timeoutMs } = command.tracking;
+    // The steps have the same deadline; what is between them has none of its own.
+    const timer = clock.setTimer(() => {
+      command.reject(new CommandTimeoutError(name, "scan", timeoutMs, "ambiguous"));
+    }, startedAt + timeoutMs + GRACE_MS - clock.now());
+    page.then(
+      (reply) => command.resolve(reply as never),
+      (error) => command.reject(error),
+    )
+      .finally(() => timer.cancel());
   }
 
   #openForNodes(command: PendingCommand): PendingCommand[] {
     const { map } = this.#parts.cache;
     const whole = this.#takeOver(command);
-    const parts = this.#partsForNodes(whole, map.primaries, map);
-    void this.#finishForNodes(whole, parts);
+    const parts = this.#partsForNodes(whole, nodesOf(map, whole.info.spread!), map);
+    this.#finishForNodes(whole, parts).catch((error) => command.reject(error));
     return parts.map(({ command }) => command);
   }
 
@@ -168,15 +209,15 @@ export class ClusterSpread {
   ): NodePart[] {
     const { args, name } = whole.command;
     return nodes.map((node) => {
-      const target = { node, slot: map.firstSlotOf(node) };
-      return {
-        node: formatAddress(node),
-        command: this.#part(whole, name, args, target),
-      };
+      const slot = map.firstSlotOf(node);
+      const isReplica = slot === undefined;
+      // A replica has no successor.
+      const command = this.#part(whole, name, args, { node, slot, isFixed: isReplica });
+      return { node: formatAddress(node), isReplica, command };
     });
   }
 
-  /** Waits for the replies; sends the command to primaries that have come meanwhile. */
+  /** Waits for the replies; sends the command to nodes that have come meanwhile. */
   async #finishForNodes(whole: Whole, parts: readonly NodePart[]): Promise<void> {
     const { cache, context: { clock }, submit } = this.#parts;
     const { command, info: { spread } } = whole;
@@ -185,10 +226,16 @@ export class ClusterSpread {
     const since = clock.now() - MAP_AGE_MS;
     // By the node that has answered, which may have taken over from another one.
     const results = new Map<string, PartResult>();
+    const away = new Set<string>();
     for (let round = 1;; round++) {
-      const settled = await Promise.all(parts.map(({ command }) => resultOf(command)));
-      for (const [i, { command, node: meant }] of parts.entries()) {
+      const settled = await this.#settle(parts);
+      for (const [i, { command, isReplica, node: meant }] of parts.entries()) {
         const result = settled[i]!;
+        // A replica that cannot be reached is no more than one that joins later.
+        if (isReplica && !result.ok && result.delivery === "never-sent") {
+          away.add(meant);
+          continue;
+        }
         const answered = result.ok ? command.tracking.connection?.endpoint : undefined;
         const node = answered ?? meant;
         results.set(node, { node, ...result });
@@ -201,16 +248,36 @@ export class ClusterSpread {
       if (round === MAX_ROUNDS || leftMs <= 0) break;
       await within(leftMs, clock, cache.loadedSince(since));
       const { map } = cache;
-      const primaries = new Set(map.primaries.map(formatAddress));
+      const nodes = nodesOf(map, spread!).filter((each) =>
+        !away.has(formatAddress(each))
+      );
+      const names = new Set(nodes.map(formatAddress));
       // Of one that is no primary any more the successor counts.
-      for (const name of results.keys()) if (!primaries.has(name)) results.delete(name);
-      const missing = map.primaries.filter((node) => !results.has(formatAddress(node)));
+      for (const name of results.keys()) if (!names.has(name)) results.delete(name);
+      const missing = nodes.filter((node) => !results.has(formatAddress(node)));
       if (missing.length === 0) break;
       parts = this.#partsForNodes(whole, missing, map);
       for (const { command } of parts) if (!command.tracking.settled) submit(command);
     }
     const succeeded = [...results.values()].filter((result) => result.ok);
     command.resolve(mergeReplies(response, succeeded.map(({ value }) => value)));
+  }
+
+  /** Waits for parts; a little longer than for primaries for replicas that cannot be reached:
+   * they get no command any more then. */
+  async #settle(parts: readonly NodePart[]): Promise<BatchResult[]> {
+    const { clock, config: { name } } = this.#parts.context;
+    const results = parts.map(({ command }) => resultOf(command));
+    await Promise.all(results.filter((_, i) => !parts[i]!.isReplica));
+    await within(REPLICA_MS, clock, Promise.all(results));
+    for (const { command, isReplica } of parts) {
+      if (!isReplica || command.tracking.underWay) continue;
+      settleFailed(
+        command,
+        new CommandTimeoutError(name, command.name, REPLICA_MS, "never-sent"),
+      );
+    }
+    return await Promise.all(results);
   }
 
   /** Becomes the owner of a command, which keeps its deadline. */
@@ -277,6 +344,13 @@ function kindOf({ delivery, error }: BatchResult & { ok: false }): string {
   return [delivery, error.name, code, replyCode].join();
 }
 
+/** The nodes that a command is for that means the whole cluster. */
+function nodesOf(map: SlotMap, { request }: CommandSpread): NodeAddress[] {
+  const { primaries } = map;
+  if (request !== "all_nodes") return [...primaries];
+  return [...primaries, ...primaries.flatMap((each) => map.replicasOf(each))];
+}
+
 /** Puts the items of lists at their places. */
 function scatter(
   places: readonly (readonly number[])[],
@@ -290,9 +364,13 @@ function scatter(
 }
 
 /** Waits for a promise, and no longer than a time. */
-async function within(ms: number, clock: Clock, promise: Promise<void>): Promise<void> {
+async function within(
+  ms: number,
+  clock: Clock,
+  promise: Promise<unknown>,
+): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
-  const timer = clock.setTimer(resolve, ms);
+  const timer = clock.setTimer(resolve, ms, true);
   await Promise.race([promise, over]);
   timer.cancel();
 }

@@ -200,7 +200,7 @@ async function* scan(
   const unprefixed = (key: Text) =>
     key.slice(typeof key === "string" ? prefix.length : bytes);
   let cursor = "0";
-  let server: unknown;
+  let server: string | undefined;
   for (;;) {
     const page = await fetchPage(client, what, prefix, cursor);
     // In a cluster, SCAN looks after itself.
@@ -303,21 +303,26 @@ function makeCommand(
 /** How long a server may take to say which process it is, in milliseconds. */
 const INFO_MS = 5000;
 
-const servers = new WeakMap<CommandConnection, Promise<unknown>>();
+const servers = new WeakMap<CommandConnection, Promise<string>>();
 
 /**
- * What tells the process of a server from every other one: a cursor means something to the
- * one that gave it only, as each hashes its keys in another way. Where the server does not
- * say (`run_id` of INFO), each connection counts as another server.
+ * What tells the process of a server from every other one, its `run_id` of INFO: a cursor
+ * means something to the one that gave it only, as each hashes its keys in another way.
+ * Where INFO is not allowed, it is the server's address, so that a restart goes unnoticed.
  */
-export function serverOf(connection: CommandConnection): Promise<unknown> {
+export function serverOf(connection: CommandConnection): Promise<string> {
   const known = servers.get(connection);
   if (known !== undefined) return known;
   const asked = connection.query(INFO_MS, "info", "server").then((answer) => {
-    if (answer === undefined || "error" in answer) return connection;
+    if (answer === undefined) {
+      // The connection was lost: another server may be there next time.
+      servers.delete(connection);
+      return crypto.randomUUID();
+    }
+    if ("error" in answer) return connection.endpoint;
     const { reply } = answer;
     const text = reply instanceof Uint8Array ? decoder.decode(reply) : String(reply);
-    return /^run_id:(\w+)/m.exec(text)?.[1] ?? connection;
+    return /^run_id:(\w+)/m.exec(text)?.[1] ?? connection.endpoint;
   });
   servers.set(connection, asked);
   return asked;

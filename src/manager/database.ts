@@ -1,6 +1,7 @@
 import { Cluster } from "../cluster/cluster.ts";
 import { KeyedSink } from "../cluster/keyed_sink.ts";
 import { prefixedSlot } from "../cluster/slots.ts";
+import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
 import { Dispatcher, type DispatcherOptions } from "../commands/dispatcher.ts";
@@ -12,7 +13,6 @@ import {
   runPipeline,
 } from "../commands/pipeline.ts";
 import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
-import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
@@ -46,7 +46,12 @@ import { type AcquireOptions, ConnectionLease } from "../server/lease.ts";
 import { standaloneEndpoint } from "../server/location.ts";
 import { isReplicaRead, ReplicaReads } from "../server/replica_reads.ts";
 import { Server } from "../server/server.ts";
-import type { ReplicaSource, ServerContext, Topology } from "../server/topology.ts";
+import type {
+  LeaseTarget,
+  ReplicaSource,
+  ServerContext,
+  Topology,
+} from "../server/topology.ts";
 import type { OpenChannel } from "../transport/channel.ts";
 import { DatabaseStats } from "./database_stats.ts";
 import {
@@ -103,10 +108,8 @@ export class Database {
   readonly #route: CommandRoute;
   readonly #parts: SharedParts;
   readonly #blocking: BlockingCommands;
-  readonly #hub: SubscriptionHub;
+  readonly #hub: SubscriptionHub | ClusterSubscriptions;
   readonly #owned: OwnedClients;
-  #once: OnceWrites | undefined;
-  readonly #makeOnce = () => this.#once ??= makeOnce(this.config, this.#services.clock);
   #replicaWaits: ReplicaWaits | undefined;
   readonly #makeReplicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
   /** Connections that are open. */
@@ -131,21 +134,24 @@ export class Database {
     });
     this.#parts = { config, servers, dispatcher, statistics, retryPolicy, clock };
     this.#blocking = makeBlocking(this.#parts, (command) => this.#timeoutOf(command));
-    this.#hub = new SubscriptionHub({
-      config,
-      acquire: (signal) =>
-        servers.lease({}, { signal }, (server, wait) => server.lend(wait)),
-      emit: services.emit,
-      clock,
-    });
+    const { shards } = servers;
+    const acquire = (target: LeaseTarget, signal: AbortSignal) =>
+      servers.lease(target, { signal }, (server, wait) => server.lend(wait));
+    const common = { config, emit: services.emit, clock };
+    this.#hub = shards === undefined
+      ? new SubscriptionHub({ ...common, acquire: (signal) => acquire({}, signal) })
+      : new ClusterSubscriptions({ ...common, acquire, shards });
     this.#route = this.#makeRoute(config.readFrom);
     this.client = new ManagedClient(config, this.#route);
     this.#owned = new OwnedClients({
       ...this.#parts,
       observe: (route) => this.#observed(route),
       timeoutOf: (command) => this.#timeoutOf(command),
-      once: this.#makeOnce,
       replicaWaits: this.#makeReplicaWaits,
+      reads: () => {
+        const { reads } = servers;
+        return reads && (this.#reads ??= this.#makeReads(reads)).sink;
+      },
     });
   }
 
@@ -173,28 +179,21 @@ export class Database {
     return runPipeline(this.#batchParts(), fill, options);
   }
 
-  /** Subscribes on the connection that all subscriptions of the database share. */
+  /** Subscribes on the connection that all subscriptions of the database share; in a cluster
+   * on one to each node that is needed. */
   async subscribe<M>(
     targets: SubscriptionTargets,
     handler: MessageHandler<M> | undefined,
     options: SubscribeOptions,
     decode: (message: Uint8Array) => M,
   ): Promise<Subscription<M>> {
-    const { maxConnections, mode } = this.config;
+    const { maxConnections } = this.config;
     if (maxConnections < 2) {
       throw new CommandRefusedError(
         this.name,
         "subscribe",
         "it would take the only connection for good: set max_connections to 2 or more",
         "the pool",
-      );
-    }
-    if (mode === "cluster" && "shards" in targets && targets.shards?.length) {
-      throw new CommandRefusedError(
-        this.name,
-        "ssubscribe",
-        "shard channels belong to nodes: use manager.acquire(database, { key: channel })",
-        "the one connection for subscriptions",
       );
     }
     return await this.#hub.subscribe(targets, handler, options, decode);
@@ -333,7 +332,8 @@ export class Database {
       retryPolicy,
       classifier,
       blocking: () => this.#blocking,
-      once: this.#makeOnce,
+      once: (dispatcher) =>
+        makeOnce(this.#parts, dispatcher, this.#keys, this.#makeReplicaWaits),
       replicaWaits: this.#makeReplicaWaits,
       statistics: this.#statistics,
       clock: this.#services.clock,
@@ -374,6 +374,7 @@ export class Database {
     return this.#observed({
       dispatch: (command) => target.dispatch(command),
       dispatchBatch: (commands) => target.dispatchBatch(commands),
+      dispatchOnce: (...batch) => this.#dispatcher.dispatchOnce(...batch),
       whenReady: () => this.servers.whenReady(),
       readFrom: (from) => this.#makeRoute(from),
       scanRestarted: (restart) =>
@@ -394,6 +395,10 @@ export class Database {
       dispatchBatch: (commands) => {
         telemetry.commands(commands);
         route.dispatchBatch(commands);
+      },
+      dispatchOnce: (commands, ...rest) => {
+        for (const command of commands) telemetry.command(command);
+        route.dispatchOnce(commands, ...rest);
       },
     };
   }

@@ -101,6 +101,8 @@ export class DatabaseStats {
   #connections(): ConnectionDetails[] {
     const now = this.#clock.now();
     const open = this.#servers.openConnections();
+    const { replicas = [] } = this.#servers.health();
+    const replicaEndpoints = new Set(replicas.map(({ endpoint }) => endpoint));
     return open.map(({ purpose, connection: { id, connection } }) => {
       const { endpoint, createdAt, inFlight, stream: { channel } } = connection;
       const { keepalive, kernelKeepalive, localPort, tls } = channel;
@@ -108,6 +110,7 @@ export class DatabaseStats {
         id,
         purpose,
         endpoint,
+        role: replicaEndpoints.has(endpoint) ? "replica" : "primary",
         localPort,
         ageSeconds: (now - createdAt) / 1000,
         inFlight,

@@ -316,7 +316,7 @@ export class RedisConnectionManager<Names extends string = string>
    * ```
    */
   createClient<Mapping extends "legacy" | "resp3" = "legacy">(
-    database: DatabaseName = "main",
+    database?: DatabaseName<Names>,
     options: CreateClientOptions = {},
   ): IORedis<Mapping> {
     return this.#find(database).createClient(options) as unknown as IORedis<Mapping>;
@@ -471,7 +471,7 @@ export class RedisConnectionManager<Names extends string = string>
    * ```
    */
   async lock(
-    database: DatabaseName,
+    database: DatabaseName<Names>,
     name: string,
     options: LockOptions = {},
   ): Promise<Lock> {

@@ -1,4 +1,5 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
+import type { ScopedCommand } from "../commands/call_options.ts";
 import type { CommandRoute } from "../commands/client.ts";
 import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
@@ -12,13 +13,13 @@ import {
   type OwnConnectionOwner,
 } from "../commands/owned/own_connection.ts";
 import { patiently, patientPolicy } from "../commands/owned/patience.ts";
-import type { ScopedCommand } from "../commands/client.ts";
+import type { MixedServers, ReplicaReads } from "../server/replica_reads.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier } from "../connection/command_arguments.ts";
 import type { Command, Redis } from "../connection/ioredis.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import { makeBlocking, type SharedParts } from "./leased_commands.ts";
+import { makeBlocking, makeOnce, type SharedParts } from "./leased_commands.ts";
 
 /** What the owned clients of a database need of it. */
 export interface OwnedClientsParts extends SharedParts {
@@ -26,8 +27,9 @@ export interface OwnedClientsParts extends SharedParts {
   readonly observe: (route: CommandRoute) => CommandRoute;
   /** Deadline of a command of an ordinary client, in milliseconds. */
   readonly timeoutOf: (command: Command) => number;
-  readonly once: DispatcherOptions["once"];
   readonly replicaWaits: DispatcherOptions["replicaWaits"];
+  /** Reads from replicas; `undefined` where none are known of. */
+  readonly reads: () => ReplicaReads | undefined;
 }
 
 /** The options of one owned client, in the form in which they are used. */
@@ -63,6 +65,7 @@ export class OwnedClients {
         const route = this.#parts.observe({
           dispatch: (command) => commands.dispatch(command),
           dispatchBatch: (batch) => commands.dispatchBatch(batch),
+          dispatchOnce: (...batch) => commands.dispatchOnce(...batch),
           whenReady: () => this.#parts.servers.whenReady(),
           readFrom: () => route,
         });
@@ -80,9 +83,14 @@ export class OwnedClients {
 
   /** A connection was lost. */
   connectionLost(): void {
-    if (this.#alive.size === 0) return;
-    const isLane = ({ purpose }: { purpose: string }) => purpose === "lane";
-    if (this.#parts.servers.openConnections().some(isLane)) return;
+    // The pool and the lanes are told after this.
+    if (this.#alive.size > 0) queueMicrotask(() => this.#reconnect());
+  }
+
+  /** If no lane is left, the clients connect anew. */
+  #reconnect(): void {
+    const open = this.#parts.servers.openConnections();
+    if (open.some(({ purpose }) => purpose === "lane")) return;
     for (const client of [...this.#alive]) client.lanesLost();
   }
 
@@ -92,9 +100,10 @@ export class OwnedClients {
   }
 
   #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
-    const { clock, once, replicaWaits, retryPolicy, servers, statistics } = this.#parts;
+    const { clock, replicaWaits, retryPolicy, statistics } = this.#parts;
     const { config, patient, resends, timeoutMs } = terms;
-    const keys = KeyedSink.for(config, servers.sink, clock);
+    const { sink, servers } = this.#target();
+    const keys = KeyedSink.for(config, sink, clock);
     const timeoutOf = (command: Command) => {
       const { timeoutMs: ownMs } = (command as ScopedCommand).call ?? {};
       return ownMs ?? (patient ? timeoutMs : this.#parts.timeoutOf(command));
@@ -108,9 +117,9 @@ export class OwnedClients {
       resends,
       retryPolicy,
       classifier,
-      sink: keys ?? servers.sink,
+      sink: keys ?? sink,
       servers,
-      once,
+      once: (dispatcher) => makeOnce({ clock, config }, dispatcher, keys, replicaWaits),
       replicaWaits,
       statistics,
       clock,
@@ -122,6 +131,13 @@ export class OwnedClients {
       },
     };
     return new OwnedCommands(options, listener);
+  }
+
+  /** Where commands go: reads to replicas, where that is set for the database or a call. */
+  #target(): MixedServers {
+    const { reads, servers } = this.#parts;
+    const { sink } = servers;
+    return reads()?.beside(sink, servers) ?? { sink, servers };
   }
 
   #makeBlocking(

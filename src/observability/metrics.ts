@@ -222,6 +222,13 @@ function states(all: readonly string[], current: string): Record<string, number>
   return Object.fromEntries(all.map((state) => [state, state === current ? 1 : 0]));
 }
 
+/** How often each of some words is among others. */
+function sumOf(words: Iterable<string>, all: readonly string[]): Record<string, number> {
+  return Object.fromEntries(
+    [...words].map((word) => [word, all.filter((each) => each === word).length]),
+  );
+}
+
 type Row = Omit<Metric, "type">;
 
 /**
@@ -250,6 +257,37 @@ const ROWS: readonly Row[] = [
     const [name, help, unit = 1] = COUNTERS[counter] as [string, string, number?];
     return { name, help, read: ({ totals }) => totals[counter] / unit };
   }),
+  {
+    name: "replicas",
+    convention: ["mooring.client.replica.count", "{replica}"],
+    help: "Replicas that reads may go to, by whether they get any.",
+    label: "state",
+    read: ({ health: { replicas } }) =>
+      replicas === undefined
+        ? {}
+        : sumOf(["in_sync", "left_out"], replicas.map(({ state }) => state)),
+  },
+  {
+    name: "replica_lag_seconds",
+    convention: ["mooring.client.replica.lag", "s"],
+    help: "How long a replica has been behind its primary at least.",
+    label: "replica",
+    read: ({ health: { replicas = [] } }) =>
+      Object.fromEntries(
+        replicas.flatMap(({ endpoint, lagMs }) =>
+          lagMs === null ? [] : [[endpoint, lagMs / 1000]]
+        ),
+      ),
+  },
+  {
+    name: "replica_zone",
+    help: "Availability zones of replicas: how many report each.",
+    label: "zone",
+    read: ({ health: { replicas = [] } }) => {
+      const zones = replicas.flatMap(({ zone }) => zone ?? []);
+      return sumOf(new Set(zones), zones);
+    },
+  },
   {
     name: "commands_in_flight",
     help: "Commands that were sent on lanes and are not answered.",

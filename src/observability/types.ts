@@ -26,6 +26,8 @@ export interface ConnectionDetails {
   readonly purpose: "lane" | "lease";
   /** Where it goes, such as `127.0.0.1:6379`. */
   readonly endpoint: string;
+  /** Whether it is one to a replica, for reads. */
+  readonly role: "primary" | "replica";
   /** Port of this end, by which CLIENT LIST and the system know it; 0 for a Unix socket. */
   readonly localPort: number;
   /** Seconds since it was opened. */
@@ -84,6 +86,10 @@ export interface PoolStatistics {
 export interface ReplicaHealth {
   /** Where it is, such as `10.0.0.7:6379`. */
   readonly endpoint: string;
+  /** Where its primary is. */
+  readonly primary: string;
+  /** What it says that it is: after a failover it may be a primary, and gets no reads here. */
+  readonly role: "primary" | "replica";
   /** Whether it gets reads: it is connected to its primary, is not far behind, and answers. */
   readonly state: "in_sync" | "left_out";
   /** Why it is left out; `in sync` if it is not. */

@@ -1,5 +1,5 @@
+import type { ScopedCommand } from "../commands/call_options.ts";
 import type { CommandGate, CommandServers, CommandSink } from "../commands/dispatcher.ts";
-import type { ScopedCommand } from "../commands/client.ts";
 import type { RedisConfig } from "../config/settings.ts";
 import { isReplyError } from "../connection/ioredis.ts";
 import type { CommandConnection, PendingCommand } from "../connection/pending_command.ts";
@@ -36,7 +36,13 @@ const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined }
  * them; TOUCH is to keep a key on the primary; scripts and channels are those of the server
  * that EVALSHA and PUBLISH reach.
  */
-const OF_PRIMARY = /^(?:[hsz]?scan|touch|script\|.*|pubsub\|.*)$/;
+const OF_PRIMARY = /^(?:(?:[hsz]|cluster)?scan|touch|script\|.*|pubsub\|.*)$/;
+
+/** Where the commands of a client go: reads that replicas may answer, and all others. */
+export interface MixedServers {
+  readonly sink: CommandSink;
+  readonly servers: CommandServers;
+}
 
 /** Whether replicas may answer a command. */
 export function isReplicaRead(
@@ -78,6 +84,16 @@ export class ReplicaReads implements CommandSink, CommandServers {
 
   submit(command: PendingCommand): void {
     if (this.#waitsForReplicas([command])) return;
+    for (const part of this.#partsOf(command)) this.#submitOne(part);
+  }
+
+  /** The parts of a command with keys on several servers; else the command itself. */
+  #partsOf(command: PendingCommand): readonly PendingCommand[] {
+    const isSpread = command.tracking.info?.spread !== undefined;
+    return (isSpread ? this.#source.open?.(command) : undefined) ?? [command];
+  }
+
+  #submitOne(command: PendingCommand): void {
     const replicas = this.#source.replicasOf(command, this.#changed);
     if (replicas === undefined) return this.#source.primary.submit(command);
     if (!replicas.isKnown) return this.#wait([command]);
@@ -92,7 +108,7 @@ export class ReplicaReads implements CommandSink, CommandServers {
   submitBatch(commands: readonly PendingCommand[]): void {
     if (this.#waitsForReplicas(commands)) return;
     const groups = Map.groupBy(
-      commands,
+      commands.flatMap((command) => this.#partsOf(command)),
       (command) => this.#source.replicasOf(command, this.#changed),
     );
     for (const [replicas, group] of groups) {
@@ -109,6 +125,31 @@ export class ReplicaReads implements CommandSink, CommandServers {
   }
 
   commandFinished(): void {}
+
+  /** For a client that sends reads and all else by one dispatcher, in order. */
+  beside(sink: CommandSink, servers: CommandServers): MixedServers {
+    const isOwn = (command: PendingCommand) => {
+      const { info } = command.tracking;
+      return info !== undefined && this.#fromOf(command) !== "primary" &&
+        isReplicaRead(info);
+    };
+    return {
+      sink: {
+        submit: (command) => (isOwn(command) ? this : sink).submit(command),
+        submitBatch: (commands) =>
+          (commands.every(isOwn) ? this : sink).submitBatch(commands),
+        commandFinished: () => sink.commandFinished(),
+      },
+      servers: {
+        gate: servers.gate,
+        openError: () => servers.openError(),
+        redirect: (command, error) => this.redirect(command, error),
+        reresolve: (reason) => servers.reresolve(reason),
+        notReady: (connection) => this.notReady(connection),
+        transactionRefused: (connection) => servers.transactionRefused(connection),
+      },
+    };
+  }
 
   openError(): Error {
     return this.#options.servers.openError();

@@ -31,6 +31,8 @@ const SETTLE_MS = 100;
  * `min-replicas-max-lag` allow 10 s; a second of it is the replica's own report. */
 export const MAX_LAG_MS = 3000;
 
+const NOT_ASKED = "not asked yet";
+
 /** A server that looks can be made at. */
 interface Asked {
   readonly probe: Pick<ServerProbe, "query">;
@@ -58,7 +60,7 @@ export interface ReplicaWatcher {
 }
 
 interface ReplicaSetOptions extends ReplicaWatcher {
-  readonly primary: Asked;
+  readonly primary: Asked & { readonly endpoint: string };
   /** Creates the server of a replica. */
   readonly make: (address: NodeAddress) => ReplicaServer;
   readonly config: Pick<RedisConfig, "clientAz" | "commandTimeoutMs">;
@@ -71,6 +73,7 @@ interface ReplicaState {
   isInSync: boolean;
   /** Why it is left out, or that it is not. */
   reason: string;
+  role: ReplicaHealth["role"];
   lagMs: number | null;
   zone: string | undefined;
   /** Since when it has not answered, on the monotonic clock. */
@@ -147,9 +150,12 @@ export class ReplicaSet implements Replicas {
 
   /** What is known of each replica. */
   health(): ReplicaHealth[] {
-    return this.#replicas.map(({ server, isInSync, lagMs, reason, zone }) =>
+    const primary = this.#options.primary.endpoint;
+    return this.#replicas.map(({ server, isInSync, lagMs, reason, role, zone }) =>
       Object.freeze({
         endpoint: server.endpoint,
+        primary,
+        role,
         state: isInSync ? "in_sync" : "left_out",
         reason,
         lagMs,
@@ -240,7 +246,8 @@ export class ReplicaSet implements Replicas {
       before.get(server) ?? {
         server,
         isInSync: false,
-        reason: "not asked yet",
+        reason: NOT_ASKED,
+        role: "replica",
         lagMs: null,
         zone: undefined,
         silentSince: undefined,
@@ -272,6 +279,7 @@ export class ReplicaSet implements Replicas {
   #judge(replica: ReplicaState, info: ReplicationInfo, isPrimaryThere: boolean): void {
     replica.silentSince = undefined;
     replica.zone = info.zone;
+    replica.role = info.role;
     if (info.role !== "replica") {
       this.#leaveOut(replica, "it is a primary now");
       return this.relist();

@@ -109,10 +109,31 @@ export interface ReplicaSource {
     command: PendingCommand,
     changed: (left: readonly PendingCommand[]) => void,
   ): Replicas | undefined;
+  /** The commands to send in place of one whose keys are on several servers: itself, if they
+   * are not. */
+  open?(command: PendingCommand): readonly PendingCommand[];
   /** Whether an endpoint is that of a replica. */
   isReplica(endpoint: string): boolean;
   /** What is known of the replicas. */
   health(): readonly ReplicaHealth[];
+}
+
+/** Which node of a cluster has which slots, for subscriptions. */
+export interface ShardSource {
+  /** The names of the primaries that are known. */
+  readonly primaries: readonly string[];
+  /** Whether every slot is served. */
+  readonly isComplete: boolean;
+  /** Called when they have changed. */
+  onChange: (() => void) | undefined;
+  /** Resolves when they are known. */
+  ready(signal?: AbortSignal): Promise<void>;
+  /** The name of the primary of a slot; `undefined` if none is known. */
+  ownerOf(slot: number): string | undefined;
+  /** Records where an error reply of a node leads; `false` if it is no redirect. */
+  learn(message: string, endpoint: string): boolean;
+  /** They may have changed: finds out. */
+  refresh(): void;
 }
 
 /** Where the commands of one database go: to its server, or to the nodes of its cluster. */
@@ -150,6 +171,8 @@ export interface Topology {
   ): Promise<T>;
   /** Where reads find replicas; `undefined` where none are known of. */
   readonly reads: ReplicaSource | undefined;
+  /** Its shards, if it is a cluster. */
+  readonly shards?: ShardSource;
   /** Resolves when commands can be sent. */
   whenReady(signal?: AbortSignal): Promise<void>;
   /** The connections may lead to the wrong servers by now. */

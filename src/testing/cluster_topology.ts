@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkIntegers } from "./checks.ts";
 import { RedisServer, type RedisServerConfig } from "./redis_server.ts";
 import { parseInfo } from "./redis_replies.ts";
 import type { RespArg } from "./resp_client.ts";
@@ -37,6 +38,8 @@ export interface SlotMove {
 
 const SLOTS = 16_384;
 const FORMING_TIMEOUT_MS = 60_000;
+/** Keys that one MIGRATE moves. */
+const MOVED_AT_ONCE = 100;
 
 /**
  * A running cluster: {@linkcode startCluster} makes one. Which node owns a slot is asked of the
@@ -72,7 +75,9 @@ export class ClusterTopology implements AsyncDisposable {
 
   /** What {@linkcode startCluster} does. */
   static async start(options: ClusterTopologyOptions = {}): Promise<ClusterTopology> {
-    const { primaries = 3, replicasEach = 1, password } = options;
+    const { primaries = 3, replicasEach = 1, nodeTimeoutMs, password } = options;
+    checkIntegers("start a cluster", { primaries, nodeTimeoutMs }, { least: 1 });
+    checkIntegers("start a cluster", { replicasEach });
     await using stack = new AsyncDisposableStack();
     const nodes: RedisServer[] = [];
     while (nodes.length < primaries * (1 + replicasEach)) {
@@ -173,11 +178,11 @@ export class ClusterTopology implements AsyncDisposable {
   }
 
   /**
-   * Moves a slot with its keys to another primary, key by key.
+   * Moves a slot with its keys to another primary, a hundred keys at once, as `redis-cli` does.
    *
    * @param slot The slot.
    * @param to Its new owner.
-   * @param options `pauseMs`: pause after each key, in milliseconds, in which the old owner
+   * @param options `pauseMs`: moves key by key, and pauses after each, in milliseconds, in which the old owner
    * answers ASK for keys that it has no more. Default: 0.
    */
   async moveSlot(
@@ -185,14 +190,16 @@ export class ClusterTopology implements AsyncDisposable {
     to: RedisServer,
     options: { pauseMs?: number } = {},
   ): Promise<void> {
-    const move = await this.beginMove(slot, to);
+    const { pauseMs = 0 } = options;
+    const { finish, from } = await this.beginMove(slot, to);
+    const most = pauseMs > 0 ? 1 : MOVED_AT_ONCE;
     for (;;) {
-      const keys = await must(move.from, "CLUSTER", "GETKEYSINSLOT", slot, 1);
+      const keys = await must(from, "CLUSTER", "GETKEYSINSLOT", slot, most);
       if (!Array.isArray(keys) || keys.length === 0) break;
-      await move.moveKey(String(keys[0]));
-      if (options.pauseMs) await delay(options.pauseMs);
+      await this.#moveKeys(keys.map(String), from, to);
+      if (pauseMs > 0) await delay(pauseMs);
     }
-    await move.finish();
+    await finish();
   }
 
   /**
@@ -209,7 +216,7 @@ export class ClusterTopology implements AsyncDisposable {
     await must(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", toId);
     return {
       from,
-      moveKey: (key) => this.#moveKey(key, from, to),
+      moveKey: (key) => this.#moveKeys([key], from, to),
       finish: async () => {
         // The new owner first: a crash in between must not leave the slot without one.
         await must(to, "CLUSTER", "SETSLOT", slot, "NODE", toId);
@@ -223,9 +230,14 @@ export class ClusterTopology implements AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 
-  async #moveKey(key: string, from: RedisServer, to: RedisServer): Promise<void> {
+  async #moveKeys(
+    keys: readonly string[],
+    from: RedisServer,
+    to: RedisServer,
+  ): Promise<void> {
     const auth = this.#password === undefined ? [] : ["AUTH", this.#password];
-    await must(from, "MIGRATE", to.host, to.port, key, 0, 5000, ...auth);
+    const which = [...auth, "KEYS", ...keys];
+    await must(from, "MIGRATE", to.host, to.port, "", 0, 5000, ...which);
   }
 
   #anyNode(): RedisServer {
@@ -322,6 +334,7 @@ async function must(node: RedisServer, ...command: RespArg[]): Promise<RespValue
  *
  * @param options Its size, and what its nodes are started with.
  * @returns The cluster; `await using` ends all nodes.
+ * @throws {RangeError} If a number of the options is out of its range.
  * @throws {Error} As {@linkcode startRedis} does, or if the nodes do not join within a minute.
  *
  * @example Usage

@@ -184,6 +184,8 @@ export class ReplyGuard {
       if (protocol !== 3) this.mode = "resp2-subscriber";
       // Without arguments UNSUBSCRIBE confirms every subscribed channel.
       this.#expectedConfirmations += args.length === 0 ? Infinity : args.length;
+      // A node that its slot is moved away from ends the subscription to a shard channel.
+      if (lower === "ssubscribe") this.#expectedConfirmations += args.length;
     }
   }
 

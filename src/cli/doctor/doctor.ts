@@ -153,9 +153,9 @@ async function checkDatabases(
   const ofServers = new Map<string, Checked["verdicts"]>();
   for (const { client, database, verdicts } of await Promise.all(checked)) {
     if (client === undefined) continue;
-    const { mode, name, username } = database;
+    const { mode, name, readFrom, username } = database;
     const { endpoint } = manager.listDatabases().find((each) => each.name === name)!;
-    const server = JSON.stringify([endpoint, mode, username]);
+    const server = JSON.stringify([endpoint, mode, username, readFrom]);
     let found = ofServers.get(server);
     if (found === undefined) {
       ofServers.set(server, found = []);

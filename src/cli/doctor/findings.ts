@@ -39,7 +39,7 @@ export interface Finding extends Verdict {
 }
 
 /** What the doctor prints with `--json`. */
-export interface DoctorReport {
+interface DoctorReport {
   /** Version of this shape. */
   readonly version: 1;
   /** The exit code: 0 if all checks passed, 1 with warnings, 2 with failures. */
@@ -68,7 +68,7 @@ export function makeReport(
 }
 
 /** A setting of a database, as the report prints it. */
-export interface Setting extends Omit<ExplainedValue, "path"> {
+interface Setting extends Omit<ExplainedValue, "path"> {
   /** `databases.` and a name. */
   readonly scope: string;
   /** Its name in code. */
@@ -120,7 +120,8 @@ export function reportText(
   const counts = Object.entries(summary).filter(([, count]) => count > 0)
     .map(([status, count]) => `${count} ${status}`).join(", ");
   const verdict = exitCode === 0 ? `All checks passed of ${subject}` : subject;
-  const more = all ? "" : "; --all shows every check and every setting";
+  const isComplete = all || summary.ok + summary.skip === 0;
+  const more = isComplete ? "" : "; --all shows the rest";
   return [
     section("fail"),
     section("warn"),

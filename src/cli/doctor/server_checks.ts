@@ -9,6 +9,7 @@ import {
   type RedisClient,
   type RedisConfig,
   type RedisConnectionManager,
+  type ReplicaHealth,
 } from "../../../mod.ts";
 import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
 import type { Report } from "./connection_checks.ts";
@@ -30,18 +31,20 @@ const SETTINGS = [
  * Checks a server.
  *
  * @param manager The manager.
- * @param client A client of the database.
+ * @param reader A client of the database.
  * @param config The database.
  * @param instances Processes that use the configuration at the same time.
  * @param report Takes the findings.
  */
 export async function checkServer(
   manager: RedisConnectionManager,
-  client: RedisClient,
+  reader: RedisClient,
   config: RedisConfig,
   instances: number,
   report: Report,
 ): Promise<void> {
+  // Wherever reads go: the questions are about the primary.
+  const client = reader.with({ readFrom: "primary" });
   // A check that the server refuses is a finding.
   const run = async (check: string, judge: () => Promise<Verdict>) => {
     report(
@@ -82,6 +85,9 @@ export async function checkServer(
     report("persistence", judgePersistence(info, settings));
     report("replication", judgeReplication(info, settings));
   }
+  if (config.readFrom !== "primary" && config.mode !== "standalone") {
+    await run("replicas", () => checkReplicas(manager, client, config));
+  }
   await run("user", () => judgeUser(client));
   await run("clock", () => compareClocks(client));
 }
@@ -109,6 +115,50 @@ async function readSettings(client: RedisClient): Promise<ServerInfo> {
     found[name] = settingOf(await client.config("GET", name).catch(() => undefined));
   }
   return found;
+}
+
+/** Keys that are looked for, so that the replicas of most shards are asked. */
+const PROBED_KEYS = 64;
+/** How long the replicas may take to answer, in milliseconds. */
+const REPLICAS_MS = 3000;
+
+async function checkReplicas(
+  manager: RedisConnectionManager,
+  client: RedisClient,
+  { name, readFrom }: RedisConfig,
+): Promise<Verdict> {
+  const reader = client.with({ readFrom, timeoutMs: REPLICAS_MS });
+  const reads = Array.from(
+    { length: PROBED_KEYS },
+    (_, i) => reader.exists(`mooring:doctor:${i}`),
+  );
+  // Without a replica that is in sync they fail in time.
+  await Promise.allSettled(reads);
+  return judgeReplicas(
+    manager.getHealthStatus().databases[name]!.replicas ?? [],
+    readFrom,
+  );
+}
+
+/** Whether the replicas that reads go to are in sync. */
+export function judgeReplicas(
+  replicas: readonly ReplicaHealth[],
+  readFrom: RedisConfig["readFrom"],
+): Verdict {
+  const list = replicas.map(({ endpoint, lagMs, reason, zone }) => {
+    const lag = lagMs === null ? "" : `, ${Math.round(lagMs)} ms behind`;
+    return `${endpoint} ${reason}${lag}${zone === null ? "" : `, zone ${zone}`}`;
+  });
+  const message = list.join("; ") || "no replica is known";
+  if (replicas.every(({ state }) => state === "left_out")) {
+    return readFrom === "replica"
+      ? fail(message, "no read is answered: start a replica, or set read_from")
+      : warn(message, "all reads go to the primary: start a replica, or set read_from");
+  }
+  return replicas.every(({ state }) => state === "in_sync") ? ok(message) : warn(
+    message,
+    "those that are left out get no reads until they are in sync",
+  );
 }
 
 async function judgeUser(client: RedisClient): Promise<Verdict> {

@@ -4,7 +4,7 @@ import type { Point, TuneReport } from "./report_types.ts";
 import { fastest, median, MIN_GAIN, noiseOf } from "./statistics.ts";
 
 /** What a run comes to, in words. */
-export interface Verdict {
+interface Verdict {
   /** What to do, and what was reached: two sentences. */
   readonly summary: string;
   /** Why nothing can be relied on; only where the machine was too noisy. */

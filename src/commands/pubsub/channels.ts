@@ -15,6 +15,11 @@ export interface Channel {
   requested: boolean;
   /** Whether the server has confirmed it on the current connection. */
   confirmed: boolean;
+  /** Since when its messages are missing, as another server has it now; until the gap was
+   * delivered. */
+  lostAt: number | undefined;
+  /** Messages that came before that gap was delivered: they follow it. */
+  early: (() => void)[];
 }
 
 /** The channels of one database that have subscribers, counted by subscriber. */
@@ -41,12 +46,20 @@ export class Channels {
     return [...new Set(this.all.flatMap((each) => [...each.subscriptions]))];
   }
 
+  /** The name of a channel on the wire: shard channels are keys. */
+  wireOf({ kind, name }: Target): string {
+    return kind === "ssubscribe" ? this.#keyPrefix + name : name;
+  }
+
+  /** Removes a channel with its subscribers. */
+  delete({ target, wire }: Channel): void {
+    this.#byKey.delete(`${target.kind} ${wire}`);
+  }
+
   /** Adds a subscriber to a channel. */
   add(target: Target, subscription: Subscription<unknown>): Channel {
-    const { kind, name } = target;
-    // Shard channels are keys.
-    const wire = kind === "ssubscribe" ? this.#keyPrefix + name : name;
-    const key = `${kind} ${wire}`;
+    const wire = this.wireOf(target);
+    const key = `${target.kind} ${wire}`;
     const channel: Channel = this.#byKey.get(key) ?? {
       target,
       wire,
@@ -54,6 +67,8 @@ export class Channels {
       waiting: [],
       requested: false,
       confirmed: false,
+      lostAt: undefined,
+      early: [],
     };
     channel.subscriptions.add(subscription);
     this.#byKey.set(key, channel);

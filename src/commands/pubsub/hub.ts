@@ -1,7 +1,12 @@
 import { delay } from "@std/async/delay";
 import type { RedisConfig } from "../../config/mod.ts";
 import type { Connection } from "../../connection/connection.ts";
-import { Command, type IORedisCommand, isReplyError } from "../../connection/ioredis.ts";
+import {
+  Command,
+  type IORedisCommand,
+  isReplyError,
+  type Redis,
+} from "../../connection/ioredis.ts";
 import { startHeartbeat } from "../../connection/liveness.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CommandTimeoutError, ManagerClosedError } from "../../core/errors/mod.ts";
@@ -45,6 +50,74 @@ export interface HubOptions {
   readonly emit: Emit;
   /** Time. */
   readonly clock: Clock;
+  /** Those that the server has confirmed once, of all hubs of a database. Default: its own. */
+  readonly established?: Set<Subscription<unknown>>;
+  /** Called where the server refuses a channel; `true` if that is taken care of, as another
+   * server has it now, or this one has it later. */
+  readonly refused?: (channel: Channel, error: Error, endpoint: string) => boolean;
+  /** Called when the server has ended subscriptions to shard channels, as it does not have
+   * their slots any more. */
+  readonly moved?: (channels: readonly Channel[]) => void;
+}
+
+/** What opens a subscription: a hub, or several of them. */
+export interface SubscriptionOpener {
+  readonly options: Pick<HubOptions, "config" | "emit">;
+  readonly established: Set<Subscription<unknown>>;
+  /** Resolves when the server has confirmed all targets. */
+  join(
+    targets: readonly Target[],
+    subscription: Subscription<unknown>,
+    options: SubscribeOptions,
+  ): Promise<void>;
+  leave(subscription: Subscription<unknown>): Promise<void>;
+}
+
+/** Opens a subscription; resolves when the server has confirmed all targets. Without a handler
+ * the subscription is iterated. */
+export async function openSubscription<M>(
+  opener: SubscriptionOpener,
+  targets: SubscriptionTargets,
+  handler: MessageHandler<M> | undefined,
+  options: SubscribeOptions,
+  decode: (message: Uint8Array) => M,
+): Promise<Subscription<M>> {
+  const list = listTargets(targets);
+  const { config: { name: database }, emit } = opener.options;
+  options.signal?.throwIfAborted();
+  const subscription: Subscription<M> = new Subscription({
+    database,
+    handler,
+    options,
+    decode,
+    leave: () => opener.leave(member),
+    dropped: (gap) => reportGap(opener.options, gap, 1),
+    handlerFailed: (error, channel) => emit("handlererror", { database, channel, error }),
+  });
+  const member = subscription as Subscription<unknown>;
+  try {
+    await opener.join(list, member, options);
+  } catch (error) {
+    // It is over for its caller now; the server may take its time to confirm that.
+    void subscription.unsubscribe();
+    throw error;
+  }
+  opener.established.add(member);
+  return subscription;
+}
+
+function reportGap(
+  { config, emit }: Pick<HubOptions, "config" | "emit">,
+  { reason, lost, downMs }: SubscriptionGap,
+  subscriptions: number,
+): void {
+  emit("gap", {
+    database: config.name,
+    reason,
+    subscriptions,
+    ...(lost === undefined ? {} : { lost }),
+    ...(downMs === undefined ? {} : { downMs }),
+  });
 }
 
 /** Longest pause before another lease is asked for where that may help, in milliseconds. */
@@ -75,18 +148,19 @@ const UNDO = {
  * After a loss everything is subscribed to again. Earlier subscribers get a gap, as
  * messages that were published meanwhile are gone.
  */
-export class SubscriptionHub {
-  readonly #options: HubOptions;
+export class SubscriptionHub implements SubscriptionOpener {
+  readonly options: HubOptions;
   readonly #channels: Channels;
   /** Those that the server has confirmed once: they outlive a failed attempt. */
-  readonly #established = new Set<Subscription<unknown>>();
+  readonly established: Set<Subscription<unknown>>;
   #state: State = { name: "idle" };
   #lostAt: number | undefined;
   /** Messages that came on a new connection before the gap was delivered: they follow it. */
   #early: (() => void)[] = [];
 
   constructor(options: HubOptions) {
-    this.#options = options;
+    this.options = options;
+    this.established = options.established ?? new Set();
     this.#channels = new Channels(options.config.keyPrefix);
   }
 
@@ -98,35 +172,67 @@ export class SubscriptionHub {
     options: SubscribeOptions,
     decode: (message: Uint8Array) => M,
   ): Promise<Subscription<M>> {
-    const list = listTargets(targets);
-    const { config: { name: database }, emit } = this.#options;
-    if (this.#state.name === "closed") throw new ManagerClosedError(database);
-    options.signal?.throwIfAborted();
-    const subscription: Subscription<M> = new Subscription({
-      database,
-      handler,
-      options,
-      decode,
-      leave: () => this.#leave(member),
-      dropped: (gap) => this.#report(gap, 1),
-      handlerFailed: (error, channel) =>
-        emit("handlererror", { database, channel, error }),
-    });
-    const member = subscription as Subscription<unknown>;
-    try {
-      await this.#confirm(list, member, options);
-    } catch (error) {
-      // It is over for its caller now; the server may take its time to confirm that.
-      void subscription.unsubscribe();
-      throw error;
+    if (this.#state.name === "closed") {
+      throw new ManagerClosedError(this.options.config.name);
     }
-    this.#established.add(member);
-    return subscription;
+    return await openSubscription(this, targets, handler, options, decode);
+  }
+
+  /** The channels that have subscribers here. */
+  get channels(): readonly Channel[] {
+    return this.#channels.all;
+  }
+
+  /** Since when the connection is lost; `undefined` if it is not. */
+  get lostAt(): number | undefined {
+    return this.#lostAt;
+  }
+
+  /** Gives a channel up, with its subscribers: another hub has it now. */
+  release(channel: Channel): void {
+    this.#channels.delete(channel);
+    if (this.#state.name === "closed") return;
+    if (this.#channels.size === 0) return this.#becomeIdle();
+    if (this.#state.name === "open" && channel.requested) {
+      const { kind } = channel.target;
+      const undo = new Command(UNDO[kind], [channel.wire]) as IORedisCommand;
+      this.#state.lease.send(undo).catch(() => {});
+    }
+  }
+
+  /**
+   * Takes a channel over, with its subscribers, who get a gap once the server has confirmed it.
+   *
+   * @param lostAt Since when messages may be missing, on the monotonic clock.
+   */
+  adopt(
+    { subscriptions, target, waiting }: Pick<
+      Channel,
+      "subscriptions" | "target" | "waiting"
+    >,
+    lostAt: number,
+  ): void {
+    let taken: Channel | undefined;
+    for (const subscription of subscriptions) {
+      const channel = this.#channels.add(target, subscription);
+      channel.lostAt = Math.min(channel.lostAt ?? Infinity, lostAt);
+      channel.waiting.push(...waiting.splice(0));
+      channel.confirmed = false;
+      taken = channel;
+    }
+    if (taken !== undefined) this.again(taken);
+  }
+
+  /** Subscribes to a channel once more, if there is a connection. */
+  again(channel: Channel): void {
+    if (this.#channels.find(channel.target.kind, channel.wire) !== channel) return;
+    if (this.#state.name === "open") void this.#request(this.#state.lease, channel);
+    else this.#connectNow();
   }
 
   /** Ends every subscription and the connection. */
   close(): void {
-    const error = new ManagerClosedError(this.#options.config.name);
+    const error = new ManagerClosedError(this.options.config.name);
     this.#transition({ name: "closed" });
     this.#rejectWaiting(error);
     for (const subscription of this.#channels.subscriptions) {
@@ -137,7 +243,7 @@ export class SubscriptionHub {
 
   /** Waits until the server has confirmed every target, but not for longer than the caller
    * wants to. */
-  async #confirm(
+  async join(
     targets: readonly Target[],
     subscription: Subscription<unknown>,
     { signal, timeoutMs = this.#confirmTimeoutMs }: SubscribeOptions,
@@ -153,13 +259,11 @@ export class SubscriptionHub {
         void this.#request(this.#state.lease, channel);
       }
     }
-    // A new subscriber does not wait for a pause to be over.
-    if (this.#state.name === "idle") void this.#connect(0);
-    else if (this.#state.name === "pausing") void this.#connect(this.#state.attempt);
+    this.#connectNow();
     const end = Promise.withResolvers<never>();
     const abort = () => end.reject(signal!.reason);
-    const timer = timeoutMs === Infinity ? undefined : this.#options.clock.setTimer(
-      () => end.reject(this.#tooLate(timeoutMs)),
+    const timer = timeoutMs === Infinity ? undefined : this.options.clock.setTimer(
+      () => end.reject(this.tooLate(timeoutMs)),
       timeoutMs,
     );
     signal?.addEventListener("abort", abort, { once: true });
@@ -171,27 +275,29 @@ export class SubscriptionHub {
     }
   }
 
+  /** A new subscriber does not wait for a pause to be over. */
+  #connectNow(): void {
+    if (this.#state.name === "idle") void this.#connect(0);
+    else if (this.#state.name === "pausing") void this.#connect(this.#state.attempt);
+  }
+
   get #confirmTimeoutMs(): number {
-    const { acquireTimeoutMs, commandTimeoutMs } = this.#options.config;
+    const { acquireTimeoutMs, commandTimeoutMs } = this.options.config;
     return acquireTimeoutMs + commandTimeoutMs;
   }
 
-  #tooLate(timeoutMs: number): CommandTimeoutError {
+  /** The error of a subscriber whose time is over. */
+  tooLate(timeoutMs: number): CommandTimeoutError {
     const delivery = this.#state.name === "open" ? "ambiguous" : "never-sent";
-    const { name } = this.#options.config;
+    const { name } = this.options.config;
     return new CommandTimeoutError(name, "subscribe", timeoutMs, delivery);
   }
 
-  async #leave(subscription: Subscription<unknown>): Promise<void> {
-    this.#established.delete(subscription);
+  async leave(subscription: Subscription<unknown>): Promise<void> {
+    this.established.delete(subscription);
     const abandoned = this.#channels.remove(subscription);
     if (this.#state.name === "closed") return;
-    if (this.#channels.size === 0) {
-      this.#lostAt = undefined;
-      this.#early = [];
-      this.#transition({ name: "idle" });
-      return;
-    }
+    if (this.#channels.size === 0) return this.#becomeIdle();
     if (this.#state.name !== "open") return;
     const { lease } = this.#state;
     await Promise.allSettled(
@@ -199,6 +305,12 @@ export class SubscriptionHub {
         lease.send(new Command(UNDO[target.kind], [wire]) as IORedisCommand)
       ),
     );
+  }
+
+  #becomeIdle(): void {
+    this.#lostAt = undefined;
+    this.#early = [];
+    this.#transition({ name: "idle" });
   }
 
   /** Releases what the current state holds, and enters another. */
@@ -214,7 +326,7 @@ export class SubscriptionHub {
     const state: State = { name: "connecting", stop };
     this.#transition(state);
     try {
-      const lease = await this.#options.acquire(stop.signal);
+      const lease = await this.options.acquire(stop.signal);
       if (this.#state === state) this.#opened(lease);
       else lease.destroy();
     } catch (error) {
@@ -236,24 +348,41 @@ export class SubscriptionHub {
     redis.on("pmessageBuffer", (pattern: unknown, channel: Uint8Array, message) => {
       this.#deliver("psubscribe", pattern, channel, message);
     });
-    const { clock, config } = this.#options;
+    const { clock, config, moved } = this.options;
+    if (moved !== undefined) {
+      // The library's event does not say which channels.
+      redis.on("moved" as "close", () => moved(this.#endedByServer(redis)));
+    }
     const { commandTimeoutMs: timeoutMs, healthCheckIntervalMs: intervalMs } = config;
     if (intervalMs > 0) startHeartbeat(connection, { intervalMs, timeoutMs }, clock);
     connection.onEnd(() => this.#lost(lease));
     void this.#requestAll(lease);
   }
 
+  /** The shard channels that were confirmed, and that the library has no more. */
+  #endedByServer(redis: Redis): Channel[] {
+    const { subscriber } = redis.condition as unknown as {
+      subscriber: false | { channels(kind: string): string[] };
+    };
+    const left = new Set(subscriber ? subscriber.channels("ssubscribe") : []);
+    return this.channels.filter(({ confirmed, target, wire }) =>
+      target.kind === "ssubscribe" && confirmed && !left.has(wire)
+    );
+  }
+
   /** Subscribes to everything; those who were subscribed before get the gap. */
   async #requestAll(lease: SubscriberLease): Promise<void> {
-    const before = [...this.#established];
+    const before = this.#channels.subscriptions.filter((each) =>
+      this.established.has(each)
+    );
     await Promise.all(this.#channels.all.map((each) => this.#request(lease, each)));
     if (!this.#isOn(lease) || this.#lostAt === undefined) return;
-    const downMs = Math.round(this.#options.clock.now() - this.#lostAt);
+    const downMs = Math.round(this.options.clock.now() - this.#lostAt);
     this.#lostAt = undefined;
     const gap: SubscriptionGap = { kind: "gap", reason: "reconnected", downMs };
     for (const subscription of before) subscription.deliverGap(gap);
     for (const deliver of this.#early.splice(0)) deliver();
-    this.#report(gap, before.length);
+    reportGap(this.options, gap, before.length);
   }
 
   /** Subscribes to one channel; never rejects. */
@@ -271,18 +400,34 @@ export class SubscriptionHub {
     }
     if (!this.#isOn(lease)) return;
     channel.confirmed = true;
+    if (channel.lostAt !== undefined) this.#tellGap(channel, channel.lostAt);
     for (const confirmation of channel.waiting.splice(0)) confirmation.resolve();
+  }
+
+  /** A channel that another hub had is subscribed to here. */
+  #tellGap(channel: Channel, lostAt: number): void {
+    channel.lostAt = undefined;
+    const downMs = Math.round(this.options.clock.now() - lostAt);
+    const gap: SubscriptionGap = { kind: "gap", reason: "reconnected", downMs };
+    const before = [...channel.subscriptions].filter((each) =>
+      this.established.has(each)
+    );
+    for (const subscription of before) subscription.deliverGap(gap);
+    for (const deliver of channel.early.splice(0)) deliver();
+    if (before.length > 0) reportGap(this.options, gap, before.length);
   }
 
   /** The server refuses a channel, or does not answer. */
   #refused(lease: SubscriberLease, channel: Channel, error: Error): void {
+    const { endpoint } = lease.connection;
+    if (isReplyError(error) && this.options.refused?.(channel, error, endpoint)) return;
     for (const confirmation of channel.waiting.splice(0)) confirmation.reject(error);
     if (!isReplyError(error)) {
       lease.connection.close({ kind: "silent", text: "no answer to a SUBSCRIBE" });
       return;
     }
     for (const subscription of [...channel.subscriptions]) {
-      if (this.#established.has(subscription)) subscription.fail(error);
+      if (this.established.has(subscription)) subscription.fail(error);
     }
   }
 
@@ -299,6 +444,10 @@ export class SubscriptionHub {
       this.#early.push(() => this.#deliver(kind, by, channel, message));
       return;
     }
+    if (found.lostAt !== undefined) {
+      found.early.push(() => this.#deliver(kind, by, channel, message));
+      return;
+    }
     const { target, subscriptions } = found;
     const isPattern = kind === "psubscribe";
     const name = isPattern ? String(channel) : target.name;
@@ -309,9 +458,15 @@ export class SubscriptionHub {
 
   #lost(lease: SubscriberLease): void {
     if (!this.#isOn(lease)) return;
-    this.#lostAt ??= this.#options.clock.now();
+    this.#lostAt ??= this.options.clock.now();
     this.#early = [];
-    for (const each of this.#channels.all) each.confirmed = false;
+    for (const each of this.#channels.all) {
+      each.confirmed = false;
+      // The gap of all begins with the first one's.
+      this.#lostAt = Math.min(this.#lostAt, each.lostAt ?? Infinity);
+      each.lostAt = undefined;
+      each.early = [];
+    }
     void this.#connect(0);
   }
 
@@ -342,16 +497,5 @@ export class SubscriptionHub {
 
   #isOn(lease: SubscriberLease): boolean {
     return this.#state.name === "open" && this.#state.lease === lease;
-  }
-
-  #report({ reason, lost, downMs }: SubscriptionGap, subscriptions: number): void {
-    const { config, emit } = this.#options;
-    emit("gap", {
-      database: config.name,
-      reason,
-      subscriptions,
-      ...(lost === undefined ? {} : { lost }),
-      ...(downMs === undefined ? {} : { downMs }),
-    });
   }
 }

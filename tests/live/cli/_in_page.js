@@ -24,7 +24,11 @@ export function readCharts() {
       }));
     const [xTitle] = anchored("middle").filter((text) => !isNumber(text));
     const [yTitle] = anchored("start").filter((text) => !isNumber(text));
-    const lines = [...svg.querySelectorAll('path[stroke-width="2"]:not([data-x])')];
+    const lines = [
+      ...svg.querySelectorAll(
+        'path:is([stroke-width="2"],[stroke-width="4"]):not([data-x])',
+      ),
+    ];
     const readPoint = (point) => {
       const { e, f } = point.transform.baseVal.consolidate().matrix;
       const color = point.getAttribute("fill");
@@ -158,7 +162,10 @@ export function readColors() {
     ],
     marks: [
       ...colorsOf(".canvas [data-x]", "fill"),
-      ...colorsOf('.canvas path[stroke-width="2"]:not([data-x])', "stroke"),
+      ...colorsOf(
+        '.canvas path:is([stroke-width="2"],[stroke-width="4"]):not([data-x])',
+        "stroke",
+      ),
     ],
   };
 }

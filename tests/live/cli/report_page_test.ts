@@ -118,6 +118,13 @@ browserTest(
         ]),
       );
       assert(throughput?.legend.some((item) => item.startsWith("knee")));
+      // What is recommended is what the charts mark.
+      assert(throughput?.legend.includes("4 lanes (recommended)"));
+      const [wait] = (await charts(page)).filter(({ id }) => id === "pool-wait");
+      const rims = wait?.series.map(({ points }) =>
+        points.filter(({ hasRim }) => hasRim).map(({ x }) => x)
+      );
+      assertEquals(rims, [[16], [16], [16]]);
     });
   },
 );
@@ -349,7 +356,12 @@ const percentiles = (
 ) =>
 (points: readonly Point[]) =>
   (["p50", "p99", "p999"] as const).map((key) =>
-    line(key, points.filter(select), x, (point) => of(point)?.[key].median)
+    line(
+      key === "p999" ? "p99.9" : key,
+      points.filter(select),
+      x,
+      (point) => of(point)?.[key].median,
+    )
   );
 const bySize = (y: (point: Point) => number) => (points: readonly Point[]) =>
   (["mooring", "ioredis", "node-redis"] as const).map((subject) =>

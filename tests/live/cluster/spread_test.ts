@@ -157,6 +157,48 @@ Deno.test("commands that mean the whole cluster run on every node, and give one 
     assertEquals(await client.dbsize(), 0);
   }));
 
+Deno.test("what every node keeps for itself reaches replicas, but for those that are away; MGET reads from them", async () => {
+  await using cluster = await ClusterTopology.start({
+    primaries: 2,
+    nodeTimeoutMs: 30_000,
+  });
+  await using manager = new RedisConnectionManager({
+    mode: "cluster",
+    nodes: cluster.endpoints.slice(0, 1),
+    databases: { main: {} },
+  });
+  const client = manager.getClient("main");
+  const all = (...command: string[]) =>
+    Promise.all(
+      cluster.nodes.filter(({ running }) => running).map((node) => node.cli(...command)),
+    );
+  // A cluster that has just formed may not list its replicas yet.
+  await waitFor(async () => {
+    const sha = String(await client.script("LOAD", "return 7"));
+    return String(await all("SCRIPT", "EXISTS", sha)) === "1,1,1,1";
+  }, { timeoutMs: 30_000, everyMs: 200, what: "a script on every node" });
+  await cluster.nodes[3]!.kill();
+  const second = String(await client.script("LOAD", "return 8"));
+  assertEquals(await all("SCRIPT", "EXISTS", second), Array(3).fill([1]));
+  assertEquals(await client.config("SET", "maxmemory-samples", "7"), "OK");
+  assertEquals(
+    (await all("CONFIG", "GET", "maxmemory-samples")).map(String),
+    Array(3).fill("maxmemory-samples,7"),
+  );
+  // Keys are on primaries, and counted once.
+  await client.mset(PAIRS);
+  assertEquals(await client.dbsize(), KEYS.length);
+  const reader = client.with({ readFrom: "prefer_replica" });
+  const values = KEYS.map((key) => PAIRS[key]!);
+  await waitFor(async () => {
+    assertEquals(
+      (await reader.mget(KEYS)).filter((value) => value !== null).sort(),
+      values.toSorted(),
+    );
+    return manager.getStatistics().databaseStats.main!.replicaReads > KEYS.length / 4;
+  }, { timeoutMs: 30_000, what: "parts that are read from a replica" });
+});
+
 Deno.test("a command for the whole cluster keeps its place among others, the first one of all", () =>
   onCluster({}, async (cluster, manager) => {
     await Promise.all(

@@ -100,7 +100,7 @@ for (const { begin, end, fault, reason } of FAULTS) {
     await manager.closeAll();
     assertNothingHeld(manager);
     await report({
-      row: 72,
+      row: 74,
       fault,
       outcome: `0 of ${readers.served} reads failed`,
       noticedMs,
@@ -161,7 +161,7 @@ Deno.test("replica lags behind its primary: it is left out, and comes back", asy
   await manager.closeAll();
   assertNothingHeld(manager);
   await report({
-    row: 72,
+    row: 74,
     fault: "replica lags behind its primary",
     outcome: "reads go to the primary until it has caught up",
     noticedMs,

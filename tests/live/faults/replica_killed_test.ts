@@ -103,7 +103,7 @@ Deno.test("sentinel: a replica is killed under load: no read fails, and it serve
   await underLoad(
     { mode: "sentinel", nodes: redis.endpoints, sentinelName: redis.name },
     [await redis.primary(), replica!, other!],
-    71,
+    73,
     "sentinel",
   );
 });
@@ -114,7 +114,7 @@ Deno.test("cluster: a replica is killed under load: no read fails, and it serves
   await underLoad(
     { mode: "cluster", nodes: cluster.endpoints },
     [primary!, replica!, other!],
-    71,
+    73,
     "cluster",
   );
 });

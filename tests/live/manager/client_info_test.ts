@@ -27,7 +27,7 @@ async function startServer() {
     let owed = "";
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
-      for (const { value } of parser.push(new Uint8Array(chunk))) {
+      for (const { value } of parser.push(Uint8Array.from(chunk as Uint8Array))) {
         const command = (value as unknown[]).map(String);
         commands.push(command);
         const [name = "", subcommand = ""] = command.map((word) => word.toUpperCase());

@@ -213,4 +213,46 @@ for (const [mode, start] of Object.entries(TOPOLOGIES)) {
       assertEquals(await client.get("k"), "new");
     });
   });
+
+  Deno.test(`${mode}: a client that a library owns reads from replicas, too`, async () => {
+    await using topology = await start();
+    await withReplicas(topology, { readFrom: "prefer_replica" }, async (stage) => {
+      const { manager, primary, replicas } = stage;
+      const client = manager.createClient("main");
+      await client.set("k", "v");
+      await untilCaughtUp(primary, replicas);
+      for (let i = 0; i < 10; i++) assertEquals(await client.get("k"), "v");
+      assertEquals(await callsOf(primary, "get"), 0);
+      await client.multi().get("k").exec();
+      assertEquals(await callsOf(primary, "get"), 1);
+      await replicas[0]!.kill();
+      for (let i = 0; i < 10; i++) assertEquals(await client.get("k"), "v");
+      await client.quit();
+    });
+  });
 }
+
+Deno.test("cluster: the parts of a command over several slots are read from replicas", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 1 });
+  await using manager = new RedisConnectionManager({
+    ...{ mode: "cluster", nodes: cluster.endpoints, keyPrefix: "p:" },
+    databases: { main: {} },
+  });
+  const client = manager.getClient("main");
+  const keys = Array.from({ length: 30 }, (_, i) => `k${i}`);
+  await client.mset(Object.fromEntries(keys.map((key, i) => [key, String(i)])));
+  const [primaries, replicas] = [cluster.nodes.slice(0, 3), cluster.nodes.slice(3)];
+  for (const primary of primaries) {
+    await untilCaughtUp(primary, await cluster.replicasOf(primary));
+  }
+  for (const node of cluster.nodes) await node.cli("CONFIG", "RESETSTAT");
+  const reader = client.with({ readFrom: "replica" });
+  assertEquals(await reader.mget(keys), keys.map((_, i) => String(i)));
+  assertEquals(await reader.exists(...keys), keys.length);
+  for (const command of ["mget", "exists"]) {
+    for (const node of primaries) assertEquals(await callsOf(node, command), 0);
+    for (const node of replicas) assert(await callsOf(node, command) > 0);
+  }
+  // What means the whole cluster is asked of the primaries.
+  assertEquals(await reader.dbsize(), keys.length);
+});

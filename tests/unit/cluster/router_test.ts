@@ -17,7 +17,8 @@ import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 function routerContext(clock: FakeClock) {
   const config = RedisConfigLoader.fromOptions({ databases: { main: {} } })
     .databases.main!;
-  return { config, statistics: new DatabaseStatistics("main", clock), clock };
+  const statistics = new DatabaseStatistics("main", clock);
+  return { config, statistics, emit: () => {}, clock };
 }
 
 const DRAIN_MS = 5000;

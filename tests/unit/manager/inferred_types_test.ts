@@ -29,6 +29,10 @@ Deno.test("names of databases are those of the options: a typo does not compile"
     manager.getAsyncClient("cahce"),
     // @ts-expect-error Of acquire().
     manager.acquire("cahce"),
+    // @ts-expect-error Of createClient().
+    manager.createClient("cahce"),
+    // @ts-expect-error Of lock().
+    manager.lock("cahce", "report"),
     // @ts-expect-error Of pipeline().
     manager.pipeline("cahce", () => {}),
     // @ts-expect-error Of transaction().

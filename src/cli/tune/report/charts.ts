@@ -48,6 +48,8 @@ export interface ChartSeries {
   readonly name: string;
   /** Which colour and shape it has, from 0. Default: its place among the series. */
   readonly look?: number;
+  /** Whether it is what is recommended: the line is broader, and the legend says so. */
+  readonly isRecommended?: boolean;
   /** Its values, in ascending order of `x`. */
   readonly points: readonly ChartPoint[];
 }
@@ -134,14 +136,18 @@ function colorOf(chart: Chart, index: number): string {
 const shapeOf = ({ look }: ChartSeries, index: number) =>
   SHAPES[(look ?? index) % SHAPES.length]!;
 
+const lineWidth = ({ isRecommended }: ChartSeries) => isRecommended ? 4 : 2;
+
 /** HTML, as a list wraps where the page is narrow. */
 function legend(chart: Chart): Markup {
   const swatches = chart.series.map((series, index): [string, Markup] => {
     const color = colorOf(chart, index);
-    const line = markup`<path d="M-14,0H14" stroke="${color}" stroke-width="2"/>`;
+    const width = lineWidth(series);
+    const line = markup`<path d="M-14,0H14" stroke="${color}" stroke-width="${width}"/>`;
     const shape = chart.groups ? "M-8,-6H8V6H-8Z" : shapeOf(series, index);
     const point = markup`<path d="${shape}" fill="${color}"/>`;
-    return [series.name, chart.groups ? point : markup`${line}${point}`];
+    const name = series.isRecommended ? `${series.name} (recommended)` : series.name;
+    return [name, chart.groups ? point : markup`${line}${point}`];
   });
   if (chart.markMeaning !== undefined) {
     const rim = markup`<circle r="6" fill="none" stroke="${TEXT}" stroke-width="2"/>`;
@@ -288,7 +294,7 @@ function lineOptions(chart: Chart, { ticks }: Layout) {
         symbol: `path://${shapeOf(series, index)}`,
         symbolSize: 8,
         color: colorOf(chart, index),
-        lineStyle: { width: 2, cap: "round", join: "round" },
+        lineStyle: { width: lineWidth(series), cap: "round", join: "round" },
         emphasis: { disabled: true },
         data: series.points.map(({ mark, x, y }) => ({
           value: [x, place(y)],

@@ -4,6 +4,7 @@ import { formatNumber } from "./number_style.ts";
 import { measuredSections, sayClient, type Section } from "./sections.ts";
 import { SUBJECTS } from "./series.ts";
 import { STYLE } from "./style.ts";
+import { verdictOf } from "../verdict.ts";
 
 /** A section that a program adds. */
 export interface ExtraSection {
@@ -57,7 +58,7 @@ export function renderReport(
   return renderPage(
     `Tuning report: ${endpoint}`,
     markup`<header><h1>Redis tuning report</h1><p class="muted">${summary}</p>
-<nav aria-label="Sections"><ul>${links}</ul></nav></header>
+${verdict(report)}<nav aria-label="Sections"><ul>${links}</ul></nav></header>
 <main>${main}</main>
 <footer class="muted">Measured by @mooring/redis; valid for this server, this machine and
 this load.</footer>
@@ -76,6 +77,19 @@ export function renderPage(title: string, body: Markup): string {
 <body>${body}</body></html>
 `;
   return page.toString();
+}
+
+/** What the run comes to, whether it can be relied on, and what the words mean. */
+function verdict(report: TuneReport): Markup {
+  const { noise, summary } = verdictOf(report);
+  const banner = noise === undefined
+    ? ""
+    : markup`<p class="warning" role="note"><strong>${noise}</strong></p>`;
+  return markup`${banner}<p class="verdict">${summary}</p><p class="muted">
+<b>Lane</b>: a connection that many callers share. <b>Lease</b>: a connection that one
+caller has alone, for a while. <b>Knee</b>: the number of callers beyond which more of them
+bring little. <b>p99</b>: 99 of 100 were no longer.</p>
+`;
 }
 
 /** What to write into the configuration, and why. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Mix, Point, Subject, TuneReport } from "../report_types.ts";
+import type { Mix, Point, Spread, Subject, TuneReport } from "../report_types.ts";
 import { fastest } from "../statistics.ts";
 import { type Axis, type Chart, drawCharts } from "./charts.ts";
 import { type Markup, markup } from "./markup.ts";
@@ -121,16 +121,26 @@ export function measuredSections(report: TuneReport): Section[] {
   ].filter(({ content }) => !content.isEmpty);
 }
 
-function throughput({ knees }: TuneReport, points: readonly Point[]): Markup {
+function throughput(report: TuneReport, points: readonly Point[]): Markup {
+  const { knees } = report;
   const top = fastest(points);
   if (top === undefined) return markup``;
+  const recommended = chosenLanes(points, report);
+  const own = knees.find(({ lanes }) => lanes === recommended);
   const said = knees.map(({ lanes, concurrency }) =>
     `${formatNumber(concurrency)} with ${sayLanes(lanes)}`
   );
-  const rate = formatNumber(top.perSecond.median, "compact");
-  const beyond = ` Beyond the knee more callers bring little: ${said.join(", ")}.`;
-  const summary = `The highest throughput was ${rate} commands a second, with ` +
-    `${sayLanes(top.lanes)} and ${formatNumber(top.concurrency)} callers.`;
+  const rate = (perSecond: number) => formatNumber(perSecond, "compact");
+  const summary = [
+    own === undefined ? "" : `At the knee of ${sayLanes(own.lanes)}, which ` +
+      `${own.lanes === 1 ? "is" : "are"} recommended, ${formatNumber(own.concurrency)} ` +
+      `callers got ${rate(own.perSecond)} replies a second. `,
+    `The highest throughput was ${rate(top.perSecond.median)}, with ` +
+    `${sayLanes(top.lanes)} and ${formatNumber(top.concurrency)} callers.`,
+    said.length === 0
+      ? ""
+      : ` Beyond the knee more callers bring little: ${said.join(", ")}.`,
+  ].join("");
   const description =
     `${sayLoad(top)}. Each caller waits for its reply before it sends ` +
     "the next command. A point is the median of the rounds; the broad bar behind it goes " +
@@ -142,16 +152,28 @@ function throughput({ knees }: TuneReport, points: readonly Point[]): Markup {
     { x: CALLERS, y: THROUGHPUT, lines: byLanes(points), colors: "order" },
   );
   const marked = series.map((line) => {
-    const knee = knees.find(({ lanes }) => sayLanes(lanes) === line.name)?.concurrency;
-    const points = line.points.map((point) =>
-      point.x === knee ? { ...point, mark: `knee: ${formatNumber(knee)}` } : point
-    );
-    return { ...line, points };
+    const knee = knees.find(({ lanes }) => sayLanes(lanes) === line.name);
+    return {
+      ...line,
+      isRecommended: knee !== undefined && knee === own,
+      points: mark(line.points, knee?.concurrency, "knee"),
+    };
   });
   const markMeaning = "knee: beyond it more callers bring little";
-  return markup`<p>${summary}${said.length === 0 ? "" : beyond}</p>${
+  return markup`<p>${summary}</p>${
     drawCharts([{ ...drawn, series: marked, markMeaning }])
   }`;
+}
+
+/** Points of which the one at a place is marked. */
+function mark(
+  points: Chart["series"][number]["points"],
+  x: number | undefined,
+  meaning: string,
+): Chart["series"][number]["points"] {
+  return points.map((point) =>
+    point.x === x ? { ...point, mark: `${meaning}: ${formatNumber(point.x)}` } : point
+  );
 }
 
 function latency(points: readonly Point[], chosen: readonly Point[]): Chart[] {
@@ -245,16 +267,24 @@ function comparison(
     point.concurrency,
     ...others.map(({ points }) => {
       const other = points.find(({ concurrency }) => concurrency === point.concurrency);
-      return other ? point.perSecond.median / other.perSecond.median : null;
+      return other ? sayRatio(point.perSecond, other.perSecond) : null;
     }),
   ]);
   const caption = `Throughput of ${name}, divided by that of the other client: above 1 ` +
-    "it is higher";
+    "it is higher. In brackets the interval in which it is: the slowest round of the one " +
+    "against the fastest of the other, and the reverse";
   const columns = [
     { title: "Concurrency (callers)" },
-    ...others.map(({ name }) => ({ title: name, format: "ratio" as const })),
+    ...others.map(({ name }) => ({ title: name })),
   ];
   return markup`${charts}${dataTable({ caption, columns, rows })}`;
+}
+
+/** A ratio with its interval, such as `2.9× (2.6 to 3.3)`. */
+function sayRatio(one: Spread, other: Spread): string {
+  const ratio = formatNumber(one.median / other.median, "ratio");
+  const [low, high] = [one.low / other.high, one.high / other.low];
+  return `${ratio} (${formatNumber(low)} to ${formatNumber(high)})`;
 }
 
 function mixes(report: TuneReport): Chart[] {
@@ -287,6 +317,10 @@ function leases(report: TuneReport): Chart[] {
   const alone = `${load} A lease is a connection that one caller has alone, for WATCH ` +
     "and MULTI. A wait of 0 stands at the beginning of the axis.";
   const lines = byPercentile(points, ({ waitMs }) => waitMs);
+  const advised = (key: string) =>
+    report.advice.find((advice) => advice.key === key)?.value ?? NaN;
+  const recommended = advised("max_connections") - advised("max_lanes");
+  const isMeasured = points.some((point) => point.leases === recommended);
   return [
     chart("pool-wait", "Wait for a lease against the size of the pool", alone, {
       x: POOL_SIZE,
@@ -299,7 +333,14 @@ function leases(report: TuneReport): Chart[] {
       y: THROUGHPUT,
       lines: bySubject(points),
     }),
-  ];
+  ].map((drawn) => ({
+    ...drawn,
+    series: drawn.series.map((line) => ({
+      ...line,
+      points: mark(line.points, recommended, "recommended"),
+    })),
+    ...(isMeasured ? { markMeaning: "recommended size" } : {}),
+  }));
 }
 
 function valueSizes(report: TuneReport): Chart[] {

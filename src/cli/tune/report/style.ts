@@ -1,7 +1,8 @@
 /**
  * The style of the page. Colours of different kinds differ in brightness as well as in hue,
- * so that they stay apart for every kind of colour vision; those with an order are a ramp of
- * viridis' hues, whose brightness alone tells the order. The tests hold both.
+ * so that they stay apart for every kind of colour vision; those with an order are a ramp
+ * whose brightness alone tells the order, and whose hue changes with each step, so that the
+ * lines of one chart do not look alike. The tests hold both.
  *
  * @module
  */
@@ -20,14 +21,14 @@ export const LIGHT = {
   accent: "#005a8f",
   categories: ["#0b5a8f", "#e8590c", "#03a27c", "#ba45dc", "#5c4613", "#6b7c99"],
   order: [
-    "#5b9a1f",
-    "#2a9162",
-    "#1d8585",
-    "#2a7196",
-    "#37598f",
-    "#433b80",
-    "#481f6b",
-    "#2e0a45",
+    "#7c9e13",
+    "#1a8f80",
+    "#476bac",
+    "#4c36dd",
+    "#730d9b",
+    "#7d0033",
+    "#4a0203",
+    "#05030a",
   ],
 };
 
@@ -42,14 +43,14 @@ export const DARK: typeof LIGHT = {
   accent: "#6cc0f5",
   categories: ["#74c6ff", "#ffc48c", "#0f9f68", "#cf55d4", "#c9a80e", "#8a93a5"],
   order: [
-    "#3f8fd0",
-    "#2fa4c4",
-    "#2cb7ab",
-    "#4ac78c",
-    "#79d36b",
-    "#a9dc4f",
-    "#d6e34a",
-    "#fbe94a",
+    "#9922ea",
+    "#7278c1",
+    "#3599b7",
+    "#0fb499",
+    "#88bf33",
+    "#3cf25e",
+    "#c1ff98",
+    "#ffffff",
   ],
 };
 
@@ -111,6 +112,7 @@ pre,.scroll{overflow-x:auto}
 gap:0 .9rem;padding:0;list-style:none}
 .cards .value{font-size:1.9rem;line-height:1.25;font-weight:650}
 .cards .value small{font-size:.9rem;font-weight:400;color:var(--muted);margin-left:.5rem}
+.verdict{font-size:1.2rem;font-weight:600}
 .warning{border-left:4px solid var(--categories-1)}
 dl{display:grid;grid-template-columns:minmax(7rem,max-content) 1fr;gap:.3rem 1.2rem}
 dd{margin:0;overflow-wrap:anywhere}

@@ -21,7 +21,8 @@ export function dataTable({ caption, columns, rows }: DataTable): Markup {
   const head = columns.map(({ title }) => markup`<th scope="col">${title}</th>`);
   const body = rows.map((row) => {
     const cells = row.map((cell, index) => {
-      const words = new Markup(typeof cell === "string" ? ' class="words"' : "");
+      const isText = typeof cell === "string" && !/^\d/.test(cell);
+      const words = new Markup(isText ? ' class="words"' : "");
       const text = typeof cell === "number"
         ? formatNumber(cell, columns[index]?.format)
         : cell ?? "–";

@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { renderReport } from "../../../../src/cli/tune/report/page.ts";
 import { formatNumber } from "../../../../src/cli/tune/report/number_style.ts";
+import { verdictOf } from "../../../../src/cli/tune/verdict.ts";
 import { sampleReport } from "../../../support/tune_report.ts";
 
 const report = sampleReport();
@@ -115,4 +116,33 @@ Deno.test("renderReport() names machine, versions and server", () => {
       ...Object.entries(clients).map((client) => client.join(" ")),
     ]
   ) assertStringIncludes(page.slice(page.indexOf("Machine and versions</h2>")), fact);
+});
+
+Deno.test("renderReport() opens with the verdict, and with a banner where the machine was noisy", () => {
+  const { summary } = verdictOf(report);
+  const page = renderReport(report);
+  assertStringIncludes(page, `</p>\n<p class="verdict">${summary}</p>`);
+  assert(page.indexOf(summary) < page.indexOf("<nav"));
+  for (const word of ["Lane", "Lease", "Knee"]) {
+    assertStringIncludes(page, `<b>${word}</b>: `);
+  }
+  assertEquals(page.includes('role="note"'), false);
+  const points = report.points.map((point) => {
+    const { median } = point.perSecond;
+    return { ...point, perSecond: { median, low: 0.6 * median, high: 1.4 * median } };
+  });
+  assertMatch(
+    renderReport({ ...report, points }),
+    /<p class="warning" role="note"><strong>The machine was too noisy .*±40 %/,
+  );
+});
+
+Deno.test("renderReport() gives ratios with the interval that the rounds leave", () => {
+  const page = renderReport(report);
+  const ratios = [...page.matchAll(/<td>([\d.]+)× \(([\d.]+) to ([\d.]+)\)<\/td>/g)];
+  assertEquals(ratios.length, 22);
+  for (const [text, ...numbers] of ratios) {
+    const [ratio = 0, low = 0, high = 0] = numbers.map(Number);
+    assert(low < ratio && ratio < high && high < 1.3 * low, text);
+  }
 });

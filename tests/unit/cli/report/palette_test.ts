@@ -64,6 +64,26 @@ for (const [name, palette] of Object.entries({ light: LIGHT, dark: DARK })) {
     }
   });
 
+  Deno.test(`lines that have an order do not look alike, ${name}`, () => {
+    for (const [kind, vision] of Object.entries(VISION)) {
+      for (const [count, least] of [[3, 0.2], [4, 0.14], [6, 0.07]] as const) {
+        const colors = Array.from({ length: count }, (_, index) => {
+          const place = /\d/.exec(seriesColor("order", index, count))!;
+          return palette.order[Number(place[0])]!;
+        });
+        colors.forEach((one, i) =>
+          colors.slice(0, i).forEach((other) =>
+            assertGreater(
+              distance(one, other, vision),
+              least,
+              `${kind}, ${count} lines: ${one} ${other}`,
+            )
+          )
+        );
+      }
+    }
+  });
+
   Deno.test(`the ramp's brightness alone tells the order, ${name}`, () => {
     const sign = name === "light" ? -1 : 1;
     for (const [kind, vision] of Object.entries(VISION)) {

@@ -72,6 +72,8 @@ Deno.test("Telemetry makes its instruments once for all managers, as the convent
       ["db.client.connection.create_time", seconds],
       ["db.client.connection.wait_time", seconds],
       ["db.client.connection.use_time", seconds],
+      ["mooring.client.replica.count", "observable up-down counter {replica}"],
+      ["mooring.client.replica.lag", "observable up-down counter s"],
       ["db.client.connection.count", "observable up-down counter {connection}"],
       ["db.client.connection.idle.max", "observable up-down counter {connection}"],
       ["db.client.connection.idle.min", "observable up-down counter {connection}"],
