@@ -78,6 +78,20 @@ export type {
   SubscriptionTargets,
 } from "./src/commands/pubsub/types.ts";
 export type { AcquireOptions, ConnectionLease } from "./src/server/lease.ts";
+export {
+  type Codec,
+  json,
+  type StandardResult,
+  type StandardSchema,
+  type ValueSchema,
+} from "./src/values/codec.ts";
+export {
+  defineScript,
+  type Script,
+  type ScriptArgument,
+  type ScriptDefinition,
+} from "./src/values/script.ts";
+export type { GetOrSetOptions, SetValueOptions, Values } from "./src/values/values.ts";
 export type {
   IORedis,
   IORedisCommand,
@@ -96,6 +110,7 @@ export {
   type ConfigProblem,
   ConnectError,
   ConnectionLostError,
+  DecodeError,
   type Delivery,
   DurabilityError,
   type ErrorCode,

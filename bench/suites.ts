@@ -21,7 +21,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   speed: runSpeed,
   blocking: ({ quick }) => runBlocking(quick ? 3 : 7),
   pool: ({ quick }) => runPool({ quick: quick === true }),
-  writes: ({ quick }) => runWrites(quick ? 20 : 60),
+  writes: ({ quick }) => runWrites(quick ? 100 : 400),
 };
 
 /**

@@ -57,6 +57,8 @@ export class ClusterSubscriptions implements SubscriptionOpener {
   /** Events about keys: what is subscribed to on every primary. */
   readonly #everywhere: Channels;
   readonly #stop = new AbortController();
+  /** Listens to changes of the shards no more. */
+  readonly #ignore: () => void;
   /** When the primaries were last known to be these, on the monotonic clock. */
   #checkedAt: number;
   #timer: Timer | undefined;
@@ -67,7 +69,7 @@ export class ClusterSubscriptions implements SubscriptionOpener {
     this.#everywhere = new Channels(options.config.keyPrefix);
     this.#anywhere = this.#makeHub({});
     this.#checkedAt = options.clock.now();
-    options.shards.onChange = () => this.#place();
+    this.#ignore = options.shards.listen(() => this.#place());
   }
 
   /** Subscribes, as {@linkcode SubscriptionHub.subscribe} does. */
@@ -114,7 +116,7 @@ export class ClusterSubscriptions implements SubscriptionOpener {
   close(): void {
     this.#stop.abort();
     this.#timer?.cancel();
-    this.options.shards.onChange = undefined;
+    this.#ignore();
     for (const hub of this.#hubs) hub.close();
   }
 

@@ -20,6 +20,9 @@ export interface CallOptions {
   /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
    * `retryWrites`. */
   readonly retryWrites?: boolean;
+  /** Whether a read asks the server although the near cache has its reply, which the answer
+   * replaces. Default `false`; without a near cache every read does. */
+  readonly fresh?: boolean;
   /**
    * Whether writes run once: each is sent in a script, which remembers the reply in the same
    * slot. After a loss it is sent again, within deadline and `maxRetries`, and gets that

@@ -222,14 +222,7 @@ export class OnceDelivery {
       isRecall ? "recall" : line.momentOf(tracking.startedAt + ttlMs),
       isTyped ? "3" : "2",
     ];
-    let isText = true;
-    for (const { args: words, name } of members) {
-      args.push(String(words.length + 1), name);
-      for (const word of words) {
-        args.push(word);
-        isText &&= typeof word === "string";
-      }
-    }
+    const isText = writeMembers(args, members);
     const name = line.hasScript ? "evalsha" : "eval";
     line.hasScript = true;
     if (isText && keys.every((key) => typeof key === "string")) {
@@ -248,6 +241,30 @@ export class OnceDelivery {
     }
     return line;
   }
+}
+
+/** Adds commands to the arguments of the script; gives whether they are all text. */
+function writeMembers(args: unknown[], members: readonly IORedisCommand[]): boolean {
+  let isText = true;
+  let last: IORedisCommand | undefined;
+  let countAt = 0;
+  let count = 0;
+  for (const member of members) {
+    const { args: words, name } = member;
+    if (last?.name === name && last.args.length === words.length) count++;
+    else {
+      if (last !== undefined) args[countAt] = String(count);
+      countAt = args.push(name, String(words.length), "") - 1;
+      count = 1;
+    }
+    last = member;
+    for (const word of words) {
+      args.push(word);
+      isText &&= typeof word === "string";
+    }
+  }
+  args[countAt] = String(count);
+  return isText;
 }
 
 /** Where a command is refused that cannot run once, for messages. */

@@ -13,7 +13,8 @@
  * - `KEYS`: the token, then those of the commands.
  * - `ARGV`: the number; the token's time to live in ms; until when it may begin, by the
  *   server's clock in ms ("0": not known), or "recall" to ask only; "3" for a reply of RESP3
- *   types; then for each command the number of its words, and these.
+ *   types; then the commands. Those in a row with the same name and number of arguments are
+ *   written as the name, that number, how many they are, and the arguments of each.
  *
  * @module
  */
@@ -45,14 +46,17 @@ if not old then
   if made.err and not string.find(made.err, 'OOM', 1, true) then return made end
 end
 if ARGV[4] == '3' then redis.setresp(3) end
-local replies, at, total = {}, 5, #ARGV
-local count = 0
-while at < total do
-  local last = at + ARGV[at]
-  local reply = redis.pcall(unpack(ARGV, at + 1, last))
-  count = count + 1
-  replies[count] = reply
-  at = last + 1
+local pcall, unpack = redis.pcall, unpack
+local replies, count, at, total = {}, 0, 5, #ARGV
+while at <= total do
+  local name, words = ARGV[at], ARGV[at + 1] - 1
+  local upto = count + ARGV[at + 2]
+  at = at + 3
+  while count < upto do
+    count = count + 1
+    replies[count] = pcall(name, unpack(ARGV, at, at + words))
+    at = at + words + 1
+  end
 end
 local kept = redis.pcall('SET', token, number .. cmsgpack.pack(replies), 'PX', ttl)
 if not kept.err then return replies end

@@ -18,6 +18,7 @@ export type {
   ConnectRetryConfig,
   HostResolver,
   KeepaliveConfig,
+  NearCacheConfig,
   NodeAddress,
   RedisConfig,
   ReplyLimitsConfig,

@@ -1,5 +1,6 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
 import type { ScopedCommand } from "../commands/call_options.ts";
+import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
 import type { CommandRoute } from "../commands/client.ts";
 import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
@@ -12,6 +13,7 @@ import {
   OwnConnection,
   type OwnConnectionOwner,
 } from "../commands/owned/own_connection.ts";
+import { ClusterSubscriber } from "../commands/owned/cluster_subscriber.ts";
 import { patiently, patientPolicy } from "../commands/owned/patience.ts";
 import type { MixedServers, ReplicaReads } from "../server/replica_reads.ts";
 import type { RedisConfig } from "../config/mod.ts";
@@ -19,6 +21,8 @@ import { classifier } from "../connection/command_arguments.ts";
 import type { Command, Redis } from "../connection/ioredis.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
+import type { Emit } from "../core/events.ts";
+import type { LeaseTarget } from "../server/topology.ts";
 import { makeBlocking, makeOnce, type SharedParts } from "./leased_commands.ts";
 
 /** What the owned clients of a database need of it. */
@@ -28,6 +32,7 @@ export interface OwnedClientsParts extends SharedParts {
   /** Deadline of a command of an ordinary client, in milliseconds. */
   readonly timeoutOf: (command: Command) => number;
   readonly replicaWaits: DispatcherOptions["replicaWaits"];
+  readonly emit: Emit;
   /** Reads from replicas; `undefined` where none are known of. */
   readonly reads: () => ReplicaReads | undefined;
 }
@@ -123,6 +128,7 @@ export class OwnedClients {
       replicaWaits,
       statistics,
       clock,
+      ...this.#subscriberOf(terms),
       makeBlocking: (owner) => this.#makeBlocking(terms, owner, timeoutOf),
       makeOwn: (owner) => {
         const own = this.#makeOwn(terms, owner, timeoutOf, keys);
@@ -131,6 +137,35 @@ export class OwnedClients {
       },
     };
     return new OwnedCommands(options, listener);
+  }
+
+  /** In a cluster: what subscribes, on nodes of its own choice. */
+  #subscriberOf(
+    { config, patient }: Terms,
+  ): Pick<OwnedCommandsOptions, "makeSubscriber"> {
+    const { clock, emit, servers } = this.#parts;
+    const { shards } = servers;
+    if (shards === undefined) return {};
+    const acquire = async (target: LeaseTarget, signal: AbortSignal) => {
+      if (config.maxConnections < 2) throw onlyConnection(config.name);
+      const lease = () =>
+        servers.lease(target, { signal }, (server, wait) => server.lend(wait));
+      return await (patient ? patiently(lease, signal) : lease());
+    };
+    // Names are as ioredis has prefixed them.
+    const own = { ...config, keyPrefix: "" };
+    const timeoutMs = patient
+      ? Infinity
+      : config.acquireTimeoutMs + config.commandTimeoutMs;
+    return {
+      makeSubscriber: (report) =>
+        new ClusterSubscriber({
+          open: () =>
+            new ClusterSubscriptions({ config: own, acquire, emit, shards, clock }),
+          emit: report,
+          timeoutMs,
+        }),
+    };
   }
 
   /** Where commands go: reads to replicas, where that is set for the database or a call. */

@@ -22,6 +22,8 @@ const LOOK_EVERY_MS = 1000;
 const LOOK_TIMEOUT_MS = 1000;
 /** Looks until the replicas are listed again. */
 const LIST_EVERY = 10;
+/** The same while the primary has more replicas than are listed. */
+const LIST_AGAIN_IN = 2;
 /** Reads wait for the first look no longer than this, in milliseconds. */
 const FIRST_LOOK_MS = 1000;
 /** The first look is over when a replica is in sync, and the others had so much longer, in
@@ -265,6 +267,9 @@ export class ReplicaSet implements Replicas {
       const { followers } = info;
       if (this.#followers !== undefined && this.#followers !== followers) this.relist();
       this.#followers = followers;
+      // The others that list them do not know of all yet.
+      const isShort = followers.split("slave").length - 1 > this.#replicas.length;
+      if (isShort) this.#listIn = Math.min(this.#listIn, LIST_AGAIN_IN);
       return true;
     });
     await Promise.all(this.#replicas.map(async (replica) => {

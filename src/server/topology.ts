@@ -6,6 +6,8 @@ import type { CommandOwner, PendingCommand } from "../connection/pending_command
 import type { Clock } from "../core/clock.ts";
 import type { Emit } from "../core/events.ts";
 import type { ConnectionCounts } from "../observability/metrics.ts";
+import type { NearCache } from "../near_cache/near_cache.ts";
+import type { OwnWrites } from "../near_cache/own_writes.ts";
 import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { DatabaseHealth, ReplicaHealth } from "../observability/types.ts";
@@ -31,6 +33,10 @@ export interface ServerContext {
   readonly placeKeys?: (command: Command) => void;
   /** Called for each connection that was opened. */
   readonly opened: (connection: Connection) => void;
+  /** Keeps replies of reads on lanes; unset without a near cache. */
+  readonly nearCache?: NearCache | undefined;
+  /** Learns what is sent on leases; unset where no near cache has to. */
+  readonly ownWrites?: OwnWrites | undefined;
   readonly telemetry: DatabaseTelemetry | undefined;
   readonly emit: Emit;
   /** Opens byte channels in place of the configured transport. */
@@ -124,8 +130,8 @@ export interface ShardSource {
   readonly primaries: readonly string[];
   /** Whether every slot is served. */
   readonly isComplete: boolean;
-  /** Called when they have changed. */
-  onChange: (() => void) | undefined;
+  /** Calls back when they have changed, until the function that it returns is called. */
+  listen(changed: () => void): () => void;
   /** Resolves when they are known. */
   ready(signal?: AbortSignal): Promise<void>;
   /** The name of the primary of a slot; `undefined` if none is known. */

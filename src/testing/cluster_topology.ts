@@ -283,7 +283,9 @@ async function form(nodes: RedisServer[], primaries: number): Promise<void> {
   await untilAll(nodes, "a cluster that is ok", async (node) => {
     const { role, master_link_status } = await node.info("replication");
     const inStep = role === "master" || master_link_status === "up";
-    return inStep && await isOk(node) &&
+    // Without full coverage, one that has not heard of all slots is ok, too.
+    const { cluster_slots_assigned } = await clusterInfo(node);
+    return inStep && Number(cluster_slots_assigned) === SLOTS && await isOk(node) &&
       await knowsReplicas(node, nodes.length - primaries);
   });
 }

@@ -1,9 +1,18 @@
 import type { Command } from "../../connection/ioredis.ts";
-import { type PendingCommand, settleFailed } from "../../connection/pending_command.ts";
+import {
+  acceptReply,
+  type PendingCommand,
+  settleFailed,
+} from "../../connection/pending_command.ts";
 import { ConnectionLostError, type Delivery } from "../../core/errors/mod.ts";
 import type { BlockingCommands, Cancellation } from "../blocking.ts";
 import type { ScopedCommand } from "../call_options.ts";
 import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
+import {
+  type ClusterSubscriber,
+  type ClusterSubscriberParts,
+  isAboutSubscriptions,
+} from "./cluster_subscriber.ts";
 import type { OwnConnection, OwnConnectionOwner } from "./own_connection.ts";
 import { patientPolicy, waits } from "./patience.ts";
 
@@ -17,6 +26,10 @@ export interface OwnedCommandsOptions extends Omit<DispatcherOptions, "blocking"
   readonly makeBlocking: (
     owner: Pick<Dispatcher, "leaseFailed" | "replied">,
   ) => BlockingCommands;
+  /** Makes what subscribes in a cluster, where the own connection would reach one node. */
+  readonly makeSubscriber?: (
+    emit: ClusterSubscriberParts["emit"],
+  ) => ClusterSubscriber;
   /** Makes the connection that the client has alone. */
   readonly makeOwn: (owner: OwnConnectionOwner) => OwnConnection;
 }
@@ -64,6 +77,7 @@ const END_MS = 1000;
  */
 export class OwnedCommands extends Dispatcher {
   readonly #own: OwnConnection;
+  readonly #subscriber: ClusterSubscriber | undefined;
   readonly #blocking: BlockingCommands;
   readonly #listener: OwnListener;
   readonly #patient: boolean;
@@ -116,6 +130,7 @@ export class OwnedCommands extends Dispatcher {
       lost: () => listener.lost(),
       troubled: (error) => listener.troubled(error),
     });
+    this.#subscriber = options.makeSubscriber?.((...event) => listener.emit(...event));
   }
 
   /** The connection that the client has alone. */
@@ -163,15 +178,33 @@ export class OwnedCommands extends Dispatcher {
     commands: readonly PendingCommand[],
     unfit: PendingCommand,
   ): void {
+    if (this.#subscriber !== undefined && commands.every(isSubscription)) {
+      for (const command of commands) void this.#subscribe(this.#subscriber, command);
+      return;
+    }
     const name = unfit.tracking.info?.name ?? "";
     if (REPLICATION.has(name)) super.exclusive(commands, unfit);
     else this.#divert(commands, "own");
+  }
+
+  async #subscribe(
+    subscriber: ClusterSubscriber,
+    command: PendingCommand,
+  ): Promise<void> {
+    try {
+      const count = await subscriber.run(command);
+      if (acceptReply(command, count)) command.succeed(count);
+    } catch (error) {
+      this.leaseFailed(command, error as Error);
+      this.#settled();
+    }
   }
 
   /** Takes commands: the client begins to live. */
   begin(): void {
     this.#to = this.#own.isPinned ? "own" : "lanes";
     this.#own.reopen();
+    this.#subscriber?.reopen();
   }
 
   /** Takes no more commands; resolves when all that were taken are settled. */
@@ -196,6 +229,7 @@ export class OwnedCommands extends Dispatcher {
     this.#to = "nowhere";
     await this.cut();
     this.#own.close(closedError);
+    this.#subscriber?.close();
   }
 
   /** Fails all commands that are not settled. */
@@ -426,6 +460,10 @@ function inform(command: PendingCommand, error: Error): Error {
     error.message = CLOSED;
   }
   return error;
+}
+
+function isSubscription({ name }: Command): boolean {
+  return isAboutSubscriptions(name);
 }
 
 function isUnsettled(command: Command): boolean {

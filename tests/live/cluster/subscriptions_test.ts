@@ -171,3 +171,52 @@ Deno.test("events about keys come from every primary, also from one that gets it
     await waitFor(() => got.length > 0);
     assertEquals(got, [`__keyevent@0__:set ${PREFIX}k1`]);
   }));
+
+Deno.test("a client that a library owns subscribes in a cluster as with one server", () =>
+  withCluster({ "notify-keyspace-events": "KEA" }, async (cluster, manager) => {
+    const client = manager.createClient("main");
+    const publisher = manager.createClient("main");
+    const got: string[] = [];
+    client.on("smessage", (channel, message) => got.push(`s ${channel} ${message}`));
+    client.on("message", (channel, message) => got.push(`m ${channel} ${message}`));
+    client.on(
+      "pmessage",
+      (by, channel, message) => got.push(`p ${by} ${channel} ${message}`),
+    );
+    const shards = Array.from({ length: 6 }, (_, i) => `s${i}`);
+    assertEquals(await client.ssubscribe(...shards), shards.length);
+    assertEquals(await client.subscribe("plain"), 1);
+    assertEquals(await client.psubscribe("__keyevent@0__:set"), 2);
+    for (const name of shards) assertEquals(await publisher.spublish(name, "ahoy"), 1);
+    await publisher.publish("plain", "hello");
+    for (const name of shards) await publisher.set(name, 1);
+    const expected = [
+      ...shards.map((name) => `s ${PREFIX}${name} ahoy`),
+      "m plain hello",
+      ...shards.map((name) => `p __keyevent@0__:set __keyevent@0__:set ${PREFIX}${name}`),
+    ];
+    await waitFor(() => got.length >= expected.length);
+    assertEquals(got.toSorted(), expected.toSorted());
+    // A channel follows its slot.
+    const slot = keySlot(`${PREFIX}s0`);
+    const from = await cluster.ownerOf(slot);
+    await cluster.moveSlot(slot, cluster.nodes.find((node) => node !== from)!);
+    got.length = 0;
+    await waitFor(async () => {
+      await publisher.spublish("s0", "again");
+      return got.length > 0;
+    });
+    assertEquals(got[0], `s ${PREFIX}s0 again`);
+    assertEquals(await client.sunsubscribe("s0"), shards.length - 1);
+    assertEquals(await publisher.spublish("s0", "nobody"), 0);
+    assertEquals(await client.sunsubscribe(), 0);
+    // It goes on as an ordinary client, and begins anew after its end.
+    await client.set("k", "v");
+    client.disconnect();
+    await waitFor(() => client.status === "end");
+    await client.connect();
+    await waitFor(async () => await publisher.publish("plain", "back") > 0);
+    await client.quit();
+    await publisher.quit();
+    await waitFor(() => manager.getPoolStatistics("main").leases === 0);
+  }));
