@@ -52,7 +52,8 @@ export { RedisDatabase } from "./src/config/databases.ts";
 export type { Credentials } from "./src/core/secret.ts";
 export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
 
-export type { CallOptions, RedisClient } from "./src/commands/client.ts";
+export type { CallOptions } from "./src/commands/call_options.ts";
+export type { RedisClient } from "./src/commands/client.ts";
 export type { CreateClientOptions } from "./src/commands/owned/client.ts";
 export type { Lock, LockOptions } from "./src/commands/lock.ts";
 export type {
@@ -77,6 +78,20 @@ export type {
   SubscriptionTargets,
 } from "./src/commands/pubsub/types.ts";
 export type { AcquireOptions, ConnectionLease } from "./src/server/lease.ts";
+export {
+  type Codec,
+  json,
+  type StandardResult,
+  type StandardSchema,
+  type ValueSchema,
+} from "./src/values/codec.ts";
+export {
+  defineScript,
+  type Script,
+  type ScriptArgument,
+  type ScriptDefinition,
+} from "./src/values/script.ts";
+export type { GetOrSetOptions, SetValueOptions, Values } from "./src/values/values.ts";
 export type {
   IORedis,
   IORedisCommand,
@@ -95,6 +110,7 @@ export {
   type ConfigProblem,
   ConnectError,
   ConnectionLostError,
+  DecodeError,
   type Delivery,
   DurabilityError,
   type ErrorCode,

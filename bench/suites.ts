@@ -7,6 +7,7 @@ import { runBlocking } from "./blocking_bench.ts";
 import { runPool } from "./pool_bench.ts";
 import { runRecovery } from "./recovery_bench.ts";
 import { runSpeed, type SpeedOptions } from "./speed_bench.ts";
+import { runWrites } from "./writes_bench.ts";
 
 /** What the suites are asked for. */
 export type SuiteOptions = SpeedOptions;
@@ -20,6 +21,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   speed: runSpeed,
   blocking: ({ quick }) => runBlocking(quick ? 3 : 7),
   pool: ({ quick }) => runPool({ quick: quick === true }),
+  writes: ({ quick }) => runWrites(quick ? 20 : 60),
 };
 
 /**

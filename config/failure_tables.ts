@@ -5,6 +5,7 @@
  */
 
 import { FAILURE_KINDS, type FailureRule } from "../src/resilience/failure_kinds.ts";
+import { STATEFUL, SUBSCRIBING } from "../src/resilience/command_table.ts";
 import { REPLY_ERRORS, type ReplyErrorRule } from "../src/resilience/reply_errors.ts";
 
 /** A table in Markdown as `deno fmt` formats it: columns as wide as their widest cell. */
@@ -67,5 +68,25 @@ export function repliesMarkdown(): string {
       doneAbout(rule),
     ]),
     ["any other", "the server answered with an error", "reported to the caller"],
+  ]);
+}
+
+/**
+ * Which commands a shared client refuses, and what to call in their place.
+ *
+ * @returns A table in Markdown.
+ */
+export function refusedMarkdown(): string {
+  const refused = Map.groupBy([...STATEFUL, ...SUBSCRIBING], ([, instead]) => instead);
+  const nameOf = (command: string) => `\`${command.replace("|", " ").toUpperCase()}\``;
+  return table([
+    ["refused", "instead"],
+    ...[...refused].map(([instead, commands]) => [
+      commands.map(([command]) => nameOf(command)).join(", "),
+      instead.replace(/^use /, "").replace(
+        /(?:manager|lease\.client)\.\w+\(\)|\bunsubscribe\(\)|mode: cluster/g,
+        "`$&`",
+      ),
+    ]),
   ]);
 }

@@ -7,7 +7,7 @@
  */
 
 import { describeSettings } from "./descriptions.ts";
-import { breakerMarkdown, repliesMarkdown } from "./failure_tables.ts";
+import { breakerMarkdown, refusedMarkdown, repliesMarkdown } from "./failure_tables.ts";
 import { makeJsonSchema } from "./json_schema.ts";
 import { metricsMarkdown } from "./metric_table.ts";
 import { settingsMarkdown } from "./settings_table.ts";
@@ -16,6 +16,7 @@ import { settingsMarkdown } from "./settings_table.ts";
 const TABLES: Readonly<Record<string, () => string>> = {
   settings: settingsMarkdown,
   breaker: breakerMarkdown,
+  refused: refusedMarkdown,
   replies: repliesMarkdown,
   metrics: metricsMarkdown,
 };
@@ -24,6 +25,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
 const DOCUMENTS = [
   "README.md",
   "config/README.md",
+  "src/manager/MIGRATION.md",
   "src/resilience/README.md",
   "src/observability/README.md",
 ].map((path) => new URL(`../${path}`, import.meta.url));

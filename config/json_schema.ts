@@ -163,6 +163,12 @@ function kindSchemas(kind: SettingKind): JsonSchema[] {
       return [{ type: "string", pattern: "^(rediss?|unix)://" }, VARIABLE];
     case "nodes":
       return [{ type: "array", maxItems: 1000, items: NODE }];
+    case "texts":
+      return [{
+        type: "array",
+        maxItems: 100,
+        items: { type: "string", maxLength: 4096 },
+      }];
     case "addresses":
       return [{
         type: "object",

@@ -210,5 +210,6 @@ function columns(io: CliIo): Column<StatsRow>[] {
     { title: "in flight", cell: (row) => String(row.inFlight) },
     { title: "waiting", cell: (row) => String(row.waiting) },
     { title: "hits", cell: (row) => fixed(row.hitRate, 1, " %") },
+    { title: "near hits", cell: (row) => fixed(row.nearHitRate, 1, " %") },
   ];
 }

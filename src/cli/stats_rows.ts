@@ -93,6 +93,9 @@ export interface StatsRow {
   readonly waiting: number;
   /** Share of reads that found a value, in percent; `null` if there were none. */
   readonly hitRate: number | null;
+  /** Share of reads that the near cache answered, in percent; `null` if it was asked for
+   * none. */
+  readonly nearHitRate: number | null;
 }
 
 /**
@@ -143,6 +146,8 @@ export function makeRows(
     const [succeeded, failed] = counters.map(recent) as [number, number];
     const hits = recent("cache_hits_total");
     const reads = hits + recent("cache_misses_total");
+    const nearHits = recent("near_cache_hits_total");
+    const nearReads = nearHits + recent("near_cache_misses_total");
     const ms = (q: number) => {
       const counts = buckets.map(([bound, count], i) =>
         [bound, count - (since?.buckets[i]?.[1] ?? 0)] as const
@@ -163,6 +168,7 @@ export function makeRows(
       inFlight: total("commands_in_flight"),
       waiting: total("waiters"),
       hitRate: reads === 0 ? null : 100 * hits / reads,
+      nearHitRate: nearReads === 0 ? null : 100 * nearHits / nearReads,
     };
   });
 }

@@ -31,7 +31,7 @@ import { ClusterNodes, judgeCluster } from "./nodes.ts";
 import { ClusterRouter } from "./router.ts";
 import type { Redirect } from "./slot_map.ts";
 import { SlotMapCache } from "./slot_map_cache.ts";
-import { commandSlot, onlySlot, SLOTS } from "./slots.ts";
+import { commandSlot, keySlot, onlySlot, SLOTS } from "./slots.ts";
 
 /** Each node has its own circuit breaker: the cluster as a whole has none. */
 const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined };
@@ -86,8 +86,11 @@ export class Cluster implements Topology {
         if (!signal.aborted) this.#found(down);
         return ranges;
       },
-      changed: (map) => {
+      changed: (map, before) => {
         const { covered, primaries } = map;
+        if (before.primaries.length > 0) {
+          context.nearCache?.forgetWhere((key) => map.isMoved(keySlot(key), before));
+        }
         this.sink.resend(this.#nodes.keepOnly(primaries, covered === SLOTS));
         for (const primary of primaries) {
           this.#nodes.at(primary).replicas?.update(map.replicasOf(primary));

@@ -43,7 +43,7 @@ export class SlotSet {
 }
 
 /** The node that a scan is at. */
-export interface ScannedNode {
+interface ScannedNode {
   /** Such as `10.0.0.7:7000`. */
   readonly name: string;
   /** Its process, by its `run_id`. */

@@ -66,6 +66,13 @@ export class SlotMap {
     return this.primaries[this.#owners[slot]!];
   }
 
+  /** Whether another primary, or none, has served a slot before. */
+  isMoved(slot: number, before: SlotMap): boolean {
+    const [owner, last] = [this.ownerOf(slot), before.ownerOf(slot)];
+    if (owner === last) return false;
+    return owner?.host !== last?.host || owner?.port !== last?.port;
+  }
+
   /** The first slot of a primary, which stands for it when another one takes over;
    * `undefined` if it has none. */
   firstSlotOf(primary: NodeAddress): number | undefined {

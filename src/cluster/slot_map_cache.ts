@@ -10,8 +10,8 @@ const MIN_GAP_MS = 500;
 interface SlotMapCacheOptions {
   /** Asks the cluster which node serves which slot. */
   readonly load: (signal: AbortSignal) => Promise<readonly SlotRange[]>;
-  /** Called with each new map. */
-  readonly changed: (map: SlotMap) => void;
+  /** Called with each new map, and the one before. */
+  readonly changed: (map: SlotMap, before: SlotMap) => void;
   /** Called when no node has answered. */
   readonly failed: (error: Error) => void;
   readonly clock: Clock;
@@ -157,8 +157,9 @@ export class SlotMapCache {
 
   #set(map: SlotMap): void {
     if (map === this.#map) return;
+    const before = this.#map;
     this.#map = map;
     this.#settle();
-    this.#options.changed(map);
+    this.#options.changed(map, before);
   }
 }

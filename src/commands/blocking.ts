@@ -13,7 +13,7 @@ import {
   type Delivery,
   ManagerClosedError,
 } from "../core/errors/mod.ts";
-import type { ScopedCommand } from "./client.ts";
+import type { ScopedCommand } from "./call_options.ts";
 import type { RetryDecision } from "./retry.ts";
 
 /** A connection that one blocking command has alone. */

@@ -7,66 +7,9 @@ import {
   type RedisOptions,
 } from "../connection/ioredis.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
-import { onceTtlMs } from "./once.ts";
-import { checkReplicas } from "./replica_waits.ts";
+import { type CallOptions, checkCall, type ScopedCommand } from "./call_options.ts";
+import { MAX_MEMBERS } from "./once.ts";
 import { defineScanMethods, type ScanMethods, type ScanRestart } from "./scan.ts";
-
-/** Settings of single calls, for {@linkcode RedisClient.with}. */
-export interface CallOptions {
-  /**
-   * Aborts the call. A command that has not been sent is withdrawn and never runs: the call
-   * rejects with the signal's reason. So does one that only reads. The reply of any other
-   * command that has been sent is dropped: the call rejects with a `CommandAbortedError`,
-   * which is ambiguous and has the reason as its cause.
-   *
-   * A blocking command is ended on the server. The call resolves with an element that it
-   * took before that, else it rejects with the reason. Where the server does not answer
-   * within a second, it rejects with a `CommandAbortedError`.
-   */
-  readonly signal?: AbortSignal;
-  /** Deadline, in milliseconds, more than 0. Default: the database's `commandTimeoutMs`. For
-   * a blocking command it includes the wait for a connection; when it has passed, the command
-   * is ended on the server, and the call resolves with an element that it took before. */
-  readonly timeoutMs?: number;
-  /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
-   * `retryWrites`. */
-  readonly retryWrites?: boolean;
-  /**
-   * Whether writes run once: each is sent in a script, which remembers the reply in the same
-   * slot. After a loss it is sent again, within deadline and `maxRetries`, and gets that
-   * reply if it had run. What stays unknown, as after a restart without `appendfsync
-   * always`, is ambiguous as ever, and the error says why.
-   *
-   * Refused before anything is sent: what blocks, scripts, what scripts may not run, more
-   * than 7,000 arguments, and in a cluster commands without keys. What is promised, and what
-   * is not: [ONCE.md](https://jsr.io/@mooring/redis/0.1.0/src/commands/ONCE.md).
-   * Default: `false`.
-   */
-  readonly once?: boolean;
-  /** How long the server remembers a write of {@linkcode CallOptions.once}, in milliseconds;
-   * not less than the deadline. Default: twice the deadline, at least 60,000. */
-  readonly onceTtlMs?: number;
-  /**
-   * How many replicas must have a write before its call resolves; 1 or more. If fewer have
-   * confirmed it within `waitMs`, it rejects with a `DurabilityError`, which carries the
-   * reply and their number: the write was made. Replies that come together share one WAIT.
-   * The user needs PUBLISH (in a cluster SPUBLISH) to the channels `mooring:wait*`, and INFO.
-   * A signal aborts the write, not the wait for replicas.
-   */
-  readonly waitReplicas?: number;
-  /** Longest wait for `waitReplicas`, in milliseconds, more than 0. Default: the deadline. */
-  readonly waitMs?: number;
-  /** Which servers reads go to: `primary`, `prefer_replica`, `replica` or `az_affinity`.
-   * `primary` reads what this process has written; replicas may not have it yet. Default: the
-   * database's `readFrom`. */
-  readonly readFrom?: RedisConfig["readFrom"];
-}
-
-/** A command with what its caller set for it. */
-export interface ScopedCommand {
-  /** What was set; absent for most commands. */
-  call?: CallOptions;
-}
 
 /** What a client passes its commands to. */
 export interface CommandRoute {
@@ -74,6 +17,14 @@ export interface CommandRoute {
   dispatch(command: IORedisCommand): void;
   /** Delivers commands one after the other with nothing in between. */
   dispatchBatch(commands: readonly IORedisCommand[]): void;
+  /** Delivers commands that run once; where they are a batch, all or none. */
+  dispatchOnce(
+    commands: readonly IORedisCommand[],
+    call: CallOptions,
+    isBatch: boolean,
+  ): void;
+  /** Set where single commands are collected, and delivered together. */
+  readonly dispatchCollected?: (commands: readonly IORedisCommand[]) => void;
   /** Resolves when a connection is ready. */
   whenReady(): Promise<void>;
   /** Reports that a scan began anew. */
@@ -110,7 +61,8 @@ type ShownOptions = Omit<RedisOptions, "replyMapping">;
 
 /** Commands of one pipeline, collected while the library hands them over. */
 interface Batch {
-  /** What the library hands over with each command of the pipeline. */
+  /** What the library hands over with each command of the pipeline; the route itself for
+   * single commands that are collected. */
   readonly pipeline: unknown;
   readonly commands: IORedisCommand[];
   /** Where they go: with the settings of the client that made the pipeline. */
@@ -172,52 +124,84 @@ export interface RedisClient<Mapping extends "legacy" | "resp3" = "legacy">
    * the setting `client_az`, or `replica` in mode `standalone`.
    */
   with(call: CallOptions): RedisClient<Mapping>;
-  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.subscribe()`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   subscribe: IORedis<Mapping>["subscribe"];
-  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `patterns`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.subscribe()` with `patterns`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   psubscribe: IORedis<Mapping>["psubscribe"];
-  /** @deprecated Refused, as all callers share the client: use `manager.subscribe()` with `shards`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.subscribe()` with `shards`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   ssubscribe: IORedis<Mapping>["ssubscribe"];
-  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use what `manager.subscribe()` gave, or
    * {@linkcode RedisConnectionManager.createClient}. */
   unsubscribe: IORedis<Mapping>["unsubscribe"];
-  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use what `manager.subscribe()` gave, or
    * {@linkcode RedisConnectionManager.createClient}. */
   punsubscribe: IORedis<Mapping>["punsubscribe"];
-  /** @deprecated Refused, as all callers share the client: use what `manager.subscribe()` gave, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use what `manager.subscribe()` gave, or
    * {@linkcode RedisConnectionManager.createClient}. */
   sunsubscribe: IORedis<Mapping>["sunsubscribe"];
-  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.transaction()` with `watch`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   watch: IORedis<Mapping>["watch"];
-  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` with `watch`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.transaction()` with `watch`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   unwatch: IORedis<Mapping>["unwatch"];
-  /** @deprecated Refused, as all callers share the client: use `manager.transaction()` or the chain of `multi()`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.transaction()` or the chain of `multi()`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   exec: IORedis<Mapping>["exec"];
-  /** @deprecated Refused, as all callers share the client: use `manager.transaction()`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.transaction()`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   discard: IORedis<Mapping>["discard"];
-  /** @deprecated Refused, as all callers share the client: give the other database a name of its own, or use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Give the other database a name of its own, or use
    * {@linkcode RedisConnectionManager.createClient}. */
   select: IORedis<Mapping>["select"];
-  /** @deprecated Refused, as all callers share the client: use `manager.acquire()`, or
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use `manager.acquire()`, or
    * {@linkcode RedisConnectionManager.createClient}. */
   monitor: IORedis<Mapping>["monitor"];
-  /** @deprecated Refused, as all callers share the client: use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated Use
    * {@linkcode RedisConnectionManager.createClient}. */
   duplicate: IORedis<Mapping>["duplicate"];
-  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated `manager.closeAll()` closes the connections; else use
    * {@linkcode RedisConnectionManager.createClient}. */
   quit: IORedis<Mapping>["quit"];
-  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated `manager.closeAll()` closes the connections; else use
    * {@linkcode RedisConnectionManager.createClient}. */
   disconnect: IORedis<Mapping>["disconnect"];
-  /** @deprecated Refused, as all callers share the client: `manager.closeAll()` closes the connections; else use
+  /** Refused, as all callers share the client.
+   *
+   * @deprecated `manager.closeAll()` closes the connections; else use
    * {@linkcode RedisConnectionManager.createClient}. */
   end: IORedis<Mapping>["end"];
 }
@@ -267,19 +251,11 @@ export class ManagedClient extends Redis implements RedisClient {
   /** The same client with other settings for its calls: its scripts, its listeners and its
    * status are the same ones. */
   with(call: CallOptions): RedisClient {
-    const { timeoutMs } = call;
-    if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-      throw new RangeError(
-        `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
-      );
-    }
     const { base, call: before, config } = this[PARTS];
-    if (call.waitReplicas !== undefined) checkReplicas(call);
-    if (call.once === true) onceTtlMs(call, config.commandTimeoutMs);
-    if (call.readFrom !== undefined) checkReadFrom(call.readFrom, config);
+    const merged = { ...before, ...call };
+    checkCall(merged, config);
     const root = this[ROOT];
     const scoped = Object.create(this);
-    const merged = { ...before, ...call };
     scoped[PARTS] = { config, base, call: merged, route: scopeRoute(base, merged) };
     for (const key of LISTENERS) {
       Object.defineProperty(scoped, key, {
@@ -317,7 +293,9 @@ export class ManagedClient extends Redis implements RedisClient {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;
     }
     if (stream !== undefined) collect(root, command, { pipeline: stream, route });
-    else {
+    else if (route.dispatchCollected !== undefined) {
+      collect(root, command, { pipeline: route, route });
+    } else {
       // The pipeline was sent first, so it goes out first.
       if (root[BATCH] !== undefined) dispatchBatch(root);
       route.dispatch(command);
@@ -383,37 +361,16 @@ export class ManagedClient extends Redis implements RedisClient {
 defineCommandMethods(ManagedClient.prototype);
 defineScanMethods(ManagedClient.prototype);
 
-/** Where reads may go. */
-const READ_FROM: readonly RedisConfig["readFrom"][] = [
-  ...["primary", "prefer_replica", "replica", "az_affinity"] as const,
-];
-
-function checkReadFrom(
-  from: RedisConfig["readFrom"],
-  { clientAz, mode }: ClientConfig,
-): void {
-  if (!READ_FROM.includes(from)) {
-    throw new RangeError(
-      `Cannot read as readFrom must be ${READ_FROM.join(", ")}: current value is ` +
-        JSON.stringify(from),
-    );
-  }
-  if (from === "replica" && mode === "standalone") {
-    throw new RangeError(
-      "Cannot read as readFrom replica needs mode sentinel or cluster: current mode is " +
-        mode,
-    );
-  }
-  if (from === "az_affinity" && clientAz === undefined) {
-    throw new RangeError(
-      "Cannot read as readFrom az_affinity needs the setting client_az, this process' zone",
-    );
-  }
-}
-
 /** The same route, for commands that carry what their caller set for them. */
 function scopeRoute(base: CommandRoute, call: CallOptions): CommandRoute {
   const route = call.readFrom === undefined ? base : base.readFrom(call.readFrom);
+  if (call.once === true) {
+    return {
+      ...route,
+      dispatchBatch: (commands) => route.dispatchOnce(commands, call, true),
+      dispatchCollected: (commands) => route.dispatchOnce(commands, call, false),
+    };
+  }
   const scope = (command: IORedisCommand): IORedisCommand => {
     (command as ScopedCommand).call = call;
     return command;
@@ -434,6 +391,9 @@ function collect(
   const current = root[BATCH];
   if (current !== undefined && current.pipeline === pipeline) {
     current.commands.push(command);
+    // The server can begin while the other callers go on.
+    const isFull = pipeline === route && current.commands.length === MAX_MEMBERS;
+    if (isFull) dispatchBatch(root);
     return;
   }
   if (current !== undefined) dispatchBatch(root);
@@ -445,9 +405,10 @@ function collect(
 }
 
 function dispatchBatch(root: ManagedClient): void {
-  const { commands, route } = root[BATCH]!;
+  const { commands, pipeline, route } = root[BATCH]!;
   root[BATCH] = undefined;
-  route.dispatchBatch(commands);
+  if (pipeline === route) route.dispatchCollected!(commands);
+  else route.dispatchBatch(commands);
 }
 
 function refusal(

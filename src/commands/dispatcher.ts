@@ -25,8 +25,9 @@ import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { CircuitBreaker, Probe } from "../resilience/circuit_breaker.ts";
 import type { CommandClassifier } from "../resilience/command_class.ts";
 import type { BlockingCommands } from "./blocking.ts";
-import type { ScopedCommand } from "./client.ts";
-import type { OnceCommand, OnceWrites } from "./once.ts";
+import type { CallOptions, ScopedCommand } from "./call_options.ts";
+import type { OnceWrites } from "./once.ts";
+import type { CarrierCommand } from "./once_delivery.ts";
 import type { ReplicaWaits } from "./replica_waits.ts";
 import type { RetryDecision, RetryPolicy } from "./retry.ts";
 
@@ -78,8 +79,8 @@ export interface DispatcherOptions {
   readonly servers: CommandServers;
   /** Runs blocking commands; read late, as they need the dispatcher too. */
   readonly blocking: () => Pick<BlockingCommands, "abort" | "run">;
-  /** Makes writes run once; made when first needed. */
-  readonly once: () => OnceWrites;
+  /** Makes what lets writes run once; called when it is first needed. */
+  readonly once: (dispatcher: Dispatcher) => OnceWrites;
   /** Waits for replicas; made when first needed. */
   readonly replicaWaits: () => ReplicaWaits;
   /** Counts. */
@@ -106,6 +107,7 @@ export class Dispatcher implements CommandOwner {
   /** Ends the waits between two attempts. */
   readonly #closing = new AbortController();
   #closed = false;
+  #once: OnceWrites | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -155,7 +157,7 @@ export class Dispatcher implements CommandOwner {
     if (open.length === 0) return;
     const unwritable = batch.find(({ tracking }) => tracking.settled);
     if (unwritable !== undefined) {
-      const why = "it was refused by itself, so that none was sent";
+      const why = "one of its arguments has no text, so none was sent";
       const { name } = unwritable;
       const refusal = new CommandRefusedError(this.#database, name, why, "a pipeline");
       return this.#failAll(open, refusal);
@@ -184,6 +186,20 @@ export class Dispatcher implements CommandOwner {
     for (const command of commands) this.failed(command, error, "never-sent");
   }
 
+  /** Delivers commands that run once; where they are a batch, all or none. */
+  dispatchOnce(
+    commands: readonly Command[],
+    call: CallOptions,
+    isBatch: boolean,
+  ): void {
+    (this.#once ??= this.#options.once(this)).dispatch(commands, call, isBatch);
+  }
+
+  /** A script was answered, whose commands are counted by themselves. */
+  carrierReplied({ tracking }: PendingCommand): void {
+    tracking.probe?.succeed();
+  }
+
   /** A command got a reply. Hot path: only counts. */
   replied(command: PendingCommand, reply: unknown): void {
     const { info, probe } = command.tracking;
@@ -201,8 +217,8 @@ export class Dispatcher implements CommandOwner {
     // Its caller gave it up while it waited.
     if (command.tracking.settled) return;
     if (this.#servers.redirect?.(command, error)) return;
-    if ((command as OnceCommand).once !== undefined) {
-      const outcome = this.#options.once().failed(command, error, delivery);
+    if ((command as CarrierCommand).once !== undefined) {
+      const outcome = this.#once!.failed(command, error, delivery);
       if (outcome === "again") return this.#sink.submit(command);
       ({ error, delivery } = outcome);
     }
@@ -248,10 +264,6 @@ export class Dispatcher implements CommandOwner {
     const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
     if (call === undefined) return tracked;
     tracked.tracking.retryWrites = call.retryWrites;
-    if (call.once === true && !tracked.tracking.settled) {
-      const refusal = this.#options.once().attach(tracked, call);
-      if (refusal !== undefined) this.failed(tracked, refusal, "never-sent");
-    }
     if (call.waitReplicas !== undefined && !tracked.tracking.settled) {
       this.#options.replicaWaits().hold(tracked, call);
     }

@@ -1,31 +1,33 @@
-import { createHash } from "node:crypto";
+import { Buffer } from "node:buffer";
 import type { RedisConfig } from "../config/mod.ts";
-import { commandText } from "../connection/driver.ts";
-import { Command, type IORedisCommand, isReplyError } from "../connection/ioredis.ts";
-import type { CommandConnection, PendingCommand } from "../connection/pending_command.ts";
+import { type IORedisCommand, withoutArguments } from "../connection/ioredis.ts";
+import { ManagedCommand } from "../connection/managed_command.ts";
+import {
+  type CommandOwner,
+  type PendingCommand,
+  settleFailed,
+  track,
+} from "../connection/pending_command.ts";
 import { describeReplyError } from "../connection/reply_error.ts";
-import {
-  identifyServer,
-  type ServerIdentity,
-  whyUnknown,
-} from "../connection/server_identity.ts";
 import type { Clock } from "../core/clock.ts";
-import {
-  CommandRefusedError,
-  ConnectionLostError,
-  type Delivery,
-} from "../core/errors/mod.ts";
+import { unwritableError } from "../core/errors/command.ts";
+import { CommandRefusedError, type Delivery } from "../core/errors/mod.ts";
 import type { CommandClassifier, CommandInfo } from "../resilience/command_class.ts";
-import type { CallOptions } from "./client.ts";
-import { NUMBER_LENGTH, ONCE_SCRIPT } from "./once_script.ts";
+import { type CallOptions, onceTtlMs, type ScopedCommand } from "./call_options.ts";
+import {
+  type CarrierCommand,
+  OnceDelivery,
+  type OnceFailure,
+  WHERE,
+} from "./once_delivery.ts";
 
-/** Shortest default life of a token, in milliseconds. */
-const MIN_TTL_MS = 60_000;
 /** Arguments that a script can pass to a command: Lua's stack holds 8,000 values. */
 const MAX_ARGUMENTS = 7000;
+/** Commands that share a script: more would save little, and other clients wait longer. */
+export const MAX_MEMBERS = 16;
 
-/** Begin of the names of token keys, behind the key prefix. */
-export const TOKEN_PREFIX = "mooring:once:";
+/** What a script is sent as, as far as others than the server see it. */
+const CARRIER = "set";
 
 /**
  * Commands whose lists may hold nil. A script that reads RESP3 types ends a list at the first
@@ -35,321 +37,370 @@ const LISTS_WITH_NIL: ReadonlySet<string> = new Set(
   ["bitfield", "hgetdel", "hgetex", "sort", "xautoclaim", "xclaim", "xreadgroup"],
 );
 
-const DIGEST = createHash("sha1").update(ONCE_SCRIPT).digest("hex");
-
 /** Where the tokens of a command are, which decides who may run it. */
 export interface TokenPlaces {
   /** Begin of the names of tokens that are in one slot with the command's keys. */
   tokenPrefix(command: IORedisCommand): string;
-  /** Why no token can be in one slot with its keys; `undefined` if one can be, or that is not
-   * known yet. */
+  /** The keys of a command that have to be declared: those that decide where it is run. */
+  keysOf(command: IORedisCommand): readonly (string | Uint8Array)[];
+  /** Puts the keys of a command in place; throws if they are not known. Unset where they need
+   * not be. */
+  readonly placeKeys?: (command: IORedisCommand) => void;
+  /** Why no token can be in one slot with its keys; `undefined` if one can be. */
   whyUnplaced(command: IORedisCommand): string | undefined;
 }
 
 /** What writes that run once need. */
 export interface OnceOptions {
   /** The database. */
-  readonly config: Pick<RedisConfig, "commandTimeoutMs" | "name">;
+  readonly config: Pick<RedisConfig, "commandTimeoutMs" | "name" | "replyMapping">;
   /** What kind of command a name is. */
   readonly classifier: CommandClassifier;
   /** Whether scripts may not run a command. */
   readonly isBarred: (name: string) => boolean;
   readonly places: TokenPlaces;
+  /** Sends commands and counts them. */
+  readonly dispatcher: CommandOwner & {
+    dispatch(command: IORedisCommand): void;
+    dispatchBatch(commands: readonly IORedisCommand[]): void;
+    carrierReplied(command: PendingCommand): void;
+    leaseFailed(command: PendingCommand, error: Error): void;
+  };
+  /** Waits for replicas, where the caller asks for them. */
+  readonly holdForReplicas: (command: PendingCommand, call: CallOptions) => void;
   /** Time. */
   readonly clock: Clock;
 }
 
-/** A command that runs once. */
-export interface OnceCommand extends PendingCommand {
-  once?: OnceWrite;
+/** Commands that share a script. */
+interface Group {
+  readonly members: PendingCommand[];
+  readonly tokenPrefix: string;
+  /** MULTI and EXEC around them, which are answered as the server would. */
+  readonly around?: readonly [multi: PendingCommand, exec: PendingCommand];
 }
-
-/** How long a token lives; throws if that is too short for the call. */
-export function onceTtlMs(
-  { onceTtlMs, timeoutMs = 0 }: Pick<CallOptions, "onceTtlMs" | "timeoutMs">,
-  commandTimeoutMs: number,
-): number {
-  const deadlineMs = timeoutMs || commandTimeoutMs;
-  const ttlMs = onceTtlMs ?? Math.max(MIN_TTL_MS, 2 * deadlineMs);
-  if (ttlMs >= deadlineMs && Number.isFinite(ttlMs)) return Math.ceil(ttlMs);
-  throw new RangeError(
-    `Cannot remember a write for onceTtlMs: ${ttlMs}, as it may be sent again for its ` +
-      `deadline of ${deadlineMs} ms: give a finite number that is not less`,
-  );
-}
-
-/** The tokens of one slot: a free one is used again. */
-class TokenPool {
-  readonly #free: number[] = [];
-  #made = 0;
-
-  take(): number {
-    return this.#free.pop() ?? this.#made++;
-  }
-
-  give(index: number): void {
-    this.#free.push(index);
-  }
-}
-
-/** What is known of the server at the other end of a connection. */
-class ServerLine {
-  /** `undefined` until the server has said which it is, or where it does not say. */
-  known: ServerIdentity | undefined = undefined;
-  /** Whether the server has yet to say which it is. */
-  isAsked = true;
-  /** Whether it has the script; if not, it is sent whole. */
-  hasScript = true;
-  /** Whether its clock is the one that it had when it said which it is. */
-  isClockKnown = true;
-
-  constructor(connection: CommandConnection, timeoutMs: number, now: () => number) {
-    connection.query(timeoutMs, "script", "load", ONCE_SCRIPT).then((result) => {
-      if (result !== undefined && "error" in result) this.hasScript = false;
-    });
-    identifyServer(connection, timeoutMs, now).then((identity) => {
-      this.known = identity;
-      this.isAsked = false;
-    });
-  }
-
-  /** A moment of this process's monotonic clock, by the server's clock; "0" if that is not
-   * known. */
-  lastMoment(at: number): string {
-    const { epochMs = NaN } = this.known ?? {};
-    return this.isClockKnown && epochMs > 0 ? String(Math.floor(epochMs + at)) : "0";
-  }
-}
-
-/** A write that runs once, until it is settled. */
-class OnceWrite {
-  readonly number: string;
-  readonly ttlMs: number;
-  /** Servers that may have run it. */
-  readonly attempts: ServerLine[] = [];
-  /** The server that it was sent to last. */
-  line: ServerLine | undefined = undefined;
-  /** Its token, from when it is sent first. */
-  token: string | undefined = undefined;
-
-  constructor(number: number, ttlMs: number) {
-    this.number = String(number).padStart(NUMBER_LENGTH, "0");
-    this.ttlMs = ttlMs;
-  }
-
-  /** Why the present server may not run it; `undefined` if it may. */
-  whyRecall(sentAt: number): string | undefined {
-    for (const { known } of this.attempts) {
-      const why = whyUnknown(known, this.line?.known, sentAt);
-      if (why !== undefined) return why;
-    }
-    return undefined;
-  }
-}
-
-/** What becomes of a write that failed. */
-export type OnceFailure =
-  | "again"
-  | { readonly error: Error; readonly delivery: Delivery };
 
 /**
- * Makes writes run once: each is sent within a script that remembers its reply under a token.
- * Sent again after a loss, it gets the remembered reply if it had run.
- *
- * A server without the token may be one that has lost it, and the write with it, as after a
- * restart. Such a server is only asked, and the write stays ambiguous.
+ * Makes writes run once: those that a client makes in one turn, or in a pipeline, are sent in
+ * scripts of 16, a transaction in one. Commands that only read are sent as they are.
  */
 export class OnceWrites {
   readonly #options: OnceOptions;
-  readonly #client = randomId();
-  readonly #pools = new Map<string, TokenPool>();
-  readonly #lines = new WeakMap<CommandConnection, ServerLine>();
-  #lastNumber = 0;
+  readonly #delivery: OnceDelivery;
+  readonly #reasons = new Map<CommandInfo, string>();
 
   constructor(options: OnceOptions) {
     this.#options = options;
+    this.#delivery = new OnceDelivery(options.config, options.clock);
+  }
+
+  /** Decides what becomes of a script that failed, before the retry policy does. */
+  failed(carrier: CarrierCommand, error: Error, delivery: Delivery): OnceFailure {
+    return this.#delivery.failed(carrier, error, delivery);
   }
 
   /**
-   * Makes a command run once. One that only reads stays as it is.
+   * Delivers commands in order.
    *
-   * @returns Why it cannot.
+   * @param isBatch Whether they are all sent or none, as those of a pipeline.
    */
-  attach(command: PendingCommand, call: CallOptions): Error | undefined {
-    const { config, classifier } = this.#options;
-    const info = classifier.resolve(command.name, command.args);
-    if (info.class === "read") return undefined;
-    const why = this.#whyNot(command, info);
-    if (why !== undefined) return this.#refusal(command, why);
-    const once = new OnceWrite(
-      ++this.#lastNumber,
-      onceTtlMs(call, config.commandTimeoutMs),
-    );
-    Object.assign(command, { once, toWritable: () => this.#write(command, once) });
-    command.tracking.retryWrites = true;
-    return undefined;
-  }
-
-  /** Decides what becomes of a write that failed, before the retry policy does. */
-  failed(command: OnceCommand, error: Error, delivery: Delivery): OnceFailure {
-    const once = command.once!;
-    const { line } = once;
-    if (delivery === "ambiguous" && line !== undefined) once.attempts.push(line);
-    if (!isReplyError(error)) return { error, delivery };
-    const { message } = error;
-    if (message.startsWith("NOSCRIPT")) {
-      line!.hasScript = false;
-      return "again";
-    }
-    switch (/^ONCE (\w+)/.exec(message)?.[1]) {
-      case "said":
-        // No attempt has run or will run.
-        command.tracking.uncertain = undefined;
-        return { error: this.#translate(command, error), delivery };
-      case "unknown": {
-        const why = once.whyRecall(command.tracking.startedAt);
-        // The answer that decides has come before this one, and is read next.
-        if (line!.isAsked || why === undefined) return "again";
-        return this.#ambiguous(command, why);
+  dispatch(
+    commands: readonly IORedisCommand[],
+    call: CallOptions,
+    isBatch: boolean,
+  ): void {
+    const { dispatcher } = this.#options;
+    let open = commands.map((command) => this.#track(command, call));
+    const refusals = this.#refusalsOf(open);
+    if (refusals !== undefined) {
+      const [refused, cause] = refusals.entries().next().value!;
+      const why = `it was refused by itself, so that none was sent (${cause.message})`;
+      const rest = isBatch ? this.#refusal(refused, why, "a pipeline") : undefined;
+      for (const command of open) {
+        const error = refusals.get(command) ?? rest;
+        if (error !== undefined) this.#fail(command, error);
       }
-      case "late":
-        // Its caller waits for it: the server's clock was set.
-        line!.isClockKnown = false;
-        return "again";
-      case "forgotten":
-      case "superseded":
-        return this.#ambiguous(command, `the server says "${message}"`);
+      open = isBatch ? [] : open.filter((command) => !refusals.has(command));
     }
-    if (message.startsWith("NOPERM")) {
-      const why = `${message}: ${PERMISSION_ADVICE}`;
-      return { error: this.#refusal(command, why, error), delivery };
-    }
-    return { error, delivery };
+    const wire = this.#carry(open, call);
+    if (isBatch && wire.length > 1) dispatcher.dispatchBatch(wire);
+    else for (const command of wire) dispatcher.dispatch(command);
   }
 
-  #whyNot(command: PendingCommand, info: CommandInfo): string | undefined {
-    const { isBarred, places } = this.#options;
-    const { args } = command;
-    if (info.isScript) {
-      return "a script cannot run within a script: have it remember what it has done";
+  #track(command: IORedisCommand, call: CallOptions): PendingCommand {
+    const { classifier, config, dispatcher } = this.#options;
+    const timeoutMs = call.timeoutMs ?? config.commandTimeoutMs;
+    const tracked = track(command, dispatcher, timeoutMs);
+    tracked.tracking.info = classifier.resolve(command.name, command.args);
+    if (call.waitReplicas !== undefined && !tracked.tracking.settled) {
+      this.#options.holdForReplicas(tracked, call);
     }
-    if (info.class === "blocking") return "scripts cannot block";
-    // What is refused anyway says more.
-    if (info.class !== "write") return undefined;
-    if (isBarred(info.name.split("|")[0]!)) return BARRED;
-    if (args.length > MAX_ARGUMENTS) {
-      return `scripts pass ${MAX_ARGUMENTS} arguments at most, and it has ${args.length}`;
-    }
-    return places.whyUnplaced(command);
+    return tracked;
   }
 
-  #refusal(command: PendingCommand, why: string, cause?: Error): CommandRefusedError {
-    const { name } = this.#options.config;
-    const where = "a client that writes once";
-    const error = new CommandRefusedError(name, command.name, why, where);
-    return cause === undefined ? error : Object.assign(error, { cause });
+  #fail(command: PendingCommand, error: Error): void {
+    if (!command.tracking.settled) this.#options.dispatcher.leaseFailed(command, error);
   }
 
-  /** Its loss, with the reason why it is still ambiguous. */
-  #ambiguous(command: PendingCommand, why: string): OnceFailure {
-    const { tracking } = command;
-    const delivery = "ambiguous";
-    tracking.retryWrites = false;
-    const loss = tracking.uncertain?.message ?? "";
-    const reason = `${/connection was lost \((.*?)\)/.exec(loss)?.[1] ?? loss}; ${why}`;
-    const spent = { attempts: tracking.attempts };
-    const { name } = this.#options.config;
-    const error = new ConnectionLostError(name, command.name, delivery, reason, spent);
-    return { error, delivery };
+  /** The commands that cannot run, and why; `undefined` if all can. */
+  #refusalsOf(
+    commands: readonly PendingCommand[],
+  ): Map<PendingCommand, Error> | undefined {
+    let refusals: Map<PendingCommand, Error> | undefined;
+    let multi: PendingCommand | undefined;
+    let first: PendingCommand | undefined;
+    for (const command of commands) {
+      const { info, settled } = command.tracking;
+      let error: Error | undefined;
+      if (settled) error = unwritableError(command as { name: string });
+      else if (info!.name === "multi" && multi === undefined) {
+        [multi, first] = [command, undefined];
+      } else if (info!.name === "exec" && multi !== undefined) multi = undefined;
+      else {
+        if (multi !== undefined) first ??= command;
+        error = this.#refusalOf(command, info!, multi && first);
+      }
+      if (error !== undefined) (refusals ??= new Map()).set(command, error);
+    }
+    if (multi !== undefined) {
+      const why = "a transaction runs once if it ends with EXEC";
+      (refusals ??= new Map()).set(multi, this.#refusal(multi, why));
+    }
+    return refusals;
+  }
+
+  #refusalOf(
+    command: PendingCommand,
+    info: CommandInfo,
+    firstOfTransaction: PendingCommand | undefined,
+  ): Error | undefined {
+    const isWithin = firstOfTransaction !== undefined;
+    if (info.class === "read" && !isWithin) return undefined;
+    const why = this.#whyNever(info) ?? this.#whyNot(command, isWithin);
+    if (why !== undefined) return this.#refusal(command, why);
+    const error = this.#place(command);
+    if (error !== undefined || !isWithin) return error;
+    const { tokenPrefix } = this.#options.places;
+    return tokenPrefix(command) === tokenPrefix(firstOfTransaction)
+      ? undefined
+      : this.#refusal(command, "all keys of a transaction have to be in one slot");
+  }
+
+  /** Puts its keys in place, where they have to be known; gives why it cannot. */
+  #place(command: PendingCommand): Error | undefined {
+    const { places } = this.#options;
+    if (places.placeKeys === undefined) return undefined;
+    try {
+      places.placeKeys(command);
+    } catch (error) {
+      return error as Error;
+    }
+    const unplaced = places.whyUnplaced(command);
+    return unplaced === undefined ? undefined : this.#refusal(command, unplaced);
+  }
+
+  /** Why no command of a kind can run; remembered, as it is asked for each. */
+  #whyNever(info: CommandInfo): string | undefined {
+    const known = this.#reasons.get(info);
+    if (known !== undefined) return known === "" ? undefined : known;
+    const why = whyNever(info, this.#options.isBarred);
+    this.#reasons.set(info, why ?? "");
+    return why;
+  }
+
+  #whyNot({ args }: PendingCommand, isWithin: boolean): string | undefined {
+    if (isWithin && this.#options.config.replyMapping === "resp3") {
+      return "transactions run once with replyMapping legacy only";
+    }
+    return args.length > MAX_ARGUMENTS
+      ? `scripts pass ${MAX_ARGUMENTS} arguments at most, and it has ${args.length}`
+      : undefined;
+  }
+
+  #refusal(
+    command: IORedisCommand,
+    why: string,
+    where: string = WHERE,
+  ): CommandRefusedError {
+    return new CommandRefusedError(this.#options.config.name, command.name, why, where);
+  }
+
+  /** What is sent for commands: scripts, and those that only read as they are. */
+  #carry(commands: readonly PendingCommand[], call: CallOptions): IORedisCommand[] {
+    const { tokenPrefix } = this.#options.places;
+    const wire: IORedisCommand[] = [];
+    let groups = new Map<string, Group>();
+    const flush = () => {
+      for (const group of groups.values()) wire.push(this.#makeCarrier(group, call));
+      groups = new Map();
+    };
+    for (let i = 0; i < commands.length; i++) {
+      const command = commands[i]!;
+      const { class: kind, name } = command.tracking.info!;
+      if (name === "multi") {
+        flush();
+        const end = commands.findIndex(({ name }, at) => at > i && isExec(name));
+        const members = commands.slice(i + 1, end);
+        const around = [command, commands[end]!] as const;
+        i = end;
+        if (members.length === 0) answerTransaction(around, members, []);
+        else {
+          const group = { members, tokenPrefix: tokenPrefix(members[0]!), around };
+          wire.push(this.#makeCarrier(group, call));
+        }
+      } else if (kind === "read") {
+        flush();
+        const { signal, timeoutMs } = call;
+        wire.push(Object.assign(command, { call: { signal, timeoutMs } }));
+      } else {
+        const prefix = tokenPrefix(command);
+        const group = groups.get(prefix);
+        if (group !== undefined && this.#takes(group, call)) group.members.push(command);
+        else {
+          if (group !== undefined) flush();
+          groups.set(prefix, { members: [command], tokenPrefix: prefix });
+        }
+      }
+    }
+    flush();
+    return wire;
+  }
+
+  /** Whether a command may join others: not if it may be given up by itself, nor where its
+   * reply may be nil, which ends a list of RESP3 types. */
+  #takes({ members }: Group, { signal }: CallOptions): boolean {
+    return members.length < MAX_MEMBERS && signal === undefined &&
+      this.#options.config.replyMapping !== "resp3";
+  }
+
+  #makeCarrier(group: Group, call: CallOptions): IORedisCommand {
+    const { config } = this.#options;
+    const { around, members, tokenPrefix } = group;
+    const [first] = members as [PendingCommand];
+    // A write like any other, whatever its commands are: it is not split, nor asked about.
+    const built = new ManagedCommand(CARRIER, [], { replyEncoding: null });
+    const carrier = built as unknown as PendingCommand & ScopedCommand;
+    const { signal, timeoutMs } = call;
+    Object.assign(carrier, {
+      keys: members.flatMap((member) => this.#options.places.keysOf(member)),
+      call: { signal, timeoutMs, retryWrites: true },
+    });
+    const isTyped = config.replyMapping === "resp3" && !LISTS_WITH_NIL.has(first.name);
+    const ttlMs = onceTtlMs(call, config.commandTimeoutMs);
+    this.#delivery.prepare({ carrier, members, isTyped, ttlMs, tokenPrefix });
+    carrier.resolve = (reply) =>
+      this.#replied(carrier, group, reply as unknown as unknown[]);
+    const told = around === undefined ? members : [...around, ...members];
+    carrier.promise.catch((error) => this.#lose(told, error));
+    return carrier;
+  }
+
+  /** The script was answered: so are its commands. */
+  #replied(carrier: PendingCommand, group: Group, replies: unknown[]): void {
+    const { tracking } = carrier;
+    if (tracking.settled) return;
+    tracking.settled = true;
+    const { around, members } = group;
+    for (let i = 0; i < members.length; i++) {
+      const member = members[i]!;
+      const reply = replies[i];
+      member.tracking.connection = tracking.connection;
+      if (reply instanceof Error) replies[i] = this.#translate(member, reply);
+      if (around === undefined) this.#answer(member, replies[i] ?? null);
+    }
+    if (around !== undefined) {
+      for (const each of around) each.tracking.connection = tracking.connection;
+      answerTransaction(around, members, replies);
+    }
+    this.#options.dispatcher.carrierReplied(carrier);
+    carrier.succeed(undefined);
+  }
+
+  #answer(member: PendingCommand, reply: unknown): void {
+    const { config, dispatcher } = this.#options;
+    if (reply instanceof Error) dispatcher.leaseFailed(member, reply);
+    else {
+      const isMap = config.replyMapping === "resp3" && member.name === "xreadgroup";
+      member.resolve((isMap ? mapOf(reply) : reply) as never);
+    }
+  }
+
+  /** The script failed: its error is that of each of its commands. */
+  #lose(members: readonly PendingCommand[], error: Error): void {
+    members.forEach((member, i) => {
+      // The first one is counted with the script.
+      if (i === 0) settleFailed(member, errorOf(member, error));
+      else this.#fail(member, errorOf(member, error));
+    });
   }
 
   /** An error reply of a command as it would have had it by itself. */
   #translate(command: PendingCommand, error: Error): Error {
-    const message = error.message.replace("ONCE said ", "")
+    const message = withoutArguments(error).message
       .replace(/^NOPERM ACL failure in script: /, "NOPERM ");
+    const { info } = command.tracking;
+    const { name } = command;
     const found = SCRIPT_ERRORS.find(([pattern]) => pattern.test(message));
     const [, textOf] = found ?? [undefined, () => message];
-    if (textOf === undefined) return this.#refusal(command, BARRED, error);
-    error.message = textOf(command.tracking.info!, String(command.args[0]));
+    if (textOf === undefined) {
+      return Object.assign(this.#refusal(command, BARRED), { cause: error });
+    }
+    error.message = textOf(info!, String(command.args[0]));
+    Object.assign(error, { command: { name, args: [] } });
     return describeReplyError(error, this.#options.config.name);
   }
+}
 
-  /** Writes the command within the script. */
-  #write(command: PendingCommand, once: OnceWrite): string | Uint8Array {
-    const { tracking } = command;
-    const line = once.line = this.#lineOf(tracking.connection!);
-    const token = once.token ??= this.#takeToken(command);
-    const isRecall = once.whyRecall(tracking.startedAt) !== undefined;
-    const keys = command.getKeys();
-    const args = [
-      line.hasScript ? DIGEST : ONCE_SCRIPT,
-      String(keys.length + 1),
-      token,
-      ...keys,
-      once.number,
-      String(once.ttlMs),
-      isRecall ? "recall" : line.lastMoment(tracking.startedAt + once.ttlMs),
-      wantsTypes(command) ? "3" : "2",
-      command.name,
-      ...command.args,
-    ] as string[];
-    const name = line.hasScript ? "evalsha" : "eval";
-    line.hasScript = true;
-    const isText = args.every((arg) => typeof arg === "string");
-    if (isText) return commandText(name, args);
-    return new Command(name, args).toWritable(undefined as never) as Uint8Array;
+function whyNever(
+  info: CommandInfo,
+  isBarred: OnceOptions["isBarred"],
+): string | undefined {
+  const { advice = "use manager.acquire()", class: kind, isScript, name } = info;
+  if (isScript) {
+    return "a script cannot run within a script: have it remember what it has done";
   }
+  if (kind === "blocking") return "scripts cannot block";
+  if (kind === "stateful" || kind === "subscribe") return advice;
+  return isBarred(name.split("|")[0]!) ? BARRED : undefined;
+}
 
-  #lineOf(connection: CommandConnection): ServerLine {
-    let line = this.#lines.get(connection);
-    if (line === undefined) {
-      const { clock, config } = this.#options;
-      line = new ServerLine(connection, config.commandTimeoutMs, () => clock.now());
-      this.#lines.set(connection, line);
-    }
-    return line;
-  }
+function isExec(name: string): boolean {
+  return name.toLowerCase() === "exec";
+}
 
-  /** Takes a token for a command until it is settled. */
-  #takeToken(command: PendingCommand): string {
-    const prefix = this.#options.places.tokenPrefix(command);
-    let pool = this.#pools.get(prefix);
-    if (pool === undefined) this.#pools.set(prefix, pool = new TokenPool());
-    const index = pool.take();
-    const give = () => pool.give(index);
-    command.promise.then(give, give);
-    return `${prefix}${this.#client}:${index}`;
-  }
+const OK = Buffer.from("OK");
+const QUEUED = Buffer.from("QUEUED");
+
+/** Answers the commands of a transaction as the server does. */
+function answerTransaction(
+  [multi, exec]: NonNullable<Group["around"]>,
+  members: readonly PendingCommand[],
+  replies: readonly unknown[],
+): void {
+  multi.resolve(OK);
+  for (const member of members) member.resolve(QUEUED);
+  exec.resolve(replies as never);
+}
+
+/** The error of a script for one of its commands. */
+function errorOf(member: PendingCommand, error: Error): Error {
+  if (!(error instanceof Error)) return error;
+  const [from, to] = [CARRIER, member.name].map((name) => name.toUpperCase());
+  const copy = new Error();
+  Object.setPrototypeOf(copy, Object.getPrototypeOf(error));
+  Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error));
+  copy.message = error.message.replace(` ${from} `, ` ${to} `);
+  if ("command" in error) Object.assign(copy, { command: member.name });
+  return copy;
+}
+
+/** The map that RESP2 has as a list of pairs. */
+function mapOf(reply: unknown): unknown {
+  const pairs = reply as [Uint8Array, unknown][] | null;
+  return pairs && Object.fromEntries(pairs.map(([key, value]) => [`${key}`, value]));
 }
 
 const BARRED = "scripts may not run it";
-
-const PERMISSION_ADVICE = "a write that runs once is sent in a script: allow the user " +
-  `EVALSHA, EVAL and SCRIPT LOAD, GET and SET, and the keys "${TOKEN_PREFIX}*"`;
-
-/** How a command converts its reply, which ioredis has as private. */
-interface ReplyContext {
-  protocol: 2 | 3;
-  replyMapping: "legacy" | "resp3";
-}
-
-/** Whether the script is to give RESP3 types; else the command takes its reply as one of
- * RESP2. */
-function wantsTypes(command: PendingCommand): boolean {
-  const context = command as unknown as ReplyContext;
-  if (context.protocol !== 3) return false;
-  if (context.replyMapping === "legacy") context.protocol = 2;
-  else if (!LISTS_WITH_NIL.has(command.name)) return true;
-  else if (command.name === "xreadgroup") command.resolve = resolveMap;
-  return false;
-}
-
-/** Resolves a command with the map that RESP2 has as a list of pairs. */
-function resolveMap(this: PendingCommand, reply: unknown): void {
-  const pairs = reply as [Uint8Array, unknown][] | null;
-  const map = pairs && Object.fromEntries(pairs.map(([key, value]) => [`${key}`, value]));
-  Object.getPrototypeOf(this).resolve.call(this, map);
-}
 
 /** What scripts say of a command, and how the server says it of the command by itself;
  * `undefined` where scripts alone may not run it. */
@@ -371,9 +422,3 @@ const SCRIPT_ERRORS: readonly [RegExp, ((info: CommandInfo, arg: string) => stri
     ],
     [/^ERR This (?:\w+ )?command is not allowed from script/],
   ];
-
-/** Names the client among all that write to the server. */
-function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(9));
-  return btoa(String.fromCharCode(...bytes));
-}

@@ -9,7 +9,7 @@ import {
 import { identifyServer, type ServerIdentity } from "../connection/server_identity.ts";
 import type { Clock } from "../core/clock.ts";
 import { DurabilityError } from "../core/errors/mod.ts";
-import type { CallOptions } from "./client.ts";
+import type { CallOptions } from "./call_options.ts";
 import { WAIT_BARRIER_ADVICE, WAIT_CHANNEL } from "./wait_barrier.ts";
 
 /** A connection that WAITs are sent on. */
@@ -26,8 +26,8 @@ export interface ReplicaWaitOptions {
   readonly commandTimeoutMs: number;
   /** The slot of a command's keys; `undefined` outside of a cluster. */
   readonly slotOf: (command: PendingCommand) => number | undefined;
-  /** The hash tag of a slot. */
-  readonly tagOf: (slot: number) => string;
+  /** A key in a slot, to be written before a WAIT. */
+  readonly barrierKey: (slot: number) => string;
   /** Leases a connection to the server of a slot, or to the only one. */
   readonly lease: (slot: number | undefined) => Promise<WaitLease>;
   readonly clock: Clock;
@@ -55,20 +55,10 @@ const MAX_RUNNING = 3;
 /** What a server may take beyond the time of a WAIT, in milliseconds. */
 const GRACE_MS = 1000;
 
-/** Checks what was asked for. */
-export function checkReplicas({ waitReplicas, waitMs }: CallOptions): void {
-  if (!Number.isSafeInteger(waitReplicas) || waitReplicas! < 1) {
-    throw new RangeError(
-      `Cannot wait for replicas as waitReplicas must be an integer of 1 or more: current ` +
-        `value is ${waitReplicas}`,
-    );
-  }
-  if (waitMs === undefined || (waitMs > 0 && Number.isFinite(waitMs))) return;
-  throw new RangeError(
-    `Cannot wait for replicas as waitMs must be more than 0 and finite: current value is ` +
-      `${waitMs}`,
-  );
-}
+/** What to do where a node of a cluster refuses the key. */
+const CLUSTER_ADVICE =
+  "without it the server would confirm writes that no replica has: " +
+  `allow the user SET to the keys "${WAIT_CHANNEL}:*"`;
 
 /** Outcomes of internal commands: the promise of each has them. */
 const OWNER: CommandOwner = { replied: () => {}, failed: settleFailed };
@@ -78,8 +68,9 @@ const OWNER: CommandOwner = { replied: () => {}, failed: settleFailed };
  * replies that have come on a connection since the last one, on a leased connection.
  *
  * A WAIT covers what its own connection has written, on newer servers nothing else. So a
- * message goes before it, which is replicated behind all that the server has run by then. That
- * it is the server which ran the writes is known by the names that both connections give.
+ * message goes before it, which is replicated behind all that the server has run by then; in a
+ * cluster, where messages take another way, a key that expires at once. That it is the server
+ * which ran the writes is known by the names that both connections give.
  */
 export class ReplicaWaits {
   readonly #options: ReplicaWaitOptions;
@@ -102,8 +93,10 @@ export class ReplicaWaits {
     // An error is told at once.
     command.adopt = resolve;
     command.succeed = (reply) => {
-      if (command.tracking.info?.isRead) return resolve(reply);
-      const group = this.#groupOf(command.tracking.connection!, replicas, waitMs);
+      const { connection, info } = command.tracking;
+      // The parts of a command that is split for a cluster have waited.
+      if (connection === undefined || info?.isRead) return resolve(reply);
+      const group = this.#groupOf(connection, replicas, waitMs);
       group.held.push({ command, reply, resolve });
       // The other replies of the same chunk come before this.
       if (group.held.length === 1) queueMicrotask(() => this.#start(group));
@@ -171,13 +164,14 @@ export class ReplicaWaits {
     };
     const barrier = slot === undefined
       ? send("publish", WAIT_CHANNEL, "")
-      : send("spublish", `${WAIT_CHANNEL}:{${this.#options.tagOf(slot)}}`, "");
+      : send("set", this.#options.barrierKey(slot), "", "PX", GRACE_MS);
     const count = send("wait", replicas, waitMs);
     try {
       await barrier;
     } catch (error) {
       if (!isReplyError(error) || !error.message.startsWith("NOPERM")) throw error;
-      throw new Error(`${error.message}: ${WAIT_BARRIER_ADVICE}`);
+      const advice = slot === undefined ? WAIT_BARRIER_ADVICE : CLUSTER_ADVICE;
+      throw new Error(`${error.message}: ${advice}`);
     }
     return Number(await count);
   }

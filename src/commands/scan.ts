@@ -85,7 +85,7 @@ export interface ScanMethods {
 }
 
 /** A client that scans. */
-export interface ScanningClient {
+interface ScanningClient {
   readonly options: { readonly keyPrefix?: string };
   sendCommand(command: IORedisCommand): unknown;
   /** Takes note of a scan that begins anew. */

@@ -17,7 +17,7 @@ export type SettingKind<T = unknown> =
     | { readonly type: "duration"; readonly minMs: number; readonly maxMs: number }
     | { readonly type: "choice"; readonly values: readonly (string | number)[] }
     | { readonly type: "text"; readonly format: TextFormat; readonly maxLength: number }
-    | { readonly type: "boolean" | "secret" | "url" | "nodes" | "addresses" }
+    | { readonly type: "boolean" | "secret" | "url" | "nodes" | "addresses" | "texts" }
     /** Given in code alone. */
     | { readonly type: "function" }
   )
@@ -64,6 +64,10 @@ export const NODES: SettingKind<readonly { host: string; port: number }[]> = {
   type: "nodes",
 };
 
+/** A list of texts. */
+export const TEXTS: SettingKind<readonly string[]> = { type: "texts" };
+/** Most texts of a list. */
+const MAX_TEXTS = 100;
 /** Addresses by addresses, each `host:port`; in code also a function. */
 export const ADDRESS_MAP: SettingKind<
   | Readonly<Record<string, string>>
@@ -147,6 +151,13 @@ const RULES: {
   nodes: {
     allowed: () => 'a list of {host, port} or "host:port"',
     holds: (_, value) => Array.isArray(value),
+  },
+  texts: {
+    allowed: () =>
+      `a list of at most ${MAX_TEXTS} texts of at most ${MAX_TEXT} characters`,
+    holds: (_, value) =>
+      Array.isArray(value) && value.length <= MAX_TEXTS &&
+      value.every((text) => typeof text === "string" && text.length <= MAX_TEXT),
   },
   addresses: {
     allowed: (_, dialect) =>

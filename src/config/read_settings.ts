@@ -145,7 +145,26 @@ function readSetting(
     if (value !== undefined) into.set(setting.key, { value, origin });
     return;
   }
-  setScalar(reading, setting, raw, into, origin, label);
+  const value = setting.kind.type === "texts"
+    ? expandTexts(reading, entry, raw, label)
+    : raw;
+  if (value !== undefined) setScalar(reading, setting, value, into, origin, label);
+}
+
+/** A list of texts, each with its `${NAME}` filled in; what is no list as it is. */
+function expandTexts(
+  reading: Reading,
+  { path }: Entry,
+  raw: unknown,
+  label: string,
+): unknown {
+  if (!Array.isArray(raw)) return raw;
+  const texts = raw.map((value, i) => {
+    const key = String(i);
+    const item = { key, value, path: [...path, key] };
+    return reading.expand(value, item, `${label}.${key}`);
+  });
+  return texts.includes(undefined) ? undefined : Object.freeze(texts);
 }
 
 /** Sets one value, or reports why it is not allowed. */
@@ -170,7 +189,9 @@ export function setScalar(
 }
 
 function readScalar(dialect: Dialect, setting: Setting, raw: unknown): unknown {
-  if (dialect === "code") return fromCode(setting.kind, raw);
+  if (dialect === "code" || setting.kind.type === "texts") {
+    return fromCode(setting.kind, raw);
+  }
   return typeof raw === "string" ? fromText(setting.kind, raw) : undefined;
 }
 

@@ -9,6 +9,7 @@ import {
   SECRET,
   type SettingKind,
   text,
+  TEXTS,
   URL_KIND,
 } from "./kinds.ts";
 import type { Secret } from "../core/secret.ts";
@@ -108,6 +109,27 @@ export interface ReplyLimitsConfig {
   readonly maxReplyBytes: number;
   /** Most bytes of a line, an error and a map's key in a reply. Default 16,777,216. */
   readonly maxLineBytes: number;
+}
+
+/** The near cache of one database: replies of reads that are kept in this process until the
+ * server says that they have changed. */
+export interface NearCacheConfig {
+  /**
+   * Most replies in the near cache; 0 = no near cache. Default 0; 10,000 where another
+   * setting of it is given.
+   */
+  readonly maxEntries: number;
+  /** Most bytes of memory that the near cache takes, estimated. Default 67,108,864. */
+  readonly maxBytes: number;
+  /** Replies of the near cache are asked for anew after this, changed or not; 0 = never.
+   * Default 0. */
+  readonly ttlMs: number;
+  /**
+   * Prefixes of the keys whose replies the near cache keeps; none, the default: all. With them
+   * the server announces every change to such a key (`BCAST`) and remembers nothing of what
+   * this process has read. The key prefix is put before each.
+   */
+  readonly prefixes: readonly string[];
 }
 
 /** How many retries a database's commands may add to its load. */
@@ -217,6 +239,8 @@ export interface RedisConfig {
    * How long a server that hangs is left alone while the breaker is open. Default 60,000.
    */
   readonly circuitBreakerTimeoutMs: number;
+  /** Replies of reads that are kept in this process. */
+  readonly nearCache: NearCacheConfig;
   /** How many retries may be added to the load. */
   readonly retryBudget: RetryBudgetConfig;
   /** How much a server may make this process hold for one reply. */
@@ -405,6 +429,12 @@ export const BEHAVIOR: Omit<DatabaseTable, keyof typeof ENDPOINT> = {
     maxBulkBytes: setting(integer(65_536, 2 ** 40), 536_870_912),
     maxReplyBytes: setting(integer(65_536, 2 ** 50), 2_147_483_648),
     maxLineBytes: setting(integer(1024, 2 ** 29 - 64), 16_777_216),
+  },
+  nearCache: {
+    maxEntries: setting(integer(0, 10_000_000), 0),
+    maxBytes: setting(integer(65_536, 2 ** 40), 67_108_864),
+    ttlMs: setting(duration(0), 0),
+    prefixes: setting(TEXTS, Object.freeze([])),
   },
   transport: setting(choice("node", "deno"), "node"),
   protocol: setting(choice("auto", 2, 3), "auto"),

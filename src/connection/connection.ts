@@ -1,5 +1,6 @@
 import { blockingTimeoutMs } from "../resilience/command_class.ts";
 import type { Clock } from "../core/clock.ts";
+import type { OnInvalidation } from "../transport/reply_frames.ts";
 import type { OpenReply } from "../transport/reply_types.ts";
 import { InvalidReplyError, type ReplyGuard } from "../transport/reply_guard.ts";
 import type { ConnectionStream, StreamHooks } from "../transport/stream.ts";
@@ -183,6 +184,12 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
   onEnd(fn: EndListener): void {
     if (this.#state.name === "closed") fn(this.#state.reason, this);
     else this.#onEnd = this.#onEnd.concat(fn);
+  }
+
+  /** Calls back with each key whose value the server says has changed, `undefined` for all:
+   * before the replies of the same chunk are read. */
+  onInvalidation(fn: OnInvalidation): void {
+    this.#replies.onInvalidation = fn;
   }
 
   /** Sets the single user of the connection. */

@@ -22,6 +22,8 @@ interface CredentialRenewalOptions<C extends RenewableConnection> {
   readonly timeoutMs: number;
   /** Returns when each connection can be authenticated; called once per round. */
   readonly judge: () => (connection: C) => Interruptible;
+  /** Called with each connection that was authenticated anew: its user may be another. */
+  readonly authenticated?: (connection: C) => void;
   /** Replaces a connection soon. */
   readonly replace: (connection: C, reason: string) => void;
   /** Logs a warning, which has no secrets. */
@@ -229,6 +231,7 @@ export class CredentialRenewal<C extends RenewableConnection> {
     const answer = await connection.query(timeoutMs, "auth", ...args);
     if (!this.#held.has(connection) || !connection.isOpen) return undefined;
     if (answer !== undefined && "reply" in answer) {
+      this.#options.authenticated?.(connection);
       if (expiresAt === Infinity) this.#held.delete(connection);
       else this.#held.set(connection, { expiresAt, dueAt, failures: 0 });
       return undefined;

@@ -8,6 +8,7 @@ import type {
   ConfigError,
   ConnectError,
   ConnectionLostError,
+  DecodeError,
   DurabilityError,
   InitializationError,
   LeaseReleasedError,
@@ -116,6 +117,7 @@ export type MooringError =
   | ConfigError
   | (ConnectError & { readonly code: "CONNECT" })
   | ConnectionLostError
+  | DecodeError
   | DurabilityError
   | InitializationError
   | LeaseReleasedError

@@ -19,6 +19,10 @@ export interface SessionTerms {
   /** Puts the keys of a command in place that ioredis does not know; throws if it cannot.
    * Unset where keys have no prefix. */
   readonly placeKeys?: (command: Command) => void;
+  /** Learns which keys the commands may change; unset where nobody wants to know. */
+  readonly ownWrites?:
+    | { sendsOn(connection: object, command: Command): void }
+    | undefined;
 }
 
 /** Properties of a session's database. */
@@ -97,13 +101,14 @@ export class Session implements ClientHandler, ConnectionUser {
 
   /** Sends a command of the holder; returns its promise. */
   send(command: Command): Promise<unknown> {
-    const { decodeResponses, owner, placeKeys, timeoutOf } = this.#terms;
+    const { decodeResponses, owner, ownWrites, placeKeys, timeoutOf } = this.#terms;
     try {
       placeKeys?.(command);
     } catch (error) {
       command.reject(error as Error);
       return command.promise;
     }
+    ownWrites?.sendsOn(this, command);
     const onSuccess = this.#state.note(command.name, command.args);
     if (!decodeResponses) {
       (command as unknown as { replyEncoding: null }).replyEncoding = null;

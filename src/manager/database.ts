@@ -1,6 +1,6 @@
 import { Cluster } from "../cluster/cluster.ts";
 import { KeyedSink } from "../cluster/keyed_sink.ts";
-import { prefixedSlot } from "../cluster/slots.ts";
+import { keySlot, prefixedSlot } from "../cluster/slots.ts";
 import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
@@ -13,7 +13,6 @@ import {
   runPipeline,
 } from "../commands/pipeline.ts";
 import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
-import type { OnceWrites } from "../commands/once.ts";
 import { SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
@@ -37,6 +36,8 @@ import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { Emit, ManagerEventMap } from "../core/events.ts";
+import { NearCache } from "../near_cache/near_cache.ts";
+import { OwnWrites } from "../near_cache/own_writes.ts";
 import { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { Telemetry } from "../observability/telemetry/telemetry.ts";
@@ -54,6 +55,8 @@ import type {
   Topology,
 } from "../server/topology.ts";
 import type { OpenChannel } from "../transport/channel.ts";
+import type { Codec } from "../values/codec.ts";
+import { DatabaseValues, type Values, type ValuesParts } from "../values/values.ts";
 import { DatabaseStats } from "./database_stats.ts";
 import {
   leaseForTransaction,
@@ -75,6 +78,8 @@ export interface DatabaseServices {
   readonly opened: (database: RedisConfig, connection: Connection) => void;
   /** The common limit of all databases, if there is one. */
   readonly budget?: ConnectionBudget | undefined;
+  /** The near caches of its server; unset if it has none. */
+  readonly nearCaches?: Set<NearCache> | undefined;
   /** OpenTelemetry, if anything is reported through it. */
   readonly telemetry?: Telemetry | undefined;
   /** Opens byte channels in place of the configured transport: a modelled server. */
@@ -103,6 +108,10 @@ export class Database {
   readonly #telemetry: DatabaseTelemetry | undefined;
   /** Only where keys have to be known: with a key prefix, and in a cluster. */
   readonly #keys: KeyedSink | undefined;
+  /** Only with a near cache. */
+  readonly #nearCache: NearCache | undefined;
+  /** Only where a database of the same server has one. */
+  readonly #ownWrites: OwnWrites | undefined;
   readonly #dispatcher: Dispatcher;
   /** Only where reads go to replicas, from the first one on. */
   #reads: { readonly sink: ReplicaReads; readonly dispatcher: Dispatcher } | undefined;
@@ -111,8 +120,11 @@ export class Database {
   readonly #blocking: BlockingCommands;
   readonly #hub: SubscriptionHub | ClusterSubscriptions;
   readonly #owned: OwnedClients;
-  #once: OnceWrites | undefined;
-  readonly #makeOnce = () => this.#once ??= makeOnce(this.config, this.#services.clock);
+  /** Values that are being loaded. */
+  readonly #loads: Pick<ValuesParts, "loading" | "refreshing"> = {
+    loading: new Map(),
+    refreshing: new Set(),
+  };
   #replicaWaits: ReplicaWaits | undefined;
   readonly #makeReplicaWaits = () => this.#replicaWaits ??= makeReplicaWaits(this.#parts);
   /** Connections that are open. */
@@ -126,8 +138,13 @@ export class Database {
     const statistics = this.#statistics = new DatabaseStatistics(config.name, clock);
     this.#budget = new RetryBudget({ clock, ...config.retryBudget });
     this.#telemetry = this.#makeTelemetry();
+    this.#nearCache = this.#makeNearCache();
+    if (services.nearCaches !== undefined) {
+      this.#ownWrites = new OwnWrites(services.nearCaches, config.keyPrefix);
+    }
     const servers = this.servers = this.#makeServers();
-    this.stats = new DatabaseStats(config, statistics, servers, clock);
+    const sizeOfCache = () => this.#nearCache?.size;
+    this.stats = new DatabaseStats(config, statistics, servers, clock, sizeOfCache);
     const budget = this.#budget;
     const retryPolicy = new RetryPolicy({ config, budget, statistics, clock });
     const keys = this.#keys = KeyedSink.for(config, servers.sink, clock);
@@ -148,9 +165,8 @@ export class Database {
     this.client = new ManagedClient(config, this.#route);
     this.#owned = new OwnedClients({
       ...this.#parts,
-      observe: (route) => this.#observed(route),
+      observe: (route) => this.#noted(this.#observed(route)),
       timeoutOf: (command) => this.#timeoutOf(command),
-      once: this.#makeOnce,
       replicaWaits: this.#makeReplicaWaits,
       emit: services.emit,
       reads: () => {
@@ -223,6 +239,17 @@ export class Database {
     );
   }
 
+  /** Values of one type, in this database. */
+  values<T>(codec: Codec<T>): Values<T> {
+    return new DatabaseValues({
+      client: this.client,
+      lock: (name, options) => this.lock(name, options),
+      warn: (message) => this.#services.emit("warning", { database: this.name, message }),
+      ...this.#loads,
+      clock: this.#services.clock,
+    }, codec);
+  }
+
   lock(name: string, options: LockOptions): Promise<Lock> {
     const { client, config: { commandTimeoutMs } } = this;
     const { clock } = this.#services;
@@ -248,6 +275,7 @@ export class Database {
    * closes every connection; gives how many commands were cut. */
   async close(drainMs: number): Promise<number> {
     this.#closed = true;
+    this.#nearCache?.close();
     this.#dispatcher.close();
     this.#reads?.dispatcher.close();
     this.#reads?.sink.close();
@@ -291,6 +319,8 @@ export class Database {
       }),
       opened: (connection) => opened(config, connection),
       telemetry: this.#telemetry,
+      nearCache: this.#nearCache,
+      ownWrites: this.#ownWrites,
       emit,
       ...(openChannel === undefined ? {} : { openChannel }),
       clock,
@@ -328,6 +358,21 @@ export class Database {
       : blockingMs + BLOCKING_GRACE_MS;
   }
 
+  #makeNearCache(): NearCache | undefined {
+    const { config } = this;
+    const { clock, emit, nearCaches } = this.#services;
+    if (nearCaches === undefined || config.nearCache.maxEntries === 0) return undefined;
+    const cache = new NearCache({
+      config,
+      statistics: this.#statistics,
+      ...(config.mode === "cluster" ? { slotOf: keySlot } : {}),
+      warn: (message) => emit("warning", { database: config.name, message }),
+      clock,
+    });
+    nearCaches.add(cache);
+    return cache;
+  }
+
   #makeDispatcher(
     retryPolicy: RetryPolicy,
     where: Pick<DispatcherOptions, "servers" | "sink">,
@@ -337,7 +382,8 @@ export class Database {
       retryPolicy,
       classifier,
       blocking: () => this.#blocking,
-      once: this.#makeOnce,
+      once: (dispatcher) =>
+        makeOnce(this.#parts, dispatcher, this.#keys, this.#makeReplicaWaits),
       replicaWaits: this.#makeReplicaWaits,
       statistics: this.#statistics,
       clock: this.#services.clock,
@@ -372,17 +418,27 @@ export class Database {
     };
   }
 
-  /** Where the client's commands go. */
+  /** Where the client's commands go. What is off is not on their way. */
   #makeRoute(from: RedisConfig["readFrom"]): CommandRoute {
     const target = this.#targetOf(from);
-    return this.#observed({
+    const route = this.#observed({
       dispatch: (command) => target.dispatch(command),
       dispatchBatch: (commands) => target.dispatchBatch(commands),
+      dispatchOnce: (...batch) => this.#dispatcher.dispatchOnce(...batch),
       whenReady: () => this.servers.whenReady(),
       readFrom: (from) => this.#makeRoute(from),
       scanRestarted: (restart) =>
         this.#services.emit("scanrestart", { database: this.name, ...restart }),
     });
+    const noted = this.#noted(route);
+    // Who asks for the primary, where replicas answer, does not want what they have said.
+    const isKept = from !== "primary" || this.config.readFrom === from;
+    return isKept ? this.#nearCache?.inFrontOf(noted, route) ?? noted : noted;
+  }
+
+  /** The route, where a near cache learns what is written by it. */
+  #noted(route: CommandRoute): CommandRoute {
+    return this.#ownWrites?.inFrontOf(route) ?? route;
   }
 
   /** The route, observed by telemetry. Without telemetry commands pass no check for it. */
@@ -399,6 +455,10 @@ export class Database {
         telemetry.commands(commands);
         route.dispatchBatch(commands);
       },
+      dispatchOnce: (commands, ...rest) => {
+        for (const command of commands) telemetry.command(command);
+        route.dispatchOnce(commands, ...rest);
+      },
     };
   }
 
@@ -407,7 +467,10 @@ export class Database {
       config: this.config,
       client: this.client,
       classify: ({ name, args }) => classifier.resolve(name, args),
-      send: (commands) => this.#targetOf(this.config.readFrom).dispatchBatch(commands),
+      send: (commands) => {
+        this.#ownWrites?.sendsBatch(commands);
+        this.#targetOf(this.config.readFrom).dispatchBatch(commands);
+      },
       observer: this.#telemetry,
     };
   }

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import {
   LATENCY_BOUNDS_MS,
   type MetricsSource,
+  type NearCacheSize,
   type RedisStats,
 } from "../observability/metrics.ts";
 import type { DatabaseStatistics } from "../observability/statistics.ts";
@@ -19,22 +20,25 @@ export class DatabaseStats {
   readonly #statistics: DatabaseStatistics;
   readonly #servers: Topology;
   readonly #clock: Clock;
+  readonly #sizeOfCache: () => NearCacheSize | undefined;
 
   constructor(
     config: RedisConfig,
     statistics: DatabaseStatistics,
     servers: Topology,
     clock: Clock,
+    sizeOfCache: () => NearCacheSize | undefined,
   ) {
     this.#config = config;
     this.#statistics = statistics;
     this.#servers = servers;
     this.#clock = clock;
+    this.#sizeOfCache = sizeOfCache;
   }
 
   /** Commands in the window, and connections since the start. */
   commands(): RedisStats {
-    return this.#statistics.snapshot(this.#servers.connections());
+    return this.#statistics.snapshot(this.#servers.connections(), this.#sizeOfCache());
   }
 
   /** Begins a new window. */
@@ -49,6 +53,7 @@ export class DatabaseStats {
       pool: this.pool(),
       connections: this.#servers.connections(),
       minConnections: this.#config.minConnections,
+      nearCache: this.#sizeOfCache(),
       totals: this.#statistics.totals,
       latency: this.#statistics.latencyTotals(LATENCY_BOUNDS_MS),
     };

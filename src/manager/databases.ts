@@ -1,8 +1,10 @@
 import { RedisDatabase } from "../config/databases.ts";
 import { checkMaxClients, type ManagerConfig, type RedisConfig } from "../config/mod.ts";
+import { endpointOf } from "../config/resolve/checks.ts";
 import type { Connection } from "../connection/connection.ts";
 import { UnknownDatabaseError } from "../core/errors/mod.ts";
 import { ConnectionState } from "../core/events.ts";
+import type { NearCache } from "../near_cache/near_cache.ts";
 import type { ManagerStats, RedisStats } from "../observability/metrics.ts";
 import type {
   DatabaseHealth,
@@ -122,6 +124,27 @@ function countStates(healths: readonly DatabaseHealth[]) {
     degradedDatabases: count(ConnectionState.DEGRADED),
     failedDatabases: count(ConnectionState.FAILED),
   };
+}
+
+/** The near caches of each server: what one database of a manager writes, those of all its
+ * databases forget. */
+export class NearCaches {
+  readonly #byServer = new Map<string, Set<NearCache>>();
+
+  /** @param configs The databases that are known from the start. */
+  constructor(configs: readonly RedisConfig[]) {
+    for (const config of configs) if (config.nearCache.maxEntries > 0) this.of(config);
+  }
+
+  /** Those of a database's server; `undefined` if it has none. */
+  of(config: RedisConfig): Set<NearCache> | undefined {
+    const server = endpointOf(config);
+    const known = this.#byServer.get(server);
+    if (known !== undefined || config.nearCache.maxEntries === 0) return known;
+    const caches = new Set<NearCache>();
+    this.#byServer.set(server, caches);
+    return caches;
+  }
 }
 
 /** How long the server may take to answer, in milliseconds. */

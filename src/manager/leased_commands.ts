@@ -1,7 +1,9 @@
+import type { KeyedSink } from "../cluster/keyed_sink.ts";
 import { commandSlot, describeCrossSlot, keySlot, slotTag } from "../cluster/slots.ts";
 import { BlockingCommands, type BlockingLease } from "../commands/blocking.ts";
 import { type Dispatcher, RERESOLVE_AFTER_MS } from "../commands/dispatcher.ts";
-import { OnceWrites, TOKEN_PREFIX } from "../commands/once.ts";
+import { OnceWrites } from "../commands/once.ts";
+import { TOKEN_PREFIX, WHERE } from "../commands/once_delivery.ts";
 import { ReplicaWaits } from "../commands/replica_waits.ts";
 import type { RetryPolicy } from "../commands/retry.ts";
 import type {
@@ -9,6 +11,7 @@ import type {
   TransactionLease,
   TransactionTarget,
 } from "../commands/transaction.ts";
+import { WAIT_CHANNEL } from "../commands/wait_barrier.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier, flagsOf } from "../connection/command_arguments.ts";
 import type { IORedisCommand } from "../connection/ioredis.ts";
@@ -164,9 +167,16 @@ export async function leaseForTransaction(
   };
 }
 
+const NO_KEYS: readonly string[] = [];
+
 /** Makes what lets the writes of a database run once. In a cluster a token is in the slot of
  * the command's keys. */
-export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
+export function makeOnce(
+  { clock, config }: Pick<SharedParts, "clock" | "config">,
+  dispatcher: Dispatcher,
+  keys: KeyedSink | undefined,
+  waits: () => ReplicaWaits,
+): OnceWrites {
   const { keyPrefix, mode } = config;
   const isCluster = mode === "cluster";
   const prefix = keyPrefix + TOKEN_PREFIX;
@@ -175,11 +185,12 @@ export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
     return slot === undefined ? prefix : `${prefix}{${slotTag(slot)}}:`;
   };
   const whyUnplaced = (command: IORedisCommand) => {
-    if (!isCluster || classifier.resolve(command.name, command.args).keys !== "library") {
-      return undefined;
-    }
-    const [key] = command.getKeys();
+    if (!isCluster) return undefined;
+    const keys = command.getKeys();
+    const [key] = keys;
     if (key === undefined) return "it has no key, so that no node is its own";
+    const crossSlot = describeCrossSlot(keys);
+    if (crossSlot !== undefined) return crossSlot;
     const isApart = keySlot(tokenPrefix(command)) !== keySlot(key);
     return isApart
       ? "the hash tag of the key_prefix keeps its token out of its slot"
@@ -189,7 +200,15 @@ export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
     config,
     classifier,
     isBarred: (name) => flagsOf(name)?.includes("noscript") === true,
-    places: { tokenPrefix, whyUnplaced },
+    places: {
+      tokenPrefix,
+      whyUnplaced,
+      // Finding them takes as long as the rest, and a single server needs none.
+      keysOf: (command) => isCluster ? command.getKeys() : NO_KEYS,
+      placeKeys: keys && ((command) => keys.placeNow(command, WHERE)),
+    },
+    dispatcher,
+    holdForReplicas: (command, call) => waits().hold(command, call),
     clock,
   });
 }
@@ -198,12 +217,12 @@ export function makeOnce(config: RedisConfig, clock: Clock): OnceWrites {
 export function makeReplicaWaits(
   { clock, config, servers }: Pick<SharedParts, "clock" | "config" | "servers">,
 ): ReplicaWaits {
-  const { acquireTimeoutMs, commandTimeoutMs, mode, name } = config;
+  const { acquireTimeoutMs, commandTimeoutMs, keyPrefix, mode, name } = config;
   return new ReplicaWaits({
     database: name,
     commandTimeoutMs,
     slotOf: (command) => mode === "cluster" ? commandSlot(command) : undefined,
-    tagOf: slotTag,
+    barrierKey: (slot) => `${keyPrefix}${WAIT_CHANNEL}:{${slotTag(slot)}}`,
     lease: (slot) =>
       servers.lease(
         { slot },

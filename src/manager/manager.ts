@@ -46,9 +46,11 @@ import type {
 } from "../observability/types.ts";
 import { ConnectionBudget } from "../pool/connection_budget.ts";
 import type { AcquireOptions, ConnectionLease } from "../server/lease.ts";
+import type { Codec } from "../values/codec.ts";
+import type { Values } from "../values/values.ts";
 import { CompatMethods, type DatabaseName } from "./compat.ts";
 import { Database } from "./database.ts";
-import { CapacityCheck, Databases } from "./databases.ts";
+import { CapacityCheck, Databases, NearCaches } from "./databases.ts";
 import { HealthEndpoint } from "./health_endpoint.ts";
 
 /** What a manager works with besides its configuration. */
@@ -127,6 +129,7 @@ export class RedisConnectionManager<Names extends string = string>
   readonly #databases: Databases;
   readonly #budget: ConnectionBudget | undefined;
   readonly #capacity: CapacityCheck;
+  readonly #nearCaches: NearCaches;
   readonly #warnings: string[];
   readonly #log: EventLog | undefined;
   readonly #telemetry: Telemetry | undefined;
@@ -180,6 +183,7 @@ export class RedisConnectionManager<Names extends string = string>
       this.#config,
       (database, message) => this.#warn(database, message),
     );
+    this.#nearCaches = new NearCaches(Object.values(databases));
     if (maxTotalConnections !== undefined) {
       this.#budget = new ConnectionBudget(maxTotalConnections);
     }
@@ -284,7 +288,8 @@ export class RedisConnectionManager<Names extends string = string>
    *
    * While the server is away, commands wait, at most `maxWaiting` of them. A write that may
    * have run when its connection was lost fails with a `ConnectionLostError`, which is
-   * ambiguous.
+   * ambiguous; with `autoResendUnfulfilledCommands` it is sent again, as ioredis does and
+   * some libraries expect.
    *
    * @param database Name or number of the database. Default `main`.
    * @param options Those of ioredis that libraries use, such as `keyPrefix`, `db`,
@@ -441,6 +446,34 @@ export class RedisConnectionManager<Names extends string = string>
   ): Promise<PipelineReplies<R>> {
     const replies = await this.#find(database).transaction(fill, options);
     return replies as PipelineReplies<R>;
+  }
+
+  /**
+   * Values of one type in a database: read, written, and loaded where there are none.
+   *
+   * @param database Name or number of the database.
+   * @param codec How they are written, such as `json()`.
+   * @returns What reads and writes them; each call gives a new one.
+   * @throws {UnknownDatabaseError} If the configuration has no such database.
+   * @throws {ManagerClosedError} If the manager has been closed.
+   *
+   * @example Usage
+   * ```ts
+   * import { json, RedisConnectionManager } from "@mooring/redis";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using manager = new RedisConnectionManager({
+   *   url: Deno.env.get("REDIS_URL") ?? "redis://localhost:6379",
+   *   databases: { cache: { db: 5, nearCache: { maxEntries: 1000 } } },
+   * });
+   * const users = manager.values("cache", json<{ name: string }>());
+   * const load = () => Promise.resolve({ name: "Ada" });
+   * const user = await users.getOrSet("mooring:user:7", load, { ttl: 60_000 });
+   * assertEquals(user, { name: "Ada" });
+   * ```
+   */
+  values<T>(database: DatabaseName, codec: Codec<T>): Values<T> {
+    return this.#find(database).values(codec);
   }
 
   /**
@@ -881,6 +914,7 @@ export class RedisConnectionManager<Names extends string = string>
         this.#capacity.opened(database, connection);
       },
       budget: this.#budget,
+      nearCaches: this.#nearCaches.of(config),
       telemetry: this.#telemetry,
     });
     this.#databases.add(database);

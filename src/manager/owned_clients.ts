@@ -1,5 +1,6 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
 import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
+import type { ScopedCommand } from "../commands/call_options.ts";
 import type { CommandRoute } from "../commands/client.ts";
 import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
@@ -14,7 +15,6 @@ import {
 } from "../commands/owned/own_connection.ts";
 import { ClusterSubscriber } from "../commands/owned/cluster_subscriber.ts";
 import { patiently, patientPolicy } from "../commands/owned/patience.ts";
-import type { ScopedCommand } from "../commands/client.ts";
 import type { MixedServers, ReplicaReads } from "../server/replica_reads.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier } from "../connection/command_arguments.ts";
@@ -23,7 +23,7 @@ import type { PendingCommand } from "../connection/pending_command.ts";
 import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { Emit } from "../core/events.ts";
 import type { LeaseTarget } from "../server/topology.ts";
-import { makeBlocking, type SharedParts } from "./leased_commands.ts";
+import { makeBlocking, makeOnce, type SharedParts } from "./leased_commands.ts";
 
 /** What the owned clients of a database need of it. */
 export interface OwnedClientsParts extends SharedParts {
@@ -31,7 +31,6 @@ export interface OwnedClientsParts extends SharedParts {
   readonly observe: (route: CommandRoute) => CommandRoute;
   /** Deadline of a command of an ordinary client, in milliseconds. */
   readonly timeoutOf: (command: Command) => number;
-  readonly once: DispatcherOptions["once"];
   readonly replicaWaits: DispatcherOptions["replicaWaits"];
   readonly emit: Emit;
   /** Reads from replicas; `undefined` where none are known of. */
@@ -71,6 +70,7 @@ export class OwnedClients {
         const route = this.#parts.observe({
           dispatch: (command) => commands.dispatch(command),
           dispatchBatch: (batch) => commands.dispatchBatch(batch),
+          dispatchOnce: (...batch) => commands.dispatchOnce(...batch),
           whenReady: () => this.#parts.servers.whenReady(),
           readFrom: () => route,
         });
@@ -88,9 +88,14 @@ export class OwnedClients {
 
   /** A connection was lost. */
   connectionLost(): void {
-    if (this.#alive.size === 0) return;
-    const isLane = ({ purpose }: { purpose: string }) => purpose === "lane";
-    if (this.#parts.servers.openConnections().some(isLane)) return;
+    // The pool and the lanes are told after this.
+    if (this.#alive.size > 0) queueMicrotask(() => this.#reconnect());
+  }
+
+  /** If no lane is left, the clients connect anew. */
+  #reconnect(): void {
+    const open = this.#parts.servers.openConnections();
+    if (open.some(({ purpose }) => purpose === "lane")) return;
     for (const client of [...this.#alive]) client.lanesLost();
   }
 
@@ -100,7 +105,7 @@ export class OwnedClients {
   }
 
   #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
-    const { clock, once, replicaWaits, retryPolicy, statistics } = this.#parts;
+    const { clock, replicaWaits, retryPolicy, statistics } = this.#parts;
     const { config, patient, resends, timeoutMs } = terms;
     const { sink, servers } = this.#target();
     const keys = KeyedSink.for(config, sink, clock);
@@ -119,7 +124,7 @@ export class OwnedClients {
       classifier,
       sink: keys ?? sink,
       servers,
-      once,
+      once: (dispatcher) => makeOnce({ clock, config }, dispatcher, keys, replicaWaits),
       replicaWaits,
       statistics,
       clock,

@@ -43,6 +43,23 @@ export interface RedisStats {
   readonly cacheHits: number;
   /** Reads of single values that found none, in the window. */
   readonly cacheMisses: number;
+  /** Reads that the near cache answered, in the window: by a reply that it had, or that
+   * another caller waited for. MGET counts each key. They count as successful operations,
+   * too, but not in `latency`. */
+  readonly nearCacheHits: number;
+  /** Reads that the near cache let the server answer, as it had no reply, in the window. */
+  readonly nearCacheMisses: number;
+  /** Replies that the near cache kept, in the window. */
+  readonly nearCacheStored: number;
+  /** Replies that had to make room for others in the near cache, in the window. */
+  readonly nearCacheEvicted: number;
+  /** Replies that the near cache forgot as the server announced a change, or could not have
+   * announced one any more, in the window. */
+  readonly nearCacheInvalidated: number;
+  /** Replies that the near cache has now. */
+  readonly nearCacheEntries: number;
+  /** Bytes of memory that they take, estimated; 0 without a near cache. */
+  readonly nearCacheBytes: number;
   /** Blocking commands (BLPOP, XREAD BLOCK …) that were answered in the window, by a value
    * or by their timeout. They are not in `latency`: how long they wait says nothing of the
    * server. */
@@ -114,6 +131,14 @@ export interface ConnectionCounts {
   readonly open: number;
 }
 
+/** What a near cache has. */
+export interface NearCacheSize {
+  /** Replies that are kept. */
+  readonly entries: number;
+  /** Bytes of memory that they take, estimated. */
+  readonly bytes: number;
+}
+
 /** What is known of one database when metrics are read; all counts are since the start. */
 export interface MetricsSource {
   /** How well it serves. */
@@ -122,6 +147,8 @@ export interface MetricsSource {
   readonly pool: PoolStatistics;
   /** Connections that the pool keeps ready. */
   readonly minConnections: number;
+  /** What its near cache has; unset without one. */
+  readonly nearCache?: NearCacheSize | undefined;
   /** Its connections. */
   readonly connections: ConnectionCounts;
   /** What its commands and connections did. */
@@ -167,6 +194,20 @@ export const COUNTERS = {
   ],
   cacheHits: ["cache_hits_total", "Reads of single values that found one."],
   cacheMisses: ["cache_misses_total", "Reads of single values that found none."],
+  nearCacheHits: ["near_cache_hits_total", "Reads that the near cache answered."],
+  nearCacheMisses: [
+    "near_cache_misses_total",
+    "Reads that the server answered as the near cache had no reply.",
+  ],
+  nearCacheStored: ["near_cache_stored_total", "Replies that the near cache kept."],
+  nearCacheEvicted: [
+    "near_cache_evicted_total",
+    "Replies that had to make room for others in the near cache.",
+  ],
+  nearCacheInvalidated: [
+    "near_cache_invalidated_total",
+    "Replies that the near cache forgot as their key had, or may have, changed.",
+  ],
   blockingOperations: [
     "blocking_commands_total",
     "Blocking commands that were answered, by a value or by their timeout.",
@@ -229,11 +270,15 @@ function sumOf(words: Iterable<string>, all: readonly string[]): Record<string, 
   );
 }
 
-type Row = Omit<Metric, "type">;
+/** No value: for what a database does not have. */
+const NONE: Readonly<Record<string, number>> = {};
+
+type Row = Omit<Metric, "type"> & Partial<Pick<Metric, "type">>;
 
 /**
  * Every metric but the durations, in the order in which Prometheus gets them. Names in
- * OpenTelemetry are those of its semantic conventions, 1.44.
+ * OpenTelemetry are those of its semantic conventions, 1.44; those of a near cache are what
+ * the clients of Redis agree on.
  */
 const ROWS: readonly Row[] = [
   {
@@ -257,6 +302,37 @@ const ROWS: readonly Row[] = [
     const [name, help, unit = 1] = COUNTERS[counter] as [string, string, number?];
     return { name, help, read: ({ totals }) => totals[counter] / unit };
   }),
+  {
+    name: "near_cache_entries",
+    convention: ["redis.client.csc.items", "{item}"],
+    help: "Replies that the near cache has.",
+    read: ({ nearCache }) => nearCache?.entries ?? NONE,
+  },
+  {
+    name: "near_cache_bytes",
+    help: "Bytes of memory that these take, estimated.",
+    read: ({ nearCache }) => nearCache?.bytes ?? NONE,
+  },
+  {
+    convention: ["redis.client.csc.requests", "{request}"],
+    type: "counter",
+    help: "Reads by whether the near cache answered them.",
+    label: "redis.client.csc.result",
+    read: ({ nearCache, totals }) =>
+      nearCache === undefined
+        ? NONE
+        : { hit: totals.nearCacheHits, miss: totals.nearCacheMisses },
+  },
+  {
+    convention: ["redis.client.csc.evictions", "{eviction}"],
+    type: "counter",
+    help: "Replies that the near cache let go, by why.",
+    label: "redis.client.csc.reason",
+    read: ({ nearCache, totals }) =>
+      nearCache === undefined
+        ? NONE
+        : { full: totals.nearCacheEvicted, invalidation: totals.nearCacheInvalidated },
+  },
   {
     name: "replicas",
     convention: ["mooring.client.replica.count", "{replica}"],
@@ -354,8 +430,8 @@ const ROWS: readonly Row[] = [
 
 /** Every metric but the durations. Prometheus wants counters, and no others, to end so. */
 export const METRICS: readonly Metric[] = ROWS.map((row) => ({
-  ...row,
   type: row.name?.endsWith("_total") ? "counter" : "gauge",
+  ...row,
 }));
 
 /**

@@ -6,6 +6,7 @@ import {
   type ConnectionCounts,
   COUNTER_NAMES,
   type Counts,
+  type NearCacheSize,
   type RedisStats,
 } from "./metrics.ts";
 
@@ -180,9 +181,10 @@ export class DatabaseStatistics {
    * The window's numbers at this instant, and those that know no window.
    *
    * @param connections What the pool says.
+   * @param nearCache What the near cache has, if there is one.
    * @returns A frozen snapshot.
    */
-  snapshot(connections: ConnectionCounts): RedisStats {
+  snapshot(connections: ConnectionCounts, nearCache?: NearCacheSize): RedisStats {
     const { totals } = this;
     const counted = countsFrom((name) => totals[name] - this.#beforeWindow[name]);
     const total = counted.successfulOperations + counted.failedOperations;
@@ -195,6 +197,8 @@ export class DatabaseStatistics {
       ...counted,
       // Like the connections above it knows no window.
       failedConnections: totals.failedConnections,
+      nearCacheEntries: nearCache?.entries ?? 0,
+      nearCacheBytes: nearCache?.bytes ?? 0,
       lastError: this.lastError,
       lastErrorTime: error === undefined ? null : dateOf(error.at),
       lastSuccessTime: this.lastSuccessTime,

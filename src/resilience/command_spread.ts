@@ -12,7 +12,7 @@ const RESPONSES = [
 ] as const;
 
 /** Where a command runs: the keys' nodes, every primary, every node, or by its own rule. */
-export type RequestPolicy = typeof REQUESTS[number];
+type RequestPolicy = typeof REQUESTS[number];
 
 /** How the replies become one; `joined`, where the server names no policy: lists are joined. */
 export type ResponsePolicy = typeof RESPONSES[number];

@@ -71,7 +71,8 @@ export function makePool(
   opened: (connection: Connection) => void,
   internal: ReadonlySet<number>,
 ): Pool<PooledConnection> {
-  const { clock, config, leaseOwner, limit, placeKeys, telemetry, timeoutOf } = context;
+  const { clock, config, leaseOwner, limit, ownWrites, placeKeys, telemetry } = context;
+  const { timeoutOf } = context;
   const session = {
     db: config.db,
     decodeResponses: config.decodeResponses,
@@ -80,6 +81,7 @@ export function makePool(
     timeoutOf,
     observer: telemetry,
     placeKeys,
+    ownWrites,
   };
   const create = async (signal: AbortSignal, purpose: Purpose) => {
     const connect = () => opener.open(purpose, signal);
@@ -138,7 +140,7 @@ function makeHooks(
  * expire; `undefined` if no provider gives the password, so that it cannot expire.
  */
 export function makeCredentialRenewal(
-  { clock, config, emit }: ServerContext,
+  { clock, config, emit, nearCache }: ServerContext,
   pool: Pool<PooledConnection>,
   lanes: LaneSet,
 ): CredentialRenewal<Connection> | undefined {
@@ -160,6 +162,7 @@ export function makeCredentialRenewal(
       // A lane has no session: what must stay together on it is written together.
       return (connection) => sessions.get(connection)?.interruptible ?? "now";
     },
+    authenticated: (connection) => nearCache?.forgetReadsOf(connection),
     replace: (connection, reason) => {
       lanes.replace(connection, reason);
       const isIt = (pooled: PooledConnection) => pooled.connection === connection;

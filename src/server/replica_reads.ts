@@ -1,5 +1,5 @@
+import type { ScopedCommand } from "../commands/call_options.ts";
 import type { CommandGate, CommandServers, CommandSink } from "../commands/dispatcher.ts";
-import type { ScopedCommand } from "../commands/client.ts";
 import type { RedisConfig } from "../config/settings.ts";
 import { isReplyError } from "../connection/ioredis.ts";
 import type { CommandConnection, PendingCommand } from "../connection/pending_command.ts";

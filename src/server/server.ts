@@ -246,6 +246,7 @@ export class Server implements Topology, LeaseSource {
    * that are so young that the server was resolved just now. Commands in flight and leases
    * finish. */
   reresolve(reason: string): void {
+    this.#context.nearCache?.serverChanged(this.lanes.connections);
     this.lanes.replaceAll(reason);
     const latest = this.#context.clock.now() - RERESOLVE_AFTER_MS;
     this.#pool.evict(({ connection }) => connection.createdAt <= latest, false);
@@ -388,6 +389,7 @@ export class Server implements Topology, LeaseSource {
   async #openLane(signal: AbortSignal): Promise<Lane> {
     const slot = await this.#pool.openLane(signal);
     const { connection } = slot.connection;
+    this.#context.nearCache?.opened(connection);
     slot.onWanted(() =>
       this.lanes.replace(connection, "its place is needed for a lease")
     );
@@ -414,6 +416,7 @@ export class Server implements Topology, LeaseSource {
     this.#replicas?.relist(true);
     // Its failures were those of another server.
     this.#guard.reset(`the primary is ${to} now`);
+    this.#context.nearCache?.serverChanged(this.lanes.connections);
     this.lanes.replaceAll(`the primary is ${to} now`);
     const leadsAway = ({ connection }: PooledConnection) => connection.endpoint !== to;
     this.#pool.evict(leadsAway, false);

@@ -6,6 +6,8 @@ import type { CommandOwner, PendingCommand } from "../connection/pending_command
 import type { Clock } from "../core/clock.ts";
 import type { Emit } from "../core/events.ts";
 import type { ConnectionCounts } from "../observability/metrics.ts";
+import type { NearCache } from "../near_cache/near_cache.ts";
+import type { OwnWrites } from "../near_cache/own_writes.ts";
 import type { DatabaseStatistics } from "../observability/statistics.ts";
 import type { DatabaseTelemetry } from "../observability/telemetry/database_telemetry.ts";
 import type { DatabaseHealth, ReplicaHealth } from "../observability/types.ts";
@@ -31,6 +33,10 @@ export interface ServerContext {
   readonly placeKeys?: (command: Command) => void;
   /** Called for each connection that was opened. */
   readonly opened: (connection: Connection) => void;
+  /** Keeps replies of reads on lanes; unset without a near cache. */
+  readonly nearCache?: NearCache | undefined;
+  /** Learns what is sent on leases; unset where no near cache has to. */
+  readonly ownWrites?: OwnWrites | undefined;
   readonly telemetry: DatabaseTelemetry | undefined;
   readonly emit: Emit;
   /** Opens byte channels in place of the configured transport. */

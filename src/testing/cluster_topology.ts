@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkIntegers } from "./checks.ts";
 import { RedisServer, type RedisServerConfig } from "./redis_server.ts";
 import { parseInfo } from "./redis_replies.ts";
 import type { RespArg } from "./resp_client.ts";
@@ -74,7 +75,9 @@ export class ClusterTopology implements AsyncDisposable {
 
   /** What {@linkcode startCluster} does. */
   static async start(options: ClusterTopologyOptions = {}): Promise<ClusterTopology> {
-    const { primaries = 3, replicasEach = 1, password } = options;
+    const { primaries = 3, replicasEach = 1, nodeTimeoutMs, password } = options;
+    checkIntegers("start a cluster", { primaries, nodeTimeoutMs }, { least: 1 });
+    checkIntegers("start a cluster", { replicasEach });
     await using stack = new AsyncDisposableStack();
     const nodes: RedisServer[] = [];
     while (nodes.length < primaries * (1 + replicasEach)) {
@@ -280,7 +283,9 @@ async function form(nodes: RedisServer[], primaries: number): Promise<void> {
   await untilAll(nodes, "a cluster that is ok", async (node) => {
     const { role, master_link_status } = await node.info("replication");
     const inStep = role === "master" || master_link_status === "up";
-    return inStep && await isOk(node) &&
+    // Without full coverage, one that has not heard of all slots is ok, too.
+    const { cluster_slots_assigned } = await clusterInfo(node);
+    return inStep && Number(cluster_slots_assigned) === SLOTS && await isOk(node) &&
       await knowsReplicas(node, nodes.length - primaries);
   });
 }
@@ -331,6 +336,7 @@ async function must(node: RedisServer, ...command: RespArg[]): Promise<RespValue
  *
  * @param options Its size, and what its nodes are started with.
  * @returns The cluster; `await using` ends all nodes.
+ * @throws {RangeError} If a number of the options is out of its range.
  * @throws {Error} As {@linkcode startRedis} does, or if the nodes do not join within a minute.
  *
  * @example Usage

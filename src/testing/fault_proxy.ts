@@ -5,6 +5,7 @@
  */
 
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { checkIntegers, PORTS } from "./checks.ts";
 import { freePort, isPortFree } from "./ports.ts";
 import {
   type ProxyConnection,
@@ -112,9 +113,13 @@ export class FaultProxy implements AsyncDisposable {
    *
    * @param options Where it leads to, and its first faults.
    * @returns The proxy; `await using` ends it with all its connections.
+   * @throws {RangeError} If a number of the options is out of its range.
    * @throws {Error} If the port that the options name is taken.
    */
   static async start(options: FaultProxyOptions): Promise<FaultProxy> {
+    const { port, forgetAfterIdleMs } = options;
+    checkIntegers("start a proxy", { port }, PORTS);
+    checkIntegers("start a proxy", { forgetAfterIdleMs });
     const proxy = new FaultProxy(options, options.port ?? freePort());
     await proxy.listen();
     return proxy;

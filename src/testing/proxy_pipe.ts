@@ -5,6 +5,7 @@
  */
 
 import type { Socket } from "node:net";
+import { checkIntegers } from "./checks.ts";
 import { concatBytes } from "./resp_parser.ts";
 
 /** What happens to the bytes of one direction of a connection. */
@@ -115,6 +116,8 @@ export class ProxyPipe {
    * effect once the direction is being cut.
    */
   set(fault: ProxyFault): void {
+    if (fault.kind === "delay") checkIntegers("delay bytes", { ms: fault.ms });
+    if (fault.kind === "cut") checkIntegers("cut", { afterBytes: fault.afterBytes });
     if (this.isOver) return;
     this.#fault = fault;
     if (fault.kind === "cut") this.#left = fault.afterBytes;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkIntegers, PORTS } from "./checks.ts";
 import { CLUSTER_BUS_OFFSET, freePort } from "./ports.ts";
 import {
   KIT_USER,
@@ -34,7 +35,8 @@ export interface RedisServerOptions {
   args?: readonly string[];
   /** Port, 1 to 65535. Default: a free one. */
   port?: number;
-  /** Working folder, which is kept. Default: a temporary one, which is removed at the end. */
+  /** Working folder, which must exist, and is kept. Default: a temporary one, which is removed
+   * at the end. */
   dir?: string;
   /** Password of the default user. Default: none. */
   password?: string;
@@ -102,9 +104,16 @@ export class RedisServer implements AsyncDisposable {
 
   /** What {@linkcode startRedis} does. */
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
+    const { port, startTimeoutMs, replyTimeoutMs } = options;
+    checkIntegers("start a server", { port }, PORTS);
+    checkIntegers("start a server", { startTimeoutMs, replyTimeoutMs }, { least: 1 });
+    // Redis changes to the folder, so that a relative one would mean another.
+    const given = options.dir === undefined
+      ? undefined
+      : await Deno.realPath(options.dir);
     const binary = await findRedisServer();
     for (let races = 1;; races++) {
-      const dir = options.dir ?? await Deno.makeTempDir({ prefix: "mooring-redis-" });
+      const dir = given ?? await Deno.makeTempDir({ prefix: "mooring-redis-" });
       const port = options.port ?? freePort(portOffsets(options));
       const server = new RedisServer(options, binary, dir, port);
       try {
@@ -349,6 +358,7 @@ function portOffsets({ config }: RedisServerOptions): number[] {
  *
  * @param options What it is started with.
  * @returns The server; `await using` ends it and removes what it wrote.
+ * @throws {RangeError} If a number of the options is out of its range.
  * @throws {Error} If there is no server program; the message says how to get one. If the
  * server ends at once or does not listen in time; the message has the end of its log.
  *

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkIntegers } from "./checks.ts";
 import { RedisServer, type RedisServerConfig } from "./redis_server.ts";
 import { RespError, type RespValue } from "./resp_parser.ts";
 import { waitFor } from "./wait.ts";
@@ -16,7 +17,8 @@ export interface SentinelTopologyOptions {
   sentinels?: number;
   /** Number of replicas, 0 or more. Default: 1. */
   replicas?: number;
-  /** How many sentinels must take the primary for down. Default: 2. */
+  /** How many sentinels must take the primary for down, 1 to all. Default: 2, or 1 if there is
+   * one sentinel. */
   quorum?: number;
   /** Silence of a server, in milliseconds, after which a sentinel takes it for down
    * (`down-after-milliseconds`). Default: 1,000. */
@@ -84,9 +86,14 @@ export class SentinelTopology implements AsyncDisposable {
   /** What {@linkcode startSentinel} does. */
   static async start(options: SentinelTopologyOptions = {}): Promise<SentinelTopology> {
     const { name = "mymaster", sentinels = 3, replicas = 1 } = options;
+    const { quorum = Math.min(2, sentinels), downAfterMs, failoverTimeoutMs } = options;
+    const times = { downAfterMs, failoverTimeoutMs };
+    checkIntegers("start sentinels", { sentinels, ...times }, { least: 1 });
+    checkIntegers("start sentinels", { replicas });
+    checkIntegers("start sentinels", { quorum }, { least: 1, most: sentinels });
     await using stack = new AsyncDisposableStack();
     const servers = await startServers(stack, options, replicas);
-    const sentinel = sentinelConfig(name, servers[0].port, options);
+    const sentinel = sentinelConfig(name, servers[0]!.port, { ...options, quorum });
     const watchers: RedisServer[] = [];
     while (watchers.length < sentinels) {
       watchers.push(stack.use(await startOne(sentinel, options)));
@@ -236,9 +243,9 @@ async function startOne(
 function sentinelConfig(
   name: string,
   port: number,
-  options: SentinelTopologyOptions,
+  options: SentinelTopologyOptions & { quorum: number },
 ): string[] {
-  const { quorum = 2, downAfterMs = 1000, failoverTimeoutMs = 3000 } = options;
+  const { quorum, downAfterMs = 1000, failoverTimeoutMs = 3000 } = options;
   const { password, sentinelPassword } = options;
   return [
     `monitor ${name} 127.0.0.1 ${port} ${quorum}`,
@@ -265,6 +272,7 @@ function pairs(reply: RespValue): Record<string, string> {
  *
  * @param options How many, and what they are started with.
  * @returns All of them; `await using` ends all.
+ * @throws {RangeError} If a number of the options is out of its range.
  * @throws {Error} As {@linkcode startRedis} does, or if the sentinels do not find each other
  * within a minute.
  *

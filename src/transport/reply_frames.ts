@@ -1,3 +1,4 @@
+import { concat } from "./coalescer.ts";
 import { ERROR_WEIGHT, type ReplyLimits, type ReplyRefusal } from "./reply_types.ts";
 
 /** What a push frame is to its connection. */
@@ -20,6 +21,7 @@ interface PushForm {
 
 const STRING = ["string"] as const;
 const MESSAGE: PushForm = { role: "event", rest: [STRING, STRING] };
+const INVALIDATION: PushForm = { role: "event", rest: [] };
 const SUBSCRIBED: PushForm = { role: "confirmation", rest: [STRING, ["integer"]] };
 /** The channel is nil where there was nothing to unsubscribe from. */
 const UNSUBSCRIBED: PushForm = {
@@ -35,6 +37,7 @@ const FORMS: ReadonlyMap<string, PushForm> = new Map([
   ["message", MESSAGE],
   ["pmessage", { role: "event", rest: [STRING, STRING, STRING] }],
   ["smessage", MESSAGE],
+  ["invalidate", INVALIDATION],
   ["subscribe", SUBSCRIBED],
   ["psubscribe", SUBSCRIBED],
   ["ssubscribe", SUBSCRIBED],
@@ -47,6 +50,15 @@ const OTHER: PushForm = { role: "other", rest: [] };
 /** Bytes of a name that are kept: one more than the longest in the table has. */
 const NAME_BYTES = 13;
 
+/**
+ * Receives the keys of `invalidate` frames, as soon as each was read; `undefined` for all
+ * keys. ioredis drops these frames.
+ */
+export type OnInvalidation = (key: string | undefined) => void;
+
+/** A byte order mark is a part of a key. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Checks one push frame, element by element. */
 export class PushFrame {
   /** The bytes of the name that were read so far. */
@@ -54,6 +66,8 @@ export class PushFrame {
   #count = 0;
   #seen = 0;
   #form = OTHER;
+  /** The bytes of a key of which not all were received. */
+  readonly #keyParts: Uint8Array[] = [];
 
   /** Begins a frame that declares `count` elements. */
   begin(count: number): void {
@@ -61,6 +75,33 @@ export class PushFrame {
     this.#seen = 0;
     this.#name.length = 0;
     this.#form = OTHER;
+    this.#keyParts.length = 0;
+  }
+
+  /** Whether it names keys whose values have changed; valid once its name was read. */
+  get isInvalidation(): boolean {
+    return this.#form === INVALIDATION;
+  }
+
+  /**
+   * Adds the bytes of a key from `start` to `end`.
+   *
+   * @returns The key, once all of it was read.
+   */
+  addKey(
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    isWhole: boolean,
+  ): string | undefined {
+    const part = chunk.subarray(start, end);
+    if (!isWhole) {
+      // A chunk is lent.
+      this.#keyParts.push(part.slice());
+      return undefined;
+    }
+    if (this.#keyParts.length === 0) return decoder.decode(part);
+    return decoder.decode(concat([...this.#keyParts.splice(0), part]));
   }
 
   /** Whether the next bytes belong to the frame's first element, its name. */

@@ -1,4 +1,9 @@
-import { type ElementShape, PushFrame, ReplyNesting } from "./reply_frames.ts";
+import {
+  type ElementShape,
+  type OnInvalidation,
+  PushFrame,
+  ReplyNesting,
+} from "./reply_frames.ts";
 import {
   HEADER_ROOM,
   type LineContent,
@@ -56,6 +61,8 @@ const SHAPE_OF_TYPE: ReadonlyMap<number, ElementShape> = new Map([
   [Type.INTEGER, "integer"],
   [Type.NULL, "nil"],
 ]);
+
+const NO_BYTES = new Uint8Array();
 
 /** Placeholder of connections that have received no push frame. */
 const NO_PUSH = new PushFrame();
@@ -118,6 +125,9 @@ export class ReplyGuard {
   /** Where the current top-level reply began. */
   #replyStart = 0;
   #violation: ReplyViolation | undefined;
+
+  /** Receives the keys of `invalidate` frames; unset where nobody wants them. */
+  onInvalidation: OnInvalidation | undefined = undefined;
 
   /** Complete replies so far: errors included, push frames not. */
   replies = 0;
@@ -403,15 +413,28 @@ export class ReplyGuard {
     if (line === Line.COUNT) return this.#open(this.#line.value, i);
     this.#bodyLeft = this.#line.value;
     this.#phase = Phase.BODY;
-    if (this.#bodyLeft === 0) this.#endBody(i);
+    if (this.#bodyLeft > 0) return;
+    if (this.#inPush) this.#readKey(NO_BYTES, 0, 0);
+    this.#endBody(i);
   }
 
   #readBody(chunk: Uint8Array, i: number): number {
     const end = Math.min(chunk.length, i + this.#bodyLeft);
     if (this.#isNaming()) this.#push.addName(chunk, i, end);
     this.#bodyLeft -= end - i;
+    if (this.#inPush) this.#readKey(chunk, i, end);
     if (this.#bodyLeft === 0) this.#endBody(end - 1);
     return end;
+  }
+
+  /** Reads a key, or a part of it, if the string is one of an `invalidate` frame that
+   * somebody wants. */
+  #readKey(chunk: Uint8Array, start: number, end: number): void {
+    const { onInvalidation } = this;
+    if (onInvalidation === undefined || this.#nesting.depth !== 2) return;
+    if (!this.#push.isInvalidation) return;
+    const key = this.#push.addKey(chunk, start, end, this.#bodyLeft === 0);
+    if (key !== undefined) onInvalidation(key);
   }
 
   #endBody(i: number): void {
@@ -463,6 +486,9 @@ export class ReplyGuard {
   #addToPush(shape: ElementShape, i: number): void {
     const reason = this.#push.addElement(shape);
     if (reason !== undefined) this.#refuse("push", reason, i);
+    else if (shape === "nil" && this.#push.isInvalidation) {
+      this.onInvalidation?.(undefined);
+    }
   }
 
   #expect(byte: number, expected: number, i: number): boolean {

@@ -31,6 +31,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["transport", "resilience", "config", "observability"],
   ["connection"],
   ["pool", "commands", "sentinel"],
+  ["near_cache", "values"],
   ["server"],
   ["cluster"],
   ["manager"],

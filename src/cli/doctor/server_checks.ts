@@ -25,6 +25,7 @@ const SETTINGS = [
   "stop-writes-on-bgsave-error",
   "min-replicas-to-write",
   "maxclients",
+  "tracking-table-max-keys",
 ] as const;
 
 /**
@@ -84,6 +85,9 @@ export async function checkServer(
     report("eviction", judgeEviction(info));
     report("persistence", judgePersistence(info, settings));
     report("replication", judgeReplication(info, settings));
+    if (config.nearCache.maxEntries > 0) {
+      report("near cache", judgeTracking(info, settings));
+    }
   }
   if (config.readFrom !== "primary" && config.mode !== "standalone") {
     await run("replicas", () => checkReplicas(manager, client, config));
@@ -115,6 +119,32 @@ async function readSettings(client: RedisClient): Promise<ServerInfo> {
     found[name] = settingOf(await client.config("GET", name).catch(() => undefined));
   }
   return found;
+}
+
+/** Share of the server's table from which on it is nearly full. */
+const TABLE_SHARE = 0.9;
+
+/** Whether the server can remember what near caches have read. */
+export function judgeTracking(info: ServerInfo, settings: ServerInfo): Verdict {
+  const keys = Number(info.tracking_total_keys);
+  if (Number.isNaN(keys)) {
+    return fail(
+      "the server does not know CLIENT TRACKING: nothing is kept",
+      "use Redis 6, Valkey or later, or set near_cache.max_entries to 0",
+    );
+  }
+  const most = Number(settings["tracking-table-max-keys"]);
+  const limit = most > 0 ? `${most}` : "no limit";
+  const { tracking_clients = "?", tracking_total_prefixes = "0" } = info;
+  const message = `CLIENT TRACKING holds ${keys} keys (${limit}) and ` +
+    `${tracking_total_prefixes} prefixes for ${tracking_clients} connections`;
+  return most > 0 && keys >= most * TABLE_SHARE
+    ? warn(
+      message,
+      "the server forgets keys at random, and announces them as changed: raise " +
+        "tracking-table-max-keys, or set near_cache.prefixes",
+    )
+    : ok(message);
 }
 
 /** Keys that are looked for, so that the replicas of most shards are asked. */

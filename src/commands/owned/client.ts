@@ -192,6 +192,8 @@ class Life implements OwnListener {
     const { status } = this.client;
     if (status === "end" || this.#ending !== undefined) throw closedError("never-sent");
     if (status === "ready" || !this.#commands.isIdle) await this.#commands.finish();
+    // What has just failed is on its way to its caller.
+    await delay(0);
     // After the reply: ioredis' client ends when the server has closed its connection.
     setTimeout(() => void this.#end(), 0);
     return "OK";

@@ -6,7 +6,7 @@ import {
 } from "../../connection/pending_command.ts";
 import { ConnectionLostError, type Delivery } from "../../core/errors/mod.ts";
 import type { BlockingCommands, Cancellation } from "../blocking.ts";
-import type { ScopedCommand } from "../client.ts";
+import type { ScopedCommand } from "../call_options.ts";
 import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
 import {
   type ClusterSubscriber,
@@ -91,6 +91,7 @@ export class OwnedCommands extends Dispatcher {
   #to: "asleep" | "lanes" | "own" | "nowhere" = "asleep";
   /** Whether the command that is being delivered was found to go another way. */
   #isDiverted = false;
+  #isAdvancing = false;
   /** Commands of one transaction that are failing, one after the other. */
   #failing: [PendingCommand, Error, Delivery][] = [];
   #whenIdle: PromiseWithResolvers<void> | undefined;
@@ -157,6 +158,11 @@ export class OwnedCommands extends Dispatcher {
     this.#shared.settle();
     super.replied(command, reply);
     if (this.#waiting.length > 0 || this.#whenIdle !== undefined) this.#settled();
+  }
+
+  override carrierReplied(command: PendingCommand): void {
+    super.carrierReplied(command);
+    this.#settled();
   }
 
   override failed(command: PendingCommand, error: Error, delivery: Delivery): void {
@@ -249,10 +255,10 @@ export class OwnedCommands extends Dispatcher {
   }
 
   #share(command: Command): void {
-    this.#isDiverted = false;
     super.dispatch(command);
+    if (this.#takeDiverted()) return;
     const pending = command as PendingCommand & ScopedCommand;
-    if (this.#isDiverted || pending.tracking.settled) return;
+    if (pending.tracking.settled) return;
     this.#shared.add(pending);
     // What its signal aborts is settled elsewhere.
     if (pending.call?.signal !== undefined) {
@@ -261,10 +267,16 @@ export class OwnedCommands extends Dispatcher {
     }
   }
 
-  #shareBatch(commands: readonly Command[]): void {
+  /** Whether what was just delivered went another way. */
+  #takeDiverted(): boolean {
+    if (!this.#isDiverted) return false;
     this.#isDiverted = false;
+    return true;
+  }
+
+  #shareBatch(commands: readonly Command[]): void {
     super.dispatchBatch(commands);
-    if (this.#isDiverted) return;
+    if (this.#takeDiverted()) return;
     for (const command of commands as readonly PendingCommand[]) {
       if (!command.tracking.settled) this.#shared.add(command);
     }
@@ -289,6 +301,17 @@ export class OwnedCommands extends Dispatcher {
 
   /** Delivers what waits, as far as that may go. */
   #advance(): void {
+    // What is delivered may turn out to go another way: it is the next of the same loop.
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    try {
+      this.#deliverAll();
+    } finally {
+      this.#isAdvancing = false;
+    }
+  }
+
+  #deliverAll(): void {
     for (let first; (first = this.#waiting[0]) !== undefined;) {
       const toOwn = first.way === "own" || this.#own.isPinned;
       const isOnLanes = this.#shared.size > 0;

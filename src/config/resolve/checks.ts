@@ -89,11 +89,31 @@ function* contradictions(config: RedisConfig): Generator<Contradiction> {
       `${name(missing)} is missing; the two belong together`;
     yield [given, given, message];
   }
+  yield* nearCacheContradictions(config);
   if (config.protocol === 2 && config.replyMapping === "resp3") {
     // RESP2 has no maps, doubles and booleans.
     const message = ({ name }: Wording) =>
       `resp3 needs ${name("protocol")} auto or 3, found 2`;
     yield ["replyMapping", "protocol", message];
+  }
+}
+
+function* nearCacheContradictions(
+  { nearCache: { maxEntries, prefixes }, protocol }: RedisConfig,
+): Generator<Contradiction> {
+  if (maxEntries > 0 && protocol === 2) {
+    // RESP2 has no pushes on the connection that reads.
+    const message = ({ name }: Wording) =>
+      `a near cache needs ${name("protocol")} auto or 3, found 2`;
+    yield ["nearCache.maxEntries", "protocol", message];
+  }
+  // Servers refuse these, as a key would be announced twice.
+  for (const [i, one] of prefixes.entries()) {
+    const other = prefixes.find((prefix, j) => i !== j && one.startsWith(prefix));
+    if (other === undefined) continue;
+    const message = () => `"${one}" begins with "${other}"; leave one out`;
+    yield ["nearCache.prefixes", "nearCache.prefixes", message];
+    return;
   }
 }
 

@@ -81,6 +81,7 @@ export function buildDatabase(
       : withDefault(candidates.get(key) ?? [], DEFAULTS.get(key));
     if (found !== undefined) values.set(key, found);
   }
+  turnNearCacheOn(values);
   const secretFiles: string[] = [];
   const file = values.get("passwordFile");
   if (typeof file?.value === "string") {
@@ -101,6 +102,17 @@ export function buildDatabase(
   ];
   const overruled = GUARDED.flatMap((key) => findOverruled(key, candidates.get(key)));
   return { config: deepFreeze(config), values, problems, warnings, overruled };
+}
+
+/** Entries of a near cache of which something else is set. */
+const NEAR_CACHE_ENTRIES = 10_000;
+
+/** A near cache of which anything is set is on. */
+function turnNearCacheOn(values: Map<string, Effective>): void {
+  const isSet = (key: string) =>
+    values.get(`nearCache.${key}`)?.origin !== DEFAULT_ORIGIN;
+  if (isSet("maxEntries") || !["maxBytes", "ttlMs", "prefixes"].some(isSet)) return;
+  values.set("nearCache.maxEntries", defaultOf(NEAR_CACHE_ENTRIES));
 }
 
 /** The databases whose endpoint a database takes over, nearest first. */
@@ -245,13 +257,17 @@ function configOf(name: string, values: EffectiveValues): RedisConfig {
   for (const [key, { value }] of values) {
     if (WRITTEN_ONLY.has(key)) continue;
     // Lists are copied: freezing must not reach the caller's.
-    setAt(config, key, Array.isArray(value) ? value.map((item) => ({ ...item })) : value);
+    setAt(config, key, Array.isArray(value) ? value.map(copyItem) : value);
   }
   if (config.mode === "cluster" && (config.nodes as unknown[]).length === 0) {
     config.nodes = [{ host: config.host, port: config.port }];
   }
   // The table of settings is typed by the interface.
   return config as unknown as RedisConfig;
+}
+
+function copyItem(item: unknown): unknown {
+  return typeof item === "object" ? { ...item } : item;
 }
 
 /** Sets a value at a path such as `tls.caFile`. */

@@ -29,6 +29,7 @@ export type ErrorCode =
   | "TRANSACTION_CONFLICT"
   | "DURABILITY"
   | "LOCK"
+  | "DECODE"
   | "INITIALIZATION"
   | "MANAGER_CLOSED";
 

@@ -430,3 +430,39 @@ export function unwritableError(
   return unwritable ??
     new TypeError(`Cannot write ${name.toUpperCase()}: one of its arguments has no text`);
 }
+
+/**
+ * What is under a key cannot be read as a value. The error of the codec is its cause.
+ *
+ * @example Usage
+ * ```ts
+ * import { DecodeError } from "@mooring/redis";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new DecodeError("cache", "user:7", new SyntaxError("Unexpected token"));
+ * assertEquals([error.code, error.key], ["DECODE", "user:7"]);
+ * ```
+ */
+export class DecodeError extends RedisManagerError {
+  /** Stable code of this class. */
+  declare readonly code: "DECODE";
+  /** The key. */
+  readonly key: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param database Name of the database.
+   * @param key The key.
+   * @param cause Why its value cannot be read.
+   */
+  constructor(database: string, key: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(
+      "DECODE",
+      `Cannot read the value of ${JSON.stringify(key)} on database "${database}": ${why}`,
+      { database, cause },
+    );
+    this.key = key;
+  }
+}

@@ -252,6 +252,8 @@ Deno.test("what became of each part is told: keys with their delivery, nodes wit
     const stopped = owners.get(KEYS[0]!)!;
     const onStopped = new Set(KEYS.filter((key) => owners.get(key) === stopped));
     assert(onStopped.size > 3 && onStopped.size < 50);
+    // A connection that was idle is checked first, and nothing is sent on it.
+    await client.mget(KEYS);
     stopped.pause();
     let error: PartialError;
     try {

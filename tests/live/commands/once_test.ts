@@ -53,14 +53,15 @@ Deno.test("a token must outlive the deadline", () =>
 
 Deno.test("there are as many tokens as writes were in flight at once, and they expire", () =>
   withManager(
-    { ...MAIN, keyPrefix: "app:", commandTimeoutMs: 400 },
+    { ...MAIN, keyPrefix: "app:", commandTimeoutMs: 3000 },
     async ({ server, manager }) => {
-      const client = manager.getClient("main").with({ once: true, onceTtlMs: 500 });
+      const client = manager.getClient("main").with({ once: true, onceTtlMs: 3000 });
       const tokens = async () => (await server.cli("KEYS", "app:mooring:*") as []).length;
-      for (let i = 0; i < 200; i++) {
-        await Promise.all(Array.from({ length: 10 }, () => client.incr("n")));
+      for (let i = 0; i < 20; i++) {
+        await Promise.all(Array.from({ length: 100 }, () => client.incr("n")));
       }
-      assertEquals(await tokens(), 10);
+      // Sixteen share a script.
+      assertEquals(await tokens(), 7);
       assertEquals(await server.cli("GET", "app:n"), "2000");
       await waitFor(async () => await tokens() === 0);
       // By default a minute at least.
@@ -127,6 +128,62 @@ Deno.test("out of memory, what frees memory runs once, and what takes it is refu
     assertEquals(await client.set("small", "y"), "OK");
   }));
 
+Deno.test("a transaction runs once, and replies as MULTI and EXEC do", () =>
+  withManager(MAIN, async ({ server, manager }) => {
+    const plain = manager.getClient("main");
+    const once = plain.with({ once: true });
+    await plain.set("text", "x");
+    for (const client of [plain, once]) {
+      await server.cli("DEL", "n", "hash", "list");
+      const replies = await client.multi()
+        .incr("n").hset("hash", { a: 1, b: 2 }).hgetall("hash").lpush("text", "x").get(
+          "n",
+        )
+        .exec();
+      const plainly = replies!.map(([error, reply]) => error?.message ?? reply);
+      const wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
+      assertEquals(plainly, [1, 2, { a: "1", b: "2" }, wrong, "1"]);
+      assertEquals(await client.multi().exec(), []);
+    }
+    const batch = once.multi().incr("n").blpop("list", 1).exec();
+    await assertRejects(async () => {
+      for (const [error] of (await batch)!) if (error !== null) throw error;
+    }, CommandRefusedError);
+    assertEquals(await server.cli("GET", "n"), "1");
+    const mixed = await once.pipeline().incr("n").get("n").incr("n").get("none").exec();
+    assertEquals(mixed, [[null, 2], [null, "2"], [null, 3], [null, null]]);
+    await server.cli("CONFIG", "RESETSTAT");
+    await once.multi().incr("n").incr("n").exec();
+    const { cmdstat_evalsha, cmdstat_multi } = await server.info("commandstats");
+    assert(/calls=1,/.test(cmdstat_evalsha!) && cmdstat_multi === undefined);
+  }));
+
+Deno.test("plain commands and those that run once keep their order", () =>
+  withManager(MAIN, async ({ server, manager }) => {
+    const plain = manager.getClient("main");
+    const once = plain.with({ once: true });
+    const other = plain.with({ once: true, onceTtlMs: 90_000 });
+    const values = Array.from({ length: 120 }, (_, i) => String(i));
+    const clients = [once, plain, once, other, once.with({ timeoutMs: 9000 })];
+    await Promise.all(values.map((value, i) => clients[i % 5]!.rpush("log", value)));
+    assertEquals(await server.cli("LRANGE", "log", 0, -1), values);
+  }));
+
+Deno.test("a signal gives up the write that has it, and no other", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    const client = manager.getClient("main");
+    await client.ping();
+    const controller = new AbortController();
+    const aborted = client.with({ once: true, signal: controller.signal }).incr("n");
+    const other = client.with({ once: true }).incr("n");
+    const reason = new Error("no more");
+    controller.abort(reason);
+    const error = await aborted.catch((error) => error);
+    assert(error === reason || error.cause === reason, Deno.inspect(error));
+    assert(await other >= 1);
+    assertEquals(Number(await server.cli("GET", "n")), await client.incrby("n", 0));
+  }));
+
 Deno.test("in a cluster a token is in the slot of the keys, and what has no key is refused", async () => {
   await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 0 });
   for (const keyPrefix of ["", "app:", "{app}:"]) {
@@ -145,6 +202,18 @@ Deno.test("in a cluster a token is in the slot of the keys, and what has no key 
       CommandRefusedError,
       "it has no key",
     );
+    if (keyPrefix !== "{app}:") {
+      await assertRejects(
+        () => client.mset("a", 1, "b", 2),
+        CommandRefusedError,
+        "its keys have to be in one slot",
+      );
+      const apart = await client.multi().incr("a").incr("b").exec().then(
+        (replies) => replies?.find(([error]) => error)?.[0],
+        (error) => error,
+      );
+      assertInstanceOf(apart, CommandRefusedError);
+    }
     await manager.getClient("main").del(...["{t}a", "{t}b"]);
     for (const key of keys) await client.del(key);
     const replies = await client.pipeline().incr("p").incr("q").incr("p").exec();

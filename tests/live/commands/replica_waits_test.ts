@@ -118,6 +118,7 @@ Deno.test("in a cluster each node's replicas confirm its writes", async () => {
   const keys = Array.from({ length: 30 }, (_, i) => `n:${i}`);
   const all = () => Promise.all(keys.map((key) => durable.incr(key)));
   assertEquals(await all(), keys.map(() => 1));
+  assertEquals(await durable.mset(...keys.flatMap((key) => [key, 1])), "OK");
   const owner = await cluster.ownerOf(keys[0]!);
   const [replica] = await cluster.replicasOf(owner);
   replica!.pause();

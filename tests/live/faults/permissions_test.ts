@@ -86,7 +86,9 @@ Deno.test("what needs no permission goes on without it, and keepalive says what 
 
 Deno.test("a list of variables is enough, or none: ioredis reads no more than is granted", async () => {
   await using server = await RedisServer.start();
-  const options = JSON.stringify({ port: server.port });
+  // Patient, as the machine may be busy.
+  const patience = { commandTimeoutMs: 60_000, connectTimeoutMs: 60_000 };
+  const options = JSON.stringify({ ...patience, port: server.port });
   const run = (
     permissions: string[],
     env: Record<string, string> = {},

@@ -5,7 +5,7 @@ import {
   type ScanRestart,
 } from "../../../mod.ts";
 import { keySlot } from "../../../src/cluster/slots.ts";
-import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
+import { assertNoConnectionsLeft, delay, waitFor } from "../../support/clients.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { SlotMover, waysOf } from "./_cluster_moves.ts";
 import { report } from "./_report.ts";
@@ -89,6 +89,33 @@ Deno.test("no key that is there throughout is missing from a scan while slots mo
     }
   }));
 
+Deno.test("CLUSTERSCAN of Valkey follows its slots while they move", async (t) => {
+  await onCluster(0, async (cluster, manager) => {
+    const [info] = await cluster.nodes[0]!.cli(
+      "COMMAND",
+      "INFO",
+      "CLUSTERSCAN",
+    ) as unknown[];
+    if (info === null) {
+      return void await t.step({ name: "not here", ignore: true, fn() {} });
+    }
+    const client = manager.getClient("main");
+    using mover = new SlotMover(cluster, SLOTS, "as a whole");
+    for (let n = 0; n < 5 || mover.moved < 10; n++) {
+      const found = new Set<string>();
+      let cursor = "0";
+      do {
+        const reply = await client.call("CLUSTERSCAN", cursor, "COUNT", "40");
+        const [next, keys] = reply as [string, string[]];
+        for (const key of keys) found.add(key.slice(PREFIX.length));
+        cursor = next;
+      } while (cursor !== "0");
+      assertEquals(KEYS.filter((key) => !found.has(key)), []);
+    }
+    await mover.stop();
+  });
+});
+
 Deno.test("a slot that stays between two nodes does not keep a scan from its end", () =>
   onCluster(0, async (cluster, manager) => {
     const client = manager.getClient("main");
@@ -120,8 +147,11 @@ Deno.test("nodes that join and leave while a scan goes on make no difference", (
       if (++pages === 50) {
         for (const slot of SLOTS) await cluster.moveSlot(slot, added);
       }
-      if (pages === 250) {
-        for (const slot of SLOTS) await cluster.moveSlot(slot, first!);
+      if (pages !== 250) continue;
+      for (const slot of SLOTS) {
+        // The first node hears of it from others.
+        await waitFor(async () => await cluster.ownerOf(slot) === added);
+        await cluster.moveSlot(slot, first!);
       }
     }
     assertEquals(KEYS.filter((key) => !found.has(key)), []);

@@ -1,15 +1,15 @@
 /**
- * Runs the programs of `programs/` on servers of their own, behind a relay that cuts.
+ * Runs the programs of `programs/` on servers of their own, behind a proxy that cuts.
  *
  * @module
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { RedisServer } from "../../../src/testing/redis_server.ts";
-import { within } from "../../../src/testing/wait.ts";
 import { configArgs } from "../../support/child_config.ts";
-import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
+import { assertNoConnectionsLeft, delay } from "../../support/clients.ts";
+import { within } from "../../../src/testing/wait.ts";
 import { LIBRARIES, type LibraryTest } from "./_libraries.ts";
 import {
   type ClientKind,
@@ -26,7 +26,7 @@ const ALL = Deno.env.get("MOORING_LIBRARIES") === "all";
 const OUTAGE_MS = 3000;
 
 /** By when a program has done its work on a busy machine, in milliseconds. */
-const WORK_MS = 240_000;
+const WORK_MS = 180_000;
 
 /** By when a program that has closed everything has ended by itself, in milliseconds. */
 const END_MS = 20_000;
@@ -91,23 +91,23 @@ class ConnectionMeter implements AsyncDisposable {
 /** What a program works on. */
 interface Place {
   readonly server: RedisServer;
-  readonly relay: FaultProxy;
+  readonly proxy: FaultProxy;
   readonly meter: ConnectionMeter;
 }
 
 async function answer(
   request: Request,
-  { relay, meter }: Place,
+  { proxy, meter }: Place,
 ): Promise<string> {
   switch (request) {
     case "cut":
-      relay.reset();
+      proxy.reset();
       return "done";
     case "outage":
-      await relay.refuse();
-      relay.reset();
+      await proxy.refuse();
+      proxy.reset();
       await delay(OUTAGE_MS);
-      await relay.listen();
+      await proxy.listen();
       return "done";
     case "connections":
       await meter[Symbol.asyncDispose]();
@@ -155,10 +155,10 @@ interface Ran extends Outcome {
  */
 export async function runProgram(program: string, kind: ClientKind): Promise<Ran> {
   await using server = await RedisServer.start();
-  await using relay = await FaultProxy.start({ to: server });
+  await using proxy = await FaultProxy.start({ to: server });
   await using meter = new ConnectionMeter(server);
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", ...configArgs(), pathOf(program), kind, String(relay.port)],
+    args: ["run", "-A", ...configArgs(), pathOf(program), kind, String(proxy.port)],
     env: { NO_COLOR: "1" },
     stdin: "piped",
     stdout: "piped",
@@ -168,7 +168,7 @@ export async function runProgram(program: string, kind: ClientKind): Promise<Ran
   const name = `${program} on clients of ${kind}`;
   const kill = () => child.kill("SIGKILL");
   try {
-    const served = serve(child, { server, relay, meter });
+    const served = serve(child, { server, proxy, meter });
     const { outcome, printed } = await within(
       served,
       WORK_MS,
@@ -194,8 +194,11 @@ export async function runProgram(program: string, kind: ClientKind): Promise<Ran
  */
 const CHANCE = 8;
 
+/** What a library is held to that could not do its work with ioredis' own clients. */
+const NOTHING_LOST = { lost: 0, repeated: 0, stuck: 0 };
+
 /** Holds what came of the work with the manager's clients to what ioredis' own came to. */
-function assertNoWorse(managed: Ran, plain: Ran): void {
+function assertNoWorse(managed: Ran, plain: typeof NOTHING_LOST): void {
   const text = Deno.inspect({ managed, plain });
   assert(managed.lost <= plain.lost, `Work was lost: ${text}`);
   assert(managed.repeated <= plain.repeated + CHANCE, `Work was done again: ${text}`);
@@ -234,11 +237,16 @@ export async function testLibraries(name: keyof typeof LIBRARIES): Promise<void>
       async fn() {
         const kinds = ["ioredis", "manager"] as const;
         const runs = kinds.map((kind) => runProgram(program, kind));
-        await Promise.allSettled(runs); // Both must be over before the test is.
-        const [plain, managed] = await Promise.all(runs);
-        assertNoWorse(managed!, plain!);
-        const text = `${managed!.connections} connections, ${connections} are documented`;
-        assert(managed!.connections <= connections, text);
+        const [plain] = await Promise.allSettled(runs); // Both are over before the test is.
+        const managed = await runs[1]!;
+        // Bottleneck hangs on ioredis' own clients now and then.
+        if (plain!.status === "rejected") console.error(plain!.reason);
+        assertNoWorse(
+          managed,
+          plain!.status === "fulfilled" ? plain!.value : NOTHING_LOST,
+        );
+        const text = `${managed.connections} connections, ${connections} are documented`;
+        assert(managed.connections <= connections, text);
       },
     });
   }

@@ -466,6 +466,6 @@ for (let program = 0; program < PROGRAMS; program++) {
     assertSame(owned.seen, plain.seen);
     assertSame(owned.messages, plain.messages);
     assertSame(owned.life, plain.life);
-    assertEquals(manager.getPoolStatistics("main").leases, 0);
+    await waitFor(() => manager.getPoolStatistics("main").leases === 0);
   });
 }

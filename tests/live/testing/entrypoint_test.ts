@@ -5,7 +5,13 @@ import {
   RedisConnectionManager,
   RedisManagerError,
 } from "@mooring/redis";
-import { fakeClock, FaultProxy, startRedis } from "@mooring/redis/testing";
+import {
+  fakeClock,
+  FaultProxy,
+  startCluster,
+  startRedis,
+  startSentinel,
+} from "@mooring/redis/testing";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { configArgs } from "../../support/child_config.ts";
 import { runDeno } from "../config/run_child.ts";
@@ -82,6 +88,32 @@ Deno.test("startRedis() says how to get a server where there is none", async () 
   } finally {
     await Deno.remove(empty);
   }
+});
+
+Deno.test("options out of their range are refused before anything is started", async () => {
+  const to = { host: "127.0.0.1", port: 1 };
+  const cases: [() => Promise<unknown>, string][] = [
+    [
+      () => startRedis({ port: 70_000 }),
+      "Cannot start a server as port must be an integer, 1 to 65535: current value is 70000",
+    ],
+    [
+      () => startRedis({ startTimeoutMs: 0 }),
+      "startTimeoutMs must be an integer, 1 or more",
+    ],
+    [() => startCluster({ primaries: 0 }), "primaries must be an integer, 1 or more"],
+    [
+      () => startCluster({ replicasEach: -1 }),
+      "replicasEach must be an integer, 0 or more",
+    ],
+    [() => startSentinel({ sentinels: 0 }), "sentinels must be an integer, 1 or more"],
+    [
+      () => startSentinel({ sentinels: 3, quorum: 4 }),
+      "quorum must be an integer, 1 to 3: current value is 4",
+    ],
+    [() => FaultProxy.start({ to, port: NaN }), "port must be an integer, 1 to 65535"],
+  ];
+  for (const [start, message] of cases) await assertRejects(start, RangeError, message);
 });
 
 Deno.test("the test kit imports neither ioredis nor the package, which does not import it", async () => {

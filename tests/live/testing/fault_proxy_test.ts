@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connect } from "node:net";
 import { FaultProxy, type FaultProxyOptions } from "../../../src/testing/fault_proxy.ts";
 import { RedisServer } from "../../../src/testing/redis_server.ts";
@@ -172,7 +172,10 @@ Deno.test("FaultProxy with cut in the middle of a reply delivers the bytes befor
   for (const how of ["end", "reset"] as const) {
     at.relay.set({ toClient: { kind: "cut", afterBytes: 300_000, how } });
     const [got, end] = (await endSeenByNode(at.relay.port, command)).split("|");
-    assertEquals([got.length, end], [300_000, how === "end" ? "FIN" : "ECONNRESET"]);
+    assertEquals(end, how === "end" ? "FIN" : "ECONNRESET");
+    // An RST discards what the client has not read yet, as on a busy machine.
+    if (how === "end") assertEquals(got!.length, 300_000);
+    else assert(got!.length > 0 && got!.length <= 300_000, `${got!.length} bytes came`);
   }
 });
 
@@ -308,4 +311,15 @@ Deno.test("FaultProxy before a closed port ends its clients", async () => {
   await at.server.kill();
   const client = await at.client();
   await assertRejects(() => client.send("PING"), Error);
+});
+
+Deno.test("FaultProxy refuses a delay and a cut that are no number of ms and bytes", async () => {
+  await using at = await setUp();
+  await (await at.client()).send("PING");
+  assertThrows(() => at.relay.delay(-1), RangeError, "ms must be an integer, 0 or more");
+  assertThrows(
+    () => at.relay.cut({ afterBytes: NaN }),
+    RangeError,
+    "Cannot cut as afterBytes must be an integer, 0 or more: current value is NaN",
+  );
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { relative } from "node:path";
 import { isPortFree } from "../../../src/testing/ports.ts";
 import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { RespClient } from "../../../src/testing/resp_client.ts";
@@ -213,7 +214,8 @@ Deno.test("RedisServer keeps a folder that the caller named", async () => {
       await server.stop();
     }
     assert(await exists(`${dir}/dump.rdb`));
-    await using server = await RedisServer.start({ dir, persistence: "rdb" });
+    const named = relative(Deno.cwd(), dir);
+    await using server = await RedisServer.start({ dir: named, persistence: "rdb" });
     assertEquals(await server.cli("GET", "k"), "1");
     assertStringIncludes(await server.log(), "Ready to accept connections");
   } finally {

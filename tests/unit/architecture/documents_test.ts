@@ -15,6 +15,7 @@ const DOCUMENTS = [
   "src/manager/MIGRATION.md",
   "src/observability/README.md",
   "src/resilience/README.md",
+  "src/testing/README.md",
   "tests/README.md",
 ];
 

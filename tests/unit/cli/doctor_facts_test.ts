@@ -18,6 +18,7 @@ import {
   judgePersistence,
   judgeReplication,
   judgeServer,
+  judgeTracking,
 } from "../../../src/cli/doctor/server_checks.ts";
 import type { Verdict } from "../../../src/cli/doctor/findings.ts";
 import { targetsOf } from "../../../src/cli/load_config.ts";
@@ -174,6 +175,19 @@ Deno.test("judgeEviction() warns where keys without expiry are evicted", () => {
   assertVerdict(judge("100", "volatile-ttl"), "ok", "volatile-ttl");
   assertVerdict(judge("100", "allkeys-lru"), "warn", "without expiry are evicted");
   assertVerdict(judgeEviction({}), "skip", "does not tell");
+});
+
+Deno.test("judgeTracking() tells how much the server remembers", () => {
+  const judge = (tracking_total_keys: string, most?: string) =>
+    judgeTracking(
+      { tracking_total_keys, tracking_total_prefixes: "2", tracking_clients: "3" },
+      { "tracking-table-max-keys": most },
+    );
+  assertVerdict(judge("12", "100"), "ok", "12 keys (100) and 2 prefixes for 3 conn");
+  assertVerdict(judge("95", "100"), "warn", "95 keys (100)");
+  assertVerdict(judge("95", "0"), "ok", "95 keys (no limit)");
+  assertVerdict(judge("95"), "ok", "95 keys (no limit)");
+  assertVerdict(judgeTracking({}, {}), "fail", "does not know CLIENT TRACKING");
 });
 
 Deno.test("judgePersistence() tells what a restart or a crash loses", () => {

@@ -47,6 +47,8 @@ function metrics(main: number, cache: number): string {
       ["commands_failed_total", "", 5],
       ["cache_hits_total", "", done / 2],
       ["cache_misses_total", "", done / 2],
+      ["near_cache_hits_total", "", 3],
+      ["near_cache_misses_total", "", 1],
       ["connections", `,state="lane"`, 1],
       ["connections", `,state="idle"`, 2],
       ["connections", `,state="connecting"`, 7],
@@ -79,6 +81,7 @@ Deno.test("makeRows() has a line for each database, in their order", () => {
     inFlight: 3,
     waiting: 4,
     hitRate: 50,
+    nearHitRate: 75,
   });
   assertEquals(cache?.commands, 50);
 });

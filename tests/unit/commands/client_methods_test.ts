@@ -27,6 +27,7 @@ function makeBoth(decodeResponses = true) {
   const route: CommandRoute = {
     dispatch: note,
     dispatchBatch: () => {},
+    dispatchOnce: () => {},
     whenReady: () => Promise.resolve(),
     readFrom: () => route,
   };

@@ -76,6 +76,8 @@ function valueOf(kind: SettingKind, random: Random): unknown {
           ? ["x-y:1"]
           : WORDS,
       );
+    case "texts":
+      return random.pick([["u:", "é: ☃"], ["010"], [""], []]);
     case "addresses":
       return { "10.0.0.7:7000": "localhost:17000", "[::1]:6379": "h:1" };
     default:

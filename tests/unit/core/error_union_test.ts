@@ -52,6 +52,8 @@ function describe(error: MooringError): string {
       return error.keys.join();
     case "UNKNOWN_DATABASE":
       return error.available.join();
+    case "DECODE":
+      return error.key;
     case "LOCK":
       return error.lock;
     case "DURABILITY":

@@ -511,3 +511,39 @@ Deno.test("ReplyGuard.scan() of two connections keeps their push frames apart", 
   assertEquals([one.confirmations, one.pushes], [1, 0]);
   assertEquals([other.confirmations, other.pushes], [0, 1]);
 });
+
+/** What a guard passes on of the keys of `invalidate` frames, `null` for all keys. */
+function invalidations(pieces: readonly Uint8Array[]): (string | null)[] {
+  const guard = makeGuard();
+  const keys: (string | null)[] = [];
+  guard.onInvalidation = (key) => keys.push(key ?? null);
+  for (const piece of pieces) assertEquals(typeof guard.scan(piece), "number");
+  return keys;
+}
+
+Deno.test("ReplyGuard.onInvalidation gets each key, wherever a chunk ends", () => {
+  const text = "+OK\r\n>2\r\n$10\r\ninvalidate\r\n*4\r\n$3\r\nfoo\r\n$0\r\n\r\n" +
+    "$8\r\n\xef\xbb\xbfk\xc3\xa4s:\r\n$1\r\nx\r\n:1\r\n>2\r\n+invalidate\r\n_\r\n" +
+    ">2\r\n$10\r\ninvalidate\r\n*-1\r\n>2\r\n$10\r\ninvalidatf\r\n*1\r\n$1\r\ny\r\n" +
+    ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n*1\r\n*1\r\n$1\r\nz\r\n";
+  const stream = bytes(text);
+  const keys = ["foo", "", "\ufeffkäs:", "x", null, null];
+  assertEquals(invalidations([stream]), keys);
+  for (let at = 1; at < stream.length; at++) {
+    const pieces = [stream.subarray(0, at), stream.subarray(at)];
+    assertEquals(invalidations(pieces), keys, `cut at ${at}`);
+  }
+  const single = Array.from(stream, (_, i) => stream.subarray(i, i + 1));
+  assertEquals(invalidations(single), keys);
+});
+
+Deno.test("ReplyGuard.onInvalidation keeps no chunk, which its channel uses again", () => {
+  const chunk = bytes(">2\r\n$10\r\ninvalidate\r\n*1\r\n$6\r\nabc");
+  const guard = makeGuard();
+  const keys: (string | undefined)[] = [];
+  guard.onInvalidation = (key) => keys.push(key);
+  guard.scan(chunk);
+  chunk.fill(0);
+  guard.scan(bytes("def\r\n"));
+  assertEquals(keys, ["abcdef"]);
+});

@@ -1,0 +1,93 @@
+/**
+ * What writes cost that run once, and that replicas have confirmed, beside plain ones: SET of
+ * 100 bytes by 64 callers, each kind in turns.
+ *
+ *     deno run -A bench/writes_bench.ts [--check] [--rounds N]
+ *
+ * With `--check` it ends with 1 if a bound is missed. It starts its own servers.
+ */
+import { type CallOptions, type RedisClient, RedisConnectionManager } from "../mod.ts";
+import { RedisServer } from "../src/testing/redis_server.ts";
+import { startReplicated } from "../tests/support/replicated.ts";
+
+const CALLERS = 64;
+const ROUND_MS = 80;
+const VALUE = "x".repeat(100);
+/** Least throughput, as a share of that of plain writes. */
+const BOUNDS = { once: 0.5, replicas: 0.5 };
+
+/** Writes a second over one round. */
+async function measure(client: RedisClient): Promise<number> {
+  let done = 0;
+  const startedAt = performance.now();
+  const until = startedAt + ROUND_MS;
+  const caller = async (i: number) => {
+    for (let n = i; performance.now() < until; n += CALLERS) {
+      await client.set(`mooring:bench:${n % 1000}`, VALUE);
+      done++;
+    }
+  };
+  await Promise.all(Array.from({ length: CALLERS }, (_, i) => caller(i)));
+  return done / (performance.now() - startedAt) * 1000;
+}
+
+/** The throughput of good rounds: what else the machine does makes rounds slower only. */
+function good(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.9)]!;
+}
+
+/** Compares a kind of write with plain ones; gives whether it keeps to its bound. */
+async function compare(
+  { host, port }: RedisServer,
+  name: keyof typeof BOUNDS,
+  call: CallOptions,
+  rounds: number,
+): Promise<boolean> {
+  await using manager = new RedisConnectionManager({
+    host,
+    port,
+    databases: { main: { db: 0 } },
+  });
+  const plain = manager.getClient("main");
+  const other = plain.with(call);
+  const results: Record<"plain" | "other", number[]> = { plain: [], other: [] };
+  for (let round = -10; round < rounds; round++) {
+    const pair = { plain: await measure(plain), other: await measure(other) };
+    // The first rounds are cold.
+    if (round < 0) continue;
+    results.plain.push(pair.plain);
+    results.other.push(pair.other);
+  }
+  const [before, after] = [good(results.plain), good(results.other)];
+  const ratio = after / before;
+  console.log(
+    `${name}: ${(after / 1000).toFixed(0)}k/s beside ${(before / 1000).toFixed(0)}k/s ` +
+      `plain, ratio ${ratio.toFixed(2)} (at least ${BOUNDS[name]})`,
+  );
+  return ratio >= BOUNDS[name];
+}
+
+/** Says how much memory the tokens take. */
+async function weighTokens(server: RedisServer): Promise<void> {
+  const tokens = await server.cli("KEYS", "mooring:once:*") as string[];
+  let bytes = 0;
+  for (const token of tokens) bytes += Number(await server.cli("MEMORY", "USAGE", token));
+  console.log(`${tokens.length} tokens, ${bytes} bytes`);
+}
+
+/** Measures and prints; gives how many bounds were missed. */
+export async function runWrites(rounds: number): Promise<number> {
+  await using server = await RedisServer.start();
+  const isOnceCheap = await compare(server, "once", { once: true }, rounds);
+  await weighTokens(server);
+  await using servers = await startReplicated();
+  const call = { waitReplicas: 1, waitMs: 5000 };
+  const isWaitCheap = await compare(servers.primary, "replicas", call, rounds);
+  return [isOnceCheap, isWaitCheap].filter((kept) => !kept).length;
+}
+
+if (import.meta.main) {
+  const at = Deno.args.indexOf("--rounds");
+  const missed = await runWrites(at === -1 ? 60 : Number(Deno.args[at + 1]));
+  if (missed > 0 && Deno.args.includes("--check")) Deno.exitCode = 1;
+}

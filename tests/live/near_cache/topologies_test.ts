@@ -1,0 +1,118 @@
+import { assert, assertEquals } from "@std/assert";
+import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import type { RedisServer } from "../../../src/testing/redis_server.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
+import { delay, waitFor } from "../../../src/testing/wait.ts";
+import { CoherenceChecker, readersOf } from "../../support/coherence.ts";
+
+/** Settings of all managers: outages are over within a test. */
+const BASE: ManagerOptions = {
+  commandTimeoutMs: 10_000,
+  connectTimeoutMs: 3000,
+  connectRetry: { attempts: 20, minMs: 20, maxMs: 200 },
+};
+
+function check(base: ManagerOptions): CoherenceChecker {
+  return new CoherenceChecker({
+    readers: readersOf({ ...BASE, ...base }),
+    others: { ...BASE, ...base, databases: { near: { db: 0 } } },
+    seed: 1919,
+    isStandalone: false,
+  });
+}
+
+/** While nobody writes: waits until the replicas have everything, so that none of it is lost
+ * with the primary. */
+async function untilReplicated(primary: RedisServer, replicas: readonly RedisServer[]) {
+  await waitFor(async () => {
+    const { master_repl_offset } = await primary.info("replication");
+    const states = await Promise.all(replicas.map((each) => each.info("replication")));
+    return states.every(({ master_link_status, slave_repl_offset }) =>
+      master_link_status === "up" && slave_repl_offset === master_repl_offset
+    );
+  }, { what: "replicas that have everything" });
+}
+
+async function assertCoherent(checker: CoherenceChecker): Promise<void> {
+  const report = await checker.stop();
+  console.log(report);
+  assertEquals(report.violations, []);
+  assert(report.hits > report.reads / 2 && report.writes > 50, JSON.stringify(report));
+}
+
+Deno.test("near caches are coherent while the slots of a cluster move and primaries change", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 1 });
+  await using checker = check({ mode: "cluster", nodes: cluster.endpoints });
+  checker.start();
+  await delay(500);
+  for (const key of ["c:0", "c:1", "c:2", "c:3"]) {
+    const from = await cluster.ownerOf(key);
+    const owners = await Promise.all(
+      ["c:0", "c:1", "c:2"].map((k) => cluster.ownerOf(k)),
+    );
+    const to = owners.find((owner) => owner !== from) ?? owners[0]!;
+    if (to !== from) await cluster.moveSlot(await cluster.slotOf(key), to);
+    await delay(100);
+  }
+  await checker.rest();
+  await checker.hold();
+  const old = await cluster.ownerOf("c:5");
+  await untilReplicated(old, await cluster.replicasOf(old));
+  await old.kill();
+  await cluster.untilOwnerIsNot(old, "c:5");
+  checker.goOn();
+  await delay(500);
+  await checker.rest();
+  await assertCoherent(checker);
+});
+
+Deno.test("near caches are coherent through the failovers of sentinels", async () => {
+  await using topology = await SentinelTopology.start();
+  await using checker = check({
+    mode: "sentinel",
+    sentinelName: topology.name,
+    nodes: topology.endpoints,
+  });
+  checker.start();
+  for (let round = 0; round < 2; round++) {
+    await delay(500);
+    await checker.hold();
+    await untilReplicated(await topology.primary(), await topology.replicas());
+    await topology.failover();
+    checker.goOn();
+    await delay(500);
+    await checker.rest();
+  }
+  await assertCoherent(checker);
+});
+
+Deno.test("what replicas answer is kept, and forgotten when they announce a change", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 1 });
+  await using manager = new RedisConnectionManager({
+    ...BASE,
+    mode: "cluster",
+    nodes: cluster.endpoints,
+    databases: { near: { readFrom: "replica", nearCache: { maxEntries: 100 } } },
+  });
+  const client = manager.getClient("near");
+  const numbers = () => manager.getStatistics().databaseStats.near!;
+  for (let i = 0; i < 20; i++) {
+    const key = `k:${i}`;
+    const owner = await cluster.ownerOf(key);
+    await owner.cli("SET", key, "old");
+    await waitFor(async () => await client.with({ fresh: true }).get(key) === "old");
+    await waitFor(async () => {
+      const { nearCacheHits } = numbers();
+      await client.get(key);
+      return numbers().nearCacheHits > nearCacheHits;
+    });
+    // Who asks for the primary gets what it has.
+    const { nearCacheHits } = numbers();
+    assertEquals(await client.with({ readFrom: "primary" }).get(key), "old");
+    assertEquals(numbers().nearCacheHits, nearCacheHits);
+    await owner.cli("SET", key, "new");
+    await waitFor(async () => await client.get(key) === "new");
+  }
+  assert(numbers().nearCacheInvalidated >= 20);
+});

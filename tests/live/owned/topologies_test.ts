@@ -1,0 +1,65 @@
+import { assertEquals } from "@std/assert";
+import { type IORedis, RedisConnectionManager } from "../../../mod.ts";
+import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
+import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
+import { waitFor } from "../../../src/testing/wait.ts";
+
+/** Resolves at the next time that the client is ready. */
+function whenReady(client: IORedis): Promise<void> {
+  return new Promise((resolve) => client.once("ready", () => resolve()));
+}
+
+Deno.test("sentinel: an owned client follows its primary, with its subscriptions and its database", async () => {
+  await using redis = await SentinelTopology.start({ quick: true });
+  await using manager = new RedisConnectionManager({
+    mode: "sentinel",
+    nodes: redis.endpoints,
+    sentinelName: redis.name,
+    connectRetry: { attempts: 3, minMs: 20, maxMs: 50 },
+    databases: { main: { db: 0 } },
+  });
+  const client = manager.createClient("main");
+  await whenReady(client);
+  const before = await redis.primary();
+  assertEquals([client.options.host, client.options.port], [before.host, before.port]);
+  const subscriber = client.duplicate();
+  await subscriber.subscribe("a");
+  const selected = manager.createClient("main", { db: 2 });
+  await selected.set("k", "before");
+  const messages: unknown[] = [];
+  subscriber.on("message", (...args) => messages.push(args));
+  await before.kill();
+  // Waits for the new primary; the old one may not have passed on the last writes.
+  assertEquals(await client.set("k", "after"), "OK");
+  assertEquals(await selected.set("k", "after in 2"), "OK");
+  const after = await waitFor(async () => {
+    const found = await redis.primary();
+    return found.port !== before.port && found;
+  });
+  await waitFor(async () => await after.cli("PUBLISH", "a", "1") === 1);
+  await waitFor(() => messages.length > 0);
+  assertEquals(await selected.get("k"), "after in 2");
+  assertEquals(await client.get("k"), "after");
+  await waitFor(() => client.options.port === after.port);
+});
+
+Deno.test("cluster: an owned client's commands go to the nodes of their keys", async () => {
+  await using cluster = await ClusterTopology.start();
+  await using manager = new RedisConnectionManager({
+    databases: { main: { mode: "cluster", nodes: cluster.endpoints } },
+  });
+  const client = manager.createClient("main");
+  for (const key of ["a", "b", "c", "d", "e"]) {
+    assertEquals(await client.set(key, key), "OK");
+    await client.watch(key);
+    assertEquals(await client.get(key), key);
+    assertEquals(await client.multi().set(key, "1").exec(), [[null, "OK"]]);
+    await client.rpush(`q${key}`, "v");
+    assertEquals(await client.blpop(`q${key}`, 1), [`q${key}`, "v"]);
+  }
+  const heard = new Promise((resolve) => client.once("message", resolve));
+  await client.subscribe("news");
+  await client.duplicate().publish("news", "ahoy");
+  assertEquals(await heard, "news");
+  await client.quit();
+});
