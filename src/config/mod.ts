@@ -19,6 +19,7 @@ export type {
   HostResolver,
   KeepaliveConfig,
   NodeAddress,
+  NodeAddressMap,
   RedisConfig,
   ReplyLimitsConfig,
   RetryBudgetConfig,
