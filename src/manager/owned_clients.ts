@@ -1,6 +1,6 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
-import type { ScopedCommand } from "../commands/call_options.ts";
 import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
+import type { ScopedCommand } from "../commands/call_options.ts";
 import type { CommandRoute } from "../commands/client.ts";
 import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
