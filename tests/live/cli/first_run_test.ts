@@ -157,6 +157,6 @@ Deno.test("dev takes another port where its own is taken, and without a program 
 
   const without = await runCli(["dev"], ["-A"], { PATH: "/nowhere", NO_COLOR: "1" });
   assertEquals(without.code, 2);
-  assertMatch(without.err, /^Cannot find a Redis server on PATH: /);
+  assertMatch(without.err, /^Cannot find a Redis server on PATH: /m);
   assertStringIncludes(without.err, "apt install redis-server");
 });
