@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { deliveryOf } from "../commands/pipeline.ts";
 import type { NodeAddress } from "../config/settings.ts";
 import { isReplyError } from "../connection/ioredis.ts";
@@ -309,7 +310,10 @@ export class ClusterSpread {
   }
 
   /** The error of a command of which parts failed; `undefined` if none did. */
-  #failureOf({ info }: Whole, results: readonly PartResult[]): Error | undefined {
+  #failureOf(
+    { command, info }: Whole,
+    results: readonly PartResult[],
+  ): Error | undefined {
     const failed = results.filter((result) => !result.ok);
     const [first] = failed;
     if (first === undefined) return undefined;
@@ -318,7 +322,12 @@ export class ClusterSpread {
     const isSame = failed.length === results.length &&
       new Set(failed.map(kindOf)).size === 1;
     if (isSame) return first.error;
-    return new PartialError(this.#parts.context.config.name, info.name, results);
+    const parts = results.map((result) =>
+      result.ok
+        ? { ...result, value: command.transformReply(result.value as Buffer) }
+        : result
+    );
+    return new PartialError(this.#parts.context.config.name, info.name, parts);
   }
 }
 

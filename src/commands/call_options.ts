@@ -64,6 +64,14 @@ export interface ScopedCommand {
 /** The settings of a database that calls are checked with. */
 type CallConfig = Pick<RedisConfig, "clientAz" | "commandTimeoutMs" | "mode">;
 
+/** Settings that something other than true would silently leave off. */
+const FLAGS = ["fresh", "once", "retryWrites"] as const;
+
+/** Whether a value can be a deadline, in milliseconds; a number in a text cannot. */
+export function isDeadline(ms: unknown): boolean {
+  return typeof ms === "number" && ms > 0;
+}
+
 /**
  * Checks settings of calls.
  *
@@ -71,9 +79,17 @@ type CallConfig = Pick<RedisConfig, "clientAz" | "commandTimeoutMs" | "mode">;
  */
 export function checkCall(call: CallOptions, config: CallConfig): void {
   const { once, readFrom, timeoutMs, waitReplicas } = call;
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) {
+  if (timeoutMs !== undefined && !isDeadline(timeoutMs)) {
     throw new RangeError(
-      `Cannot set a deadline as timeoutMs must be more than 0: current value is ${timeoutMs}`,
+      "Cannot set a deadline as timeoutMs must be more than 0: current value is " +
+        Deno.inspect(timeoutMs),
+    );
+  }
+  for (const name of FLAGS) {
+    if (typeof (call[name] ?? false) === "boolean") continue;
+    throw new RangeError(
+      `Cannot make calls as ${name} must be true or false: current value is ` +
+        Deno.inspect(call[name]),
     );
   }
   if (once === true) onceTtlMs(call, config.commandTimeoutMs);

@@ -86,7 +86,9 @@ function readGroup(
   ) {
     readSetting(reading, entry, short, into, label);
   } else {
-    const allowed = short === undefined ? "a mapping" : "a mapping, true or false";
+    const allowed = short === undefined
+      ? `a mapping of ${[...members.keys()].join(", ")}`
+      : "a mapping, true or false";
     refuse(reading, entry, label, `found ${foundShape(value)}, allowed: ${allowed}`);
   }
 }

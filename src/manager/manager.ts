@@ -472,7 +472,7 @@ export class RedisConnectionManager<Names extends string = string>
    * assertEquals(user, { name: "Ada" });
    * ```
    */
-  values<T>(database: DatabaseName, codec: Codec<T>): Values<T> {
+  values<T>(database: DatabaseName<Names>, codec: Codec<T>): Values<T> {
     return this.#find(database).values(codec);
   }
 

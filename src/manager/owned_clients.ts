@@ -1,6 +1,6 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
 import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
-import type { ScopedCommand } from "../commands/call_options.ts";
+import { isDeadline, type ScopedCommand } from "../commands/call_options.ts";
 import type { CommandRoute } from "../commands/client.ts";
 import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
@@ -43,8 +43,9 @@ interface Terms {
   readonly patient: boolean;
   /** Whether what may have run is sent again. */
   readonly resends: boolean;
-  /** Deadline of a command, in milliseconds; infinite for none. */
-  readonly timeoutMs: number;
+  /** Deadline of a command, in milliseconds; unset for none, or for the database's where the
+   * client is not patient. */
+  readonly timeoutMs: number | undefined;
   /** What is established on its own connection, for good. */
   readonly lasting: readonly (readonly [name: string, ...args: unknown[]])[];
   readonly shown: CreateClientOptions;
@@ -110,13 +111,13 @@ export class OwnedClients {
     const { sink, servers } = this.#target();
     const keys = KeyedSink.for(config, sink, clock);
     const timeoutOf = (command: Command) => {
-      const { timeoutMs: ownMs } = (command as ScopedCommand).call ?? {};
-      return ownMs ?? (patient ? timeoutMs : this.#parts.timeoutOf(command));
+      const { timeoutMs: ownMs = timeoutMs } = (command as ScopedCommand).call ?? {};
+      return ownMs ?? (patient ? Infinity : this.#parts.timeoutOf(command));
     };
     const options: OwnedCommandsOptions = {
       config: {
         name: config.name,
-        commandTimeoutMs: patient ? timeoutMs : config.commandTimeoutMs,
+        commandTimeoutMs: timeoutMs ?? (patient ? Infinity : config.commandTimeoutMs),
       },
       patient,
       resends,
@@ -240,7 +241,7 @@ function resolveTerms(
     connectionName,
     enableOfflineQueue,
     patient = enableOfflineQueue !== false,
-    timeoutMs = commandTimeout ?? Infinity,
+    timeoutMs = commandTimeout,
   } = options;
   const db = Number(options.db ?? config.db);
   const keyPrefix = String(options.keyPrefix ?? config.keyPrefix);
@@ -249,7 +250,12 @@ function resolveTerms(
       `Cannot create a client as ${what} must be ${must}: current value is ${found}`,
     );
   };
-  if (!(timeoutMs > 0)) refuse("timeoutMs", "more than 0", timeoutMs);
+  if (timeoutMs !== undefined && !isDeadline(timeoutMs)) {
+    refuse("timeoutMs", "more than 0", Deno.inspect(timeoutMs));
+  }
+  if (typeof patient !== "boolean") {
+    refuse("patient", "true or false", Deno.inspect(patient));
+  }
   if (!(Number.isInteger(db) && db >= 0)) {
     refuse("db", "an integer of 0 or more", options.db);
   }

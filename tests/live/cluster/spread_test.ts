@@ -261,10 +261,13 @@ Deno.test("what became of each part is told: keys with their delivery, nodes wit
       const read = await assertRejects(() => client.mget(KEYS), PartialError);
       const values = new Map(
         read.parts.flatMap((part) =>
-          part.ok ? part.keys!.map((key, i) => [key, (part.value as Buffer[])[i]]) : []
+          part.ok ? part.keys!.map((key, i) => [key, (part.value as string[])[i]]) : []
         ),
       );
       assertEquals(values.size, KEYS.length - onStopped.size);
+      for (const [key, value] of values) {
+        assertEquals(value, String(PAIRS[key as string]));
+      }
       const size = await assertRejects(() => client.dbsize(), PartialError);
       assertEquals(
         size.parts.filter(({ ok }) => !ok).map(({ node }) => node),
@@ -279,6 +282,8 @@ Deno.test("what became of each part is told: keys with their delivery, nodes wit
       "mset",
       "ambiguous",
     ]);
+    const values = error.parts.flatMap((part) => part.ok ? [part.value] : []);
+    assertEquals(new Set(values), new Set(["OK"]));
     const failed = error.parts.filter((part) => !part.ok);
     assertEquals(new Set(failed.flatMap(({ keys }) => keys!)), onStopped);
     assertEquals(new Set(failed.map(({ delivery }) => delivery)), new Set(["ambiguous"]));

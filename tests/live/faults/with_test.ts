@@ -1,6 +1,10 @@
 /** `client.with()`: settings of single calls, in bad weather. */
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { CommandAbortedError, CommandTimeoutError } from "../../../mod.ts";
+import {
+  type CallOptions,
+  CommandAbortedError,
+  CommandTimeoutError,
+} from "../../../mod.ts";
 import { delay } from "../../support/clients.ts";
 import { assertTook, onStage, timed } from "./_stage.ts";
 
@@ -19,7 +23,16 @@ Deno.test("RedisClient.with() gives a call a deadline of its own", () =>
       const { timeoutMs } = each.error;
       assertTook(each, { least: timeoutMs * 0.8, most: timeoutMs + 100 });
     }
-    assertThrows(() => client.with({ timeoutMs: 0 }), RangeError, "current value is 0");
+    for (
+      const [call, text] of [
+        [{ timeoutMs: 0 }, "timeoutMs must be more than 0: current value is 0"],
+        [{ timeoutMs: "5" }, 'timeoutMs must be more than 0: current value is "5"'],
+        [{ once: "yes" }, 'once must be true or false: current value is "yes"'],
+        [{ fresh: 1 }, "fresh must be true or false: current value is 1"],
+      ] as const
+    ) {
+      assertThrows(() => client.with(call as CallOptions), RangeError, text);
+    }
   }));
 
 Deno.test("RedisClient.with() withdraws a waiting command when its signal says so: it never runs", () =>

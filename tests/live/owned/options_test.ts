@@ -78,6 +78,14 @@ Deno.test("createClient() and duplicate() refuse what they cannot do", () =>
       const [options, text] of [
         [{ timeoutMs: 0 }, "timeoutMs must be more than 0: current value is 0"],
         [{ commandTimeout: -1 }, "timeoutMs must be more than 0: current value is -1"],
+        [
+          { timeoutMs: "5" as unknown as number },
+          'timeoutMs must be more than 0: current value is "5"',
+        ],
+        [
+          { patient: "no" as unknown as boolean },
+          'patient must be true or false: current value is "no"',
+        ],
         [{ db: -1 }, "db must be an integer of 0 or more: current value is -1"],
         [{ db: 1.5 }, "db must be an integer of 0 or more: current value is 1.5"],
         [{ port: 1 }, `host and port must be ${server.host}:${server.port}`],

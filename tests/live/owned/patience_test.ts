@@ -149,6 +149,16 @@ Deno.test("patient: false has the deadlines and the breaker of getClient()", () 
     assertEquals(await client.get("k"), null);
   }));
 
+Deno.test("patient: false with timeoutMs has that deadline, not the database's", () =>
+  onStage({}, async ({ manager, server }) => {
+    const client = manager.createClient("main", { patient: false, timeoutMs: 50 });
+    await client.connect();
+    server.pause();
+    const error = await assertRejects(() => client.set("k", 1), CommandTimeoutError);
+    server.resume();
+    assertMatch(error.message, /within 50 ms/);
+  }));
+
 Deno.test("credentials that the server refuses are told", async () => {
   await using server = await RedisServer.start({ password: "right" });
   const { host, port } = server;

@@ -132,7 +132,15 @@ const REFUSED: [options: object, complaint: string][] = [
     { tls: "true" },
     "tls: found a text of 4 characters, allowed: a mapping, true or false",
   ],
-  [{ connectRetry: true }, "connectRetry: found true, allowed: a mapping"],
+  [
+    { connectRetry: true },
+    "connectRetry: found true, allowed: a mapping of attempts, minMs, maxMs, multiplier, " +
+    "jitter",
+  ],
+  [
+    { nearCache: true },
+    "nearCache: found true, allowed: a mapping of maxEntries, maxBytes, ttlMs, prefixes",
+  ],
   [
     { unknownDatabase: "first" },
     'unknownDatabase: found "first", allowed: error or main',

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  json,
   type ManagerOptions,
   RedisConfigLoader,
   RedisConnectionManager,
@@ -39,6 +40,8 @@ Deno.test("names of databases are those of the options: a typo does not compile"
     manager.transaction("cahce", () => {}),
     // @ts-expect-error Of subscribe().
     manager.subscribe("cahce", ["news"]),
+    // @ts-expect-error Of values().
+    manager.values("cahce", json<number>()),
     // @ts-expect-error Of execute().
     manager.execute("cahce", "ping"),
   ];
