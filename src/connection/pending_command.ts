@@ -58,6 +58,8 @@ export interface CommandOwner {
   /** Tracks a command that runs a part of another one: with the settings of that call, and
    * within its deadline. */
   partOf?(whole: PendingCommand, part: Command): PendingCommand;
+  /** A command that ran in parts is settled. */
+  wholeSettled?(): void;
 }
 
 /**

@@ -160,6 +160,11 @@ export class OwnedCommands extends Dispatcher {
     if (this.#waiting.length > 0 || this.#whenIdle !== undefined) this.#settled();
   }
 
+  /** What waits for it is behind its last part. */
+  wholeSettled(): void {
+    this.#settled();
+  }
+
   override carrierReplied(command: PendingCommand): void {
     super.carrierReplied(command);
     this.#settled();
