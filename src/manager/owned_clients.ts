@@ -1,6 +1,10 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
 import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
-import type { ScopedCommand } from "../commands/call_options.ts";
+import {
+  type CallOptions,
+  onceTtlMs,
+  type ScopedCommand,
+} from "../commands/call_options.ts";
 import type { CommandRoute } from "../commands/client.ts";
 import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
@@ -70,7 +74,8 @@ export class OwnedClients {
         const route = this.#parts.observe({
           dispatch: (command) => commands.dispatch(command),
           dispatchBatch: (batch) => commands.dispatchBatch(batch),
-          dispatchOnce: (...batch) => commands.dispatchOnce(...batch),
+          dispatchOnce: (batch, call, isBatch) =>
+            commands.dispatchOnce(batch, withinMemory(call, terms), isBatch),
           whenReady: () => this.#parts.servers.whenReady(),
           readFrom: () => route,
         });
@@ -218,6 +223,16 @@ export class OwnedClients {
       clock,
     }, owner);
   }
+}
+
+/** What runs once may wait no longer than the server remembers it: later it would run again. */
+function withinMemory(
+  call: CallOptions,
+  { config, patient, timeoutMs }: Terms,
+): CallOptions {
+  if (!patient) return call;
+  const rememberedMs = onceTtlMs(call, config.commandTimeoutMs);
+  return { ...call, timeoutMs: Math.min(call.timeoutMs ?? timeoutMs, rememberedMs) };
 }
 
 function onlyConnection(database: string): CommandRefusedError {

@@ -6,11 +6,12 @@ import {
   ConnectionLostError,
   type IORedis,
   OverloadedError,
+  type RedisClient,
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { type Clock, systemClock, type Timer } from "../../../src/core/clock.ts";
 import { RedisServer } from "../../../src/testing/redis_server.ts";
-import { delay, waitFor } from "../../../src/testing/wait.ts";
+import { delay, waitFor, within } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
 import { onStage } from "../faults/_stage.ts";
 
@@ -127,6 +128,26 @@ Deno.test("a write that may have run is told, a read is sent again", () =>
     assertEquals(await read, "3");
     assertEquals(await server.cli("GET", "n"), "3");
   }));
+
+Deno.test("what runs once waits no longer than the server remembers it", () =>
+  onStage(
+    { manager: { ...HASTY, commandTimeoutMs: 300 } },
+    async ({ manager, relay, server }) => {
+      const client = manager.createClient("main");
+      const once = (client as RedisClient).with({ once: true, onceTtlMs: 400 });
+      assertEquals(await once.incr("n"), 1);
+      await relay.refuse();
+      relay.cut();
+      const error = await assertRejects(() => within(once.incr("n"), 10_000, "INCR"));
+      assertEquals((error as ConnectionLostError).delivery, "ambiguous");
+      relay.heal();
+      await relay.listen();
+      // It has run, and does not run again.
+      assertEquals(await client.get("n"), "2");
+      assertEquals(await once.incr("n"), 3);
+      assertEquals(await server.cli("GET", "n"), "3");
+    },
+  ));
 
 Deno.test("at most max_waiting commands wait", () =>
   onStage({ manager: { ...HASTY, maxWaiting: 3 } }, async ({ manager, relay }) => {
