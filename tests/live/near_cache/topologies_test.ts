@@ -1,5 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
+import {
+  type ManagerOptions,
+  type RedisClient,
+  RedisConnectionManager,
+} from "../../../mod.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
@@ -115,4 +119,30 @@ Deno.test("what replicas answer is kept, and forgotten when they announce a chan
     await waitFor(async () => await client.get(key) === "new");
   }
   assert(numbers().nearCacheInvalidated >= 20);
+});
+
+Deno.test("what a call reads from a replica is not kept for those that ask the primary", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 1, replicasEach: 1 });
+  await using manager = new RedisConnectionManager({
+    ...BASE,
+    mode: "cluster",
+    nodes: cluster.endpoints,
+    databases: { near: { nearCache: { maxEntries: 100 } } },
+  });
+  const client = manager.getClient("near");
+  const replicas = client.with({ readFrom: "replica" });
+  const owner = await cluster.ownerOf("k");
+  const [replica] = await cluster.replicasOf(owner);
+  await client.set("k", "v");
+  await untilReplicated(owner, [replica!]);
+  const numbers = () => manager.getStatistics().databaseStats.near!;
+  const isHit = async (client: RedisClient) => {
+    const { nearCacheHits } = numbers();
+    assertEquals(await client.get("k"), "v");
+    return numbers().nearCacheHits > nearCacheHits;
+  };
+  for (let i = 0; i < 10; i++) assertEquals(await isHit(replicas), false);
+  assertEquals(await isHit(client), false);
+  await waitFor(() => isHit(client));
+  for (let i = 0; i < 10; i++) assertEquals(await isHit(replicas), false);
 });
