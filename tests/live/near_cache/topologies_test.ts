@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  CommandTimeoutError,
   type ManagerOptions,
   type RedisClient,
   RedisConnectionManager,
@@ -145,4 +146,25 @@ Deno.test("what a call reads from a replica is not kept for those that ask the p
   assertEquals(await isHit(client), false);
   await waitFor(() => isHit(client));
   for (let i = 0; i < 10; i++) assertEquals(await isHit(replicas), false);
+});
+
+Deno.test("cluster: an MGET of which every part is late fails once", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3 });
+  await using manager = new RedisConnectionManager({
+    ...BASE,
+    mode: "cluster",
+    nodes: cluster.endpoints,
+    databases: { near: { nearCache: { maxEntries: 100 } } },
+  });
+  const client = manager.getClient("near");
+  assertEquals(await client.mget("a", "b", "c"), [null, null, null]);
+  for (const node of cluster.nodes) Deno.kill(node.pid, "SIGSTOP");
+  try {
+    const late = client.with({ timeoutMs: 50, fresh: true });
+    await assertRejects(() => late.mget("a", "b", "c"), CommandTimeoutError);
+    // What nobody handles would end the process by now.
+    await delay(0);
+  } finally {
+    for (const node of cluster.nodes) Deno.kill(node.pid, "SIGCONT");
+  }
 });
