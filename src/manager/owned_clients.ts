@@ -49,6 +49,8 @@ interface Terms {
   readonly resends: boolean;
   /** Deadline of a command, in milliseconds; infinite for none. */
   readonly timeoutMs: number;
+  /** Whether that is the deadline of blocking commands, too. */
+  readonly isForAll: boolean;
   /** What is established on its own connection, for good. */
   readonly lasting: readonly (readonly [name: string, ...args: unknown[]])[];
   readonly shown: CreateClientOptions;
@@ -111,17 +113,17 @@ export class OwnedClients {
 
   #makeCommands(terms: Terms, listener: OwnListener): OwnedCommands {
     const { clock, replicaWaits, retryPolicy, statistics } = this.#parts;
-    const { config, patient, resends, timeoutMs } = terms;
+    const { config, isForAll, patient, resends, timeoutMs } = terms;
     const { sink, servers } = this.#target();
     const keys = KeyedSink.for(config, sink, clock);
     const timeoutOf = (command: Command) => {
       const { timeoutMs: ownMs } = (command as ScopedCommand).call ?? {};
-      return ownMs ?? (patient ? timeoutMs : this.#parts.timeoutOf(command));
+      return ownMs ?? (isForAll ? timeoutMs : this.#parts.timeoutOf(command));
     };
     const options: OwnedCommandsOptions = {
       config: {
         name: config.name,
-        commandTimeoutMs: patient ? timeoutMs : config.commandTimeoutMs,
+        commandTimeoutMs: timeoutMs,
       },
       patient,
       resends,
@@ -251,12 +253,12 @@ function resolveTerms(
 ): Terms {
   const {
     autoResendUnfulfilledCommands = false,
-    commandTimeout,
     connectionName,
     enableOfflineQueue,
     patient = enableOfflineQueue !== false,
-    timeoutMs = commandTimeout ?? Infinity,
+    timeoutMs: givenMs = options.commandTimeout,
   } = options;
+  const timeoutMs = givenMs ?? (patient ? Infinity : config.commandTimeoutMs);
   const db = Number(options.db ?? config.db);
   const keyPrefix = String(options.keyPrefix ?? config.keyPrefix);
   const refuse = (what: string, must: string, found: unknown): never => {
@@ -282,6 +284,7 @@ function resolveTerms(
     patient,
     resends: patient && autoResendUnfulfilledCommands,
     timeoutMs,
+    isForAll: patient || givenMs !== undefined,
     lasting: [
       ...(connectionName ? [["client", "setname", connectionName] as const] : []),
       ...(db === config.db ? [] : [["select", db] as const]),

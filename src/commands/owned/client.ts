@@ -14,11 +14,11 @@ export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapp
    * patient clients. Default `false`: it fails with a `ConnectionLostError`. */
   autoResendUnfulfilledCommands?: boolean;
   /** Whether commands wait as long as the server is away, as those of ioredis do. With
-   * `false` they have the database's deadline, and its circuit breaker refuses them, as
-   * those of `getClient()`. Default `true`; `false` with `enableOfflineQueue: false`. */
+   * `false` its circuit breaker refuses them, as those of `getClient()`. Default `true`;
+   * `false` with `enableOfflineQueue: false`. */
   patient?: boolean;
   /** Deadline of each command, in milliseconds, more than 0. Default: ioredis'
-   * `commandTimeout`, else none. */
+   * `commandTimeout`, else none; the database's with `patient: false`. */
   timeoutMs?: number;
 }
 

@@ -129,6 +129,39 @@ Deno.test("a write that may have run is told, a read is sent again", () =>
     assertEquals(await server.cli("GET", "n"), "3");
   }));
 
+for (const options of [{}, { patient: false }, { enableOfflineQueue: false }]) {
+  const title = `the deadline of createClient(${
+    JSON.stringify(options)
+  }) holds on every way, also while commands wait`;
+  Deno.test(title, () =>
+    onStage({}, async ({ manager, relay }) => {
+      const client = manager.createClient("main", { ...options, commandTimeout: 50 });
+      await client.ping();
+      relay.swallow();
+      const late = (run: () => Promise<unknown>) =>
+        assertRejects(() => within(run(), 5000, "a late command"), CommandTimeoutError);
+      await late(() => client.get("k"));
+      const patient = client.duplicate({ commandTimeout: 60_000 });
+      patient.subscribe("a").catch(() => {});
+      const waiting = (patient as RedisClient).with({ timeoutMs: 50 });
+      await late(() => waiting.get("k"));
+      await late(() => waiting.blpop("q", 0));
+      for (const [error] of (await waiting.pipeline().get("k").set("k", 1).exec())!) {
+        assertInstanceOf(error, CommandTimeoutError);
+      }
+      const reason = new Error("no more");
+      const aborting = new AbortController();
+      const { signal } = aborting;
+      const aborted = (patient as RedisClient).with({ signal }).get("k");
+      aborting.abort(reason);
+      assertEquals(await aborted.catch((error) => error), reason);
+      patient.disconnect();
+      client.disconnect();
+      relay.heal();
+      relay.reset();
+    }));
+}
+
 Deno.test("what runs once waits no longer than the server remembers it", () =>
   onStage(
     { manager: { ...HASTY, commandTimeoutMs: 300 } },
