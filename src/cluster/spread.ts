@@ -58,6 +58,7 @@ interface Whole {
 
 /** Settles commands that run in parts: they are neither counted nor retried themselves. */
 class WholeOwner implements CommandOwner {
+  readonly isOfParts = true;
   readonly #owner: CommandOwner;
 
   constructor(owner: CommandOwner) {

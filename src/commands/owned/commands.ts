@@ -373,7 +373,12 @@ export class OwnedCommands extends Dispatcher {
   }
 
   #deliver({ commands, isBatch, way }: Waiting, toOwn: boolean): void {
-    if (toOwn) return this.#sendOnOwn(commands.filter(isUnsettled));
+    if (toOwn) {
+      for (const command of commands as readonly (Command & ScopedCommand)[]) {
+        if (command.call !== undefined && !isTracked(command)) this.track(command);
+      }
+      return this.#sendOnOwn(commands.filter(isUnsettled));
+    }
     if (way === "any") {
       if (isBatch) this.#shareBatch(commands);
       else this.#share(commands[0]!);

@@ -2,8 +2,10 @@ import { assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std
 import {
   AuthError,
   CircuitOpenError,
+  CommandAbortedError,
   CommandTimeoutError,
   ConnectionLostError,
+  DurabilityError,
   type IORedis,
   OverloadedError,
   type RedisClient,
@@ -136,7 +138,7 @@ for (const options of [{}, { patient: false }, { enableOfflineQueue: false }]) {
   Deno.test(title, () =>
     onStage({}, async ({ manager, relay }) => {
       const client = manager.createClient("main", { ...options, commandTimeout: 50 });
-      await client.ping();
+      await manager.getClient("main").ping();
       relay.swallow();
       const late = (run: () => Promise<unknown>) =>
         assertRejects(() => within(run(), 5000, "a late command"), CommandTimeoutError);
@@ -161,6 +163,31 @@ for (const options of [{}, { patient: false }, { enableOfflineQueue: false }]) {
       relay.reset();
     }));
 }
+
+Deno.test("what is set for a call holds on the connection that a client has alone", () =>
+  onStage({}, async ({ manager, relay }) => {
+    const client = manager.createClient("main", { db: 2 }) as RedisClient;
+    const confirmed = client.with({ waitReplicas: 1, waitMs: 50 });
+    await assertRejects(() => confirmed.set("k", 1), DurabilityError);
+    // What reads has nothing to confirm.
+    assertEquals(await confirmed.get("k"), "1");
+    relay.swallow();
+    const aborting = new AbortController();
+    const { signal } = aborting;
+    const calls = ["get", "set"].map((name) =>
+      client.with({ signal }).call(name, ...["k", "v"].slice(0, name === "get" ? 1 : 2))
+        .catch((error) => error)
+    );
+    const reason = new Error("no more");
+    aborting.abort(reason);
+    const [read, write] = await within(Promise.all(calls), 5000, "aborted calls");
+    assertEquals(read, reason);
+    assertInstanceOf(write, CommandAbortedError);
+    assertEquals(await client.with({ signal }).get("k").catch((error) => error), reason);
+    client.disconnect();
+    relay.heal();
+    relay.reset();
+  }));
 
 Deno.test("what runs once waits no longer than the server remembers it", () =>
   onStage(
