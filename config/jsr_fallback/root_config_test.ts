@@ -33,7 +33,8 @@ Deno.test("prepareRootConfig() starts the generated lock with the committed chec
   await prepareRootConfig({ kind: "stand-ins" });
   const { npm: generated } = JSON.parse(await Deno.readTextFile("deno.local.lock"));
   const { npm: committed } = JSON.parse(await Deno.readTextFile("deno.lock"));
+  // Deno may have rewritten the rest: dependencies have versions where there are several.
   for (const name of Object.keys(committed)) {
-    assertEquals(generated[name], committed[name]);
+    assertEquals(generated[name].integrity, committed[name].integrity, name);
   }
 });

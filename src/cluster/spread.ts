@@ -58,7 +58,23 @@ interface Whole {
 }
 
 /** Settles commands that run in parts: they are neither counted nor retried themselves. */
-const WHOLE: CommandOwner = { replied: () => {}, failed: settleFailed };
+class WholeOwner implements CommandOwner {
+  readonly isOfParts = true;
+  readonly #owner: CommandOwner;
+
+  constructor(owner: CommandOwner) {
+    this.#owner = owner;
+  }
+
+  replied(): void {
+    this.#owner.wholeSettled?.();
+  }
+
+  failed(command: PendingCommand, error: Error): void {
+    settleFailed(command, error);
+    this.#owner.wholeSettled?.();
+  }
+}
 
 /** Words of each key: an MSET has its value behind it. */
 const WORDS: Readonly<Record<string, number>> = { mset: 2 };
@@ -284,7 +300,7 @@ export class ClusterSpread {
   /** Becomes the owner of a command, which keeps its deadline. */
   #takeOver(command: PendingCommand): Whole {
     const { info, owner, startedAt, timeoutMs, waited } = command.tracking;
-    const { tracking } = track(command, WHOLE, timeoutMs);
+    const { tracking } = track(command, new WholeOwner(owner), timeoutMs);
     tracking.info = info;
     tracking.startedAt = waited ? startedAt : this.#parts.context.clock.now();
     tracking.waited = true;

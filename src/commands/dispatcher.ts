@@ -129,7 +129,7 @@ export class Dispatcher implements CommandOwner {
 
   /** Delivers one command that was not sent yet. */
   dispatch(command: Command): void {
-    const tracked = this.#track(command);
+    const tracked = this.track(command);
     const { tracking } = tracked;
     if (tracking.settled) return;
     let info = this.#classifier.lookup(command.name);
@@ -149,7 +149,7 @@ export class Dispatcher implements CommandOwner {
   /** Delivers commands together: all of them, or none. */
   dispatchBatch(commands: readonly Command[]): void {
     const batch = commands.map((command) => {
-      const tracked = this.#track(command);
+      const tracked = this.track(command);
       tracked.tracking.info = this.#classifier.resolve(command.name, command.args);
       return tracked;
     });
@@ -251,7 +251,7 @@ export class Dispatcher implements CommandOwner {
   partOf(whole: PendingCommand, part: Command): PendingCommand {
     const { info, startedAt, waited } = whole.tracking;
     (part as ScopedCommand).call = (whole as ScopedCommand).call;
-    const tracked = this.#track(part);
+    const tracked = this.track(part);
     const { tracking } = tracked;
     tracking.info = info;
     tracking.startedAt = waited ? startedAt : this.#options.clock.now();
@@ -259,7 +259,8 @@ export class Dispatcher implements CommandOwner {
     return tracked;
   }
 
-  #track(command: Command): PendingCommand {
+  /** Notes what was set for a command, and lets it count. */
+  protected track(command: Command): PendingCommand {
     const { call } = command as ScopedCommand;
     const tracked = track(command, this, call?.timeoutMs ?? this.#timeoutMs);
     if (call === undefined) return tracked;
@@ -278,7 +279,7 @@ export class Dispatcher implements CommandOwner {
       if (tracking.settled) return;
       if (this.#options.blocking().abort(command, signal.reason)) return;
       // The signal of one that runs in parts ends each part.
-      if (tracking.owner !== this) return;
+      if (tracking.owner.isOfParts === true) return;
       tracking.probe?.cancel();
       const error = this.#abortedError(command, signal.reason);
       this.#statistics.commandFailed(asError(error));
@@ -294,8 +295,9 @@ export class Dispatcher implements CommandOwner {
   /** The error of an aborted command: the signal's reason, if nothing is lost with its
    * reply. */
   #abortedError(command: PendingCommand, reason: unknown): unknown {
-    const { connection, info, underWay } = command.tracking;
-    if (!underWay || info?.isRead === true) return reason;
+    const { connection, underWay } = command.tracking;
+    const { isRead } = this.#classifier.resolve(command.name, command.args);
+    if (!underWay || isRead) return reason;
     const now = this.#options.clock.now();
     const spent = spentOn(command, now, connection?.sentAt(command));
     return new CommandAbortedError(this.#database, command.name, reason, spent);

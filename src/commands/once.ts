@@ -1,6 +1,10 @@
 import { Buffer } from "node:buffer";
 import type { RedisConfig } from "../config/mod.ts";
-import { type IORedisCommand, withoutArguments } from "../connection/ioredis.ts";
+import {
+  type IORedisCommand,
+  isReplyError,
+  withoutArguments,
+} from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
 import {
   type CommandOwner,
@@ -11,7 +15,11 @@ import {
 import { describeReplyError } from "../connection/reply_error.ts";
 import type { Clock } from "../core/clock.ts";
 import { unwritableError } from "../core/errors/command.ts";
-import { CommandRefusedError, type Delivery } from "../core/errors/mod.ts";
+import {
+  CommandRefusedError,
+  type Delivery,
+  RedisManagerError,
+} from "../core/errors/mod.ts";
 import type { CommandClassifier, CommandInfo } from "../resilience/command_class.ts";
 import { type CallOptions, onceTtlMs, type ScopedCommand } from "./call_options.ts";
 import {
@@ -382,9 +390,9 @@ function answerTransaction(
   exec.resolve(replies as never);
 }
 
-/** The error of a script for one of its commands. */
+/** The error of a script for one of its commands; the reason of a signal is the caller's. */
 function errorOf(member: PendingCommand, error: Error): Error {
-  if (!(error instanceof Error)) return error;
+  if (!(error instanceof RedisManagerError || isReplyError(error))) return error;
   const [from, to] = [CARRIER, member.name].map((name) => name.toUpperCase());
   const copy = new Error();
   Object.setPrototypeOf(copy, Object.getPrototypeOf(error));

@@ -58,6 +58,10 @@ export interface CommandOwner {
   /** Tracks a command that runs a part of another one: with the settings of that call, and
    * within its deadline. */
   partOf?(whole: PendingCommand, part: Command): PendingCommand;
+  /** Whether its commands run in parts, each of which is tracked by itself. */
+  readonly isOfParts?: boolean;
+  /** A command that ran in parts is settled. */
+  wholeSettled?(): void;
 }
 
 /**

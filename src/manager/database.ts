@@ -431,8 +431,9 @@ export class Database {
         this.#services.emit("scanrestart", { database: this.name, ...restart }),
     });
     const noted = this.#noted(route);
-    // Who asks for the primary, where replicas answer, does not want what they have said.
-    const isKept = from !== "primary" || this.config.readFrom === from;
+    // Who asks the primary does not want what replicas have said, nor is it to be told to
+    // those who do.
+    const isKept = (from === "primary") === (this.config.readFrom === "primary");
     return isKept ? this.#nearCache?.inFrontOf(noted, route) ?? noted : noted;
   }
 

@@ -1,6 +1,11 @@
 import { KeyedSink } from "../cluster/keyed_sink.ts";
 import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
-import { isDeadline, type ScopedCommand } from "../commands/call_options.ts";
+import {
+  type CallOptions,
+  isDeadline,
+  onceTtlMs,
+  type ScopedCommand,
+} from "../commands/call_options.ts";
 import type { CommandRoute } from "../commands/client.ts";
 import type { Dispatcher, DispatcherOptions } from "../commands/dispatcher.ts";
 import { type CreateClientOptions, OwnedClient } from "../commands/owned/client.ts";
@@ -71,7 +76,8 @@ export class OwnedClients {
         const route = this.#parts.observe({
           dispatch: (command) => commands.dispatch(command),
           dispatchBatch: (batch) => commands.dispatchBatch(batch),
-          dispatchOnce: (...batch) => commands.dispatchOnce(...batch),
+          dispatchOnce: (batch, call, isBatch) =>
+            commands.dispatchOnce(batch, withinMemory(call, terms), isBatch),
           whenReady: () => this.#parts.servers.whenReady(),
           readFrom: () => route,
         });
@@ -221,6 +227,19 @@ export class OwnedClients {
   }
 }
 
+/** What runs once may wait no longer than the server remembers it: later it would run again. */
+function withinMemory(
+  call: CallOptions,
+  { config, patient, timeoutMs }: Terms,
+): CallOptions {
+  if (!patient) return call;
+  const rememberedMs = onceTtlMs(call, config.commandTimeoutMs);
+  return {
+    ...call,
+    timeoutMs: Math.min(call.timeoutMs ?? timeoutMs ?? Infinity, rememberedMs),
+  };
+}
+
 function onlyConnection(database: string): CommandRefusedError {
   return new CommandRefusedError(
     database,
@@ -237,11 +256,10 @@ function resolveTerms(
 ): Terms {
   const {
     autoResendUnfulfilledCommands = false,
-    commandTimeout,
     connectionName,
     enableOfflineQueue,
     patient = enableOfflineQueue !== false,
-    timeoutMs = commandTimeout,
+    timeoutMs = options.commandTimeout,
   } = options;
   const db = Number(options.db ?? config.db);
   const keyPrefix = String(options.keyPrefix ?? config.keyPrefix);

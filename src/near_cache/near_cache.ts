@@ -403,10 +403,16 @@ function gather(
 ): void {
   const found = new Map<unknown, unknown>();
   let left = parts.length;
+  let isFailing = false;
   for (const [keys, part] of parts) {
     const { fail, succeed } = part;
     part.succeed = (replies) => {
-      if (replies instanceof Promise) return command.succeed(replies);
+      if (replies instanceof Promise) {
+        // The caller learns of the first failure.
+        if (isFailing) return void replies.catch(() => {});
+        isFailing = true;
+        return command.succeed(replies);
+      }
       succeed(replies);
       for (const [i, key] of keys.entries()) found.set(key, (replies as unknown[])[i]);
       if (--left > 0) return;

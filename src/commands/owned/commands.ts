@@ -4,7 +4,11 @@ import {
   type PendingCommand,
   settleFailed,
 } from "../../connection/pending_command.ts";
-import { ConnectionLostError, type Delivery } from "../../core/errors/mod.ts";
+import {
+  CommandTimeoutError,
+  ConnectionLostError,
+  type Delivery,
+} from "../../core/errors/mod.ts";
 import type { BlockingCommands, Cancellation } from "../blocking.ts";
 import type { ScopedCommand } from "../call_options.ts";
 import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
@@ -80,6 +84,7 @@ export class OwnedCommands extends Dispatcher {
   readonly #subscriber: ClusterSubscriber | undefined;
   readonly #blocking: BlockingCommands;
   readonly #listener: OwnListener;
+  readonly #options: Pick<DispatcherOptions, "clock" | "config">;
   readonly #patient: boolean;
   readonly #resends: boolean;
   readonly #statistics: DispatcherOptions["statistics"];
@@ -108,6 +113,7 @@ export class OwnedCommands extends Dispatcher {
       }),
     });
     this.#listener = listener;
+    this.#options = options;
     this.#patient = patient;
     this.#resends = resends;
     this.#statistics = options.statistics;
@@ -158,6 +164,11 @@ export class OwnedCommands extends Dispatcher {
     this.#shared.settle();
     super.replied(command, reply);
     if (this.#waiting.length > 0 || this.#whenIdle !== undefined) this.#settled();
+  }
+
+  /** What waits for it is behind its last part. */
+  wholeSettled(): void {
+    this.#settled();
   }
 
   override carrierReplied(command: PendingCommand): void {
@@ -217,7 +228,7 @@ export class OwnedCommands extends Dispatcher {
   /** Ends its blocking commands on the server, which may take `withinMs` to answer. */
   async endBlocking(withinMs: number = END_MS): Promise<void> {
     const cut: Cancellation = {
-      untouched: closedError("never-sent"),
+      untouched: closedError("rejected"),
       ambiguous: () => closedError("ambiguous"),
     };
     await this.#blocking.cancelAll(cut, withinMs);
@@ -285,8 +296,10 @@ export class OwnedCommands extends Dispatcher {
   /** Commands turn out to go another way than over the lanes; nothing is before them. */
   #divert(commands: readonly PendingCommand[], way: Waiting["way"]): void {
     this.#isDiverted = true;
-    this.#waiting.unshift({ commands, isBatch: commands.length > 1, way });
+    const waiting = { commands, isBatch: commands.length > 1, way };
+    this.#waiting.unshift(waiting);
     this.#advance();
+    this.#limit(waiting);
   }
 
   #wait(waiting: Waiting): void {
@@ -297,6 +310,41 @@ export class OwnedCommands extends Dispatcher {
     }
     this.#waiting.push(waiting);
     this.#advance();
+    this.#limit(waiting);
+  }
+
+  /** Lets the deadline of commands pass, and their signal abort, while they wait. */
+  #limit(waiting: Waiting): void {
+    if (!this.#waiting.includes(waiting)) return;
+    const { config, clock } = this.#options;
+    const [first] = waiting.commands as readonly (Command & ScopedCommand)[];
+    const { signal, timeoutMs = config.commandTimeoutMs } = first!.call ?? {};
+    const giveUp = (errorOf: (command: Command) => unknown) => {
+      const at = this.#waiting.indexOf(waiting);
+      if (at < 0) return;
+      this.#waiting.splice(at, 1);
+      for (const command of waiting.commands) {
+        const error = errorOf(command) as Error;
+        this.#statistics.commandFailed(error);
+        if (isTracked(command)) settleFailed(command, error);
+        else command.reject(error);
+      }
+      this.#settled();
+    };
+    const abort = () => giveUp(() => signal!.reason);
+    if (signal?.aborted) return abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    const timer = timeoutMs === Infinity ? undefined : clock.setTimer(() => {
+      giveUp(({ name }) =>
+        new CommandTimeoutError(config.name, name, timeoutMs, "never-sent")
+      );
+    }, timeoutMs);
+    const { promise } = first!;
+    const forget = () => {
+      timer?.cancel();
+      signal?.removeEventListener("abort", abort);
+    };
+    if (timer !== undefined || signal !== undefined) promise.then(forget, forget);
   }
 
   /** Delivers what waits, as far as that may go. */
@@ -325,7 +373,12 @@ export class OwnedCommands extends Dispatcher {
   }
 
   #deliver({ commands, isBatch, way }: Waiting, toOwn: boolean): void {
-    if (toOwn) return this.#sendOnOwn(commands.filter(isUnsettled));
+    if (toOwn) {
+      for (const command of commands as readonly (Command & ScopedCommand)[]) {
+        if (command.call !== undefined && !isTracked(command)) this.track(command);
+      }
+      return this.#sendOnOwn(commands.filter(isUnsettled));
+    }
     if (way === "any") {
       if (isBatch) this.#shareBatch(commands);
       else this.#share(commands[0]!);
@@ -464,6 +517,10 @@ function inform(command: PendingCommand, error: Error): Error {
 
 function isSubscription({ name }: Command): boolean {
   return isAboutSubscriptions(name);
+}
+
+function isTracked(command: Command): command is PendingCommand {
+  return (command as Partial<PendingCommand>).tracking !== undefined;
 }
 
 function isUnsettled(command: Command): boolean {

@@ -184,6 +184,24 @@ Deno.test("a signal gives up the write that has it, and no other", () =>
     assertEquals(Number(await server.cli("GET", "n")), await client.incrby("n", 0));
   }));
 
+Deno.test("a write that was not sent rejects with the very reason of its signal", () =>
+  withManager(MAIN, async ({ manager }) => {
+    const client = manager.getClient("main");
+    const reasons = [undefined, new DOMException("late", "TimeoutError"), "a text"];
+    for (const reason of [...reasons, Object.freeze(new Error("frozen"))]) {
+      const signal = AbortSignal.abort(reason);
+      const aborted = client.with({ once: true, signal });
+      assertEquals(
+        await aborted.incr("n").catch((error) => error === signal.reason),
+        true,
+      );
+      for (const [error] of (await aborted.pipeline().incr("n").incr("m").exec())!) {
+        assertEquals(error, signal.reason);
+      }
+    }
+    assertEquals(await client.exists("n", "m"), 0);
+  }));
+
 Deno.test("in a cluster a token is in the slot of the keys, and what has no key is refused", async () => {
   await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 0 });
   for (const keyPrefix of ["", "app:", "{app}:"]) {

@@ -1,5 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
-import { type ManagerOptions, RedisConnectionManager } from "../../../mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  CommandTimeoutError,
+  type ManagerOptions,
+  type RedisClient,
+  RedisConnectionManager,
+} from "../../../mod.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
@@ -115,4 +120,51 @@ Deno.test("what replicas answer is kept, and forgotten when they announce a chan
     await waitFor(async () => await client.get(key) === "new");
   }
   assert(numbers().nearCacheInvalidated >= 20);
+});
+
+Deno.test("what a call reads from a replica is not kept for those that ask the primary", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 1, replicasEach: 1 });
+  await using manager = new RedisConnectionManager({
+    ...BASE,
+    mode: "cluster",
+    nodes: cluster.endpoints,
+    databases: { near: { nearCache: { maxEntries: 100 } } },
+  });
+  const client = manager.getClient("near");
+  const replicas = client.with({ readFrom: "replica" });
+  const owner = await cluster.ownerOf("k");
+  const [replica] = await cluster.replicasOf(owner);
+  await client.set("k", "v");
+  await untilReplicated(owner, [replica!]);
+  const numbers = () => manager.getStatistics().databaseStats.near!;
+  const isHit = async (client: RedisClient) => {
+    const { nearCacheHits } = numbers();
+    assertEquals(await client.get("k"), "v");
+    return numbers().nearCacheHits > nearCacheHits;
+  };
+  for (let i = 0; i < 10; i++) assertEquals(await isHit(replicas), false);
+  assertEquals(await isHit(client), false);
+  await waitFor(() => isHit(client));
+  for (let i = 0; i < 10; i++) assertEquals(await isHit(replicas), false);
+});
+
+Deno.test("cluster: an MGET of which every part is late fails once", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3 });
+  await using manager = new RedisConnectionManager({
+    ...BASE,
+    mode: "cluster",
+    nodes: cluster.endpoints,
+    databases: { near: { nearCache: { maxEntries: 100 } } },
+  });
+  const client = manager.getClient("near");
+  assertEquals(await client.mget("a", "b", "c"), [null, null, null]);
+  for (const node of cluster.nodes) Deno.kill(node.pid, "SIGSTOP");
+  try {
+    const late = client.with({ timeoutMs: 50, fresh: true });
+    await assertRejects(() => late.mget("a", "b", "c"), CommandTimeoutError);
+    // What nobody handles would end the process by now.
+    await delay(0);
+  } finally {
+    for (const node of cluster.nodes) Deno.kill(node.pid, "SIGCONT");
+  }
 });

@@ -2,15 +2,18 @@ import { assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std
 import {
   AuthError,
   CircuitOpenError,
+  CommandAbortedError,
   CommandTimeoutError,
   ConnectionLostError,
+  DurabilityError,
   type IORedis,
   OverloadedError,
+  type RedisClient,
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { type Clock, systemClock, type Timer } from "../../../src/core/clock.ts";
 import { RedisServer } from "../../../src/testing/redis_server.ts";
-import { delay, waitFor } from "../../../src/testing/wait.ts";
+import { delay, waitFor, within } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
 import { onStage } from "../faults/_stage.ts";
 
@@ -127,6 +130,84 @@ Deno.test("a write that may have run is told, a read is sent again", () =>
     assertEquals(await read, "3");
     assertEquals(await server.cli("GET", "n"), "3");
   }));
+
+for (const options of [{}, { patient: false }, { enableOfflineQueue: false }]) {
+  const title = `the deadline of createClient(${
+    JSON.stringify(options)
+  }) holds on every way, also while commands wait`;
+  Deno.test(title, () =>
+    onStage({}, async ({ manager, relay }) => {
+      const client = manager.createClient("main", { ...options, commandTimeout: 50 });
+      await manager.getClient("main").ping();
+      relay.swallow();
+      const late = (run: () => Promise<unknown>) =>
+        assertRejects(() => within(run(), 5000, "a late command"), CommandTimeoutError);
+      await late(() => client.get("k"));
+      const patient = client.duplicate({ commandTimeout: 60_000 });
+      patient.subscribe("a").catch(() => {});
+      const waiting = (patient as RedisClient).with({ timeoutMs: 50 });
+      await late(() => waiting.get("k"));
+      await late(() => waiting.blpop("q", 0));
+      for (const [error] of (await waiting.pipeline().get("k").set("k", 1).exec())!) {
+        assertInstanceOf(error, CommandTimeoutError);
+      }
+      const reason = new Error("no more");
+      const aborting = new AbortController();
+      const { signal } = aborting;
+      const aborted = (patient as RedisClient).with({ signal }).get("k");
+      aborting.abort(reason);
+      assertEquals(await aborted.catch((error) => error), reason);
+      patient.disconnect();
+      client.disconnect();
+      relay.heal();
+      relay.reset();
+    }));
+}
+
+Deno.test("what is set for a call holds on the connection that a client has alone", () =>
+  onStage({}, async ({ manager, relay }) => {
+    const client = manager.createClient("main", { db: 2 }) as RedisClient;
+    const confirmed = client.with({ waitReplicas: 1, waitMs: 50 });
+    await assertRejects(() => confirmed.set("k", 1), DurabilityError);
+    // What reads has nothing to confirm.
+    assertEquals(await confirmed.get("k"), "1");
+    relay.swallow();
+    const aborting = new AbortController();
+    const { signal } = aborting;
+    const calls = ["get", "set"].map((name) =>
+      client.with({ signal }).call(name, ...["k", "v"].slice(0, name === "get" ? 1 : 2))
+        .catch((error) => error)
+    );
+    const reason = new Error("no more");
+    aborting.abort(reason);
+    const [read, write] = await within(Promise.all(calls), 5000, "aborted calls");
+    assertEquals(read, reason);
+    assertInstanceOf(write, CommandAbortedError);
+    assertEquals(await client.with({ signal }).get("k").catch((error) => error), reason);
+    client.disconnect();
+    relay.heal();
+    relay.reset();
+  }));
+
+Deno.test("what runs once waits no longer than the server remembers it", () =>
+  onStage(
+    { manager: { ...HASTY, commandTimeoutMs: 300 } },
+    async ({ manager, relay, server }) => {
+      const client = manager.createClient("main");
+      const once = (client as RedisClient).with({ once: true, onceTtlMs: 400 });
+      assertEquals(await once.incr("n"), 1);
+      await relay.refuse();
+      relay.cut();
+      const error = await assertRejects(() => within(once.incr("n"), 10_000, "INCR"));
+      assertEquals((error as ConnectionLostError).delivery, "ambiguous");
+      relay.heal();
+      await relay.listen();
+      // It has run, and does not run again.
+      assertEquals(await client.get("n"), "2");
+      assertEquals(await once.incr("n"), 3);
+      assertEquals(await server.cli("GET", "n"), "3");
+    },
+  ));
 
 Deno.test("at most max_waiting commands wait", () =>
   onStage({ manager: { ...HASTY, maxWaiting: 3 } }, async ({ manager, relay }) => {

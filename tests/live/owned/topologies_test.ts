@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { type IORedis, RedisConnectionManager } from "../../../mod.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
-import { waitFor } from "../../../src/testing/wait.ts";
+import { waitFor, within } from "../../../src/testing/wait.ts";
 
 /** Resolves at the next time that the client is ready. */
 function whenReady(client: IORedis): Promise<void> {
@@ -62,4 +62,29 @@ Deno.test("cluster: an owned client's commands go to the nodes of their keys", a
   await client.duplicate().publish("news", "ahoy");
   assertEquals(await heard, "news");
   await client.quit();
+});
+
+Deno.test("cluster: what goes another way waits for a command of several slots, and no longer", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3 });
+  await using manager = new RedisConnectionManager({
+    databases: { main: { mode: "cluster", nodes: cluster.endpoints } },
+  });
+  const client = manager.createClient("main");
+  const spread = [
+    () => client.mset("a", 1, "b", 2, "c", 3),
+    () => client.mget("a", "b", "c"),
+    () => client.dbsize(),
+  ];
+  for (const run of spread) {
+    await run();
+    await within(client.watch("a"), 10_000, "WATCH on the own connection");
+    await client.unwatch();
+    await run();
+    await within(client.blpop("none", 0.01), 10_000, "a blocking command on its lease");
+    void run();
+    await within(client.watch("a"), 10_000, "WATCH behind it");
+    await client.unwatch();
+  }
+  await client.del("a", "b", "c");
+  assertEquals(await within(client.quit(), 10_000, "QUIT"), "OK");
 });
