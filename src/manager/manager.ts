@@ -1,5 +1,6 @@
 import type { RedisClient } from "../commands/client.ts";
 import type { CreateClientOptions } from "../commands/owned/client.ts";
+import type { ScanMethods } from "../commands/scan.ts";
 import type { Lock, LockOptions } from "../commands/lock.ts";
 import type {
   PipelineFill,
@@ -294,7 +295,8 @@ export class RedisConnectionManager<Names extends string = string>
    * @param database Name or number of the database. Default `main`.
    * @param options Those of ioredis that libraries use, such as `keyPrefix`, `db`,
    * `connectionName` and `lazyConnect`; `patient: false` and `timeoutMs` for deadlines.
-   * @returns The client, which connects at once, unless `lazyConnect` is set.
+   * @returns The client, which connects at once, unless `lazyConnect` is set; with
+   * {@linkcode RedisClient.with} and the iterators of scans beside what ioredis has.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
    * @throws {RangeError} If `timeoutMs` or `db` is out of range.
    * @throws {ManagerClosedError} If the manager has been closed.
@@ -322,8 +324,8 @@ export class RedisConnectionManager<Names extends string = string>
   createClient<Mapping extends "legacy" | "resp3" = "legacy">(
     database?: DatabaseName<Names>,
     options: CreateClientOptions = {},
-  ): IORedis<Mapping> {
-    return this.#find(database).createClient(options) as unknown as IORedis<Mapping>;
+  ): IORedis<Mapping> & Pick<RedisClient<Mapping>, "with"> & ScanMethods {
+    return this.#find(database).createClient(options) as never;
   }
 
   /**

@@ -167,7 +167,7 @@ Deno.test("commands of owned clients count, and no more connections than max_con
     { databases: { main: { db: 0, maxConnections: 3, acquireTimeoutMs: 200 } } },
     async ({ manager, server }) => {
       const clients = [0, 1, 2].map(() => manager.createClient("main"));
-      const [one, two, three] = clients as [IORedis, IORedis, IORedis];
+      const [one, two, three] = clients as IORedis[] as [IORedis, IORedis, IORedis];
       await one.subscribe("a");
       const waiting = two.blpop("q", 0);
       await waitFor(async () => (await server.info("clients")).blocked_clients === "1");

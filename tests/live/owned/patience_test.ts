@@ -8,7 +8,6 @@ import {
   DurabilityError,
   type IORedis,
   OverloadedError,
-  type RedisClient,
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { type Clock, systemClock, type Timer } from "../../../src/core/clock.ts";
@@ -145,7 +144,7 @@ for (const options of [{}, { patient: false }, { enableOfflineQueue: false }]) {
       await late(() => client.get("k"));
       const patient = client.duplicate({ commandTimeout: 60_000 });
       patient.subscribe("a").catch(() => {});
-      const waiting = (patient as RedisClient).with({ timeoutMs: 50 });
+      const waiting = patient.with({ timeoutMs: 50 });
       await late(() => waiting.get("k"));
       await late(() => waiting.blpop("q", 0));
       for (const [error] of (await waiting.pipeline().get("k").set("k", 1).exec())!) {
@@ -154,7 +153,7 @@ for (const options of [{}, { patient: false }, { enableOfflineQueue: false }]) {
       const reason = new Error("no more");
       const aborting = new AbortController();
       const { signal } = aborting;
-      const aborted = (patient as RedisClient).with({ signal }).get("k");
+      const aborted = patient.with({ signal }).get("k");
       aborting.abort(reason);
       assertEquals(await aborted.catch((error) => error), reason);
       patient.disconnect();
@@ -166,7 +165,7 @@ for (const options of [{}, { patient: false }, { enableOfflineQueue: false }]) {
 
 Deno.test("what is set for a call holds on the connection that a client has alone", () =>
   onStage({}, async ({ manager, relay }) => {
-    const client = manager.createClient("main", { db: 2 }) as RedisClient;
+    const client = manager.createClient("main", { db: 2 });
     const confirmed = client.with({ waitReplicas: 1, waitMs: 50 });
     await assertRejects(() => confirmed.set("k", 1), DurabilityError);
     // What reads has nothing to confirm.
@@ -194,7 +193,7 @@ Deno.test("what runs once waits no longer than the server remembers it", () =>
     { manager: { ...HASTY, commandTimeoutMs: 300 } },
     async ({ manager, relay, server }) => {
       const client = manager.createClient("main");
-      const once = (client as RedisClient).with({ once: true, onceTtlMs: 400 });
+      const once = client.with({ once: true, onceTtlMs: 400 });
       assertEquals(await once.incr("n"), 1);
       await relay.refuse();
       relay.cut();
