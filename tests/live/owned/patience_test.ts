@@ -142,7 +142,10 @@ for (const options of [{}, { patient: false }, { enableOfflineQueue: false }]) {
       const late = (run: () => Promise<unknown>) =>
         assertRejects(() => within(run(), 5000, "a late command"), CommandTimeoutError);
       await late(() => client.get("k"));
-      const patient = client.duplicate({ commandTimeout: 60_000 });
+      const patient = manager.createClient("main", {
+        ...options,
+        commandTimeout: 60_000,
+      });
       patient.subscribe("a").catch(() => {});
       const waiting = patient.with({ timeoutMs: 50 });
       await late(() => waiting.get("k"));
