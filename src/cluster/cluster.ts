@@ -15,6 +15,7 @@ import type { OpenConnection } from "../pool/types.ts";
 import { backoffMs } from "../resilience/backoff.ts";
 import { HealthMonitor } from "../server/health.ts";
 import type { PooledConnection } from "../server/lease.ts";
+import type { ReplicaWatcher } from "../server/replica_set.ts";
 import type { Server } from "../server/server.ts";
 import type {
   LeaseSource,
@@ -59,6 +60,8 @@ export class Cluster implements Topology {
   /** How often it was found not to serve, in a row. */
   #failures = 0;
   #lookAgain: Timer | undefined;
+  /** Sends the reads again that wait for a replica. */
+  #resendReads: ReplicaWatcher["changed"] | undefined;
   /** Health checks that wait for the slot map. */
   readonly #checks = new Set<AbortController>();
 
@@ -96,6 +99,8 @@ export class Cluster implements Topology {
           this.#nodes.at(primary).replicas?.update(map.replicasOf(primary));
         }
         this.sink.mapLoaded();
+        // What waited for a replica of a primary that was replaced finds those of the new one.
+        this.#resendReads?.([]);
         for (const changed of this.#shardListeners) changed();
         this.#monitor.update();
       },
@@ -213,6 +218,7 @@ export class Cluster implements Topology {
         return cache.isKnown ? undefined : cache.ready();
       },
       replicasOf: (command, changed) => {
+        this.#resendReads = changed;
         const slot = onlySlot(command);
         const owner = slot === undefined ? undefined : cache.map.ownerOf(slot);
         if (owner === undefined) return undefined;
