@@ -75,7 +75,7 @@ Deno.test("a transaction whose keys are on two nodes waits until their slot has 
   assertEquals(await whileMoving(watching), ["OK", 3]);
   assertEquals(counts(manager).failed, 0);
   await report({
-    row: 70,
+    row: 72,
     fault: "a transaction whose slot is being moved",
     outcome: "waits, runs once, is counted once",
   });
