@@ -18,9 +18,10 @@ export async function untilCaughtUp(
   primary: RedisServer,
   replicas: readonly RedisServer[],
 ): Promise<void> {
-  const { master_repl_offset } = await primary.info("replication");
   for (const replica of replicas) {
     await waitFor(async () => {
+      // Asked each time: where another took over meanwhile, offsets are those of its history.
+      const { master_repl_offset } = await primary.info("replication");
       const { master_link_status, slave_repl_offset } = await replica.info("replication");
       return master_link_status === "up" &&
         Number(slave_repl_offset) >= Number(master_repl_offset);
