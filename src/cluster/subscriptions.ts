@@ -44,8 +44,8 @@ const LOOK_EVERY_MS = 5000;
  * that has their slot; events about keys on every primary. Each node that is needed has one
  * connection, which a hub of its own looks after.
  *
- * A shard channel follows its slot, and events about keys the primaries that come: whoever was
- * subscribed gets a gap each time, as messages may be missing.
+ * A shard channel moves with its slot. Events about keys are subscribed to on new primaries,
+ * too. Each time the subscriber gets a gap, as messages may be missing.
  */
 export class ClusterSubscriptions implements SubscriptionOpener {
   readonly options: ClusterSubscriptionsOptions;

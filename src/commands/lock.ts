@@ -31,8 +31,8 @@ export interface Lock extends AsyncDisposable {
   /**
    * Lets others have it. A second call does nothing.
    *
-   * @returns Whether the server says that it was held until now, so that nobody had it in
-   * between; `false` also where that is not known.
+   * @returns Whether the server confirms that it was held until now without a break; `false`
+   * also where that is not known.
    */
   release(): Promise<boolean>;
 }
@@ -46,7 +46,7 @@ export interface LockParts {
 
 const TTL_MS = 30_000;
 const MIN_TTL_MS = 100;
-/** How long the server remembers the fencing token of a lock that nobody takes. */
+/** How long the server remembers the fencing token of a lock after its last use. */
 const MEMORY_MS = 24 * 60 * 60 * 1000;
 /** Part of the time to live that is given away, for clocks that go at different speeds:
  * what the Redlock algorithm allows for, 1 % and 2 ms. */

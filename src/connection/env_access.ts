@@ -17,8 +17,8 @@ const NAMES = [
   "DEBUG_SHOW_HIDDEN",
 ] as const;
 
-/** Whether all of the environment, or a variable of it, may be read. Asked this way nobody is
- * prompted. */
+/** Whether all of the environment, or one variable, may be read. Asking this does not prompt
+ * the user. */
 function mayRead(variable?: string): boolean {
   const status = globalThis.Deno?.permissions?.querySync({ name: "env", variable });
   // Other runtimes have no permissions.

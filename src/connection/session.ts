@@ -19,7 +19,7 @@ export interface SessionTerms {
   /** Puts the keys of a command in place that ioredis does not know; throws if it cannot.
    * Unset where keys have no prefix. */
   readonly placeKeys?: (command: Command) => void;
-  /** Learns which keys the commands may change; unset where nobody wants to know. */
+  /** Learns which keys the commands may change; unset without a near cache. */
   readonly ownWrites?:
     | { sendsOn(connection: object, command: Command): void }
     | undefined;

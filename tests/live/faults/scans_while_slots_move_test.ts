@@ -97,7 +97,11 @@ Deno.test("CLUSTERSCAN of Valkey follows its slots while they move", async (t) =
       "CLUSTERSCAN",
     ) as unknown[];
     if (info === null) {
-      return void await t.step({ name: "not here", ignore: true, fn() {} });
+      return void await t.step({
+        name: "this server has no CLUSTERSCAN",
+        ignore: true,
+        fn() {},
+      });
     }
     const client = manager.getClient("main");
     using mover = new SlotMover(cluster, SLOTS, "as a whole");
