@@ -120,9 +120,17 @@ export class FaultProxy implements AsyncDisposable {
     const { port, forgetAfterIdleMs } = options;
     checkIntegers("start a proxy", { port }, PORTS);
     checkIntegers("start a proxy", { forgetAfterIdleMs });
-    const proxy = new FaultProxy(options, options.port ?? freePort());
-    await proxy.listen();
-    return proxy;
+    for (let races = 1;; races++) {
+      const proxy = new FaultProxy(options, port ?? freePort());
+      try {
+        await proxy.listen();
+        return proxy;
+      } catch (error) {
+        // Another program was quicker to take the free port.
+        const lostRace = (error as { code?: unknown }).code === "EADDRINUSE";
+        if (!lostRace || port !== undefined || races === 5) throw error;
+      }
+    }
   }
 
   /** `redis://` URL of the proxy. */

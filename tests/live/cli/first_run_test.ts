@@ -155,7 +155,8 @@ Deno.test("dev takes another port where its own is taken, and without a program 
   assertEquals(out.text.includes(`:${other.port}`), false, out.text);
   assertEquals(await other.cli("PING"), "PONG");
 
-  const without = await runCli(["dev"], ["-A"], { PATH: "/nowhere", NO_COLOR: "1" });
+  const env = { PATH: "/nowhere", REDIS_SERVER: "", NO_COLOR: "1" };
+  const without = await runCli(["dev"], ["-A"], env);
   assertEquals(without.code, 2);
   assertMatch(without.err, /^Cannot find a Redis server on PATH: /m);
   assertStringIncludes(without.err, "apt install redis-server");
