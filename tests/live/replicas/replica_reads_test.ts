@@ -5,7 +5,12 @@ import {
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
-import { callsOf, untilCaughtUp } from "../../support/replication.ts";
+import {
+  callsOf,
+  cutLinks,
+  restoreLinks,
+  untilCaughtUp,
+} from "../../support/replication.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
 import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
@@ -215,18 +220,14 @@ for (const [mode, start] of Object.entries(TOPOLOGIES)) {
         manager.getHealthStatus().databases.main!.replicas!
           .find(({ endpoint }) => endpoint.endsWith(`:${server.port}`))?.state;
       // They go on answering with what they have, without an error.
-      await primary.cli("ACL", "SETUSER", "default", "-psync", "-sync");
-      await primary.cli("CLIENT", "KILL", "TYPE", "replica");
+      await cutLinks(primary, replicas);
       await waitFor(() => replicas.every((each) => stateOf(each) === "left_out"), {
         timeoutMs: 30_000,
         what: "replicas that are left out",
       });
       await client.set("k", "new");
       assertEquals(await client.with({ readFrom: "prefer_replica" }).get("k"), "new");
-      await primary.cli("ACL", "SETUSER", "default", "+psync", "+sync");
-      // Redis' replicas do not always find back to a primary that refused them: not for the
-      // suite. `replica_cannot_serve_test.ts` shows replicas that come back.
-      if (Deno.env.get("MOORING_FAULTS") !== "full") return;
+      await restoreLinks(replicas);
       await waitFor(() => replicas.every((each) => stateOf(each) === "in_sync"), {
         timeoutMs: 60_000,
         what: "replicas that are back",
