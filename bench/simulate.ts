@@ -12,7 +12,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { formatNumber } from "../src/cli/tune/report/number_style.ts";
+import { formatNumber } from "../src/cli/numbers.ts";
 import { type Column, tableLines } from "../src/cli/table.ts";
 import { conclusions } from "./simulation/conclusions.ts";
 import { FULL, QUICK, simulate } from "./simulation/run.ts";

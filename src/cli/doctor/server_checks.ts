@@ -11,6 +11,7 @@ import {
   type RedisConnectionManager,
   type ReplicaHealth,
 } from "../../../mod.ts";
+import { counted } from "../numbers.ts";
 import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
 import type { Report } from "./connection_checks.ts";
 import { fail, ok, skip, type Verdict, warn } from "./findings.ts";
@@ -244,8 +245,8 @@ export function judgeMaxClients(
 ): Verdict {
   if (Number.isNaN(maxClients)) return skip("the server does not tell");
   const all = needed * instances;
-  const message = `${needed} connections × ${instances} ` +
-    `${instances === 1 ? "instance" : "instances"} = ${all}, maxclients ${maxClients}`;
+  const message = `${counted(needed, "connection")} × ` +
+    `${counted(instances, "instance")} = ${all}, maxclients ${maxClients}`;
   return all <= maxClients ? ok(message) : fail(
     message,
     "lower max_connections, set max_total_connections, or raise maxclients",
@@ -308,7 +309,7 @@ export function judgeReplication(info: ServerInfo, settings: ServerInfo): Verdic
   }
   const replicas = Number(info.connected_slaves ?? 0);
   const wanted = settings["min-replicas-to-write"];
-  const message = `primary with ${replicas} ${replicas === 1 ? "replica" : "replicas"}` +
+  const message = `primary with ${counted(replicas, "replica")}` +
     (wanted === undefined ? "" : `, min-replicas-to-write ${wanted}`);
   return replicas === 0 || wanted !== "0" ? ok(message) : warn(
     message,

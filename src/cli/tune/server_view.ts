@@ -1,4 +1,5 @@
 import type { RedisClient, RedisConfig, RedisConnectionManager } from "../../../mod.ts";
+import { counted } from "../numbers.ts";
 import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
 import { managerFor } from "./contender.ts";
 
@@ -29,8 +30,7 @@ export interface ServerFacts {
  * @returns The reasons; empty if it appears to be unused.
  */
 export function usageSigns(facts: ServerFacts): string[] {
-  const count = (n: number, noun: string) =>
-    n > 0 ? [`${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`] : [];
+  const count = (n: number, noun: string) => n > 0 ? [counted(n, noun)] : [];
   return [
     ...count(facts.keys, "key"),
     ...count(facts.otherClients, "other client"),
