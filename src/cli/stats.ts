@@ -54,8 +54,8 @@ export async function runStats(io: CliIo, options: StatsOptions): Promise<void> 
       name,
       read: (signal) => fetchMetrics(url, signal),
       reasonOf: (database) =>
-        `metrics hold no reason: see ${new URL(`/readyz?database=${database}`, name)}, ` +
-        "or the path at which the service answers it",
+        `metrics do not say why: see ${new URL(`/readyz?database=${database}`, name)}, ` +
+        "or the path at which the service answers /readyz",
     });
   }
   requirePermissions("stats", { name: "env" });

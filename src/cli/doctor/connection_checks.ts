@@ -225,12 +225,12 @@ export function judgeTls(
   }
   const { cipher, expiresAt, protocol } = session;
   const version = protocol === null
-    ? "TLS; the runtime does not tell version and cipher"
+    ? "TLS; the runtime does not report version and cipher"
     : `${protocol}, ${cipher}`;
   if (!tls.verify) {
     return warn(
       `${version}; the server's certificate is not verified`,
-      "others can read along: set tls.ca_file, remove tls.verify",
+      "others can read the traffic: set tls.ca_file, remove tls.verify",
     );
   }
   if (expiresAt === null) return ok(version);
@@ -248,7 +248,7 @@ export function judgeKeepalive(config: RedisConfig, socket: SocketFacts): Verdic
   if (socket.keepalive !== "heartbeat") return judgeKernel(config, socket);
   const why = socketKeepalive ? "this runtime sets none" : "it is off (socket_keepalive)";
   return healthCheckIntervalMs > 0
-    ? ok(`${why}; a heartbeat asks every ${healthCheckIntervalMs / 1000} s`)
+    ? ok(`${why}; a heartbeat sends PING every ${healthCheckIntervalMs / 1000} s`)
     : warn(
       `${why}, and there is no heartbeat: a dead idle connection is not detected`,
       "set health_check_interval, or socket_keepalive",
