@@ -13,7 +13,7 @@ import type { DatabaseStatistics } from "../observability/statistics.ts";
 import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import { classifyReplyError, type ReplyErrorRule } from "../resilience/reply_errors.ts";
-import { decideRetry, type RetryBudget } from "../resilience/retry.ts";
+import { mayRetry, type RetryBudget } from "../resilience/retry.ts";
 
 /** How commands are retried. */
 export interface RetrySettings {
@@ -114,31 +114,28 @@ export class RetryPolicy {
 
   #decide(tried: Tried, delivery: Delivery, rule?: ReplyErrorRule): RetryDecision {
     const { budget, clock, config, statistics } = this.#settings;
-    const { attempts, info, startedAt, timeoutMs } = tried;
-    const decision = decideRetry({
+    const { info, startedAt, timeoutMs } = tried;
+    const attempt = Math.max(1, tried.attempts);
+    const maxMs = rule?.kind === "loading" ? MAX_LOADING_DELAY_MS : MAX_DELAY_MS;
+    const backoff = { minMs: config.retryDelayMs, maxMs, jitter: 0 };
+    // Not random: commands that failed together are retried in the same order.
+    const delayMs = Math.max(rule?.waitMs ?? 0, backoffMs(attempt, backoff, 0));
+    const isAllowed = mayRetry({
       command: info!,
       delivery,
-      isNotNow: delivery === "rejected",
-      attempt: Math.max(1, attempts),
+      attempt,
       maxRetries: config.maxRetries,
       retryOnTimeout: config.retryOnTimeout,
       retryWrites: tried.retryWrites ?? config.retryWrites,
+      delayMs,
       remainingMs: startedAt + timeoutMs - clock.now(),
-      backoff: {
-        minMs: config.retryDelayMs,
-        maxMs: rule?.kind === "loading" ? MAX_LOADING_DELAY_MS : MAX_DELAY_MS,
-        jitter: 0,
-      },
-      leastDelayMs: rule?.waitMs ?? 0,
-      // Commands that failed together are retried in the same order.
-      random: 0,
     });
-    if (!decision.retry) return NO_RETRY;
-    if (decision.costsBudget && !budget.tryWithdraw()) {
+    if (!isAllowed) return NO_RETRY;
+    if (delivery !== "rejected" && !budget.tryWithdraw()) {
       statistics.counts.refusedRetries++;
       return NO_RETRY;
     }
-    return { ...NO_RETRY, retry: true, delayMs: decision.delayMs };
+    return { ...NO_RETRY, retry: true, delayMs };
   }
 }
 
