@@ -1,15 +1,8 @@
 import { assertEquals } from "@std/assert";
-import type { RedisServer } from "../../../src/testing/redis_server.ts";
-import { waitFor } from "../../../src/testing/wait.ts";
 import { delay } from "../../support/clients.ts";
+import { capacityAsked } from "../../support/managed.ts";
 import { report } from "./_report.ts";
 import { assertTook, onStage, timed } from "./_stage.ts";
-
-/** Waits until the server was asked for its capacity, a second after it was reached: what is
- * idle from then on is asked nothing for long. */
-async function wasAsked(server: RedisServer): Promise<void> {
-  await waitFor(async () => (await server.clientList("mooring:"))[0]?.cmd === "info");
-}
 
 for (const command of ["incr", "get"] as const) {
   for (
@@ -24,7 +17,7 @@ for (const command of ["incr", "get"] as const) {
         async ({ server, manager }) => {
           const client = manager.getClient("main");
           await client.set("n", 0);
-          if (forgetAfterIdleMs > 1000) await wasAsked(server);
+          if (forgetAfterIdleMs > 1000) await capacityAsked(server);
           await delay(forgetAfterIdleMs > 1000 ? 2100 : 1100);
           const first = timed<number | string | null>(client[command]("n"));
           const followers = Promise.all([client.incr("n"), client.get("n")]);
@@ -53,7 +46,7 @@ Deno.test("a living connection that was idle serves a write after one PING, in o
   onStage({}, async ({ server, relay, manager }) => {
     const client = manager.getClient("main");
     await client.set("n", 0);
-    await wasAsked(server);
+    await capacityAsked(server);
     await delay(1100);
     assertEquals(
       await Promise.all([client.incr("n"), client.get("n"), client.incr("n")]),
