@@ -2,7 +2,7 @@ import { delay } from "@std/async/delay";
 import { SENDS_NULLISH } from "../../connection/command_methods.ts";
 import type { IORedis, Redis, RedisOptions } from "../../connection/ioredis.ts";
 import { ManagerClosedError } from "../../core/errors/mod.ts";
-import { reconnectDelayMs } from "../../resilience/backoff.ts";
+import { ASK_AGAIN, backoffMs } from "../../resilience/backoff.ts";
 import { type ClientConfig, type CommandRoute, ManagedClient } from "../client.ts";
 import { closedError, type OwnedCommands, type OwnListener } from "./commands.ts";
 
@@ -41,9 +41,6 @@ export interface OwnedClientParts {
   /** The client begins to live, or has ended. */
   readonly lives: (client: OwnedClient, isAlive: boolean) => void;
 }
-
-/** Longest pause before a server that was not reached is tried again, in milliseconds. */
-const MAX_PAUSE_MS = 500;
 
 /** Where a client keeps its life: no private field, as clients of `with()` are objects whose
  * prototype is the client. */
@@ -277,7 +274,7 @@ class Life implements OwnListener {
         this.#ready!.reject(error);
         this.#renewReady();
         this.#set("close");
-        const pauseMs = reconnectDelayMs(attempt, Math.random(), { maxMs: MAX_PAUSE_MS });
+        const pauseMs = backoffMs(attempt, ASK_AGAIN, Math.random());
         this.#set("reconnecting", Math.round(pauseMs));
         await delay(pauseMs, { signal }).catch(() => {});
       }
