@@ -7,7 +7,8 @@ import { type ClientConfig, type CommandRoute, ManagedClient } from "../client.t
 import { closedError, type OwnedCommands, type OwnListener } from "./commands.ts";
 
 /** Options of a client that a library owns: those of ioredis that have a meaning where the
- * manager owns the connections, and a few more. All others are accepted and not used. */
+ * manager owns the connections, and a few more. All others are accepted and not used. In a
+ * cluster `connectionName` is one of these, and `db` must be the database's. */
 export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapping"> {
   /** Whether a command that may have run when its connection was lost is sent again, as
    * ioredis does by default: some libraries rely on it. It may then run twice. Only for
