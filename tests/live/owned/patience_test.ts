@@ -8,6 +8,7 @@ import {
   DurabilityError,
   type IORedis,
   OverloadedError,
+  ProtocolError,
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { type Clock, systemClock, type Timer } from "../../../src/core/clock.ts";
@@ -208,6 +209,18 @@ Deno.test("what runs once waits no longer than the server remembers it", () =>
       assertEquals(await client.get("n"), "2");
       assertEquals(await once.incr("n"), 3);
       assertEquals(await server.cli("GET", "n"), "3");
+    },
+  ));
+
+Deno.test("a reply that cannot be read fails its command, and is not asked for without end", () =>
+  withManager(
+    { databases: { main: { db: 0 } }, replyLimits: { maxBulkBytes: 65_536 } },
+    async ({ manager, server }) => {
+      const client = manager.createClient("main");
+      await server.cli("SETRANGE", "large", "65536", "x");
+      const error = await assertRejects(() => client.get("large"), ProtocolError);
+      assertEquals(error.delivery, "ambiguous");
+      assertEquals(await client.strlen("large"), 65_537);
     },
   ));
 
