@@ -311,6 +311,9 @@ Deno.test("a connection that owes replies, and is silent for half a minute, is g
   await using manager = new RedisConnectionManager(options, {}, clock);
   const client: IORedis = manager.createClient("main");
   await client.ping();
+  // The manager asks a server that it has reached for its limits, a second later.
+  clock.jump(1000);
+  await waitFor(() => manager.getPoolStatistics("main").inFlight === 0);
   const waiting = client.blpop("q", 0);
   const [row] = await server.clientList("mooring:main:lane");
   // As a middlebox that has forgotten the connection: the server does not answer on it.
