@@ -290,7 +290,9 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     this.#tick = tick;
     const now = this.#tickTime = this.#clock.now();
     this.#log.beginTick(now);
-    if (this.#check !== undefined || this.redis.commandQueue.length > 0) return;
+    // An internal command that is out has not been answered either.
+    const isInUse = this.redis.commandQueue.length > this.#internal;
+    if (this.#check !== undefined || isInUse) return;
     if (!this.#idle.needsCheck(now, this.lastReceivedAt)) return;
     // Within a transaction, a PING would become a part of it.
     if (this.#user?.isInTransaction(command)) return;
