@@ -245,15 +245,6 @@ export function pauseAfter(
   clock: Clock,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = () => {
-    timer.cancel();
-    reject(signal!.reason);
-  };
-  const timer = clock.setTimer(() => {
-    signal?.removeEventListener("abort", abort);
-    resolve();
-  }, backoffMs(attempt, CONFLICT_BACKOFF, Math.random()));
-  signal?.addEventListener("abort", abort, { once: true });
-  return promise;
+  const ms = backoffMs(attempt, CONFLICT_BACKOFF, Math.random());
+  return clock.sleep(ms, { signal, ref: false });
 }
