@@ -214,5 +214,11 @@ function columns(io: CliIo): Column<StatsRow>[] {
     { title: "waiting", cell: (row) => String(row.waiting) },
     { title: "hits", cell: (row) => fixed(row.hitRate, 1, " %") },
     { title: "near hits", cell: (row) => fixed(row.nearHitRate, 1, " %") },
+    {
+      title: "replicas",
+      cell: ({ replicas, replicasInSync }) =>
+        replicas === null ? "-" : `${replicasInSync}/${replicas}`,
+    },
+    { title: "lag ms", cell: (row) => fixed(row.replicaLagMs, 0) },
   ];
 }

@@ -11,7 +11,7 @@ import { startHeartbeat } from "../../connection/liveness.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CommandTimeoutError, ManagerClosedError } from "../../core/errors/mod.ts";
 import type { Emit } from "../../core/events.ts";
-import { reconnectDelayMs } from "../../resilience/backoff.ts";
+import { ASK_AGAIN, backoffMs } from "../../resilience/backoff.ts";
 import { type Channel, Channels } from "./channels.ts";
 import { Subscription } from "./subscription.ts";
 import {
@@ -120,8 +120,8 @@ function reportGap(
   });
 }
 
-/** Longest pause before another lease is asked for where that may help, in milliseconds. */
-const MAX_PAUSE_MS = 500;
+/** Pauses before another lease is asked for where that hardly helps, in milliseconds. */
+const LONG_PAUSE = { minMs: 50, maxMs: 30_000 };
 
 type State =
   | { readonly name: "idle" }
@@ -481,13 +481,9 @@ export class SubscriptionHub implements SubscriptionOpener {
     this.#rejectWaiting(error);
     const stop = new AbortController();
     this.#transition({ name: "pausing", stop, attempt: attempt + 1 });
-    // Attempts to connect keep their own distance.
     const { retryable } = error as { retryable?: boolean };
-    const delayMs = reconnectDelayMs(
-      attempt + 1,
-      Math.random(),
-      retryable ? { maxMs: MAX_PAUSE_MS } : {},
-    );
+    const pause = retryable === true ? ASK_AGAIN : LONG_PAUSE;
+    const delayMs = backoffMs(attempt + 1, pause, Math.random());
     // Not a timer of the clock: a process that only subscribes stays alive meanwhile.
     delay(delayMs, { signal: stop.signal }).then(
       () => void this.#connect(attempt + 1),
