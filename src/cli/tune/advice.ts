@@ -81,7 +81,8 @@ function choose(
   const noun = of.slice(0, -1);
   const present = `the present ${counted(current, noun)}`;
   const rate = (point: Point) =>
-    `${thousands(point.perSecond.median)} commands/s at ${point.concurrency} callers`;
+    `${thousands(point.perSecond.median)} commands/s at ` +
+    counted(point.concurrency, "caller");
   const carried = `${counted(enough[of], noun)} carried ${rate(enough)}`;
   const now = curve.find((point) => point[of] === current);
   if (now === undefined) return { size: current, reason: `${present} were not measured` };
