@@ -268,7 +268,7 @@ export class SubscriptionHub implements SubscriptionOpener {
       () => end.reject(this.tooLate(timeoutMs)),
       timeoutMs,
     );
-    signal?.addEventListener("abort", abort, { once: true });
+    signal?.addEventListener("abort", abort);
     try {
       await Promise.race([Promise.all(confirmations), end.promise]);
     } finally {
