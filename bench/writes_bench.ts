@@ -9,6 +9,14 @@
 import { type CallOptions, type RedisClient, RedisConnectionManager } from "../mod.ts";
 import { RedisServer } from "../src/testing/redis_server.ts";
 import { startReplicated } from "../tests/support/replicated.ts";
+import {
+  type BenchFlags,
+  inTurns,
+  PREFIX,
+  quantile,
+  runLoad,
+  runProgram,
+} from "./kit.ts";
 
 const CALLERS = 64;
 /** Short: on a busy machine only short rounds are undisturbed. */
@@ -19,22 +27,13 @@ const BOUNDS = { once: 0.5, replicas: 0.5 };
 
 /** Writes a second over one round. */
 async function measure(client: RedisClient): Promise<number> {
-  let done = 0;
-  const startedAt = performance.now();
-  const until = startedAt + ROUND_MS;
-  const caller = async (i: number) => {
-    for (let n = i; performance.now() < until; n += CALLERS) {
-      await client.set(`mooring:bench:${n % 1000}`, VALUE);
-      done++;
-    }
-  };
-  await Promise.all(Array.from({ length: CALLERS }, (_, i) => caller(i)));
-  return done / (performance.now() - startedAt) * 1000;
-}
-
-/** The throughput of good rounds: what else the machine does makes rounds slower only. */
-function good(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.9)]!;
+  const { perSecond } = await runLoad({
+    callers: CALLERS,
+    durationMs: ROUND_MS,
+    call: (n) => client.set(`${PREFIX}${n % 1000}`, VALUE),
+    isTimed: () => false,
+  });
+  return perSecond;
 }
 
 /** Compares a kind of write with plain ones; gives whether it keeps to its bound. */
@@ -50,16 +49,12 @@ async function compare(
     databases: { main: { db: 0 } },
   });
   const plain = manager.getClient("main");
-  const other = plain.with(call);
-  const results: Record<"plain" | "other", number[]> = { plain: [], other: [] };
-  for (let round = -50; round < rounds; round++) {
-    const pair = { plain: await measure(plain), other: await measure(other) };
-    // The first rounds are cold.
-    if (round < 0) continue;
-    results.plain.push(pair.plain);
-    results.other.push(pair.other);
-  }
-  const [before, after] = [good(results.plain), good(results.other)];
+  const found = await inTurns([plain, plain.with(call)], rounds, measure, 50);
+  // Of good rounds: what else the machine does makes rounds slower only.
+  const [before, after] = [...found.values()].map((rates) => quantile(rates, 0.9)) as [
+    number,
+    number,
+  ];
   const ratio = after / before;
   console.log(
     `${name}: ${(after / 1000).toFixed(0)}k/s beside ${(before / 1000).toFixed(0)}k/s ` +
@@ -77,7 +72,7 @@ async function weighTokens(server: RedisServer): Promise<void> {
 }
 
 /** Measures and prints; gives how many bounds were missed. */
-export async function runWrites(rounds: number): Promise<number> {
+export async function runWrites({ quick, rounds = quick ? 100 : 400 }: BenchFlags) {
   await using server = await RedisServer.start();
   const isOnceCheap = await compare(server, "once", { once: true }, rounds);
   await weighTokens(server);
@@ -87,8 +82,4 @@ export async function runWrites(rounds: number): Promise<number> {
   return [isOnceCheap, isWaitCheap].filter((kept) => !kept).length;
 }
 
-if (import.meta.main) {
-  const at = Deno.args.indexOf("--rounds");
-  const missed = await runWrites(at === -1 ? 400 : Number(Deno.args[at + 1]));
-  if (missed > 0 && Deno.args.includes("--check")) Deno.exitCode = 1;
-}
+if (import.meta.main) await runProgram(runWrites);

@@ -36,7 +36,7 @@ export interface CommandConnection {
   query(
     timeoutMs: number,
     name: string,
-    ...args: (string | number)[]
+    ...args: (string | number | Uint8Array)[]
   ): Promise<QueryResult | undefined>;
   /** Calls back when the connection has ended. */
   onEnd(fn: (reason: CloseReason) => void): void;

@@ -298,7 +298,7 @@ export class Database {
     const emit: Emit = (type, detail) => {
       if (type === "connection") {
         this.#noteConnection(detail as ManagerEventMap["connection"]);
-      }
+      } else if (type === "failover") this.#owned.primaryMoved();
       this.#services.emit(type, detail);
     };
     const context: ServerContext = {

@@ -183,6 +183,7 @@ export class RedisConnectionManager<Names extends string = string>
     this.#capacity = new CapacityCheck(
       this.#config,
       (database, message) => this.#warn(database, message),
+      clock,
     );
     this.#nearCaches = new NearCaches(Object.values(databases));
     if (maxTotalConnections !== undefined) {
@@ -231,7 +232,7 @@ export class RedisConnectionManager<Names extends string = string>
 
   /**
    * Warnings, in words: settings that are allowed but probably not meant, and limits of the
-   * servers that are too low for them.
+   * servers that are too low for them, which each is asked for a second after it was reached.
    */
   get warnings(): readonly string[] {
     return [...this.#warnings];
@@ -898,6 +899,7 @@ export class RedisConnectionManager<Names extends string = string>
     const cut = await Promise.all(
       this.#databases.all.map((database) => database.close(drainMs)),
     );
+    this.#capacity.close();
     this.#log?.flush();
     const cutCommands = cut.reduce((sum, count) => sum + count, 0);
     // Their callers learn it first: a process may end as soon as this has resolved.

@@ -106,6 +106,11 @@ export class OwnedClients {
     for (const client of [...this.#alive]) client.lanesLost();
   }
 
+  /** Another server has become the primary: the clients connect anew. */
+  primaryMoved(): void {
+    for (const client of [...this.#alive]) client.primaryMoved();
+  }
+
   /** Ends all of them; their commands may finish within `drainMs`. */
   async close(drainMs: number): Promise<void> {
     await Promise.all([...this.#alive].map((client) => client.closeWithin(drainMs)));

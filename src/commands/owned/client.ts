@@ -117,6 +117,11 @@ export class OwnedClient extends ManagedClient {
     this[LIFE].lost();
   }
 
+  /** Called by the database when another server has become the primary. */
+  primaryMoved(): void {
+    this[LIFE].primaryMoved();
+  }
+
   /** Called by the database when it is closed: lets commands finish within `drainMs`. */
   closeWithin(drainMs: number): Promise<void> {
     return this[LIFE].close(drainMs);
@@ -167,6 +172,12 @@ class Life implements OwnListener {
   /** The connection that it has alone was lost. */
   lost(): void {
     if (this.client.status === "ready") this.#reconnect();
+  }
+
+  /** The lanes lead elsewhere now. A connection that it has alone is about to be closed: the
+   * client connects anew then, and once. */
+  primaryMoved(): void {
+    if (!this.#commands.own.isOpen) this.lost();
   }
 
   /** What it has alone could not be established. */

@@ -153,6 +153,11 @@ export class OwnConnection implements CommandOwner {
     return this.#isKept || this.#isWatching || this.#isInMulti || this.#options.isMonitor;
   }
 
+  /** Whether it is open. */
+  get isOpen(): boolean {
+    return this.#state.name === "open";
+  }
+
   /** Whether a command that was given to it is not settled. */
   get isBusy(): boolean {
     return this.#sent.size > 0 || this.#queue.length > 0;

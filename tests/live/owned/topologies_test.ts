@@ -43,6 +43,36 @@ Deno.test("sentinel: an owned client follows its primary, with its subscriptions
   await waitFor(() => client.options.port === after.port);
 });
 
+Deno.test("sentinel: owned clients are told of a planned failover, with and without a connection of their own", async () => {
+  await using redis = await SentinelTopology.start({ quick: true });
+  await using manager = new RedisConnectionManager({
+    mode: "sentinel",
+    nodes: redis.endpoints,
+    sentinelName: redis.name,
+    databases: { main: { db: 0 } },
+  });
+  const plain = manager.createClient("main");
+  const subscriber = manager.createClient("main");
+  const clients = [plain, subscriber];
+  await Promise.all(clients.map(whenReady));
+  await subscriber.subscribe("a");
+  const told = clients.map((client) => {
+    const events: string[] = [];
+    for (const event of ["close", "reconnecting", "connect", "ready", "end", "error"]) {
+      client.on(event, () => events.push(event));
+    }
+    return events;
+  });
+  const ready = Promise.all(clients.map(whenReady));
+  const after = await redis.failover();
+  await within(ready, 30_000, "clients that are ready again");
+  for (const [i, client] of clients.entries()) {
+    assertEquals(told[i], ["close", "reconnecting", "connect", "ready"]);
+    assertEquals([client.options.host, client.options.port], [after.host, after.port]);
+  }
+  assertEquals(await plain.set("k", "after"), "OK");
+});
+
 Deno.test("cluster: an owned client's commands go to the nodes of their keys", async () => {
   await using cluster = await ClusterTopology.start();
   await using manager = new RedisConnectionManager({
