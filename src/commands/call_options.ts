@@ -20,8 +20,8 @@ export interface CallOptions {
    *
    * Without a deadline an ordinary command fails when its connection is lost, and that is
    * closed when the server sent no reply on it for 30 s, or for `commandTimeoutMs` if that is
-   * longer: it may be dead. What a server needs longer for wants a deadline that is longer,
-   * and a connection of its own: `manager.acquire()`. */
+   * longer: it may be dead. What a server needs longer for belongs into a database of its own
+   * (of the same server) whose `commandTimeoutMs` is longer. */
   readonly timeoutMs?: number;
   /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
    * `retryWrites`. */
