@@ -394,7 +394,7 @@ export class SubscriptionHub implements SubscriptionOpener {
       await lease.send(new Command(target.kind, [wire]) as IORedisCommand);
     } catch (error) {
       // A new subscriber that comes before the refused ones have left requests it again.
-      channel.requested = false;
+      channel.requested = channel.confirmed = false;
       // After a lost connection it is requested on the next one.
       if (this.#isOn(lease)) this.#refused(lease, channel, error as Error);
       return;
