@@ -74,9 +74,7 @@ export async function checkServer(
     report("server", kind);
     // A sentinel holds no data: the other checks do not apply.
     if (kind.status === "fail") return;
-    const { endpoint } = manager.listDatabases().find(({ name }) =>
-      name === config.name
-    )!;
+    const { endpoint } = manager.getHealthStatus().databases[config.name]!;
     const needed = connectionDemand(manager.config).get(endpoint) ??
       config.maxConnections;
     const settings = await readSettings(client);
