@@ -1,3 +1,4 @@
+import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
 import type { RedisConfig } from "../../config/mod.ts";
 import type { Connection } from "../../connection/connection.ts";
@@ -254,18 +255,16 @@ export class SubscriptionHub implements SubscriptionOpener {
       }
     }
     this.#connectNow();
-    const end = Promise.withResolvers<never>();
-    const abort = () => end.reject(signal!.reason);
+    const late = new AbortController();
     const timer = timeoutMs === Infinity ? undefined : this.options.clock.setTimer(
-      () => end.reject(this.tooLate(timeoutMs)),
+      () => late.abort(this.tooLate(timeoutMs)),
       timeoutMs,
     );
-    signal?.addEventListener("abort", abort, { once: true });
+    const within = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
     try {
-      await Promise.race([Promise.all(confirmations), end.promise]);
+      await abortable(Promise.all(confirmations), within);
     } finally {
       timer?.cancel();
-      signal?.removeEventListener("abort", abort);
     }
   }
 
