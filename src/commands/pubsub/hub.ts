@@ -1,4 +1,3 @@
-import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
 import type { RedisConfig } from "../../config/mod.ts";
 import type { Connection } from "../../connection/connection.ts";
@@ -155,6 +154,8 @@ export class SubscriptionHub implements SubscriptionOpener {
   /** Those that the server has confirmed once: they outlive a failed attempt. */
   readonly established: Set<Subscription<unknown>>;
   #state: State = { name: "idle" };
+  /** How often the server has ended subscriptions to shard channels. */
+  #moves = 0;
   /** Messages of lost channels that came before their gap was delivered: they follow it. */
   #early: (() => void)[] = [];
 
@@ -255,16 +256,18 @@ export class SubscriptionHub implements SubscriptionOpener {
       }
     }
     this.#connectNow();
-    const late = new AbortController();
+    const end = Promise.withResolvers<never>();
+    const abort = () => end.reject(signal!.reason);
     const timer = timeoutMs === Infinity ? undefined : this.options.clock.setTimer(
-      () => late.abort(this.tooLate(timeoutMs)),
+      () => end.reject(this.tooLate(timeoutMs)),
       timeoutMs,
     );
-    const within = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+    signal?.addEventListener("abort", abort);
     try {
-      await abortable(Promise.all(confirmations), within);
+      await Promise.race([Promise.all(confirmations), end.promise]);
     } finally {
       timer?.cancel();
+      signal?.removeEventListener("abort", abort);
     }
   }
 
@@ -343,7 +346,10 @@ export class SubscriptionHub implements SubscriptionOpener {
     const { clock, config, moved } = this.options;
     if (moved !== undefined) {
       // The library's event does not say which channels.
-      redis.on("moved" as "close", () => moved(this.#endedByServer(redis)));
+      redis.on("moved" as "close", () => {
+        this.#moves++;
+        moved(this.#endedByServer(redis));
+      });
     }
     const { commandTimeoutMs: timeoutMs, healthCheckIntervalMs: intervalMs } = config;
     if (intervalMs > 0) startHeartbeat(connection, { intervalMs, timeoutMs }, clock);
@@ -388,6 +394,7 @@ export class SubscriptionHub implements SubscriptionOpener {
   /** Subscribes to one channel; never rejects. */
   async #requestOne(lease: SubscriberLease, channel: Channel): Promise<void> {
     const { target, wire } = channel;
+    const moves = this.#moves;
     channel.requested = true;
     try {
       await lease.send(new Command(target.kind, [wire]) as IORedisCommand);
@@ -400,6 +407,11 @@ export class SubscriptionHub implements SubscriptionOpener {
     }
     if (!this.#isOn(lease)) return;
     channel.confirmed = true;
+    if (moves !== this.#moves) {
+      // It may have been ended in the same chunk as it was confirmed.
+      const ended = this.#endedByServer(lease.connection.redis);
+      if (ended.includes(channel)) return this.options.moved?.(ended);
+    }
     for (const confirmation of channel.waiting.splice(0)) confirmation.resolve();
   }
 
