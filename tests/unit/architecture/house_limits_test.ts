@@ -12,12 +12,12 @@ import { readPackageFiles } from "../../support/layers.ts";
  * They stand where the house is: what is added takes something away, or says why not here. */
 const LIMITS: Readonly<Record<keyof House, { limit: number; what: string }>> = {
   files: { limit: 232, what: "files in src" },
-  codeLines: { limit: 34_260, what: "code lines in src (no comments, no blanks)" },
+  codeLines: { limit: 34_250, what: "code lines in src (no comments, no blanks)" },
   modules: { limit: 168, what: "modules of ours in the graph of mod.ts" },
   exports: { limit: 108, what: "exports of mod.ts" },
   readmeLines: { limit: 300, what: "README lines" },
   cycles: { limit: 0, what: "import cycles in src, of types included" },
-  longestFile: { limit: 990, what: "lines of the longest file in src" },
+  longestFile: { limit: 1000, what: "lines of the longest file in src" },
 };
 
 /** The measures beside their limits, and by how much each is passed. */
