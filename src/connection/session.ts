@@ -62,6 +62,8 @@ export class Session implements ClientHandler, ConnectionUser {
    * `null` if it refused. */
   clientId: number | null | undefined;
   #identified = false;
+  /** Whether the holder has the client, and may change it. */
+  #isClientLent = false;
 
   /** Takes over what a connection's client sends; no other object may send on it. */
   constructor(connection: Connection, options: SessionOptions) {
@@ -81,6 +83,7 @@ export class Session implements ClientHandler, ConnectionUser {
 
   /** The client; its options must not be changed. */
   get redis(): Redis {
+    this.#isClientLent = true;
     return this.connection.redis;
   }
 
@@ -141,7 +144,8 @@ export class Session implements ClientHandler, ConnectionUser {
    */
   get interruptible(): "now" | "later" | "never" {
     // A RESP2 subscriber takes no other commands.
-    const isMuted = this.#state.isIrreversible && this.redis.condition?.protocol !== 3;
+    const { condition } = this.connection.redis;
+    const isMuted = this.#state.isIrreversible && condition?.protocol !== 3;
     if (this.#state.isPoisoned || isMuted) return "never";
     return this.#state.inTransaction || this.#isBlocked() ? "later" : "now";
   }
@@ -161,7 +165,8 @@ export class Session implements ClientHandler, ConnectionUser {
     if (this.#state.isIrreversible || !isOpen || this.#isBlocked()) return false;
     const { whenOpen } = this.#gate;
     if (whenOpen !== undefined) return whenOpen.then(() => this.clean());
-    this.#snapshot.restore(redis);
+    if (this.#isClientLent) this.#snapshot.restore(redis);
+    this.#isClientLent = false;
     return this.#state.isClean && inFlight === 0 || this.#reset();
   }
 

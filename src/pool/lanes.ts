@@ -138,7 +138,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
       return void this.#probeTransactions(lane);
     }
     lane.large = large ?? lane.large;
-    for (const command of commands) lane.connection.send(command);
+    lane.connection.sendBatch(commands);
   }
 
   /**

@@ -107,6 +107,13 @@ export class ConnectionStream extends EventEmitter implements ChannelHandlers {
     return true;
   }
 
+  /** Makes what `write` adds as few socket writes as its size needs. */
+  writeTogether(write: () => void): void {
+    this.#coalescer.inBatch = true;
+    write();
+    this.#coalescer.inBatch = false;
+  }
+
   /** Starts delivery. Called by ioredis when its parser listens. */
   resume(): this {
     this.channel.start(this);

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import {
-  connectionDemand,
-  type RedisClient,
-  type RedisConfig,
-  type RedisConnectionManager,
-  type ReplicaHealth,
+import type {
+  RedisClient,
+  RedisConfig,
+  RedisConnectionManager,
+  ReplicaHealth,
 } from "../../../mod.ts";
+import { connectionDemand } from "../../config/main.ts";
 import { counted } from "../numbers.ts";
 import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
 import type { Report } from "./connection_checks.ts";
