@@ -180,11 +180,6 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     return [...this.#queued(), ...this.#check?.held ?? []].filter(isAwaited).length;
   }
 
-  /** Local port; 0 for a Unix socket. */
-  get localPort(): number {
-    return this.stream.channel.localPort;
-  }
-
   /** Bytes received so far. */
   get bytesReceived(): number {
     return this.stream.bytesReceived;

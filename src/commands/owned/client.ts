@@ -18,8 +18,9 @@ export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapp
    * `false` they have a deadline, and the database's circuit breaker refuses them, as those
    * of `getClient()`. Default `true`; `false` with `enableOfflineQueue: false`. */
   patient?: boolean;
-  /** Deadline of each command, in milliseconds, more than 0. Default: ioredis'
-   * `commandTimeout`, else none; with `patient: false` that of the database. */
+  /** Deadline of each command, in milliseconds, more than 0; `Infinity` for none. Default:
+   * ioredis' `commandTimeout`, else none; with `patient: false` that of the database. Without
+   * one, a connection that owes replies is closed when the server sent none for 30 s. */
   timeoutMs?: number;
 }
 
