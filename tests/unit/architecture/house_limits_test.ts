@@ -11,8 +11,8 @@ import { readPackageFiles } from "../../support/layers.ts";
 /** What may be reached and not passed: the house stays one that somebody can find the way in.
  * They stand where the house is: what is added takes something away, or says why not here. */
 const LIMITS: Readonly<Record<keyof House, { limit: number; what: string }>> = {
-  files: { limit: 232, what: "files in src" },
-  codeLines: { limit: 34_300, what: "code lines in src (no comments, no blanks)" },
+  files: { limit: 231, what: "files in src" },
+  codeLines: { limit: 34_230, what: "code lines in src (no comments, no blanks)" },
   modules: { limit: 176, what: "modules of ours in the graph of mod.ts" },
   exports: { limit: 108, what: "exports of mod.ts" },
   readmeLines: { limit: 300, what: "README lines" },
