@@ -1,7 +1,11 @@
 import { type Chart, drawCharts } from "../../src/cli/tune/report/charts.ts";
-import { jsonForScript, type Markup, markup } from "../../src/cli/tune/report/markup.ts";
+import {
+  dataTable,
+  jsonForScript,
+  type Markup,
+  markup,
+} from "../../src/cli/tune/report/markup.ts";
 import { type ExtraSection, renderPage } from "../../src/cli/tune/report/page.ts";
-import { dataTable } from "../../src/cli/tune/report/table.ts";
 import { conclusions } from "./conclusions.ts";
 import { nameOf, tablesOf } from "./tables.ts";
 import type { SimulationReport } from "./types.ts";

@@ -7,10 +7,13 @@
  * its own and deletes what it wrote.
  */
 import { parseArgs } from "node:util";
-import { RedisManagerError } from "../../mod.ts";
+import {
+  RedisConfigLoader,
+  RedisConnectionManager,
+  RedisManagerError,
+} from "../../mod.ts";
 import { ensureRedisServer } from "../../tests/support/redis_binary.ts";
 import { RedisServer } from "../../src/testing/redis_server.ts";
-import { openManager } from "./open.ts";
 import { report, toJson, toTable } from "./report.ts";
 import { workInAll } from "./work.ts";
 
@@ -29,6 +32,37 @@ async function findServer(): Promise<{ url: string; own?: RedisServer }> {
     const { message } = cause as Error;
     throw new NoServer(`${message}; or set REDIS_URL to a server that runs`, { cause });
   }
+}
+
+/**
+ * Loads a configuration and makes a manager whose databases all live on one server,
+ * under a key prefix of this run. A server that is not there is reported soon: one more
+ * attempt is made, whatever the configuration says.
+ *
+ * @param yamlPath The configuration.
+ * @param url The server.
+ * @returns The manager; nothing is open yet.
+ * @throws {ConfigError} If the configuration cannot be used.
+ */
+async function openManager(
+  yamlPath: string,
+  url: string,
+): Promise<RedisConnectionManager> {
+  const run = `mooring-demo:${crypto.randomUUID().slice(0, 8)}:`;
+  const written = await RedisConfigLoader.load({ yamlPath });
+  const databases = Object.fromEntries(
+    Object.values(written.databases).map(({ name, db, keyPrefix }) => [
+      name,
+      {
+        url,
+        db,
+        keyPrefix: `${run}${name}:${keyPrefix}`,
+        connectRetry: { attempts: 2 },
+      },
+    ]),
+  );
+  const config = await RedisConfigLoader.load({ yamlPath, overrides: { databases } });
+  return new RedisConnectionManager(config);
 }
 
 /** Prints for people on stderr while JSON goes to stdout. */

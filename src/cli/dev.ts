@@ -36,12 +36,10 @@ export async function runDev(io: CliIo, wanted: number = PORT): Promise<void> {
   using stop = new Interruption();
   const { signal } = stop;
   const { bold, yellow } = makePaint(io.useColor);
-  const isFree = isPortFree(wanted);
-  if (!isFree) io.err(`Port ${wanted} is in use: another one is taken.\n`);
-  let port = isFree ? wanted : undefined;
+  let port = wanted;
   for (let failures = 0; failures < MOST_FAILURES;) {
     const startedAt = performance.now();
-    await using server = await start(port, signal);
+    await using server = await start(io, port, signal);
     port = server.port;
     if (!signal.aborted) {
       io.out(`Redis is at ${bold(server.url)} and keeps nothing. Ctrl-C ends it.\n`);
@@ -60,6 +58,7 @@ export async function runDev(io: CliIo, wanted: number = PORT): Promise<void> {
 }
 
 async function start(
+  io: CliIo,
   port: number | undefined,
   signal: AbortSignal,
 ): Promise<RedisServer> {
@@ -68,16 +67,11 @@ async function start(
   } catch (error) {
     // Ctrl-C ended it before it was there.
     if (signal.aborted) throw new CliExit(ExitCode.OK);
-    throw new CliExit(ExitCode.FAILED, `${(error as Error).message}\n${GET_REDIS}`);
-  }
-}
-
-function isPortFree(port: number): boolean {
-  try {
-    Deno.listen({ hostname: "127.0.0.1", port }).close();
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) return false;
-    throw error;
+    const { message } = error as Error;
+    if (port === undefined || !message.includes("Address already in use")) {
+      throw new CliExit(ExitCode.FAILED, `${message}\n${GET_REDIS}`);
+    }
+    io.err(`Port ${port} is in use: another one is taken.\n`);
+    return await start(io, undefined, signal);
   }
 }

@@ -43,11 +43,10 @@ export async function loadConfig(
 export function sourceOf(config: ManagerConfig): string {
   const named = Object.keys(config.databases)
     .map((name) => config.origin(`databases.${name}`));
-  for (const origin of [...named, ...config.explain().map(({ origin }) => origin)]) {
-    const [, file] = /^(.+):\d+$/.exec(origin ?? "") ?? [];
-    if (file !== undefined) return file;
-  }
-  return "the defaults and the environment (there is no file)";
+  return [...named, ...config.explain().map(({ origin }) => origin)]
+    .map((origin) => /^(.+):\d+$/.exec(origin ?? "")?.[1])
+    .find((file) => file !== undefined) ??
+    "the defaults and the environment (there is no file)";
 }
 
 /**

@@ -33,14 +33,9 @@ export function formatNumber(value: number, style: NumberStyle = "number"): stri
   return Math.abs(value) < 100 ? NUMBER.format(value) : WHOLE.format(value);
 }
 
-/** A whole number with separators, such as `12,346`. */
-export function thousands(value: number): string {
-  return WHOLE.format(value);
-}
-
 /** How many of what, such as `1 lane` or `1,024 callers`. */
 export function counted(count: number, noun: string): string {
-  return `${thousands(count)} ${noun}${count === 1 ? "" : "s"}`;
+  return `${formatNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** A share as whole percent, such as `12 %`. */

@@ -84,22 +84,13 @@ export function sleepBy(
 ): Promise<void> {
   if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
-    const stop = () => {
+    const end = (settle: () => void) => {
       timer.cancel();
       signal?.removeEventListener("abort", abort);
+      settle();
     };
-    const abort = () => {
-      stop();
-      reject(signal!.reason);
-    };
-    const timer = clock.setTimer(
-      () => {
-        stop();
-        resolve();
-      },
-      ms,
-      ref,
-    );
+    const abort = () => end(() => reject(signal!.reason));
+    const timer = clock.setTimer(() => end(resolve), ms, ref);
     // Not once: Deno keeps the process alive for the other sources of a combined signal.
     signal?.addEventListener("abort", abort);
   });

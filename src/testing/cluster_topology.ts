@@ -286,7 +286,7 @@ async function form(nodes: RedisServer[], primaries: number): Promise<void> {
     // Without full coverage, one that has not heard of all slots is ok, too.
     const { cluster_slots_assigned } = await clusterInfo(node);
     return inStep && Number(cluster_slots_assigned) === SLOTS && await isOk(node) &&
-      await knowsReplicas(node, nodes.length - primaries);
+      (await countReplicas(node)) === nodes.length - primaries;
   });
 }
 
@@ -304,10 +304,8 @@ async function untilAll(
   }
 }
 
-async function knowsReplicas(node: RedisServer, count: number): Promise<boolean> {
-  const text = await must(node, "CLUSTER", "NODES");
-  return String(text).split("\n").filter((line) => line.includes("slave ")).length ===
-    count;
+async function countReplicas(node: RedisServer): Promise<number> {
+  return String(await must(node, "CLUSTER", "NODES")).split("slave ").length - 1;
 }
 
 async function clusterInfo(node: RedisServer): Promise<Record<string, string>> {

@@ -51,8 +51,6 @@ export interface ProxyConnection {
   readonly number: number;
   /** When the client was accepted, on the clock of `performance.now()`. */
   readonly acceptedAt: number;
-  /** Port of the client's end. */
-  readonly clientPort: number | undefined;
   /** From the client to the server: its fault, and its counts of bytes. */
   readonly toServer: { readonly fault: ProxyFault; readonly counts: ProxyCounts };
   /** From the server to the client: its fault, and its counts of bytes. */
@@ -132,10 +130,6 @@ export class ProxyLink implements ProxyConnection {
       scripted ? scripted.fromServer(bytes) : this.toClient.receive(bytes);
     this.#connect(client, this.toServer, fromClient, server);
     this.#connect(server, this.toClient, fromServer, client);
-  }
-
-  get clientPort(): number | undefined {
-    return this.#options.client.remotePort;
   }
 
   set(faults: ProxyFaults): void {

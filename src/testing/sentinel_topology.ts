@@ -98,14 +98,8 @@ export class SentinelTopology implements AsyncDisposable {
     while (watchers.length < sentinels) {
       watchers.push(stack.use(await startOne(sentinel, options)));
     }
-    const topology = new SentinelTopology(name, servers, watchers, stack.move());
-    try {
-      await topology.#untilKnown(replicas);
-      return topology;
-    } catch (error) {
-      await topology[Symbol.asyncDispose]();
-      throw error;
-    }
+    await untilKnown(name, watchers, replicas);
+    return new SentinelTopology(name, servers, watchers, stack.move());
   }
 
   /** The sentinels' addresses. */
@@ -186,15 +180,19 @@ export class SentinelTopology implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
 
-  async #untilKnown(replicas: number): Promise<void> {
-    for (const sentinel of this.sentinels) {
-      await waitFor(async () => {
-        const state = pairs(await sentinel.cli("SENTINEL", "MASTER", this.name));
-        return state.flags === "master" && Number(state["num-slaves"]) === replicas &&
-          Number(state["num-other-sentinels"]) === this.sentinels.length - 1;
-      }, { what: "the sentinels to know each other", timeoutMs: DISCOVERY_TIMEOUT_MS });
-    }
+async function untilKnown(
+  name: string,
+  sentinels: readonly RedisServer[],
+  replicas: number,
+): Promise<void> {
+  for (const sentinel of sentinels) {
+    await waitFor(async () => {
+      const state = pairs(await sentinel.cli("SENTINEL", "MASTER", name));
+      return state.flags === "master" && Number(state["num-slaves"]) === replicas &&
+        Number(state["num-other-sentinels"]) === sentinels.length - 1;
+    }, { what: "the sentinels to know each other", timeoutMs: DISCOVERY_TIMEOUT_MS });
   }
 }
 

@@ -1,4 +1,4 @@
-import { counted, milliseconds, percent, thousands } from "../numbers.ts";
+import { counted, formatNumber, milliseconds, percent } from "../numbers.ts";
 import { fewestEnough } from "./plan.ts";
 import type { Advice, Point, TuneReport } from "./report_types.ts";
 import { fastest, findKnee, isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
@@ -81,7 +81,7 @@ function choose(
   const noun = of.slice(0, -1);
   const present = `the present ${counted(current, noun)}`;
   const rate = (point: Point) =>
-    `${thousands(point.perSecond.median)} commands/s at ` +
+    `${formatNumber(point.perSecond.median)} commands/s at ` +
     counted(point.concurrency, "caller");
   const carried = `${counted(enough[of], noun)} carried ${rate(enough)}`;
   const now = curve.find((point) => point[of] === current);
@@ -89,7 +89,7 @@ function choose(
   if (isLarger(enough.perSecond, now.perSecond)) {
     const gain = percent(enough.perSecond.median / now.perSecond.median - 1);
     const reason = `${carried}, ${gain} more than the ` +
-      `${thousands(now.perSecond.median)} of ${present}`;
+      `${formatNumber(now.perSecond.median)} of ${present}`;
     return { size: enough[of], reason };
   }
   const fewer = Math.max(least, enough[of]);

@@ -1,4 +1,4 @@
-import { milliseconds, thousands } from "../numbers.ts";
+import { formatNumber, milliseconds } from "../numbers.ts";
 import type { TuneReport } from "./report_types.ts";
 import { describeSpec } from "./plan.ts";
 import { isLarger } from "./statistics.ts";
@@ -35,7 +35,9 @@ export function compareReports(before: TuneReport, after: TuneReport): Compariso
     const [was, is] = [old.perSecond, point.perSecond];
     if (isLarger(was, is)) {
       regressions.push(
-        `${what}: ${thousands(is.median)} commands/s, ${thousands(was.median)} before`,
+        `${what}: ${formatNumber(is.median)} commands/s, ${
+          formatNumber(was.median)
+        } before`,
       );
     }
     const [fast, slow] = [old.latencyMs.p99, point.latencyMs.p99];

@@ -1,4 +1,4 @@
-import { counted, milliseconds, percent, thousands } from "../numbers.ts";
+import { counted, formatNumber, milliseconds, percent } from "../numbers.ts";
 import { type Column, fittingLines, tableLines } from "../table.ts";
 import { type CliIo, makePaint, wrap } from "../terminal.ts";
 import { patchText } from "./patch.ts";
@@ -20,7 +20,7 @@ const COLUMNS: readonly Column<Point>[] = [
     cell: ({ concurrency, rate }) =>
       rate === undefined ? String(concurrency) : `${rate}/s`,
   },
-  { title: "commands/s", cell: ({ perSecond }) => thousands(perSecond.median) },
+  { title: "commands/s", cell: ({ perSecond }) => formatNumber(perSecond.median) },
   {
     title: "±",
     cell: ({ perSecond }) => share(noiseOf(perSecond) / perSecond.median),
@@ -88,7 +88,7 @@ export function reportText(io: CliIo, report: TuneReport, database?: string): st
     knees.map(({ concurrency, lanes, perSecond }) =>
       line(
         `knee of ${counted(lanes, "lane")}: ${counted(concurrency, "caller")}, ` +
-          `${thousands(perSecond)} commands/s`,
+          `${formatNumber(perSecond)} commands/s`,
       )
     ).join("\n"),
     advice.map(({ current, key, reason, value }) => {

@@ -1,4 +1,4 @@
-import { counted, milliseconds, percent, thousands } from "../numbers.ts";
+import { counted, formatNumber, milliseconds, percent } from "../numbers.ts";
 import { changesOf } from "./patch.ts";
 import { chosenLanes } from "./report/series.ts";
 import type { Point, TuneReport } from "./report_types.ts";
@@ -48,7 +48,7 @@ export function verdictOf(report: TuneReport): Verdict {
   if (reached === undefined) return { summary: todo };
   const { concurrency, lanes, latencyMs, perSecond } = reached;
   const summary = `${todo} With ${counted(lanes, "lane")}, ` +
-    `${counted(concurrency, "caller")} got ${thousands(perSecond.median)} replies a ` +
+    `${counted(concurrency, "caller")} got ${formatNumber(perSecond.median)} replies a ` +
     `second (±${percent(noiseOf(perSecond) / perSecond.median)}), 99 of 100 within ` +
     `${milliseconds(latencyMs.p99.median)} ms.`;
   const noise = noiseShare(points);

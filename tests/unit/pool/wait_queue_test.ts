@@ -157,6 +157,18 @@ Deno.test("WaitQueue puts one listener on a signal, and none when no caller is l
   assertEquals(calls, ["add", "remove"]);
 });
 
+Deno.test("WaitQueue takes its listener off a signal that aborted", async () => {
+  const { queue } = makeQueue();
+  const controller = new AbortController();
+  const removed: string[] = [];
+  controller.signal.removeEventListener = (type: string) => void removed.push(type);
+  const waits = [1, 2].map(() => queue.add({ ...START, signal: controller.signal }));
+  controller.abort(new Error("enough"));
+  for (const wait of waits) await assertRejects(() => wait, Error, "enough");
+  // Else Deno keeps the process alive for the other sources of a combined signal.
+  assertEquals(removed, ["abort"]);
+});
+
 Deno.test("WaitQueue keeps no deadlines of callers who have left, but for as many as wait", () => {
   const { queue } = makeQueue<number>();
   queue.add({ startedAt: 0, timeoutMs: 1 }).catch(() => {});

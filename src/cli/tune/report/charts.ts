@@ -9,10 +9,9 @@ import { BarChart, CustomChart, LineChart } from "echarts/charts";
 import { GridComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import { Markup, markup } from "./markup.ts";
+import { dataTable, Markup, markup } from "./markup.ts";
 import { formatNumber, type NumberStyle, unshortened } from "../../numbers.ts";
 import { seriesColor } from "./style.ts";
-import { dataTable } from "./table.ts";
 
 use([BarChart, CustomChart, LineChart, GridComponent, SVGRenderer]);
 

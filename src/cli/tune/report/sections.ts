@@ -8,7 +8,7 @@
 import type { Mix, Point, Spread, Subject, TuneReport } from "../report_types.ts";
 import { fastest } from "../statistics.ts";
 import { type Axis, type Chart, drawCharts } from "./charts.ts";
-import { type Markup, markup } from "./markup.ts";
+import { dataTable, type Markup, markup } from "./markup.ts";
 import { counted, formatNumber } from "../../numbers.ts";
 import {
   byLanes,
@@ -21,7 +21,6 @@ import {
   seriesOf,
   SUBJECTS,
 } from "./series.ts";
-import { dataTable } from "./table.ts";
 
 /** A part of the page with a heading. */
 export interface Section {

@@ -84,9 +84,6 @@ export function byPercentile(
   points: readonly Point[],
   of: (point: Point) => Percentiles | undefined = ({ latencyMs }) => latencyMs,
 ): Line[] {
-  const names = { p50: "p50", p99: "p99", p999: "p99.9" } as const;
-  return (["p50", "p99", "p999"] as const).map((key) => ({
-    ...{ name: names[key], points },
-    of: (point) => of(point)?.[key],
-  }));
+  return ([["p50", "p50"], ["p99", "p99"], ["p999", "p99.9"]] as const)
+    .map(([key, name]) => ({ name, points, of: (point) => of(point)?.[key] }));
 }
