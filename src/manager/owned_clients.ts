@@ -127,7 +127,7 @@ export class OwnedClients {
     };
     const options: OwnedCommandsOptions = {
       config: {
-        name: config.name,
+        ...{ db: config.db, name: config.name },
         commandTimeoutMs: timeoutMs ?? (patient ? Infinity : config.commandTimeoutMs),
       },
       patient,
@@ -282,6 +282,17 @@ function resolveTerms(
   if (!(Number.isInteger(db) && db >= 0)) {
     refuse("db", "an integer of 0 or more", options.db);
   }
+  const isCluster = config.mode === "cluster";
+  if (isCluster && db !== config.db) {
+    const must =
+      `${config.db}, as in a cluster another number needs a database of its own`;
+    refuse("db", must, db);
+  }
+  if (isCluster && options.monitor === true) {
+    const where =
+      "false in a cluster: monitor a lease of manager.acquire(database, { node })";
+    refuse("monitor", where, true);
+  }
   if (typeof keyPrefix !== "string") {
     refuse("keyPrefix", "text", Deno.inspect(keyPrefix));
   }
@@ -303,7 +314,10 @@ function resolveTerms(
     resends: patient && autoResendUnfulfilledCommands,
     timeoutMs,
     lasting: [
-      ...(connectionName ? [["client", "setname", connectionName] as const] : []),
+      // The connections of a cluster are shared.
+      ...(connectionName && !isCluster
+        ? [["client", "setname", connectionName] as const]
+        : []),
       ...(db === config.db ? [] : [["select", db] as const]),
     ],
     shown: {

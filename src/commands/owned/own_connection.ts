@@ -88,7 +88,7 @@ const ENDS: ReadonlyMap<string, Kind> = new Map([
 ]);
 
 /** Stateful commands that leave nothing behind, or only until EXEC. */
-const PASSING: ReadonlySet<string> = new Set([
+export const PASSING: ReadonlySet<string> = new Set([
   "watch",
   "unwatch",
   "multi",
