@@ -37,10 +37,10 @@ import {
  */
 
 /** Length of the number of a run: digits, so that later ones compare higher. */
-export const NUMBER_LENGTH = 12;
+const NUMBER_LENGTH = 12;
 
 /** The script. */
-export const ONCE_SCRIPT: string = `
+const ONCE_SCRIPT = `
 local token, number, ttl, till = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local old = redis.pcall('GET', token)
 if old then

@@ -128,6 +128,7 @@ function decode(text: string, what: string): string {
 }
 
 function readQuery(query: URLSearchParams, values: Map<string, unknown>): void {
+  if (query.size === 0) return;
   const names = settingNames("yaml", "database");
   const known = [...names].filter(([, entry]) =>
     !isGroup(entry) && !NOT_IN_QUERY.has(entry.key)

@@ -154,6 +154,7 @@ export class CapacityCheck {
   readonly #clock: Clock;
   /** The check of each server, made or to come, by its endpoint. */
   readonly #checks = new Map<string, Timer | undefined>();
+  #isClosed = false;
 
   /** `warn` is called for a server that takes fewer connections than may be opened. */
   constructor(
@@ -173,7 +174,7 @@ export class CapacityCheck {
     connection: Connection,
     purpose: "lane" | "lease",
   ): void {
-    if (this.#checks.has(connection.endpoint)) return;
+    if (this.#isClosed || this.#checks.has(connection.endpoint)) return;
     const check = () => this.#check(database, connection);
     const isLane = purpose === "lane";
     const timer = isLane ? this.#clock.setTimer(check, CHECK_AFTER_MS) : undefined;
@@ -183,6 +184,7 @@ export class CapacityCheck {
 
   /** Makes none of the checks that are to come. */
   close(): void {
+    this.#isClosed = true;
     for (const timer of this.#checks.values()) timer?.cancel();
   }
 

@@ -32,21 +32,10 @@ export interface ReplyErrorRule {
   readonly kind: FailureKind;
 }
 
-/** Where in a reply the code stood. */
-export type ReplyErrorPlace =
-  /** It is the reply's own. */
-  | "reply"
-  /** A command of a script was answered so, and the script passed it on. */
-  | "script"
-  /** It is the reason why a transaction was discarded. */
-  | "transaction";
-
 /** One error reply, understood. */
 export interface ReplyErrorClass {
   /** Code that decides, such as `READONLY`; `ERR` or the first word where none does. */
   readonly code: string;
-  /** Where it stood. */
-  readonly place: ReplyErrorPlace;
   /** What follows from it. */
   readonly rule: ReplyErrorRule;
   /** Whether it is known that the server applied nothing. */
@@ -258,14 +247,15 @@ export function classifyReplyError(message: string, isScript = false): ReplyErro
     ? message
     : message.slice(0, MAX_TEXT / 2) + message.slice(-MAX_TEXT / 2);
   const cause = EXECABORT_CAUSE.exec(text)?.[1];
-  if (cause !== undefined) return found(cause, "transaction", false);
+  // It has run nothing, for whatever reason it was discarded.
+  if (cause !== undefined) return { ...found(cause, false), unapplied: true };
   const first = codeOf(text);
   const isMarked = SCRIPT_MARK.test(text);
   if (first === "ERR" && (isMarked || isScript)) {
     const inner = INNER.exec(text)?.slice(1).find((code) => code !== undefined);
-    if (inner !== undefined) return found(inner, "script", true);
+    if (inner !== undefined) return found(inner, true);
   }
-  return found(first, isMarked ? "script" : "reply", isMarked || isScript);
+  return found(first, isMarked || isScript);
 }
 
 /** The code that a text has of itself: its first word, or our name for it where several share that. */
@@ -276,15 +266,9 @@ function codeOf(text: string): string {
   return end === -1 ? text : text.slice(0, end);
 }
 
-function found(
-  code: string,
-  place: ReplyErrorPlace,
-  isScript: boolean,
-): ReplyErrorClass {
+function found(code: string, isScript: boolean): ReplyErrorClass {
   const known = REPLY_ERRORS.get(code);
   const rule = known ?? UNKNOWN_REPLY_ERROR;
-  // A discarded transaction has run nothing, for whatever reason it was discarded.
-  const unapplied = place === "transaction" ||
-    (isScript ? rule.unappliedInScript : rule.unapplied);
-  return { code: known === undefined ? code || "ERR" : code, place, rule, unapplied };
+  const unapplied = isScript ? rule.unappliedInScript : rule.unapplied;
+  return { code: known === undefined ? code || "ERR" : code, rule, unapplied };
 }
