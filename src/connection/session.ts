@@ -97,6 +97,8 @@ export class Session implements ClientHandler, ConnectionUser {
   /** Sets who receives the outcome of the holder's commands, and what else differs for them.
    * Default: the database's own terms. */
   judgedBy(owner?: CommandOwner, terms: Partial<SessionTerms> = {}): void {
+    // Such a holder listens to the connection's client, without the getter above.
+    this.#isClientLent ||= owner !== undefined;
     this.#terms = owner === undefined
       ? this.#options
       : { ...this.#options, ...terms, owner };

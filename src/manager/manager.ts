@@ -293,7 +293,8 @@ export class RedisConnectionManager<Names extends string = string>
    * @returns The client, which connects at once, unless `lazyConnect` is set; with
    * {@linkcode RedisClient.with} and the iterators of scans beside what ioredis has.
    * @throws {UnknownDatabaseError} If the configuration has no such database.
-   * @throws {RangeError} If `timeoutMs` or `db` is out of range.
+   * @throws {RangeError} If `timeoutMs` or `db` is out of range; or if an option cannot hold
+   * for a client that shares connections: another server, `stringNumbers`.
    * @throws {ManagerClosedError} If the manager has been closed.
    *
    * @example Usage

@@ -15,18 +15,19 @@ if ("missing" in found) console.log(`report page: skipped, ${found.missing}`);
 const NARROW = { width: 400, height: 900, scheme: "light" } as const;
 const WIDE = { width: 1280, height: 900, scheme: "light" } as const;
 
-/** A page of a browser, with a report in it that was loaded from a file. */
+/** The browser of all tests, each of which has a page. */
+let browser: Browser;
+
+/** A page of the browser, with a report in it that was loaded from a file. */
 async function withPage(
   report: TuneReport,
   use: (page: BrowserPage, url: string) => Promise<void>,
   ...further: Parameters<typeof renderReport>[1][]
 ): Promise<void> {
-  if ("missing" in found) return;
   const folder = await Deno.makeTempDir({ prefix: "mooring-report-" });
   try {
     const file = `${folder}/bench-report.html`;
     await Deno.writeTextFile(file, renderReport(report, ...further));
-    await using browser = await Browser.start(found.executable);
     const page = await browser.open();
     await page.show(WIDE);
     await page.load(`file://${file}`);
@@ -37,9 +38,26 @@ async function withPage(
   }
 }
 
-function browserTest(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
-  Deno.test({ name, ignore: "missing" in found, fn });
+const tests: [name: string, fn: () => Promise<void>][] = [];
+
+function browserTest(name: string, fn: () => Promise<void>): void {
+  tests.push([name, fn]);
 }
+
+Deno.test({
+  name: "the page of a tuning report in a browser",
+  ignore: "missing" in found,
+  fn: async (t) => {
+    if ("missing" in found) return;
+    await using started = await Browser.start(found.executable);
+    browser = started;
+    for (const [name, fn] of tests) {
+      // The connection to the browser is open before and afterwards.
+      const sanitize = { sanitizeOps: false, sanitizeResources: false };
+      await t.step({ name, fn, ...sanitize });
+    }
+  },
+});
 
 const charts = async (page: BrowserPage) =>
   await page.run(inPage.readCharts, null) as ReadChart[];

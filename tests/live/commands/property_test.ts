@@ -1,7 +1,7 @@
 /**
  * Random mixes of commands give the same replies through the manager as through plain
  * ioredis, in the same order. `MOORING_PROPERTY_SEED` runs another seed,
- * `MOORING_PROPERTY_COMMANDS` another number of commands than 100,000.
+ * `MOORING_PROPERTY_COMMANDS` another number of commands than 30,000.
  */
 import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";
@@ -10,7 +10,7 @@ import { RedisConnectionManager } from "../../../mod.ts";
 import { RedisServer } from "../../../src/testing/redis_server.ts";
 
 const SEED = Number(Deno.env.get("MOORING_PROPERTY_SEED") ?? 20261123);
-const COMMANDS = Number(Deno.env.get("MOORING_PROPERTY_COMMANDS") ?? 100_000);
+const COMMANDS = Number(Deno.env.get("MOORING_PROPERTY_COMMANDS") ?? 30_000);
 /** Most commands of one tick. */
 const MAX_BATCH = 200;
 const MAX_BYTES = 8 * 1024 * 1024;

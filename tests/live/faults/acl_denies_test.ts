@@ -4,6 +4,7 @@ import { report } from "./_report.ts";
 
 Deno.test("NOPERM passes through without arguments, and the breaker stays closed", () =>
   onStage(
+    // Two refusals would open this breaker, if they counted.
     { manager: { username: "clerk", password: "pw", circuitBreakerThreshold: 2 } },
     async ({ server, manager }) => {
       await server.cli("ACL", "SETUSER", "clerk", "on", ">pw", "~*", "+@all", "-set");

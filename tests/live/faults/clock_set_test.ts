@@ -27,6 +27,7 @@ Deno.test("the wall clock set a day forward and back ends no connection, lease o
   await using relay = await FaultProxy.start({ to: server });
   await using manager = new RedisConnectionManager({
     port: relay.port,
+    // Short, so that each of these times passes within the test.
     commandTimeoutMs: 400,
     connectRetry: QUICK_RETRY,
     circuitBreakerThreshold: 1,

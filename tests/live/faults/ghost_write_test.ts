@@ -11,6 +11,7 @@ Deno.test("a write that timed out while it waited never runs, the server may com
   const manager = new RedisConnectionManager({
     host: "127.0.0.1",
     port,
+    // Many writes time out before the server comes, and the breaker refuses none of them.
     commandTimeoutMs: 150,
     connectRetry: { attempts: 50, minMs: 100, maxMs: 200, jitter: 0 },
     circuitBreakerThreshold: 1000,

@@ -9,6 +9,8 @@ import { assertTook, Stopwatch, timed } from "./_stage.ts";
 Deno.test("a hung server gives CommandTimeoutError at the deadline, and nothing runs twice", () =>
   withManager(
     {
+      // Deadlines are to pass, several in a row, and nothing but them is to fail calls: with
+      // defaults, row 59 (health_check_of_a_dead_server_test.ts) and row 65 hang a server.
       commandTimeoutMs: 600,
       connectTimeoutMs: 600,
       connectRetry: { attempts: 50, minMs: 50, maxMs: 100 },

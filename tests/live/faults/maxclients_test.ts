@@ -22,6 +22,7 @@ function mostInASecond(times: readonly number[]): number {
 Deno.test("a server that takes no more clients is named, and not hammered", () =>
   onStage(
     {
+      // Nothing but the refusals ends the wait: neither deadline nor breaker.
       manager: { commandTimeoutMs: 20_000, circuitBreakerThreshold: 1000 },
       server: { config: { maxclients: "5" } },
     },
@@ -65,6 +66,7 @@ Deno.test("a server that takes no more clients is named, and not hammered", () =
 Deno.test("the server's reason arrives although the client speaks first", () =>
   withManager(
     {
+      // One attempt, so that its reason is the error.
       commandTimeoutMs: 20_000,
       connectRetry: { attempts: 1 },
       circuitBreakerThreshold: 1000,

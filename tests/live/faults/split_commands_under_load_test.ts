@@ -113,7 +113,7 @@ async function onCluster(
 ): Promise<void> {
   await using cluster = await ClusterTopology.start({
     replicasEach,
-    nodeTimeoutMs: replicasEach === 0 ? 30_000 : 1000,
+    nodeTimeoutMs: replicasEach === 0 ? 30_000 : 2000,
   });
   {
     await using manager = new RedisConnectionManager({

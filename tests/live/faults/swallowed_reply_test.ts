@@ -8,6 +8,7 @@ const TIMES = Number(Deno.env.get("MOORING_FAULT_REPETITIONS") ?? (IS_FULL ? 100
 const CUT = { kind: "cut", afterBytes: 0, how: "reset" } as const;
 
 Deno.test(`${TIMES} times, an INCR whose reply is swallowed is ambiguous and ran once`, () =>
+  // Each INCR fails: the breaker must let the next one try.
   onStage({ manager: { circuitBreakerThreshold: 100_000 } }, async (stage) => {
     const { server, relay, manager } = stage;
     const client = manager.getClient("main");

@@ -29,6 +29,7 @@ Deno.test("a manager logs what its connections and its server do", async () => {
       host,
       port,
       leakDetectionThresholdMs: 20,
+      // The breaker opens at the end of one call.
       circuitBreakerThreshold: 3,
       connectRetry: { attempts: 3, minMs: 5, maxMs: 5 },
       databases: { main: { db: 0 } },
@@ -73,6 +74,7 @@ Deno.test("a manager limits what it logs of a server that is gone", async () => 
   {
     await using manager = new RedisConnectionManager({
       port: server.port,
+      // Many failures of one kind, which the breaker does not end.
       circuitBreakerThreshold: 1000,
       connectRetry: { attempts: 25, minMs: 1, maxMs: 1, jitter: 0 },
       databases: { main: { db: 0 } },

@@ -161,6 +161,7 @@ for (const transport of ["node", "deno"] as const) {
 Deno.test("RedisStats counts failed attempts, retries and trips of a server that is gone", () =>
   withManager({
     ...ONE,
+    // The breaker opens at the end of one call, and stays open.
     circuitBreakerThreshold: 3,
     circuitBreakerTimeoutMs: 60_000,
     connectRetry: { attempts: 3, minMs: 5, maxMs: 5, jitter: 0 },

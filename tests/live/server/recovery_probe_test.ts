@@ -7,6 +7,8 @@ import {
 import { delay, waitFor, within } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
 
+/** One attempt, and (below) breakers that open soon and stay open: what brings the server back
+ * must be the probe. With defaults: outages_test.ts. */
 const ONE = { connectRetry: { attempts: 1 }, databases: { main: { db: 0 } } };
 /** For what must come to pass, however busy the machine is. */
 const LONG = { timeoutMs: 60_000 };

@@ -7,6 +7,7 @@ Deno.test("statechange has from, to and reason, and getHealthStatus() reports th
   withManager({
     databases: { main: { db: 0 } },
     healthCheckIntervalMs: 50,
+    // Every state within the test: with defaults, outages_test.ts.
     circuitBreakerThreshold: 2,
     circuitBreakerTimeoutMs: 50,
   }, async ({ manager, server }) => {

@@ -3,7 +3,7 @@ import { ConfigError } from "../../../src/core/errors/base.ts";
 import { Random } from "./random.ts";
 import { configOf, FOURTEEN } from "./support.ts";
 
-const CASES = 10_000;
+const CASES = 3000;
 const SEED = Number(Deno.env.get("MOORING_TEST_SEED") ?? 20_260_101);
 
 /** Pieces that mean something to YAML, to the loader or to JavaScript. */

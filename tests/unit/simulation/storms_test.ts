@@ -50,7 +50,7 @@ Deno.test("no instance connects more than ten times a second, whatever is taken 
 });
 
 Deno.test("connects a second grow with the instances, and with nothing else", async () => {
-  const scale = { ...restart, rate: 20, watchMs: 8000 };
+  const scale = { ...restart, seeds: [1], rate: 20 };
   const rows = await runScale(config, scale, [1, 30]);
   for (const { instances, allWorstSecond, allWorstSecondBack } of rows) {
     assertLessOrEqual(allWorstSecond, BOUND * instances);
@@ -70,7 +70,7 @@ Deno.test("jitter spreads the connects that follow the return of a server", () =
 });
 
 Deno.test("the longer a server is away, the less often it is tried", async () => {
-  const rows = await runOutages(config, restart, [
+  const rows = await runOutages(config, { ...restart, seeds: [1] }, [
     { awayMs: 1000, rate: 20 },
     { awayMs: 10_000, rate: 5 },
     { awayMs: 60_000, rate: 0.5 },

@@ -321,7 +321,7 @@ Deno.test("ReplyGuard in monitor mode accepts status lines only", () => {
 
 Deno.test("ReplyGuard.scan() has the same result wherever the bytes are cut", () => {
   const maker = new StreamMaker(seeded(4));
-  for (let n = 0; n < 3000; n++) {
+  for (let n = 0; n < 1000; n++) {
     const all = bytes(n % 2 === 0 ? maker.valid() : maker.mutated());
     const limits = n % 5 === 0
       ? { maxReplyBytes: 300, maxBulkBytes: 200, maxLineBytes: 20, maxReplyElements: 20 }
@@ -415,7 +415,7 @@ Deno.test("the parser accepts whatever ReplyGuard.scan() passes, and counts the 
   const limits = { maxReplyElements: 10_000, maxBulkBytes: 1_000_000 };
   let passed = 0;
   let refused = 0;
-  for (let n = 0; n < 10_000; n++) {
+  for (let n = 0; n < 3000; n++) {
     const text = [maker.valid(), maker.mutated(), maker.noise()][n % 3]!;
     const guard = makeGuard(limits);
     const library = new Library({
@@ -442,8 +442,8 @@ Deno.test("the parser accepts whatever ReplyGuard.scan() passes, and counts the 
     if (!guard.isPartial) passed++;
   }
   // Both ways must have been taken often, or the test has shown nothing.
-  assert(passed > 3000, `only ${passed} streams passed`);
-  assert(refused > 3000, `only ${refused} streams were refused`);
+  assert(passed > 900, `only ${passed} streams passed`);
+  assert(refused > 900, `only ${refused} streams were refused`);
 });
 
 Deno.test("the parser accepts every byte up to the one that ReplyGuard.scan() refuses", () => {
@@ -467,7 +467,7 @@ Deno.test("the parser accepts what ReplyGuard.scan() passes in its other modes",
   const maker = new StreamMaker(seeded(2));
   const limits = { maxReplyElements: 10_000 };
   const passed = { "resp2-subscriber": 0, monitor: 0 };
-  for (let n = 0; n < 4000; n++) {
+  for (let n = 0; n < 1200; n++) {
     const mode = n % 2 === 0 ? "resp2-subscriber" as const : "monitor" as const;
     const messages = () => (maker.push() + maker.scalar()).replaceAll(">", "*");
     const line = () => `+${maker.noise().replaceAll("\r", "")}\r\n`;
@@ -490,7 +490,7 @@ Deno.test("the parser accepts what ReplyGuard.scan() passes in its other modes",
     if (guard.replies > 0) passed[mode]++;
   }
   assert(
-    passed.monitor > 1000 && passed["resp2-subscriber"] > 1000,
+    passed.monitor > 300 && passed["resp2-subscriber"] > 300,
     JSON.stringify(passed),
   );
 });

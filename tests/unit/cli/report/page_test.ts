@@ -5,6 +5,7 @@ import { verdictOf } from "../../../../src/cli/tune/verdict.ts";
 import { sampleReport } from "../../../support/tune_report.ts";
 
 const report = sampleReport();
+const page = renderReport(report);
 
 /** The page's headings, in order. */
 function headings(page: string): string[] {
@@ -42,7 +43,6 @@ Deno.test("renderReport() leaves out what was not measured", () => {
 });
 
 Deno.test("renderReport() says of each setting what to write, what is there, and why", () => {
-  const page = renderReport(report);
   for (const { key, value, current, reason } of report.advice) {
     const [, card = ""] = page.split(`<li data-key="${key}">`);
     const unit = key.endsWith("_timeout") ? " s" : "";
@@ -78,7 +78,7 @@ Deno.test("renderReport() warns of commands that failed, and only then", () => {
     renderReport({ ...report, points }),
     `1,200 commands failed, in 2 of ${points.length} measurements`,
   );
-  assert(!renderReport(report).includes("commands failed"));
+  assert(!page.includes("commands failed"));
 });
 
 Deno.test("renderReport() says what the first failures said, each once, as text", () => {
@@ -95,14 +95,13 @@ Deno.test("renderReport() draws how the p99 of the rounds differs", () => {
   const [point] = report.points;
   const { high, low } = point!.latencyMs.p99;
   const said = `(${formatNumber(low)} to ${formatNumber(high)})`;
-  const figure = renderReport(report).match(
+  const figure = page.match(
     /<figure[^>]*id="latency-by-lanes".*?<.figure>/s,
   );
   assertStringIncludes(figure![0], said);
 });
 
 Deno.test("renderReport() names machine, versions and server", () => {
-  const page = renderReport(report);
   const { machine, server, clients } = report;
   for (
     const fact of [
@@ -120,7 +119,6 @@ Deno.test("renderReport() names machine, versions and server", () => {
 
 Deno.test("renderReport() opens with the verdict, and with a banner where the machine was noisy", () => {
   const { summary } = verdictOf(report);
-  const page = renderReport(report);
   assertStringIncludes(page, `</p>\n<p class="verdict">${summary}</p>`);
   assert(page.indexOf(summary) < page.indexOf("<nav"));
   for (const word of ["Lane", "Lease", "Knee"]) {
@@ -138,7 +136,6 @@ Deno.test("renderReport() opens with the verdict, and with a banner where the ma
 });
 
 Deno.test("renderReport() gives ratios with the interval that the rounds leave", () => {
-  const page = renderReport(report);
   const ratios = [...page.matchAll(/<td>([\d.]+)× \(([\d.]+) to ([\d.]+)\)<\/td>/g)];
   assertEquals(ratios.length, 22);
   for (const [text, ...numbers] of ratios) {
