@@ -1,4 +1,4 @@
-import type { CommandGate } from "../commands/dispatcher.ts";
+import { OPEN_GATE } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
 import { formatAddress } from "../core/address.ts";
@@ -13,10 +13,11 @@ import type { ConnectionCounts } from "../observability/metrics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { OpenConnection } from "../pool/types.ts";
 import { backoffMs } from "../resilience/backoff.ts";
-import { HealthMonitor } from "../server/health.ts";
+import { HealthMonitor, judgeCluster } from "../server/health.ts";
 import type { PooledConnection } from "../server/lease.ts";
 import type { ReplicaWatcher } from "../server/replica_set.ts";
-import type { Server } from "../server/server.ts";
+import { Server } from "../server/server.ts";
+import { ServerGroup } from "../server/server_group.ts";
 import type {
   LeaseSource,
   LeaseTarget,
@@ -28,14 +29,10 @@ import type {
   Topology,
 } from "../server/topology.ts";
 import { discoverCluster } from "./discovery.ts";
-import { ClusterNodes, judgeCluster } from "./nodes.ts";
 import { ClusterRouter } from "./router.ts";
 import type { Redirect } from "./slot_map.ts";
 import { SlotMapCache } from "./slot_map_cache.ts";
 import { commandSlot, keySlot, onlySlot, SLOTS } from "./slots.ts";
-
-/** Each node has its own circuit breaker: the cluster as a whole has none. */
-const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined };
 
 /** How often a cluster that does not serve is asked again. */
 const LOOK_AGAIN = { minMs: 1000, maxMs: 5000 };
@@ -46,13 +43,13 @@ const GRACE_MS = 100;
 /** A database in a cluster: its nodes come and go as the cluster changes. */
 export class Cluster implements Topology {
   readonly sink: ClusterRouter;
-  readonly gate: CommandGate = OPEN_GATE;
+  readonly gate = OPEN_GATE;
   readonly shards: ShardSource;
   readonly #shardListeners = new Set<() => void>();
   readonly #context: ServerContext;
   readonly #monitor: HealthMonitor;
   readonly #cache: SlotMapCache;
-  readonly #nodes: ClusterNodes;
+  readonly #nodes: ServerGroup<Server>;
   /** Redirects of commands on leases that their next attempt follows. */
   readonly #redirects = new WeakMap<PendingCommand, Redirect>();
   /** Why the cluster as a whole did not serve when it was asked last. */
@@ -75,9 +72,14 @@ export class Cluster implements Topology {
       this.#monitor.update();
     };
     this.#context = { ...context, emit };
-    this.#nodes = new ClusterNodes(this.#context, () => {
+    const troubled = () => {
       this.#cache.refresh();
       this.#nodeTroubled();
+    };
+    this.#nodes = new ServerGroup({
+      make: (address) => new Server(this.#context, { address, troubled }),
+      drainMs: context.config.commandTimeoutMs,
+      clock,
     });
     this.#cache = new SlotMapCache({
       load: async (signal) => {

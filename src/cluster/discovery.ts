@@ -5,8 +5,8 @@ import { formatAddress, hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { ConnectError } from "../core/errors/mod.ts";
 import type { Server } from "../server/server.ts";
+import type { ServerGroup } from "../server/server_group.ts";
 import type { ServerContext } from "../server/topology.ts";
-import type { ClusterNodes } from "./nodes.ts";
 import type { SlotRange } from "./slot_map.ts";
 import { SLOTS } from "./slots.ts";
 
@@ -33,7 +33,7 @@ interface ClusterView {
  * @throws {ConnectError} If none has reported it.
  */
 export async function discoverCluster(
-  nodes: ClusterNodes,
+  nodes: ServerGroup<Server>,
   { clock, config }: ServerContext,
   signal: AbortSignal,
 ): Promise<ClusterView> {
