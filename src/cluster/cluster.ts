@@ -13,11 +13,10 @@ import type { ConnectionCounts } from "../observability/metrics.ts";
 import type { DatabaseHealth } from "../observability/types.ts";
 import type { OpenConnection } from "../pool/types.ts";
 import { backoffMs } from "../resilience/backoff.ts";
-import { HealthMonitor, judgeCluster } from "../server/health.ts";
+import { HealthMonitor } from "../server/health.ts";
 import type { PooledConnection } from "../server/lease.ts";
 import type { ReplicaWatcher } from "../server/replica_set.ts";
-import { Server } from "../server/server.ts";
-import { ServerGroup } from "../server/server_group.ts";
+import type { Server } from "../server/server.ts";
 import type {
   LeaseSource,
   LeaseTarget,
@@ -28,11 +27,10 @@ import type {
   ShardSource,
   Topology,
 } from "../server/topology.ts";
-import { discoverCluster } from "./discovery.ts";
+import { ClusterNodes, discoverCluster, judgeCluster } from "./discovery.ts";
 import { ClusterRouter } from "./router.ts";
-import type { Redirect } from "./slot_map.ts";
 import { SlotMapCache } from "./slot_map_cache.ts";
-import { commandSlot, keySlot, onlySlot, SLOTS } from "./slots.ts";
+import { commandSlot, keySlot, onlySlot, type Redirect, SLOTS } from "./slots.ts";
 
 /** How often a cluster that does not serve is asked again. */
 const LOOK_AGAIN = { minMs: 1000, maxMs: 5000 };
@@ -49,7 +47,7 @@ export class Cluster implements Topology {
   readonly #context: ServerContext;
   readonly #monitor: HealthMonitor;
   readonly #cache: SlotMapCache;
-  readonly #nodes: ServerGroup<Server>;
+  readonly #nodes: ClusterNodes;
   /** Redirects of commands on leases that their next attempt follows. */
   readonly #redirects = new WeakMap<PendingCommand, Redirect>();
   /** Why the cluster as a whole did not serve when it was asked last. */
@@ -72,14 +70,9 @@ export class Cluster implements Topology {
       this.#monitor.update();
     };
     this.#context = { ...context, emit };
-    const troubled = () => {
+    this.#nodes = new ClusterNodes(this.#context, () => {
       this.#cache.refresh();
       this.#nodeTroubled();
-    };
-    this.#nodes = new ServerGroup({
-      make: (address) => new Server(this.#context, { address, troubled }),
-      drainMs: context.config.commandTimeoutMs,
-      clock,
     });
     this.#cache = new SlotMapCache({
       load: async (signal) => {

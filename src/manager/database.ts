@@ -29,7 +29,6 @@ import {
 } from "../commands/transaction.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier } from "../connection/command_arguments.ts";
-import type { Connection } from "../connection/connection.ts";
 import type { Command } from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
 import { formatAddress } from "../core/address.ts";
@@ -74,11 +73,14 @@ export interface DatabaseServices {
   /** Reports events. */
   readonly emit: Emit;
   /** Called with each connection that was opened. */
-  readonly opened: (database: RedisConfig, connection: Connection) => void;
+  readonly opened: (
+    database: RedisConfig,
+    ...made: Parameters<ServerContext["opened"]>
+  ) => void;
   /** The common limit of all databases, if there is one. */
   readonly budget?: ConnectionBudget | undefined;
-  /** The near caches of its server; unset if it has none. */
-  readonly nearCaches?: Set<NearCache> | undefined;
+  /** The near caches of its server. */
+  readonly nearCaches: Set<NearCache>;
   /** OpenTelemetry, if anything is reported through it. */
   readonly telemetry?: Telemetry | undefined;
   /** Opens byte channels in place of the configured transport: a modelled server. */
@@ -109,8 +111,7 @@ export class Database {
   readonly #keys: KeyedSink | undefined;
   /** Only with a near cache. */
   readonly #nearCache: NearCache | undefined;
-  /** Only where a database of the same server has one. */
-  readonly #ownWrites: OwnWrites | undefined;
+  readonly #ownWrites: OwnWrites;
   readonly #dispatcher: Dispatcher;
   /** Only where reads go to replicas, from the first one on. */
   #reads: { readonly sink: ReplicaReads; readonly dispatcher: Dispatcher } | undefined;
@@ -138,9 +139,7 @@ export class Database {
     this.#budget = new RetryBudget({ clock, ...config.retryBudget });
     this.#telemetry = this.#makeTelemetry();
     this.#nearCache = this.#makeNearCache();
-    if (services.nearCaches !== undefined) {
-      this.#ownWrites = new OwnWrites(services.nearCaches, config.keyPrefix);
-    }
+    this.#ownWrites = new OwnWrites(services.nearCaches, config.keyPrefix);
     const servers = this.servers = this.#makeServers();
     const sizeOfCache = () => this.#nearCache?.size;
     this.stats = new DatabaseStats(config, statistics, servers, clock, sizeOfCache);
@@ -164,7 +163,7 @@ export class Database {
     this.client = new ManagedClient(config, this.#route);
     this.#owned = new OwnedClients({
       ...this.#parts,
-      observe: (route) => this.#noted(this.#observed(route)),
+      observe: (route) => this.#ownWrites.inFrontOf(this.#observed(route)),
       timeoutOf: (command) => this.#timeoutOf(command),
       replicaWaits: this.#makeReplicaWaits,
       emit: services.emit,
@@ -308,7 +307,7 @@ export class Database {
       ...(config.keyPrefix === "" ? {} : {
         placeKeys: (command) => this.#keys!.placeNow(command, "a lease"),
       }),
-      opened: (connection) => opened(config, connection),
+      opened: (...made) => opened(config, ...made),
       telemetry: this.#telemetry,
       nearCache: this.#nearCache,
       ownWrites: this.#ownWrites,
@@ -352,7 +351,7 @@ export class Database {
   #makeNearCache(): NearCache | undefined {
     const { config } = this;
     const { clock, emit, nearCaches } = this.#services;
-    if (nearCaches === undefined || config.nearCache.maxEntries === 0) return undefined;
+    if (config.nearCache.maxEntries === 0) return undefined;
     const cache = new NearCache({
       config,
       statistics: this.#statistics,
@@ -421,16 +420,11 @@ export class Database {
       scanRestarted: (restart) =>
         this.#services.emit("scanrestart", { database: this.name, ...restart }),
     });
-    const noted = this.#noted(route);
+    const noted = this.#ownWrites.inFrontOf(route);
     // Who asks the primary does not want what replicas have said, nor is it to be told to
     // those who do.
     const isKept = (from === "primary") === (this.config.readFrom === "primary");
     return isKept ? this.#nearCache?.inFrontOf(noted, route) ?? noted : noted;
-  }
-
-  /** The route, where a near cache learns what is written by it. */
-  #noted(route: CommandRoute): CommandRoute {
-    return this.#ownWrites?.inFrontOf(route) ?? route;
   }
 
   /** The route, observed by telemetry. Without telemetry commands pass no check for it. */
@@ -460,7 +454,7 @@ export class Database {
       client: this.client,
       classify: ({ name, args }) => classifier.resolve(name, args),
       send: (commands) => {
-        this.#ownWrites?.sendsBatch(commands);
+        this.#ownWrites.sendsBatch(commands);
         this.#targetOf(this.config.readFrom).dispatchBatch(commands);
       },
       observer: this.#telemetry,

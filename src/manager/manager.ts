@@ -78,11 +78,6 @@ export interface CloseReport {
   readonly cutCommands: number;
 }
 
-/** Listens to one kind of event. */
-export type ManagerEventListener<K extends keyof ManagerEventMap> = (
-  event: CustomEvent<ManagerEventMap[K]>,
-) => void;
-
 type State =
   | { readonly name: "open" }
   | { readonly name: "closed"; readonly closing: Promise<CloseReport> };
@@ -130,7 +125,7 @@ export class RedisConnectionManager<Names extends string = string>
   readonly #databases: Databases;
   readonly #budget: ConnectionBudget | undefined;
   readonly #capacity: CapacityCheck;
-  readonly #nearCaches: NearCaches;
+  readonly #nearCaches = new NearCaches();
   readonly #warnings: string[];
   readonly #log: EventLog | undefined;
   readonly #telemetry: Telemetry | undefined;
@@ -185,7 +180,6 @@ export class RedisConnectionManager<Names extends string = string>
       (database, message) => this.#warn(database, message),
       clock,
     );
-    this.#nearCaches = new NearCaches(Object.values(databases));
     if (maxTotalConnections !== undefined) {
       this.#budget = new ConnectionBudget(maxTotalConnections);
     }
@@ -854,7 +848,7 @@ export class RedisConnectionManager<Names extends string = string>
    */
   addEventListener<K extends keyof ManagerEventMap>(
     type: K,
-    listener: ManagerEventListener<K>,
+    listener: (event: CustomEvent<ManagerEventMap[K]>) => void,
     options?: boolean | AddEventListenerOptions,
   ): void {
     this.#events.addEventListener(type, listener as EventListener, options);
@@ -869,7 +863,7 @@ export class RedisConnectionManager<Names extends string = string>
    */
   removeEventListener<K extends keyof ManagerEventMap>(
     type: K,
-    listener: ManagerEventListener<K>,
+    listener: (event: CustomEvent<ManagerEventMap[K]>) => void,
     options?: boolean | EventListenerOptions,
   ): void {
     this.#events.removeEventListener(type, listener as EventListener, options);
@@ -913,9 +907,9 @@ export class RedisConnectionManager<Names extends string = string>
     const database = new Database(config, {
       clock: this.#clock,
       emit: (type, detail) => this.#emit(type, detail),
-      opened: (database, connection) => {
+      opened: (...made) => {
         this.#scheduleCleanup();
-        this.#capacity.opened(database, connection);
+        this.#capacity.opened(...made);
       },
       budget: this.#budget,
       nearCaches: this.#nearCaches.of(config),

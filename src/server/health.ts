@@ -61,42 +61,6 @@ export function judgeHealth(
   };
 }
 
-/** The worst comes first. */
-const BREAKER_STATES = ["open", "half_open", "closed"] as const;
-
-/**
- * Judges how well a cluster serves by the health of the nodes that serve slots: it has
- * failed if all have, and is degraded if some are not healthy.
- *
- * @param failure Why the cluster as a whole does not serve, whatever its nodes do.
- */
-export function judgeCluster(
-  nodes: readonly DatabaseHealth[],
-  failure: string | undefined,
-): Pick<DatabaseHealth, "circuitBreaker" | "pingMs" | "reason" | "state"> {
-  const { DEGRADED, FAILED, HEALTHY } = ConnectionState;
-  const pings = nodes.map(({ pingMs }) => pingMs).filter((ms) => ms !== null);
-  const common = {
-    circuitBreaker:
-      BREAKER_STATES.find((state) =>
-        nodes.some(({ circuitBreaker }) => circuitBreaker === state)
-      ) ?? "closed",
-    pingMs: pings.length === 0 ? null : Math.max(...pings),
-  };
-  if (failure !== undefined) return { ...common, state: FAILED, reason: failure };
-  const unwell = nodes.filter(({ state }) => state !== HEALTHY);
-  if (unwell.length === 0) {
-    const node = nodes.find(({ reason }) => reason === "connected") ?? nodes[0];
-    return { ...common, state: HEALTHY, reason: node?.reason ?? "not connected yet" };
-  }
-  const reasons = unwell.map(({ endpoint, reason }) => `${endpoint}: ${reason}`);
-  return {
-    ...common,
-    state: nodes.every(({ state }) => state === FAILED) ? FAILED : DEGRADED,
-    reason: `${unwell.length} of ${nodes.length} nodes not well: ${reasons.join("; ")}`,
-  };
-}
-
 /** Time between two judgements of a database that is not healthy, in milliseconds: failures
  * are forgotten without an event. */
 const JUDGE_AGAIN_MS = 1000;

@@ -31,12 +31,12 @@ export interface ServerContext {
   readonly timeoutOf: (command: Command) => number;
   /** Prefixes the keys of a command on a lease; unset without a key prefix. */
   readonly placeKeys?: (command: Command) => void;
-  /** Called for each connection that was opened. */
-  readonly opened: (connection: Connection) => void;
+  /** Called for each connection that was opened, before it is used. */
+  readonly opened: (connection: Connection, purpose: "lane" | "lease") => void;
   /** Keeps replies of reads on lanes; unset without a near cache. */
   readonly nearCache?: NearCache | undefined;
-  /** Learns what is sent on leases; unset where no near cache has to. */
-  readonly ownWrites?: OwnWrites | undefined;
+  /** Learns what is sent on leases. */
+  readonly ownWrites?: OwnWrites;
   readonly telemetry: DatabaseTelemetry | undefined;
   readonly emit: Emit;
   /** Opens byte channels in place of the configured transport. */
