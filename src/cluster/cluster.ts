@@ -1,4 +1,4 @@
-import type { CommandGate } from "../commands/dispatcher.ts";
+import { OPEN_GATE } from "../commands/dispatcher.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
 import { formatAddress } from "../core/address.ts";
@@ -32,9 +32,6 @@ import { ClusterRouter } from "./router.ts";
 import { SlotMapCache } from "./slot_map_cache.ts";
 import { commandSlot, keySlot, onlySlot, type Redirect, SLOTS } from "./slots.ts";
 
-/** Each node has its own circuit breaker: the cluster as a whole has none. */
-const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined };
-
 /** How often a cluster that does not serve is asked again. */
 const LOOK_AGAIN = { minMs: 1000, maxMs: 5000 };
 /** A query to a node fails by its own deadline before the wait for the slot map ends, in
@@ -44,7 +41,7 @@ const GRACE_MS = 100;
 /** A database in a cluster: its nodes come and go as the cluster changes. */
 export class Cluster implements Topology {
   readonly sink: ClusterRouter;
-  readonly gate: CommandGate = OPEN_GATE;
+  readonly gate = OPEN_GATE;
   readonly shards: ShardSource;
   readonly #shardListeners = new Set<() => void>();
   readonly #context: ServerContext;

@@ -34,7 +34,7 @@ interface ClusterView {
  * @throws {ConnectError} If none has reported it.
  */
 export async function discoverCluster(
-  nodes: ClusterNodes,
+  nodes: ServerGroup<Server>,
   { clock, config }: ServerContext,
   signal: AbortSignal,
 ): Promise<ClusterView> {

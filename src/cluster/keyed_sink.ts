@@ -4,8 +4,8 @@ import { classifier, isPlaced, placeKeys } from "../connection/command_arguments
 import type { Command } from "../connection/ioredis.ts";
 import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
-import { CommandRefusedError, OverloadedError } from "../core/errors/mod.ts";
-import { CommandQueue, waitTimeoutError } from "../pool/command_queue.ts";
+import { CommandRefusedError } from "../core/errors/mod.ts";
+import { CommandQueue, failAll } from "../pool/command_queue.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import { isFanOut } from "../resilience/command_spread.ts";
 import { KeyFinder, UnknownKeysError } from "./key_finder.ts";
@@ -39,11 +39,10 @@ export class KeyedSink implements CommandSink {
       (command) => sink.submit(command),
       config.commandTimeoutMs,
     );
-    this.#waiting = new CommandQueue(
-      clock,
-      (command) =>
-        fail([command], waitTimeoutError(command, config.name, clock.now(), undefined)),
-    );
+    this.#waiting = new CommandQueue({
+      ...{ clock, database: config.name, maxWaiting: config.maxWaiting },
+      what: "commands that wait until the server reports where keys are",
+    });
   }
 
   /** The sink, if the keys of the database have to be known. */
@@ -137,19 +136,13 @@ export class KeyedSink implements CommandSink {
         return !this.#place(command, info) || !this.#knowsSpread(command, info);
       });
     } catch (error) {
-      fail(commands, error as Error);
+      failAll(commands, error as Error);
       return "refused";
     }
   }
 
   #wait(commands: readonly PendingCommand[]): void {
-    const { maxWaiting, name } = this.#config;
-    if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
-      const what = "commands that wait until the server reports where keys are";
-      const { size } = this.#waiting;
-      return fail(commands, new OverloadedError(name, what, size, maxWaiting));
-    }
-    this.#waiting.add(commands);
+    if (!this.#waiting.offer(commands)) return;
     if (this.#batches.push(commands) === 1) void this.#sendAll();
   }
 
@@ -159,7 +152,7 @@ export class KeyedSink implements CommandSink {
       if (next !== undefined && next !== "refused") {
         const error = await this.#ask(next);
         if (error === undefined) continue;
-        fail(batch, error);
+        failAll(batch, error);
       }
       this.#batches.shift();
       const open = batch.filter(({ tracking }) => !tracking.settled);
@@ -181,14 +174,6 @@ export class KeyedSink implements CommandSink {
     } catch (error) {
       if (!(error instanceof UnknownKeysError)) return error as Error;
       return this.#refusal(command, ` (${error.message}):`);
-    }
-  }
-}
-
-function fail(commands: readonly PendingCommand[], error: Error): void {
-  for (const command of commands) {
-    if (!command.tracking.settled) {
-      command.tracking.owner.failed(command, error, "never-sent");
     }
   }
 }

@@ -12,9 +12,8 @@ import {
   CommandRefusedError,
   type ConnectError,
   ManagerClosedError,
-  OverloadedError,
 } from "../core/errors/mod.ts";
-import { CommandQueue, waitTimeoutError } from "../pool/command_queue.ts";
+import { CommandQueue, failAll } from "../pool/command_queue.ts";
 import type { Server } from "../server/server.ts";
 import type { ServerContext } from "../server/topology.ts";
 import type { SlotMapCache } from "./slot_map_cache.ts";
@@ -49,7 +48,6 @@ export class ClusterRouter implements CommandSink {
   readonly #cache: SlotMapCache;
   readonly #map: MapAddress;
   readonly #nodeAt: (address: NodeAddress) => Server;
-  readonly #unreachable: (() => ConnectError | undefined) | undefined;
   readonly #waiting: CommandQueue;
   /** Redirects that a command has followed; most have none. */
   readonly #followed = new WeakMap<PendingCommand, number>();
@@ -66,16 +64,13 @@ export class ClusterRouter implements CommandSink {
     this.#cache = cache;
     this.#map = addressMapper(context.config.nodeAddressMap);
     this.#nodeAt = nodeAt;
-    this.#unreachable = unreachable;
     const submit = (part: PendingCommand) => this.submit(part);
     this.#spread = new ClusterSpread({ context, cache, submit });
-    this.#waiting = new CommandQueue(context.clock, (command) => {
-      const { clock, config: { name } } = context;
-      this.#fail(
-        [command],
-        waitTimeoutError(command, name, clock.now(), unreachable?.()),
-      );
-      this.commandFinished();
+    const { clock, config: { maxWaiting, name } } = context;
+    this.#waiting = new CommandQueue({
+      ...{ clock, database: name, maxWaiting, cause: unreachable },
+      what: "commands that wait for the cluster to be known",
+      expired: () => this.commandFinished(),
     });
   }
 
@@ -143,7 +138,7 @@ export class ClusterRouter implements CommandSink {
 
   /** No slot map can be loaded: fails what waits for it. */
   mapFailed(error: Error): void {
-    this.#fail(this.#waiting.takeAll(), error);
+    failAll(this.#waiting.takeAll(), error);
     this.#drained?.();
   }
 
@@ -236,7 +231,7 @@ export class ClusterRouter implements CommandSink {
     this.#closed = true;
     this.#drained = undefined;
     const left = this.#waiting.takeAll();
-    this.#fail(left, new ManagerClosedError(name));
+    failAll(left, new ManagerClosedError(name));
     return left.length;
   }
 
@@ -274,17 +269,9 @@ export class ClusterRouter implements CommandSink {
   }
 
   #wait(commands: readonly PendingCommand[]): void {
-    const { config: { maxWaiting, name } } = this.#context;
-    if (this.#closed) return this.#fail(commands, new ManagerClosedError(name));
-    if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
-      const what = "commands that wait for the cluster to be known";
-      const { size } = this.#waiting;
-      const cause = this.#unreachable?.();
-      const error = new OverloadedError(name, what, size, maxWaiting, cause);
-      return this.#fail(commands, error);
-    }
-    this.#waiting.add(commands);
-    this.#cache.refreshForCaller();
+    const { config: { name } } = this.#context;
+    if (this.#closed) return failAll(commands, new ManagerClosedError(name));
+    if (this.#waiting.offer(commands)) this.#cache.refreshForCaller();
   }
 
   #refuse(commands: readonly PendingCommand[], name: string, advice: string): void {
@@ -292,12 +279,6 @@ export class ClusterRouter implements CommandSink {
       ? "one node of the cluster"
       : "the client";
     const { config } = this.#context;
-    this.#fail(commands, new CommandRefusedError(config.name, name, advice, where));
-  }
-
-  #fail(commands: readonly PendingCommand[], error: Error): void {
-    for (const command of commands) {
-      command.tracking.owner.failed(command, error, "never-sent");
-    }
+    failAll(commands, new CommandRefusedError(config.name, name, advice, where));
   }
 }

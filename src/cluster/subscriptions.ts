@@ -2,19 +2,12 @@ import { abortable } from "@std/async/abortable";
 import { type Channel, Channels } from "../commands/pubsub/channels.ts";
 import {
   type HubOptions,
-  openSubscription,
   SubscriptionHub,
   type SubscriptionOpener,
 } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
-import type {
-  MessageHandler,
-  SubscribeOptions,
-  SubscriptionTargets,
-  Target,
-} from "../commands/pubsub/types.ts";
+import type { SubscribeOptions, Target } from "../commands/pubsub/types.ts";
 import type { Timer } from "../core/clock.ts";
-import { ManagerClosedError } from "../core/errors/mod.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
 import type { LeaseTarget, ShardSource } from "../server/topology.ts";
 import { keySlot } from "./slots.ts";
@@ -72,15 +65,8 @@ export class ClusterSubscriptions implements SubscriptionOpener {
     this.#ignore = options.shards.listen(() => this.#place());
   }
 
-  /** Subscribes, as {@linkcode SubscriptionHub.subscribe} does. */
-  async subscribe<M>(
-    targets: SubscriptionTargets,
-    handler: MessageHandler<M> | undefined,
-    options: SubscribeOptions,
-    decode: (message: Uint8Array) => M,
-  ): Promise<Subscription<M>> {
-    if (this.#stop.signal.aborted) throw new ManagerClosedError(this.options.config.name);
-    return await openSubscription(this, targets, handler, options, decode);
+  get isClosed(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   async join(

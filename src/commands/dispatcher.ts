@@ -48,6 +48,9 @@ export interface CommandSink {
 /** Whether commands may be sent at all: a circuit breaker, as far as a command meets it. */
 export type CommandGate = Pick<CircuitBreaker, "allows" | "tryProbe">;
 
+/** Where commands are always sent: the servers behind it have breakers of their own. */
+export const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined };
+
 /** The servers of a database, as far as its dispatcher needs them. */
 export interface CommandServers {
   /** Whether commands may be sent at all. */

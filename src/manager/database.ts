@@ -13,7 +13,7 @@ import {
   runPipeline,
 } from "../commands/pipeline.ts";
 import { type Lock, type LockOptions, takeLock } from "../commands/lock.ts";
-import { SubscriptionHub } from "../commands/pubsub/hub.ts";
+import { openSubscription, SubscriptionHub } from "../commands/pubsub/hub.ts";
 import type { Subscription } from "../commands/pubsub/subscription.ts";
 import type {
   MessageHandler,
@@ -33,7 +33,6 @@ import type { Command } from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
 import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
-import { CommandRefusedError } from "../core/errors/mod.ts";
 import type { Emit, ManagerEventMap } from "../core/events.ts";
 import { NearCache } from "../near_cache/near_cache.ts";
 import { OwnWrites } from "../near_cache/own_writes.ts";
@@ -65,7 +64,7 @@ import {
   placeInCluster,
   type SharedParts,
 } from "./leased_commands.ts";
-import { OwnedClients } from "./owned_clients.ts";
+import { onlyConnection, OwnedClients } from "./owned_clients.ts";
 
 /** What a database needs of its manager. */
 export interface DatabaseServices {
@@ -207,16 +206,8 @@ export class Database {
     options: SubscribeOptions,
     decode: (message: Uint8Array) => M,
   ): Promise<Subscription<M>> {
-    const { maxConnections } = this.config;
-    if (maxConnections < 2) {
-      throw new CommandRefusedError(
-        this.name,
-        "subscribe",
-        "it would take the only connection for good: set max_connections to 2 or more",
-        "the pool",
-      );
-    }
-    return await this.#hub.subscribe(targets, handler, options, decode);
+    if (this.config.maxConnections < 2) throw onlyConnection(this.name);
+    return await openSubscription(this.#hub, targets, handler, options, decode);
   }
 
   transaction(

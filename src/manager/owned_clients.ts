@@ -245,7 +245,8 @@ function withinMemory(
   };
 }
 
-function onlyConnection(database: string): CommandRefusedError {
+/** The error of a subscriber in a pool of one connection. */
+export function onlyConnection(database: string): CommandRefusedError {
   return new CommandRefusedError(
     database,
     "subscribe",

@@ -4,11 +4,10 @@ import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock, Timer } from "../core/clock.ts";
 import {
   type ConnectError,
-  type Delivery,
   ManagerClosedError,
   OverloadedError,
 } from "../core/errors/mod.ts";
-import { CommandQueue, waitTimeoutError } from "./command_queue.ts";
+import { CommandQueue, failAll } from "./command_queue.ts";
 import {
   areAllNeeded,
   chooseLane,
@@ -75,10 +74,15 @@ export class LaneSet<C extends LaneConnection = Connection> {
 
   /** Makes a set; opens nothing. */
   constructor(options: LaneSetOptions<C>) {
-    const { clock, commandTimeoutMs } = this.#options = options;
+    const { clock, commandTimeoutMs, database, maxWaiting, unreachable } = this.#options =
+      options;
     this.#probe = new TransactionProbe(commandTimeoutMs);
     this.#ready = new WaitQueue({ clock });
-    this.#waiting = new CommandQueue(clock, (command) => this.#expired(command));
+    this.#waiting = new CommandQueue({
+      ...{ clock, database, maxWaiting, cause: unreachable },
+      what: "commands that wait for a connection",
+      expired: () => this.commandFinished(),
+    });
   }
 
   /** Lanes that are open. */
@@ -309,24 +313,8 @@ export class LaneSet<C extends LaneConnection = Connection> {
   }
 
   #wait(commands: readonly PendingCommand[]): void {
-    const { database, maxWaiting, unreachable } = this.#options;
     if (this.#state === "closed") return failAll(commands, this.#closedError());
-    if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
-      const what = "commands that wait for a connection";
-      const { size } = this.#waiting;
-      const cause = unreachable?.();
-      const error = new OverloadedError(database, what, size, maxWaiting, cause);
-      return failAll(commands, error);
-    }
-    this.#waiting.add(commands);
-    this.#ensureLane();
-  }
-
-  #expired(command: PendingCommand): void {
-    const { clock, database, unreachable } = this.#options;
-    const cause = unreachable?.();
-    failAll([command], waitTimeoutError(command, database, clock.now(), cause));
-    this.commandFinished();
+    if (this.#waiting.offer(commands)) this.#ensureLane();
   }
 
   #closedError(): ManagerClosedError {
@@ -432,14 +420,4 @@ function sum<T>(items: readonly T[], of: (item: T) => number): number {
 
 function hasRoom(lane: LaneConnection, count: number): boolean {
   return !lane.stream.congested && lane.inFlight + count <= MAX_IN_FLIGHT;
-}
-
-function failAll(
-  commands: Iterable<PendingCommand>,
-  error: Error,
-  delivery: Delivery = "never-sent",
-): void {
-  for (const command of commands) {
-    command.tracking.owner.failed(command, error, delivery);
-  }
 }

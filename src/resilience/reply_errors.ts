@@ -170,7 +170,11 @@ export const REPLY_ERRORS: ReadonlyMap<string, ReplyErrorRule> = new Map([
     code: "NOREPLICAS",
     meaning: "fewer replicas than min-replicas-to-write are in touch",
   }),
-  rule({ code: "CROSSSLOT", meaning: "the keys belong to different cluster slots" }),
+  rule({
+    code: "CROSSSLOT",
+    meaning:
+      "the keys belong to different cluster slots: a common {tag} puts them in one",
+  }),
   rule({ code: "WRONGTYPE", meaning: "the key holds another kind of value" }),
   rule({
     code: "NOAUTH",

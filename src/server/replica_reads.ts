@@ -1,5 +1,9 @@
 import type { ScopedCommand } from "../commands/call_options.ts";
-import type { CommandGate, CommandServers, CommandSink } from "../commands/dispatcher.ts";
+import {
+  type CommandServers,
+  type CommandSink,
+  OPEN_GATE,
+} from "../commands/dispatcher.ts";
 import type { RedisConfig } from "../config/settings.ts";
 import { isReplyError } from "../connection/ioredis.ts";
 import type { CommandConnection, PendingCommand } from "../connection/pending_command.ts";
@@ -8,11 +12,10 @@ import {
   ConnectError,
   ConnectionLostError,
   ManagerClosedError,
-  OverloadedError,
   ProtocolError,
 } from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/statistics.ts";
-import { CommandQueue, waitTimeoutError } from "../pool/command_queue.ts";
+import { CommandQueue, failAll } from "../pool/command_queue.ts";
 import { classifyReplyError } from "../resilience/reply_errors.ts";
 import type { ReadFrom, Replica, ReplicaSource } from "./topology.ts";
 
@@ -31,8 +34,6 @@ interface ReplicaReadsOptions {
 /** Least time between two keys that a replica does not have and the primary is asked for, in
  * milliseconds. */
 const VERIFY_EVERY_MS = 20;
-/** Replicas have circuit breakers of their own. */
-const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined };
 
 /**
  * Reads that ask the primary all the same: cursors mean something to the server alone that gave
@@ -63,7 +64,7 @@ export function isReplicaRead(
  * reads: what fails on a replica is no evidence against the primary.
  */
 export class ReplicaReads implements CommandSink, CommandServers {
-  readonly gate: CommandGate = OPEN_GATE;
+  readonly gate = OPEN_GATE;
   readonly #options: ReplicaReadsOptions;
   readonly #source: ReplicaSource;
   readonly #waiting: CommandQueue;
@@ -75,15 +76,17 @@ export class ReplicaReads implements CommandSink, CommandServers {
 
   /** Connects to nothing yet. */
   constructor(options: ReplicaReadsOptions) {
-    const { clock, config: { name } } = this.#options = options;
+    const { clock, config: { maxWaiting, name } } = this.#options = options;
     this.#source = options.source;
-    this.#waiting = new CommandQueue(clock, (command) => {
-      const replicas = this.#source.health();
-      const states = replicas.map(({ endpoint, reason }) => `${endpoint}: ${reason}`);
-      const why = `no replica is in sync (${states.join("; ") || "none is known"})`;
-      const cause = new ConnectError(name, "a replica", why, { attempts: 0 });
-      const error = waitTimeoutError(command, name, clock.now(), cause);
-      command.tracking.owner.failed(command, error, "never-sent");
+    this.#waiting = new CommandQueue({
+      ...{ clock, database: name, maxWaiting },
+      what: "reads that wait for a replica",
+      cause: () => {
+        const replicas = this.#source.health();
+        const states = replicas.map(({ endpoint, reason }) => `${endpoint}: ${reason}`);
+        const why = `no replica is in sync (${states.join("; ") || "none is known"})`;
+        return new ConnectError(name, "a replica", why, { attempts: 0 });
+      },
     });
   }
 
@@ -221,10 +224,8 @@ export class ReplicaReads implements CommandSink, CommandServers {
   /** Takes no more reads; fails those that wait. */
   close(): void {
     this.#closed = true;
-    this.#fail(
-      this.#waiting.takeAll(),
-      new ManagerClosedError(this.#options.config.name),
-    );
+    const { name } = this.#options.config;
+    failAll(this.#waiting.takeAll(), new ManagerClosedError(name));
   }
 
   #fails(command: PendingCommand, replica: string): void {
@@ -268,14 +269,9 @@ export class ReplicaReads implements CommandSink, CommandServers {
   }
 
   #wait(commands: readonly PendingCommand[]): void {
-    const { maxWaiting, name } = this.#options.config;
-    if (this.#closed) return this.#fail(commands, new ManagerClosedError(name));
-    if (!this.#waiting.hasRoom(commands.length, maxWaiting)) {
-      const what = "reads that wait for a replica";
-      const { size } = this.#waiting;
-      return this.#fail(commands, new OverloadedError(name, what, size, maxWaiting));
-    }
-    this.#waiting.add(commands);
+    const { name } = this.#options.config;
+    if (this.#closed) failAll(commands, new ManagerClosedError(name));
+    else this.#waiting.offer(commands);
   }
 
   /** Replicas are known, or usable again: sends what waits. */
@@ -285,10 +281,4 @@ export class ReplicaReads implements CommandSink, CommandServers {
       this.submit(command);
     }
   };
-
-  #fail(commands: readonly PendingCommand[], error: Error): void {
-    for (const command of commands) {
-      command.tracking.owner.failed(command, error, "never-sent");
-    }
-  }
 }

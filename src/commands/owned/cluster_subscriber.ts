@@ -1,20 +1,11 @@
 import { Buffer } from "node:buffer";
 import type { PendingCommand } from "../../connection/pending_command.ts";
+import { openSubscription, type SubscriptionOpener } from "../pubsub/hub.ts";
 import type { Subscription } from "../pubsub/subscription.ts";
-import type {
-  MessageHandler,
-  SubscribeOptions,
-  SubscriptionTargets,
-} from "../pubsub/types.ts";
+import type { MessageHandler } from "../pubsub/types.ts";
 
 /** Opens subscriptions on every node of a cluster that they need. */
-export interface SubscriptionSpread {
-  subscribe(
-    targets: SubscriptionTargets,
-    handler: MessageHandler<Uint8Array>,
-    options: SubscribeOptions,
-    decode: (message: Uint8Array) => Uint8Array,
-  ): Promise<Subscription<Uint8Array>>;
+export interface SubscriptionSpread extends SubscriptionOpener {
   close(): void;
 }
 
@@ -115,7 +106,8 @@ export class ClusterSubscriber {
       emit(`${event}Buffer`, ...by, Buffer.from(channel), bytes);
     };
     const spread = this.#spread ??= open();
-    const opening = spread.subscribe(
+    const opening = openSubscription(
+      spread,
       { [targets]: [name] },
       handler,
       { timeoutMs },

@@ -12,7 +12,7 @@ import {
 } from "../../core/errors/mod.ts";
 import type { BlockingCommands, Cancellation } from "../blocking.ts";
 import type { ScopedCommand } from "../call_options.ts";
-import { Dispatcher, type DispatcherOptions } from "../dispatcher.ts";
+import { Dispatcher, type DispatcherOptions, OPEN_GATE } from "../dispatcher.ts";
 import {
   type ClusterSubscriber,
   type ClusterSubscriberParts,
@@ -558,7 +558,7 @@ function withoutBreaker(
   servers: DispatcherOptions["servers"],
 ): DispatcherOptions["servers"] {
   return {
-    gate: { allows: () => true, tryProbe: () => undefined },
+    gate: OPEN_GATE,
     openError: () => servers.openError(),
     redirect: (command, error) => servers.redirect?.(command, error) ?? false,
     reresolve: (reason) => servers.reresolve(reason),

@@ -64,6 +64,7 @@ export interface HubOptions {
 export interface SubscriptionOpener {
   readonly options: Pick<HubOptions, "config" | "emit">;
   readonly established: Set<Subscription<unknown>>;
+  readonly isClosed: boolean;
   /** Resolves when the server has confirmed all targets. */
   join(
     targets: readonly Target[],
@@ -84,6 +85,7 @@ export async function openSubscription<M>(
 ): Promise<Subscription<M>> {
   const list = listTargets(targets);
   const { config: { name: database }, emit } = opener.options;
+  if (opener.isClosed) throw new ManagerClosedError(database);
   options.signal?.throwIfAborted();
   const subscription: Subscription<M> = new Subscription({
     database,
@@ -165,18 +167,8 @@ export class SubscriptionHub implements SubscriptionOpener {
     this.#channels = new Channels(options.config.keyPrefix);
   }
 
-  /** Subscribes; resolves when the server has confirmed all targets. Without a handler the
-   * subscription is iterated. */
-  async subscribe<M>(
-    targets: SubscriptionTargets,
-    handler: MessageHandler<M> | undefined,
-    options: SubscribeOptions,
-    decode: (message: Uint8Array) => M,
-  ): Promise<Subscription<M>> {
-    if (this.#state.name === "closed") {
-      throw new ManagerClosedError(this.options.config.name);
-    }
-    return await openSubscription(this, targets, handler, options, decode);
+  get isClosed(): boolean {
+    return this.#state.name === "closed";
   }
 
   /** The channels that have subscribers here. */

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ReplyError } from "ioredis";
 import {
+  openSubscription,
   type SubscriberLease,
   SubscriptionHub,
 } from "../../../../src/commands/pubsub/hub.ts";
@@ -49,10 +50,10 @@ for (let turns = 0; turns <= 20; turns++) {
       const { promise, resolve } = Promise.withResolvers<unknown>();
       second = promise;
       for (let i = 0; i < turns; i++) await null;
-      resolve(hub.subscribe(["c"], () => {}, {}, decode));
+      resolve(openSubscription(hub, ["c"], () => {}, {}, decode));
     });
     await assertRejects(
-      () => hub.subscribe(["c"], () => {}, {}, decode),
+      () => openSubscription(hub, ["c"], () => {}, {}, decode),
       Error,
       "NOPERM",
     );
@@ -64,7 +65,7 @@ for (let turns = 0; turns <= 20; turns++) {
   });
 }
 
-Deno.test("SubscriptionHub.subscribe() waits no longer than its limit, however often the connection is lost", async () => {
+Deno.test("openSubscription() waits no longer than its limit, however often the connection is lost", async () => {
   const clock = new FakeClock();
   let opened = 0;
   const hub = new SubscriptionHub({
@@ -89,7 +90,9 @@ Deno.test("SubscriptionHub.subscribe() waits no longer than its limit, however o
     clock,
   });
   let outcome: { timeoutMs?: number; delivery?: string } = {};
-  void hub.subscribe(["c"], () => {}, {}, decode).catch((error) => outcome = error);
+  void openSubscription(hub, ["c"], () => {}, {}, decode).catch((error) =>
+    outcome = error
+  );
   await clock.advance(999);
   assertEquals([outcome, opened], [{}, 4]);
   await clock.advance(1);
@@ -135,7 +138,7 @@ Deno.test("SubscriptionHub notices that a shard channel was ended in the chunk t
       }
     },
   });
-  await hub.subscribe({ shards: ["s"] }, () => {}, {}, decode);
+  await openSubscription(hub, { shards: ["s"] }, () => {}, {}, decode);
   assertEquals(ended, ["s"]);
   assertEquals(asked, ["ssubscribe s", "ssubscribe s"]);
   hub.close();
