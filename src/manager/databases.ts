@@ -128,22 +128,15 @@ function countStates(healths: readonly DatabaseHealth[]) {
 }
 
 /** The near caches of each server: what one database of a manager writes, those of all its
- * databases forget. */
+ * databases forget, also those that are added later. */
 export class NearCaches {
   readonly #byServer = new Map<string, Set<NearCache>>();
 
-  /** @param configs The databases that are known from the start. */
-  constructor(configs: readonly RedisConfig[]) {
-    for (const config of configs) if (config.nearCache.maxEntries > 0) this.of(config);
-  }
-
-  /** Those of a database's server; `undefined` if it has none. */
-  of(config: RedisConfig): Set<NearCache> | undefined {
+  /** Those of a database's server. */
+  of(config: RedisConfig): Set<NearCache> {
     const server = endpointOf(config);
-    const known = this.#byServer.get(server);
-    if (known !== undefined || config.nearCache.maxEntries === 0) return known;
-    const caches = new Set<NearCache>();
-    this.#byServer.set(server, caches);
+    let caches = this.#byServer.get(server);
+    if (caches === undefined) this.#byServer.set(server, caches = new Set());
     return caches;
   }
 }

@@ -130,7 +130,7 @@ export class RedisConnectionManager<Names extends string = string>
   readonly #databases: Databases;
   readonly #budget: ConnectionBudget | undefined;
   readonly #capacity: CapacityCheck;
-  readonly #nearCaches: NearCaches;
+  readonly #nearCaches = new NearCaches();
   readonly #warnings: string[];
   readonly #log: EventLog | undefined;
   readonly #telemetry: Telemetry | undefined;
@@ -185,7 +185,6 @@ export class RedisConnectionManager<Names extends string = string>
       (database, message) => this.#warn(database, message),
       clock,
     );
-    this.#nearCaches = new NearCaches(Object.values(databases));
     if (maxTotalConnections !== undefined) {
       this.#budget = new ConnectionBudget(maxTotalConnections);
     }

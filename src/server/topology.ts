@@ -35,8 +35,8 @@ export interface ServerContext {
   readonly opened: (connection: Connection) => void;
   /** Keeps replies of reads on lanes; unset without a near cache. */
   readonly nearCache?: NearCache | undefined;
-  /** Learns what is sent on leases; unset where no near cache has to. */
-  readonly ownWrites?: OwnWrites | undefined;
+  /** Learns what is sent on leases. */
+  readonly ownWrites?: OwnWrites;
   readonly telemetry: DatabaseTelemetry | undefined;
   readonly emit: Emit;
   /** Opens byte channels in place of the configured transport. */

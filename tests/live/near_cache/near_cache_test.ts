@@ -142,6 +142,43 @@ Deno.test("own writes are read at once, whatever they were made with", async () 
   });
 });
 
+Deno.test("a near cache that is added later learns of the writes of all databases", async () => {
+  await withManager({ databases: { plain: { db: 0 } } }, async ({ manager, server }) => {
+    const plain = manager.getClient("plain");
+    const owned = manager.createClient("plain");
+    await using lease = await manager.acquire("plain");
+    await using open = await manager.acquire("plain");
+    await owned.ping();
+    await open.client.multi({ pipeline: false });
+    const { host, port } = server;
+    const client = manager.addDatabase("near", { host, port, db: 0, nearCache });
+    const numbers = () => manager.getStatistics().databaseStats.near!;
+    await open.client.set("k", "0");
+    const ways: readonly (() => Promise<unknown>)[] = [
+      () => open.client.exec(),
+      () => plain.set("k", "1"),
+      () => manager.pipeline("plain", (p) => void p.set("k", "2")),
+      () => manager.execute("plain", "SET", "k", "3"),
+      () => lease.client.set("k", "4"),
+      () => owned.set("k", "5"),
+    ];
+    for (const [i, write] of ways.entries()) {
+      await until(async () => {
+        const { nearCacheHits } = numbers();
+        await client.get("k");
+        return numbers().nearCacheHits > nearCacheHits;
+      }, { what: "a reply that is kept" });
+      // Nothing that the server announces is received before a turn of the event loop.
+      const writing = write();
+      for (let turn = 0; turn < 100; turn++) await undefined;
+      assertEquals(numbers().nearCacheEntries, 0, `way ${i}`);
+      await writing;
+      assertEquals(await client.get("k"), `${i}`);
+    }
+    await owned.quit();
+  });
+});
+
 Deno.test("with a key prefix, Buffers and prefixes the cache is the same", async () => {
   const settings: RedisConfigOptions = {
     keyPrefix: "app:",
