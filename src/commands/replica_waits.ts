@@ -1,11 +1,8 @@
-import { classifier } from "../connection/command_arguments.ts";
 import { Command, isReplyError } from "../connection/ioredis.ts";
 import {
   type CommandConnection,
-  type CommandOwner,
+  FireAndForget,
   type PendingCommand,
-  settleFailed,
-  track,
 } from "../connection/pending_command.ts";
 import { identifyServer, type ServerIdentity } from "../connection/server_identity.ts";
 import type { Clock } from "../core/clock.ts";
@@ -15,7 +12,9 @@ import { WAIT_BARRIER_ADVICE, WAIT_CHANNEL } from "./wait_barrier.ts";
 
 /** A connection that WAITs are sent on. */
 export interface WaitLease {
-  readonly connection: CommandConnection & { send(command: PendingCommand): void };
+  readonly connection: CommandConnection & {
+    sendBatch(commands: readonly PendingCommand[]): void;
+  };
   release(): void;
   destroy(): void;
 }
@@ -47,11 +46,11 @@ interface WaitGroup {
   readonly replicas: number;
   readonly waitMs: number;
   held: HeldWrite[];
-  /** WAITs that are under way. */
+  /** Number of WAITs that are under way. */
   running: number;
 }
 
-/** WAITs of one group at a time: while one waits, the next batch is sent. */
+/** WAITs of one group at a time: while one waits for a slow replica, others are sent. */
 const MAX_RUNNING = 3;
 /** What a server may take beyond the time of a WAIT, in milliseconds. */
 const GRACE_MS = 1000;
@@ -61,8 +60,7 @@ const CLUSTER_ADVICE =
   "without it the server would confirm writes that no replica has: " +
   `allow the user SET to the keys "${WAIT_CHANNEL}:*"`;
 
-/** Outcomes of internal commands: the promise of each has them. */
-const OWNER: CommandOwner = { replied: () => {}, failed: settleFailed };
+const OWNER = new FireAndForget();
 
 /**
  * Holds the replies of writes back until replicas have confirmed them: one WAIT for all
@@ -97,14 +95,13 @@ export class ReplicaWaits {
     // An error is told at once.
     command.adopt = resolve;
     command.succeed = (reply) => {
-      const { connection } = command.tracking;
-      const { isRead } = classifier.resolve(command.name, command.args);
+      const { connection, info } = command.tracking;
       // The parts of a command that is split for a cluster have waited.
-      if (connection === undefined || isRead) return resolve(reply);
+      if (connection === undefined || info?.isRead) return resolve(reply);
       const group = this.#groupOf(connection, replicas, waitMs);
       group.held.push({ command, reply, resolve });
-      // The other replies of the same chunk come before this.
-      if (group.held.length === 1) queueMicrotask(() => this.#start(group));
+      // What is on its way to the server shares the WAIT.
+      if (group.held.length === 1) connection.whenAnswered(() => this.#start(group));
     };
   }
 
@@ -121,40 +118,32 @@ export class ReplicaWaits {
     return group;
   }
 
-  #start(group: WaitGroup): void {
-    if (group.running < MAX_RUNNING && group.held.length > 0) void this.#run(group);
-  }
-
-  /** Confirms what is held, and what comes meanwhile, over one lease. */
-  async #run(group: WaitGroup): Promise<void> {
-    group.running++;
-    let batch = group.held;
+  /** Confirms what is held, over a lease. */
+  async #start(group: WaitGroup): Promise<void> {
+    const batch = group.held;
+    if (batch.length === 0 || group.running === MAX_RUNNING) return;
     group.held = [];
+    group.running++;
     const slot = this.#options.slotOf(batch[0]!.command);
     let lease: WaitLease | undefined;
     try {
       lease = await this.#options.lease(slot);
-      for (; batch.length > 0; batch = group.held, group.held = []) {
-        if (this.#sameServer.get(lease.connection) !== group.connection) {
-          const why = await this.#whyElsewhere(group.connection, lease.connection);
-          if (why !== undefined) throw new Error(why);
-          this.#sameServer.set(lease.connection, group.connection);
-        }
-        const count = await this.#wait(lease.connection, group, slot);
-        const text = `within ${group.waitMs} ms`;
-        if (count >= group.replicas) {
-          for (const { reply, resolve } of batch) resolve(reply);
-        } else this.#fail(batch, group, count, text);
+      if (this.#sameServer.get(lease.connection) !== group.connection) {
+        const why = await this.#whyElsewhere(group.connection, lease.connection);
+        if (why !== undefined) throw new Error(why);
+        this.#sameServer.set(lease.connection, group.connection);
       }
+      const count = await this.#wait(lease.connection, group, slot);
       lease.release();
+      if (count < group.replicas) {
+        this.#fail(batch, group, count, `within ${group.waitMs} ms`);
+      } else for (const { reply, resolve } of batch) resolve(reply);
     } catch (error) {
       lease?.destroy();
       this.#fail(batch, group, 0, (error as Error).message, error);
-    } finally {
-      group.running--;
-      // What has come meanwhile, after a failure.
-      this.#start(group);
     }
+    group.running--;
+    void this.#start(group);
   }
 
   /** Sends the message and a WAIT; gives how many replicas have both. */
@@ -163,25 +152,21 @@ export class ReplicaWaits {
     { replicas, waitMs }: WaitGroup,
     slot: number | undefined,
   ): Promise<number> {
-    const send = (name: string, ...args: (string | number)[]) => {
-      const command = new Command(name, args);
-      const tracked = track(command, OWNER, waitMs + GRACE_MS);
-      tracked.promise.catch(() => {});
-      connection.send(tracked);
-      return tracked.promise;
-    };
+    const make = (name: string, ...args: (string | number)[]) =>
+      OWNER.track(new Command(name, args), waitMs + GRACE_MS);
     const barrier = slot === undefined
-      ? send("publish", WAIT_CHANNEL, "")
-      : send("set", this.#options.barrierKey(slot), "", "PX", GRACE_MS);
-    const count = send("wait", replicas, waitMs);
+      ? make("publish", WAIT_CHANNEL, "")
+      : make("set", this.#options.barrierKey(slot), "", "PX", GRACE_MS);
+    const count = make("wait", replicas, waitMs);
+    connection.sendBatch([barrier, count]);
     try {
-      await barrier;
+      await barrier.promise;
     } catch (error) {
       if (!isReplyError(error) || !error.message.startsWith("NOPERM")) throw error;
       const advice = slot === undefined ? WAIT_BARRIER_ADVICE : CLUSTER_ADVICE;
       throw new Error(`${error.message}: ${advice}`);
     }
-    return Number(await count);
+    return Number(await count.promise);
   }
 
   /** Why a connection does not lead to the server that ran the writes of another one. */

@@ -72,6 +72,15 @@ const NO_BLOCKING: readonly number[] = Object.freeze([]);
 
 let lastId = 0;
 
+/** Called when the command with this ordinal number has been answered. */
+interface Fence {
+  readonly last: number;
+  readonly fn: () => void;
+}
+
+/** Shared by all connections without fences. */
+const NO_FENCES: readonly Fence[] = [];
+
 type EndListener = (reason: CloseReason, connection: Connection) => void;
 
 /** Shared by all connections without listeners. */
@@ -107,6 +116,7 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
   #answered = 0;
   /** Ordinal numbers of the unanswered commands that block. */
   #blocking = NO_BLOCKING;
+  #fences = NO_FENCES;
   /** Replaced, not changed: a list that is pushed to reserves room for sixteen more. */
   #onEnd = NO_LISTENERS;
   #state: State = OPEN;
@@ -170,11 +180,6 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     return [...this.#queued(), ...this.#check?.held ?? []].filter(isAwaited).length;
   }
 
-  /** Local port; 0 for a Unix socket. */
-  get localPort(): number {
-    return this.stream.channel.localPort;
-  }
-
   /** Bytes received so far. */
   get bytesReceived(): number {
     return this.stream.bytesReceived;
@@ -215,6 +220,28 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     if (this.#check === undefined || this.#admits(command, this.#check)) {
       this.#write(command);
     }
+  }
+
+  /** Sends commands with nothing in between, and few of them in one socket write. */
+  sendBatch(commands: readonly PendingCommand[]): void {
+    this.stream.writeTogether(() => {
+      for (const command of commands) this.send(command);
+    });
+  }
+
+  /** Calls back when all that was sent has been answered, or the connection has ended. */
+  whenAnswered(fn: () => void): void {
+    const last = this.#answered + this.#log.total;
+    const isOver = this.#state.name === "closed" || last === this.#answered;
+    if (isOver) fn();
+    else this.#fences = this.#fences.concat({ last, fn });
+  }
+
+  /** Calls those back whose commands have been answered. */
+  #passFences(answered: number): void {
+    const fences = this.#fences;
+    this.#fences = fences.filter(({ last }) => last > answered);
+    for (const { fn, last } of fences) if (last <= answered) fn();
   }
 
   #write(command: PendingCommand): void {
@@ -258,7 +285,9 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     this.#tick = tick;
     const now = this.#tickTime = this.#clock.now();
     this.#log.beginTick(now);
-    if (this.#check !== undefined || this.redis.commandQueue.length > 0) return;
+    // An internal command that is out has not been answered either.
+    const isInUse = this.redis.commandQueue.length > this.#internal;
+    if (this.#check !== undefined || isInUse) return;
     if (!this.#idle.needsCheck(now, this.lastReceivedAt)) return;
     // Within a transaction, a PING would become a part of it.
     if (this.#user?.isInTransaction(command)) return;
@@ -414,6 +443,7 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
         for (let i = 0; i < blocking; i++) this.#observer.blockingAnswered(sentAt, now);
         if (count > blocking) this.#observer.answered(sentAt, now, count - blocking);
       });
+      if (this.#fences.length > 0) this.#passFences(this.#answered);
     }
     if (this.#check === undefined || this.#state.name !== "open") return;
     // The connection lives: sends what was held back.
@@ -447,6 +477,7 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     const listeners = this.#onEnd;
     this.#onEnd = NO_LISTENERS;
     for (const fn of listeners) fn(reason, this);
+    this.#passFences(Infinity);
     const queued = this.#queued();
     // ioredis would reject them in an order and with errors of its own.
     this.redis.commandQueue.clear();

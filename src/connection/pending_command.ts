@@ -38,6 +38,8 @@ export interface CommandConnection {
     name: string,
     ...args: (string | number | Uint8Array)[]
   ): Promise<QueryResult | undefined>;
+  /** Calls back when all that was sent has been answered, or the connection has ended. */
+  whenAnswered(fn: () => void): void;
   /** Calls back when the connection has ended. */
   onEnd(fn: (reason: CloseReason) => void): void;
   /** Ends the connection; later replies are dropped. */

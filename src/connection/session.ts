@@ -62,6 +62,8 @@ export class Session implements ClientHandler, ConnectionUser {
    * `null` if it refused. */
   clientId: number | null | undefined;
   #identified = false;
+  /** Whether the holder has the client, and may change it. */
+  #isClientLent = false;
 
   /** Takes over what a connection's client sends; no other object may send on it. */
   constructor(connection: Connection, options: SessionOptions) {
@@ -81,6 +83,7 @@ export class Session implements ClientHandler, ConnectionUser {
 
   /** The client; its options must not be changed. */
   get redis(): Redis {
+    this.#isClientLent = true;
     return this.connection.redis;
   }
 
@@ -141,7 +144,8 @@ export class Session implements ClientHandler, ConnectionUser {
    */
   get interruptible(): "now" | "later" | "never" {
     // A RESP2 subscriber takes no other commands.
-    const isMuted = this.#state.isIrreversible && this.redis.condition?.protocol !== 3;
+    const { condition } = this.connection.redis;
+    const isMuted = this.#state.isIrreversible && condition?.protocol !== 3;
     if (this.#state.isPoisoned || isMuted) return "never";
     return this.#state.inTransaction || this.#isBlocked() ? "later" : "now";
   }
@@ -161,7 +165,8 @@ export class Session implements ClientHandler, ConnectionUser {
     if (this.#state.isIrreversible || !isOpen || this.#isBlocked()) return false;
     const { whenOpen } = this.#gate;
     if (whenOpen !== undefined) return whenOpen.then(() => this.clean());
-    this.#snapshot.restore(redis);
+    if (this.#isClientLent) this.#snapshot.restore(redis);
+    this.#isClientLent = false;
     return this.#state.isClean && inFlight === 0 || this.#reset();
   }
 
@@ -176,17 +181,11 @@ export class Session implements ClientHandler, ConnectionUser {
     return isClean && !this.#state.isIrreversible && this.connection.isOpen;
   }
 
-  #undo(name: string, args: unknown[]): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const owner: CommandOwner = {
-      replied: () => resolve(true),
-      // There may be no transaction to discard.
-      failed: (_command, _error, delivery) =>
-        resolve(name === "discard" && delivery === "rejected"),
-    };
-    const command = new Command(name, args as string[]);
-    this.connection.send(track(command, owner, this.#options.resetTimeoutMs));
-    return promise;
+  async #undo(name: string, args: (string | number)[]): Promise<boolean> {
+    const { resetTimeoutMs } = this.#options;
+    const answer = await this.connection.query(resetTimeoutMs, name, ...args);
+    // There may be no transaction to discard.
+    return answer !== undefined && ("reply" in answer || name === "discard");
   }
 
   /** Whether a command that may block is in flight, or held back by a liveness check. */

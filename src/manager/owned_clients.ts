@@ -127,7 +127,7 @@ export class OwnedClients {
     };
     const options: OwnedCommandsOptions = {
       config: {
-        name: config.name,
+        ...{ db: config.db, name: config.name },
         commandTimeoutMs: timeoutMs ?? (patient ? Infinity : config.commandTimeoutMs),
       },
       patient,
@@ -267,7 +267,7 @@ function resolveTerms(
     timeoutMs = options.commandTimeout,
   } = options;
   const db = Number(options.db ?? config.db);
-  const keyPrefix = String(options.keyPrefix ?? config.keyPrefix);
+  const keyPrefix = options.keyPrefix ?? config.keyPrefix;
   const refuse = (what: string, must: string, found: unknown): never => {
     throw new RangeError(
       `Cannot create a client as ${what} must be ${must}: current value is ${found}`,
@@ -281,6 +281,23 @@ function resolveTerms(
   }
   if (!(Number.isInteger(db) && db >= 0)) {
     refuse("db", "an integer of 0 or more", options.db);
+  }
+  const isCluster = config.mode === "cluster";
+  if (isCluster && db !== config.db) {
+    const must =
+      `${config.db}, as in a cluster another number needs a database of its own`;
+    refuse("db", must, db);
+  }
+  if (isCluster && options.monitor === true) {
+    const where =
+      "false in a cluster: monitor a lease of manager.acquire(database, { node })";
+    refuse("monitor", where, true);
+  }
+  if (typeof keyPrefix !== "string") {
+    refuse("keyPrefix", "text", Deno.inspect(keyPrefix));
+  }
+  if (options.stringNumbers) {
+    refuse("stringNumbers", "false, as clients share connections", "true");
   }
   const shownAddress = addressOf(config, endpoint);
   const { host = options.host, port = options.port } = shownAddress;
@@ -297,7 +314,10 @@ function resolveTerms(
     resends: patient && autoResendUnfulfilledCommands,
     timeoutMs,
     lasting: [
-      ...(connectionName ? [["client", "setname", connectionName] as const] : []),
+      // The connections of a cluster are shared.
+      ...(connectionName && !isCluster
+        ? [["client", "setname", connectionName] as const]
+        : []),
       ...(db === config.db ? [] : [["select", db] as const]),
     ],
     shown: {

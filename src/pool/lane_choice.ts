@@ -5,7 +5,7 @@ import type { EvictionReason } from "./types.ts";
 
 /** What lanes need of a connection. */
 export type LaneConnection =
-  & Pick<Connection, "awaited" | "inFlight" | "isOpen" | "send">
+  & Pick<Connection, "awaited" | "inFlight" | "isOpen" | "send" | "sendBatch">
   & {
     onEnd(fn: () => void): void;
     readonly stream: Pick<

@@ -138,7 +138,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
       return void this.#probeTransactions(lane);
     }
     lane.large = large ?? lane.large;
-    for (const command of commands) lane.connection.send(command);
+    lane.connection.sendBatch(commands);
   }
 
   /**
@@ -260,7 +260,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
   }
 
   #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.setTimer(resolve, ms));
+    return this.#options.clock.sleep(ms, { ref: false });
   }
 
   /** One function for each lane that commands are in flight on, and one for those that wait. */

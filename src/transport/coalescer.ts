@@ -48,6 +48,9 @@ export class WriteCoalescer {
   flushes = 0;
   /** Number of the current tick: the same for all commands of one tick. */
   tick = 0;
+  /** Whether a batch is being added, of which the first command is not written by itself:
+   * the server could do little with it. */
+  inBatch = false;
   readonly #atEndOfTick = () => this.#finishTick();
 
   constructor(
@@ -70,7 +73,7 @@ export class WriteCoalescer {
     }
     if (
       this.pending >= this.#partSize ||
-      (this.#inTick === 1 && this.#isSmall) ||
+      (this.#inTick === 1 && this.#isSmall && !this.inBatch) ||
       this.#text.length + this.#heldBytes >= MAX_HELD_LENGTH
     ) this.flush();
   }

@@ -42,6 +42,10 @@ export class FakeConnection implements LaneConnection {
     this.inFlight++;
   }
 
+  sendBatch(commands: readonly PendingCommand[]): void {
+    for (const command of commands) this.send(command);
+  }
+
   onEnd(fn: () => void): void {
     if (this.isOpen) this.#onEnd.push(fn);
     else fn();

@@ -62,6 +62,18 @@ Deno.test("WriteCoalescer.write() sends the first of a few at once, and the rest
   }
 });
 
+Deno.test("WriteCoalescer.inBatch keeps the first of a few with the rest", () => {
+  for (const [count, sizes] of [[2, [2]], [8, [8]], [16, [8, 8]]] as const) {
+    const { coalescer, writes, endTick, settle } = setUp();
+    settle(count);
+    coalescer.inBatch = true;
+    for (let i = 0; i < count; i++) coalescer.write(".");
+    coalescer.inBatch = false;
+    endTick();
+    assertEquals(writes.map((write) => write.length), [...sizes]);
+  }
+});
+
 Deno.test("WriteCoalescer holds nothing past the end of the tick", () => {
   const { coalescer, writes, endTick, settle } = setUp();
   settle(400);
