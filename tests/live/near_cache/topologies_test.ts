@@ -9,6 +9,7 @@ import {
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { delay, waitFor } from "../../../src/testing/wait.ts";
+import { SlotMover, waysOf } from "../faults/_cluster_moves.ts";
 import { CoherenceChecker, readersOf, untilReplicated } from "../../support/coherence.ts";
 
 /** Settings of all managers: outages are over within a test. */
@@ -58,6 +59,24 @@ Deno.test("near caches are coherent while the slots of a cluster move and primar
   await delay(500);
   await checker.rest();
   await assertCoherent(checker);
+});
+
+Deno.test("near caches are coherent while slots move without end, key by key and as a whole", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 0 });
+  const keys = Array.from({ length: 8 }, (_, i) => `c:${i}`);
+  const slots = await Promise.all(keys.map((key) => cluster.slotOf(key)));
+  for (const way of await waysOf(cluster)) {
+    // Each checker begins with the first version.
+    await Promise.all(cluster.nodes.map((node) => node.cli("FLUSHALL")));
+    await using checker = check({ mode: "cluster", nodes: cluster.endpoints });
+    checker.start();
+    const mover = new SlotMover(cluster, slots, way);
+    await waitFor(() => mover.moved >= 8, { what: `slots that move ${way}` });
+    await mover.stop();
+    console.log(`${mover.moved} slots moved ${way}`);
+    await checker.rest();
+    await assertCoherent(checker);
+  }
 });
 
 Deno.test("near caches are coherent through the failovers of sentinels", async () => {
