@@ -259,9 +259,10 @@ Deno.test("a server that refuses tracking keeps nothing, and says why once", asy
   }, { user: users });
 });
 
-Deno.test("settings of a near cache are checked", () => {
+Deno.test("settings of a near cache are checked", async () => {
+  await using managers = new AsyncDisposableStack();
   const make = (settings: RedisConfigOptions) =>
-    new RedisConnectionManager({ databases: { near: settings } });
+    managers.use(new RedisConnectionManager({ databases: { near: settings } }));
   const refused = (settings: RedisConfigOptions, why: RegExp) => {
     const error = assertThrows(() => make(settings), ConfigError);
     assertMatch(error.message, why);
