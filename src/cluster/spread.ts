@@ -180,12 +180,15 @@ export class ClusterSpread {
       const error = this.#failureOf(whole, keyed);
       if (error !== undefined) return command.reject(error);
       const replies = results.map((result) => result.ok ? result.value : undefined);
-      const isList = spread!.response === "joined";
-      command.resolve(
-        isList
-          ? scatter(parts.map(({ places }) => places), replies)
-          : mergeReplies(spread!.response, replies),
+      if (spread!.response !== "joined") {
+        return command.resolve(mergeReplies(spread!.response, replies));
+      }
+      const connections = parts.map(({ command, places }) =>
+        places.map(() => command.tracking.connection)
       );
+      const all = parts.map(({ places }) => places);
+      command.answeredBy = scatter(all, connections);
+      command.resolve(scatter(all, replies as unknown[][]));
     }).catch((error) => command.reject(error));
     return parts.map(({ command }) => command);
   }
@@ -379,13 +382,13 @@ function nodesOf(map: SlotMap, { request }: CommandSpread): NodeAddress[] {
 }
 
 /** Puts the items of lists at their places. */
-function scatter(
+function scatter<T>(
   places: readonly (readonly number[])[],
-  lists: readonly unknown[],
-): unknown[] {
-  const all: unknown[] = [];
+  lists: readonly (readonly T[])[],
+): T[] {
+  const all: T[] = [];
   for (const [i, list] of lists.entries()) {
-    for (const [j, place] of places[i]!.entries()) all[place] = (list as unknown[])[j];
+    for (const [j, place] of places[i]!.entries()) all[place] = list[j]!;
   }
   return all;
 }

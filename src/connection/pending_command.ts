@@ -116,6 +116,8 @@ export interface PendingCommand extends Command {
   adopt?(outcome: Promise<never>): void;
   /** Itself: it is its own entry in the queue of commands in flight. */
   readonly command: Command;
+  /** The connections that read its keys, in their order, if it ran in parts. */
+  answeredBy?: readonly (CommandConnection | undefined)[];
 }
 
 /** A command of ioredis that may be tracked. */

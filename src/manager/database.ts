@@ -1,6 +1,6 @@
 import { Cluster } from "../cluster/cluster.ts";
 import { KeyedSink } from "../cluster/keyed_sink.ts";
-import { keySlot, prefixedSlot } from "../cluster/slots.ts";
+import { prefixedSlot } from "../cluster/slots.ts";
 import { ClusterSubscriptions } from "../cluster/subscriptions.ts";
 import type { BlockingCommands } from "../commands/blocking.ts";
 import { type CommandRoute, ManagedClient } from "../commands/client.ts";
@@ -355,7 +355,6 @@ export class Database {
     const cache = new NearCache({
       config,
       statistics: this.#statistics,
-      ...(config.mode === "cluster" ? { slotOf: keySlot } : {}),
       warn: (message) => emit("warning", { database: config.name, message }),
       clock,
     });

@@ -4,6 +4,7 @@ import type { CommandRoute } from "../commands/client.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import type { Command } from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
+import type { PendingCommand } from "../connection/pending_command.ts";
 import type { Clock } from "../core/clock.ts";
 import type { DatabaseStatistics } from "../observability/statistics.ts";
 import { NIL_MISSES } from "../resilience/command_table.ts";
@@ -26,8 +27,6 @@ export interface NearCacheOptions {
     RedisConfig,
     "commandTimeoutMs" | "keyPrefix" | "nearCache"
   >;
-  /** In a cluster: the slot of a key. */
-  readonly slotOf?: (key: string) => number;
   /** Counts. */
   readonly statistics: Pick<DatabaseStatistics, "commandFailed" | "counts">;
   /** Says why nothing is kept. */
@@ -133,7 +132,12 @@ export class NearCache implements WriteListener {
   /** Forgets what was read on a connection: its end would not be announced, nor that its
    * user, which may be another one now, may not read the same. */
   forgetReadsOf(connection: object): void {
-    this.#count(this.#entries.forgetWhere(({ source }) => source === connection));
+    // It may have answered a part of an MGET that waits for others.
+    this.#count(
+      this.#entries.forgetWhere(({ leader, source }) =>
+        source === connection || leader?.name === "mget"
+      ),
+    );
   }
 
   /** Forgets keys of which something is true, such as that their slot has moved. */
@@ -229,33 +233,21 @@ export class NearCache implements WriteListener {
       this.#succeeded(command, known);
       return true;
     }
-    const isNothingKnown = known.every((reply) => reply === undefined);
-    const groups = this.#bySlot(missing);
-    if (isNothingKnown && groups.length === 1) {
-      this.#leadMany(command, keys);
-      route.dispatch(command as unknown as Command);
-      return true;
-    }
-    const parts = groups.map((group) => {
+    let part = command;
+    if (known.some((reply) => reply !== undefined)) {
       const replyEncoding = isBytes ? null : "utf8";
-      const part = new ManagedCommand("mget", [...group], { replyEncoding });
+      part = new ManagedCommand("mget", [...missing], { replyEncoding });
       (part as ScopedCommand).call = call;
-      this.#leadMany(part, group);
-      return [group, part] as const;
-    });
-    gather(command, known, parts);
-    for (const [, part] of parts) route.dispatch(part as unknown as Command);
+      fillIn(command, known, part);
+    }
+    this.#leadMany(part);
+    route.dispatch(part as unknown as Command);
     return true;
   }
 
-  /** Keys that one server can be asked for together. */
-  #bySlot(keys: ReadonlySet<string>): string[][] {
-    const { slotOf } = this.#options;
-    return slotOf === undefined ? [[...keys]] : [...Map.groupBy(keys, slotOf).values()];
-  }
-
   /** Notes an MGET that is about to be sent. */
-  #leadMany(command: ManagedCommand, keys: readonly string[]): void {
+  #leadMany(command: ManagedCommand): void {
+    const keys = command.args as string[];
     const form = givesBytes(command) ? MGET.bareBytes : MGET.bare;
     const entries = keys.map((key) => {
       if (!this.#mayKeep(key)) return undefined;
@@ -268,8 +260,11 @@ export class NearCache implements WriteListener {
     const { fail, succeed } = command;
     command.succeed = (replies) => {
       if (replies instanceof Promise) return succeed(replies);
+      const { answeredBy } = command as Pick<PendingCommand, "answeredBy">;
       for (const [i, entry] of entries.entries()) {
-        if (entry !== undefined) this.#arrived(entry, command, (replies as unknown[])[i]);
+        if (entry === undefined) continue;
+        const source = answeredBy?.[i] ?? command.tracking?.connection;
+        this.#arrived(entry, source, (replies as unknown[])[i]);
       }
       succeed(replies);
     };
@@ -336,7 +331,7 @@ export class NearCache implements WriteListener {
     command.succeed = (reply) => {
       // What settles a failed command is a promise; fail() is called behind it.
       if (reply instanceof Promise) return succeed(reply);
-      this.#arrived(entry, command, reply);
+      this.#arrived(entry, command.tracking?.connection, reply);
       succeed(reply);
       const { waiters } = entry;
       if (waiters === undefined) return;
@@ -354,8 +349,7 @@ export class NearCache implements WriteListener {
   }
 
   /** A reply has come: keeps it, unless its key has changed since the call was sent. */
-  #arrived(entry: Waiting, command: ManagedCommand, reply: unknown): void {
-    const source = command.tracking?.connection;
+  #arrived(entry: Waiting, source: object | undefined, reply: unknown): void {
     if (entry.state === "gone") return this.#dropOlder(entry, source);
     if (source === undefined || !this.#tracking.has(source)) {
       return this.#entries.drop(entry);
@@ -393,37 +387,28 @@ function hasOwnLimits(call: CallOptions | undefined): boolean {
   return call !== undefined && (call.timeoutMs ?? call.signal) !== undefined;
 }
 
-/** Settles an MGET when its parts are settled. */
-function gather(
+/** Settles an MGET, of which some replies are known, with another one that asks for the
+ * others. */
+function fillIn(
   command: ManagedCommand,
   known: readonly unknown[],
-  parts: readonly (readonly [keys: readonly string[], part: ManagedCommand])[],
+  part: ManagedCommand,
 ): void {
-  const found = new Map<unknown, unknown>();
-  let left = parts.length;
-  let isFailing = false;
-  for (const [keys, part] of parts) {
-    const { fail, succeed } = part;
-    part.succeed = (replies) => {
-      if (replies instanceof Promise) {
-        // The caller learns of the first failure.
-        if (isFailing) return void replies.catch(() => {});
-        isFailing = true;
-        return command.succeed(replies);
-      }
-      succeed(replies);
-      for (const [i, key] of keys.entries()) found.set(key, (replies as unknown[])[i]);
-      if (--left > 0) return;
-      command.succeed(
-        command.args.map((key, i) =>
-          copyReply(known[i] === undefined ? found.get(key) : known[i])
-        ),
-      );
-    };
-    part.fail = (error) => {
-      part.promise.catch(() => {});
-      fail(error);
-      command.fail(error);
-    };
-  }
+  const { fail, succeed } = part;
+  part.succeed = (replies) => {
+    succeed(replies);
+    // What settles a failed command is a promise.
+    if (replies instanceof Promise) return command.succeed(replies);
+    const found = new Map(part.args.map((key, i) => [key, (replies as unknown[])[i]]));
+    command.succeed(
+      command.args.map((key, i) =>
+        copyReply(known[i] === undefined ? found.get(key) : known[i])
+      ),
+    );
+  };
+  part.fail = (error) => {
+    part.promise.catch(() => {});
+    fail(error);
+    command.fail(error);
+  };
 }

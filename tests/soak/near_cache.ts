@@ -133,9 +133,13 @@ async function cluster(): Promise<Stage> {
         const primary = await topology.ownerOf(key);
         const [replica] = await topology.replicasOf(primary);
         if (replica === undefined) return;
-        // The primary stops writing until the replica has everything.
-        await replica.cli("CLUSTER", "FAILOVER");
-        await topology.untilOwnerIsNot(primary, key);
+        await waitFor(async () => {
+          // The primary stops writing until the replica has everything, which is given up
+          // after 5 s.
+          await replica.cli("CLUSTER", "FAILOVER");
+          await delay(1000);
+          return await topology.ownerOf(key) !== primary;
+        }, { what: "a failover", timeoutMs: 60_000, everyMs: 5000 });
       },
       "loss of a primary": async (checker) => {
         await checker.hold();
@@ -181,8 +185,14 @@ async function run(mode: Mode, minutes: number) {
   for (let n = 1; performance.now() < until; n++) {
     await delay(FAULT_EVERY_MS);
     const [name, fault] = pick(Object.entries(stage.faults));
-    await fault(checker);
-    happened[name] = (happened[name] ?? 0) + 1;
+    try {
+      await fault(checker);
+      happened[name] = (happened[name] ?? 0) + 1;
+    } catch (error) {
+      // The machine is too busy for the servers to agree in time: no matter for the cache.
+      console.log(mode, name, error);
+      checker.goOn();
+    }
     if (n % FAULTS_BETWEEN_RESTS > 0) continue;
     await delay(1500);
     await checker.rest();

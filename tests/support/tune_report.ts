@@ -20,6 +20,7 @@ const PEAK: Readonly<Record<Subject, number>> = {
   mooring: 236_000,
   ioredis: 81_000,
   "node-redis": 118_000,
+  "near cache": 300_000,
 };
 
 /** What a mix does to the peak. */

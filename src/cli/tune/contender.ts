@@ -55,6 +55,7 @@ const TIMEOUT_MS = 60_000;
 /** A manager with one database, on the server of another database's configuration. */
 export function managerFor(
   { config, lanes, leases, name }: OpenOptions,
+  nearCache: Partial<RedisConfig["nearCache"]> = { maxEntries: 0 },
 ): RedisConnectionManager {
   const { name: _name, aliasOf: _aliasOf, ...settings } = config;
   return new RedisConnectionManager({
@@ -62,6 +63,7 @@ export function managerFor(
       [name]: {
         ...settings,
         keyPrefix: "",
+        nearCache,
         // A server that cannot be reached fails at once.
         connectRetry: { ...settings.connectRetry, attempts: 1 },
         maxLanes: lanes,
@@ -75,35 +77,50 @@ export function managerFor(
   });
 }
 
-/** The manager of this package, as users get it: everything on. */
+/** The manager of this package, without a near cache. */
 export const MOORING: Contender = {
   subject: "mooring",
   version: VERSION,
   mixes: ["get-heavy", "write-heavy", "pipeline", "blocking", "lease"],
-  async open(options) {
-    const { name } = options;
-    const manager = managerFor(options);
-    const client = await manager.getAsyncClient(name).catch(async (error) => {
-      await manager.closeAll();
-      throw error;
-    });
-    const opened: ContenderClient = {
-      get: (key) => client.get(key),
-      set: (key, value, seconds) => client.set(key, value, "EX", seconds),
-      pipeline: (keys) =>
-        manager.pipeline(name, (p) => keys.forEach((key) => p.get(key))),
-      push: (list, ...values) => client.rpush(list, ...values),
-      pop: async (list) => (await client.blpop(list, 0))?.[1],
-      transact: async (key, value, seconds, onWait) => {
-        const askedAt = performance.now();
-        await using lease = await manager.acquire(name);
-        onWait(performance.now() - askedAt);
-        await lease.client.watch(key);
-        await lease.client.get(key);
-        await lease.client.multi().set(key, value, "EX", seconds).exec();
-      },
-      close: () => manager.closeAll(),
-    };
-    return { client: opened, namePrefix: `mooring:${name}:` };
+  open: (options) => openManager(options, managerFor(options)),
+};
+
+/** Entries of the near cache where the configuration sets none: more than there are keys. */
+const NEAR_ENTRIES = 10_000;
+
+/** The same with a near cache, as configured. */
+export const NEAR_CACHE: Contender = {
+  ...MOORING,
+  subject: "near cache",
+  mixes: ["get-heavy", "write-heavy"],
+  open(options) {
+    const { maxBytes, maxEntries, ttlMs } = options.config.nearCache;
+    // The keys of the run begin with none of the configured prefixes.
+    const nearCache = { maxBytes, ttlMs, maxEntries: maxEntries || NEAR_ENTRIES };
+    return openManager(options, managerFor(options, nearCache));
   },
 };
+
+async function openManager({ name }: OpenOptions, manager: RedisConnectionManager) {
+  const client = await manager.getAsyncClient(name).catch(async (error) => {
+    await manager.closeAll();
+    throw error;
+  });
+  const opened: ContenderClient = {
+    get: (key) => client.get(key),
+    set: (key, value, seconds) => client.set(key, value, "EX", seconds),
+    pipeline: (keys) => manager.pipeline(name, (p) => keys.forEach((key) => p.get(key))),
+    push: (list, ...values) => client.rpush(list, ...values),
+    pop: async (list) => (await client.blpop(list, 0))?.[1],
+    transact: async (key, value, seconds, onWait) => {
+      const askedAt = performance.now();
+      await using lease = await manager.acquire(name);
+      onWait(performance.now() - askedAt);
+      await lease.client.watch(key);
+      await lease.client.get(key);
+      await lease.client.multi().set(key, value, "EX", seconds).exec();
+    },
+    close: () => manager.closeAll(),
+  };
+  return { client: opened, namePrefix: `mooring:${name}:` };
+}

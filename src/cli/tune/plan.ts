@@ -59,6 +59,9 @@ const BLOCKING_LEASES = 16;
 /** Shares of the throughput at the knee that the open loop asks for. */
 const RATES = [0.5, 0.8] as const;
 
+/** Subjects that have lanes. */
+const OWN: readonly Subject[] = ["mooring", "near cache"];
+
 /** What a plan is made from. */
 export interface PlanOptions {
   /** How thorough. */
@@ -85,14 +88,17 @@ export function specsOf(
 ): Spec[] {
   const merged = (sizes: readonly number[], extra: number) =>
     [...new Set([...sizes, extra])].sort((a, b) => a - b);
-  const rivals = contenders.slice(1).map(({ subject }) => subject);
+  const rivals = contenders.map(({ subject }) => subject)
+    .filter((subject) => !OWN.includes(subject));
   const spec = (subject: Subject, values: Partial<Spec>): Spec => ({
     ...{ sweep, subject, mix: "get-heavy", leases: 0, ...CENTRE },
-    lanes: subject === "mooring" ? current.lanes : 1,
+    lanes: OWN.includes(subject) ? current.lanes : 1,
     ...values,
   });
   const everybody = (mix: Mix, values: Partial<Spec> = {}) =>
-    contenders.filter(({ mixes }) => mixes.includes(mix))
+    contenders.filter(({ mixes, subject }) =>
+      mixes.includes(mix) && (subject !== "near cache" || sweep === "mixes")
+    )
       .map(({ subject }) => spec(subject, { mix, ...values }));
   switch (sweep) {
     case "lanes":
@@ -125,7 +131,7 @@ export function describeSpec(spec: Spec): string {
   const { concurrency, lanes, leases, mix, rate, subject, sweep, valueBytes } = spec;
   return [
     `${sweep}: ${subject} ${mix}`,
-    ...(subject === "mooring" ? [`${lanes} lanes`] : []),
+    ...(OWN.includes(subject) ? [`${lanes} lanes`] : []),
     ...(leases > 0 ? [`${leases} leases`] : []),
     rate === undefined ? `${concurrency} callers` : `${rate} commands/s`,
     `${valueBytes} B`,

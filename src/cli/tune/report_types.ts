@@ -4,8 +4,8 @@
  * @module
  */
 
-/** The client that is measured. */
-export type Subject = "mooring" | "ioredis" | "node-redis";
+/** The client that is measured: this package, the same with a near cache, or another one. */
+export type Subject = "mooring" | "near cache" | "ioredis" | "node-redis";
 
 /** What the callers did. */
 export type Mix = "get-heavy" | "write-heavy" | "pipeline" | "blocking" | "lease";

@@ -3,7 +3,7 @@ import { counted } from "../numbers.ts";
 import { Progress } from "../progress.ts";
 import { CliExit, type CliIo, ExitCode, Interruption } from "../terminal.ts";
 import { compareReports, comparisonText, readReport } from "./compare.ts";
-import { type Contender, MOORING } from "./contender.ts";
+import { type Contender, MOORING, NEAR_CACHE } from "./contender.ts";
 import { changesOf, writePatch } from "./patch.ts";
 import { FULL, QUICK } from "./plan.ts";
 import type { ExtraSection } from "./report/page.ts";
@@ -121,7 +121,7 @@ async function measure(
     return await runTune({
       ...{ target, only, rate, isAllowed: yes, signal: interruption.signal },
       effort: { ...effort, seconds: duration ?? effort.seconds },
-      contenders: [MOORING, ...rivals],
+      contenders: [MOORING, NEAR_CACHE, ...rivals],
       onProgress: (done, total, label) => progress.update(done, total, label),
     });
   } catch (error) {

@@ -4,7 +4,7 @@ import { type CliIo, makePaint, wrap } from "../terminal.ts";
 import { patchText } from "./patch.ts";
 import type { Point, TuneReport } from "./report_types.ts";
 import { noiseOf } from "./statistics.ts";
-import { verdictOf } from "./verdict.ts";
+import { nearCacheLines, verdictOf } from "./verdict.ts";
 
 const ms = (value?: number) => value === undefined ? "" : milliseconds(value);
 const share = (value: number | null) => value === null ? "-" : percent(value);
@@ -91,6 +91,7 @@ export function reportText(io: CliIo, report: TuneReport, database?: string): st
           `${formatNumber(perSecond)} commands/s`,
       )
     ).join("\n"),
+    nearCacheLines(points).map(line).join("\n"),
     advice.map(({ current, key, reason, value }) => {
       const what = value === current
         ? `keep ${current}`

@@ -2,7 +2,7 @@ import { counted, formatNumber, milliseconds, percent } from "../numbers.ts";
 import { changesOf } from "./patch.ts";
 import { chosenLanes } from "./report/series.ts";
 import type { Point, TuneReport } from "./report_types.ts";
-import { fastest, median, MIN_GAIN, noiseOf } from "./statistics.ts";
+import { fastest, isLarger, median, MIN_GAIN, noiseOf } from "./statistics.ts";
 
 /** What a run comes to, in words. */
 interface Verdict {
@@ -59,4 +59,28 @@ export function verdictOf(report: TuneReport): Verdict {
       `measurement differed by ±${percent(noise)}, so that smaller differences mean ` +
       "nothing. Measure again while nothing else runs on it.",
   };
+}
+
+/** Whether a near cache pays for each mix that was measured with and without it: a sentence
+ * each. */
+export function nearCacheLines(points: readonly Point[]): string[] {
+  return points.filter(({ subject }) => subject === "near cache").flatMap((near) => {
+    const plain = points.find(({ mix, subject, sweep }) =>
+      subject === "mooring" && mix === near.mix && sweep === near.sweep
+    );
+    if (plain === undefined) return [];
+    const verdict = isLarger(near.perSecond, plain.perSecond)
+      ? "pays"
+      : isLarger(plain.perSecond, near.perSecond)
+      ? "costs more than it brings"
+      : "makes no difference";
+    const [with_, without] = [near, plain].map((each) => each.perSecond.median);
+    return [
+      `near cache, ${near.mix}: ${verdict}, ${
+        thousands(with_!)
+      } commands/s with it and ` +
+      `${thousands(without!)} without (${(with_! / without!).toFixed(2)} times), where ` +
+      "this process alone writes and all keys fit",
+    ];
+  });
 }

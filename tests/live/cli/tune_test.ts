@@ -2,6 +2,8 @@ import {
   assert,
   assertEquals,
   assertGreater,
+  assertLess,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
@@ -68,6 +70,16 @@ Deno.test("tune measures every sweep on a server of its own, and ends it", () =>
     const report: TuneReport = JSON.parse(await Deno.readTextFile(`${dir}/a.json`));
     const sweeps = new Set(report.points.map(({ sweep }) => sweep));
     assertEquals([...sweeps], ["lanes", "leases", "values", "mixes", "rate"]);
+    const bytesOf = (subject: string, mix: string) => {
+      const { bytesPerSecond, perSecond } = report.points.find((point) =>
+        point.sweep === "mixes" && point.subject === subject && point.mix === mix
+      )!;
+      return bytesPerSecond.out / perSecond.median;
+    };
+    // What a near cache answers no server sends.
+    assertLess(bytesOf("near cache", "get-heavy"), bytesOf("mooring", "get-heavy") * 0.7);
+    assertMatch(out, /near cache, get-heavy: /);
+    assertMatch(out, /near cache, write-heavy: /);
     for (const point of report.points) {
       assertEquals([point.errors, point.rounds], [0, 5], JSON.stringify(point));
       assertGreater(point.perSecond.median, 0);
@@ -262,7 +274,7 @@ Deno.test("tune --compare ends with 1 when a figure is worse by more than the no
       await Deno.writeTextFile(old, JSON.stringify(scaled(factor)));
       const compared = await tune([...args, "--compare", old]);
       assertEquals(compared.code, code, compared.out);
-      assertStringIncludes(compared.out, "4 combinations compared");
+      assertStringIncludes(compared.out, "6 combinations compared");
     }
   }));
 

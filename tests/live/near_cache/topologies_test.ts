@@ -2,12 +2,14 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   CommandTimeoutError,
   type ManagerOptions,
+  PartialError,
   type RedisClient,
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { delay, waitFor } from "../../../src/testing/wait.ts";
+import { SlotMover, waysOf } from "../faults/_cluster_moves.ts";
 import { CoherenceChecker, readersOf, untilReplicated } from "../../support/coherence.ts";
 
 /** Settings of all managers: outages are over within a test. */
@@ -57,6 +59,24 @@ Deno.test("near caches are coherent while the slots of a cluster move and primar
   await delay(500);
   await checker.rest();
   await assertCoherent(checker);
+});
+
+Deno.test("near caches are coherent while slots move without end, key by key and as a whole", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 0 });
+  const keys = Array.from({ length: 8 }, (_, i) => `c:${i}`);
+  const slots = await Promise.all(keys.map((key) => cluster.slotOf(key)));
+  for (const way of await waysOf(cluster)) {
+    // Each checker begins with the first version.
+    await Promise.all(cluster.nodes.map((node) => node.cli("FLUSHALL")));
+    await using checker = check({ mode: "cluster", nodes: cluster.endpoints });
+    checker.start();
+    const mover = new SlotMover(cluster, slots, way);
+    await waitFor(() => mover.moved >= 8, { what: `slots that move ${way}` });
+    await mover.stop();
+    console.log(`${mover.moved} slots moved ${way}`);
+    await checker.rest();
+    await assertCoherent(checker);
+  }
 });
 
 Deno.test("near caches are coherent through the failovers of sentinels", async () => {
@@ -154,4 +174,46 @@ Deno.test("cluster: an MGET of which every part is late fails once", async () =>
   } finally {
     for (const node of cluster.nodes) Deno.kill(node.pid, "SIGCONT");
   }
+});
+
+Deno.test("cluster: an MGET fails in part as it does without a near cache, and is kept by node", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 0 });
+  await using manager = new RedisConnectionManager({
+    ...BASE,
+    mode: "cluster",
+    nodes: cluster.endpoints,
+    databases: { near: { nearCache: { maxEntries: 100 } }, plain: {} },
+  });
+  const near = manager.getClient("near");
+  const plain = manager.getClient("plain");
+  const keys = ["a", "b", "c", "d"];
+  for (const key of keys) await plain.set(key, `${key}!`);
+  await Promise.all([near.ping(), near.mget(...keys)]);
+  const slow = await cluster.ownerOf("a");
+  const failure = async (client: RedisClient, ...keys: string[]) => {
+    const late = client.with({ timeoutMs: 200, fresh: true });
+    const error = await assertRejects(() => late.mget(...keys));
+    return error instanceof PartialError
+      ? error.parts.map(({ keys, ok }) => [keys, ok])
+      : (error as Error).name;
+  };
+  slow.pause();
+  try {
+    assertEquals(await failure(near, ...keys), await failure(plain, ...keys));
+    assertEquals(await failure(near, "a"), await failure(plain, "a"));
+    assert(Array.isArray(await failure(near, ...keys)));
+  } finally {
+    slow.resume();
+  }
+  const numbers = () => manager.getStatistics().databaseStats.near!;
+  await waitFor(async () => {
+    const { nearCacheHits } = numbers();
+    assertEquals(await near.mget(...keys), keys.map((key) => `${key}!`));
+    return numbers().nearCacheHits - nearCacheHits === keys.length;
+  });
+  // What a node answered goes with its connection, and nothing else.
+  await slow.cli("CLIENT", "KILL", "TYPE", "normal");
+  await waitFor(() => numbers().nearCacheEntries < keys.length);
+  assert(numbers().nearCacheEntries > 0);
+  assertEquals(await near.mget(...keys), keys.map((key) => `${key}!`));
 });

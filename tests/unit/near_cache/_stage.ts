@@ -56,7 +56,6 @@ export class FakeConnection {
 export function makeStage(
   settings: Partial<NearCacheConfig> = {},
   keyPrefix = "",
-  slotOf?: (key: string) => number,
 ) {
   const clock = new FakeClock();
   const statistics = new DatabaseStatistics("cache", clock);
@@ -67,7 +66,6 @@ export function makeStage(
       keyPrefix,
       nearCache: { maxEntries: 100, maxBytes: 1e8, ttlMs: 0, prefixes: [], ...settings },
     },
-    ...(slotOf === undefined ? {} : { slotOf }),
     statistics,
     warn: (message) => warnings.push(message),
     clock,

@@ -173,18 +173,26 @@ Deno.test("MGET is answered key by key", async () => {
   await assertRejects(() => failing, Error, "lost");
 });
 
-Deno.test("MGET in a cluster asks for each slot by itself", async () => {
-  const slotOf = (key: string) => key.charCodeAt(0);
-  const { stage, connection } = await stageWith({}, "", slotOf);
-  const reading = stage.call("mget", ["a1", "b1", "a2"]);
-  const sent = stage.takeSent();
-  assertEquals(sent.map(({ args }) => args), [["a1", "a2"], ["b1"]]);
-  for (const command of sent.reverse()) {
-    stage.sentOn(command, connection);
-    command.resolve(command.args.map((key) => bytes(`${key}!`)));
-  }
-  assertEquals(await reading, ["a1!", "b1!", "a2!"]);
-  assertEquals(await stage.get("b1"), "b1!");
+Deno.test("MGET that several connections answer is forgotten with each of them", async () => {
+  const { stage, connection } = await stageWith();
+  const other = stage.connect();
+  await stage.track(other);
+  const read = async (before = () => {}) => {
+    const reading = stage.call("mget", ["a", "b"], { fresh: true });
+    const [sent] = stage.takeSent();
+    before();
+    sent!.answeredBy = [connection, other] as never;
+    sent!.resolve([bytes("a!"), bytes("b!")]);
+    assertEquals(await reading, ["a!", "b!"]);
+    return stage.cache.size.entries;
+  };
+  assertEquals(await read(), 2);
+  stage.cache.forgetReadsOf(other);
+  assertEquals(stage.cache.size.entries, 1);
+  assertEquals(await stage.get("a"), "a!");
+  assertEquals(await read(() => stage.cache.forgetReadsOf(other)), 0);
+  other.end();
+  assertEquals(await read(), 1);
 });
 
 Deno.test("writes are forgotten when they are sent, and when they are answered", async () => {

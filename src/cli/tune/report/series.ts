@@ -4,7 +4,12 @@ import type { ChartSeries } from "./charts.ts";
 import { counted } from "../../numbers.ts";
 
 /** All clients that can be measured, in the order of the legends. */
-export const SUBJECTS: readonly Subject[] = ["mooring", "ioredis", "node-redis"];
+export const SUBJECTS: readonly Subject[] = [
+  "mooring",
+  "ioredis",
+  "node-redis",
+  "near cache",
+];
 
 /** What a chart shows of a point; nothing if it was not measured. */
 export type Figure = (point: Point) => number | Spread | null | undefined;

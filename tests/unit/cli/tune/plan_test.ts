@@ -1,7 +1,15 @@
 import { assertEquals } from "@std/assert";
-import type { Contender } from "../../../../src/cli/tune/contender.ts";
+import {
+  type Contender,
+  MOORING,
+  NEAR_CACHE,
+} from "../../../../src/cli/tune/contender.ts";
 import { FULL, QUICK, specsOf } from "../../../../src/cli/tune/plan.ts";
-import type { Mix, Subject } from "../../../../src/cli/tune/report_types.ts";
+import {
+  type Mix,
+  type Subject,
+  SWEEP_NAMES,
+} from "../../../../src/cli/tune/report_types.ts";
 
 function contender(subject: Subject, mixes: readonly Mix[]): Contender {
   const open = () => Promise.reject(new Error("nothing is opened here"));
@@ -39,4 +47,14 @@ Deno.test("the sweep of mixes has every mix, side by side where the others can d
     specs.filter(({ subject }) => subject === name).map(({ mix }) => mix);
   assertEquals(mixesOf("mooring"), ["get-heavy", "write-heavy", "pipeline", "blocking"]);
   assertEquals(mixesOf("ioredis"), ["get-heavy", "write-heavy", "pipeline"]);
+});
+
+Deno.test("the near cache is measured in the sweep of mixes alone, with as many lanes", () => {
+  const plan = { effort: QUICK, contenders: [MOORING, NEAR_CACHE], current };
+  const near = SWEEP_NAMES.flatMap((sweep) => specsOf(sweep, plan, 1))
+    .filter(({ subject }) => subject === "near cache");
+  assertEquals(
+    near.map(({ lanes, mix, sweep }) => [sweep, mix, lanes]),
+    ["get-heavy", "write-heavy"].map((mix) => ["mixes", mix, current.lanes]),
+  );
 });

@@ -1,5 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { noiseShare, verdictOf } from "../../../../src/cli/tune/verdict.ts";
+import type { Mix, Subject } from "../../../../src/cli/tune/report_types.ts";
+import {
+  nearCacheLines,
+  noiseShare,
+  verdictOf,
+} from "../../../../src/cli/tune/verdict.ts";
 import { sampleReport } from "../../../support/tune_report.ts";
 import { makePoint } from "./point.ts";
 
@@ -52,4 +57,26 @@ Deno.test("verdictOf() says that the machine was noisy, by the middle of all mea
     verdictOf({ ...report, points: with3(0.01, 0.2, 0.9) }).noise ?? "",
     /^The machine was too noisy for this to be relied on: .*±20 %/,
   );
+});
+
+Deno.test("nearCacheLines() says for each mix whether a near cache pays", () => {
+  const at = (subject: Subject, mix: Mix, median: number) =>
+    makePoint({
+      ...{ sweep: "mixes", subject, mix },
+      perSecond: { median, low: median * 0.9, high: median * 1.1 },
+    });
+  const points = [
+    at("mooring", "get-heavy", 1000),
+    at("near cache", "get-heavy", 5000),
+    at("mooring", "write-heavy", 1000),
+    at("near cache", "write-heavy", 500),
+    at("mooring", "pipeline", 1000),
+  ];
+  const lines = nearCacheLines(points);
+  assertEquals(lines.length, 2);
+  assertMatch(lines[0]!, /^near cache, get-heavy: pays, 5,000 .* 1,000 .*5\.00 times/);
+  assertMatch(lines[1]!, /^near cache, write-heavy: costs more than it brings, 500 /);
+  const [same] = nearCacheLines([points[0]!, at("near cache", "get-heavy", 1010)]);
+  assertMatch(same!, /^near cache, get-heavy: makes no difference, /);
+  assertEquals(nearCacheLines([points[1]!]), []);
 });
