@@ -111,6 +111,8 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
   readonly #clock: Clock;
   readonly #observer: ConnectionObserver;
   readonly #silenceLimitMs: number;
+  /** The same for replies to commands without a deadline. */
+  readonly #endlessMs: number;
   readonly #log = new InFlightLog();
   /** How many commands were answered. */
   #answered = 0;
@@ -158,6 +160,7 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     this.#clock = clock;
     this.#observer = observer;
     this.#silenceLimitMs = silenceLimitMs;
+    this.#endlessMs = Math.max(ENDLESS_SILENCE_MS, silenceLimitMs);
     this.createdAt = this.lastReceivedAt = this.#lastReplyAt = clock.now();
     this.#deadlines = new DeadlineWatch(clock, this);
   }
@@ -506,12 +509,6 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
   /** The commands in the queue of ioredis, in order. */
   #queued() {
     return this.redis.commandQueue.toArray().map(({ command }) => command);
-  }
-
-  /** Silence, in milliseconds, after which a connection is dead that owes replies to commands
-   * without a deadline. */
-  get #endlessMs(): number {
-    return Math.max(ENDLESS_SILENCE_MS, this.#silenceLimitMs);
   }
 
   #moment(now: number) {
