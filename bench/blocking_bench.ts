@@ -8,35 +8,34 @@
  * server; without it one of its own is started.
  */
 import { RedisConnectionManager } from "../mod.ts";
-import { RedisServer } from "../src/testing/redis_server.ts";
+import {
+  type BenchFlags,
+  inTurns,
+  median,
+  openServer,
+  PREFIX,
+  quantile,
+  runLoad,
+  runProgram,
+} from "./kit.ts";
 
 /** Most that GET's p99 may grow by. */
 const BOUND = 1.5;
 const CONSUMERS = 50;
-const CONCURRENCY = 16;
+const CALLERS = 16;
 const ROUND_MS = 400;
 /** Pause between two jobs, in milliseconds. */
 const JOB_EVERY_MS = 5;
-const JOBS = "mooring:bench:jobs";
-const KEY = "mooring:bench:key";
+const JOBS = `${PREFIX}jobs`;
+const KEY = `${PREFIX}key`;
 const STOP = "stop";
 
 /** GET's p99 over one round, in milliseconds. */
 async function p99(manager: RedisConnectionManager): Promise<number> {
   const client = manager.getClient("main");
-  const times: number[] = [];
-  const until = performance.now() + ROUND_MS;
-  const caller = async () => {
-    for (let now = performance.now(); now < until;) {
-      await client.get(KEY);
-      const after = performance.now();
-      times.push(after - now);
-      now = after;
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, caller));
-  times.sort((a, b) => a - b);
-  return times[Math.floor(times.length * 0.99)]!;
+  const call = () => client.get(KEY);
+  const { times } = await runLoad({ callers: CALLERS, durationMs: ROUND_MS, call });
+  return quantile(times, 0.99);
 }
 
 /** The same beside consumers that wait, and work that comes for them. */
@@ -56,43 +55,27 @@ async function p99BesideConsumers(manager: RedisConnectionManager): Promise<numb
   return result;
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}
-
-async function measure(url: string, rounds: number): Promise<number> {
+/** Measures and prints; gives how many bounds were missed. */
+export async function runBlocking({ quick, rounds = quick ? 3 : 7 }: BenchFlags) {
+  await using server = await openServer();
   await using manager = new RedisConnectionManager({
-    url,
+    url: server.url,
     databases: { main: { maxConnections: CONSUMERS + 5 } },
   });
   await manager.getClient("main").set(KEY, "x".repeat(100), "EX", 600);
-  await p99(manager);
-  const alone: number[] = [];
-  const beside: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    alone.push(await p99(manager));
-    beside.push(await p99BesideConsumers(manager));
-  }
+  const found = await inTurns(
+    [p99, p99BesideConsumers],
+    rounds,
+    (measure) => measure(manager),
+  );
   await manager.getClient("main").del(JOBS, KEY);
-  const ratio = median(beside) / median(alone);
+  const [alone, beside] = [...found.values()].map(median) as [number, number];
+  const ratio = beside / alone;
   console.log(
-    `GET p99 at ${CONCURRENCY} callers, median of ${rounds} rounds of ${ROUND_MS} ms: ` +
-      `${median(alone).toFixed(3)} ms alone, ${median(beside).toFixed(3)} ms beside ` +
+    `GET p99 at ${CALLERS} callers, median of ${rounds} rounds of ${ROUND_MS} ms: ` +
+      `${alone.toFixed(3)} ms alone, ${beside.toFixed(3)} ms beside ` +
       `${CONSUMERS} BLPOPs, ratio ${ratio.toFixed(2)} (bound ${BOUND})`,
   );
-  return ratio;
-}
-
-/**
- * Measures and says what was found.
- *
- * @param rounds Rounds of each of the two.
- * @returns How many bounds were missed.
- */
-export async function runBlocking(rounds: number): Promise<number> {
-  const url = Deno.env.get("REDIS_URL");
-  await using server = url === undefined ? await RedisServer.start() : undefined;
-  const ratio = await measure(url ?? server!.url, rounds);
   if (ratio <= BOUND) return 0;
   console.log(
     `MISSED GET p99 beside BLPOPs: ${ratio.toFixed(2)}×, must be at most ${BOUND}×`,
@@ -100,8 +83,4 @@ export async function runBlocking(rounds: number): Promise<number> {
   return 1;
 }
 
-if (import.meta.main) {
-  const at = Deno.args.indexOf("--rounds");
-  const missed = await runBlocking(at < 0 ? 7 : Number(Deno.args[at + 1]));
-  if (Deno.args.includes("--check") && missed > 0) Deno.exitCode = 1;
-}
+if (import.meta.main) await runProgram(runBlocking);

@@ -7,37 +7,30 @@ import { RedisConfigLoader } from "../src/config/main.ts";
 import { EnvReader } from "../src/config/sources/environment.ts";
 import { readYaml } from "../src/config/sources/yaml.ts";
 import { locateYaml } from "../src/config/sources/yaml_positions.ts";
+import { inTurns, median } from "./kit.ts";
 import { local, runDeno } from "../tests/live/config/run_child.ts";
 
 const FILE = local("../../unit/config/fixtures/fourteen-databases.yaml");
 const ROUNDS = 9;
 
-/** The median of what a script prints under a name, over some fresh processes each. */
-async function coldMedians(): Promise<Record<string, number>> {
-  const found: Record<string, number[]> = {};
-  for (let round = 0; round < ROUNDS; round++) {
-    for (
-      const [name, script, key] of [
-        ["import ./config", "time_load.ts", "importMs"],
-        ["load 14 databases", "time_load.ts", "loadMs"],
-        ["import ioredis", "time_ioredis.ts", "importMs"],
-      ] as const
-    ) {
-      const { stdout } = await runDeno(["run", "-A", local(script), FILE]);
-      (found[name] ??= []).push(JSON.parse(stdout)[key]);
-    }
-  }
-  return Object.fromEntries(
-    Object.entries(found).map(([name, list]) => [
-      name,
-      list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)]!,
-    ]),
-  );
-}
+const PROGRAMS = [
+  { name: "import ./config", script: "time_load.ts", key: "importMs" },
+  { name: "load 14 databases", script: "time_load.ts", key: "loadMs" },
+  { name: "import ioredis", script: "time_ioredis.ts", key: "importMs" },
+] as const;
 
+const found = await inTurns(
+  PROGRAMS,
+  ROUNDS,
+  async ({ key, script }): Promise<number> => {
+    const { stdout } = await runDeno(["run", "-A", local(script), FILE]);
+    return JSON.parse(stdout)[key];
+  },
+  0,
+);
 console.log(`cold, median of ${ROUNDS} processes:`);
-for (const [name, ms] of Object.entries(await coldMedians())) {
-  console.log(`  ${name.padEnd(20)} ${ms.toFixed(1).padStart(6)} ms`);
+for (const [{ name }, times] of found) {
+  console.log(`  ${name.padEnd(20)} ${median(times).toFixed(1).padStart(6)} ms`);
 }
 
 const text = await Deno.readTextFile(FILE);

@@ -1,3 +1,5 @@
+import { FOLDER } from "./kit.ts";
+
 const encoder = new TextEncoder();
 
 /**
@@ -20,9 +22,10 @@ export function configFile(folder: string): string {
 export interface LineProcessOptions {
   /** The program. */
   readonly script: URL;
-  /** Folder of the package whose configuration it runs with, with a slash at the end. */
-  readonly folder: string;
-  /** What it is told. */
+  /** Folder of the package whose configuration it runs with, with a slash at the end.
+   * Default: this package. */
+  readonly folder?: string;
+  /** Its arguments. */
   readonly args: readonly string[];
   /** Its environment, beside that of this process. */
   readonly env?: Record<string, string>;
@@ -53,7 +56,7 @@ export class LineProcess implements AsyncDisposable {
    * @throws {Error} If it ends before.
    */
   static async start(options: LineProcessOptions): Promise<LineProcess> {
-    const { args, env = {}, folder, script } = options;
+    const { args, env = {}, folder = FOLDER, script } = options;
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-A", "--quiet", "--no-check"],

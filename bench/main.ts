@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { parseArgs } from "node:util";
 import { CommanderError } from "commander";
 import { CliExit, ExitCode, terminalIo } from "../src/cli/terminal.ts";
 import { makeTuneCommand } from "../src/cli/tune/command.ts";
@@ -25,28 +26,22 @@ const USAGE = "Usage: deno task bench --check|--values [--quick] [--only=TEXT]\n
 /** What is measured apart from the tuning. */
 const SUITES: readonly string[] = ["--check", "--values", "--only=recovery"];
 
-function parseCheck(args: readonly string[]): SuiteOptions | undefined {
-  const parsed: SuiteOptions = {};
-  for (const arg of args) {
-    if (arg === "--quick") parsed.quick = true;
-    else if (arg.startsWith("--only=")) parsed.only = arg.slice("--only=".length);
-    else if (arg !== "--check" && arg !== "--values") return undefined;
-  }
-  return parsed;
-}
-
 async function check(args: readonly string[]): Promise<number> {
-  const options = parseCheck(args);
-  if (options === undefined) {
-    console.error(USAGE);
+  const [flag, text] = [{ type: "boolean" }, { type: "string" }] as const;
+  const options = { check: flag, values: flag, quick: flag, only: text };
+  let values: SuiteOptions & { values?: boolean };
+  try {
+    ({ values } = parseArgs({ args: [...args], options }));
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`);
     return ExitCode.USAGE;
   }
-  if (args.includes("--values")) {
+  if (values.values) {
     const { runValues } = await import("./values_bench.ts");
-    return await runValues(options);
+    return await runValues(values);
   }
   const { runSuites } = await import("./suites.ts");
-  return await runSuites(options) > 0 ? 1 : 0;
+  return await runSuites(values) > 0 ? 1 : 0;
 }
 
 /** The arguments, with files for the report where they name none. */

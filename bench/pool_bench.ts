@@ -11,15 +11,15 @@
  *
  * @module
  */
-import { RedisServer } from "../src/testing/redis_server.ts";
+import {
+  type BenchFlags,
+  inTurns,
+  median,
+  openServer,
+  ratioOf,
+  runProgram,
+} from "./kit.ts";
 import { openRivals, ours, type Rival } from "./pool/rivals.ts";
-import { median } from "./speed/load.ts";
-
-/** What {@linkcode runPool} is asked for. */
-export interface PoolBenchOptions {
-  /** Shorter rounds. Default `false`. */
-  quick?: boolean;
-}
 
 /** Acquires and releases a second that one caller must come to. */
 const LEAST_PER_SECOND = 1_000_000;
@@ -51,21 +51,8 @@ async function measure(
   rounds: number,
 ): Promise<number[][]> {
   // Before anything is timed, the engine has seen the code.
-  for (const rival of rivals) {
-    for (let i = 0; i < 2; i++) await roundOf(rival, callers);
-  }
-  const found = rivals.map((): number[] => []);
-  for (let round = 0; round < rounds; round++) {
-    for (const [i, rival] of rivals.entries()) {
-      found[i]!.push(await roundOf(rival, callers));
-    }
-  }
-  return found;
-}
-
-/** Ours to a rival: the median of the rounds' ratios, so that what disturbs both cancels out. */
-function ratioTo(own: readonly number[], other: readonly number[]): number {
-  return median(own.map((us, round) => us / other[round]!));
+  const found = await inTurns(rivals, rounds, (rival) => roundOf(rival, callers), 2);
+  return [...found.values()];
 }
 
 /** Prints the line of a bound; gives whether it is missed. */
@@ -96,7 +83,7 @@ async function contended(rivals: readonly Rival[], rounds: number): Promise<numb
     for (const [i, { name }] of rivals.entries()) {
       console.log(`  ${name.padStart(26)} ${median(found[i]!).toFixed(3).padStart(12)}`);
       if (i === 0) continue;
-      const ratio = ratioTo(found[0]!, found[i]!);
+      const ratio = ratioOf(found[0]!, found[i]!).median;
       missed += +judge(`ahead of ${name}`, `${ratio.toFixed(2)} × its time`, ratio < 1);
     }
   }
@@ -120,17 +107,10 @@ async function crowds(rivals: readonly Rival[], rounds: number): Promise<number>
   return +judge("linear: 4 times the callers", told, growth <= LINEAR_WITHIN);
 }
 
-/**
- * Measures, prints the tables, and says which bounds were missed.
- *
- * @param options What to measure.
- * @returns How many bounds were missed.
- */
-export async function runPool(options: PoolBenchOptions = {}): Promise<number> {
-  const rounds = options.quick ? 5 : 15;
-  const named = Deno.env.get("REDIS_URL");
-  await using server = named === undefined ? await RedisServer.start() : undefined;
-  const url = named ?? server!.url;
+/** Measures, prints the tables, and says which bounds were missed; gives how many. */
+export async function runPool({ quick, rounds = quick ? 5 : 15 }: BenchFlags) {
+  await using server = await openServer();
+  const { url } = server;
   console.log(`pools on Deno ${Deno.version.deno}, medians of ${rounds} rounds`);
   const single = await openRivals(1, url);
   let missed = await alone(single, rounds) + await contended(single, rounds);
@@ -140,7 +120,4 @@ export async function runPool(options: PoolBenchOptions = {}): Promise<number> {
   return missed;
 }
 
-if (import.meta.main) {
-  const missed = await runPool({ quick: Deno.args.includes("--quick") });
-  if (Deno.args.includes("--check") && missed > 0) Deno.exitCode = 1;
-}
+if (import.meta.main) await runProgram(runPool);

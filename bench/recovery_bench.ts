@@ -10,13 +10,10 @@
  * connection of the bench's own finds out, to the first GET that was sent by then or later
  * and is answered.
  */
-import { Redis } from "ioredis";
-// node-redis is measured here and nowhere else: it must not become a dependency.
-// deno-lint-ignore no-import-prefix
-import { createClient } from "npm:redis@^6.0.0";
-import { RedisConnectionManager } from "../mod.ts";
 import { type Column, tableLines } from "../src/cli/table.ts";
 import { RedisServer } from "../src/testing/redis_server.ts";
+import { type BenchFlags, median, PREFIX } from "./kit.ts";
+import { RIVALS, type Speaker } from "./speed/rivals.ts";
 
 /** Outages in milliseconds, rounds of each, and how soon the manager must be back. */
 const OUTAGES = [
@@ -29,14 +26,9 @@ const QUICK_ROUNDS = 3;
 const CALL_EVERY_MS = 10;
 /** Nobody is waited for longer, in milliseconds. */
 const GIVE_UP_MS = 90_000;
-const KEY = "mooring:bench:recovery";
+const KEY = `${PREFIX}recovery`;
 
-/** What is measured. */
-interface Contender {
-  readonly name: string;
-  get(): Promise<unknown>;
-  close(): Promise<void> | void;
-}
+const CLIENTS = ["manager", "ioredis", "node-redis"] as const;
 
 /** What one contender made of the outages of one length. */
 interface Result {
@@ -52,29 +44,16 @@ interface Result {
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-async function openContenders(host: string, port: number): Promise<Contender[]> {
-  const manager = new RedisConnectionManager({ host, port, databases: { main: {} } });
-  const client = manager.getClient("main");
-  const plain = new Redis({ host, port });
-  // Without a listener the library prints each of its errors.
-  plain.on("error", () => {});
-  const node = createClient({ socket: { host, port } });
-  node.on("error", () => {});
-  await node.connect();
-  return [
-    { name: "manager", get: () => client.get(KEY), close: () => manager.closeAll() },
-    { name: "ioredis", get: () => plain.get(KEY), close: () => plain.disconnect() },
-    { name: "node-redis", get: () => node.get(KEY), close: () => node.destroy() },
-  ];
-}
-
 /** Calls until it is stopped, and notes when a call was answered last. */
-function callSteadily({ get }: Contender, result: Result) {
+function callSteadily(speaker: Speaker, result: Result) {
   const seen = { answeredAt: -Infinity, stopped: false };
   const run = async () => {
     while (!seen.stopped) {
       result.calls++;
-      get().then(() => seen.answeredAt = performance.now(), () => result.failed++);
+      speaker.get(KEY).then(
+        () => seen.answeredAt = performance.now(),
+        () => result.failed++,
+      );
       await pause(CALL_EVERY_MS);
     }
   };
@@ -84,11 +63,11 @@ function callSteadily({ get }: Contender, result: Result) {
 /** One outage for all contenders. */
 async function runOutage(
   server: RedisServer,
-  contenders: readonly Contender[],
+  speakers: readonly Speaker[],
   results: readonly Result[],
   downMs: number,
 ): Promise<void> {
-  const callers = contenders.map((contender, i) => callSteadily(contender, results[i]!));
+  const callers = speakers.map((speaker, i) => callSteadily(speaker, results[i]!));
   await pause(200);
   await server.kill();
   await pause(downMs);
@@ -106,10 +85,6 @@ async function runOutage(
   await pause(1000);
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}
-
 const COLUMNS: readonly Column<Result>[] = [
   { title: "outage s", cell: ({ downMs }) => String(downMs / 1000) },
   { title: "client", cell: ({ name }) => name },
@@ -122,32 +97,26 @@ const COLUMNS: readonly Column<Result>[] = [
   },
 ];
 
-/**
- * Measures and prints.
- *
- * @param options `quick`: fewer rounds, and no outage of 60 s.
- * @returns How many bounds the manager missed.
- */
-export async function runRecovery(
-  { quick = false }: { quick?: boolean },
-): Promise<number> {
+/** Measures and prints; gives how many bounds the manager missed. `quick`: fewer rounds, and
+ * no outage of 60 s. */
+export async function runRecovery({ quick = false }: BenchFlags): Promise<number> {
   await using server = await RedisServer.start();
-  const contenders = await openContenders(server.host, server.port);
+  const speakers = await Promise.all(CLIENTS.map((name) => RIVALS[name](server.url)));
   const all: Result[] = [];
   let missed = 0;
   for (const { downMs, rounds, withinMs } of OUTAGES) {
     if (quick && downMs > 10_000) continue;
-    const results = contenders.map(({ name }): Result => (
+    const results = CLIENTS.map((name): Result => (
       { downMs, name, times: [], failed: 0, calls: 0 }
     ));
     for (let n = 0; n < (quick ? QUICK_ROUNDS : rounds); n++) {
-      await runOutage(server, contenders, results, downMs);
+      await runOutage(server, speakers, results, downMs);
     }
     all.push(...results);
     const [manager, ioredis] = results.map(({ times }) => Math.max(...times));
     if (manager! > Math.max(withinMs, ioredis!)) missed++;
   }
-  await Promise.all(contenders.map((contender) => contender.close()));
+  await Promise.all(speakers.map((speaker) => speaker.close()));
   console.log(tableLines(COLUMNS, all).join("\n"));
   console.log(
     missed === 0 ? "All bounds held." : `${missed} bounds of the manager's worst missed.`,

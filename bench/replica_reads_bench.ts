@@ -11,13 +11,23 @@
  * `--check` it ends with 1 if a read failed, or slow reads did not gain a fifth.
  */
 import { RedisConnectionManager } from "../mod.ts";
-import { type Column, tableLines } from "../src/cli/table.ts";
 import { SentinelTopology } from "../src/testing/sentinel_topology.ts";
 import { waitFor } from "../src/testing/wait.ts";
+import {
+  type BenchFlags,
+  inTurns,
+  markdownTable,
+  median,
+  PREFIX,
+  quantile,
+  ratioOf,
+  runLoad,
+  runProgram,
+} from "./kit.ts";
 
 const ROUND_MS = 1000;
 const CALLERS = 64;
-const KEY = "mooring:bench:replicas";
+const KEY = `${PREFIX}replicas`;
 const BUSY =
   "local n = 0 for i = 1, 100000 do n = n + i end return redis.call('GET', KEYS[1])";
 /** Least gain of slow reads: two cores that are not idle bring no more. */
@@ -32,85 +42,70 @@ const READS: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
 
 /** Reads a second over one round, the slowest one in milliseconds, and failures. */
 async function round(client: Client, read: (client: Client) => Promise<unknown>) {
-  const startedAt = performance.now();
-  let [count, slowestMs, failed] = [0, 0, 0];
-  const caller = async () => {
-    for (let at = performance.now(); at < startedAt + ROUND_MS;) {
-      await read(client).catch(() => failed++);
-      const now = performance.now();
-      slowestMs = Math.max(slowestMs, now - at);
-      count++;
-      at = now;
-    }
-  };
-  await Promise.all(Array.from({ length: CALLERS }, caller));
-  return { perSecond: count * 1000 / (performance.now() - startedAt), slowestMs, failed };
-}
-
-const median = (numbers: number[]) =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
-
-const rounds = Number(Deno.args[Deno.args.indexOf("--rounds") + 1] || 5) || 5;
-await using redis = await SentinelTopology.start({ replicas: 2, downAfterMs: 60_000 });
-await using manager = new RedisConnectionManager({
-  ...{ mode: "sentinel", nodes: redis.endpoints, sentinelName: redis.name },
-  databases: { main: {} },
-});
-const primary = manager.getClient("main");
-const spread = primary.with({ readFrom: "prefer_replica" });
-await primary.set(KEY, "x".repeat(100));
-const inSync = () =>
-  manager.getHealthStatus().databases.main!.replicas
-    ?.filter(({ state }) => state === "in_sync").length;
-await spread.get(KEY);
-await waitFor(() => inSync() === 2, { timeoutMs: 60_000 });
-
-const rows: Record<string, string | number>[] = [];
-let failures = 0;
-let gain = 0;
-for (const [name, read] of Object.entries(READS)) {
-  const alone: number[] = [];
-  const all: number[] = [];
-  for (let i = 0; i <= rounds; i++) {
-    const one = await round(primary, read);
-    const three = await round(spread, read);
-    failures += one.failed + three.failed;
-    // The first one warms up.
-    if (i === 0) continue;
-    alone.push(one.perSecond);
-    all.push(three.perSecond);
-  }
-  const ratio = median(all.map((perSecond, i) => perSecond / alone[i]!));
-  if (name === "slow") gain = ratio;
-  rows.push({
-    reads: name,
-    primary: Math.round(median(alone)),
-    replicas: Math.round(median(all)),
-    ratio: ratio.toFixed(2),
+  let failed = 0;
+  const call = () => read(client).catch(() => failed++);
+  const { perSecond, times } = await runLoad({
+    callers: CALLERS,
+    durationMs: ROUND_MS,
+    call,
   });
+  return { perSecond, slowestMs: quantile(times, 1), failed };
 }
-const columns: readonly Column<(typeof rows)[number]>[] = [
-  { title: "reads", cell: (row) => String(row.reads) },
-  { title: "primary alone /s", cell: (row) => String(row.primary) },
-  { title: "two replicas /s", cell: (row) => String(row.replicas) },
-  { title: "ratio", cell: (row) => String(row.ratio) },
-];
-console.log(tableLines(columns, rows).join("\n"));
 
-const [victim] = await redis.replicas();
-const before = await round(spread, READS.get!);
-const killing = new Promise((resolve) => setTimeout(resolve, ROUND_MS / 3))
-  .then(() => victim!.kill());
-const during = await round(spread, READS.get!);
-await killing;
-failures += before.failed + during.failed;
-const { replicaFallbacks } = manager.getStatistics().databaseStats.main!;
-console.log(
-  `a replica killed under ${CALLERS} callers: ${during.failed} reads failed, ` +
-    `${replicaFallbacks} went elsewhere; the slowest took ${
-      during.slowestMs.toFixed(1)
-    } ms ` +
-    `(${before.slowestMs.toFixed(1)} ms before)`,
-);
-const isGood = failures === 0 && gain >= BOUND;
-if (Deno.args.includes("--check") && !isGood) Deno.exitCode = 1;
+async function runReplicaReads({ rounds = 5 }: BenchFlags): Promise<number> {
+  await using redis = await SentinelTopology.start({ replicas: 2, downAfterMs: 60_000 });
+  await using manager = new RedisConnectionManager({
+    ...{ mode: "sentinel", nodes: redis.endpoints, sentinelName: redis.name },
+    databases: { main: {} },
+  });
+  const primary = manager.getClient("main");
+  const spread = primary.with({ readFrom: "prefer_replica" });
+  await primary.set(KEY, "x".repeat(100));
+  const inSync = () =>
+    manager.getHealthStatus().databases.main!.replicas
+      ?.filter(({ state }) => state === "in_sync").length;
+  await spread.get(KEY);
+  await waitFor(() => inSync() === 2, { timeoutMs: 60_000 });
+
+  const rows: string[][] = [];
+  let failures = 0;
+  let gain = 0;
+  for (const [name, read] of Object.entries(READS)) {
+    const found = await inTurns([primary, spread], rounds, async (client) => {
+      const { failed, perSecond } = await round(client, read);
+      failures += failed;
+      return perSecond;
+    });
+    const [alone, all] = [...found.values()] as [number[], number[]];
+    const ratio = ratioOf(all, alone).median;
+    if (name === "slow") gain = ratio;
+    rows.push([
+      name,
+      `${Math.round(median(alone))}`,
+      `${Math.round(median(all))}`,
+      ratio.toFixed(2),
+    ]);
+  }
+  console.log(
+    markdownTable([["reads", "primary alone /s", "two replicas /s", "ratio"], ...rows]),
+  );
+
+  const [victim] = await redis.replicas();
+  const before = await round(spread, READS.get!);
+  const killing = new Promise((resolve) => setTimeout(resolve, ROUND_MS / 3))
+    .then(() => victim!.kill());
+  const during = await round(spread, READS.get!);
+  await killing;
+  failures += before.failed + during.failed;
+  const { replicaFallbacks } = manager.getStatistics().databaseStats.main!;
+  console.log(
+    `a replica killed under ${CALLERS} callers: ${during.failed} reads failed, ` +
+      `${replicaFallbacks} went elsewhere; the slowest took ${
+        during.slowestMs.toFixed(1)
+      } ms ` +
+      `(${before.slowestMs.toFixed(1)} ms before)`,
+  );
+  return failures === 0 && gain >= BOUND ? 0 : 1;
+}
+
+if (import.meta.main) await runProgram(runReplicaReads);

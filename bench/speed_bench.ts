@@ -4,15 +4,16 @@
  *
  * @module
  */
-import { RedisServer } from "../src/testing/redis_server.ts";
+import { type BenchFlags, openServer } from "./kit.ts";
+import { LineProcess } from "./line_process.ts";
 import { judge } from "./speed/bounds.ts";
-import { Contender } from "./speed/contender.ts";
 import { type CostRow, measureCosts } from "./speed/costs.ts";
-import { type RivalName, RIVALS } from "./speed/rivals.ts";
+import type { RivalName } from "./speed/rivals.ts";
 import { type Effort, type Row, runRow } from "./speed/rounds.ts";
-import { SCENARIOS } from "./speed/scenarios.ts";
+import { labelOf, SCENARIOS } from "./speed/scenarios.ts";
 import { costTable, missedLines, throughputTable } from "./speed/table.ts";
 
+const PROCESS = new URL("./speed/contender_process.ts", import.meta.url);
 /** Many rounds that are short: what disturbs the machine then disturbs neighbours alike. */
 const FULL: Effort = { rounds: 21, durationMs: 130 };
 /** Of many callers, who take longer to get going. */
@@ -24,31 +25,33 @@ const QUICK: Effort = { rounds: 7, durationMs: 100 };
 const COST_RUNS = { full: 7, quick: 5 };
 
 /** What {@linkcode runSpeed} is asked for. */
-export interface SpeedOptions {
-  /** Shorter rounds. Default `false`. */
-  quick?: boolean;
+export interface SpeedOptions extends BenchFlags {
   /** Rows whose name has this in it. Default: all, and the costs. */
   only?: string;
 }
 
-async function measure(url: string, options: SpeedOptions): Promise<[Row[], CostRow[]]> {
-  const full = (callers: number) => callers < MANY ? FULL : FULL_OF_MANY;
+async function measure(
+  url: string,
+  { only, quick }: SpeedOptions,
+): Promise<[Row[], CostRow[]]> {
+  const scenarios = SCENARIOS.filter((scenario) =>
+    labelOf(scenario).includes(only ?? "")
+  );
   await using stack = new AsyncDisposableStack();
-  const contenders = new Map<RivalName, Contender>();
-  for (const rival of Object.keys(RIVALS) as RivalName[]) {
-    contenders.set(rival, stack.use(await Contender.open(rival, url)));
+  const processes = new Map<RivalName, LineProcess>();
+  for (const rival of new Set(scenarios.flatMap(({ rivals }) => rivals))) {
+    const args = [rival, url];
+    processes.set(rival, stack.use(await LineProcess.start({ script: PROCESS, args })));
   }
   const rows: Row[] = [];
-  for (const scenario of SCENARIOS) {
-    const label = `${scenario.name} C=${scenario.concurrency}`;
-    if (options.only !== undefined && !label.includes(options.only)) continue;
-    console.error(`  ${label}`);
-    const effort = options.quick ? QUICK : full(scenario.concurrency);
-    rows.push(await runRow(scenario, contenders, effort, url));
+  for (const scenario of scenarios) {
+    console.error(`  ${labelOf(scenario)}`);
+    const effort = quick ? QUICK : scenario.callers < MANY ? FULL : FULL_OF_MANY;
+    rows.push(await runRow(scenario, processes, effort, url));
   }
-  if (options.only !== undefined) return [rows, []];
+  if (only !== undefined) return [rows, []];
   console.error("  memory and cold start");
-  return [rows, await measureCosts(url, COST_RUNS[options.quick ? "quick" : "full"])];
+  return [rows, await measureCosts(url, COST_RUNS[quick ? "quick" : "full"])];
 }
 
 /**
@@ -58,9 +61,8 @@ async function measure(url: string, options: SpeedOptions): Promise<[Row[], Cost
  * @returns How many bounds were missed.
  */
 export async function runSpeed(options: SpeedOptions = {}): Promise<number> {
-  const named = Deno.env.get("REDIS_URL");
-  await using server = named === undefined ? await RedisServer.start() : undefined;
-  const [rows, costs] = await measure(named ?? server!.url, options);
+  await using server = await openServer();
+  const [rows, costs] = await measure(server.url, options);
   const { deno, v8 } = Deno.version;
   const cores = navigator.hardwareConcurrency;
   console.log(`Deno ${deno}, V8 ${v8}, ${cores} cores; commands/s and p99 in ms\n`);

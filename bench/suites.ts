@@ -19,9 +19,9 @@ type Suite = (options: SuiteOptions) => Promise<number>;
  * minutes of waiting for outages, runs only when it is asked for. */
 const SUITES: Readonly<Record<string, Suite>> = {
   speed: runSpeed,
-  blocking: ({ quick }) => runBlocking(quick ? 3 : 7),
-  pool: ({ quick }) => runPool({ quick: quick === true }),
-  writes: ({ quick }) => runWrites(quick ? 100 : 400),
+  blocking: runBlocking,
+  pool: runPool,
+  writes: runWrites,
 };
 
 /**

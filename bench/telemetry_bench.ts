@@ -8,35 +8,45 @@
  * `--against` adds the manager of another checkout of this package, such as one from before
  * there was telemetry. `REDIS_URL` names the server; without it one of its own is started.
  */
-import { RedisServer } from "../src/testing/redis_server.ts";
-import { median } from "./speed/load.ts";
-import { TelemetryMember, type Variant } from "./telemetry/member.ts";
+import type { TelemetryOptions } from "../mod.ts";
+import {
+  type BenchFlags,
+  FOLDER,
+  inTurns,
+  median,
+  openServer,
+  ratioOf,
+  runProgram,
+} from "./kit.ts";
+import { LineProcess } from "./line_process.ts";
 
 /** Least share of the throughput that a manager keeps that reports nothing. */
 const BOUND = 0.98;
-const CONCURRENCIES = [1, 64];
+const CALLERS = [1, 64];
 /** Short, and many of them: what disturbs the machine then disturbs neighbours alike. */
 const ROUND_MS = 100;
-const HERE = new URL("../", import.meta.url).pathname;
+const PROCESS = new URL("./telemetry/process.ts", import.meta.url);
 
-const absent: Variant = { name: "absent", folder: HERE, isExported: false };
-const of = (name: string, telemetry: Variant["telemetry"]): Variant => ({
-  name,
-  folder: HERE,
-  isExported: true,
-  telemetry,
-});
+/** A manager that is measured. */
+interface Variant {
+  /** Folder of the package that it is of, with a slash at the end. */
+  readonly folder: string;
+  /** Whether its process has an OpenTelemetry provider: Deno's own exporter. */
+  readonly isExported: boolean;
+  /** Its option `telemetry`. */
+  readonly telemetry?: boolean | TelemetryOptions;
+}
 
-function variants(against: string | undefined): Variant[] {
-  const other = { name: "against", isExported: false };
-  return [
-    absent,
-    ...against === undefined ? [] : [{ ...other, folder: `${against}/` }],
-    of("off", false),
-    of("metrics", { spans: false }),
-    of("spans", { metrics: false }),
-    of("on", true),
-  ];
+function variants(against: string | undefined): Record<string, Variant> {
+  const exported = { folder: FOLDER, isExported: true };
+  return {
+    absent: { folder: FOLDER, isExported: false },
+    ...(against && { against: { folder: `${against}/`, isExported: false } }),
+    off: { ...exported, telemetry: false },
+    metrics: { ...exported, telemetry: { spans: false } },
+    spans: { ...exported, telemetry: { metrics: false } },
+    on: { ...exported, telemetry: true },
+  };
 }
 
 /** Takes what is exported and throws it away. */
@@ -50,65 +60,44 @@ function openSink(): Deno.HttpServer<Deno.NetAddr> {
   );
 }
 
-/** Commands a second of each member, round by round. */
-async function runRounds(
-  members: readonly TelemetryMember[],
-  concurrency: number,
-  rounds: number,
-): Promise<Map<string, number[]>> {
-  const series = new Map(members.map(({ name }) => [name, [] as number[]]));
-  for (const member of members) await member.run(concurrency, ROUND_MS);
-  for (let round = 0; round < rounds; round++) {
-    for (let i = 0; i < members.length; i++) {
-      const member = members[(i + round) % members.length]!;
-      series.get(member.name)!.push(await member.run(concurrency, ROUND_MS));
+async function runTelemetry({ against, rounds = 41 }: BenchFlags): Promise<number> {
+  await using server = await openServer();
+  await using sink = openSink();
+  await using stack = new AsyncDisposableStack();
+  console.log(`Deno ${Deno.version.deno}, ${rounds} rounds of ${ROUND_MS} ms`);
+  const processes = new Map<string, LineProcess>();
+  for (const [name, variant] of Object.entries(variants(against))) {
+    const { folder, isExported, telemetry } = variant;
+    const options = { url: server.url, databases: { main: {} }, telemetry };
+    const endpoint = `http://127.0.0.1:${sink.addr.port}`;
+    const process = await LineProcess.start({
+      script: PROCESS,
+      folder,
+      args: [`file://${folder}mod.ts`, JSON.stringify(options)],
+      env: isExported ? { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } : {},
+    });
+    processes.set(name, stack.use(process));
+  }
+  let missed = 0;
+  for (const callers of CALLERS) {
+    const series = await inTurns(
+      [...processes.keys()],
+      rounds,
+      async (name) => Number(await processes.get(name)!.ask(`${callers} ${ROUND_MS}`)),
+    );
+    for (const [name, perSecond] of series) {
+      const { median: ratio, spread } = ratioOf(perSecond, series.get("absent")!);
+      if (name === "off" && ratio < BOUND) missed++;
+      const [least, most] = spread.map((value) => value.toFixed(2));
+      console.log(
+        `GET C=${callers} ${name.padEnd(8)} ` +
+          `${Math.round(median(perSecond)).toString().padStart(7)}/s ` +
+          `${ratio.toFixed(3)}× of absent (${least} to ${most})`,
+      );
     }
   }
-  return series;
+  console.log(`off: at least ${BOUND}× ${missed > 0 ? "MISSED" : "holds"}`);
+  return missed;
 }
 
-/** Prints one row for each member; gives the ratio of the one that is off. */
-function print(series: Map<string, number[]>, concurrency: number): number {
-  const base = series.get("absent")!;
-  let off = NaN;
-  for (const [name, perSecond] of series) {
-    const ratios = perSecond.map((value, i) => value / base[i]!);
-    const ratio = median(ratios);
-    if (name === "off") off = ratio;
-    const least = Math.min(...ratios).toFixed(2);
-    const most = Math.max(...ratios).toFixed(2);
-    console.log(
-      `GET C=${concurrency} ${name.padEnd(8)} ` +
-        `${Math.round(median(perSecond)).toString().padStart(7)}/s ` +
-        `${ratio.toFixed(3)}× of absent (${least} to ${most})`,
-    );
-  }
-  return off;
-}
-
-function valueOf(flag: string): string | undefined {
-  const at = Deno.args.indexOf(flag);
-  return at < 0 ? undefined : Deno.args[at + 1];
-}
-
-if (import.meta.main) {
-  const rounds = Number(valueOf("--rounds") ?? 41);
-  const named = Deno.env.get("REDIS_URL");
-  await using server = named === undefined ? await RedisServer.start() : undefined;
-  await using sink = openSink();
-  const url = named ?? server!.url;
-  const against = valueOf("--against");
-  console.log(`Deno ${Deno.version.deno}, ${rounds} rounds of ${ROUND_MS} ms`);
-  const members: TelemetryMember[] = [];
-  for (const variant of variants(against)) {
-    members.push(await TelemetryMember.open(variant, url, sink.addr.port));
-  }
-  const offs: number[] = [];
-  for (const concurrency of CONCURRENCIES) {
-    offs.push(print(await runRounds(members, concurrency, rounds), concurrency));
-  }
-  for (const member of members) await member.close();
-  const missed = offs.some((ratio) => ratio < BOUND);
-  console.log(`off: at least ${BOUND}× ${missed ? "MISSED" : "holds"}`);
-  if (Deno.args.includes("--check") && missed) Deno.exitCode = 1;
-}
+if (import.meta.main) await runProgram(runTelemetry);

@@ -4,92 +4,74 @@
  *
  * @module
  */
-import { RedisServer } from "../src/testing/redis_server.ts";
+import { type BenchFlags, inTurns, markdownTable, median, openServer } from "./kit.ts";
 import { LineProcess } from "./line_process.ts";
-import { median } from "./speed/load.ts";
-import { type Figures, LOADS, nameOf, type ValueLoad } from "./values/loads.ts";
-import { RIVALS } from "./values/rivals.ts";
+import type { RivalName } from "./speed/rivals.ts";
+import { type Figures, LOADS, nameOf } from "./values/loads.ts";
 
 /** What {@linkcode runValues} is asked for. */
-export interface ValuesOptions {
-  /** Fewer rounds. Default `false`. */
-  quick?: boolean;
+export interface ValuesOptions extends BenchFlags {
   /** Loads whose name has one of these in it, separated by commas. Default: all. */
   only?: string;
 }
 
+const CLIENTS: readonly RivalName[] = [
+  ...["manager", "manager, deno", "ioredis", "iovalkey", "node-redis", "GLIDE"] as const,
+  ...["socket, node:net", "socket, Deno"] as const,
+];
+const PROCESS = new URL("./values/member.ts", import.meta.url);
 /** How long each runs before it counts, in milliseconds: until it is compiled. */
 const WARM_UP_MS = 200;
 const ROUND_MS = 150;
-const ROUNDS = { full: 9, quick: 5 };
 
 /**
- * Measures, and prints a line for each load and client: commands a second, p99, and CPU
- * time a command; medians of the rounds. All clients run in turn within each round, each
- * in a process of its own, and each round begins with another one.
+ * Measures, and prints a line for each load: of each client commands a second, p99, and CPU
+ * time a command; medians of the rounds. Each client has a process of its own.
  *
  * @param options What to measure.
  * @returns 0: it has no bounds.
  */
-export async function runValues(options: ValuesOptions = {}): Promise<number> {
-  const named = Deno.env.get("REDIS_URL");
-  await using server = named === undefined ? await RedisServer.start() : undefined;
-  const url = named ?? server!.url;
+export async function runValues(
+  { only, quick, rounds = quick ? 5 : 9 }: ValuesOptions = {},
+): Promise<number> {
+  await using server = await openServer();
   await using stack = new AsyncDisposableStack();
-  const contenders = new Map<string, LineProcess>();
-  for (const rival of Object.keys(RIVALS)) {
-    const process = await openMember(rival, url);
-    if (process !== undefined) contenders.set(rival, stack.use(process));
+  const processes = new Map<string, LineProcess>();
+  for (const client of CLIENTS) {
+    const process = await openMember(client, server.url);
+    if (process !== undefined) processes.set(client, stack.use(process));
   }
-  const wanted = options.only?.split(",");
+  const wanted = only?.split(",") ?? [""];
   const loads = LOADS.filter((load) =>
-    wanted === undefined || wanted.some((text) => nameOf(load).includes(text))
+    wanted.some((text) => nameOf(load).includes(text))
   );
   const { deno, v8 } = Deno.version;
   console.log(`Deno ${deno}, V8 ${v8}, ${navigator.hardwareConcurrency} cores\n`);
-  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  console.log(row(["commands/s, p99 ms, CPU µs a command", ...contenders.keys()]));
-  console.log(row(["---", ...[...contenders.keys()].map(() => "---:")]));
+  const rows = [["commands/s, p99 ms, CPU µs a command", ...processes.keys()]];
   for (const load of loads) {
-    const rounds = options.quick ? ROUNDS.quick : ROUNDS.full;
-    const found = await measure(contenders, load, rounds);
-    const cells = [...found.values()].map(cellOf);
-    console.log(row([nameOf(load), ...cells]));
+    console.error(`  ${nameOf(load)}`);
+    const found = await inTurns(
+      [...processes.values()],
+      rounds,
+      async (process, counts): Promise<Figures> => {
+        const durationMs = counts ? ROUND_MS : WARM_UP_MS;
+        return JSON.parse(await process.ask(JSON.stringify({ ...load, durationMs })));
+      },
+    );
+    rows.push([nameOf(load), ...[...found.values()].map(cellOf)]);
   }
+  console.log(markdownTable(rows));
   return 0;
 }
 
 /** A client that this machine cannot have is left out, with the reason. */
-async function openMember(rival: string, url: string): Promise<LineProcess | undefined> {
-  const script = new URL("./values/member.ts", import.meta.url);
-  const folder = new URL("../", import.meta.url).pathname;
+async function openMember(client: string, url: string): Promise<LineProcess | undefined> {
   try {
-    return await LineProcess.start({ script, folder, args: [rival, url] });
+    return await LineProcess.start({ script: PROCESS, args: [client, url] });
   } catch (error) {
-    console.log(
-      `${rival} is left out: ${error instanceof Error ? error.message : error}`,
-    );
+    console.log(`${client} is left out: ${(error as Error).message}`);
     return undefined;
   }
-}
-
-async function measure(
-  contenders: ReadonlyMap<string, LineProcess>,
-  load: Omit<ValueLoad, "durationMs">,
-  rounds: number,
-): Promise<Map<string, Figures[]>> {
-  const names = [...contenders.keys()];
-  const found = new Map(names.map((name) => [name, [] as Figures[]]));
-  const ask = async (name: string, durationMs: number): Promise<Figures> =>
-    JSON.parse(await contenders.get(name)!.ask(JSON.stringify({ ...load, durationMs })));
-  for (const name of names) await ask(name, WARM_UP_MS);
-  for (let round = 0; round < rounds; round++) {
-    for (let i = 0; i < names.length; i++) {
-      const name = names[(i + round) % names.length]!;
-      found.get(name)!.push(await ask(name, ROUND_MS));
-    }
-  }
-  return found;
 }
 
 function cellOf(rounds: readonly Figures[]): string {

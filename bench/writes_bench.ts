@@ -9,6 +9,15 @@
 import { type CallOptions, type RedisClient, RedisConnectionManager } from "../mod.ts";
 import { RedisServer } from "../src/testing/redis_server.ts";
 import { startReplicated } from "../tests/support/replicated.ts";
+import {
+  type BenchFlags,
+  inTurns,
+  median,
+  PREFIX,
+  ratioOf,
+  runLoad,
+  runProgram,
+} from "./kit.ts";
 
 const CALLERS = 64;
 /** Short: on a busy machine only short rounds are undisturbed. */
@@ -19,21 +28,13 @@ const BOUNDS = { once: 0.5, replicas: 0.5 };
 
 /** Writes a second over one round. */
 async function measure(client: RedisClient): Promise<number> {
-  let done = 0;
-  const startedAt = performance.now();
-  const until = startedAt + ROUND_MS;
-  const caller = async (i: number) => {
-    for (let n = i; performance.now() < until; n += CALLERS) {
-      await client.set(`mooring:bench:${n % 1000}`, VALUE);
-      done++;
-    }
-  };
-  await Promise.all(Array.from({ length: CALLERS }, (_, i) => caller(i)));
-  return done / (performance.now() - startedAt) * 1000;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+  const { perSecond } = await runLoad({
+    callers: CALLERS,
+    durationMs: ROUND_MS,
+    call: (n) => client.set(`${PREFIX}${n % 1000}`, VALUE),
+    isTimed: () => false,
+  });
+  return perSecond;
 }
 
 /** Compares a kind of write with plain ones; gives whether it keeps to its bound. */
@@ -49,23 +50,13 @@ async function compare(
     databases: { main: { db: 0 } },
   });
   const plain = manager.getClient("main");
-  const other = plain.with(call);
-  const rates: number[] = [];
-  const ratios: number[] = [];
-  for (let round = -50; round < rounds; round++) {
-    const before = await measure(plain);
-    const rate = await measure(other);
-    const after = await measure(plain);
-    // The first rounds are cold.
-    if (round < 0) continue;
-    rates.push(rate);
-    // What else the machine does changes slowly: it slows down neighbours alike.
-    ratios.push(rate / Math.sqrt(before * after));
-  }
-  const ratio = median(ratios);
+  const found = await inTurns([plain, plain.with(call)], rounds, measure, 50);
+  const [before, after] = [...found.values()] as [number[], number[]];
+  const ratio = ratioOf(after, before).median;
+  const [was, is] = [before, after].map((rates) => (median(rates) / 1000).toFixed(0));
   console.log(
-    `${name}: ${(median(rates) / 1000).toFixed(0)}k/s, ${ratio.toFixed(2)} of plain ` +
-      `writes beside it (at least ${BOUNDS[name]})`,
+    `${name}: ${is}k/s beside ${was}k/s plain, ratio ${ratio.toFixed(2)} ` +
+      `(at least ${BOUNDS[name]})`,
   );
   return ratio >= BOUNDS[name];
 }
@@ -79,7 +70,7 @@ async function weighTokens(server: RedisServer): Promise<void> {
 }
 
 /** Measures and prints; gives how many bounds were missed. */
-export async function runWrites(rounds: number): Promise<number> {
+export async function runWrites({ quick, rounds = quick ? 100 : 400 }: BenchFlags) {
   await using server = await RedisServer.start();
   const isOnceCheap = await compare(server, "once", { once: true }, rounds);
   await weighTokens(server);
@@ -89,8 +80,4 @@ export async function runWrites(rounds: number): Promise<number> {
   return [isOnceCheap, isWaitCheap].filter((kept) => !kept).length;
 }
 
-if (import.meta.main) {
-  const at = Deno.args.indexOf("--rounds");
-  const missed = await runWrites(at === -1 ? 400 : Number(Deno.args[at + 1]));
-  if (missed > 0 && Deno.args.includes("--check")) Deno.exitCode = 1;
-}
+if (import.meta.main) await runProgram(runWrites);

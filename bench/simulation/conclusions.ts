@@ -1,4 +1,4 @@
-import { formatNumber } from "../../src/cli/tune/report/number_style.ts";
+import { formatNumber } from "../../src/cli/numbers.ts";
 import type { Mechanism, QueueRow, SimulationReport, StormRow } from "./types.ts";
 
 /** What the configuration's defaults are judged by in the queue: the pool's wait may add

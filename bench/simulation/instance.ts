@@ -46,6 +46,7 @@ export class Instance {
     this.#database = new Database(config, {
       clock,
       openChannel: server.openChannel,
+      nearCaches: new Set(),
       opened: () => {},
       emit: (type, detail) => {
         if (type !== "breaker") return;

@@ -45,7 +45,7 @@ export class ModelChannel implements ByteChannel {
   #unread = "";
   #lost = false;
   #hungUp = false;
-  #told = false;
+  #isReported = false;
 
   /**
    * Makes a channel that the kernel has answered and the server has not accepted.
@@ -69,7 +69,7 @@ export class ModelChannel implements ByteChannel {
     this.#handlers = handlers;
     queueMicrotask(() => {
       if (this.#unread !== "") handlers.data(encoder.encode(this.#unread));
-      if (this.#lost) this.#tell();
+      if (this.#lost) this.#reportClose();
     });
   }
 
@@ -89,7 +89,7 @@ export class ModelChannel implements ByteChannel {
     if (this.#hungUp) return;
     this.#hungUp = true;
     this.#server.hungUp(this);
-    queueMicrotask(() => this.#tell());
+    queueMicrotask(() => this.#reportClose());
   }
 
   /** The server has accepted it. */
@@ -113,7 +113,7 @@ export class ModelChannel implements ByteChannel {
   /** The server is gone. */
   lose(): void {
     this.#lost = true;
-    if (this.#handlers !== undefined) queueMicrotask(() => this.#tell());
+    if (this.#handlers !== undefined) queueMicrotask(() => this.#reportClose());
   }
 
   #send(text: string): void {
@@ -133,9 +133,9 @@ export class ModelChannel implements ByteChannel {
     else this.#handlers.data(encoder.encode(text));
   }
 
-  #tell(): void {
-    if (this.#told) return;
-    this.#told = true;
+  #reportClose(): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
     this.#handlers?.close(undefined);
   }
 }

@@ -3,7 +3,8 @@ import { jsonForScript, type Markup, markup } from "../../src/cli/tune/report/ma
 import { type ExtraSection, renderPage } from "../../src/cli/tune/report/page.ts";
 import { dataTable } from "../../src/cli/tune/report/table.ts";
 import { conclusions } from "./conclusions.ts";
-import type { SimulationReport, StormRow } from "./types.ts";
+import { nameOf, tablesOf } from "./tables.ts";
+import type { SimulationReport } from "./types.ts";
 
 /** A wait of nothing has no place on a logarithmic axis. */
 const LEAST_WAIT_MS = 0.001;
@@ -36,18 +37,14 @@ export function simulationPage(report: SimulationReport): string {
 }
 
 function contentOf(report: SimulationReport): Markup {
-  const { hangUps, storms } = report;
   const found = conclusions(report).map((words) => markup`<li>${words}</li>`);
-  const restart = `A restart, away for ${storms.awayMs / 1000} s`;
-  const hangUp = "A server that hangs up at the first command, for " +
-    `${hangUps.seconds} s`;
+  const tables = tablesOf(report).map(({ caption, rows, titles }) =>
+    dataTable({ caption, rows, columns: titles.map((title) => ({ title })) })
+  );
   return markup`<p>Nothing here was measured: the real code ran on fake time.</p>
 <ul>${found}</ul>
 ${drawCharts([queueChart(report), stormChart(report), scaleChart(report)])}
-${stormTable(restart, storms.rows, RESTART_COLUMNS)}
-${stormTable(hangUp, hangUps.rows, HANG_UP_COLUMNS)}
-${loadTable(report)}
-${clientTable(report)}`;
+${tables}`;
 }
 
 function queueChart({ queue }: SimulationReport): Chart {
@@ -93,10 +90,6 @@ function stormChart({ storms }: SimulationReport): Chart {
   };
 }
 
-function nameOf({ without }: StormRow): string {
-  return without.length === 0 ? "as shipped" : `without ${without.join(" and ")}`;
-}
-
 function scaleChart({ scale, seeds, storms }: SimulationReport): Chart {
   const line = (name: string, figure: (row: typeof scale.rows[number]) => number) => ({
     name,
@@ -115,78 +108,4 @@ function scaleChart({ scale, seeds, storms }: SimulationReport): Chart {
       line("after the return", ({ worstSecondBack }) => worstSecondBack),
     ],
   };
-}
-
-/** A column of a table of storms. */
-type StormColumn = readonly [title: string, figure: (row: StormRow) => number];
-
-const CONNECTS: readonly StormColumn[] = [
-  ["Connects, worst second", ({ worstSecond }) => worstSecond],
-  ["Connects in all", ({ connects }) => connects],
-];
-const RESTART_COLUMNS: readonly StormColumn[] = [
-  ...CONNECTS,
-  ["Worst second, back", ({ worstSecondBack }) => worstSecondBack],
-  ["Worst 100 ms, back", ({ worstBinBack }) => worstBinBack],
-  ["Last failure, s", ({ failedForMs }) => failedForMs / 1000],
-];
-const HANG_UP_COLUMNS: readonly StormColumn[] = [
-  ...CONNECTS,
-  ["A command reached the server, times", ({ calls }) => calls],
-];
-
-function stormTable(
-  caption: string,
-  rows: readonly StormRow[],
-  columns: readonly StormColumn[],
-): Markup {
-  return dataTable({
-    caption: `${caption}: an instance, the worst of all seeds`,
-    columns: [{ title: "What is there" }, ...columns.map(([title]) => ({ title }))],
-    rows: rows.map((row) => [nameOf(row), ...columns.map(([, figure]) => figure(row))]),
-  });
-}
-
-function loadTable({ loads }: SimulationReport): Markup {
-  return dataTable({
-    caption: "Replies of a server that is well, 0.5 ms away",
-    columns: [
-      { title: "Commands a second" },
-      { title: "io-threads" },
-      { title: "Main thread busy, %" },
-      { title: "Mean, ms" },
-      { title: "By the theory of queues, ms" },
-    ],
-    rows: loads.map((row) => [
-      row.perSecond,
-      row.ioThreads,
-      row.load * 100,
-      row.meanMs,
-      row.theoryMs,
-    ]),
-  });
-}
-
-function clientTable({ clients, maxClients }: SimulationReport): Markup {
-  return dataTable({
-    caption: `Connections against a maxclients of ${maxClients}`,
-    columns: [
-      { title: "Instances" },
-      { title: "max_connections" },
-      { title: "Wanted" },
-      { title: "Had" },
-      { title: "Refused" },
-      { title: "Instances without any" },
-      { title: "Largest max_connections" },
-    ],
-    rows: clients.map((row) => [
-      row.instances,
-      row.maxConnections,
-      row.wanted,
-      row.had,
-      row.refused,
-      row.without,
-      row.largestPool,
-    ]),
-  });
 }

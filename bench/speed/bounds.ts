@@ -1,5 +1,7 @@
+import type { Ratio } from "../kit.ts";
 import type { CostRow } from "./costs.ts";
-import { type Column, type Ratio, ratio, type Row, type Series } from "./rounds.ts";
+import { type Column, type Figures, ratio, type Row } from "./rounds.ts";
+import { labelOf } from "./scenarios.ts";
 
 /** What a ratio must be. */
 export interface Bound {
@@ -47,11 +49,11 @@ export function judge(
 }
 
 function judgeRow(row: Row): Bound[] {
-  const { name, concurrency } = row.scenario;
-  const label = `${name} C=${concurrency}`;
+  const { callers, name } = row.scenario;
+  const label = labelOf(row.scenario);
   const bounds: Bound[] = [];
   const add = (
-    what: keyof Series,
+    what: keyof Figures,
     to: Column,
     limit: Bound["limit"],
     of: Column = "manager",
@@ -64,7 +66,7 @@ function judgeRow(row: Row): Bound[] {
   };
   // Beside getClient(), whose commands take the same way.
   add("perSecond", "manager", { least: 0.97 }, "createClient");
-  add("perSecond", "ioredis", { least: name === "mixed" ? 1 : LEAST[concurrency]! });
+  add("perSecond", "ioredis", { least: name === "mixed" ? 1 : LEAST[callers]! });
   add("p99Ms", "ioredis", { most: P99_TOLERANCE });
   if (name !== "mixed") add("perSecond", "transport", { least: 0.9 });
   add("perSecond", "pool of 8", { least: 10 });

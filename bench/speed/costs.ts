@@ -1,6 +1,5 @@
+import { FOLDER, inTurns, median, type Ratio, ratioOf } from "../kit.ts";
 import { configFile } from "../line_process.ts";
-import { median } from "./load.ts";
-import type { Ratio } from "./rounds.ts";
 
 /** What a thing costs beside throughput. */
 export interface CostRow {
@@ -34,20 +33,13 @@ interface Cost {
   perCommand: number;
 }
 
-type Who = "manager" | "ioredis";
+const WHO = ["manager", "ioredis"] as const;
 
 /** The most memory that the manager may take, by ioredis': no more. */
 const NO_WORSE = 1;
 
-/** Folder of this package. */
-const FOLDER = new URL("../../", import.meta.url).pathname;
-
-async function runChild(
-  script: "cold" | "memory",
-  who: Who,
-  ...params: string[]
-): Promise<Partial<Cost>> {
-  const path = new URL(`./${script}_${who}.ts`, import.meta.url).pathname;
+async function runChild(script: string, ...params: string[]): Promise<Partial<Cost>> {
+  const path = new URL(`./${script}.ts`, import.meta.url).pathname;
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "--no-check", "--no-lock", "--config", configFile(FOLDER)],
@@ -62,10 +54,10 @@ async function runChild(
 }
 
 /** Runs a process that starts, sends GETs one after another, and ends. */
-async function runCold(who: Who, url: string): Promise<Partial<Cost>> {
+async function runCold(who: string, url: string): Promise<Partial<Cost>> {
   const timed = async (gets: number) => {
     const startedAt = performance.now();
-    const found = await runChild("cold", who, url, String(gets));
+    const found = await runChild(`cold_${who}`, url, String(gets));
     return [found, performance.now() - startedAt] as const;
   };
   const [found, processMs] = await timed(1);
@@ -81,18 +73,11 @@ async function runCold(who: Who, url: string): Promise<Partial<Cost>> {
  * @returns The rows.
  */
 export async function measureCosts(url: string, rounds: number): Promise<CostRow[]> {
-  const found = { manager: [] as Partial<Cost>[], ioredis: [] as Partial<Cost>[] };
-  const who = Object.keys(found) as Who[];
   // Compiled code is cached on disk: the first run of each is not counted.
-  for (const name of who) await runCold(name, url);
-  for (let round = 0; round < rounds; round++) {
-    for (const name of round % 2 === 0 ? who : who.toReversed()) {
-      found[name].push({
-        ...await runCold(name, url),
-        ...await runChild("memory", name, url),
-      });
-    }
-  }
+  const found = await inTurns(WHO, rounds, async (who) => ({
+    ...await runCold(who, url),
+    ...await runChild("memory", who, url),
+  }));
   const row = (
     what: string,
     unit: CostRow["unit"],
@@ -100,19 +85,12 @@ export async function measureCosts(url: string, rounds: number): Promise<CostRow
     per: number,
     most?: number,
   ): CostRow => {
-    const [manager, ioredis] = who.map((name) =>
-      found[name].map((cost) => cost[key]! / per)
-    );
-    const ratios = manager!.map((value, i) => value / ioredis![i]!);
+    const [manager, ioredis] = WHO.map((who) =>
+      found.get(who)!.map((cost) => cost[key]! / per)
+    ) as [number[], number[]];
     return {
-      what,
-      unit,
-      manager: median(manager!),
-      ioredis: median(ioredis!),
-      ratio: {
-        median: median(ratios),
-        spread: [Math.min(...ratios), Math.max(...ratios)],
-      },
+      ...{ what, unit, manager: median(manager), ioredis: median(ioredis) },
+      ratio: ratioOf(manager, ioredis),
       ...(most === undefined ? {} : { most }),
     };
   };

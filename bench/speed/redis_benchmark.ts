@@ -6,7 +6,7 @@ const COMMANDS = 150_000;
  *
  * @param url The server.
  * @param test What it sends, with values of 100 bytes.
- * @returns Commands a second; it tells no p99 that could be compared.
+ * @returns Commands a second; it reports no p99 that could be compared.
  * @throws {Error} If it is not installed or fails.
  */
 export async function runRedisBenchmark(

@@ -1,8 +1,8 @@
-import type { Contender } from "./contender.ts";
-import { median } from "./load.ts";
-import type { RivalName } from "./rivals.ts";
-import type { Scenario } from "./scenarios.ts";
+import { inTurns, type Ratio, ratioOf } from "../kit.ts";
+import type { LineProcess } from "../line_process.ts";
 import { runRedisBenchmark } from "./redis_benchmark.ts";
+import type { RivalName } from "./rivals.ts";
+import { type Scenario, SCENARIOS } from "./scenarios.ts";
 
 /** How long a suite takes its time. */
 export interface Effort {
@@ -15,20 +15,20 @@ export interface Effort {
 /** Who stands in the table: the rivals, and the server's own tool. */
 export type Column = RivalName | "redis-benchmark";
 
-/** One rival's rounds of a row, in their order. */
-export interface Series {
+/** What one rival came to in a round. */
+export interface Figures {
   /** Commands a second. */
-  readonly perSecond: readonly number[];
+  readonly perSecond: number;
   /** p99, in milliseconds; `NaN` where it is not known. */
-  readonly p99Ms: readonly number[];
+  readonly p99Ms: number;
 }
 
-/** A row: every rival's rounds. */
+/** A row: every rival's rounds, in their order. */
 export interface Row {
   /** The load. */
   readonly scenario: Scenario;
   /** The rounds by rival. */
-  readonly series: ReadonlyMap<Column, Series>;
+  readonly series: ReadonlyMap<Column, readonly Figures[]>;
 }
 
 /** How long each rival runs before it counts, in milliseconds: until it is compiled. */
@@ -37,56 +37,37 @@ const WARM_UP_MS = 250;
 const TOOL_AT = 512;
 
 /**
- * Runs one row: all rivals in turn, round after round, each round beginning with
- * another one, so that what disturbs the machine disturbs all of them.
+ * Runs one row: all rivals in turn.
  *
  * @param scenario The load.
- * @param contenders The open rivals.
+ * @param processes The rivals, each open in a process of its own, so with a heap, a collector
+ * and compiled code of its own: what one leaves to the collector is not paid by the next.
  * @param effort Rounds and their length.
  * @param url The server, for its own tool.
  * @returns The row.
  */
 export async function runRow(
   scenario: Scenario,
-  contenders: ReadonlyMap<RivalName, Contender>,
+  processes: ReadonlyMap<RivalName, LineProcess>,
   effort: Effort,
   url: string,
 ): Promise<Row> {
-  const { concurrency, name } = scenario;
-  const hasTool = concurrency === TOOL_AT && name !== "mixed";
-  const columns: Column[] = [
-    ...scenario.rivals,
-    ...hasTool ? ["redis-benchmark" as const] : [],
-  ];
-  const series = new Map(
-    columns.map((
-      column,
-    ) => [column, { perSecond: [] as number[], p99Ms: [] as number[] }]),
+  const { callers, name, rivals } = scenario;
+  const hasTool = callers === TOOL_AT && name !== "mixed";
+  const columns: Column[] = [...rivals, ...hasTool ? ["redis-benchmark" as const] : []];
+  const index = SCENARIOS.indexOf(scenario);
+  const series = await inTurns(
+    columns,
+    effort.rounds,
+    async (column, counts): Promise<Figures> => {
+      if (column === "redis-benchmark") {
+        return await runRedisBenchmark(url, name === "GET" ? "get" : "set");
+      }
+      const durationMs = counts ? effort.durationMs : WARM_UP_MS;
+      return JSON.parse(await processes.get(column)!.ask(`${index} ${durationMs}`));
+    },
   );
-  const run = async (column: Column, durationMs: number) => {
-    if (column === "redis-benchmark") {
-      return await runRedisBenchmark(url, name === "GET" ? "get" : "set");
-    }
-    return await contenders.get(column)!.run(scenario, durationMs);
-  };
-  for (const column of scenario.rivals) await run(column, WARM_UP_MS);
-  for (let round = 0; round < effort.rounds; round++) {
-    for (let i = 0; i < columns.length; i++) {
-      const column = columns[(i + round) % columns.length]!;
-      const { perSecond, p99Ms } = await run(column, effort.durationMs);
-      series.get(column)!.perSecond.push(perSecond);
-      series.get(column)!.p99Ms.push(p99Ms);
-    }
-  }
   return { scenario, series };
-}
-
-/** How one rival compares with another. */
-export interface Ratio {
-  /** Median of the rounds' ratios. */
-  readonly median: number;
-  /** The smallest and the largest of them: how noisy it was. */
-  readonly spread: readonly [number, number];
 }
 
 /**
@@ -100,16 +81,12 @@ export interface Ratio {
  */
 export function ratio(
   row: Row,
-  what: keyof Series,
+  what: keyof Figures,
   of: Column,
   to: Column,
 ): Ratio | undefined {
-  const one = row.series.get(of)?.[what];
-  const other = row.series.get(to)?.[what];
-  if (one === undefined || other === undefined) return undefined;
-  const ratios = one.map((value, i) => value / other[i]!);
-  return {
-    median: median(ratios),
-    spread: [Math.min(...ratios), Math.max(...ratios)],
-  };
+  const [one, other] = [of, to].map((column) =>
+    row.series.get(column)?.map((figures) => figures[what])
+  );
+  return one && other && ratioOf(one, other);
 }

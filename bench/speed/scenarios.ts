@@ -1,21 +1,23 @@
-import type { Work } from "./load.ts";
+import { PREFIX } from "../kit.ts";
 import type { RivalName, Speaker } from "./rivals.ts";
-
-/** Prefix of every key that the benches touch. */
-export const PREFIX = "mooring:bench:";
 
 /** One row of the table: a load that every rival runs in turn. */
 export interface Scenario {
   /** What it is called. */
   readonly name: "GET" | "SET" | "mixed";
   /** How many callers. */
-  readonly concurrency: number;
-  /** What a caller does. */
-  readonly work: Work;
+  readonly callers: number;
+  /** What a caller does; `n` counts its commands. */
+  readonly work: (speaker: Speaker, n: number) => Promise<unknown>;
   /** Whether the time of a caller's n-th command is taken. */
   readonly isTimed: (n: number) => boolean;
   /** Who takes part. */
   readonly rivals: readonly RivalName[];
+}
+
+/** What a row is called, such as `GET C=64`. */
+export function labelOf({ callers, name }: Scenario): string {
+  return `${name} C=${callers}`;
 }
 
 const KEY = `${PREFIX}100`;
@@ -25,7 +27,7 @@ const KIB_64 = "x".repeat(64 * 1024);
 /** One command in so many carries 64 KiB. */
 const LARGE_EVERY = 10;
 /** Callers of the mixed load. */
-const MIXED_CONCURRENCY = 64;
+const MIXED_CALLERS = 64;
 
 const oneInFour = (n: number) => (n & 3) === 0;
 
@@ -37,41 +39,21 @@ function mixed(speaker: Speaker, n: number): Promise<unknown> {
   return isGet ? speaker.get(key) : speaker.set(key, isLarge ? KIB_64 : KIB);
 }
 
-function rivalsAt(concurrency: number): RivalName[] {
-  const all: RivalName[] = [
-    "manager",
-    "createClient",
-    "ioredis",
-    "transport",
-    "node-redis",
-  ];
-  return concurrency === 64 ? [...all, "pool of 8"] : all;
-}
-
-/** Concurrency of the rows. */
-export const CONCURRENCY = [1, 8, 16, 64, 256, 512] as const;
+const ALL = ["manager", "createClient", "ioredis", "transport", "node-redis"] as const;
 
 /** Every row. */
 export const SCENARIOS: readonly Scenario[] = [
-  ...CONCURRENCY.flatMap((concurrency): Scenario[] => [
-    {
-      name: "GET",
-      concurrency,
-      work: (speaker) => speaker.get(KEY),
-      isTimed: oneInFour,
-      rivals: rivalsAt(concurrency),
-    },
-    {
-      name: "SET",
-      concurrency,
-      work: (speaker) => speaker.set(KEY, VALUE),
-      isTimed: oneInFour,
-      rivals: rivalsAt(concurrency),
-    },
-  ]),
+  ...[1, 8, 16, 64, 256, 512].flatMap((callers): Scenario[] => {
+    const rivals = callers === 64 ? [...ALL, "pool of 8" as const] : ALL;
+    const common = { callers, rivals, isTimed: oneInFour };
+    return [
+      { ...common, name: "GET", work: (speaker) => speaker.get(KEY) },
+      { ...common, name: "SET", work: (speaker) => speaker.set(KEY, VALUE) },
+    ];
+  }),
   {
     name: "mixed",
-    concurrency: MIXED_CONCURRENCY,
+    callers: MIXED_CALLERS,
     work: mixed,
     // The p99 of this row is that of the small commands.
     isTimed: (n) => n % LARGE_EVERY !== 0 && oneInFour(n),

@@ -1,7 +1,8 @@
+import { markdownTable, median, type Ratio } from "../kit.ts";
 import { type Bound, holds } from "./bounds.ts";
 import type { CostRow } from "./costs.ts";
-import { median } from "./load.ts";
-import { type Column, type Ratio, ratio, type Row } from "./rounds.ts";
+import { type Column, ratio, type Row } from "./rounds.ts";
+import { labelOf } from "./scenarios.ts";
 
 const COLUMNS: readonly Column[] = [
   "manager",
@@ -13,39 +14,23 @@ const COLUMNS: readonly Column[] = [
   "redis-benchmark",
 ];
 
-/** Lines up the cells of a Markdown table. */
-function align(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  const line = (cells: readonly string[]) =>
-    `| ${
-      cells.map((cell, i) =>
-        i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)
-      )
-        .join(" | ")
-    } |`;
-  const rule = widths.map((width, i) =>
-    i === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`
-  );
-  return [line(rows[0]!), line(rule), ...rows.slice(1).map(line)].join("\n");
-}
-
 const times = (value: Ratio | undefined) =>
   value === undefined ? "" : `${value.median.toFixed(2)}×`;
 const spread = ({ spread: [low, high] }: Ratio) => `${low.toFixed(2)}–${high.toFixed(2)}`;
 
 function cells(row: Row): string[] {
-  const { name, concurrency } = row.scenario;
   const figures = COLUMNS.map((column) => {
     const series = row.series.get(column);
     if (series === undefined) return "";
-    const p99 = median(series.p99Ms);
-    const thousands = `${Math.round(median(series.perSecond) / 1000)}k`;
+    const p99 = median(series.map(({ p99Ms }) => p99Ms));
+    const rate = median(series.map(({ perSecond }) => perSecond));
+    const thousands = `${Math.round(rate / 1000)}k`;
     return Number.isNaN(p99) ? thousands : `${thousands}, ${p99.toFixed(2)}`;
   });
   const against = (to: Column) => times(ratio(row, "perSecond", "manager", to));
   const p99 = times(ratio(row, "p99Ms", "manager", "ioredis"));
   return [
-    `${name} C=${concurrency}`,
+    labelOf(row.scenario),
     ...figures,
     against("ioredis"),
     p99,
@@ -61,7 +46,7 @@ function cells(row: Row): string[] {
  */
 export function throughputTable(rows: readonly Row[]): string {
   const head = ["load", ...COLUMNS, "/ ioredis", "p99 / ioredis", "/ transport"];
-  return align([head, ...rows.map(cells)]);
+  return markdownTable([head, ...rows.map(cells)]);
 }
 
 /**
@@ -71,7 +56,7 @@ export function throughputTable(rows: readonly Row[]): string {
  * @returns A Markdown table.
  */
 export function costTable(rows: readonly CostRow[]): string {
-  return align([
+  return markdownTable([
     ["cost", "manager", "ioredis", "ratio", "spread"],
     ...rows.map(({ what, unit, manager, ioredis, ratio }) => [
       what,

@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { connect } from "node:net";
-import type { ValueSpeaker } from "./rivals.ts";
+import type { Speaker } from "../speed/rivals.ts";
 
 const encoder = new TextEncoder();
 
@@ -48,7 +48,7 @@ function speak(
   counter: ReplyCounter,
   write: (data: string | Uint8Array) => void,
   close: () => unknown,
-): ValueSpeaker {
+): Speaker {
   const get = (key: string) => {
     write(`*2\r\n$3\r\nGET\r\n$${key.length}\r\n${key}\r\n`);
     // Keys end in the length of their values.
@@ -72,7 +72,7 @@ function speak(
 }
 
 /** A socket of node:net, as most clients use it. */
-export async function openNodeSocket(url: string): Promise<ValueSpeaker> {
+export async function openNodeSocket(url: string): Promise<Speaker> {
   const { hostname: host, port } = new URL(url);
   const socket = connect({ host, port: Number(port || 6379), noDelay: true });
   await new Promise<void>((resolve, reject) => {
@@ -99,7 +99,7 @@ export async function openNodeSocket(url: string): Promise<ValueSpeaker> {
 }
 
 /** A socket of Deno's own, read into one buffer again and again. */
-export async function openDenoSocket(url: string): Promise<ValueSpeaker> {
+export async function openDenoSocket(url: string): Promise<Speaker> {
   const { hostname, port } = new URL(url);
   const conn = await Deno.connect({ hostname, port: Number(port || 6379) });
   conn.setNoDelay(true);

@@ -2,8 +2,8 @@ import { RedisConfigLoader, RedisConnectionManager } from "../../mod.ts";
 
 /**
  * Loads a configuration and makes a manager whose databases all live on one server,
- * under a key prefix of this run. A server that is not there is told soon: one more attempt
- * is made, whatever the configuration says.
+ * under a key prefix of this run. A server that is not there is reported soon: one more
+ * attempt is made, whatever the configuration says.
  *
  * @param yamlPath The configuration.
  * @param url The server.

@@ -49,6 +49,7 @@ Examples:
   mooring completions fish > ~/.config/fish/completions/mooring.fish
 `;
 
+const OR = new Intl.ListFormat("en", { type: "disjunction" });
 const JSON_OPTION = ["--json", "print JSON"] as const;
 const CONFIG_OPTION = [
   "-c, --config <file>",
@@ -218,7 +219,7 @@ function parsePort(text: string): number {
 export function parseUrl(schemes: readonly string[]): (text: string) => string {
   return (text) => {
     if (URL.canParse(text) && schemes.includes(new URL(text).protocol)) return text;
-    const allowed = schemes.map((scheme) => `${scheme}//`).join(", ");
+    const allowed = OR.format(schemes.map((scheme) => `${scheme}//`));
     const message = `error: --url must be a URL that begins with ${allowed}`;
     throw new CliExit(ExitCode.USAGE, message);
   };

@@ -1,6 +1,7 @@
 import { ConfigError, type ExplainedValue, RedisConfigLoader } from "../../mod.ts";
 import { configJsonSchema, starterYaml } from "../config/main.ts";
 import { type ConfigOptions, loadConfig, sourceOf } from "./load_config.ts";
+import { counted } from "./numbers.ts";
 import { requirePermissions } from "./permissions.ts";
 import { CliExit, type CliIo, ExitCode, makePaint, printJson, wrap } from "./terminal.ts";
 
@@ -27,9 +28,8 @@ export async function runCheck(io: CliIo, options: ConfigOptions): Promise<void>
     const paint = makePaint(io.useColor);
     for (const warning of warnings) io.out(`${paint.yellow("warn")} ${warning}\n`);
     io.out(
-      `${paint.green("ok")}   ${databases.length} ${
-        databases.length === 1 ? "database" : "databases"
-      } can be used (${sourceOf(loaded)})\n`,
+      `${paint.green("ok")}   ${counted(databases.length, "database")} can be used ` +
+        `(${sourceOf(loaded)})\n`,
     );
   }
   if (warnings.length > 0) throw new CliExit(ExitCode.WARNINGS);

@@ -29,7 +29,7 @@ export type { CliIo } from "./terminal.ts";
 const AFTER_HELP = `
 Exit codes:
   0   all checks passed
-  1   it works, with warnings; of stats: a database failed
+  1   it works, with warnings; for stats: a database failed
   2   something does not work, or the command failed
   64  wrong usage
 

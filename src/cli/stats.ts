@@ -25,10 +25,6 @@ export interface StatsOptions extends ConfigOptions {
 
 /** Deadline of reading text metrics, in milliseconds. */
 const FETCH_MS = 10_000;
-/** Deadline of one round of health checks, in milliseconds. */
-const CHECK_MS = 5000;
-/** Deadline of one attempt to connect: shorter, so that the sample shows its result. */
-const CONNECT_MS = 4000;
 /** Moves to the upper left corner, and clears what is below. */
 const REDRAW = "\x1b[H\x1b[J";
 
@@ -58,8 +54,8 @@ export async function runStats(io: CliIo, options: StatsOptions): Promise<void> 
       name,
       read: (signal) => fetchMetrics(url, signal),
       reasonOf: (database) =>
-        `metrics hold no reason: see ${new URL(`/readyz?database=${database}`, name)}, ` +
-        "or the path at which the service answers it",
+        `metrics do not say why: see ${new URL(`/readyz?database=${database}`, name)}, ` +
+        "or the path at which the service answers /readyz",
     });
   }
   requirePermissions("stats", { name: "env" });
@@ -69,17 +65,23 @@ export async function runStats(io: CliIo, options: StatsOptions): Promise<void> 
   // One attempt each: a server that is not reached is a row of the table.
   const config = await loadConfig("stats", { config: options.config }, {
     connectRetry: { attempts: 1 },
-    connectTimeoutMs: CONNECT_MS,
   });
-  const hosts = new Set(Object.values(config.databases).flatMap(targetsOf));
+  const databases = Object.values(config.databases);
+  const hosts = new Set(databases.flatMap(targetsOf));
   requirePermissions(
     "stats",
     ...[...hosts].map((host) => ({ name: "net", host } as const)),
   );
+  // As long as the first command of a service may take.
+  const deadlineMs = Math.max(
+    ...databases.map(({ commandTimeoutMs, connectTimeoutMs }) =>
+      connectTimeoutMs + commandTimeoutMs
+    ),
+  );
   await using manager = new RedisConnectionManager(config);
   await show(io, options, {
     name: sourceOf(config),
-    read: (signal) => checkAll(manager, signal),
+    read: (signal) => checkAll(manager, deadlineMs, signal),
     reasonOf: (database) => {
       const { lastError, reason } = manager.getHealthStatus().databases[database]!;
       return lastError ?? reason;
@@ -111,9 +113,10 @@ function withoutSecrets(url: string): string {
 
 async function checkAll(
   manager: RedisConnectionManager,
+  deadlineMs: number,
   signal: AbortSignal,
 ): Promise<string> {
-  const late = AbortSignal.timeout(CHECK_MS);
+  const late = AbortSignal.timeout(deadlineMs);
   const within = AbortSignal.any([late, signal]);
   // A database without an answer by then is shown in its last known state.
   await manager.healthCheck({ signal: within }).catch((error) => {
@@ -211,5 +214,11 @@ function columns(io: CliIo): Column<StatsRow>[] {
     { title: "waiting", cell: (row) => String(row.waiting) },
     { title: "hits", cell: (row) => fixed(row.hitRate, 1, " %") },
     { title: "near hits", cell: (row) => fixed(row.nearHitRate, 1, " %") },
+    {
+      title: "replicas",
+      cell: ({ replicas, replicasInSync }) =>
+        replicas === null ? "-" : `${replicasInSync}/${replicas}`,
+    },
+    { title: "lag ms", cell: (row) => fixed(row.replicaLagMs, 0) },
   ];
 }

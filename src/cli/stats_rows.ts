@@ -2,6 +2,8 @@ const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)(?:\s+-?\d+)?$/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", "\\": "\\", '"': '"' };
 const PREFIX = "mooring_redis_";
+const LAG = "replica_lag_seconds";
+const IN_SYNC = "replicas in sync";
 
 /** A line of the text exposition format. */
 interface MetricLine {
@@ -34,7 +36,7 @@ export interface Sample {
   readonly database: string;
   readonly db: number;
   readonly state: string;
-  /** Value by name of the metric; the sum where there are several. */
+  /** Value by name of the metric; where there are several, their sum, or the most of lags. */
   readonly totals: Readonly<Record<string, number>>;
   readonly buckets: Buckets;
 }
@@ -58,7 +60,9 @@ export function readSamples(text: string): Sample[] {
         buckets.push([readNumber(labels.le ?? ""), value]);
       }
       if (name === "connections" && labels.state === "connecting") continue;
-      totals[name] = (totals[name] ?? 0) + value;
+      if (name === "replicas" && labels.state === "in_sync") totals[IN_SYNC] = value;
+      const before = totals[name] ?? 0;
+      totals[name] = name === LAG ? Math.max(before, value) : before + value;
     }
     buckets.sort(([a], [b]) => a - b);
     return { database, db: Number(lines[0]?.labels.db ?? 0), state, totals, buckets };
@@ -96,6 +100,12 @@ export interface StatsRow {
   /** Share of reads that the near cache answered, in percent; `null` if it was asked for
    * none. */
   readonly nearHitRate: number | null;
+  /** Replicas that get reads; `null` if no read was to go to one. */
+  readonly replicasInSync: number | null;
+  /** Replicas that are known; `null` as above. */
+  readonly replicas: number | null;
+  /** How far the last of them is behind, in milliseconds; `null` if none has answered. */
+  readonly replicaLagMs: number | null;
 }
 
 /**
@@ -169,6 +179,9 @@ export function makeRows(
       waiting: total("waiters"),
       hitRate: reads === 0 ? null : 100 * hits / reads,
       nearHitRate: nearReads === 0 ? null : 100 * nearHits / nearReads,
+      replicasInSync: totals[IN_SYNC] ?? null,
+      replicas: totals.replicas ?? null,
+      replicaLagMs: totals[LAG] === undefined ? null : totals[LAG] * 1000,
     };
   });
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stripVTControlCharacters, styleText } from "node:util";
 
 /** What a command of the command line reads and writes: the terminal's, or a test's. */
 export interface CliIo {
@@ -53,22 +54,18 @@ export class CliExit extends Error {
   }
 }
 
+const STYLES = ["bold", "dim", "red", "green", "yellow"] as const;
+
 /** Functions that style text for a terminal. */
-type Paint = Readonly<
-  Record<"bold" | "dim" | "red" | "green" | "yellow", (text: string) => string>
->;
+type Paint = Readonly<Record<typeof STYLES[number], (text: string) => string>>;
 
 /** Makes the functions that style text; without colours they return it unchanged. */
 export function makePaint(useColor: boolean): Paint {
-  const style = (on: number, off: number) => (text: string) =>
-    useColor ? `\x1b[${on}m${text}\x1b[${off}m` : text;
-  return {
-    bold: style(1, 22),
-    dim: style(2, 22),
-    red: style(31, 39),
-    green: style(32, 39),
-    yellow: style(33, 39),
-  };
+  const paints = STYLES.map((style) => [
+    style,
+    (text: string) => useColor ? styleText(style, text, { validateStream: false }) : text,
+  ]);
+  return Object.fromEntries(paints);
 }
 
 /** Columns where the width of the terminal is not known. */
@@ -124,9 +121,7 @@ export function wrap(io: CliIo, text: string, indent: number): string {
   let line = "";
   for (const word of text.split(/(?<=\S) /)) {
     const longer = line === "" ? word : `${line} ${word}`;
-    // deno-lint-ignore no-control-regex
-    const { length } = longer.replaceAll(/\x1b\[\d+m/g, "");
-    if (length > io.columns && line !== "") {
+    if (stripVTControlCharacters(longer).length > io.columns && line !== "") {
       lines.push(line);
       line = " ".repeat(indent) + word.trimStart();
     } else line = longer;

@@ -138,11 +138,8 @@ export class Cluster implements Topology {
         const owner = cache.map.ownerOf(slot);
         return owner && formatAddress(owner);
       },
-      learn: (message, endpoint) => {
-        const redirect = this.sink.readRedirect(message, endpoint);
-        if (redirect?.kind === "moved") cache.moved(redirect.slot, redirect.node);
-        return redirect !== undefined;
-      },
+      learn: (message, endpoint) =>
+        this.sink.readRedirect(message, endpoint) !== undefined,
       refresh: () => cache.refresh(),
     };
   }
@@ -170,7 +167,6 @@ export class Cluster implements Topology {
     if (redirect === undefined) return undefined;
     const { kind, node, slot } = redirect;
     this.#context.statistics.counts.redirects++;
-    if (kind === "moved") this.#cache.moved(slot, node);
     return { slot, node, asking: kind === "ask" };
   }
 
@@ -220,7 +216,9 @@ export class Cluster implements Topology {
       replicasOf: (command, changed) => {
         this.#resendReads = changed;
         const slot = onlySlot(command);
-        const owner = slot === undefined ? undefined : cache.map.ownerOf(slot);
+        // Replicas of Redis do not know that a key has left, and reply nil.
+        if (slot === undefined || cache.isMoving(slot)) return undefined;
+        const owner = cache.map.ownerOf(slot);
         if (owner === undefined) return undefined;
         const node = nodes.at(owner);
         if (node.replicas !== undefined) return node.replicas;
@@ -233,10 +231,22 @@ export class Cluster implements Topology {
         return node.watchReplicas({ list, changed });
       },
       open: (command) => this.sink.open(command),
+      verify: (command) => void this.#verify(command),
       isReplica: (endpoint) =>
         nodes.current.some(({ replicas }) => replicas?.named(endpoint) !== undefined),
       health: () => nodes.current.flatMap(({ replicas }) => replicas?.health() ?? []),
     };
+  }
+
+  /** Asks the primary for a key that a replica does not have: the reply may tell that its slot
+   * is being moved. */
+  async #verify(command: PendingCommand): Promise<void> {
+    const [key] = command.getKeys();
+    const node = this.sink.nodeOf(key === undefined ? undefined : keySlot(key));
+    const { signal } = new AbortController();
+    const answer = await node.probe.query(signal, "exists", key!).catch(() => {});
+    if (answer === undefined || !("error" in answer)) return;
+    this.sink.readRedirect(answer.error.message, node.endpoint);
   }
 
   async whenReady(signal?: AbortSignal): Promise<void> {

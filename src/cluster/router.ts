@@ -197,16 +197,19 @@ export class ClusterRouter implements CommandSink {
   learn(command: PendingCommand, error: Error): Redirect | undefined {
     const { connection } = command.tracking;
     if (connection === undefined || !isReplyError(error)) return undefined;
-    const redirect = this.readRedirect(error.message, connection.endpoint);
-    if (redirect?.kind === "moved") this.#cache.moved(redirect.slot, redirect.node);
-    return redirect;
+    const { message } = error;
+    const slot = message.startsWith("TRYAGAIN") ? commandSlot(command) : undefined;
+    if (slot !== undefined) this.#cache.moves(slot);
+    return this.readRedirect(message, connection.endpoint);
   }
 
-  /** Reads the redirect out of the error reply of a node; `undefined` if it is another error,
-   * or the user's address map fails, whose error the next discovery reports. */
+  /** Reads the redirect out of the error reply of a node, and records it; `undefined` if it is
+   * another error, or the user's address map fails, whose error the next discovery reports. */
   readRedirect(message: string, endpoint: string): Redirect | undefined {
     try {
-      return parseRedirect(message, hostOf(endpoint), this.#map);
+      const redirect = parseRedirect(message, hostOf(endpoint), this.#map);
+      if (redirect !== undefined) this.#cache.redirected(redirect);
+      return redirect;
     } catch {
       this.#cache.refresh();
       return undefined;

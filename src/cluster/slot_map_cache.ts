@@ -1,11 +1,13 @@
 import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
-import type { NodeAddress } from "../config/settings.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import { SlotMap, type SlotRange } from "./slot_map.ts";
+import { type Redirect, SlotMap, type SlotRange } from "./slot_map.ts";
 
 /** Least time from the start of one load to the start of the next, in milliseconds. */
 const MIN_GAP_MS = 500;
+/** How long a slot counts as moving after a redirect, in milliseconds: the next one may be of
+ * another key. */
+const MOVING_MS = 5000;
 
 interface SlotMapCacheOptions {
   /** Asks the cluster which node serves which slot. */
@@ -37,6 +39,8 @@ export class SlotMapCache {
   #keepsProcess = false;
   /** Resolves when the load that is under way, or the next one, has ended. */
   #loaded: PromiseWithResolvers<void> | undefined;
+  /** Until when slots count as moving, on the monotonic clock. */
+  readonly #moving = new Map<number, number>();
   /** Settles when a map is known, or no node has answered. */
   #pending: PromiseWithResolvers<void> | undefined;
 
@@ -70,10 +74,26 @@ export class SlotMapCache {
     delay(MIN_GAP_MS, { signal }).then(() => this.#keepsProcess = false, () => {});
   }
 
-  /** A node replied that another one serves a slot now. */
-  moved(slot: number, node: NodeAddress): void {
+  /** A node replied that another one serves a slot now, or has some of its keys. */
+  redirected({ kind, node, slot }: Pick<Redirect, "kind" | "node" | "slot">): void {
+    this.moves(slot);
+    if (kind === "ask") return;
     this.#set(this.#map.withOwner(slot, node));
     this.refresh();
+  }
+
+  /** A slot is being moved. */
+  moves(slot: number): void {
+    this.#moving.set(slot, this.#options.clock.now() + MOVING_MS);
+  }
+
+  /** Whether a slot is being moved, or has been a moment ago, as far as replies have shown. */
+  isMoving(slot: number): boolean {
+    if (this.#moving.size === 0) return false;
+    const until = this.#moving.get(slot);
+    if (until === undefined) return false;
+    if (until > this.#options.clock.now()) return true;
+    return !this.#moving.delete(slot);
   }
 
   /**

@@ -57,6 +57,8 @@ export interface CommandServers {
   /** Sends a command to where an error reply says that it belongs; `false` if the error
    * says no such thing. Only in a cluster. */
   redirect?(command: PendingCommand, error: Error): boolean;
+  /** A read of one value found none. Only where reads go to replicas. */
+  missed?(command: PendingCommand): void;
   /** The connections lead to a server that cannot serve: find it anew. */
   reresolve(reason: string): void;
   /** A server says that it does not serve yet. */
@@ -205,8 +207,10 @@ export class Dispatcher implements CommandOwner {
     const { info, probe } = command.tracking;
     this.#statistics.counts.successfulOperations++;
     if (info !== undefined && info.isNilMiss) {
-      if (reply === null) this.#statistics.counts.cacheMisses++;
-      else this.#statistics.counts.cacheHits++;
+      if (reply === null) {
+        this.#statistics.counts.cacheMisses++;
+        this.#servers.missed?.(command);
+      } else this.#statistics.counts.cacheHits++;
     }
     if (probe !== undefined) probe.succeed();
     if (this.#closed) this.#sink.commandFinished();

@@ -10,10 +10,10 @@ import {
   TransactionError,
 } from "../core/errors/mod.ts";
 import type { DatabaseStatistics } from "../observability/statistics.ts";
-import { backoffMs, type BackoffOptions } from "../resilience/backoff.ts";
+import { backoffMs } from "../resilience/backoff.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
 import { classifyReplyError, type ReplyErrorRule } from "../resilience/reply_errors.ts";
-import { decideRetry, type RetryBudget } from "../resilience/retry.ts";
+import { mayRetry, type RetryBudget } from "../resilience/retry.ts";
 
 /** How commands are retried. */
 export interface RetrySettings {
@@ -114,31 +114,28 @@ export class RetryPolicy {
 
   #decide(tried: Tried, delivery: Delivery, rule?: ReplyErrorRule): RetryDecision {
     const { budget, clock, config, statistics } = this.#settings;
-    const { attempts, info, startedAt, timeoutMs } = tried;
-    const decision = decideRetry({
+    const { info, startedAt, timeoutMs } = tried;
+    const attempt = Math.max(1, tried.attempts);
+    const maxMs = rule?.kind === "loading" ? MAX_LOADING_DELAY_MS : MAX_DELAY_MS;
+    const backoff = { minMs: config.retryDelayMs, maxMs };
+    // Not random: commands that failed together are retried in the same order.
+    const delayMs = Math.max(rule?.waitMs ?? 0, backoffMs(attempt, backoff, 0));
+    const isAllowed = mayRetry({
       command: info!,
       delivery,
-      isNotNow: delivery === "rejected",
-      attempt: Math.max(1, attempts),
+      attempt,
       maxRetries: config.maxRetries,
       retryOnTimeout: config.retryOnTimeout,
       retryWrites: tried.retryWrites ?? config.retryWrites,
+      delayMs,
       remainingMs: startedAt + timeoutMs - clock.now(),
-      backoff: {
-        minMs: config.retryDelayMs,
-        maxMs: rule?.kind === "loading" ? MAX_LOADING_DELAY_MS : MAX_DELAY_MS,
-        jitter: 0,
-      },
-      leastDelayMs: rule?.waitMs ?? 0,
-      // Commands that failed together are retried in the same order.
-      random: 0,
     });
-    if (!decision.retry) return NO_RETRY;
-    if (decision.costsBudget && !budget.tryWithdraw()) {
+    if (!isAllowed) return NO_RETRY;
+    if (delivery !== "rejected" && !budget.tryWithdraw()) {
       statistics.counts.refusedRetries++;
       return NO_RETRY;
     }
-    return { ...NO_RETRY, retry: true, delayMs: decision.delayMs };
+    return { ...NO_RETRY, retry: true, delayMs };
   }
 }
 
@@ -160,8 +157,8 @@ interface Wait {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Waits between attempts that met another writer: random, so that two do not meet again. */
-const CONFLICT_BACKOFF: BackoffOptions = { minMs: 4, maxMs: 200, jitter: 1 };
+/** Longest waits between attempts that met another writer, in milliseconds. */
+const CONFLICT_BACKOFF = { minMs: 4, maxMs: 200 };
 
 /**
  * The retries of one transaction, where the server refused it for now (LOADING, READONLY,
@@ -239,21 +236,8 @@ export function refusalsOf(error: unknown): Error[] {
   return all.every(isReplyError) ? all : [];
 }
 
-/** Waits after attempt number `attempt`, from 1, which met another writer. */
-export function pauseAfter(
-  attempt: number,
-  clock: Clock,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = () => {
-    timer.cancel();
-    reject(signal!.reason);
-  };
-  const timer = clock.setTimer(() => {
-    signal?.removeEventListener("abort", abort);
-    resolve();
-  }, backoffMs(attempt, CONFLICT_BACKOFF, Math.random()));
-  signal?.addEventListener("abort", abort, { once: true });
-  return promise;
+/** How long to wait after attempt number `attempt`, from 1, which met another writer, in
+ * milliseconds: by chance alone, so that two do not meet again. */
+export function conflictPauseMs(attempt: number, random: number): number {
+  return backoffMs(attempt, CONFLICT_BACKOFF, 0) * (1 - random);
 }

@@ -17,7 +17,11 @@ import {
   TransactionError,
 } from "../core/errors/mod.ts";
 import { type BatchOutcome, type BatchParts, pick, Recorder } from "./recorder.ts";
-import { pauseAfter, TransactionRetry, type TransactionRetryParts } from "./retry.ts";
+import {
+  conflictPauseMs,
+  TransactionRetry,
+  type TransactionRetryParts,
+} from "./retry.ts";
 
 /** What a transaction watches, and how often it is tried. */
 export interface TransactionOptions {
@@ -188,7 +192,8 @@ async function attempt(
       if (attempt === maxAttempts) {
         throw new TransactionConflictError(parts.config.name, maxAttempts, watch);
       }
-      await pauseAfter(attempt++, parts.clock, signal);
+      const pauseMs = conflictPauseMs(attempt++, Math.random());
+      await parts.clock.sleep(pauseMs, { signal });
     }
   } finally {
     lease?.release();

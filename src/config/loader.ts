@@ -1,9 +1,9 @@
 import { ConfigError } from "../core/errors/base.ts";
+import { databasesOfEnvironment, KNOWN_NUMBERS } from "./databases.ts";
 import { formatOrigin, type Layer, type ValueMap } from "./layer.ts";
 import { readOptions } from "./read_document.ts";
 import { setAt } from "./resolve/database.ts";
 import { assembleConfig } from "./resolve/manager_config.ts";
-import { databasesOfEnvironment, KNOWN_NUMBERS } from "./sources/database_names.ts";
 import {
   addDatabaseVariables,
   EnvReader,

@@ -1,6 +1,6 @@
 import { ConfigError } from "../core/errors/base.ts";
+import { configJsonSchema, type JsonSchema } from "./json_schema.ts";
 import { DATABASE_SETTINGS, MANAGER_SETTINGS, yamlDefault } from "./names.ts";
-import { SETTING_DESCRIPTIONS } from "./setting_descriptions.ts";
 import { displayPath, isDenoPresent } from "./sources/files.ts";
 
 /** What a starter file begins with. */
@@ -35,13 +35,14 @@ databases:
  */
 export function starterYaml(): string {
   const lines: string[] = [HEAD];
+  const schema = configJsonSchema();
   let group = "";
   for (const setting of [...DATABASE_SETTINGS, ...MANAGER_SETTINGS]) {
     if (setting.key === "aliasOf" || setting.key === "description") continue;
     if (setting.kind.type === "function") continue;
     const [first, member] = setting.yaml.split(".") as [string, string?];
     const value = yamlDefault(setting) || "null";
-    lines.push(`# ${SETTING_DESCRIPTIONS.get(setting.key)}`);
+    lines.push(`# ${describe(setting.yaml, schema)}`);
     if (member === undefined) lines.push(`# ${first}: ${value}`, "");
     else {
       if (first !== group) lines.push(`# ${first}:`);
@@ -50,6 +51,28 @@ export function starterYaml(): string {
     }
   }
   return `${lines.join("\n").trimEnd()}\n`;
+}
+
+/** What the schema says of a setting, by its path in YAML. */
+function describe(path: string, schema: JsonSchema): string {
+  const { definitions, properties } = schema as unknown as {
+    definitions: { database: Described };
+    properties: Described["properties"];
+  };
+  const root = { properties: { ...properties, ...definitions.database.properties } };
+  const found = path.split(".").reduce<Described | undefined>((part, name) => {
+    // A group that has a short form comes first among its forms.
+    const { properties } = part?.anyOf?.[0] ?? part ?? {};
+    return properties?.[name];
+  }, root);
+  return found?.description ?? "";
+}
+
+/** A part of the schema. */
+interface Described {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Described>>;
+  readonly anyOf?: readonly Described[];
 }
 
 /**

@@ -352,11 +352,11 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
   query(
     timeoutMs: number,
     name: string,
-    ...args: (string | number)[]
+    ...args: (string | number | Uint8Array)[]
   ): Promise<QueryResult | undefined> {
     if (!this.isOpen) return Promise.resolve(undefined);
     const { promise, resolve } = Promise.withResolvers<QueryResult | undefined>();
-    const command = new Command(name, args, { replyEncoding: "utf8" });
+    const command = new Command(name, args as string[], { replyEncoding: "utf8" });
     const sentAt = this.#clock.now();
     const expire = () => {
       this.#queryExpired(name, timeoutMs, sentAt);

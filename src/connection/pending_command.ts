@@ -36,7 +36,7 @@ export interface CommandConnection {
   query(
     timeoutMs: number,
     name: string,
-    ...args: (string | number)[]
+    ...args: (string | number | Uint8Array)[]
   ): Promise<QueryResult | undefined>;
   /** Calls back when all that was sent has been answered, or the connection has ended. */
   whenAnswered(fn: () => void): void;

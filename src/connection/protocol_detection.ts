@@ -55,7 +55,7 @@ const MAX_LINE_BYTES = 512;
  *
  * @param channel An open channel, not started.
  * @param request What is sent first. Default: nothing.
- * @returns The line, or what there was of it.
+ * @returns The line, or what there was of it when the signal was aborted.
  */
 function readFirstLine(
   channel: ByteChannel,
@@ -83,10 +83,12 @@ function readFirstLine(
   return promise;
 }
 
-/** How long a server that closed connections without a reply is listened to, in ms. */
+/** How long a server that closed connections without a reply is listened to, once it is
+ * connected to, in milliseconds. */
 const LISTEN_MS = 250;
-/** Deadline of an inspection, in milliseconds. */
-const INSPECTION_MS = 1000;
+/** The time for one look at a server, as a share of the deadline of an attempt: on a busy
+ * machine a connection or a TLS handshake may take a second and more. */
+const LOOK_SHARE = 0.5;
 /** Least time between two inspections, in milliseconds: attempts meanwhile share one. */
 const INSPECT_EVERY_MS = 1000;
 
@@ -104,6 +106,8 @@ interface Inspection {
 /** What is needed to inspect a server. */
 interface InspectorOptions {
   readonly clock: Clock;
+  /** Deadline of an attempt to connect, in milliseconds. */
+  readonly connectTimeoutMs: number;
   readonly openChannel: OpenChannel;
   readonly tls?: (signal: AbortSignal) => Promise<TlsMaterial>;
 }
@@ -133,14 +137,10 @@ export class ServerInspector {
       return this.#last;
     }
     const reason = this.#within(
-      INSPECTION_MS,
+      this.#lookMs,
       async (signal) =>
         await this.#probeWithoutTls(endpoint, signal) ??
-          await this.#within(
-            LISTEN_MS,
-            (listening) =>
-              this.#readRejection(endpoint, AbortSignal.any([signal, listening])),
-          ),
+          await this.#readRejection(endpoint, signal),
     );
     return this.#last = { at, reason, speaksTls: undefined, isRepeated: false };
   }
@@ -172,7 +172,10 @@ export class ServerInspector {
     const { openChannel, tls } = this.#options;
     try {
       const channel = await openChannel(endpoint, { signal, tls: await tls?.(signal) });
-      const line = await readFirstLine(channel, signal);
+      const line = await this.#within(
+        LISTEN_MS,
+        (listening) => readFirstLine(channel, AbortSignal.any([signal, listening])),
+      );
       return line.startsWith("-") ? new Error(line.slice(1)) : undefined;
     } catch {
       return undefined;
@@ -184,7 +187,7 @@ export class ServerInspector {
   async probeTls(inspection: Inspection, endpoint: Address): Promise<Error | undefined> {
     const { openChannel, tls } = this.#options;
     if (tls !== undefined) return undefined;
-    return await (inspection.speaksTls ??= this.#within(INSPECTION_MS, async (signal) => {
+    return await (inspection.speaksTls ??= this.#within(this.#lookMs, async (signal) => {
       try {
         (await openChannel(endpoint, { signal, tls: { verify: true } })).destroy();
       } catch (error) {
@@ -193,6 +196,10 @@ export class ServerInspector {
       }
       return new WrongProtocolError("EISTLS", USE_TLS);
     }));
+  }
+
+  get #lookMs(): number {
+    return this.#options.connectTimeoutMs * LOOK_SHARE;
   }
 
   async #within<T>(ms: number, run: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -78,8 +78,8 @@ export interface DatabaseServices {
   readonly opened: (database: RedisConfig, connection: Connection) => void;
   /** The common limit of all databases, if there is one. */
   readonly budget?: ConnectionBudget | undefined;
-  /** The near caches of its server; unset if it has none. */
-  readonly nearCaches?: Set<NearCache> | undefined;
+  /** The near caches of its server. */
+  readonly nearCaches: Set<NearCache>;
   /** OpenTelemetry, if anything is reported through it. */
   readonly telemetry?: Telemetry | undefined;
   /** Opens byte channels in place of the configured transport: a modelled server. */
@@ -110,8 +110,7 @@ export class Database {
   readonly #keys: KeyedSink | undefined;
   /** Only with a near cache. */
   readonly #nearCache: NearCache | undefined;
-  /** Only where a database of the same server has one. */
-  readonly #ownWrites: OwnWrites | undefined;
+  readonly #ownWrites: OwnWrites;
   readonly #dispatcher: Dispatcher;
   /** Only where reads go to replicas, from the first one on. */
   #reads: { readonly sink: ReplicaReads; readonly dispatcher: Dispatcher } | undefined;
@@ -139,9 +138,7 @@ export class Database {
     this.#budget = new RetryBudget({ clock, ...config.retryBudget });
     this.#telemetry = this.#makeTelemetry();
     this.#nearCache = this.#makeNearCache();
-    if (services.nearCaches !== undefined) {
-      this.#ownWrites = new OwnWrites(services.nearCaches, config.keyPrefix);
-    }
+    this.#ownWrites = new OwnWrites(services.nearCaches, config.keyPrefix);
     const servers = this.servers = this.#makeServers();
     const sizeOfCache = () => this.#nearCache?.size;
     this.stats = new DatabaseStats(config, statistics, servers, clock, sizeOfCache);
@@ -165,7 +162,7 @@ export class Database {
     this.client = new ManagedClient(config, this.#route);
     this.#owned = new OwnedClients({
       ...this.#parts,
-      observe: (route) => this.#noted(this.#observed(route)),
+      observe: (route) => this.#ownWrites.inFrontOf(this.#observed(route)),
       timeoutOf: (command) => this.#timeoutOf(command),
       replicaWaits: this.#makeReplicaWaits,
       emit: services.emit,
@@ -298,7 +295,7 @@ export class Database {
     const emit: Emit = (type, detail) => {
       if (type === "connection") {
         this.#noteConnection(detail as ManagerEventMap["connection"]);
-      }
+      } else if (type === "failover") this.#owned.primaryMoved();
       this.#services.emit(type, detail);
     };
     const context: ServerContext = {
@@ -361,7 +358,7 @@ export class Database {
   #makeNearCache(): NearCache | undefined {
     const { config } = this;
     const { clock, emit, nearCaches } = this.#services;
-    if (nearCaches === undefined || config.nearCache.maxEntries === 0) return undefined;
+    if (config.nearCache.maxEntries === 0) return undefined;
     const cache = new NearCache({
       config,
       statistics: this.#statistics,
@@ -430,16 +427,11 @@ export class Database {
       scanRestarted: (restart) =>
         this.#services.emit("scanrestart", { database: this.name, ...restart }),
     });
-    const noted = this.#noted(route);
+    const noted = this.#ownWrites.inFrontOf(route);
     // Who asks the primary does not want what replicas have said, nor is it to be told to
     // those who do.
     const isKept = (from === "primary") === (this.config.readFrom === "primary");
     return isKept ? this.#nearCache?.inFrontOf(noted, route) ?? noted : noted;
-  }
-
-  /** The route, where a near cache learns what is written by it. */
-  #noted(route: CommandRoute): CommandRoute {
-    return this.#ownWrites?.inFrontOf(route) ?? route;
   }
 
   /** The route, observed by telemetry. Without telemetry commands pass no check for it. */
@@ -469,7 +461,7 @@ export class Database {
       client: this.client,
       classify: ({ name, args }) => classifier.resolve(name, args),
       send: (commands) => {
-        this.#ownWrites?.sendsBatch(commands);
+        this.#ownWrites.sendsBatch(commands);
         this.#targetOf(this.config.readFrom).dispatchBatch(commands);
       },
       observer: this.#telemetry,

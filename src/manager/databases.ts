@@ -2,6 +2,7 @@ import { RedisDatabase } from "../config/databases.ts";
 import { checkMaxClients, type ManagerConfig, type RedisConfig } from "../config/mod.ts";
 import { endpointOf } from "../config/resolve/checks.ts";
 import type { Connection } from "../connection/connection.ts";
+import type { Clock, Timer } from "../core/clock.ts";
 import { UnknownDatabaseError } from "../core/errors/mod.ts";
 import { ConnectionState } from "../core/events.ts";
 import type { NearCache } from "../near_cache/near_cache.ts";
@@ -127,26 +128,22 @@ function countStates(healths: readonly DatabaseHealth[]) {
 }
 
 /** The near caches of each server: what one database of a manager writes, those of all its
- * databases forget. */
+ * databases forget, also those that are added later. */
 export class NearCaches {
   readonly #byServer = new Map<string, Set<NearCache>>();
 
-  /** @param configs The databases that are known from the start. */
-  constructor(configs: readonly RedisConfig[]) {
-    for (const config of configs) if (config.nearCache.maxEntries > 0) this.of(config);
-  }
-
-  /** Those of a database's server; `undefined` if it has none. */
-  of(config: RedisConfig): Set<NearCache> | undefined {
+  /** Those of a database's server. */
+  of(config: RedisConfig): Set<NearCache> {
     const server = endpointOf(config);
-    const known = this.#byServer.get(server);
-    if (known !== undefined || config.nearCache.maxEntries === 0) return known;
-    const caches = new Set<NearCache>();
-    this.#byServer.set(server, caches);
+    let caches = this.#byServer.get(server);
+    if (caches === undefined) this.#byServer.set(server, caches = new Set());
     return caches;
   }
 }
 
+/** When a server is asked, in milliseconds after it was reached: no command of a program that
+ * has just begun, or ends soon, waits behind that. */
+const CHECK_AFTER_MS = 1000;
 /** How long the server may take to answer, in milliseconds. */
 const TIMEOUT_MS = 5000;
 
@@ -154,22 +151,37 @@ const TIMEOUT_MS = 5000;
 export class CapacityCheck {
   readonly #config: ManagerConfig;
   readonly #warn: (database: string, message: string) => void;
-  readonly #checked = new Set<string>();
+  readonly #clock: Clock;
+  /** The check of each server, made or to come, by its endpoint. */
+  readonly #checks = new Map<string, Timer>();
 
   /** `warn` is called for a server that takes fewer connections than may be opened. */
   constructor(
     config: ManagerConfig,
     warn: (database: string, message: string) => void,
+    clock: Clock,
   ) {
     this.#config = config;
     this.#warn = warn;
+    this.#clock = clock;
   }
 
   /** Checks the server of a connection that was opened, if it is the first one to it. */
-  async opened(database: RedisConfig, connection: Connection): Promise<void> {
-    if (this.#checked.has(connection.endpoint)) return;
-    this.#checked.add(connection.endpoint);
+  opened(database: RedisConfig, connection: Connection): void {
+    if (this.#checks.has(connection.endpoint)) return;
+    const check = () => this.#check(database, connection);
+    this.#checks.set(connection.endpoint, this.#clock.setTimer(check, CHECK_AFTER_MS));
+  }
+
+  /** Makes none of the checks that are to come. */
+  close(): void {
+    for (const timer of this.#checks.values()) timer.cancel();
+  }
+
+  async #check(database: RedisConfig, connection: Connection): Promise<void> {
     const answer = await connection.query(TIMEOUT_MS, "info", "clients");
+    // The next connection is asked in place of one that was lost.
+    if (answer === undefined) this.#checks.delete(connection.endpoint);
     if (answer === undefined || "error" in answer) return;
     const { reply } = answer;
     const text = reply instanceof Uint8Array

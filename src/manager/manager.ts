@@ -130,7 +130,7 @@ export class RedisConnectionManager<Names extends string = string>
   readonly #databases: Databases;
   readonly #budget: ConnectionBudget | undefined;
   readonly #capacity: CapacityCheck;
-  readonly #nearCaches: NearCaches;
+  readonly #nearCaches = new NearCaches();
   readonly #warnings: string[];
   readonly #log: EventLog | undefined;
   readonly #telemetry: Telemetry | undefined;
@@ -183,8 +183,8 @@ export class RedisConnectionManager<Names extends string = string>
     this.#capacity = new CapacityCheck(
       this.#config,
       (database, message) => this.#warn(database, message),
+      clock,
     );
-    this.#nearCaches = new NearCaches(Object.values(databases));
     if (maxTotalConnections !== undefined) {
       this.#budget = new ConnectionBudget(maxTotalConnections);
     }
@@ -231,7 +231,7 @@ export class RedisConnectionManager<Names extends string = string>
 
   /**
    * Warnings, in words: settings that are allowed but probably not meant, and limits of the
-   * servers that are too low for them.
+   * servers that are too low for them, which each is asked for a second after it was reached.
    */
   get warnings(): readonly string[] {
     return [...this.#warnings];
@@ -898,6 +898,7 @@ export class RedisConnectionManager<Names extends string = string>
     const cut = await Promise.all(
       this.#databases.all.map((database) => database.close(drainMs)),
     );
+    this.#capacity.close();
     this.#log?.flush();
     const cutCommands = cut.reduce((sum, count) => sum + count, 0);
     // Their callers learn it first: a process may end as soon as this has resolved.

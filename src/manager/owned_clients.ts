@@ -106,6 +106,11 @@ export class OwnedClients {
     for (const client of [...this.#alive]) client.lanesLost();
   }
 
+  /** Another server has become the primary: the clients connect anew. */
+  primaryMoved(): void {
+    for (const client of [...this.#alive]) client.primaryMoved();
+  }
+
   /** Ends all of them; their commands may finish within `drainMs`. */
   async close(drainMs: number): Promise<void> {
     await Promise.all([...this.#alive].map((client) => client.closeWithin(drainMs)));
@@ -122,7 +127,7 @@ export class OwnedClients {
     };
     const options: OwnedCommandsOptions = {
       config: {
-        name: config.name,
+        ...{ db: config.db, name: config.name },
         commandTimeoutMs: timeoutMs ?? (patient ? Infinity : config.commandTimeoutMs),
       },
       patient,
@@ -277,6 +282,17 @@ function resolveTerms(
   if (!(Number.isInteger(db) && db >= 0)) {
     refuse("db", "an integer of 0 or more", options.db);
   }
+  const isCluster = config.mode === "cluster";
+  if (isCluster && db !== config.db) {
+    const must =
+      `${config.db}, as in a cluster another number needs a database of its own`;
+    refuse("db", must, db);
+  }
+  if (isCluster && options.monitor === true) {
+    const where =
+      "false in a cluster: monitor a lease of manager.acquire(database, { node })";
+    refuse("monitor", where, true);
+  }
   const shownAddress = addressOf(config, endpoint);
   const { host = options.host, port = options.port } = shownAddress;
   const isOther = (options.host ?? host) !== host ||
@@ -292,7 +308,10 @@ function resolveTerms(
     resends: patient && autoResendUnfulfilledCommands,
     timeoutMs,
     lasting: [
-      ...(connectionName ? [["client", "setname", connectionName] as const] : []),
+      // The connections of a cluster are shared.
+      ...(connectionName && !isCluster
+        ? [["client", "setname", connectionName] as const]
+        : []),
       ...(db === config.db ? [] : [["select", db] as const]),
     ],
     shown: {

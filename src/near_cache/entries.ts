@@ -5,6 +5,7 @@ const ENTRY_BYTES = 232;
 /** A reply that takes more than this share of all bytes is not kept: it would put out too
  * many others. */
 const MAX_SHARE = 1 / 8;
+const MIN_BUCKETS = 16;
 
 /** Where an entry stands in its life. */
 type State =
@@ -18,6 +19,8 @@ type State =
 /** The reply of one call that reads one key: kept, or awaited. */
 export class Entry<W = unknown> {
   readonly key: string;
+  /** Hash of the key. */
+  readonly hash: number;
   /** The call: command and other arguments. */
   readonly form: string;
   state: State = "pending";
@@ -36,26 +39,33 @@ export class Entry<W = unknown> {
   expiresAt = Infinity;
   /** Whether it was used since the hand passed. */
   isUsed = false;
-  /** Another call that reads the same key. */
-  sibling: Entry<W> | undefined = undefined;
+  /** The next one in its bucket. */
+  next: Entry<W> | undefined = undefined;
   newer: Entry<W> | undefined = undefined;
   older: Entry<W> | undefined = undefined;
 
-  constructor(key: string, form: string, isShared: boolean) {
+  constructor(key: string, hash: number, form: string, isShared: boolean) {
     this.key = key;
+    this.hash = hash;
     this.form = form;
     this.isShared = isShared;
   }
 }
 
-/** The entry of a call among those of its key, kept or pending. Hot path. */
-export function ofForm<W>(
-  first: Entry<W> | undefined,
-  form: string,
-): Entry<W> | undefined {
-  let entry = first;
-  while (entry !== undefined && entry.form !== form) entry = entry.sibling;
-  return entry;
+/** Where the hash of a text begins: nobody can choose keys that fall into one bucket. */
+const SEED = crypto.getRandomValues(new Int32Array(1))[0]!;
+
+/**
+ * The hash of a text, from 0 to 2^31 - 1. Hot path: V8 computes that of a text that it has
+ * not met before by a call into its runtime, which takes ten times as long.
+ */
+export function hashOf(text: string): number {
+  let hash = SEED;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  hash ^= hash >>> 15;
+  return hash & 0x7fffffff;
 }
 
 /** How much may be kept. */
@@ -75,7 +85,10 @@ export interface EntryLimits {
  */
 export class Entries<W = unknown> {
   readonly #limits: EntryLimits;
-  readonly #byKey = new Map<string, Entry<W>>();
+  /** The first entry of each bucket; as many as a power of two. */
+  #buckets: (Entry<W> | undefined)[] = new Array(MIN_BUCKETS).fill(undefined);
+  /** Number of entries, pending ones included. */
+  #size = 0;
   #newest: Entry<W> | undefined;
   #oldest: Entry<W> | undefined;
   #hand: Entry<W> | undefined;
@@ -90,19 +103,24 @@ export class Entries<W = unknown> {
     this.#limits = limits;
   }
 
-  /** The first of the entries of a key, from which {@linkcode ofForm} goes on. Hot path. */
-  ofKey(key: string): Entry<W> | undefined {
-    return this.#byKey.get(key);
+  /** The entry of a call that reads a key, kept or pending. Hot path. */
+  find(key: string, hash: number, form: string): Entry<W> | undefined {
+    const buckets = this.#buckets;
+    let entry = buckets[hash & (buckets.length - 1)];
+    while (
+      entry !== undefined &&
+      (entry.hash !== hash || entry.form !== form || entry.key !== key)
+    ) entry = entry.next;
+    return entry;
   }
 
-  /**
-   * Adds a pending entry.
-   *
-   * @param first What {@linkcode ofKey} gives; none of them is of the same call.
-   */
-  add(entry: Entry<W>, first: Entry<W> | undefined): void {
-    entry.sibling = first;
-    this.#byKey.set(entry.key, entry);
+  /** Adds a pending entry; there is none of the same call. */
+  add(entry: Entry<W>): void {
+    if (this.#size++ === this.#buckets.length) this.#grow();
+    const buckets = this.#buckets;
+    const at = entry.hash & (buckets.length - 1);
+    entry.next = buckets[at];
+    buckets[at] = entry;
   }
 
   /**
@@ -135,34 +153,42 @@ export class Entries<W = unknown> {
   /** Forgets an entry. */
   drop(entry: Entry<W>): void {
     if (entry.state === "gone") return;
-    const first = this.#byKey.get(entry.key);
-    if (first === entry) {
-      if (entry.sibling === undefined) this.#byKey.delete(entry.key);
-      else this.#byKey.set(entry.key, entry.sibling);
-    } else {
-      let before = first;
-      while (before!.sibling !== entry) before = before!.sibling;
-      before!.sibling = entry.sibling;
+    const buckets = this.#buckets;
+    const at = entry.hash & (buckets.length - 1);
+    let before = buckets[at]!;
+    if (before === entry) buckets[at] = entry.next;
+    else {
+      while (before.next !== entry) before = before.next!;
+      before.next = entry.next;
     }
-    this.#end(entry);
+    this.#size--;
+    entry.next = undefined;
+    if (entry.state === "kept") this.#dequeue(entry);
+    entry.state = "gone";
+    entry.leader = undefined;
   }
 
   /** Forgets all that is known of a key; returns how many replies were kept. */
   forget(key: string): number {
-    let entry = this.#byKey.get(key);
-    if (entry === undefined) return 0;
-    this.#byKey.delete(key);
     const before = this.kept;
-    for (; entry !== undefined; entry = entry.sibling) this.#end(entry);
+    const hash = hashOf(key);
+    let entry = this.#buckets[hash & (this.#buckets.length - 1)];
+    while (entry !== undefined) {
+      const { next } = entry as Entry<W>;
+      if (entry.hash === hash && entry.key === key) this.drop(entry);
+      entry = next;
+    }
     return before - this.kept;
   }
 
   /** Forgets the entries of which something is true; returns how many replies were kept. */
   forgetWhere(isMeant: (entry: Entry<W>) => boolean): number {
     const before = this.kept;
-    for (let entry of [...this.#byKey.values()] as (Entry<W> | undefined)[]) {
-      for (; entry !== undefined; entry = entry.sibling) {
+    for (let entry of this.#buckets) {
+      while (entry !== undefined) {
+        const { next } = entry as Entry<W>;
         if (isMeant(entry)) this.drop(entry);
+        entry = next;
       }
     }
     return before - this.kept;
@@ -170,14 +196,22 @@ export class Entries<W = unknown> {
 
   /** Forgets everything; returns how many replies were kept. */
   clear(): number {
-    const { kept } = this;
-    for (let entry of this.#byKey.values() as Iterable<Entry<W> | undefined>) {
-      for (; entry !== undefined; entry = entry.sibling) entry.state = "gone";
+    return this.forgetWhere(() => true);
+  }
+
+  #grow(): void {
+    const old = this.#buckets;
+    const buckets: typeof old = new Array(old.length * 2).fill(undefined);
+    for (let entry of old) {
+      while (entry !== undefined) {
+        const { next } = entry as Entry<W>;
+        const at = entry.hash & (buckets.length - 1);
+        entry.next = buckets[at];
+        buckets[at] = entry;
+        entry = next;
+      }
     }
-    this.#byKey.clear();
-    this.#newest = this.#oldest = this.#hand = undefined;
-    this.kept = this.bytes = 0;
-    return kept;
+    this.#buckets = buckets;
   }
 
   #enqueue(entry: Entry<W>): void {
@@ -189,19 +223,17 @@ export class Entries<W = unknown> {
     this.bytes += entry.bytes;
   }
 
-  #end(entry: Entry<W>): void {
-    if (entry.state === "kept") {
-      const { newer, older } = entry;
-      if (this.#hand === entry) this.#hand = newer;
-      if (newer === undefined) this.#newest = older;
-      else newer.older = older;
-      if (older === undefined) this.#oldest = newer;
-      else older.newer = newer;
-      this.kept--;
-      this.bytes -= entry.bytes;
-    }
-    entry.state = "gone";
-    entry.leader = undefined;
+  #dequeue(entry: Entry<W>): void {
+    const { newer, older } = entry;
+    if (this.#hand === entry) this.#hand = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    // A dead entry of the old generation would keep all that came behind it alive.
+    entry.newer = entry.older = undefined;
+    this.kept--;
+    this.bytes -= entry.bytes;
   }
 
   #evict(): void {

@@ -14,7 +14,7 @@ import {
   givesBytes,
   isText,
 } from "./cached_reads.ts";
-import { Entries, Entry, ofForm } from "./entries.ts";
+import { Entries, Entry, hashOf } from "./entries.ts";
 import type { WriteListener, WrittenKeys } from "./own_writes.ts";
 import { copyReply, detachReply } from "./reply_values.ts";
 import { type TrackedConnection, Tracking } from "./tracking.ts";
@@ -164,8 +164,9 @@ export class NearCache implements WriteListener {
     if (read === MGET) return this.#takesMany(command, call, route);
     const key = command.args[0] as string;
     const form = formOf(read, command);
-    const first = this.#entries.ofKey(key);
-    const found = first && (ofForm(first, form) ?? byMget(first, read, command));
+    const hash = hashOf(key);
+    const same = this.#entries.find(key, hash, form);
+    const found = same ?? (read === GET ? this.#byMget(command, key, hash) : undefined);
     if (found !== undefined && call?.fresh !== true) {
       if (this.#isFresh(found)) {
         if (!this.#waitsForTurn(command, read, route)) this.#hit(command, found.value);
@@ -177,32 +178,38 @@ export class NearCache implements WriteListener {
       }
     }
     if (!this.#mayKeep(key)) return false;
-    const same = first && ofForm(first, form);
-    this.#lead(command, this.#begin(key, form, !hasOwnLimits(call), command, same));
+    if (same !== undefined) this.#entries.drop(same);
+    this.#lead(command, this.#begin(key, hash, form, !hasOwnLimits(call), command));
     route.dispatch(command as unknown as Command);
     return true;
   }
 
-  /** Makes the entry of a call that is about to be sent; takes away one of the same call. */
+  /** Makes the entry of a call that is about to be sent. */
   #begin(
     key: string,
+    hash: number,
     form: string,
     isShared: boolean,
     leader: ManagedCommand,
-    same: Waiting | undefined,
   ): Waiting {
-    if (same !== undefined) this.#entries.drop(same);
-    const entry = new Entry<ManagedCommand>(key, form, isShared);
+    const entry = new Entry<ManagedCommand>(key, hash, form, isShared);
     entry.leader = leader;
-    this.#entries.add(entry, this.#entries.ofKey(key));
+    this.#entries.add(entry);
     return entry;
+  }
+
+  /** What MGET has found for a GET. Its null may stand for a value that is no string. */
+  #byMget(command: ManagedCommand, key: string, hash: number): Waiting | undefined {
+    const form = givesBytes(command) ? MGET.bareBytes : MGET.bare;
+    const found = this.#entries.find(key, hash, form);
+    return found?.state === "kept" && found.value !== null ? found : undefined;
   }
 
   /** The reply that is kept for one key of MGET; `undefined` if there is none. */
   #known(key: string, isBytes: boolean): unknown {
-    const first = this.#entries.ofKey(key);
+    const hash = hashOf(key);
     for (const { bare, bareBytes } of [GET, MGET]) {
-      const entry = ofForm(first, isBytes ? bareBytes : bare);
+      const entry = this.#entries.find(key, hash, isBytes ? bareBytes : bare);
       if (entry !== undefined && this.#isFresh(entry)) return entry.value;
     }
     return undefined;
@@ -250,11 +257,13 @@ export class NearCache implements WriteListener {
   /** Notes an MGET that is about to be sent. */
   #leadMany(command: ManagedCommand, keys: readonly string[]): void {
     const form = givesBytes(command) ? MGET.bareBytes : MGET.bare;
-    const entries = keys.map((key) =>
-      this.#mayKeep(key)
-        ? this.#begin(key, form, false, command, ofForm(this.#entries.ofKey(key), form))
-        : undefined
-    );
+    const entries = keys.map((key) => {
+      if (!this.#mayKeep(key)) return undefined;
+      const hash = hashOf(key);
+      const same = this.#entries.find(key, hash, form);
+      if (same !== undefined) this.#entries.drop(same);
+      return this.#begin(key, hash, form, false, command);
+    });
     this.#counts.nearCacheMisses += keys.length;
     const { fail, succeed } = command;
     command.succeed = (replies) => {
@@ -361,8 +370,8 @@ export class NearCache implements WriteListener {
 
   /** A reply has come that is not kept: of the same call on another connection, the reply
    * that is kept or awaited may be older. */
-  #dropOlder({ form, key }: Waiting, source: object | undefined): void {
-    const other = ofForm(this.#entries.ofKey(key), form);
+  #dropOlder({ form, hash, key }: Waiting, source: object | undefined): void {
+    const other = this.#entries.find(key, hash, form);
     if (other === undefined) return;
     const from = other.source ?? other.leader?.tracking?.connection;
     if (from !== source) this.#entries.drop(other);
@@ -376,17 +385,6 @@ export class NearCache implements WriteListener {
   #count(invalidated: number): void {
     this.#counts.nearCacheInvalidated += invalidated;
   }
-}
-
-/** What MGET has found for a GET. Its null may stand for a value that is no string. */
-function byMget(
-  first: Waiting,
-  read: CachedRead,
-  command: ManagedCommand,
-): Waiting | undefined {
-  if (read !== GET) return undefined;
-  const found = ofForm(first, givesBytes(command) ? MGET.bareBytes : MGET.bare);
-  return found?.state === "kept" && found.value !== null ? found : undefined;
 }
 
 /** Whether a call has a deadline or a signal of its own: nobody else waits for its reply,

@@ -89,7 +89,8 @@ class Sequence {
   note(name: string, keys: WrittenKeys | undefined): readonly WrittenKeys[] {
     if (name === "multi") this.#queued = [];
     else if (name === "exec" || name === "discard") {
-      const queued = this.#queued ?? [];
+      // Where it began nobody listened.
+      const queued = this.#queued ?? ["all"];
       this.#queued = undefined;
       return name === "exec" ? queued : [];
     } else if (keys !== undefined) this.#queued?.push(keys);
@@ -109,7 +110,7 @@ export interface WriteListener {
  * but on other connections, possibly after its reply.
  */
 export class OwnWrites {
-  readonly #listeners: Iterable<WriteListener>;
+  readonly #listeners: ReadonlySet<WriteListener>;
   readonly #keyPrefix: string;
   readonly #sequences = new WeakMap<object, Sequence>();
 
@@ -117,7 +118,7 @@ export class OwnWrites {
    * @param listeners The near caches of the server, those included that are added later.
    * @param keyPrefix The key prefix of the database.
    */
-  constructor(listeners: Iterable<WriteListener>, keyPrefix: string) {
+  constructor(listeners: ReadonlySet<WriteListener>, keyPrefix: string) {
     this.#listeners = listeners;
     this.#keyPrefix = keyPrefix;
   }
@@ -127,7 +128,7 @@ export class OwnWrites {
     return {
       ...route,
       dispatch: (command) => {
-        this.#send(command, undefined);
+        if (this.#listeners.size > 0) this.#send(command, undefined);
         route.dispatch(command);
       },
       dispatchBatch: (commands) => {
@@ -143,12 +144,14 @@ export class OwnWrites {
 
   /** Commands are about to be sent together. */
   sendsBatch(commands: readonly Command[]): void {
+    if (this.#listeners.size === 0) return;
     const sequence = new Sequence();
     for (const command of commands) this.#send(command, sequence);
   }
 
   /** A command is about to be sent on a connection that one user has alone. */
   sendsOn(connection: object, command: Command): void {
+    if (this.#listeners.size === 0) return;
     let sequence = this.#sequences.get(connection);
     if (sequence === undefined) {
       this.#sequences.set(connection, sequence = new Sequence());

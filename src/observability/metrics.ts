@@ -357,6 +357,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: "replica_zone",
+    convention: ["mooring.client.replica.zone", "{replica}"],
     help: "Availability zones of replicas: how many report each.",
     label: "zone",
     read: ({ health: { replicas = [] } }) => {

@@ -4,77 +4,40 @@ export interface BackoffOptions {
   readonly minMs: number;
   /** Most milliseconds, at least `minMs`. */
   readonly maxMs: number;
-  /** What the wait grows by each time, 1 or more. Default 2. */
-  readonly multiplier?: number;
-  /** Share of the wait that is left to chance, 0 to 1. Default 0.5. */
-  readonly jitter?: number;
 }
 
+/** Share of a wait that is left to chance. */
+const JITTER = 0.5;
+
 /**
- * How long to wait before trying again: exponential, capped, with jitter downwards, so
+ * How long to wait before trying again: doubled each time, capped, with jitter downwards, so
  * that the cap holds and clients that failed together do not come back together.
  *
  * @param attempt How many attempts have failed, 1 or more.
- * @param options How the waits grow.
- * @param random A random number from 0 to 1.
- * @returns Milliseconds, from `(1 - jitter)` of the full wait to all of it.
+ * @param options The first wait and the longest.
+ * @param random A random number from 0 to 1; 0 gives the full wait.
+ * @returns Milliseconds, from half of the full wait to all of it.
  *
  * @example Usage
  * ```ts
  * import { backoffMs } from "./backoff.ts";
  * import { assertEquals } from "@std/assert";
  *
- * const options = { minMs: 50, maxMs: 1000, jitter: 0 };
+ * const options = { minMs: 50, maxMs: 1000 };
  * assertEquals([1, 2, 3, 10].map((n) => backoffMs(n, options, 0)), [50, 100, 200, 1000]);
  * ```
  */
 export function backoffMs(
   attempt: number,
-  options: BackoffOptions,
+  { maxMs, minMs }: BackoffOptions,
   random: number,
 ): number {
-  const { minMs, maxMs, multiplier = 2, jitter = 0.5 } = options;
-  const full = Math.min(maxMs, minMs * multiplier ** Math.max(0, attempt - 1));
-  return full * (1 - jitter * random);
+  return Math.min(maxMs, minMs * 2 ** (attempt - 1)) * (1 - JITTER * random);
 }
 
-/**
- * How a lost connection is replaced: at once as far as a person sees, and then ever more
- * slowly, so that a server that is down, or answers "max number of clients", is asked
- * fewer than ten times in the first second and about twice a minute in the end.
- */
-export const RECONNECT_BACKOFF: Required<BackoffOptions> = Object.freeze({
-  minMs: 50,
-  maxMs: 30_000,
-  multiplier: 2,
-  jitter: 0.5,
-});
-
-/**
- * How long to wait before the next attempt to replace a lost connection.
- *
- * @param attempt How many attempts have failed since a connection was last open; 0 gives
- * no wait at all.
- * @param random A random number from 0 to 1.
- * @param options What differs from {@linkcode RECONNECT_BACKOFF}.
- * @returns Milliseconds.
- *
- * @example Usage
- * ```ts
- * import { reconnectDelayMs } from "./backoff.ts";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals([0, 1, 2, 50].map((n) => reconnectDelayMs(n, 0)), [0, 50, 100, 30_000]);
- * ```
- */
-export function reconnectDelayMs(
-  attempt: number,
-  random: number,
-  options: Partial<BackoffOptions> = {},
-): number {
-  if (attempt <= 0) return 0;
-  return backoffMs(attempt, { ...RECONNECT_BACKOFF, ...options }, random);
-}
+/** Pauses of those who ask for a connection again and again, in milliseconds. Attempts to
+ * connect keep their own, longer distance. */
+export const ASK_AGAIN: BackoffOptions = Object.freeze({ minMs: 50, maxMs: 500 });
 
 /** Least distance of two attempts to reach a server that was not reached, before chance
  * shortens it, in milliseconds. */
@@ -86,10 +49,6 @@ const PROBE_MS_AT_1_S = 310;
 const PROBE_GROWTH = 0.4;
 /** Most milliseconds between two attempts, reached after ten minutes. */
 const MAX_PROBE_MS = 4000;
-/** Share of the distance that is left to chance, so that processes which lost their server
- * at the same moment do not come back at the same moment. */
-const PROBE_JITTER = 0.5;
-
 /**
  * How long to wait before a server that was not reached is tried again. A server that is
  * back is found after one distance at the latest, so the distance is a part of what the
@@ -120,5 +79,5 @@ export function probeDelayMs(
     PROBE_MS_AT_1_S * (outageMs / 1000) ** PROBE_GROWTH,
   );
   const full = Math.max(MIN_PROBE_MS, Math.min(grown, mostMs));
-  return full * (1 - PROBE_JITTER * random);
+  return full * (1 - JITTER * random);
 }

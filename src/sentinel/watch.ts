@@ -6,7 +6,7 @@ import { type HandshakeOptions, performHandshake } from "../connection/handshake
 import { startHeartbeat } from "../connection/liveness.ts";
 import { formatAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
-import { reconnectDelayMs } from "../resilience/backoff.ts";
+import { backoffMs } from "../resilience/backoff.ts";
 import { readRole, type SentinelClient } from "./client.ts";
 
 interface SentinelWatchOptions {
@@ -27,6 +27,9 @@ interface SentinelWatchOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
+
+/** Pauses before a sentinel is connected again, in milliseconds. */
+const RECONNECT = { minMs: 50, maxMs: 5000 };
 
 /** Listens to one sentinel for failovers, and reconnects when the connection is lost. */
 export class SentinelWatch {
@@ -50,7 +53,7 @@ export class SentinelWatch {
         await this.#listen(() => failures = 0);
       } catch {
         if (signal.aborted) return;
-        const ms = reconnectDelayMs(++failures, Math.random(), { maxMs: 5000 });
+        const ms = backoffMs(++failures, RECONNECT, Math.random());
         await this.#options.clock.sleep(ms, { signal, ref: false }).catch(() => {});
       }
     }

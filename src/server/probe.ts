@@ -75,7 +75,7 @@ export class ServerProbe {
   async query(
     signal: AbortSignal,
     name: string,
-    ...args: string[]
+    ...args: (string | Uint8Array)[]
   ): Promise<QueryResult | undefined> {
     const probe = this.#guard.breaker.tryProbe();
     if (probe === undefined && !this.#guard.mayConnect) throw this.#guard.openError();

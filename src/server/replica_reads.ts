@@ -28,6 +28,9 @@ interface ReplicaReadsOptions {
   readonly clock: Clock;
 }
 
+/** Least time between two keys that a replica does not have and the primary is asked for, in
+ * milliseconds. */
+const VERIFY_EVERY_MS = 20;
 /** Replicas have circuit breakers of their own. */
 const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined };
 
@@ -66,6 +69,8 @@ export class ReplicaReads implements CommandSink, CommandServers {
   readonly #waiting: CommandQueue;
   /** Endpoints of the replicas that could not answer a read; most have none. */
   readonly #tried = new WeakMap<PendingCommand, Set<string>>();
+  /** When it was verified last that a key is not there, on the monotonic clock. */
+  #verifiedAt = -Infinity;
   #closed = false;
 
   /** Connects to nothing yet. */
@@ -144,6 +149,7 @@ export class ReplicaReads implements CommandSink, CommandServers {
         gate: servers.gate,
         openError: () => servers.openError(),
         redirect: (command, error) => this.redirect(command, error),
+        missed: (command) => this.missed(command),
         reresolve: (reason) => servers.reresolve(reason),
         notReady: (connection) => this.notReady(connection),
         transactionRefused: (connection) => servers.transactionRefused(connection),
@@ -186,6 +192,16 @@ export class ReplicaReads implements CommandSink, CommandServers {
     tracking.waited = true;
     this.submit(command);
     return true;
+  }
+
+  missed(command: PendingCommand): void {
+    const source = this.#source;
+    if (source.verify === undefined) return;
+    const now = this.#options.clock.now();
+    if (now < this.#verifiedAt + VERIFY_EVERY_MS) return;
+    if (!source.isReplica(command.tracking.connection!.endpoint)) return;
+    this.#verifiedAt = now;
+    source.verify(command);
   }
 
   reresolve(reason: string): void {

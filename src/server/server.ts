@@ -92,9 +92,8 @@ export class Server implements Topology, LeaseSource {
   /** Its replicas, as soon as a read was to go to one. */
   #replicas: ReplicaSet | undefined;
   #graceTimer: Timer | undefined;
-  /** Releases the C library; `undefined` until a connection has been opened, `null` once
-   * all are closed. */
-  #endKeepalive: (() => void) | undefined | null;
+  /** Releases the C library. */
+  #releaseLibrary: (() => void) | undefined = keepLibrary();
 
   /** Connects to nothing yet. */
   constructor(context: ServerContext, node?: ServerNode) {
@@ -321,8 +320,8 @@ export class Server implements Topology, LeaseSource {
     await this.#opener.close();
     // Last: connections that were still opened needed the location.
     this.#location.close?.();
-    this.#endKeepalive?.();
-    this.#endKeepalive = null;
+    this.#releaseLibrary?.();
+    this.#releaseLibrary = undefined;
     this.#graceTimer?.cancel();
     return cutOnLanes + cut + (await replicas ?? 0);
   }
@@ -399,7 +398,6 @@ export class Server implements Topology, LeaseSource {
   }
 
   #opened(connection: Connection): void {
-    if (this.#endKeepalive === undefined) this.#endKeepalive = keepLibrary();
     this.#health.connected();
     this.#tracker.add(connection);
     this.#context.opened(connection);

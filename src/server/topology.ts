@@ -35,8 +35,8 @@ export interface ServerContext {
   readonly opened: (connection: Connection) => void;
   /** Keeps replies of reads on lanes; unset without a near cache. */
   readonly nearCache?: NearCache | undefined;
-  /** Learns what is sent on leases; unset where no near cache has to. */
-  readonly ownWrites?: OwnWrites | undefined;
+  /** Learns what is sent on leases. */
+  readonly ownWrites?: OwnWrites;
   readonly telemetry: DatabaseTelemetry | undefined;
   readonly emit: Emit;
   /** Opens byte channels in place of the configured transport. */
@@ -118,6 +118,9 @@ export interface ReplicaSource {
   /** The commands to send in place of one whose keys are on several servers: itself, if they
    * are not. */
   open?(command: PendingCommand): readonly PendingCommand[];
+  /** Finds out whether the key of a command has left the primary of the replica that has not
+   * found it. */
+  verify?(command: PendingCommand): void;
   /** Whether an endpoint is that of a replica. */
   isReplica(endpoint: string): boolean;
   /** What is known of the replicas. */

@@ -44,7 +44,7 @@ export interface FaultProxyOptions {
   forgetAfterIdleMs?: number;
   /** Answers commands instead of the server. Default: the server answers all. */
   script?: ProxyScript;
-  /** Is told what passes, and what happens. Default: none. */
+  /** Observes what passes, and what happens. Default: none. */
   observer?: ProxyObserver;
 }
 

@@ -25,7 +25,7 @@ export interface ProxyFaults {
 /** A direction of a connection. */
 export type ProxyWay = keyof ProxyFaults;
 
-/** Is told what passes through a proxy, before it is delivered. */
+/** Observes what passes through a proxy, before it is delivered. */
 export interface ProxyObserver {
   /**
    * Bytes were received.
@@ -87,7 +87,7 @@ export interface ProxyLinkOptions {
   forgetAfterIdleMs: number;
   /** Answers commands instead of the server. */
   script?: ProxyScript;
-  /** Is told what passes. */
+  /** Observes what passes. */
   observer?: ProxyObserver;
   /** Called once when both sockets are closed. */
   onClose: (link: ProxyLink) => void;

@@ -15,11 +15,7 @@ import type {
 } from "./channel.ts";
 import { concat } from "./coalescer.ts";
 import { ReadBudget } from "./fair_reading.ts";
-import {
-  type AppliedKeepalive,
-  applyKeepalive,
-  kernelKeepaliveEnded,
-} from "./keepalive.ts";
+import { type AppliedKeepalive, applyKeepalive } from "./keepalive.ts";
 
 /** Deno reports nothing about the TLS session of its own sockets. */
 const UNKNOWN_TLS: TlsSession = Object.freeze({
@@ -143,7 +139,6 @@ class DenoChannel implements ByteChannel {
     } catch {
       // Closed by the runtime already.
     }
-    if (this.kernelKeepalive !== null) kernelKeepaliveEnded();
     const handlers = this.#handlers;
     if (handlers !== undefined) queueMicrotask(() => handlers.close(error));
   }
@@ -249,7 +244,6 @@ export async function openDenoChannel(
   }
   const tls = options.tls === undefined ? null : UNKNOWN_TLS;
   const ends = { localPort: portOf(conn.localAddr), remotePort: portOf(conn.remoteAddr) };
-  // Last: from here on the channel must release the C library when the socket closes.
   const times = endpoint.path !== undefined ? undefined : options.keepalive;
   const keepalive = applyKeepalive(ends, times, tier);
   return new DenoChannel(conn, keepalive, tls);

@@ -46,13 +46,12 @@ const MAX_DESCRIPTOR = 4096;
 const MAX_GAP = 512;
 
 /**
- * The C library while it is used: a socket that it has set is open, or will be opened
- * again. Opening it takes most of a millisecond, and V8 keeps 600 bytes of it each time, for
- * the first thousand times.
+ * The C library, while there is somebody who opens sockets again and again. Opening it takes
+ * most of a millisecond, and V8 keeps 600 bytes of it each time, for the first thousand times.
  */
 let library: Library | undefined;
-/** Number of open sockets that were set, and of other users. */
-let users = 0;
+/** How many keep it open. */
+let keepers = 0;
 
 /** Opens the C library; `undefined` where it is not permitted or does not exist. */
 function openLibc(): Library | undefined {
@@ -98,8 +97,7 @@ function findDescriptor(lib: Libc, localPort: number, remotePort: number): numbe
  * values back from the kernel.
  *
  * @param times The times; the kernel takes whole seconds, at least 1.
- * @returns The kernel's values if all four were set, else `null`. Unless it is `null`, call
- * {@linkcode kernelKeepaliveEnded} when the socket has closed.
+ * @returns The kernel's values if all four were set, else `null`.
  */
 function setKernelKeepalive(
   ends: SocketEnds,
@@ -108,33 +106,28 @@ function setKernelKeepalive(
   library ??= openLibc();
   if (library === undefined) return null;
   try {
-    const kernel = setByPorts(library.symbols, ends, times);
-    if (kernel !== null) users++;
-    return kernel;
+    return setByPorts(library.symbols, ends, times);
   } finally {
     closeUnused();
   }
 }
 
-/** A socket whose keepalive was set has closed; to be called once for each. */
-export function kernelKeepaliveEnded(): void {
-  users--;
-  closeUnused();
-}
-
 /**
- * Keeps the C library open while no socket is: without this it would be closed when all
- * connections are lost, and opened for the next one.
+ * Keeps the C library open from its first use on, which would otherwise be opened for each
+ * socket.
  *
  * @returns Ends that; to be called once.
  */
 export function keepLibrary(): () => void {
-  users++;
-  return kernelKeepaliveEnded;
+  keepers++;
+  return () => {
+    keepers--;
+    closeUnused();
+  };
 }
 
 function closeUnused(): void {
-  if (users > 0) return;
+  if (keepers > 0) return;
   library?.close();
   library = undefined;
 }

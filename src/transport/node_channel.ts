@@ -13,7 +13,6 @@ import { FairReader, ReadBudget } from "./fair_reading.ts";
 import {
   type AppliedKeepalive,
   applyKeepalive,
-  kernelKeepaliveEnded,
   nodeNetSetsKeepalive,
 } from "./keepalive.ts";
 
@@ -89,7 +88,6 @@ class NodeChannel implements ByteChannel, SocketOwner {
   #handlers: ChannelHandlers | undefined;
   #reader: FairReader | undefined;
   #error: Error | undefined;
-  #usesLibrary: boolean;
 
   constructor(
     socket: Socket,
@@ -99,7 +97,6 @@ class NodeChannel implements ByteChannel, SocketOwner {
     this.#socket = socket;
     this.keepalive = tier;
     this.kernelKeepalive = kernel;
-    this.#usesLibrary = kernel !== null;
     this.tls = tls;
     this.lendsChunks = tls === null && REUSES_MEMORY;
   }
@@ -137,7 +134,6 @@ class NodeChannel implements ByteChannel, SocketOwner {
   }
 
   closed(): void {
-    this.#releaseLibrary();
     // Closed before it was started, or reported already.
     const handlers = this.#handlers;
     if (handlers === undefined) return;
@@ -156,13 +152,6 @@ class NodeChannel implements ByteChannel, SocketOwner {
 
   destroy(): void {
     this.#socket.destroy();
-    this.#releaseLibrary();
-  }
-
-  #releaseLibrary(): void {
-    if (!this.#usesLibrary) return;
-    this.#usesLibrary = false;
-    kernelKeepaliveEnded();
   }
 }
 
@@ -236,9 +225,7 @@ function makeChannel(
     socket.setKeepAlive(true, times.idleMs);
     if (nodeNetSetsKeepalive(Deno.version.deno)) tier = "idle";
   }
-  // Last: from here on the channel must release the C library when the socket closes.
-  const keepalive = applyKeepalive(socket, times, tier);
-  return new NodeChannel(socket, keepalive, tls);
+  return new NodeChannel(socket, applyKeepalive(socket, times, tier), tls);
 }
 
 /** Bytes of one read of a plain socket. */

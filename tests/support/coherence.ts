@@ -6,7 +6,8 @@
  * @module
  */
 import { type ManagerOptions, RedisConnectionManager } from "../../mod.ts";
-import { delay } from "../../src/testing/wait.ts";
+import type { RedisServer } from "../../src/testing/redis_server.ts";
+import { delay, waitFor } from "../../src/testing/wait.ts";
 import { seeded } from "../unit/transport/reply_streams.ts";
 
 /** What the keys of one kind are, and how a version is written and read. */
@@ -122,6 +123,21 @@ export function readersOf(base: ManagerOptions): ManagerOptions[] {
       databases: databases({ nearCache: { maxEntries: 1000, prefixes: ["c:"] } }),
     },
   ];
+}
+
+/** While nobody writes: waits until the replicas have everything, so that none of it is lost
+ * with the primary. */
+export async function untilReplicated(
+  primary: RedisServer,
+  replicas: readonly RedisServer[],
+): Promise<void> {
+  await waitFor(async () => {
+    const { master_repl_offset } = await primary.info("replication");
+    const states = await Promise.all(replicas.map((each) => each.info("replication")));
+    return states.every(({ master_link_status, slave_repl_offset }) =>
+      master_link_status === "up" && slave_repl_offset === master_repl_offset
+    );
+  }, { what: "replicas that have everything" });
 }
 
 /** Runs writers and readers, and compares. */

@@ -28,3 +28,30 @@ export async function untilCaughtUp(
     }, { timeoutMs: 60_000, what: "a replica that has caught up" });
   }
 }
+
+/**
+ * Cuts the links of replicas, which stay down: until {@linkcode restoreLinks} they log in as a
+ * user that the primary does not have. They are not refused PSYNC itself, as a replica then asks
+ * by the SYNC of old servers at once. If that one is allowed again, its offset begins at 0, and
+ * stays behind the primary's as long as the link lasts, although it has all the data.
+ */
+export async function cutLinks(
+  primary: RedisServer,
+  replicas: readonly RedisServer[],
+): Promise<void> {
+  await setLogin(replicas, "nobody");
+  await primary.cli("CLIENT", "KILL", "TYPE", "replica");
+}
+
+/** Lets replicas connect to their primary again. */
+export async function restoreLinks(replicas: readonly RedisServer[]): Promise<void> {
+  await setLogin(replicas, "");
+}
+
+async function setLogin(replicas: readonly RedisServer[], login: string): Promise<void> {
+  for (const replica of replicas) {
+    const words = ["masteruser", login, "masterauth", login];
+    const reply = await replica.cli("CONFIG", "SET", ...words);
+    if (reply !== "OK") throw new Error(`The replica refused a login: ${reply}`);
+  }
+}

@@ -57,12 +57,17 @@ export async function checkConnection(
   const startedAt = performance.now();
   let client: RedisClient;
   try {
-    const signal = AbortSignal.timeout(timeoutMs);
+    // The attempt has that deadline itself, and says why it failed.
+    const signal = AbortSignal.timeout(2 * timeoutMs);
     client = await manager.getAsyncClient(name, { signal });
   } catch (error) {
     const { reason, state } = manager.getHealthStatus().databases[name]!;
     const known = state === "failed" ? `: ${reason}` : "";
-    reportFailure(error as Error, `no connection within ${timeoutMs} ms${known}`, report);
+    reportFailure(
+      error as Error,
+      `no connection within ${2 * timeoutMs} ms${known}`,
+      report,
+    );
     return undefined;
   }
   const ms = (performance.now() - startedAt).toFixed(1);
@@ -220,12 +225,12 @@ export function judgeTls(
   }
   const { cipher, expiresAt, protocol } = session;
   const version = protocol === null
-    ? "TLS; the runtime does not tell version and cipher"
+    ? "TLS; the runtime does not report version and cipher"
     : `${protocol}, ${cipher}`;
   if (!tls.verify) {
     return warn(
       `${version}; the server's certificate is not verified`,
-      "others can read along: set tls.ca_file, remove tls.verify",
+      "others can read the traffic: set tls.ca_file, remove tls.verify",
     );
   }
   if (expiresAt === null) return ok(version);
@@ -243,7 +248,7 @@ export function judgeKeepalive(config: RedisConfig, socket: SocketFacts): Verdic
   if (socket.keepalive !== "heartbeat") return judgeKernel(config, socket);
   const why = socketKeepalive ? "this runtime sets none" : "it is off (socket_keepalive)";
   return healthCheckIntervalMs > 0
-    ? ok(`${why}; a heartbeat asks every ${healthCheckIntervalMs / 1000} s`)
+    ? ok(`${why}; a heartbeat sends PING every ${healthCheckIntervalMs / 1000} s`)
     : warn(
       `${why}, and there is no heartbeat: a dead idle connection is not detected`,
       "set health_check_interval, or socket_keepalive",

@@ -7,6 +7,7 @@ import {
   UnknownDatabaseError,
 } from "../../../mod.ts";
 import { type ConfigOptions, loadConfig, sourceOf, targetsOf } from "../load_config.ts";
+import { counted } from "../numbers.ts";
 import { isGranted } from "../permissions.ts";
 import { Progress } from "../progress.ts";
 import { CliExit, type CliIo, printJson } from "../terminal.ts";
@@ -92,9 +93,7 @@ async function examine(io: CliIo, options: DoctorOptions) {
   const where = main !== undefined && url !== undefined && config === undefined
     ? targetsOf(main)[0] ?? main.unixSocket
     : sourceOf(configured);
-  const subject = `${names.length} ${
-    names.length === 1 ? "database" : "databases"
-  } of ${where}`;
+  const subject = `${counted(names.length, "database")} of ${where}`;
   return { report: makeReport(findings, values), settings, subject };
 }
 
@@ -103,7 +102,7 @@ function judgeSettings({ databases, warnings }: ManagerConfig): Verdict[] {
     return warnings.map((warning) => warn(warning, "change it, or say that it is meant"));
   }
   const count = Object.keys(databases).length;
-  return [ok(`${count} ${count === 1 ? "database" : "databases"}, no warnings`)];
+  return [ok(`${counted(count, "database")}, no warnings`)];
 }
 
 /** Without the permission a feature is missing, and the service works. */

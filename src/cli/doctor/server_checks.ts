@@ -11,6 +11,7 @@ import {
   type RedisConnectionManager,
   type ReplicaHealth,
 } from "../../../mod.ts";
+import { counted } from "../numbers.ts";
 import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
 import type { Report } from "./connection_checks.ts";
 import { fail, ok, skip, type Verdict, warn } from "./findings.ts";
@@ -141,7 +142,7 @@ export function judgeTracking(info: ServerInfo, settings: ServerInfo): Verdict {
   return most > 0 && keys >= most * TABLE_SHARE
     ? warn(
       message,
-      "the server forgets keys at random, and announces them as changed: raise " +
+      "the server drops keys at random, and announces them as changed: raise " +
         "tracking-table-max-keys, or set near_cache.prefixes",
     )
     : ok(message);
@@ -200,13 +201,13 @@ async function judgeUser(client: RedisClient): Promise<Verdict> {
       if (String(reply) !== "OK") refused.push(command[0]);
     } catch (error) {
       return skip(
-        `user ${user}; what it may run is not known: ${(error as Error).message}`,
+        `what ${user} may run is not known: ${(error as Error).message}`,
         "ACL DRYRUN needs version 7 or later, and the permission to run it",
       );
     }
   }
-  return refused.length === 0 ? ok(`user ${user}`) : warn(
-    `user ${user} may not run ${refused.join(", ")} on every key`,
+  return refused.length === 0 ? ok(`${user} may run GET, SET and INFO`) : warn(
+    `${user} may not run ${refused.join(", ")} on every key`,
     "change it with ACL SETUSER, or ignore this if it is intended",
   );
 }
@@ -242,10 +243,10 @@ export function judgeMaxClients(
   instances: number,
   maxClients: number,
 ): Verdict {
-  if (Number.isNaN(maxClients)) return skip("the server does not tell");
+  if (Number.isNaN(maxClients)) return skip("the server does not report it");
   const all = needed * instances;
-  const message = `${needed} connections × ${instances} ` +
-    `${instances === 1 ? "instance" : "instances"} = ${all}, maxclients ${maxClients}`;
+  const message = `${counted(needed, "connection")} × ` +
+    `${counted(instances, "instance")} = ${all}, maxclients ${maxClients}`;
   return all <= maxClients ? ok(message) : fail(
     message,
     "lower max_connections, set max_total_connections, or raise maxclients",
@@ -255,21 +256,21 @@ export function judgeMaxClients(
 /** What the server does when its memory is full. */
 export function judgeEviction(info: ServerInfo): Verdict {
   const policy = info.maxmemory_policy;
-  if (policy === undefined) return skip("the server does not tell");
+  if (policy === undefined) return skip("the server does not report it");
   const limit = Number(info.maxmemory ?? 0);
   const message = limit === 0
     ? `no maxmemory; policy ${policy}`
     : `maxmemory ${limit} bytes; policy ${policy}`;
   return limit === 0 || !policy.startsWith("allkeys") ? ok(message) : warn(
     `${message}: keys without expiry are evicted too`,
-    "fine for a cache; for data use noeviction or a volatile policy",
+    "fine for a cache; otherwise use noeviction or a volatile policy",
   );
 }
 
 /** What is lost when the server stops. */
 export function judgePersistence(info: ServerInfo, settings: ServerInfo): Verdict {
   const checkDisk = "check the server's log; make room on its disk";
-  const useAof = "fine for a cache; for data set appendonly yes";
+  const useAof = "fine for a cache; otherwise set appendonly yes";
   if (info.rdb_last_bgsave_status === "err") {
     return fail("the last save failed", checkDisk);
   }
@@ -299,7 +300,7 @@ export function judgePersistence(info: ServerInfo, settings: ServerInfo): Verdic
 
 /** Whether the server is a primary, and whether it acknowledges writes without a replica. */
 export function judgeReplication(info: ServerInfo, settings: ServerInfo): Verdict {
-  if (info.role === undefined) return skip("the server does not tell");
+  if (info.role === undefined) return skip("the server does not report it");
   if (info.role !== "master") {
     return warn(
       `it is a replica, its link is ${info.master_link_status ?? "unknown"}`,
@@ -308,7 +309,7 @@ export function judgeReplication(info: ServerInfo, settings: ServerInfo): Verdic
   }
   const replicas = Number(info.connected_slaves ?? 0);
   const wanted = settings["min-replicas-to-write"];
-  const message = `primary with ${replicas} ${replicas === 1 ? "replica" : "replicas"}` +
+  const message = `primary with ${counted(replicas, "replica")}` +
     (wanted === undefined ? "" : `, min-replicas-to-write ${wanted}`);
   return replicas === 0 || wanted !== "0" ? ok(message) : warn(
     message,
@@ -327,6 +328,6 @@ export function judgeClock(
     `${offMs < 0 ? "behind" : "ahead"} (±${Math.ceil(roundTripMs / 2)} ms)`;
   return Math.abs(offMs) <= 1000 + roundTripMs / 2 ? ok(message) : warn(
     message,
-    "run a time service on both: EXPIREAT and time stamps go wrong",
+    "run a time service on both: EXPIREAT and timestamps are wrong",
   );
 }

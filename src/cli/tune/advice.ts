@@ -1,3 +1,4 @@
+import { counted, milliseconds, percent, thousands } from "../numbers.ts";
 import { fewestEnough } from "./plan.ts";
 import type { Advice, Point, TuneReport } from "./report_types.ts";
 import { fastest, findKnee, isAsGood, isLarger, MIN_GAIN } from "./statistics.ts";
@@ -31,10 +32,6 @@ export interface AdviceBasis {
 const OVERSIZED = 3;
 /** Most of a server's `maxclients` that is recommended to one process, as a share. */
 const CLIENT_SHARE = 0.25;
-
-const thousands = (value: number) => Math.round(value).toLocaleString("en");
-const percent = (share: number) => `${Math.round(share * 100)} %`;
-const sized = (size: number, noun: string) => `${size} ${noun}${size === 1 ? "" : "s"}`;
 
 function pointsOf(points: readonly Point[], wanted: "lanes" | "leases"): Point[] {
   return points.filter(({ subject, sweep }) => subject === "mooring" && sweep === wanted);
@@ -82,10 +79,10 @@ function choose(
   const enough = fewestEnough(curve);
   if (enough === undefined) return undefined;
   const noun = of.slice(0, -1);
-  const present = `the present ${sized(current, noun)}`;
+  const present = `the present ${counted(current, noun)}`;
   const rate = (point: Point) =>
     `${thousands(point.perSecond.median)} commands/s at ${point.concurrency} callers`;
-  const carried = `${sized(enough[of], noun)} carried ${rate(enough)}`;
+  const carried = `${counted(enough[of], noun)} carried ${rate(enough)}`;
   const now = curve.find((point) => point[of] === current);
   if (now === undefined) return { size: current, reason: `${present} were not measured` };
   if (isLarger(enough.perSecond, now.perSecond)) {
@@ -152,7 +149,7 @@ function adviseConnections(
 ): Advice[] {
   const key = "max_connections";
   if (leases === undefined) {
-    const reason = `${sized(lanes, "lane")} and the present ${held} for leases`;
+    const reason = `${counted(lanes, "lane")} and the present ${held} for leases`;
     return lanes < current ? [] : [{ key, value: lanes + held, current, reason }];
   }
   const isUnchanged = lanes === maxLanes && leases.size === held;
@@ -160,7 +157,7 @@ function adviseConnections(
   const most = maxClients === 0
     ? Infinity
     : Math.max(lanes + 1, Math.floor(maxClients * CLIENT_SHARE));
-  const sum = `${leases.reason}; with ${sized(lanes, "lane")} that is ${wanted}`;
+  const sum = `${leases.reason}; with ${counted(lanes, "lane")} that is ${wanted}`;
   const reason = wanted <= most
     ? sum
     : `${sum}, but the server accepts ${maxClients} clients, of which one process should ` +
@@ -195,9 +192,9 @@ function adviseTimeout(
   const lower = Math.max(wanted, shipped[name]);
   const margin = `${OF_P999} times the one and ${OF_LONGEST} times the other`;
   const advice = (value: number, reason: string): Advice => {
-    const ms = (time: number) => `${time.toFixed(time < 10 ? 2 : 0)} ms`;
-    const seen = `${what} ${ms(p999)} at p99.9 and ${ms(max)} at the longest, in the ` +
-      "median round";
+    const seen =
+      `${what} ${milliseconds(p999)} ms at p99.9 and ${milliseconds(max)} ms ` +
+      "at the longest, in the median round";
     return { key, value, current, reason: `${seen}: ${reason}` };
   };
   if (needed > current || current < STEPS[0]) {

@@ -40,13 +40,13 @@ export function makeTuneCommand(io: CliIo, extras: TuneExtras = {}): Command {
     )
     .option("-u, --url <url>", "measure this server (default: REDIS_URL)")
     .option("-y, --yes", "measure it even if it appears to be in use")
-    .option("-q, --quick", "take less than a minute, not up to fifteen")
+    .option("-q, --quick", "take less than a minute instead of up to fifteen")
     .option("--duration <seconds>", "how long the measurement may take", seconds)
     .option("--only <sweeps>", sweeps, parseSweeps)
     .option(
       "--rate <commands>",
-      "commands a second for the measurement at a fixed rate (default: shares of " +
-        "the highest rate)",
+      "rate of the measurement at a fixed rate, in commands a second (default: " +
+        "shares of the highest rate)",
       parseNumber(1, 10_000_000),
     )
     .option("--json <file>", "write the result as JSON")

@@ -1,3 +1,4 @@
+import { milliseconds, thousands } from "../numbers.ts";
 import type { TuneReport } from "./report_types.ts";
 import { describeSpec } from "./plan.ts";
 import { isLarger } from "./statistics.ts";
@@ -26,7 +27,6 @@ export function compareReports(before: TuneReport, after: TuneReport): Compariso
   const known = new Map(before.points.map((point) => [describeSpec(point), point]));
   let compared = 0;
   const regressions: string[] = [];
-  const count = (value: number) => Math.round(value).toLocaleString("en");
   for (const point of after.points) {
     const what = describeSpec(point);
     const old = known.get(what);
@@ -35,13 +35,13 @@ export function compareReports(before: TuneReport, after: TuneReport): Compariso
     const [was, is] = [old.perSecond, point.perSecond];
     if (isLarger(was, is)) {
       regressions.push(
-        `${what}: ${count(is.median)} commands/s, ${count(was.median)} before`,
+        `${what}: ${thousands(is.median)} commands/s, ${thousands(was.median)} before`,
       );
     }
     const [fast, slow] = [old.latencyMs.p99, point.latencyMs.p99];
     if (isLarger(slow, fast) && slow.median > fast.median * P99_FACTOR) {
-      const ms = ({ median }: typeof slow) => median.toFixed(slow.median < 10 ? 2 : 0);
-      regressions.push(`${what}: p99 ${ms(slow)} ms, ${ms(fast)} before`);
+      const [now, then] = [slow, fast].map(({ median }) => milliseconds(median));
+      regressions.push(`${what}: p99 ${now} ms, ${then} before`);
     }
     if (old.errors === 0 && point.errors > 0) {
       regressions.push(`${what}: ${point.errors} commands failed, 0 before`);

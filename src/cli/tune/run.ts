@@ -1,4 +1,5 @@
 import { RedisManagerError } from "../../core/errors/base.ts";
+import { counted } from "../numbers.ts";
 import { Progress } from "../progress.ts";
 import { CliExit, type CliIo, ExitCode, Interruption } from "../terminal.ts";
 import { compareReports, comparisonText, readReport } from "./compare.ts";
@@ -75,8 +76,8 @@ export async function runTuneCommand(
   }
   if (write) {
     await orExit(writePatch(config!, report.advice, target.database!, io.env));
-    const count = changesOf(report.advice).length;
-    io.err(`${count} ${count === 1 ? "setting" : "settings"} written to ${config}\n`);
+    const settings = counted(changesOf(report.advice).length, "setting");
+    io.err(`${settings} written to ${config}\n`);
   }
   if (before === undefined) return;
   const comparison = compareReports(before, report);

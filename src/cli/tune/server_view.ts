@@ -1,4 +1,5 @@
 import type { RedisClient, RedisConfig, RedisConnectionManager } from "../../../mod.ts";
+import { counted } from "../numbers.ts";
 import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
 import { managerFor } from "./contender.ts";
 
@@ -16,9 +17,9 @@ export interface ServerFacts {
   readonly otherClients: number;
   /** Keys in all databases. */
   readonly keys: number;
-  /** Threads that read and write sockets; 1 if it does not tell. */
+  /** Threads that read and write sockets; 1 if it does not say. */
   readonly ioThreads: number;
-  /** Most clients that it accepts; 0 if it does not tell. */
+  /** Most clients that it accepts; 0 if it does not say. */
   readonly maxClients: number;
 }
 
@@ -29,8 +30,7 @@ export interface ServerFacts {
  * @returns The reasons; empty if it appears to be unused.
  */
 export function usageSigns(facts: ServerFacts): string[] {
-  const count = (n: number, noun: string) =>
-    n > 0 ? [`${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`] : [];
+  const count = (n: number, noun: string) => n > 0 ? [counted(n, noun)] : [];
   return [
     ...count(facts.keys, "key"),
     ...count(facts.otherClients, "other client"),
@@ -42,7 +42,7 @@ export function usageSigns(facts: ServerFacts): string[] {
 
 /** Counters of a server, which grow while it works. */
 interface ServerSample {
-  /** CPU seconds of the process; `null` if it does not tell. */
+  /** CPU seconds of the process; `null` if it does not say. */
   readonly cpuSeconds: number | null;
   /** Bytes that it received. */
   readonly bytesIn: number;
@@ -103,7 +103,7 @@ export class ServerView implements AsyncDisposable {
     };
   }
 
-  /** How many connections have a name with this prefix; 0 if it does not tell. */
+  /** How many connections have a name with this prefix; 0 if it does not say. */
   async connections(namePrefix: string): Promise<number> {
     return (await this.#names()).filter((name) => name.startsWith(namePrefix)).length;
   }

@@ -1,3 +1,4 @@
+import { counted, milliseconds, percent, thousands } from "../numbers.ts";
 import { type Column, fittingLines, tableLines } from "../table.ts";
 import { type CliIo, makePaint, wrap } from "../terminal.ts";
 import { patchText } from "./patch.ts";
@@ -5,10 +6,8 @@ import type { Point, TuneReport } from "./report_types.ts";
 import { noiseOf } from "./statistics.ts";
 import { verdictOf } from "./verdict.ts";
 
-const thousands = (value: number) => Math.round(value).toLocaleString("en");
-const ms = (value?: number) => value?.toFixed(value < 10 ? 2 : 0) ?? "";
-const percent = (share: number | null) =>
-  share === null ? "-" : `${Math.round(share * 100)} %`;
+const ms = (value?: number) => value === undefined ? "" : milliseconds(value);
+const share = (value: number | null) => value === null ? "-" : percent(value);
 
 const COLUMNS: readonly Column<Point>[] = [
   { title: "subject", cell: ({ subject }) => subject, isText: true },
@@ -24,15 +23,15 @@ const COLUMNS: readonly Column<Point>[] = [
   { title: "commands/s", cell: ({ perSecond }) => thousands(perSecond.median) },
   {
     title: "±",
-    cell: ({ perSecond }) => percent(noiseOf(perSecond) / perSecond.median),
+    cell: ({ perSecond }) => share(noiseOf(perSecond) / perSecond.median),
   },
   { title: "p50", cell: ({ latencyMs }) => ms(latencyMs.p50.median) },
   { title: "p99", cell: ({ latencyMs }) => ms(latencyMs.p99.median) },
   { title: "p99.9", cell: ({ latencyMs }) => ms(latencyMs.p999.median) },
   { title: "max", cell: ({ latencyMs }) => ms(latencyMs.max.high) },
   { title: "wait", cell: ({ waitMs }) => ms(waitMs?.p99.median) },
-  { title: "CPU", cell: ({ clientCpu }) => percent(clientCpu) },
-  { title: "server", cell: ({ serverCpu }) => percent(serverCpu) },
+  { title: "CPU", cell: ({ clientCpu }) => share(clientCpu) },
+  { title: "server", cell: ({ serverCpu }) => share(serverCpu) },
 ];
 
 /**
@@ -88,7 +87,7 @@ export function reportText(io: CliIo, report: TuneReport, database?: string): st
       ),
     knees.map(({ concurrency, lanes, perSecond }) =>
       line(
-        `knee of ${lanes} ${lanes === 1 ? "lane" : "lanes"}: ${concurrency} callers, ` +
+        `knee of ${counted(lanes, "lane")}: ${counted(concurrency, "caller")}, ` +
           `${thousands(perSecond)} commands/s`,
       )
     ).join("\n"),

@@ -1,3 +1,4 @@
+import { counted, milliseconds, percent, thousands } from "../numbers.ts";
 import { changesOf } from "./patch.ts";
 import { chosenLanes } from "./report/series.ts";
 import type { Point, TuneReport } from "./report_types.ts";
@@ -46,13 +47,10 @@ export function verdictOf(report: TuneReport): Verdict {
   const reached = reachedPoint(report);
   if (reached === undefined) return { summary: todo };
   const { concurrency, lanes, latencyMs, perSecond } = reached;
-  const percent = (share: number) => `${Math.round(100 * share)} %`;
-  const rate = Math.round(perSecond.median).toLocaleString("en");
-  const p99 = latencyMs.p99.median;
-  const summary = `${todo} With ${lanes} ${lanes === 1 ? "lane" : "lanes"}, ` +
-    `${concurrency} ${concurrency === 1 ? "caller" : "callers"} got ${rate} replies a ` +
+  const summary = `${todo} With ${counted(lanes, "lane")}, ` +
+    `${counted(concurrency, "caller")} got ${thousands(perSecond.median)} replies a ` +
     `second (±${percent(noiseOf(perSecond) / perSecond.median)}), 99 of 100 within ` +
-    `${p99.toFixed(p99 < 10 ? 2 : 0)} ms.`;
+    `${milliseconds(latencyMs.p99.median)} ms.`;
   const noise = noiseShare(points);
   if (noise <= NOISY) return { summary };
   return {

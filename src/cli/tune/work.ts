@@ -15,7 +15,7 @@ export class TuneKeys {
   /**
    * Chooses a prefix that no other run has.
    *
-   * @param id What tells this run from others.
+   * @param id A text that no other run has.
    */
   constructor(id: string = crypto.randomUUID().slice(0, 8)) {
     this.prefix = `mooring:tune:{${id}}:`;

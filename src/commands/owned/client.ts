@@ -2,12 +2,13 @@ import { delay } from "@std/async/delay";
 import { SENDS_NULLISH } from "../../connection/command_methods.ts";
 import type { IORedis, Redis, RedisOptions } from "../../connection/ioredis.ts";
 import { ManagerClosedError } from "../../core/errors/mod.ts";
-import { reconnectDelayMs } from "../../resilience/backoff.ts";
+import { ASK_AGAIN, backoffMs } from "../../resilience/backoff.ts";
 import { type ClientConfig, type CommandRoute, ManagedClient } from "../client.ts";
 import { closedError, type OwnedCommands, type OwnListener } from "./commands.ts";
 
 /** Options of a client that a library owns: those of ioredis that have a meaning where the
- * manager owns the connections, and a few more. All others are accepted and not used. */
+ * manager owns the connections, and a few more. All others are accepted and not used. In a
+ * cluster `connectionName` is one of these, and `db` must be the database's. */
 export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapping"> {
   /** Whether a command that may have run when its connection was lost is sent again, as
    * ioredis does by default: some libraries rely on it. It may then run twice. Only for
@@ -41,9 +42,6 @@ export interface OwnedClientParts {
   /** The client begins to live, or has ended. */
   readonly lives: (client: OwnedClient, isAlive: boolean) => void;
 }
-
-/** Longest pause before a server that was not reached is tried again, in milliseconds. */
-const MAX_PAUSE_MS = 500;
 
 /** Where a client keeps its life: no private field, as clients of `with()` are objects whose
  * prototype is the client. */
@@ -119,6 +117,11 @@ export class OwnedClient extends ManagedClient {
     this[LIFE].lost();
   }
 
+  /** Called by the database when another server has become the primary. */
+  primaryMoved(): void {
+    this[LIFE].primaryMoved();
+  }
+
   /** Called by the database when it is closed: lets commands finish within `drainMs`. */
   closeWithin(drainMs: number): Promise<void> {
     return this[LIFE].close(drainMs);
@@ -169,6 +172,12 @@ class Life implements OwnListener {
   /** The connection that it has alone was lost. */
   lost(): void {
     if (this.client.status === "ready") this.#reconnect();
+  }
+
+  /** The lanes lead elsewhere now. A connection that it has alone is about to be closed: the
+   * client connects anew then, and once. */
+  primaryMoved(): void {
+    if (!this.#commands.own.isOpen) this.lost();
   }
 
   /** What it has alone could not be established. */
@@ -266,7 +275,7 @@ class Life implements OwnListener {
         this.#ready!.reject(error);
         this.#renewReady();
         this.#set("close");
-        const pauseMs = reconnectDelayMs(attempt, Math.random(), { maxMs: MAX_PAUSE_MS });
+        const pauseMs = backoffMs(attempt, ASK_AGAIN, Math.random());
         this.#set("reconnecting", Math.round(pauseMs));
         await delay(pauseMs, { signal }).catch(() => {});
       }

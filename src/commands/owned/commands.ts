@@ -1,3 +1,4 @@
+import type { RedisConfig } from "../../config/mod.ts";
 import type { Command } from "../../connection/ioredis.ts";
 import {
   acceptReply,
@@ -17,11 +18,18 @@ import {
   type ClusterSubscriberParts,
   isAboutSubscriptions,
 } from "./cluster_subscriber.ts";
-import type { OwnConnection, OwnConnectionOwner } from "./own_connection.ts";
+import {
+  type OwnConnection,
+  type OwnConnectionOwner,
+  PASSING,
+} from "./own_connection.ts";
 import { patientPolicy, waits } from "./patience.ts";
 
 /** What the commands of one owned client need. */
-export interface OwnedCommandsOptions extends Omit<DispatcherOptions, "blocking"> {
+export interface OwnedCommandsOptions
+  extends Omit<DispatcherOptions, "blocking" | "config"> {
+  /** The database, with what differs for this client. */
+  readonly config: DispatcherOptions["config"] & Pick<RedisConfig, "db">;
   /** Whether commands wait as long as the server is away. */
   readonly patient: boolean;
   /** Whether a patient client sends again what may have run, as ioredis does. */
@@ -67,6 +75,11 @@ export function closedError(delivery: Delivery): Error {
 /** Commands that speak another protocol from then on. */
 const REPLICATION: ReadonlySet<string> = new Set(["sync", "psync", "replconf"]);
 
+/** What to call in a cluster in place of what lasts as long as a connection. */
+const ONE_NODE =
+  "in a cluster it would bind the client to one node: give another database " +
+  "number a database of its own, or use manager.acquire(database, { node })";
+
 /** How long the server may take to end what waits, when the client ends, in milliseconds. */
 const END_MS = 1000;
 
@@ -84,7 +97,7 @@ export class OwnedCommands extends Dispatcher {
   readonly #subscriber: ClusterSubscriber | undefined;
   readonly #blocking: BlockingCommands;
   readonly #listener: OwnListener;
-  readonly #options: Pick<DispatcherOptions, "clock" | "config">;
+  readonly #options: Pick<OwnedCommandsOptions, "clock" | "config">;
   readonly #patient: boolean;
   readonly #resends: boolean;
   readonly #statistics: DispatcherOptions["statistics"];
@@ -193,9 +206,22 @@ export class OwnedCommands extends Dispatcher {
       for (const command of commands) void this.#subscribe(this.#subscriber, command);
       return;
     }
-    const name = unfit.tracking.info?.name ?? "";
+    const { info } = unfit.tracking;
+    const name = info?.name ?? "";
     if (REPLICATION.has(name)) super.exclusive(commands, unfit);
-    else this.#divert(commands, "own");
+    else if (this.#subscriber === undefined || PASSING.has(name) || name === "quit") {
+      this.#divert(commands, "own");
+    } else if (commands.length > 1 || !this.#isNothingInCluster(unfit, name)) {
+      unfit.tracking.info = { ...info!, advice: ONE_NODE };
+      super.exclusive(commands, unfit);
+    } else if (acceptReply(unfit, "OK")) unfit.succeed("OK");
+  }
+
+  /** Whether a stateful command changes nothing in a cluster, where many connections have the
+   * names that the database gives them. */
+  #isNothingInCluster({ args }: PendingCommand, name: string): boolean {
+    return name === "client|setname" || name === "client|setinfo" ||
+      name === "select" && Number(args[0]) === this.#options.config.db;
   }
 
   async #subscribe(

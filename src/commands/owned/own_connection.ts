@@ -13,7 +13,7 @@ import {
 import type { SessionTerms } from "../../connection/session.ts";
 import type { Clock } from "../../core/clock.ts";
 import { ConnectionLostError, type Delivery } from "../../core/errors/mod.ts";
-import { reconnectDelayMs } from "../../resilience/backoff.ts";
+import { ASK_AGAIN, backoffMs } from "../../resilience/backoff.ts";
 
 /** A leased connection, as a client that a library owns uses it. */
 export interface OwnLease {
@@ -89,7 +89,7 @@ const ENDS: ReadonlyMap<string, Kind> = new Map([
 ]);
 
 /** Stateful commands that leave nothing behind, or only until EXEC. */
-const PASSING: ReadonlySet<string> = new Set([
+export const PASSING: ReadonlySet<string> = new Set([
   "watch",
   "unwatch",
   "multi",
@@ -99,9 +99,6 @@ const PASSING: ReadonlySet<string> = new Set([
 
 /** The message of ioredis' error. */
 const MONITORING = "Connection is in monitoring mode, can't process commands.";
-
-/** Longest pause before another attempt to open it, in milliseconds. */
-const MAX_PAUSE_MS = 500;
 
 /**
  * The connection that a client has alone, for what a shared connection cannot do. It is
@@ -154,6 +151,11 @@ export class OwnConnection implements CommandOwner {
   /** Whether all further commands have to go by this connection. */
   get isPinned(): boolean {
     return this.#isKept || this.#isWatching || this.#isInMulti || this.#options.isMonitor;
+  }
+
+  /** Whether it is open. */
+  get isOpen(): boolean {
+    return this.#state.name === "open";
   }
 
   /** Whether a command that was given to it is not settled. */
@@ -325,7 +327,10 @@ export class OwnConnection implements CommandOwner {
     let lease: OwnLease;
     try {
       // Not a timer of the clock: a process that only subscribes stays alive meanwhile.
-      if (attempt > 0) await delay(pauseMs(attempt), { signal: stop.signal });
+      if (attempt > 0) {
+        const pauseMs = backoffMs(attempt, ASK_AGAIN, Math.random());
+        await delay(pauseMs, { signal: stop.signal });
+      }
       lease = await this.#options.acquire(stop.signal, this.#queue[0]);
     } catch (error) {
       if (this.#state === state) this.#openFailed(error as Error, attempt);
@@ -481,8 +486,4 @@ export class OwnConnection implements CommandOwner {
     });
     redis.on("monitor", (...args: unknown[]) => emit("monitor", ...args));
   }
-}
-
-function pauseMs(attempt: number): number {
-  return reconnectDelayMs(attempt, Math.random(), { maxMs: MAX_PAUSE_MS });
 }

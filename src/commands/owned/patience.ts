@@ -10,12 +10,8 @@ import {
   NotReadyError,
   ProtocolError,
 } from "../../core/errors/mod.ts";
-import { reconnectDelayMs } from "../../resilience/backoff.ts";
+import { ASK_AGAIN, backoffMs } from "../../resilience/backoff.ts";
 import type { RetryDecision, RetryPolicy } from "../retry.ts";
-
-/** Longest pause before the server is tried again, in milliseconds. Attempts to connect keep
- * their own, longer distance. */
-const MAX_PAUSE_MS = 500;
 
 const AGAIN: RetryDecision = Object.freeze({
   retry: true,
@@ -54,7 +50,7 @@ export function patientPolicy(
         return policy.decide(command, error, delivery);
       }
       const isRefused = error instanceof CircuitOpenError;
-      return isRefused ? { ...AGAIN, delayMs: MAX_PAUSE_MS } : AGAIN;
+      return isRefused ? { ...AGAIN, delayMs: ASK_AGAIN.maxMs } : AGAIN;
     },
   };
 }
@@ -93,8 +89,7 @@ export async function patiently<T>(
       return await call();
     } catch (error) {
       if (signal.aborted || !isAway(error)) throw error;
-      const pauseMs = reconnectDelayMs(attempt, Math.random(), { maxMs: MAX_PAUSE_MS });
-      await delay(pauseMs, { signal });
+      await delay(backoffMs(attempt, ASK_AGAIN, Math.random()), { signal });
     }
   }
 }

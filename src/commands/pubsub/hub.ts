@@ -11,7 +11,7 @@ import { startHeartbeat } from "../../connection/liveness.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CommandTimeoutError, ManagerClosedError } from "../../core/errors/mod.ts";
 import type { Emit } from "../../core/events.ts";
-import { reconnectDelayMs } from "../../resilience/backoff.ts";
+import { ASK_AGAIN, backoffMs } from "../../resilience/backoff.ts";
 import { type Channel, Channels } from "./channels.ts";
 import { Subscription } from "./subscription.ts";
 import {
@@ -120,8 +120,8 @@ function reportGap(
   });
 }
 
-/** Longest pause before another lease is asked for where that may help, in milliseconds. */
-const MAX_PAUSE_MS = 500;
+/** Pauses before another lease is asked for where that hardly helps, in milliseconds. */
+const LONG_PAUSE = { minMs: 50, maxMs: 30_000 };
 
 type State =
   | { readonly name: "idle" }
@@ -155,6 +155,8 @@ export class SubscriptionHub implements SubscriptionOpener {
   readonly established: Set<Subscription<unknown>>;
   #state: State = { name: "idle" };
   #lostAt: number | undefined;
+  /** How often the server has ended subscriptions to shard channels. */
+  #moves = 0;
   /** Messages that came on a new connection before the gap was delivered: they follow it. */
   #early: (() => void)[] = [];
 
@@ -351,7 +353,10 @@ export class SubscriptionHub implements SubscriptionOpener {
     const { clock, config, moved } = this.options;
     if (moved !== undefined) {
       // The library's event does not say which channels.
-      redis.on("moved" as "close", () => moved(this.#endedByServer(redis)));
+      redis.on("moved" as "close", () => {
+        this.#moves++;
+        moved(this.#endedByServer(redis));
+      });
     }
     const { commandTimeoutMs: timeoutMs, healthCheckIntervalMs: intervalMs } = config;
     if (intervalMs > 0) startHeartbeat(connection, { intervalMs, timeoutMs }, clock);
@@ -388,6 +393,7 @@ export class SubscriptionHub implements SubscriptionOpener {
   /** Subscribes to one channel; never rejects. */
   async #request(lease: SubscriberLease, channel: Channel): Promise<void> {
     const { target, wire } = channel;
+    const moves = this.#moves;
     channel.requested = true;
     try {
       await lease.send(new Command(target.kind, [wire]) as IORedisCommand);
@@ -400,6 +406,11 @@ export class SubscriptionHub implements SubscriptionOpener {
     }
     if (!this.#isOn(lease)) return;
     channel.confirmed = true;
+    if (moves !== this.#moves) {
+      // It may have been ended in the same chunk as it was confirmed.
+      const ended = this.#endedByServer(lease.connection.redis);
+      if (ended.includes(channel)) return this.options.moved?.(ended);
+    }
     if (channel.lostAt !== undefined) this.#tellGap(channel, channel.lostAt);
     for (const confirmation of channel.waiting.splice(0)) confirmation.resolve();
   }
@@ -481,13 +492,9 @@ export class SubscriptionHub implements SubscriptionOpener {
     this.#rejectWaiting(error);
     const stop = new AbortController();
     this.#transition({ name: "pausing", stop, attempt: attempt + 1 });
-    // Attempts to connect keep their own distance.
     const { retryable } = error as { retryable?: boolean };
-    const delayMs = reconnectDelayMs(
-      attempt + 1,
-      Math.random(),
-      retryable ? { maxMs: MAX_PAUSE_MS } : {},
-    );
+    const pause = retryable === true ? ASK_AGAIN : LONG_PAUSE;
+    const delayMs = backoffMs(attempt + 1, pause, Math.random());
     // Not a timer of the clock: a process that only subscribes stays alive meanwhile.
     delay(delayMs, { signal: stop.signal }).then(
       () => void this.#connect(attempt + 1),

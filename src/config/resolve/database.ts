@@ -1,5 +1,6 @@
 import { type ConfigProblem, nearest } from "../../core/errors/base.ts";
 import { Secret } from "../../core/secret.ts";
+import { KNOWN_NUMBERS } from "../databases.ts";
 import {
   DEFAULT_ORIGIN,
   type Effective,
@@ -12,7 +13,6 @@ import {
 import { problemAt, wordingOf } from "../messages.ts";
 import { DATABASE_SETTINGS, MANAGER_SETTINGS, type Setting } from "../names.ts";
 import type { RedisConfig } from "../settings.ts";
-import { KNOWN_NUMBERS } from "../sources/database_names.ts";
 import { warnIfReadableByOthers } from "../sources/files.ts";
 import { checkDatabase, type Overruled, type Refuse } from "./checks.ts";
 import { passwordFromFile } from "./credential_files.ts";

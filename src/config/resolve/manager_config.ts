@@ -4,6 +4,7 @@ import {
   UnknownDatabaseError,
 } from "../../core/errors/base.ts";
 import { Secret } from "../../core/secret.ts";
+import { declaredDatabases } from "../databases.ts";
 import {
   type Effective,
   type EffectiveValues,
@@ -16,7 +17,6 @@ import { problemAt, wordingOf } from "../messages.ts";
 import { MANAGER_SETTINGS } from "../names.ts";
 import { readDatabaseOptions } from "../read_document.ts";
 import type { RedisConfig, UnknownDatabasePolicy } from "../settings.ts";
-import { declaredDatabases } from "../sources/database_names.ts";
 import { addDatabaseVariables, type EnvReader } from "../sources/environment.ts";
 import type {
   ExplainedValue,

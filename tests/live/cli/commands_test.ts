@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 import { freePort } from "../../../src/testing/ports.ts";
 import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { assertNoConnectionsLeft } from "../../support/clients.ts";
@@ -137,6 +138,24 @@ Deno.test("stats --config shows servers that hang or are gone as failed, and soo
       "--allow-read",
     ]);
     assertEquals(denied.err.match(/--allow-net=127\.0\.0\.1:\d+/g)?.length, 3);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("stats --config waits as long as the configuration says", async () => {
+  await using server = await RedisServer.start();
+  await using silent = await FaultProxy.start({ to: server, welcome: "hold" });
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  try {
+    await Deno.writeTextFile(
+      file,
+      `host: 127.0.0.1\nport: ${silent.port}\nsocket_connect_timeout: 0.3\n` +
+        "databases:\n  main: { db: 0 }\n",
+    );
+    const { code, out } = await runCli(["stats", "--config", file]);
+    assertEquals(code, 1, out);
+    assertMatch(out, /failed main: .*no answer within 300 ms/);
   } finally {
     await Deno.remove(file);
   }

@@ -264,7 +264,7 @@ Deno.test("doctor: keepalive's line has the kernel's values, or says whose they 
     part.message,
     nodeNetSetsKeepalive(Deno.version.deno)
       ? /^tier idle: idle 600 s; interval and count are the kernel's/
-      : /^this runtime sets none; a heartbeat asks every 30 s$/,
+      : /^this runtime sets none; a heartbeat sends PING every 30 s$/,
   );
 });
 
@@ -295,7 +295,7 @@ Deno.test("doctor: TLS tells version, cipher and the certificate's end; a near o
         assertStringIncludes(line.message, `in ${days} days`);
       } else {
         assertEquals([code, line.status], [0, "ok"], out);
-        assertStringIncludes(line.message, "does not tell version");
+        assertStringIncludes(line.message, "does not report version");
       }
     }
   } finally {
@@ -310,7 +310,7 @@ Deno.test("doctor: what a user may run is not claimed where ACL DRYRUN is refuse
   const { out } = await runCli(["doctor", "--json", "--url", url]);
   const { status, message } = lineOf(out, "user");
   assertEquals(status, "skip");
-  assertMatch(message, /^user clerk; what it may run is not known: NOPERM/);
+  assertMatch(message, /^what clerk may run is not known: NOPERM/);
 });
 
 Deno.test("doctor: several databases of a file have their lines each; one may be chosen", async () => {

@@ -5,7 +5,12 @@ import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { FaultProxy } from "../../../src/testing/fault_proxy.ts";
 import { waitFor } from "../../../src/testing/wait.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
-import { callsOf, untilCaughtUp } from "../../support/replication.ts";
+import {
+  callsOf,
+  cutLinks,
+  restoreLinks,
+  untilCaughtUp,
+} from "../../support/replication.ts";
 import { SteadyCallers } from "./_defaults.ts";
 import { fillSlowly, finishLoading } from "./_loading.ts";
 import { report } from "./_report.ts";
@@ -15,7 +20,7 @@ interface Fault {
   readonly fault: string;
   /** Makes the replica unable to serve. */
   begin(replica: RedisServer, primary: RedisServer): Promise<unknown> | unknown;
-  end(replica: RedisServer, primary: RedisServer): Promise<unknown> | unknown;
+  end(replica: RedisServer): Promise<unknown> | unknown;
   readonly reason: RegExp;
 }
 
@@ -46,10 +51,9 @@ const FAULTS: readonly Fault[] = [
     fault: "replica may not serve stale data (MASTERDOWN)",
     begin: async (replica, primary) => {
       await replica.cli("CONFIG", "SET", "replica-serve-stale-data", "no");
-      await primary.cli("ACL", "SETUSER", "default", "-psync", "-sync");
-      await primary.cli("CLIENT", "KILL", "TYPE", "replica");
+      await cutLinks(primary, [replica]);
     },
-    end: (_, primary) => primary.cli("ACL", "SETUSER", "default", "+psync", "+sync"),
+    end: (replica) => restoreLinks([replica]),
     reason: /MASTERDOWN|link to the primary is down/,
   },
 ];
@@ -88,7 +92,7 @@ for (const { begin, end, fault, reason } of FAULTS) {
     assert(reason.test(state().reason), state().reason);
     const before = await callsOf(primary, "get");
     await waitFor(async () => await callsOf(primary, "get") > before);
-    await end(replica!, primary);
+    await end(replica!);
     using recovering = new Stopwatch();
     await waitFor(() => state().state === "in_sync", { timeoutMs: 60_000, everyMs: 5 });
     const { ms: recoveredMs } = recovering.read();

@@ -114,6 +114,34 @@ for (const transport of TRANSPORTS) {
   });
 }
 
+for (const speaksTls of [true, false]) {
+  const kind = speaksTls ? "with" : "without";
+  Deno.test(`a server ${kind} TLS that takes more than a second to answer is named, too`, async () => {
+    await using authority = await TlsAuthority.create();
+    await using server = await RedisServer.start(
+      speaksTls ? { tls: await authority.issue() } : {},
+    );
+    // As on a busy machine: each answer comes late.
+    await using slow = await FaultProxy.start({
+      to: server,
+      faults: { toClient: { kind: "delay", ms: 1200 } },
+    });
+    await using manager = new RedisConnectionManager({
+      host: slow.host,
+      port: slow.port,
+      connectTimeoutMs: 20_000,
+      connectRetry: { attempts: 1 },
+      tls: { enabled: !speaksTls, caFile: authority.caFile },
+      databases: { main: { db: 0 } },
+    });
+    const { error } = await timed(manager.getAsyncClient("main"));
+    assertMatch(
+      (error as Error).message,
+      speaksTls ? /speaks TLS, and this client does not/ : /the server speaks no TLS/,
+    );
+  });
+}
+
 Deno.test("a server that is right but slow to speak TLS is not taken for one without", async () => {
   await using authority = await TlsAuthority.create();
   await using server = await RedisServer.start({ tls: await authority.issue() });

@@ -2,7 +2,7 @@
  * takes; without a shape prints all shapes. */
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import { Entries, Entry } from "../../../src/near_cache/entries.ts";
+import { Entries, Entry, hashOf } from "../../../src/near_cache/entries.ts";
 import { detachReply } from "../../../src/near_cache/reply_values.ts";
 
 /** Heap and the memory of Buffers, after a collection. */
@@ -65,8 +65,9 @@ function fill(make: (i: number) => unknown, most: number): Entries {
   const entries = new Entries({ maxEntries: 1e7, maxBytes: MAX_BYTES });
   const source = {};
   for (let i = 0; entries.evicted < 100 && i < most; i++) {
-    const entry = new Entry(`user:${i}`, "get", true);
-    entries.add(entry, undefined);
+    const key = `user:${i}`;
+    const entry = new Entry(key, hashOf(key), "get", true);
+    entries.add(entry);
     entries.keep(entry, detachReply(make(i)), source, Infinity);
   }
   return entries;

@@ -142,6 +142,46 @@ Deno.test("own writes are read at once, whatever they were made with", async () 
   });
 });
 
+Deno.test("a near cache that is added later learns of the writes of all databases", async () => {
+  await withManager({ databases: { plain: { db: 0 } } }, async ({ manager, server }) => {
+    const plain = manager.getClient("plain");
+    const owned = manager.createClient("plain");
+    await using lease = await manager.acquire("plain");
+    await using late = await manager.acquire("plain");
+    await plain.set("k", 0);
+    await late.client.set("k", 0);
+    const early = late.client.multi();
+    const client = manager.addDatabase("near", {
+      host: server.host,
+      port: server.port,
+      db: 0,
+      nearCache,
+    });
+    let n = 0;
+    const ways: (() => Promise<unknown>)[] = [
+      () => plain.set("k", n),
+      () => manager.pipeline("plain", (p) => void p.set("k", n)),
+      () => manager.transaction("plain", (tx) => void tx.set("k", n)),
+      () => manager.execute("plain", "SET", "k", n),
+      () => lease.client.set("k", n),
+      () => owned.set("k", n),
+      () => early.set("k", n).exec(),
+    ];
+    for (let round = 0; round < 50; round++) {
+      for (const [i, write] of ways.entries()) {
+        if (round > 0 && i === ways.length - 1) continue;
+        await client.get("k");
+        n++;
+        await write();
+        assertEquals(await client.get("k"), `${n}`, `way ${i}`);
+      }
+    }
+    await owned.quit();
+    const { nearCacheStored } = manager.getStatistics().databaseStats.near!;
+    assert(nearCacheStored >= n, `${nearCacheStored}`);
+  });
+});
+
 Deno.test("with a key prefix, Buffers and prefixes the cache is the same", async () => {
   const settings: RedisConfigOptions = {
     keyPrefix: "app:",

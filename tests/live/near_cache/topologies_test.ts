@@ -6,10 +6,9 @@ import {
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
-import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { delay, waitFor } from "../../../src/testing/wait.ts";
-import { CoherenceChecker, readersOf } from "../../support/coherence.ts";
+import { CoherenceChecker, readersOf, untilReplicated } from "../../support/coherence.ts";
 
 /** Settings of all managers: outages are over within a test. */
 const BASE: ManagerOptions = {
@@ -25,18 +24,6 @@ function check(base: ManagerOptions): CoherenceChecker {
     seed: 1919,
     isStandalone: false,
   });
-}
-
-/** While nobody writes: waits until the replicas have everything, so that none of it is lost
- * with the primary. */
-async function untilReplicated(primary: RedisServer, replicas: readonly RedisServer[]) {
-  await waitFor(async () => {
-    const { master_repl_offset } = await primary.info("replication");
-    const states = await Promise.all(replicas.map((each) => each.info("replication")));
-    return states.every(({ master_link_status, slave_repl_offset }) =>
-      master_link_status === "up" && slave_repl_offset === master_repl_offset
-    );
-  }, { what: "replicas that have everything" });
 }
 
 async function assertCoherent(checker: CoherenceChecker): Promise<void> {

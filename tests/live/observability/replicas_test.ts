@@ -68,6 +68,16 @@ Deno.test("replicas are seen: role, lag and zone in health, statistics, metrics 
   const zone = `mooring_redis_replica_zone{${labels},zone="eu-1b"} 1\n`;
   assertEquals(text.includes(zone), hasZones);
 
+  {
+    await using service = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      () => new Response(manager.toPrometheus()),
+    );
+    const { port } = service.addr as Deno.NetAddr;
+    const shown = await runCli(["stats", "--url", `http://127.0.0.1:${port}/metrics`]);
+    assertMatch(shown.out, /replicas +lag ms/, shown.out + shown.err);
+    assertMatch(shown.out, / 2\/2 +\d+\n/, shown.out + shown.err);
+  }
   await using file = await temporaryYaml({
     nodes: redis.endpoints.map(({ host, port }) => `${host}:${port}`),
     name: redis.name,

@@ -1,5 +1,9 @@
-import { assertEquals } from "@std/assert";
-import { type IORedis, RedisConnectionManager } from "../../../mod.ts";
+import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import {
+  CommandRefusedError,
+  type IORedis,
+  RedisConnectionManager,
+} from "../../../mod.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import { SentinelTopology } from "../../../src/testing/sentinel_topology.ts";
 import { waitFor, within } from "../../../src/testing/wait.ts";
@@ -41,6 +45,36 @@ Deno.test("sentinel: an owned client follows its primary, with its subscriptions
   assertEquals(await selected.get("k"), "after in 2");
   assertEquals(await client.get("k"), "after");
   await waitFor(() => client.options.port === after.port);
+});
+
+Deno.test("sentinel: owned clients are told of a planned failover, with and without a connection of their own", async () => {
+  await using redis = await SentinelTopology.start({ quick: true });
+  await using manager = new RedisConnectionManager({
+    mode: "sentinel",
+    nodes: redis.endpoints,
+    sentinelName: redis.name,
+    databases: { main: { db: 0 } },
+  });
+  const plain = manager.createClient("main");
+  const subscriber = manager.createClient("main");
+  const clients = [plain, subscriber];
+  await Promise.all(clients.map(whenReady));
+  await subscriber.subscribe("a");
+  const told = clients.map((client) => {
+    const events: string[] = [];
+    for (const event of ["close", "reconnecting", "connect", "ready", "end", "error"]) {
+      client.on(event, () => events.push(event));
+    }
+    return events;
+  });
+  const ready = Promise.all(clients.map(whenReady));
+  const after = await redis.failover();
+  await within(ready, 30_000, "clients that are ready again");
+  for (const [i, client] of clients.entries()) {
+    assertEquals(told[i], ["close", "reconnecting", "connect", "ready"]);
+    assertEquals([client.options.host, client.options.port], [after.host, after.port]);
+  }
+  assertEquals(await plain.set("k", "after"), "OK");
 });
 
 Deno.test("cluster: an owned client's commands go to the nodes of their keys", async () => {
@@ -87,4 +121,36 @@ Deno.test("cluster: what goes another way waits for a command of several slots, 
   }
   await client.del("a", "b", "c");
   assertEquals(await within(client.quit(), 10_000, "QUIT"), "OK");
+});
+
+Deno.test("cluster: nothing binds an owned client to one node for good", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 3, replicasEach: 0 });
+  await using manager = new RedisConnectionManager({
+    databases: { main: { mode: "cluster", nodes: cluster.endpoints } },
+  });
+  const client = manager.createClient("main", { connectionName: "worker:1" });
+  const keys = ["a", "b", "c", "d", "e"];
+  await client.mset(Object.fromEntries(keys.map((key) => [key, key])));
+  // What changes nothing is answered.
+  assertEquals(await client.select(0), "OK");
+  assertEquals(await client.client("SETNAME", "worker:2"), "OK");
+  assertEquals(await client.mget(keys), keys);
+  for (const key of keys) assertEquals(await client.get(key), key);
+  assertEquals(await client.ssubscribe(...keys), keys.length);
+  // What would make it one node's client is refused, and the client goes on.
+  const refused = [
+    () => client.select(1),
+    () => client.call("CLIENT", "TRACKING", "ON"),
+    () => client.call("READONLY"),
+  ];
+  for (const call of refused) {
+    await assertRejects(call, CommandRefusedError, "one node");
+  }
+  for (const [error] of (await client.pipeline().select(1).get("a").exec())!) {
+    assertInstanceOf(error, CommandRefusedError);
+  }
+  assertThrows(() => manager.createClient("main", { db: 1 }), RangeError, "database of");
+  await assertRejects(async () => await client.monitor(), RangeError, "monitor");
+  assertEquals(await client.mget(keys), keys);
+  await client.quit();
 });

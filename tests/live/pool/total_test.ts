@@ -54,10 +54,11 @@ Deno.test("max_total_connections bounds all databases together, and serves each 
 Deno.test("max_total_connections that the server takes is no reason to warn", () =>
   withManager(
     { maxTotalConnections: 8, databases: DATABASES },
-    async ({ manager }) => {
+    async ({ manager, server }) => {
       const warnings: ManagerEventMap["warning"][] = [];
       manager.addEventListener("warning", ({ detail }) => void warnings.push(detail));
       await manager.getClient("a").ping();
+      await waitFor(async () => (await server.clientList("mooring:"))[0]?.cmd === "info");
       // Behind the question on the first lane: that has been answered by then.
       await manager.getClient("a").ping();
       await delay(20);
@@ -81,7 +82,8 @@ Deno.test("max_total_connections that the server does not take is told with the 
       // Asked once, however many connections and databases there are.
       await manager.getClient("a").ping();
       (await manager.acquire("b")).release();
-      await delay(20);
+      // A connection's server is asked a second after it was opened.
+      await delay(1100);
       // The test's own INFO does not see itself.
       const { cmdstat_info: asked } = await server.info("commandstats");
       assert(asked?.startsWith("calls=1,"), asked);

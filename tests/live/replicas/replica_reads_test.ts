@@ -5,7 +5,12 @@ import {
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { assertNoConnectionsLeft, waitFor } from "../../support/clients.ts";
-import { callsOf, untilCaughtUp } from "../../support/replication.ts";
+import {
+  callsOf,
+  cutLinks,
+  restoreLinks,
+  untilCaughtUp,
+} from "../../support/replication.ts";
 import { assertNothingHeld } from "../../support/left_over.ts";
 import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
@@ -215,18 +220,14 @@ for (const [mode, start] of Object.entries(TOPOLOGIES)) {
         manager.getHealthStatus().databases.main!.replicas!
           .find(({ endpoint }) => endpoint.endsWith(`:${server.port}`))?.state;
       // They go on answering with what they have, without an error.
-      await primary.cli("ACL", "SETUSER", "default", "-psync", "-sync");
-      await primary.cli("CLIENT", "KILL", "TYPE", "replica");
+      await cutLinks(primary, replicas);
       await waitFor(() => replicas.every((each) => stateOf(each) === "left_out"), {
         timeoutMs: 30_000,
         what: "replicas that are left out",
       });
       await client.set("k", "new");
       assertEquals(await client.with({ readFrom: "prefer_replica" }).get("k"), "new");
-      await primary.cli("ACL", "SETUSER", "default", "+psync", "+sync");
-      // Redis' replicas do not always find back to a primary that refused them: not for the
-      // suite. `replica_cannot_serve_test.ts` shows replicas that come back.
-      if (Deno.env.get("MOORING_FAULTS") !== "full") return;
+      await restoreLinks(replicas);
       await waitFor(() => replicas.every((each) => stateOf(each) === "in_sync"), {
         timeoutMs: 60_000,
         what: "replicas that are back",
@@ -277,4 +278,36 @@ Deno.test("cluster: the parts of a command over several slots are read from repl
   }
   // What means the whole cluster is asked of the primaries.
   assertEquals(await reader.dbsize(), keys.length);
+});
+
+Deno.test("cluster: once a replica has missed a key that has left, reads of its slot find it", async () => {
+  await using cluster = await ClusterTopology.start({ primaries: 2, replicasEach: 1 });
+  await using manager = new RedisConnectionManager({
+    ...{ mode: "cluster", nodes: cluster.endpoints, readFrom: "replica" },
+    databases: { main: {} },
+  });
+  const client = manager.getClient("main");
+  const keys = ["{k}1", "{k}2"];
+  for (const key of keys) await client.set(key, key);
+  const from = await cluster.ownerOf("{k}");
+  const replicas = await cluster.replicasOf(from);
+  await untilCaughtUp(from, replicas);
+  for (const key of keys) assertEquals(await client.get(key), key);
+  const to = cluster.nodes.slice(0, 2).find((node) => node !== from)!;
+  const move = await cluster.beginMove(await cluster.slotOf("{k}"), to);
+  for (const key of keys) await move.moveKey(key);
+  await untilCaughtUp(from, replicas);
+  // Valkey's replicas reply ASK from the first read on.
+  await waitFor(async () => await client.get(keys[0]!) === keys[0]);
+  const before = await Promise.all(replicas.map((each) => callsOf(each, "get")));
+  for (let i = 0; i < 20; i++) {
+    for (const key of keys) assertEquals(await client.get(key), key);
+    assertEquals(await client.mget(keys), keys);
+  }
+  const after = await Promise.all(replicas.map((each) => callsOf(each, "get")));
+  assertEquals(after, before);
+  await move.finish();
+  for (const key of keys) assertEquals(await client.get(key), key);
+  // A miss of another slot is a miss.
+  assertEquals(await client.get("none"), null);
 });

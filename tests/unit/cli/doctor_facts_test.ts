@@ -144,7 +144,7 @@ Deno.test("judgeKeepalive() warns only where nothing would notice a dead peer", 
     judgeKeepalive(config(main), { ...PLAIN, keepalive });
   assertVerdict(judge({}, "idle"), "ok", "interval and count are the kernel's");
   assertVerdict(judge({}, "on"), "ok", "all times are the kernel's");
-  assertVerdict(judge({}, "heartbeat"), "ok", "a heartbeat asks every 30 s");
+  assertVerdict(judge({}, "heartbeat"), "ok", "a heartbeat sends PING every 30 s");
   assertVerdict(
     judge({ healthCheckIntervalMs: 0, socketKeepalive: false }, "heartbeat"),
     "warn",
@@ -164,7 +164,7 @@ Deno.test("targetsOf() is where connections begin", () => {
 Deno.test("judgeMaxClients() multiplies by the instances", () => {
   assertVerdict(judgeMaxClients(20, 5, 100), "ok", "20 connections × 5 instances = 100");
   assertVerdict(judgeMaxClients(20, 6, 100), "fail", "= 120, maxclients 100");
-  assertVerdict(judgeMaxClients(20, 6, NaN), "skip", "does not tell");
+  assertVerdict(judgeMaxClients(20, 6, NaN), "skip", "does not report it");
 });
 
 Deno.test("judgeEviction() warns where keys without expiry are evicted", () => {
@@ -174,7 +174,7 @@ Deno.test("judgeEviction() warns where keys without expiry are evicted", () => {
   assertVerdict(judge("100", "noeviction"), "ok", "maxmemory 100 bytes");
   assertVerdict(judge("100", "volatile-ttl"), "ok", "volatile-ttl");
   assertVerdict(judge("100", "allkeys-lru"), "warn", "without expiry are evicted");
-  assertVerdict(judgeEviction({}), "skip", "does not tell");
+  assertVerdict(judgeEviction({}), "skip", "does not report it");
 });
 
 Deno.test("judgeTracking() tells how much the server remembers", () => {
@@ -222,7 +222,7 @@ Deno.test("judgeReplication() warns of a replica, and of writes that none has", 
   assertVerdict(judgeReplication(primary("2"), wanted("1")), "ok", "2 replicas");
   assertVerdict(judgeReplication(primary("2"), wanted("0")), "warn", "2 replicas");
   assertVerdict(judgeReplication({ role: "slave" }, {}), "warn", "it is a replica");
-  assertVerdict(judgeReplication({}, {}), "skip", "does not tell");
+  assertVerdict(judgeReplication({}, {}), "skip", "does not report it");
 });
 
 Deno.test("judgeClock() allows a second and what the question took", () => {

@@ -55,6 +55,10 @@ function metrics(main: number, cache: number): string {
       ["connections_max", "", 20],
       ["commands_in_flight", "", 3],
       ["waiters", "", 4],
+      ["replicas", `,state="in_sync"`, 2],
+      ["replicas", `,state="left_out"`, 1],
+      ["replica_lag_seconds", `,replica="10.0.0.7:6379"`, 0.25],
+      ["replica_lag_seconds", `,replica="10.0.0.8:6379"`, 0.125],
       ["command_duration_seconds_bucket", `,le="0.001"`, done],
       ["command_duration_seconds_bucket", `,le="+Inf"`, done],
     ].map(([name, labels, value]) =>
@@ -82,6 +86,7 @@ Deno.test("makeRows() has a line for each database, in their order", () => {
     waiting: 4,
     hitRate: 50,
     nearHitRate: 75,
+    ...{ replicasInSync: 2, replicas: 3, replicaLagMs: 250 },
   });
   assertEquals(cache?.commands, 50);
 });

@@ -69,10 +69,28 @@ Deno.test("SlotMapCache applies a MOVED at once, and loads the rest", async () =
   const waiting = cache.ready();
   loads[0]!.resolve(RANGES);
   await waiting;
-  cache.moved(5, B);
+  cache.redirected({ kind: "moved", slot: 5, node: B });
   assertEquals([cache.map.ownerOf(5), cache.map.ownerOf(6)], [B, A]);
   await clock.advance(500);
   assertEquals(loads.length, 2);
+  cache.close(new Error("over"));
+});
+
+Deno.test("SlotMapCache.isMoving() holds for 5 s after the last redirect", async () => {
+  const { clock, cache } = makeCache();
+  assertEquals(cache.isMoving(5), false);
+  cache.redirected({ kind: "ask", slot: 5, node: B });
+  cache.moves(6);
+  assertEquals([cache.isMoving(5), cache.isMoving(6), cache.isMoving(7)], [
+    true,
+    true,
+    false,
+  ]);
+  await clock.advance(3000);
+  cache.moves(6);
+  await clock.advance(2000);
+  assertEquals([cache.isMoving(5), cache.isMoving(6)], [false, true]);
+  assertEquals(cache.map.ownerOf(5), undefined, "an ASK says nothing of the owner");
   cache.close(new Error("over"));
 });
 

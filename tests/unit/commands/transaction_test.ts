@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { pauseAfter, RetryPolicy } from "../../../src/commands/retry.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { conflictPauseMs, RetryPolicy } from "../../../src/commands/retry.ts";
 import {
   runTransaction,
   type TransactionParts,
@@ -12,40 +12,10 @@ import { RetryBudget } from "../../../src/resilience/retry.ts";
 import { FakeClock } from "../../../src/testing/fake_clock.ts";
 import { ReplyError } from "ioredis";
 
-/** How long a pause is, in milliseconds. */
-async function lengthOf(attempt: number): Promise<number> {
-  const clock = new FakeClock();
-  const startedAt = clock.now();
-  let endedAt: number | undefined;
-  void pauseAfter(attempt, clock, undefined).then(() => endedAt = clock.now());
-  while (endedAt === undefined) await clock.advance(0.25);
-  return endedAt - startedAt;
-}
-
-Deno.test("pauseAfter() waits by chance, for longer after more conflicts, up to 200 ms", async () => {
-  const lengths = async (attempt: number) =>
-    await Promise.all(Array.from({ length: 40 }, () => lengthOf(attempt)));
-  const [first, fifth, hundredth] = [
-    await lengths(1),
-    await lengths(5),
-    await lengths(100),
-  ] as const;
-  for (const [found, most] of [[first, 4], [fifth, 64], [hundredth, 200]] as const) {
-    assert(Math.max(...found) <= most + 0.25, `${found}`);
-    assert(Math.max(...found) > most / 2, `${found}`);
-    // Those that met once do not meet again.
-    assert(new Set(found).size > 5, `${found}`);
-  }
-});
-
-Deno.test("pauseAfter() ends with its signal, and leaves no timer", async () => {
-  const clock = new FakeClock();
-  const stop = new AbortController();
-  const pause = pauseAfter(100, clock, stop.signal);
-  assertEquals(clock.pending, 1);
-  stop.abort(new Error("enough"));
-  await assertRejects(() => pause, Error, "enough");
-  assertEquals(clock.pending, 0);
+Deno.test("conflictPauseMs() is longer after more conflicts, up to 200 ms, by chance", () => {
+  const longest = [1, 2, 5, 100].map((attempt) => conflictPauseMs(attempt, 0));
+  assertEquals(longest, [4, 8, 64, 200]);
+  assertEquals([0.5, 1].map((random) => conflictPauseMs(100, random)), [100, 0]);
 });
 
 /** What a transaction needs, on connections that answer as is said; `log` gets what is

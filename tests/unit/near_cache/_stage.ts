@@ -72,7 +72,7 @@ export function makeStage(
     warn: (message) => warnings.push(message),
     clock,
   });
-  const writes = new OwnWrites([cache], keyPrefix);
+  const writes = new OwnWrites(new Set([cache]), keyPrefix);
   const sent: PendingCommand[] = [];
   const owner = {
     replied: () => {},

@@ -1,20 +1,30 @@
 import { assert, assertEquals } from "@std/assert";
-import { Entries, Entry, ofForm } from "../../../src/near_cache/entries.ts";
+import { Entries, Entry, hashOf } from "../../../src/near_cache/entries.ts";
 import { seeded } from "../transport/reply_streams.ts";
 
 const SOURCE = {};
 
+/** Adds an entry whose reply is awaited. */
+function add(entries: Entries, key: string, form = "get"): Entry {
+  const entry = new Entry(key, hashOf(key), form, true);
+  entries.add(entry);
+  return entry;
+}
+
+function find(entries: Entries, key: string, form = "get"): Entry | undefined {
+  return entries.find(key, hashOf(key), form);
+}
+
 /** Adds a reply as a miss does. */
 function put(entries: Entries, key: string, value: unknown, form = "get"): Entry {
-  const entry = new Entry(key, form, true);
-  entries.add(entry, entries.ofKey(key));
+  const entry = add(entries, key, form);
   entries.keep(entry, value, SOURCE, Infinity);
   return entry;
 }
 
 /** The keys that are kept. */
 function keysOf(entries: Entries, among: readonly string[]): string[] {
-  return among.filter((key) => ofForm(entries.ofKey(key), "get")?.state === "kept");
+  return among.filter((key) => find(entries, key)?.state === "kept");
 }
 
 const letters = "abcdefgh".split("");
@@ -22,7 +32,7 @@ const letters = "abcdefgh".split("");
 Deno.test("Entries.keep() puts out the oldest that was not used since the hand passed", () => {
   const entries = new Entries({ maxEntries: 3, maxBytes: 1e9 });
   for (const key of "abc") put(entries, key, 1);
-  entries.ofKey("a")!.isUsed = true;
+  find(entries, "a")!.isUsed = true;
   put(entries, "d", 1);
   assertEquals(keysOf(entries, letters), ["a", "c", "d"]);
   // The hand has passed a, and stands at c.
@@ -38,7 +48,7 @@ Deno.test("Entries.keep() lets no scan put out what is read often", () => {
   for (let i = 0; i < 100_000; i++) {
     put(entries, `once${i}`, 1);
     // Each of the others is read once in 5,000 keys of the scan.
-    if (i % 100 === 0) entries.ofKey(often[(i / 100) % 50]!)!.isUsed = true;
+    if (i % 100 === 0) find(entries, often[(i / 100) % 50]!)!.isUsed = true;
   }
   assertEquals(keysOf(entries, often), often);
 });
@@ -58,13 +68,12 @@ Deno.test("Entries.keep() keeps to the bytes, and keeps nothing too large", () =
 Deno.test("an entry that was forgotten while its reply was awaited is not kept", () => {
   for (const how of ["forget", "clear", "forgetWhere", "drop"] as const) {
     const entries = new Entries({ maxEntries: 9, maxBytes: 1e9 });
-    const entry = new Entry("k", "get", true);
-    entries.add(entry, undefined);
+    const entry = add(entries, "k");
     if (how === "drop") entries.drop(entry);
     else if (how === "forgetWhere") entries.forgetWhere(({ key }) => key === "k");
     else entries[how]("k");
     assertEquals(entries.keep(entry, 1, SOURCE, Infinity), false, how);
-    assertEquals([entries.kept, entries.ofKey("k")], [0, undefined], how);
+    assertEquals([entries.kept, find(entries, "k")], [0, undefined], how);
   }
 });
 
@@ -83,9 +92,7 @@ Deno.test("Entries is what a plain list is, whatever happens in what order", () 
         each.key === key && each.form === form;
       const choice = below(10);
       if (choice < 4 && !model.some(is)) {
-        const entry = new Entry(key, form, true);
-        entries.add(entry, entries.ofKey(key));
-        pending.push(entry);
+        pending.push(add(entries, key, form));
         model.push({ key, form, source: SOURCE, isKept: false });
       } else if (choice < 7 && pending.length > 0) {
         const [entry] = pending.splice(below(pending.length), 1);
@@ -105,14 +112,14 @@ Deno.test("Entries is what a plain list is, whatever happens in what order", () 
         model = model.filter((each) => each.source !== source);
         entries.forgetWhere((entry) => entry.source === source);
       } else {
-        const entry = ofForm(entries.ofKey(key), form);
+        const entry = find(entries, key, form);
         assertEquals(entry !== undefined, model.some(is));
         if (entry !== undefined) entries.drop(entry);
         model = model.filter((each) => !is(each));
       }
       assertEquals(entries.kept, model.filter(({ isKept }) => isKept).length);
       for (const each of model) {
-        const found = ofForm(entries.ofKey(each.key), each.form);
+        const found = find(entries, each.key, each.form);
         assertEquals(found?.state, each.isKept ? "kept" : "pending", `seed ${seed}`);
       }
     }

@@ -89,6 +89,7 @@ class Sequence {
       emit: () => {},
       opened: () => {},
       openChannel: this.#server.open,
+      nearCaches: new Set(),
     });
   }
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { conclusions, enoughLeases } from "../../../bench/simulation/conclusions.ts";
 import { simulate } from "../../../bench/simulation/run.ts";
-import { formatNumber } from "../../../src/cli/tune/report/number_style.ts";
+import { formatNumber } from "../../../src/cli/numbers.ts";
 import { simulationPage, simulationSection } from "../../../bench/simulation/section.ts";
 
 const SMALL = {

@@ -10,7 +10,7 @@ import { GridComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import { Markup, markup } from "./markup.ts";
-import { formatNumber, type NumberStyle, unshortened } from "./number_style.ts";
+import { formatNumber, type NumberStyle, unshortened } from "../../numbers.ts";
 import { seriesColor } from "./style.ts";
 import { dataTable } from "./table.ts";
 

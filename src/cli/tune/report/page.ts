@@ -1,6 +1,6 @@
 import type { Advice, TuneReport } from "../report_types.ts";
 import { jsonForScript, Markup, markup } from "./markup.ts";
-import { formatNumber } from "./number_style.ts";
+import { formatNumber } from "../../numbers.ts";
 import { measuredSections, sayClient, type Section } from "./sections.ts";
 import { SUBJECTS } from "./series.ts";
 import { STYLE } from "./style.ts";

@@ -9,7 +9,7 @@ import type { Mix, Point, Spread, Subject, TuneReport } from "../report_types.ts
 import { fastest } from "../statistics.ts";
 import { type Axis, type Chart, drawCharts } from "./charts.ts";
 import { type Markup, markup } from "./markup.ts";
-import { formatNumber } from "./number_style.ts";
+import { counted, formatNumber } from "../../numbers.ts";
 import {
   byLanes,
   byPercentile,
@@ -18,7 +18,6 @@ import {
   type Figure,
   type Line,
   pointsOf,
-  sayLanes,
   seriesOf,
   SUBJECTS,
 } from "./series.ts";
@@ -128,15 +127,15 @@ function throughput(report: TuneReport, points: readonly Point[]): Markup {
   const recommended = chosenLanes(points, report);
   const own = knees.find(({ lanes }) => lanes === recommended);
   const said = knees.map(({ lanes, concurrency }) =>
-    `${formatNumber(concurrency)} with ${sayLanes(lanes)}`
+    `${formatNumber(concurrency)} with ${counted(lanes, "lane")}`
   );
   const rate = (perSecond: number) => formatNumber(perSecond, "compact");
   const summary = [
-    own === undefined ? "" : `At the knee of ${sayLanes(own.lanes)}, which ` +
+    own === undefined ? "" : `At the knee of ${counted(own.lanes, "lane")}, which ` +
       `${own.lanes === 1 ? "is" : "are"} recommended, ${formatNumber(own.concurrency)} ` +
       `callers got ${rate(own.perSecond)} replies a second. `,
     `The highest throughput was ${rate(top.perSecond.median)}, with ` +
-    `${sayLanes(top.lanes)} and ${formatNumber(top.concurrency)} callers.`,
+    `${counted(top.lanes, "lane")} and ${formatNumber(top.concurrency)} callers.`,
     said.length === 0
       ? ""
       : ` Beyond the knee more callers bring little: ${said.join(", ")}.`,
@@ -152,7 +151,7 @@ function throughput(report: TuneReport, points: readonly Point[]): Markup {
     { x: CALLERS, y: THROUGHPUT, lines: byLanes(points), colors: "order" },
   );
   const marked = series.map((line) => {
-    const knee = knees.find(({ lanes }) => sayLanes(lanes) === line.name);
+    const knee = knees.find(({ lanes }) => counted(lanes, "lane") === line.name);
     return {
       ...line,
       isRecommended: knee !== undefined && knee === own,
@@ -184,7 +183,7 @@ function latency(points: readonly Point[], chosen: readonly Point[]): Chart[] {
     "largest of the rounds.";
   const each = byLanes(points);
   const due = `${load}. From the moment a command was due until its reply.`;
-  const title = `Latency percentiles with ${sayLanes(first.lanes)}`;
+  const title = `Latency percentiles with ${counted(first.lanes, "lane")}`;
   const lines = byPercentile(chosen);
   const own = chart("latency-percentiles", title, due, {
     x: CALLERS,
@@ -240,7 +239,7 @@ function comparison(
   const others = bySubject(points).slice(1).filter(({ points }) => points.length > 0)
     .map((line) => ({ ...line, name: sayClient(report, line.points[0]!.subject) }));
   if (others.length === 0 || first === undefined) return markup``;
-  const name = `mooring, ${sayLanes(first.lanes)}`;
+  const name = `mooring, ${counted(first.lanes, "lane")}`;
   const single = points.filter(({ lanes, subject }) =>
     subject === "mooring" && lanes === 1 && first.lanes !== 1
   );
@@ -374,6 +373,6 @@ function cpu(points: readonly Point[]): Chart[] {
     { name: "client", points, of: ({ clientCpu }) => clientCpu },
     { name: "server", points, of: ({ serverCpu }) => serverCpu },
   ];
-  const title = `CPU with ${sayLanes(first.lanes)}`;
+  const title = `CPU with ${counted(first.lanes, "lane")}`;
   return [chart("cpu-by-concurrency", title, description, { x: CALLERS, y: CPU, lines })];
 }

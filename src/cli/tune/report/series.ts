@@ -1,7 +1,7 @@
 import type { Percentiles, Point, Spread, Subject, TuneReport } from "../report_types.ts";
 import { fastest } from "../statistics.ts";
 import type { ChartSeries } from "./charts.ts";
-import { formatNumber } from "./number_style.ts";
+import { counted } from "../../numbers.ts";
 
 /** All clients that can be measured, in the order of the legends. */
 export const SUBJECTS: readonly Subject[] = ["mooring", "ioredis", "node-redis"];
@@ -68,7 +68,7 @@ export function seriesOf(
 /** A line for each number of lanes. */
 export function byLanes(points: readonly Point[]): Line[] {
   return [...Map.groupBy(points, ({ lanes }) => lanes)].sort(([a], [b]) => a - b)
-    .map(([lanes, points]) => ({ name: sayLanes(lanes), points }));
+    .map(([lanes, points]) => ({ name: counted(lanes, "lane"), points }));
 }
 
 /** A line, or the bars, for each subject. */
@@ -89,9 +89,4 @@ export function byPercentile(
     ...{ name: names[key], points },
     of: (point) => of(point)?.[key],
   }));
-}
-
-/** `1 lane`, `4 lanes`. */
-export function sayLanes(lanes: number): string {
-  return lanes === 1 ? "1 lane" : `${formatNumber(lanes)} lanes`;
 }

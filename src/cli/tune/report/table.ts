@@ -1,5 +1,5 @@
 import { Markup, markup } from "./markup.ts";
-import { formatNumber, type NumberStyle } from "./number_style.ts";
+import { formatNumber, type NumberStyle } from "../../numbers.ts";
 
 /** What {@linkcode dataTable} shows. */
 interface DataTable {

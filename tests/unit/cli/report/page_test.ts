@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { renderReport } from "../../../../src/cli/tune/report/page.ts";
-import { formatNumber } from "../../../../src/cli/tune/report/number_style.ts";
+import { formatNumber } from "../../../../src/cli/numbers.ts";
 import { verdictOf } from "../../../../src/cli/tune/verdict.ts";
 import { sampleReport } from "../../../support/tune_report.ts";
 

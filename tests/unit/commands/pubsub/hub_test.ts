@@ -96,3 +96,47 @@ Deno.test("SubscriptionHub.subscribe() waits no longer than its limit, however o
   assertEquals([outcome.timeoutMs, outcome.delivery], [1000, "ambiguous"]);
   hub.close();
 });
+
+Deno.test("SubscriptionHub notices that a shard channel was ended in the chunk that confirmed it", async () => {
+  const left = new Set<string>();
+  let moved = () => {};
+  const redis = {
+    on: (event: string, fn: () => void) => event === "moved" && (moved = fn),
+    condition: { subscriber: { channels: () => [...left] } },
+  };
+  let isMoving = true;
+  const asked: string[] = [];
+  const lease = {
+    connection: { redis, onEnd: () => {} },
+    send: ({ name, args: [channel] }: { name: string; args: string[] }) => {
+      asked.push(`${name} ${channel}`);
+      left.add(channel!);
+      const confirmed = Promise.resolve(1);
+      // Before those who wait for the confirmation hear of it.
+      if (isMoving) {
+        left.delete(channel!);
+        moved();
+      }
+      return confirmed;
+    },
+    destroy: () => {},
+  } as unknown as SubscriberLease;
+  const ended: string[] = [];
+  const hub: SubscriptionHub = new SubscriptionHub({
+    config: CONFIG,
+    acquire: () => Promise.resolve(lease),
+    emit: () => {},
+    clock: new FakeClock(),
+    moved: (channels) => {
+      for (const channel of channels) {
+        ended.push(channel.wire);
+        isMoving = false;
+        hub.again(channel);
+      }
+    },
+  });
+  await hub.subscribe({ shards: ["s"] }, () => {}, {}, decode);
+  assertEquals(ended, ["s"]);
+  assertEquals(asked, ["ssubscribe s", "ssubscribe s"]);
+  hub.close();
+});

@@ -77,6 +77,7 @@ Deno.test("Telemetry makes its instruments once for all managers, as the convent
       ["redis.client.csc.evictions", "observable counter {eviction}"],
       ["mooring.client.replica.count", "observable up-down counter {replica}"],
       ["mooring.client.replica.lag", "observable up-down counter s"],
+      ["mooring.client.replica.zone", "observable up-down counter {replica}"],
       ["db.client.connection.count", "observable up-down counter {connection}"],
       ["db.client.connection.idle.max", "observable up-down counter {connection}"],
       ["db.client.connection.idle.min", "observable up-down counter {connection}"],

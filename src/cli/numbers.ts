@@ -1,3 +1,9 @@
+/**
+ * Numbers for people.
+ *
+ * @module
+ */
+
 /** How numbers are written: with separators, shortened, as bytes, or as a ratio. */
 export type NumberStyle = "number" | "compact" | "bytes" | "ratio";
 
@@ -25,6 +31,26 @@ export function formatNumber(value: number, style: NumberStyle = "number"): stri
   if (style === "bytes") return formatBytes(value);
   if (style === "ratio") return `${formatNumber(value)}×`;
   return Math.abs(value) < 100 ? NUMBER.format(value) : WHOLE.format(value);
+}
+
+/** A whole number with separators, such as `12,346`. */
+export function thousands(value: number): string {
+  return WHOLE.format(value);
+}
+
+/** How many of what, such as `1 lane` or `1,024 callers`. */
+export function counted(count: number, noun: string): string {
+  return `${thousands(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** A share as whole percent, such as `12 %`. */
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+/** Milliseconds without their unit, such as `0.25`, `7.50` or `120`. */
+export function milliseconds(value: number): string {
+  return value.toFixed(value < 10 ? 2 : 0);
 }
 
 /**

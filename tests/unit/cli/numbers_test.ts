@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { formatNumber } from "../../../../src/cli/tune/report/number_style.ts";
+import { formatNumber } from "../../../src/cli/numbers.ts";
 
 Deno.test("formatNumber() writes three digits that count, and whole numbers whole", () => {
   for (
