@@ -1,4 +1,5 @@
 import type { RedisConfig } from "../config/mod.ts";
+import { nearest } from "../core/errors/base.ts";
 
 /** Settings of single calls, for `RedisClient.with()`. */
 export interface CallOptions {
@@ -64,6 +65,19 @@ export interface ScopedCommand {
 /** The settings of a database that calls are checked with. */
 type CallConfig = Pick<RedisConfig, "clientAz" | "commandTimeoutMs" | "mode">;
 
+/** The names of all settings. */
+const NAMES = {
+  fresh: true,
+  once: true,
+  onceTtlMs: true,
+  readFrom: true,
+  retryWrites: true,
+  signal: true,
+  timeoutMs: true,
+  waitMs: true,
+  waitReplicas: true,
+} satisfies Record<keyof CallOptions, true>;
+
 /** Settings that something other than true would silently leave off. */
 const FLAGS = ["fresh", "once", "retryWrites"] as const;
 
@@ -73,11 +87,40 @@ export function isDeadline(ms: unknown): boolean {
 }
 
 /**
+ * Checks that options are known ones: a misspelled one would silently leave off what its
+ * caller relies on.
+ *
+ * @param action What is called, in words.
+ * @param known The known ones by name.
+ * @throws {RangeError} If one is not known.
+ */
+export function checkNames(
+  options: object,
+  action: string,
+  known: Readonly<Record<string, true>>,
+): void {
+  const names = Object.keys(known);
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    const meant = nearest(name, names);
+    const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
+    const advice = Object.hasOwn(NAMES, name)
+      ? `; client.with({ ${name} }).pipeline() or .multi() may have it`
+      : hint;
+    throw new RangeError(
+      `Cannot ${action} with the option "${name}" (available: ${names.join(", ")})` +
+        advice,
+    );
+  }
+}
+
+/**
  * Checks settings of calls.
  *
  * @throws {RangeError} If one is not allowed.
  */
 export function checkCall(call: CallOptions, config: CallConfig): void {
+  checkNames(call, "make calls", NAMES);
   const { once, readFrom, timeoutMs, waitReplicas } = call;
   if (timeoutMs !== undefined && !isDeadline(timeoutMs)) {
     throw new RangeError(

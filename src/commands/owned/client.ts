@@ -270,7 +270,10 @@ class Life implements OwnListener {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof ManagerClosedError) return void this.#end();
+        if (error instanceof ManagerClosedError) {
+          this.#ready!.reject(error);
+          return void this.#end();
+        }
         this.troubled(error as Error);
         this.#ready!.reject(error);
         this.#renewReady();
