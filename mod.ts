@@ -25,7 +25,6 @@
 export {
   type CloseOptions,
   type CloseReport,
-  type ManagerEventListener,
   type ManagerExtras,
   RedisConnectionManager,
 } from "./src/manager/manager.ts";
@@ -33,12 +32,10 @@ export type { DatabaseName } from "./src/manager/compat.ts";
 export {
   closeAllRedisConnections,
   getRedisClient,
-  type GetRedisClientOptions,
   getRedisManager,
 } from "./src/manager/shared.ts";
 
 export {
-  connectionDemand,
   type ExplainedValue,
   type LoadOptions,
   type ManagerConfig,
@@ -50,7 +47,7 @@ export {
 } from "./src/config/mod.ts";
 export { RedisDatabase } from "./src/config/databases.ts";
 export type { Credentials } from "./src/core/secret.ts";
-export { type Provided, Secret, type SecretProvider } from "./src/core/secret.ts";
+export { Secret, type SecretProvider } from "./src/core/secret.ts";
 
 export type { CallOptions } from "./src/commands/call_options.ts";
 export type { RedisClient } from "./src/commands/client.ts";
@@ -85,12 +82,7 @@ export {
   type StandardSchema,
   type ValueSchema,
 } from "./src/values/codec.ts";
-export {
-  defineScript,
-  type Script,
-  type ScriptArgument,
-  type ScriptDefinition,
-} from "./src/values/script.ts";
+export { defineScript, type Script, type ScriptDefinition } from "./src/values/script.ts";
 export type { GetOrSetOptions, SetValueOptions, Values } from "./src/values/values.ts";
 export type {
   IORedis,
@@ -139,7 +131,7 @@ export {
 
 export type { ManagerEventMap } from "./src/core/events.ts";
 export { ConnectionState } from "./src/core/events.ts";
-export type { KeepaliveTier, KernelKeepalive, TlsSession } from "./src/core/address.ts";
+export type { SocketDetails } from "./src/core/address.ts";
 export type {
   ConnectionDetails,
   ConnectionMetrics,
@@ -156,5 +148,4 @@ export type {
   OpenTelemetryApi,
   TelemetryOptions,
 } from "./src/observability/telemetry/telemetry.ts";
-export type { QueryText } from "./src/observability/telemetry/operations.ts";
 export { PROMETHEUS_CONTENT_TYPE } from "./src/observability/prometheus.ts";

@@ -17,7 +17,7 @@ export interface ValuesOptions extends BenchFlags {
 
 const CLIENTS: readonly RivalName[] = [
   ...["manager", "manager, deno", "ioredis", "iovalkey", "node-redis", "GLIDE"] as const,
-  ...["socket, node:net", "socket, Deno"] as const,
+  ...["@db/redis", "socket, node:net", "socket, Deno"] as const,
 ];
 const PROCESS = new URL("./values/member.ts", import.meta.url);
 /** How long each runs before it counts, in milliseconds: until it is compiled. */

@@ -112,13 +112,13 @@ async function openNodeRedisPool(url: string): Promise<Speaker> {
  * Imports a package that is measured here and nowhere else: by a name that no module graph
  * has, so that no other program downloads it.
  */
-async function importRival<T>(name: string): Promise<T> {
-  return await import(`npm:${name}`);
+async function importRival<T>(specifier: string): Promise<T> {
+  return await import(specifier);
 }
 
 async function openIovalkey(url: string): Promise<Speaker> {
   const { Redis } = await importRival<{ Redis: new (url: string) => Redis }>(
-    "iovalkey@^0.4.0",
+    "npm:iovalkey@^0.4.0",
   );
   const redis = new Redis(url);
   return speak(redis, () => redis.quit());
@@ -134,13 +134,35 @@ async function openGlide(url: string): Promise<Speaker> {
   const { Decoder, GlideClient } = await importRival<{
     Decoder: { Bytes: number };
     GlideClient: { createClient(options: object): Promise<Glide> };
-  }>("@valkey/valkey-glide@^2.0.0");
+  }>("npm:@valkey/valkey-glide@^2.0.0");
   const { hostname: host, port } = new URL(url);
   const addresses = [{ host, port: Number(port || 6379) }];
   const client = await GlideClient.createClient({ addresses, requestTimeout: 5000 });
   return {
     get: (key) => client.get(key),
     getBuffer: (key) => client.get(key, { decoder: Decoder.Bytes }),
+    set: (key, value) => client.set(key, value),
+    close: () => client.close(),
+  };
+}
+
+interface DbRedis {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: string | Buffer): Promise<unknown>;
+  sendCommand(command: string, args: string[], options: object): Promise<unknown>;
+  close(): void;
+}
+
+async function openDbRedis(url: string): Promise<Speaker> {
+  const { connect } = await importRival<{
+    connect(options: object): Promise<DbRedis>;
+  }>("jsr:@db/redis@^0.41.0");
+  const { hostname, port } = new URL(url);
+  const client = await connect({ hostname, port: Number(port || 6379) });
+  const bytes = { returnUint8Arrays: true };
+  return {
+    get: (key) => client.get(key),
+    getBuffer: (key) => client.sendCommand("GET", [key], bytes),
     set: (key, value) => client.set(key, value),
     close: () => client.close(),
   };
@@ -157,6 +179,7 @@ export const RIVALS = {
   "node-redis": openNodeRedis,
   "pool of 8": openNodeRedisPool,
   GLIDE: openGlide,
+  "@db/redis": openDbRedis,
   "socket, node:net": openNodeSocket,
   "socket, Deno": openDenoSocket,
 };

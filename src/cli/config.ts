@@ -26,7 +26,9 @@ export async function runCheck(io: CliIo, options: ConfigOptions): Promise<void>
   if (options.json) printJson(io, { ok: true, databases, problems: [], warnings });
   else {
     const paint = makePaint(io.useColor);
-    for (const warning of warnings) io.out(`${paint.yellow("warn")} ${warning}\n`);
+    for (const warning of warnings) {
+      io.out(`${wrap(io, `${paint.yellow("warn")} ${warning}`, 5)}\n`);
+    }
     io.out(
       `${paint.green("ok")}   ${counted(databases.length, "database")} can be used ` +
         `(${sourceOf(loaded)})\n`,

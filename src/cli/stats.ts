@@ -179,11 +179,17 @@ function render(
       7,
     )
   );
+  const shown = columns(io).filter(({ cell, title }) =>
+    !OPTIONAL.includes(title) || rows.some((row) => cell(row) !== "-")
+  );
   const table = io.isTerminal
-    ? fittingLines(columns(io), rows, io.columns)
-    : tableLines(columns(io), rows);
+    ? fittingLines(shown, rows, io.columns)
+    : tableLines(shown, rows);
   return [...table, ...failures, wrap(io, `From: ${name}`, 6), ""].join("\n");
 }
+
+/** Columns that are there only where a database has such a thing. */
+const OPTIONAL: readonly string[] = ["near hits", "replicas", "lag ms"];
 
 const fixed = (value: number | null, digits: number, unit = "") =>
   value === null ? "-" : value.toFixed(digits) + unit;

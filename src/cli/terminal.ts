@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { stripVTControlCharacters, styleText } from "node:util";
 
 /** What a command of the command line reads and writes: the terminal's, or a test's. */
@@ -79,14 +80,6 @@ function writeAll(target: typeof Deno.stdout, text: string): void {
   }
 }
 
-function terminalWidth(isTerminal: boolean): number {
-  try {
-    return isTerminal ? Deno.consoleSize().columns || COLUMNS : COLUMNS;
-  } catch {
-    return COLUMNS;
-  }
-}
-
 /** The input and output of this process; it never prompts for a permission. */
 export function terminalIo(): CliIo {
   const isTerminal = Deno.stdout.isTerminal();
@@ -97,7 +90,7 @@ export function terminalIo(): CliIo {
     isErrTerminal: Deno.stderr.isTerminal(),
     useColor: isTerminal && !Deno.noColor,
     get columns() {
-      return terminalWidth(isTerminal);
+      return isTerminal && process.stdout.columns || COLUMNS;
     },
     env: (variable) => {
       const { state } = Deno.permissions.querySync({ name: "env", variable });

@@ -27,12 +27,10 @@ import type {
   ShardSource,
   Topology,
 } from "../server/topology.ts";
-import { discoverCluster } from "./discovery.ts";
-import { ClusterNodes, judgeCluster } from "./nodes.ts";
+import { ClusterNodes, discoverCluster, judgeCluster } from "./discovery.ts";
 import { ClusterRouter } from "./router.ts";
-import type { Redirect } from "./slot_map.ts";
 import { SlotMapCache } from "./slot_map_cache.ts";
-import { commandSlot, keySlot, onlySlot, SLOTS } from "./slots.ts";
+import { commandSlot, keySlot, onlySlot, type Redirect, SLOTS } from "./slots.ts";
 
 /** Each node has its own circuit breaker: the cluster as a whole has none. */
 const OPEN_GATE: CommandGate = { allows: () => true, tryProbe: () => undefined };

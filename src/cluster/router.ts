@@ -17,9 +17,14 @@ import {
 import { CommandQueue, waitTimeoutError } from "../pool/command_queue.ts";
 import type { Server } from "../server/server.ts";
 import type { ServerContext } from "../server/topology.ts";
-import { parseRedirect, type Redirect } from "./slot_map.ts";
 import type { SlotMapCache } from "./slot_map_cache.ts";
-import { type BatchPart, commandSlot, partsOf } from "./slots.ts";
+import {
+  type BatchPart,
+  commandSlot,
+  parseRedirect,
+  partsOf,
+  type Redirect,
+} from "./slots.ts";
 import { ClusterSpread } from "./spread.ts";
 
 /** Most redirects of one command: more mean that the nodes disagree. */

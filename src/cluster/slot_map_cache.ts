@@ -1,7 +1,7 @@
 import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
 import type { Clock, Timer } from "../core/clock.ts";
-import { type Redirect, SlotMap, type SlotRange } from "./slot_map.ts";
+import { type Redirect, SlotMap, type SlotRange } from "./slots.ts";
 
 /** Least time from the start of one load to the start of the next, in milliseconds. */
 const MIN_GAP_MS = 500;

@@ -19,13 +19,15 @@ import {
   RedisManagerError,
 } from "../core/errors/mod.ts";
 import type { CommandInfo } from "../resilience/command_class.ts";
-import { type CommandSpread, isFanOut } from "../resilience/command_spread.ts";
+import {
+  type CommandSpread,
+  isFanOut,
+  mergeReplies,
+} from "../resilience/command_spread.ts";
 import type { ServerContext } from "../server/topology.ts";
 import { ClusterScan } from "./cluster_scan.ts";
-import { mergeReplies } from "./merge_replies.ts";
-import type { SlotMap } from "./slot_map.ts";
 import type { SlotMapCache } from "./slot_map_cache.ts";
-import { keySlot } from "./slots.ts";
+import { keySlot, type SlotMap } from "./slots.ts";
 
 type Key = string | Uint8Array;
 

@@ -227,9 +227,9 @@ export class ClusterSubscriptions implements SubscriptionOpener {
     this.#checkedAt = now;
     for (const [name, hub] of [...this.#nodes]) {
       const isGone = !primaries.has(name) && shards.isComplete;
-      if (isGone) since = Math.min(since, hub.lostAt ?? now);
       for (const channel of hub.channels) {
-        const lostAt = channel.lostAt ?? hub.lostAt ?? now;
+        const { lostAt = now } = channel;
+        if (isGone) since = Math.min(since, lostAt);
         if (isEverywhere(channel.target)) {
           if (isGone) hub.release(channel);
           continue;

@@ -14,9 +14,15 @@ export interface CallOptions {
    * within a second, it rejects with a `CommandAbortedError`.
    */
   readonly signal?: AbortSignal;
-  /** Deadline, in milliseconds, more than 0. Default: the database's `commandTimeoutMs`. For
-   * a blocking command it includes the wait for a connection; when it has passed, the command
-   * is ended on the server, and the call resolves with an element that it took before. */
+  /** Deadline, in milliseconds, more than 0; `Infinity` for none. Default: the database's
+   * `commandTimeoutMs`. For a blocking command it includes the wait for a connection; when it
+   * has passed, the command is ended on the server, and the call resolves with an element that
+   * it took before.
+   *
+   * Without a deadline an ordinary command fails when its connection is lost, and that is
+   * closed when the server sent no reply on it for 30 s, or for `commandTimeoutMs` if that is
+   * longer: it may be dead. What a server needs longer for belongs into a database of its own
+   * (of the same server) whose `commandTimeoutMs` is longer. */
   readonly timeoutMs?: number;
   /** Whether an ambiguous write is sent again, and may run twice. Default: the database's
    * `retryWrites`. */

@@ -271,7 +271,8 @@ export class ManagedClient extends Redis implements RedisClient {
     name: string,
     definition: Parameters<Redis["defineCommand"]>[1],
   ): void {
-    super.defineCommand.call(this[ROOT], name, definition);
+    // The constructor of ioredis defines those of its options.
+    super.defineCommand.call(this[ROOT] ?? this, name, definition);
   }
 
   /** Sets whether there is a connection. Called by the database. */

@@ -291,7 +291,8 @@ export class Dispatcher implements CommandOwner {
       this.#sink.commandFinished();
     };
     if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
+    // Not once: Deno keeps the process alive for the other sources of a combined signal.
+    signal.addEventListener("abort", abort);
     const forget = () => signal.removeEventListener("abort", abort);
     command.promise.then(forget, forget);
   }

@@ -33,7 +33,6 @@ export {
 export {
   type Credentials,
   type GivenCredentials,
-  type Provided,
   Secret,
   type SecretProvider,
 } from "../core/secret.ts";

@@ -183,11 +183,6 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     return [...this.#queued(), ...this.#check?.held ?? []].filter(isAwaited).length;
   }
 
-  /** Local port; 0 for a Unix socket. */
-  get localPort(): number {
-    return this.stream.channel.localPort;
-  }
-
   /** Bytes received so far. */
   get bytesReceived(): number {
     return this.stream.bytesReceived;
@@ -293,7 +288,9 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     this.#tick = tick;
     const now = this.#tickTime = this.#clock.now();
     this.#log.beginTick(now);
-    if (this.#check !== undefined || this.redis.commandQueue.length > 0) return;
+    // An internal command that is out has not been answered either.
+    const isInUse = this.redis.commandQueue.length > this.#internal;
+    if (this.#check !== undefined || isInUse) return;
     if (!this.#idle.needsCheck(now, this.lastReceivedAt)) return;
     // Within a transaction, a PING would become a part of it.
     if (this.#user?.isInTransaction(command)) return;

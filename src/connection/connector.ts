@@ -342,7 +342,7 @@ export class Connector {
   ): Promise<Reached> {
     const link = await this.#connect(endpoint, name, signal);
     await this.#confirm(link);
-    const refusal = await whyNotServing(() => link.redis.ping());
+    const refusal = await whyNotServing(link.ping);
     if (refusal === undefined) await link.complete();
     return { link, refusal };
   }

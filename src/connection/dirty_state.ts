@@ -1,5 +1,8 @@
 import { ignoreErrors, type Redis, type RedisOptions } from "./ioredis.ts";
 
+/** A command that undoes a change: its name and arguments. */
+type Undo = readonly [name: string, ...args: (string | number)[]];
+
 /** A state of a connection that a holder may leave and a command can undo. */
 type Change =
   | "multi"
@@ -135,8 +138,8 @@ export class DirtyState {
    * @param db Database number of a clean connection.
    * @param connectionName Name of a clean connection.
    */
-  takeCleanup(db: number, connectionName: string): (readonly [string, ...unknown[]])[] {
-    const by: Record<Change, readonly [string, ...unknown[]]> = {
+  takeCleanup(db: number, connectionName: string): Undo[] {
+    const by: Record<Change, Undo> = {
       // First: within MULTI everything else would be queued.
       multi: ["discard"],
       watch: ["unwatch"],

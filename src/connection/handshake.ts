@@ -39,6 +39,9 @@ export interface ClientOptions extends Pick<RedisConfig, "db" | "keyPrefix"> {
   readonly replyMapping?: RedisConfig["replyMapping"] | undefined;
   /** The same object for all clients whose options are mostly alike: they share one. */
   readonly siblings?: object;
+  /** Receives the reply to a PING that is sent behind the handshake, without another round
+   * trip. Default: none is sent. */
+  readonly onPing?: (reply: Promise<unknown>) => void;
   /**
    * Receives what the server refused for now, as a script keeps it busy: it knows neither
    * the connection's name nor its database number until that was resent. Default: the
@@ -155,7 +158,7 @@ function fieldsOf(reply: unknown): Readonly<Record<string, unknown>> {
  */
 async function sendAll(
   redis: Redis,
-  { connectionName, db, onPostponed }: ClientOptions,
+  { connectionName, db, onPing, onPostponed }: ClientOptions,
   authenticate: () => Promise<unknown>,
 ): Promise<Error | undefined> {
   const postponed: (() => Promise<unknown>)[] = [];
@@ -165,7 +168,7 @@ async function sendAll(
       const again = () => redis.call(name, args);
       postponed.push(name === "select" ? again : () => again().catch(() => {}));
     });
-  const [first, select] = await Promise.allSettled([
+  const settling = Promise.allSettled([
     authenticate(),
     db === 0 ? undefined : sendOrPostpone("select", [db]),
     connectionName === ""
@@ -173,6 +176,8 @@ async function sendAll(
       : sendOrPostpone("client", ["SETNAME", connectionName]),
     ...CLIENT_INFO.map((args) => sendOrPostpone("client", [...args])),
   ]);
+  onPing?.(send(redis, "ping", []));
+  const [first, select] = await settling;
   if (first.status === "rejected") {
     if (isReplyError(first.reason)) return first.reason;
     throw first.reason;
@@ -248,6 +253,8 @@ export interface HandshakeOptions
 export interface Link {
   readonly endpoint: Address;
   readonly redis: Redis;
+  /** The reply to a PING that was sent with the handshake: whether the server serves. */
+  readonly ping: Promise<unknown>;
   /** Aborted when its socket is gone. */
   readonly ended: AbortSignal;
   /** Resends what a busy server refused of the handshake; call it when the server is ready. */
@@ -348,6 +355,7 @@ export async function performHandshake(
   signal.throwIfAborted();
   const postponed: (() => Promise<unknown>)[] = [];
   let redis: Redis;
+  let ping: Promise<unknown>;
   try {
     redis = await connectClient({
       stream,
@@ -359,6 +367,11 @@ export async function performHandshake(
       replyMapping,
       username: credentials?.username ?? options.username,
       password: credentials?.password,
+      onPing: (reply) => {
+        ping = reply;
+        // Nobody asks for it where the handshake fails.
+        reply.catch(() => {});
+      },
       onPostponed: (resend) => postponed.push(resend),
     });
     // Without HELLO the server may have answered nothing that must succeed.
@@ -384,5 +397,5 @@ export async function performHandshake(
   const complete = async () => {
     await Promise.all(postponed.splice(0).map((resend) => resend()));
   };
-  return { redis, endpoint, ended, complete, connect };
+  return { redis, endpoint, ping: ping!, ended, complete, connect };
 }

@@ -83,7 +83,7 @@ export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
   const signal = AbortSignal.any([options.signal, stop.signal]);
   let last: LoadingProgress & { kind?: string } = { kind: refusal };
   const look = async () => {
-    const kind = await whyNotServing(() => options.ping());
+    const kind = await whyNotServing(options.ping());
     if (kind === undefined) return;
     const progress = kind === "LOADING" ? parseLoading(await options.info()) : {};
     last = { ...progress, kind };
@@ -116,14 +116,14 @@ export async function waitUntilReady(options: ReadinessOptions): Promise<void> {
 /**
  * Why a server is not ready, such as `LOADING`; `undefined` if it is.
  *
- * @param ping Sends PING.
+ * @param ping The reply to a PING.
  * @throws {Error} If PING failed for another reason.
  */
 export async function whyNotServing(
-  ping: () => Promise<unknown>,
+  ping: Promise<unknown>,
 ): Promise<string | undefined> {
   try {
-    await ping();
+    await ping;
     return undefined;
   } catch (error) {
     const kind = codeOf(error);

@@ -181,17 +181,11 @@ export class Session implements ClientHandler, ConnectionUser {
     return isClean && !this.#state.isIrreversible && this.connection.isOpen;
   }
 
-  #undo(name: string, args: unknown[]): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const owner: CommandOwner = {
-      replied: () => resolve(true),
-      // There may be no transaction to discard.
-      failed: (_command, _error, delivery) =>
-        resolve(name === "discard" && delivery === "rejected"),
-    };
-    const command = new Command(name, args as string[]);
-    this.connection.send(track(command, owner, this.#options.resetTimeoutMs));
-    return promise;
+  async #undo(name: string, args: (string | number)[]): Promise<boolean> {
+    const { resetTimeoutMs } = this.#options;
+    const answer = await this.connection.query(resetTimeoutMs, name, ...args);
+    // There may be no transaction to discard.
+    return answer !== undefined && ("reply" in answer || name === "discard");
   }
 
   /** Whether a command that may block is in flight, or held back by a liveness check. */

@@ -84,19 +84,24 @@ export function sleepBy(
 ): Promise<void> {
   if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
-    const onAbort = () => {
+    const stop = () => {
       timer.cancel();
+      signal?.removeEventListener("abort", abort);
+    };
+    const abort = () => {
+      stop();
       reject(signal!.reason);
     };
     const timer = clock.setTimer(
       () => {
-        signal?.removeEventListener("abort", onAbort);
+        stop();
         resolve();
       },
       ms,
       ref,
     );
-    signal?.addEventListener("abort", onAbort, { once: true });
+    // Not once: Deno keeps the process alive for the other sources of a combined signal.
+    signal?.addEventListener("abort", abort);
   });
 }
 

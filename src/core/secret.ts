@@ -31,13 +31,16 @@ export interface Credentials {
 export type GivenCredentials = Credentials & { readonly expiresAt: number };
 
 /** What a provider may give: a password, or one with its user and its expiry. */
-export type Provided = string | Secret | Credentials;
 
 /**
  * Gives a secret when it is asked for, such as a token that is rotated. Where it gives
  * {@linkcode Credentials} with an expiry, it is asked again before that.
  */
-export type SecretProvider = () => Provided | Promise<Provided>;
+export type SecretProvider = () =>
+  | string
+  | Secret
+  | Credentials
+  | Promise<string | Secret | Credentials>;
 
 const MASK = "***";
 

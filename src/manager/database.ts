@@ -29,7 +29,6 @@ import {
 } from "../commands/transaction.ts";
 import type { RedisConfig } from "../config/mod.ts";
 import { classifier } from "../connection/command_arguments.ts";
-import type { Connection } from "../connection/connection.ts";
 import type { Command } from "../connection/ioredis.ts";
 import { ManagedCommand } from "../connection/managed_command.ts";
 import { formatAddress } from "../core/address.ts";
@@ -75,7 +74,10 @@ export interface DatabaseServices {
   /** Reports events. */
   readonly emit: Emit;
   /** Called with each connection that was opened. */
-  readonly opened: (database: RedisConfig, connection: Connection) => void;
+  readonly opened: (
+    database: RedisConfig,
+    ...made: Parameters<ServerContext["opened"]>
+  ) => void;
   /** The common limit of all databases, if there is one. */
   readonly budget?: ConnectionBudget | undefined;
   /** The near caches of its server. */
@@ -314,7 +316,7 @@ export class Database {
       ...(config.keyPrefix === "" ? {} : {
         placeKeys: (command) => this.#keys!.placeNow(command, "a lease"),
       }),
-      opened: (connection) => opened(config, connection),
+      opened: (...made) => opened(config, ...made),
       telemetry: this.#telemetry,
       nearCache: this.#nearCache,
       ownWrites: this.#ownWrites,

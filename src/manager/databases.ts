@@ -141,8 +141,8 @@ export class NearCaches {
   }
 }
 
-/** When a server is asked, in milliseconds after it was reached: no command of a program that
- * has just begun, or ends soon, waits behind that. */
+/** When a server is asked over a lane, in milliseconds after it was opened: no command of a
+ * program that has just begun, or ends soon, waits behind that. */
 const CHECK_AFTER_MS = 1000;
 /** How long the server may take to answer, in milliseconds. */
 const TIMEOUT_MS = 5000;
@@ -153,7 +153,7 @@ export class CapacityCheck {
   readonly #warn: (database: string, message: string) => void;
   readonly #clock: Clock;
   /** The check of each server, made or to come, by its endpoint. */
-  readonly #checks = new Map<string, Timer>();
+  readonly #checks = new Map<string, Timer | undefined>();
 
   /** `warn` is called for a server that takes fewer connections than may be opened. */
   constructor(
@@ -166,16 +166,24 @@ export class CapacityCheck {
     this.#clock = clock;
   }
 
-  /** Checks the server of a connection that was opened, if it is the first one to it. */
-  opened(database: RedisConfig, connection: Connection): void {
+  /** Checks the server of a connection that was opened, if it is the first one to it. One that
+   * is for leases is asked before anybody has it: what its holder does is not disturbed. */
+  opened(
+    database: RedisConfig,
+    connection: Connection,
+    purpose: "lane" | "lease",
+  ): void {
     if (this.#checks.has(connection.endpoint)) return;
     const check = () => this.#check(database, connection);
-    this.#checks.set(connection.endpoint, this.#clock.setTimer(check, CHECK_AFTER_MS));
+    const isLane = purpose === "lane";
+    const timer = isLane ? this.#clock.setTimer(check, CHECK_AFTER_MS) : undefined;
+    this.#checks.set(connection.endpoint, timer);
+    if (!isLane) check();
   }
 
   /** Makes none of the checks that are to come. */
   close(): void {
-    for (const timer of this.#checks.values()) timer.cancel();
+    for (const timer of this.#checks.values()) timer?.cancel();
   }
 
   async #check(database: RedisConfig, connection: Connection): Promise<void> {

@@ -78,11 +78,6 @@ export interface CloseReport {
   readonly cutCommands: number;
 }
 
-/** Listens to one kind of event. */
-export type ManagerEventListener<K extends keyof ManagerEventMap> = (
-  event: CustomEvent<ManagerEventMap[K]>,
-) => void;
-
 type State =
   | { readonly name: "open" }
   | { readonly name: "closed"; readonly closing: Promise<CloseReport> };
@@ -853,7 +848,7 @@ export class RedisConnectionManager<Names extends string = string>
    */
   addEventListener<K extends keyof ManagerEventMap>(
     type: K,
-    listener: ManagerEventListener<K>,
+    listener: (event: CustomEvent<ManagerEventMap[K]>) => void,
     options?: boolean | AddEventListenerOptions,
   ): void {
     this.#events.addEventListener(type, listener as EventListener, options);
@@ -868,7 +863,7 @@ export class RedisConnectionManager<Names extends string = string>
    */
   removeEventListener<K extends keyof ManagerEventMap>(
     type: K,
-    listener: ManagerEventListener<K>,
+    listener: (event: CustomEvent<ManagerEventMap[K]>) => void,
     options?: boolean | EventListenerOptions,
   ): void {
     this.#events.removeEventListener(type, listener as EventListener, options);
@@ -912,9 +907,9 @@ export class RedisConnectionManager<Names extends string = string>
     const database = new Database(config, {
       clock: this.#clock,
       emit: (type, detail) => this.#emit(type, detail),
-      opened: (database, connection) => {
+      opened: (...made) => {
         this.#scheduleCleanup();
-        this.#capacity.opened(database, connection);
+        this.#capacity.opened(...made);
       },
       budget: this.#budget,
       nearCaches: this.#nearCaches.of(config),

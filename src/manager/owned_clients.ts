@@ -267,7 +267,7 @@ function resolveTerms(
     timeoutMs = options.commandTimeout,
   } = options;
   const db = Number(options.db ?? config.db);
-  const keyPrefix = String(options.keyPrefix ?? config.keyPrefix);
+  const keyPrefix = options.keyPrefix ?? config.keyPrefix;
   const refuse = (what: string, must: string, found: unknown): never => {
     throw new RangeError(
       `Cannot create a client as ${what} must be ${must}: current value is ${found}`,
@@ -292,6 +292,12 @@ function resolveTerms(
     const where =
       "false in a cluster: monitor a lease of manager.acquire(database, { node })";
     refuse("monitor", where, true);
+  }
+  if (typeof keyPrefix !== "string") {
+    refuse("keyPrefix", "text", Deno.inspect(keyPrefix));
+  }
+  if (options.stringNumbers) {
+    refuse("stringNumbers", "false, as clients share connections", "true");
   }
   const shownAddress = addressOf(config, endpoint);
   const { host = options.host, port = options.port } = shownAddress;

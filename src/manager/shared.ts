@@ -6,14 +6,6 @@ import {
   RedisConnectionManager,
 } from "./manager.ts";
 
-/** The arguments of {@linkcode getRedisClient}, as in the Python original. */
-export interface GetRedisClientOptions {
-  /** Name or number of the database. Default `main`. */
-  database?: DatabaseName;
-  /** `true` gives a promise that resolves when the database is connected. Default `false`. */
-  asyncClient?: boolean;
-}
-
 /**
  * A database's client from the process-wide manager. The first call creates that manager from
  * the configuration in files and environment, unless {@linkcode getRedisManager} did so.
@@ -32,27 +24,28 @@ export interface GetRedisClientOptions {
  * await closeAllRedisConnections();
  * ```
  *
- * @param options Which database, and whether to wait for the connection.
+ * @param options Name or number of the database, `main` by default; `asyncClient: true` gives
+ * a promise that resolves when the database is connected.
  * @returns The client, or a promise of it with `asyncClient: true`.
  * @throws {UnknownDatabaseError} If the configuration has no such database.
  * @throws {ConfigError} If the configuration cannot be used.
  */
 export function getRedisClient(
-  options: GetRedisClientOptions & { asyncClient: true },
+  options: { database?: DatabaseName; asyncClient: true },
 ): Promise<RedisClient>;
 /**
  * A database's client from the process-wide manager, at once.
  *
- * @param options Which database.
+ * @param options Name or number of the database. Default `main`.
  * @returns The client.
  * @throws {UnknownDatabaseError} If the configuration has no such database.
  * @throws {ConfigError} If the configuration cannot be used.
  */
 export function getRedisClient(
-  options?: GetRedisClientOptions & { asyncClient?: false },
+  options?: { database?: DatabaseName; asyncClient?: false },
 ): RedisClient;
 export function getRedisClient(
-  options: GetRedisClientOptions = {},
+  options: { database?: DatabaseName; asyncClient?: boolean } = {},
 ): RedisClient | Promise<RedisClient> {
   const { database = "main", asyncClient = false } = options;
   return asyncClient

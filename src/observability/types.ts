@@ -1,4 +1,4 @@
-import type { KeepaliveTier, KernelKeepalive, TlsSession } from "../core/address.ts";
+import type { SocketDetails } from "../core/address.ts";
 import type { ConnectionState } from "../core/events.ts";
 
 /**
@@ -19,7 +19,7 @@ export interface LatencyStats {
 }
 
 /** One open connection; a frozen snapshot. */
-export interface ConnectionDetails {
+export interface ConnectionDetails extends SocketDetails {
   /** Unique in the process; later ones are greater. */
   readonly id: number;
   /** Shared by the commands of many callers, or for leases, idle ones included. */
@@ -34,13 +34,6 @@ export interface ConnectionDetails {
   readonly ageSeconds: number;
   /** Commands that were sent on it and are not answered. */
   readonly inFlight: number;
-  /** How much of TCP keepalive it got. */
-  readonly keepalive: KeepaliveTier;
-  /** The kernel's values of keepalive, as read after they had been set; `null`
-   * where it cannot be asked: not on Linux, or without `--allow-ffi`. */
-  readonly kernelKeepalive: KernelKeepalive | null;
-  /** What TLS agreed on; `null` without TLS. */
-  readonly tls: TlsSession | null;
 }
 
 /**

@@ -238,7 +238,6 @@ export class ConnectionSet<C extends Pooled> implements BudgetMember {
     const { state } = entry;
     const done = (works: boolean) => {
       if (entry.state !== state) return;
-      if (state.name === "validating") entry.suspect &&= !works;
       this.#reuse(entry, connection, works, reason, this.#parts.clock.now());
     };
     answer.then(done, () => done(false));

@@ -260,7 +260,7 @@ export class LaneSet<C extends LaneConnection = Connection> {
   }
 
   #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.setTimer(resolve, ms));
+    return this.#options.clock.sleep(ms, { ref: false });
   }
 
   /** One function for each lane that commands are in flight on, and one for those that wait. */

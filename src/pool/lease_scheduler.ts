@@ -270,8 +270,8 @@ export class LeaseScheduler<C extends Pooled> implements ConnectionListener<C> {
     }
   }
 
-  #isStale({ entry, since }: Idle<C>, now: number): boolean {
-    return entry.suspect || now - since > this.#parts.options.validateAfterMs;
+  #isStale({ since }: Idle<C>, now: number): boolean {
+    return now - since > this.#parts.options.validateAfterMs;
   }
 
   #grant(

@@ -150,14 +150,6 @@ export class Pool<C extends Pooled> {
   }
 
   /**
-   * The connections may have been affected by something, such as a frozen process: each that
-   * is not in a lane is validated before it is leased again.
-   */
-  suspectAll(): void {
-    for (const entry of this.#entries.all()) entry.suspect = true;
-  }
-
-  /**
    * Ends connections that are no longer to be used, such as those to a server that does not
    * serve the database any more.
    *

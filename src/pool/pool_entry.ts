@@ -74,8 +74,6 @@ export class PoolEntry<C extends Pooled> implements Linked<PoolEntry<C>> {
   next: PoolEntry<C> | undefined;
   /** When it is too old to be leased, on the monotonic clock. */
   expiresAt = Infinity;
-  /** Whether something happened since it was last known to work. */
-  suspect = false;
   readonly #lists: EntryLists<C>;
   #state: EntryState<C>;
 

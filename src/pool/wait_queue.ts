@@ -247,9 +247,7 @@ export class WaitQueue<T> implements Iterable<Waiter<T>> {
   readonly #signals = new Map<AbortSignal, Set<Waiter<T>>>();
   readonly #onAbort = ({ target }: Event): void => {
     const signal = target as AbortSignal;
-    const waiters = this.#signals.get(signal)!;
-    this.#signals.delete(signal);
-    for (const waiter of waiters) {
+    for (const waiter of this.#signals.get(signal)!) {
       this.fail(waiter, signal.reason);
       this.#options.aborted?.(waiter);
     }
@@ -330,7 +328,8 @@ export class WaitQueue<T> implements Iterable<Waiter<T>> {
     const waiters = this.#signals.get(signal);
     if (waiters !== undefined) return void waiters.add(waiter);
     this.#signals.set(signal, new Set([waiter]));
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    // Not once: Deno keeps the process alive for the other sources of a combined signal.
+    signal.addEventListener("abort", this.#onAbort);
   }
 
   #unlisten(signal: AbortSignal, waiter: Waiter<T>): void {

@@ -68,7 +68,7 @@ const EVICTION_TEXTS: Readonly<Record<EvictionReason, string>> = {
 export function makePool(
   context: ServerContext,
   opener: Connector,
-  opened: (connection: Connection) => void,
+  opened: ServerContext["opened"],
   internal: ReadonlySet<number>,
 ): Pool<PooledConnection> {
   const { clock, config, leaseOwner, limit, ownWrites, placeKeys, telemetry } = context;
@@ -86,7 +86,7 @@ export function makePool(
   const create = async (signal: AbortSignal, purpose: Purpose) => {
     const connect = () => opener.open(purpose, signal);
     const connection = await (telemetry?.connect(purpose, connect) ?? connect());
-    opened(connection);
+    opened(connection, purpose);
     return new PooledConnection(
       connection,
       purpose === "lane" ? undefined : new Session(connection, session),

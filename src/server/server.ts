@@ -117,7 +117,7 @@ export class Server implements Topology, LeaseSource {
         opener.connectionLost(hasAnswered || inFlight === 0),
       troubled: () => node?.troubled(),
     });
-    const opened = (connection: Connection) => this.#opened(connection);
+    const opened: ServerContext["opened"] = (...made) => this.#opened(...made);
     this.#pool = makePool(context, opener, opened, this.#internal);
     this.lanes = this.sink = new LaneSet({
       ...config,
@@ -397,10 +397,10 @@ export class Server implements Topology, LeaseSource {
     return { connection, expiresAt, release };
   }
 
-  #opened(connection: Connection): void {
+  #opened(connection: Connection, purpose: "lane" | "lease"): void {
     this.#health.connected();
     this.#tracker.add(connection);
-    this.#context.opened(connection);
+    this.#context.opened(connection, purpose);
   }
 
   /**

@@ -31,8 +31,8 @@ export interface ServerContext {
   readonly timeoutOf: (command: Command) => number;
   /** Prefixes the keys of a command on a lease; unset without a key prefix. */
   readonly placeKeys?: (command: Command) => void;
-  /** Called for each connection that was opened. */
-  readonly opened: (connection: Connection) => void;
+  /** Called for each connection that was opened, before it is used. */
+  readonly opened: (connection: Connection, purpose: "lane" | "lease") => void;
   /** Keeps replies of reads on lanes; unset without a near cache. */
   readonly nearCache?: NearCache | undefined;
   /** Learns what is sent on leases. */

@@ -105,7 +105,6 @@ export class ProxyLink implements ProxyConnection {
   readonly toServer: ProxyPipe;
   readonly toClient: ProxyPipe;
   readonly #options: ProxyLinkOptions;
-  readonly #script: ScriptedLink | undefined;
   #lastByteAt = this.acceptedAt;
   #openSockets = 2;
 
@@ -121,14 +120,18 @@ export class ProxyLink implements ProxyConnection {
       });
     this.toServer = pipe(client, server, "toServer");
     this.toClient = pipe(server, client, "toClient");
-    this.#script = script && new ScriptedLink(script, {
+    this.set(options.faults);
+    this.#note(`accepted, faults ${JSON.stringify(options.faults)}`);
+    const scripted = script && new ScriptedLink(script, {
       toServer: (bytes) => this.toServer.receive(bytes),
       toClient: (bytes) => this.toClient.receive(bytes),
     });
-    this.set(options.faults);
-    this.#note(`accepted, faults ${JSON.stringify(options.faults)}`);
-    this.#connect(client, this.toServer, (bytes) => this.#fromClient(bytes), server);
-    this.#connect(server, this.toClient, (bytes) => this.#fromServer(bytes), client);
+    const fromClient = (bytes: Uint8Array) =>
+      scripted ? scripted.fromClient(bytes) : this.toServer.receive(bytes);
+    const fromServer = (bytes: Uint8Array) =>
+      scripted ? scripted.fromServer(bytes) : this.toClient.receive(bytes);
+    this.#connect(client, this.toServer, fromClient, server);
+    this.#connect(server, this.toClient, fromServer, client);
   }
 
   get clientPort(): number | undefined {
@@ -169,16 +172,6 @@ export class ProxyLink implements ProxyConnection {
     this.#closePipes();
     this.#options.client.destroy();
     this.#options.server.destroy();
-  }
-
-  #fromClient(bytes: Uint8Array): void {
-    if (this.#script) this.#script.fromClient(bytes);
-    else this.toServer.receive(bytes);
-  }
-
-  #fromServer(bytes: Uint8Array): void {
-    if (this.#script) this.#script.fromServer(bytes);
-    else this.toClient.receive(bytes);
   }
 
   #connect(

@@ -27,31 +27,22 @@ export interface ClientRow {
 /** Parses the reply to `CLIENT LIST`. */
 export function parseClientList(text: string): ClientRow[] {
   return text.split("\n").filter((line) => line !== "").map((line) => {
-    const fields: Record<string, string> = {};
-    for (const pair of line.trim().split(" ")) {
-      const at = pair.indexOf("=");
-      if (at > 0) fields[pair.slice(0, at)] = pair.slice(at + 1);
-    }
+    const fields = fieldsOf(line, /([^\s=]+)=(\S*)/g);
     const { name = "", addr = "", cmd = "" } = fields;
-    return {
-      id: Number(fields.id),
-      name,
-      addr,
-      db: Number(fields.db),
-      cmd,
-      age: Number(fields.age),
-      idle: Number(fields.idle),
-      fields,
-    };
+    const [id, db, age, idle] = [fields.id, fields.db, fields.age, fields.idle].map(
+      Number,
+    ) as [number, number, number, number];
+    return { id, name, addr, db, cmd, age, idle, fields };
   });
 }
 
 /** Parses `key:value` lines, as in the replies to `INFO` and `CLUSTER INFO`. */
 export function parseInfo(text: string): Record<string, string> {
-  const info: Record<string, string> = {};
-  for (const line of text.split(/\r?\n/)) {
-    const at = line.indexOf(":");
-    if (at > 0 && !line.startsWith("#")) info[line.slice(0, at)] = line.slice(at + 1);
-  }
-  return info;
+  return fieldsOf(text, /^([^#:\r\n]+):(.*?)\r?$/gm);
+}
+
+function fieldsOf(text: string, pattern: RegExp): Record<string, string> {
+  return Object.fromEntries(
+    Array.from(text.matchAll(pattern), ([, name, value]) => [name!, value!]),
+  );
 }

@@ -1,5 +1,5 @@
 import { concat } from "./coalescer.ts";
-import { ERROR_WEIGHT, type ReplyLimits, type ReplyRefusal } from "./reply_types.ts";
+import { ERROR_WEIGHT, type ReplyLimits } from "./reply_types.ts";
 
 /** What a push frame is to its connection. */
 type PushRole =
@@ -174,26 +174,21 @@ export class ReplyNesting {
    * Checks an aggregate by its declared count, before it is opened.
    *
    * @param elements Number of elements; a map's keys and values both count.
+   * @returns Why it is refused; `undefined` if it is not.
    */
-  check(elements: number): ReplyRefusal | undefined {
+  check(elements: number): string | undefined {
     const { maxDepth, maxAggregateElements } = this.#limits;
     // As a property name such a key would be turned into text, which can throw.
-    if (this.isAtMapKey) {
-      return { rule: "map-key", reason: "a map's key is an aggregate" };
-    }
+    if (this.isAtMapKey) return "a map's key is an aggregate";
     if (elements > maxAggregateElements) {
-      const reason =
-        `an aggregate of ${elements} elements, the limit is ${maxAggregateElements}`;
-      return { rule: "elements", reason };
+      return `an aggregate of ${elements} elements, the limit is ${maxAggregateElements}`;
     }
-    if (this.depth === maxDepth) {
-      return { rule: "depth", reason: `aggregates nested deeper than ${maxDepth}` };
-    }
+    if (this.depth === maxDepth) return `aggregates nested deeper than ${maxDepth}`;
     return this.#count(elements);
   }
 
   /** Checks an error: inside an aggregate it counts as {@linkcode ERROR_WEIGHT} elements. */
-  checkError(): ReplyRefusal | undefined {
+  checkError(): string | undefined {
     return this.depth === 0 ? undefined : this.#count(ERROR_WEIGHT - 1);
   }
 
@@ -220,12 +215,10 @@ export class ReplyNesting {
     return false;
   }
 
-  #count(elements: number): ReplyRefusal | undefined {
+  #count(elements: number): string | undefined {
     const { maxReplyElements } = this.#limits;
     this.#elements += elements;
     if (this.#elements <= maxReplyElements) return undefined;
-    const reason =
-      `a reply of ${this.#elements} elements, the limit is ${maxReplyElements}`;
-    return { rule: "elements", reason };
+    return `a reply of ${this.#elements} elements, the limit is ${maxReplyElements}`;
   }
 }

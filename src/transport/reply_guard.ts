@@ -18,9 +18,6 @@ import {
   LINE_OF_TYPE,
   type OpenReply,
   type ReplyLimits,
-  type ReplyRefusal,
-  type ReplyRule,
-  type ReplyViolation,
   Type,
 } from "./reply_types.ts";
 
@@ -124,7 +121,7 @@ export class ReplyGuard {
   #position = 0;
   /** Where the current top-level reply began. */
   #replyStart = 0;
-  #violation: ReplyViolation | undefined;
+  #violation: string | undefined;
 
   /** Receives the keys of `invalidate` frames; unset where nobody wants them. */
   onInvalidation: OnInvalidation | undefined = undefined;
@@ -206,7 +203,7 @@ export class ReplyGuard {
    */
   inspect(chunk: Uint8Array): void {
     const found = this.scan(chunk);
-    if (typeof found !== "number") throw new InvalidReplyError(found.reason);
+    if (typeof found === "string") throw new InvalidReplyError(found);
     if (this.begun > this.#expected) {
       throw new InvalidReplyError("a reply came that no command is owed");
     }
@@ -218,11 +215,11 @@ export class ReplyGuard {
   /**
    * Scans the next bytes of the connection.
    *
-   * @returns How many replies became complete, push frames not counted; or the violation,
-   * after which nothing of the chunk may reach the parser, the counters are meaningless, and
-   * every later scan returns the same violation.
+   * @returns How many replies became complete, push frames not counted; or what was wrong
+   * and at which byte of the connection, never the bytes of a value. Then nothing of the chunk
+   * may reach the parser, the counters are meaningless, and every later scan returns the same.
    */
-  scan(chunk: Uint8Array): number | ReplyViolation {
+  scan(chunk: Uint8Array): number | string {
     if (this.#violation !== undefined) return this.#violation;
     const before = this.replies;
     const end = chunk.length;
@@ -285,14 +282,14 @@ export class ReplyGuard {
       const hint = type === ATTRIBUTE
         ? ", an attribute, which the parser does not know"
         : "";
-      return this.#refuse("type", `unknown type byte ${describeByte(type)}${hint}`, i);
+      return this.#refuse(`unknown type byte ${describeByte(type)}${hint}`, i);
     }
     if (this.#nesting.depth === 0) this.#beginReply(type, i);
     else if (type === Type.PUSH) {
-      this.#refuse("type", "a push frame inside another frame", i);
+      this.#refuse("a push frame inside another frame", i);
     }
     if (type === Type.ERROR || type === Type.BLOB_ERROR) {
-      this.#refuseIf(this.#nesting.checkError(), i);
+      this.#refuse(this.#nesting.checkError(), i);
     }
     this.#type = type;
     this.#phase = Phase.LINE;
@@ -310,7 +307,7 @@ export class ReplyGuard {
     } else this.#frame = "reply";
     if (!isAllowed(this.mode, type)) {
       const found = describeByte(type);
-      this.#refuse("type", `${found} on a connection in ${this.mode} mode`, i);
+      this.#refuse(`${found} on a connection in ${this.mode} mode`, i);
     }
   }
 
@@ -340,7 +337,7 @@ export class ReplyGuard {
     this.#textBytes += end - i;
     if (this.#textBytes > this.#limits.maxLineBytes) {
       const limit = this.#limits.maxLineBytes;
-      this.#refuse("line-length", `a line of more than ${limit} bytes`, i);
+      this.#refuse(`a line of more than ${limit} bytes`, i);
     } else if (cr !== -1) {
       this.#phase = Phase.LINE_FEED;
       if (this.#isNaming()) this.#addToPush("string", cr);
@@ -361,7 +358,7 @@ export class ReplyGuard {
       if (this.#isUndecided) this.#decidePushElement(byte, i);
       if (!this.#line.add(byte)) {
         const frame = `the line of a ${describeByte(this.#type)} frame`;
-        this.#refuse("line", `${describeByte(byte)} in ${frame}`, i);
+        this.#refuse(`${describeByte(byte)} in ${frame}`, i);
         return i;
       }
     }
@@ -374,7 +371,7 @@ export class ReplyGuard {
     this.#content = this.#line.finish();
     if (this.#content === "malformed") {
       const frame = `a ${describeByte(this.#type)} frame`;
-      return this.#refuse("line", `a malformed line of ${frame}`, i);
+      return this.#refuse(`a malformed line of ${frame}`, i);
     }
     if (this.#content === "nil") return;
     if (line === Line.COUNT) this.#checkCount(this.#line.value, i);
@@ -383,25 +380,20 @@ export class ReplyGuard {
 
   #checkCount(count: number, i: number): void {
     const elements = this.#type === Type.MAP ? count * 2 : count;
-    this.#refuseIf(this.#nesting.check(elements), i);
+    this.#refuse(this.#nesting.check(elements), i);
     const isPush = this.#nesting.depth === 0 && this.#frame !== "reply";
-    if (isPush && count === 0) this.#refuse("push", "a push frame without elements", i);
+    if (isPush && count === 0) this.#refuse("a push frame without elements", i);
   }
 
   #checkLength(length: number, i: number): void {
     const { maxBulkBytes, maxLineBytes } = this.#limits;
     const isText = this.#type === Type.BLOB_ERROR || this.#nesting.isAtMapKey;
     if (length > maxBulkBytes) {
-      this.#overLimit("bulk", `a bulk string of ${length} bytes`, maxBulkBytes, i);
+      this.#overLimit(`a bulk string of ${length} bytes`, maxBulkBytes, i);
     } else if (isText && length > maxLineBytes) {
-      this.#overLimit(
-        "line-length",
-        `an error or key of ${length} bytes`,
-        maxLineBytes,
-        i,
-      );
+      this.#overLimit(`an error or key of ${length} bytes`, maxLineBytes, i);
     } else if (this.#type === Type.VERBATIM && length < VERBATIM_PREFIX) {
-      this.#refuse("line", `a verbatim string of ${length} bytes`, i);
+      this.#refuse(`a verbatim string of ${length} bytes`, i);
     } else this.#fitsReply(i + 2 + length);
   }
 
@@ -485,16 +477,14 @@ export class ReplyGuard {
 
   #addToPush(shape: ElementShape, i: number): void {
     const reason = this.#push.addElement(shape);
-    if (reason !== undefined) this.#refuse("push", reason, i);
-    else if (shape === "nil" && this.#push.isInvalidation) {
-      this.onInvalidation?.(undefined);
-    }
+    this.#refuse(reason, i);
+    if (shape === "nil" && this.#push.isInvalidation) this.onInvalidation?.(undefined);
   }
 
   #expect(byte: number, expected: number, i: number): boolean {
     if (byte === expected) return true;
     const what = `${describeByte(byte)} where ${describeByte(expected)} was due`;
-    this.#refuse("line-end", `${what} in a ${describeByte(this.#type)} frame`, i);
+    this.#refuse(`${what} in a ${describeByte(this.#type)} frame`, i);
     return false;
   }
 
@@ -503,27 +493,18 @@ export class ReplyGuard {
     const { maxReplyBytes } = this.#limits;
     const bytes = this.#position + next - this.#replyStart;
     if (bytes <= maxReplyBytes) return true;
-    this.#overLimit(
-      "reply-bytes",
-      `a reply of ${bytes} bytes or more`,
-      maxReplyBytes,
-      next,
-    );
+    this.#overLimit(`a reply of ${bytes} bytes or more`, maxReplyBytes, next);
     return false;
   }
 
-  #refuseIf(refusal: ReplyRefusal | undefined, i: number): void {
-    if (refusal !== undefined) this.#refuse(refusal.rule, refusal.reason, i);
+  #overLimit(what: string, limit: number, i: number): void {
+    this.#refuse(`${what}, the limit is ${limit}`, i);
   }
 
-  #overLimit(rule: ReplyRule, what: string, limit: number, i: number): void {
-    this.#refuse(rule, `${what}, the limit is ${limit}`, i);
-  }
-
-  #refuse(rule: ReplyRule, text: string, i: number): void {
-    const offset = this.#position + i;
-    const reason = `${text}, at byte ${offset}`;
-    this.#violation ??= Object.freeze({ rule, reason, offset });
+  #refuse(reason: string | undefined, i: number): void {
+    if (reason !== undefined) {
+      this.#violation ??= `${reason}, at byte ${this.#position + i}`;
+    }
   }
 }
 

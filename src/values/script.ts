@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { RedisClient } from "../commands/client.ts";
 
 /** What an argument of a script may be. */
-export type ScriptArgument = string | number | Uint8Array;
+type ScriptArgument = string | number | Uint8Array;
 
 /** A script and what it takes; names stand in the order of `KEYS` and `ARGV`. */
 export interface ScriptDefinition<K extends string, A extends string, R> {
@@ -32,7 +32,11 @@ export interface Script<K extends string, A extends string, R> {
   run(
     client: RedisClient,
     ...given: [K | A] extends [never] ? []
-      : [given: Readonly<Record<K, string | Uint8Array> & Record<A, ScriptArgument>>]
+      : [
+        given: Readonly<
+          Record<K, string | Uint8Array> & Record<A, string | number | Uint8Array>
+        >,
+      ]
   ): Promise<R>;
 }
 

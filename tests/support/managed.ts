@@ -9,6 +9,7 @@ import {
   RedisConnectionManager,
 } from "../../mod.ts";
 import { RedisServer, type RedisServerOptions } from "../../src/testing/redis_server.ts";
+import { waitFor } from "../../src/testing/wait.ts";
 import { assertNoConnectionsLeft } from "./clients.ts";
 import { assertNothingHeld } from "./left_over.ts";
 
@@ -50,4 +51,18 @@ export async function withManager(
   }
   assertNothingHeld(manager);
   if (server.running) await assertNoConnectionsLeft(server, "mooring:");
+}
+
+/**
+ * Waits until a manager has asked its server for `maxclients`, which it does by itself: over a
+ * lane a second after that was opened.
+ *
+ * @param server The server, which nobody else asks for INFO.
+ */
+export async function capacityAsked(server: RedisServer): Promise<void> {
+  let own = 0;
+  await waitFor(async () => {
+    const { cmdstat_info: line = "" } = await server.info("commandstats");
+    return Number(/calls=(\d+)/.exec(line)?.[1] ?? 0) > own++;
+  });
 }

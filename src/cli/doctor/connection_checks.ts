@@ -53,7 +53,8 @@ export async function checkConnection(
     return undefined;
   }
   report("permissions", ok("this process may connect"));
-  report("resolve", await checkNames(config, timeoutMs));
+  const names = await checkNames(config, timeoutMs);
+  report("resolve", names);
   const startedAt = performance.now();
   let client: RedisClient;
   try {
@@ -61,6 +62,9 @@ export async function checkConnection(
     const signal = AbortSignal.timeout(2 * timeoutMs);
     client = await manager.getAsyncClient(name, { signal });
   } catch (error) {
+    // That is what the name has shown already.
+    const isUnknown = error instanceof ConnectError && /unknown host/.test(error.reason);
+    if (names.status === "fail" && isUnknown) return undefined;
     const { reason, state } = manager.getHealthStatus().databases[name]!;
     const known = state === "failed" ? `: ${reason}` : "";
     reportFailure(
@@ -71,7 +75,7 @@ export async function checkConnection(
     return undefined;
   }
   const ms = (performance.now() - startedAt).toFixed(1);
-  const { endpoint } = manager.listDatabases().find((found) => found.name === name)!;
+  const { endpoint } = manager.getHealthStatus().databases[name]!;
   report("connect", ok(`${endpoint} in ${ms} ms`));
   // A client is returned when the server took the credentials and has its data.
   const auth = password === undefined
@@ -127,8 +131,12 @@ async function checkNames(config: RedisConfig, timeoutMs: number): Promise<Verdi
     } catch (error) {
       isComplete = false;
       const { code, message, name: kind } = error as Error & { code?: string };
-      const late = kind === "TimeoutError" ? `no answer within ${timeoutMs} ms` : code;
-      return `${name}: ${late ?? message}`;
+      const reason = kind === "TimeoutError"
+        ? `no answer within ${timeoutMs} ms`
+        : code === "ENOTFOUND"
+        ? "no name server knows it"
+        : code ?? message;
+      return `${name}: ${reason}`;
     }
   }));
   const message = answers.join("; ");

@@ -99,7 +99,7 @@ async function examine(io: CliIo, options: DoctorOptions) {
 
 function judgeSettings({ databases, warnings }: ManagerConfig): Verdict[] {
   if (warnings.length > 0) {
-    return warnings.map((warning) => warn(warning, "change it, or say that it is meant"));
+    return warnings.map((warning) => warn(warning));
   }
   const count = Object.keys(databases).length;
   return [ok(`${counted(count, "database")}, no warnings`)];
@@ -153,7 +153,7 @@ async function checkDatabases(
   for (const { client, database, verdicts } of await Promise.all(checked)) {
     if (client === undefined) continue;
     const { mode, name, readFrom, username } = database;
-    const { endpoint } = manager.listDatabases().find((each) => each.name === name)!;
+    const { endpoint } = manager.getHealthStatus().databases[name]!;
     const server = JSON.stringify([endpoint, mode, username, readFrom]);
     let found = ofServers.get(server);
     if (found === undefined) {

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import {
-  connectionDemand,
-  type RedisClient,
-  type RedisConfig,
-  type RedisConnectionManager,
-  type ReplicaHealth,
+import type {
+  RedisClient,
+  RedisConfig,
+  RedisConnectionManager,
+  ReplicaHealth,
 } from "../../../mod.ts";
+import { connectionDemand } from "../../config/main.ts";
 import { counted } from "../numbers.ts";
 import { parseInfo, type ServerInfo, serverVersion, settingOf } from "../server_info.ts";
 import type { Report } from "./connection_checks.ts";
@@ -74,9 +74,7 @@ export async function checkServer(
     report("server", kind);
     // A sentinel holds no data: the other checks do not apply.
     if (kind.status === "fail") return;
-    const { endpoint } = manager.listDatabases().find(({ name }) =>
-      name === config.name
-    )!;
+    const { endpoint } = manager.getHealthStatus().databases[config.name]!;
     const needed = connectionDemand(manager.config).get(endpoint) ??
       config.maxConnections;
     const settings = await readSettings(client);

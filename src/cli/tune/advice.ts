@@ -81,7 +81,8 @@ function choose(
   const noun = of.slice(0, -1);
   const present = `the present ${counted(current, noun)}`;
   const rate = (point: Point) =>
-    `${thousands(point.perSecond.median)} commands/s at ${point.concurrency} callers`;
+    `${thousands(point.perSecond.median)} commands/s at ` +
+    counted(point.concurrency, "caller");
   const carried = `${counted(enough[of], noun)} carried ${rate(enough)}`;
   const now = curve.find((point) => point[of] === current);
   if (now === undefined) return { size: current, reason: `${present} were not measured` };
@@ -193,8 +194,8 @@ function adviseTimeout(
   const margin = `${OF_P999} times the one and ${OF_LONGEST} times the other`;
   const advice = (value: number, reason: string): Advice => {
     const seen =
-      `${what} ${milliseconds(p999)} ms at p99.9 and ${milliseconds(max)} ms ` +
-      "at the longest, in the median round";
+      `${what} ${milliseconds(p999)} ms at p99.9 and ${milliseconds(max)} ms at most ` +
+      "(in the median round)";
     return { key, value, current, reason: `${seen}: ${reason}` };
   };
   if (needed > current || current < STEPS[0]) {
@@ -204,9 +205,8 @@ function adviseTimeout(
     return advice(wanted, why);
   }
   if (lower > current * WORTH) {
-    const why =
-      "leaves room for what no sweep meets: a failover, a fork, a slow command " +
-      "of another client";
+    const why = "leaves room for what a sweep does not see: a failover, a fork, a slow " +
+      "command of another client";
     return advice(current, `${current} s is enough, and ${why}`);
   }
   if (effort === "quick") {
@@ -252,8 +252,7 @@ function adviseSocketTimeout(
   );
   if (usual.length === 0) return [];
   const most = Math.max(...usual.map(({ concurrency }) => concurrency));
-  const what =
-    `replies to commands like those of the sweep, of up to ${most} callers, took`;
+  const what = `with up to ${counted(most, "caller")}, replies took`;
   const longest = (of: "p999" | "max") =>
     Math.max(...usual.map(({ latencyMs }) => latencyMs[of].median));
   const found = { p999: longest("p999"), max: longest("max") };

@@ -74,7 +74,9 @@ export async function readReport(path: string): Promise<TuneReport> {
   try {
     found = JSON.parse(await Deno.readTextFile(path));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = error instanceof Deno.errors.NotFound
+      ? "the file does not exist"
+      : (error as Error).message;
     throw new Error(`Cannot read the report ${path}: ${why}`);
   }
   const { points, version } = Object(found);

@@ -18,8 +18,9 @@ export interface CreateClientOptions extends Omit<IORedis["options"], "replyMapp
    * `false` they have a deadline, and the database's circuit breaker refuses them, as those
    * of `getClient()`. Default `true`; `false` with `enableOfflineQueue: false`. */
   patient?: boolean;
-  /** Deadline of each command, in milliseconds, more than 0. Default: ioredis'
-   * `commandTimeout`, else none; with `patient: false` that of the database. */
+  /** Deadline of each command, in milliseconds, more than 0; `Infinity` for none. Default:
+   * ioredis' `commandTimeout`, else none; with `patient: false` that of the database. Without
+   * one, a connection that owes replies is closed when the server sent none for 30 s. */
   timeoutMs?: number;
 }
 
@@ -109,7 +110,17 @@ export class OwnedClient extends ManagedClient {
   /** Gives another client, which emits `monitor` for each command that the server runs. */
   override monitor(callback?: Callback<never>): Promise<never> {
     const monitor = this.duplicate({ monitor: true, lazyConnect: true }) as OwnedClient;
-    return callBack(monitor.connect().then(() => monitor as never), callback);
+    // The server may refuse MONITOR on a connection that is open.
+    const refused = Promise.withResolvers<never>();
+    monitor.once("error", refused.reject);
+    const monitoring = Promise.race([refused.promise, monitor.connect()]).then(
+      () => monitor as never,
+      (error) => {
+        monitor.disconnect();
+        throw error;
+      },
+    ).finally(() => monitor.off("error", refused.reject));
+    return callBack(monitoring, callback);
   }
 
   /** Called by the database when its last lane was lost. */
@@ -265,6 +276,9 @@ class Life implements OwnListener {
         if (signal.aborted) return;
         Object.assign(this.client.options, this.#parts.address());
         this.#set("connect");
+        // Listeners of `connect` find that status.
+        await this.#emitting;
+        if (signal.aborted) return;
         this.#set("ready");
         this.#ready!.resolve();
         return;

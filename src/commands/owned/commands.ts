@@ -363,7 +363,7 @@ export class OwnedCommands extends Dispatcher {
     };
     const abort = () => giveUp(() => signal!.reason);
     if (signal?.aborted) return abort();
-    signal?.addEventListener("abort", abort, { once: true });
+    signal?.addEventListener("abort", abort);
     const timer = timeoutMs === Infinity ? undefined : clock.setTimer(() => {
       giveUp(({ name }) =>
         new CommandTimeoutError(config.name, name, timeoutMs, "never-sent")

@@ -1,4 +1,3 @@
-import type { Buffer } from "node:buffer";
 import { delay } from "@std/async/delay";
 import type { RedisConfig } from "../../config/mod.ts";
 import { classifier } from "../../connection/command_arguments.ts";
@@ -38,7 +37,7 @@ export interface OwnConnectionOptions {
   /** The database. */
   readonly config: Pick<
     RedisConfig,
-    "commandTimeoutMs" | "healthCheckIntervalMs" | "name"
+    "commandTimeoutMs" | "db" | "healthCheckIntervalMs" | "name"
   >;
   /** Leases a connection, in a cluster to the node of the first command; rejects if waiting
    * cannot help. */
@@ -136,6 +135,8 @@ export class OwnConnection implements CommandOwner {
     psubscribe: new Map(),
     ssubscribe: new Map(),
   };
+  /** The database that its commands are for. */
+  #db: number;
   /** Whether something that is for good was sent. */
   #isKept = false;
   #isWatching = false;
@@ -148,6 +149,7 @@ export class OwnConnection implements CommandOwner {
   constructor(options: OwnConnectionOptions, owner: OwnConnectionOwner) {
     this.#options = options;
     this.#owner = owner;
+    this.#db = options.config.db;
   }
 
   /** Whether all further commands have to go by this connection. */
@@ -251,9 +253,15 @@ export class OwnConnection implements CommandOwner {
     const info = classifier.resolve(name, args);
     if (info.class === "stateful" && !PASSING.has(lower)) {
       this.#lasting.set(info.name, [name, ...args]);
-      if (lower === "select") this.#owner.emit("select", Number(args[0]));
+      if (lower === "select") this.#selected(Number(args[0]));
     }
     if (!this.#internal.has(command)) this.#owner.replied(command, reply);
+  }
+
+  #selected(db: number): void {
+    if (db === this.#db) return;
+    this.#db = db;
+    this.#owner.emit("select", db);
   }
 
   /** Called by a command. */
@@ -488,18 +496,12 @@ export class OwnConnection implements CommandOwner {
   /** Passes messages on, as text too. */
   #forward(redis: Redis): void {
     const { emit } = this.#owner;
-    redis.on("messageBuffer", (channel: Buffer, message: Buffer) => {
-      emit("message", String(channel), String(message));
-      emit("messageBuffer", channel, message);
-    });
-    redis.on("smessageBuffer", (channel: Buffer, message: Buffer) => {
-      emit("smessage", String(channel), String(message));
-      emit("smessageBuffer", channel, message);
-    });
-    redis.on("pmessageBuffer", (pattern: string, channel: Buffer, message: Buffer) => {
-      emit("pmessage", pattern, String(channel), String(message));
-      emit("pmessageBuffer", pattern, channel, message);
-    });
+    for (const event of ["message", "pmessage", "smessage"]) {
+      redis.on(`${event}Buffer`, (...args: unknown[]) => {
+        emit(event, ...args.map(String));
+        emit(`${event}Buffer`, ...args);
+      });
+    }
     redis.on("monitor", (...args: unknown[]) => emit("monitor", ...args));
   }
 }

@@ -75,8 +75,9 @@ function mayWait(
 export function waits(error: Error, delivery: Delivery, mayRunTwice: boolean): boolean {
   if (delivery === "rejected") return false;
   if (delivery === "ambiguous" && !mayRunTwice) return false;
-  return error instanceof ConnectionLostError || error instanceof ProtocolError ||
-    isAway(error);
+  // What makes the server answer what nobody can read would do so again.
+  if (error instanceof ProtocolError) return delivery === "never-sent";
+  return error instanceof ConnectionLostError || isAway(error);
 }
 
 /** Calls a function again and again as long as the server is away. */

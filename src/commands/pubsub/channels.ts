@@ -15,11 +15,9 @@ export interface Channel {
   requested: boolean;
   /** Whether the server has confirmed it on the current connection. */
   confirmed: boolean;
-  /** Since when its messages are missing, as another server has it now; until the gap was
-   * delivered. */
+  /** Since when its messages are missing, as the connection was lost, or another server has
+   * it now; until the gap was delivered. */
   lostAt: number | undefined;
-  /** Messages that came before that gap was delivered: they follow it. */
-  early: (() => void)[];
 }
 
 /** The channels of one database that have subscribers, counted by subscriber. */
@@ -68,7 +66,6 @@ export class Channels {
       requested: false,
       confirmed: false,
       lostAt: undefined,
-      early: [],
     };
     channel.subscriptions.add(subscription);
     this.#byKey.set(key, channel);

@@ -154,10 +154,9 @@ export class SubscriptionHub implements SubscriptionOpener {
   /** Those that the server has confirmed once: they outlive a failed attempt. */
   readonly established: Set<Subscription<unknown>>;
   #state: State = { name: "idle" };
-  #lostAt: number | undefined;
   /** How often the server has ended subscriptions to shard channels. */
   #moves = 0;
-  /** Messages that came on a new connection before the gap was delivered: they follow it. */
+  /** Messages of lost channels that came before their gap was delivered: they follow it. */
   #early: (() => void)[] = [];
 
   constructor(options: HubOptions) {
@@ -183,11 +182,6 @@ export class SubscriptionHub implements SubscriptionOpener {
   /** The channels that have subscribers here. */
   get channels(): readonly Channel[] {
     return this.#channels.all;
-  }
-
-  /** Since when the connection is lost; `undefined` if it is not. */
-  get lostAt(): number | undefined {
-    return this.#lostAt;
   }
 
   /** Gives a channel up, with its subscribers: another hub has it now. */
@@ -228,7 +222,7 @@ export class SubscriptionHub implements SubscriptionOpener {
   /** Subscribes to a channel once more, if there is a connection. */
   again(channel: Channel): void {
     if (this.#channels.find(channel.target.kind, channel.wire) !== channel) return;
-    if (this.#state.name === "open") void this.#request(this.#state.lease, channel);
+    if (this.#state.name === "open") void this.#request(this.#state.lease, [channel]);
     else this.#connectNow();
   }
 
@@ -258,7 +252,7 @@ export class SubscriptionHub implements SubscriptionOpener {
       channel.waiting.push(confirmation);
       confirmations.push(confirmation.promise);
       if (this.#state.name === "open" && !channel.requested) {
-        void this.#request(this.#state.lease, channel);
+        void this.#request(this.#state.lease, [channel]);
       }
     }
     this.#connectNow();
@@ -268,7 +262,7 @@ export class SubscriptionHub implements SubscriptionOpener {
       () => end.reject(this.tooLate(timeoutMs)),
       timeoutMs,
     );
-    signal?.addEventListener("abort", abort, { once: true });
+    signal?.addEventListener("abort", abort);
     try {
       await Promise.race([Promise.all(confirmations), end.promise]);
     } finally {
@@ -310,7 +304,6 @@ export class SubscriptionHub implements SubscriptionOpener {
   }
 
   #becomeIdle(): void {
-    this.#lostAt = undefined;
     this.#early = [];
     this.#transition({ name: "idle" });
   }
@@ -361,7 +354,7 @@ export class SubscriptionHub implements SubscriptionOpener {
     const { commandTimeoutMs: timeoutMs, healthCheckIntervalMs: intervalMs } = config;
     if (intervalMs > 0) startHeartbeat(connection, { intervalMs, timeoutMs }, clock);
     connection.onEnd(() => this.#lost(lease));
-    void this.#requestAll(lease);
+    void this.#request(lease, this.channels);
   }
 
   /** The shard channels that were confirmed, and that the library has no more. */
@@ -375,23 +368,31 @@ export class SubscriptionHub implements SubscriptionOpener {
     );
   }
 
-  /** Subscribes to everything; those who were subscribed before get the gap. */
-  async #requestAll(lease: SubscriberLease): Promise<void> {
+  /** Subscribes to channels. Those who were subscribed before to what was lost get a gap. */
+  async #request(lease: SubscriberLease, channels: readonly Channel[]): Promise<void> {
     const before = this.#channels.subscriptions.filter((each) =>
       this.established.has(each)
     );
-    await Promise.all(this.#channels.all.map((each) => this.#request(lease, each)));
-    if (!this.#isOn(lease) || this.#lostAt === undefined) return;
-    const downMs = Math.round(this.options.clock.now() - this.#lostAt);
-    this.#lostAt = undefined;
+    await Promise.all(channels.map((each) => this.#requestOne(lease, each)));
+    if (!this.#isOn(lease)) return;
+    const found = channels.filter(({ confirmed, lostAt }) =>
+      confirmed && lostAt !== undefined
+    );
+    if (found.length === 0) return;
+    const lostAt = Math.min(...found.map(({ lostAt }) => lostAt!));
+    for (const channel of found) channel.lostAt = undefined;
+    const downMs = Math.round(this.options.clock.now() - lostAt);
     const gap: SubscriptionGap = { kind: "gap", reason: "reconnected", downMs };
-    for (const subscription of before) subscription.deliverGap(gap);
+    const missed = before.filter((each) =>
+      found.some(({ subscriptions }) => subscriptions.has(each))
+    );
+    for (const subscription of missed) subscription.deliverGap(gap);
     for (const deliver of this.#early.splice(0)) deliver();
-    reportGap(this.options, gap, before.length);
+    if (missed.length > 0) reportGap(this.options, gap, missed.length);
   }
 
   /** Subscribes to one channel; never rejects. */
-  async #request(lease: SubscriberLease, channel: Channel): Promise<void> {
+  async #requestOne(lease: SubscriberLease, channel: Channel): Promise<void> {
     const { target, wire } = channel;
     const moves = this.#moves;
     channel.requested = true;
@@ -399,7 +400,7 @@ export class SubscriptionHub implements SubscriptionOpener {
       await lease.send(new Command(target.kind, [wire]) as IORedisCommand);
     } catch (error) {
       // A new subscriber that comes before the refused ones have left requests it again.
-      channel.requested = false;
+      channel.requested = channel.confirmed = false;
       // After a lost connection it is requested on the next one.
       if (this.#isOn(lease)) this.#refused(lease, channel, error as Error);
       return;
@@ -411,21 +412,7 @@ export class SubscriptionHub implements SubscriptionOpener {
       const ended = this.#endedByServer(lease.connection.redis);
       if (ended.includes(channel)) return this.options.moved?.(ended);
     }
-    if (channel.lostAt !== undefined) this.#tellGap(channel, channel.lostAt);
     for (const confirmation of channel.waiting.splice(0)) confirmation.resolve();
-  }
-
-  /** A channel that another hub had is subscribed to here. */
-  #tellGap(channel: Channel, lostAt: number): void {
-    channel.lostAt = undefined;
-    const downMs = Math.round(this.options.clock.now() - lostAt);
-    const gap: SubscriptionGap = { kind: "gap", reason: "reconnected", downMs };
-    const before = [...channel.subscriptions].filter((each) =>
-      this.established.has(each)
-    );
-    for (const subscription of before) subscription.deliverGap(gap);
-    for (const deliver of channel.early.splice(0)) deliver();
-    if (before.length > 0) reportGap(this.options, gap, before.length);
   }
 
   /** The server refuses a channel, or does not answer. */
@@ -450,13 +437,9 @@ export class SubscriptionHub implements SubscriptionOpener {
   ): void {
     const found = this.#channels.find(kind, String(by));
     if (found === undefined) return;
-    if (this.#lostAt !== undefined) {
+    if (found.lostAt !== undefined) {
       // In the same chunk as the confirmations, or between two of them.
       this.#early.push(() => this.#deliver(kind, by, channel, message));
-      return;
-    }
-    if (found.lostAt !== undefined) {
-      found.early.push(() => this.#deliver(kind, by, channel, message));
       return;
     }
     const { target, subscriptions } = found;
@@ -469,14 +452,11 @@ export class SubscriptionHub implements SubscriptionOpener {
 
   #lost(lease: SubscriberLease): void {
     if (!this.#isOn(lease)) return;
-    this.#lostAt ??= this.options.clock.now();
+    const now = this.options.clock.now();
     this.#early = [];
     for (const each of this.#channels.all) {
       each.confirmed = false;
-      // The gap of all begins with the first one's.
-      this.#lostAt = Math.min(this.#lostAt, each.lostAt ?? Infinity);
-      each.lostAt = undefined;
-      each.early = [];
+      each.lostAt ??= now;
     }
     void this.#connect(0);
   }

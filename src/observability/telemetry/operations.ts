@@ -157,14 +157,7 @@ export class Operations {
   }
 }
 
-/**
- * What spans show of a command's arguments in `db.query.text`:
- *
- * - `off`: nothing, there is no such attribute
- * - `masked`: that they are there, `SET ? ?`
- * - `keys`: the keys, `SET user:1 ?`
- * - `full`: all of them, up to 1,024 characters; but never passwords of AUTH and its like
- */
+/** What spans show of arguments: `TelemetryOptions.queryText`. */
 export type QueryText = "off" | "masked" | "keys" | "full";
 
 /** Most characters of a text. */

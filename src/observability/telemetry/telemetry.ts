@@ -5,7 +5,6 @@ import {
   type Reporting,
 } from "./database_telemetry.ts";
 import { type Api, Instruments, SCOPE } from "./instruments.ts";
-import type { QueryText } from "./operations.ts";
 
 /**
  * The namespace of `npm:@opentelemetry/api`, 1.x, whichever copy of it:
@@ -53,8 +52,15 @@ export interface TelemetryOptions {
   readonly spans?: boolean;
   /** Whether there are metrics: durations, connections. Default `true`. */
   readonly metrics?: boolean;
-  /** What spans show of the arguments of commands. Default `off`. */
-  readonly queryText?: QueryText;
+  /**
+   * What spans show of a command's arguments in `db.query.text`. Default `off`.
+   *
+   * - `off`: nothing, there is no such attribute
+   * - `masked`: that they are there, `SET ? ?`
+   * - `keys`: the keys, `SET user:1 ?`
+   * - `full`: all of them, up to 1,024 characters; but never passwords of AUTH and its like
+   */
+  readonly queryText?: "off" | "masked" | "keys" | "full";
 }
 
 /** Where every copy of the API, 1.x, looks for the providers of the process. */

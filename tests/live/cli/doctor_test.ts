@@ -232,6 +232,11 @@ Deno.test("doctor: looks a name up by itself, and says which is not known", asyn
   assertEquals(bad.code, 2, bad.out);
   assertEquals(lineOf(bad.out, "resolve").status, "fail");
   assertStringIncludes(lineOf(bad.out, "resolve").message, "no-such.invalid");
+  // Said once: the connection fails for the same reason.
+  const checks = JSON.parse(bad.out).findings.map(({ check }: { check: string }) =>
+    check
+  );
+  assertEquals(checks.includes("connect"), false);
 });
 
 Deno.test("doctor: a permission for host and port alone is enough, but for the lookup", async () => {

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { parseShards, parseSlots } from "../../../src/cluster/discovery.ts";
-import { parseRedirect, SlotMap } from "../../../src/cluster/slot_map.ts";
-import { keySlot } from "../../../src/cluster/slots.ts";
+import { keySlot, parseRedirect, SlotMap } from "../../../src/cluster/slots.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { RespError, type RespValue } from "../../../src/testing/resp_parser.ts";

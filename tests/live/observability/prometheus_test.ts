@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { PROMETHEUS_CONTENT_TYPE } from "../../../mod.ts";
-import { withManager } from "../../support/managed.ts";
+import { capacityAsked, withManager } from "../../support/managed.ts";
 import { readExposition, valueOf } from "../../unit/observability/exposition.ts";
 import { withEndpoint } from "./_serve.ts";
 
@@ -15,6 +15,7 @@ Deno.test("/metrics says what the server says, by promtool's rules", () =>
         await using lease = await manager.acquire("main");
         await lease.client.ping();
         await manager.healthCheck();
+        await capacityAsked(server);
         const { status, headers, text } = await ask("/metrics");
         assertEquals(status, 200);
         assertEquals(headers.get("content-type"), PROMETHEUS_CONTENT_TYPE);

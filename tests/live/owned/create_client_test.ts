@@ -35,7 +35,12 @@ Deno.test("createClient() gives another client of ioredis each time, which shows
     assertInstanceOf(client, Redis);
     assertEquals(client.constructor.name, "Redis");
     assertEquals(client.status, "connecting");
+    const found: string[] = [];
+    for (const event of ["connect", "ready"]) {
+      client.once(event, () => found.push(event, client.status));
+    }
     await next(client, "ready");
+    assertEquals(found, ["connect", "connect", "ready", "ready"]);
     const { db, enableReadyCheck, host, keyPrefix, maxRetriesPerRequest, port } =
       client.options;
     assertEquals([host, port, db, keyPrefix], [server.host, server.port, 0, ""]);

@@ -1,5 +1,6 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import type { IORedis } from "../../../mod.ts";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { type IORedis, RedisConnectionManager } from "../../../mod.ts";
+import { RedisServer } from "../../../src/testing/redis_server.ts";
 import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
 
@@ -88,6 +89,14 @@ Deno.test("createClient() and duplicate() refuse what they cannot do", () =>
         ],
         [{ db: -1 }, "db must be an integer of 0 or more: current value is -1"],
         [{ db: 1.5 }, "db must be an integer of 0 or more: current value is 1.5"],
+        [
+          { keyPrefix: new Uint8Array([255]) as unknown as string },
+          "keyPrefix must be text: current value is Uint8Array(1) [ 255 ]",
+        ],
+        [
+          { stringNumbers: true },
+          "stringNumbers must be false, as clients share connections",
+        ],
         [{ port: 1 }, `host and port must be ${server.host}:${server.port}`],
         [{ host: "elsewhere" }, `current value is elsewhere:${server.port}`],
       ] as const
@@ -122,6 +131,56 @@ Deno.test("MONITOR takes a connection, and reports through a loss", () =>
     monitor.disconnect();
     await ended;
     assertEquals(manager.getPoolStatistics("main").leases, 0);
+  }));
+
+Deno.test("monitor() rejects where the server refuses MONITOR, and leaves no client behind", async () => {
+  await using server = await RedisServer.start();
+  await server.cli(
+    "ACL",
+    "SETUSER",
+    "reader",
+    "on",
+    ">secret",
+    "~*",
+    "&*",
+    "+@all",
+    "-monitor",
+  );
+  const { host, port } = server;
+  await using manager = new RedisConnectionManager({
+    host,
+    port,
+    username: "reader",
+    password: "secret",
+    ...MAIN,
+  });
+  const client = manager.createClient("main");
+  const error = await assertRejects(() => client.monitor(), Error);
+  assertMatch(error.message, /^NOPERM/);
+  assertEquals(await client.echo("a"), "a");
+  await waitFor(() => manager.getPoolStatistics("main").leases === 0);
+});
+
+Deno.test("scripts are methods of the client, and of its duplicates", () =>
+  withManager(MAIN, async ({ manager }) => {
+    const scripts = { both: { numberOfKeys: 1, lua: "return {KEYS[1], ARGV[1]}" } };
+    const client = manager.createClient("main", { scripts, keyPrefix: "p:" });
+    for (const each of [client, client.duplicate()]) {
+      const { both } = each as unknown as Record<string, (...args: string[]) => unknown>;
+      assertEquals(await both!.call(each, "k", "a"), ["p:k", "a"]);
+    }
+  }));
+
+Deno.test("`select` is emitted when the database changes, and only then", () =>
+  withManager(MAIN, async ({ manager, server }) => {
+    const client = manager.createClient("main");
+    const changes: number[] = [];
+    client.on("select", (db: number) => changes.push(db));
+    for (const db of [0, 2, 2, 4]) await client.select(db);
+    await server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await client.get("k");
+    await client.select(0);
+    assertEquals(changes, [2, 4, 0]);
   }));
 
 Deno.test("CLIENT TRACKING and other states of a connection last through a loss", () =>

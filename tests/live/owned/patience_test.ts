@@ -8,6 +8,7 @@ import {
   DurabilityError,
   type IORedis,
   OverloadedError,
+  ProtocolError,
   RedisConnectionManager,
 } from "../../../mod.ts";
 import { type Clock, systemClock, type Timer } from "../../../src/core/clock.ts";
@@ -254,6 +255,18 @@ Deno.test("what runs once waits no longer than the server remembers it", () =>
     },
   ));
 
+Deno.test("a reply that cannot be read fails its command, and is not asked for without end", () =>
+  withManager(
+    { databases: { main: { db: 0 } }, replyLimits: { maxBulkBytes: 65_536 } },
+    async ({ manager, server }) => {
+      const client = manager.createClient("main");
+      await server.cli("SETRANGE", "large", "65536", "x");
+      const error = await assertRejects(() => client.get("large"), ProtocolError);
+      assertEquals(error.delivery, "ambiguous");
+      assertEquals(await client.strlen("large"), 65_537);
+    },
+  ));
+
 Deno.test("at most max_waiting commands wait", () =>
   onStage({ manager: { ...HASTY, maxWaiting: 3 } }, async ({ manager, relay }) => {
     await relay.refuse();
@@ -341,6 +354,9 @@ Deno.test("a connection that owes replies, and is silent for half a minute, is g
   await using manager = new RedisConnectionManager(options, {}, clock);
   const client: IORedis = manager.createClient("main");
   await client.ping();
+  // The manager asks a server that it has reached for its limits, a second later.
+  clock.jump(1000);
+  await waitFor(() => manager.getPoolStatistics("main").inFlight === 0);
   const waiting = client.blpop("q", 0);
   const [row] = await server.clientList("mooring:main:lane");
   // As a middlebox that has forgotten the connection: the server does not answer on it.

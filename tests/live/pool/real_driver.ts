@@ -39,7 +39,7 @@ export class RealConnection extends PooledConnection {
 
   /** Address of its end, as the server lists it. */
   get address(): string {
-    return `127.0.0.1:${this.connection.localPort}`;
+    return `127.0.0.1:${this.connection.stream.channel.localPort}`;
   }
 }
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ManagerEventMap } from "../../../mod.ts";
 import { delay, waitFor } from "../../../src/testing/wait.ts";
-import { withManager } from "../../support/managed.ts";
+import { capacityAsked, withManager } from "../../support/managed.ts";
 
 const DATABASES = {
   a: { db: 1, maxConnections: 5 },
@@ -58,7 +58,7 @@ Deno.test("max_total_connections that the server takes is no reason to warn", ()
       const warnings: ManagerEventMap["warning"][] = [];
       manager.addEventListener("warning", ({ detail }) => void warnings.push(detail));
       await manager.getClient("a").ping();
-      await waitFor(async () => (await server.clientList("mooring:"))[0]?.cmd === "info");
+      await capacityAsked(server);
       // Behind the question on the first lane: that has been answered by then.
       await manager.getClient("a").ping();
       await delay(20);

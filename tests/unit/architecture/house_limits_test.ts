@@ -14,7 +14,7 @@ const LIMITS: Readonly<Record<keyof House, { limit: number; what: string }>> = {
   files: { limit: 245, what: "files in src" },
   codeLines: { limit: 34_300, what: "code lines in src (no comments, no blanks)" },
   modules: { limit: 176, what: "modules of ours in the graph of mod.ts" },
-  exports: { limit: 116, what: "exports of mod.ts" },
+  exports: { limit: 108, what: "exports of mod.ts" },
   readmeLines: { limit: 300, what: "README lines" },
   cycles: { limit: 0, what: "import cycles in src, of types included" },
   longestFile: { limit: 1000, what: "lines of the longest file in src" },

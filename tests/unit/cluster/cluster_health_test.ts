@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { judgeCluster } from "../../../src/cluster/nodes.ts";
+import { judgeCluster } from "../../../src/cluster/discovery.ts";
 import type { DatabaseHealth } from "../../../src/observability/types.ts";
 
 const WELL: DatabaseHealth = {

@@ -1,6 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { readView } from "../../../src/cluster/cluster_scan.ts";
-import { decodeCursor, encodeCursor, SlotSet } from "../../../src/cluster/scan_cursor.ts";
+import {
+  decodeCursor,
+  encodeCursor,
+  readView,
+  SlotSet,
+} from "../../../src/cluster/cluster_scan.ts";
 
 const NODES = [
   "aa 10.0.0.1:7000@17000,one.example master - 0 1 3 connected 5461-10922",

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import type { SlotRange } from "../../../src/cluster/slot_map.ts";
 import { SlotMapCache } from "../../../src/cluster/slot_map_cache.ts";
+import type { SlotRange } from "../../../src/cluster/slots.ts";
 import { drainMicrotasks, FakeClock } from "../../../src/testing/fake_clock.ts";
 
 const A = { host: "a", port: 7000 };

@@ -1,5 +1,5 @@
 import { assertEquals, assertNotStrictEquals, assertStrictEquals } from "@std/assert";
-import { parseRedirect, SlotMap } from "../../../src/cluster/slot_map.ts";
+import { parseRedirect, SlotMap } from "../../../src/cluster/slots.ts";
 import { formatAddress, hostOf } from "../../../src/core/address.ts";
 
 const A = { host: "a", port: 7000 };

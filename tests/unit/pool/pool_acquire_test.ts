@@ -472,26 +472,6 @@ Deno.test("Pool.acquire() opens another connection when one ends while it is val
   checkInvariants(pool, { open: 1, leased: 1 });
 });
 
-Deno.test("Pool.suspectAll() has all validated that is not in a lane, once", async () => {
-  const { pool, driver } = setUp();
-  const [held, other] = await Promise.all([pool.acquire(), pool.acquire()]);
-  other.release();
-  pool.suspectAll();
-  held.release();
-  for (const id of [1, 2]) {
-    const call = pool.acquire();
-    assertEquals(driver.validating.map(({ connection }) => connection!.id), [id]);
-    driver.validating[0]!.answer(true);
-    await call;
-  }
-  // The first one was held over the event, and was not known to work before.
-  assertEquals(pool.numbers().leased, 2);
-  const opened = await pool.acquire();
-  opened.release();
-  (await pool.acquire()).release();
-  assertEquals(driver.validating.length, 0);
-});
-
 Deno.test("Pool.acquire() ends a connection that is too old instead of leasing it", async () => {
   const { pool, driver, clock } = setUp({ maxLifetimeMs: 1000 });
   const held = await pool.acquire();

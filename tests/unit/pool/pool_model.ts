@@ -5,7 +5,6 @@ type Place =
   & {
     id: number;
     purpose: Purpose;
-    suspect: boolean;
     expiresAt: number;
   }
   & (
@@ -160,7 +159,6 @@ export class PoolModel {
     );
     if (place === undefined) return;
     const reason = place.at === "recycling" ? "unclean" : "invalid";
-    if (place.at === "validating" && works) place.suspect = false;
     if (!works) this.#destroy(place, reason);
     else if (now >= place.expiresAt) this.#destroy(place, "max_lifetime");
     else this.#becomeIdle(place, now);
@@ -177,10 +175,6 @@ export class PoolModel {
   killed(id: number, now: number): void {
     this.#remove(this.places.find((p) => p.id === id && p.at !== "connecting")!);
     this.settle(now);
-  }
-
-  suspectAll(): void {
-    for (const place of this.places) place.suspect = true;
   }
 
   reap(now: number): void {
@@ -289,8 +283,7 @@ export class PoolModel {
   }
 
   #stale(place: Place, now: number): boolean {
-    return place.suspect ||
-      place.at === "idle" && now - place.since > this.#o.validateAfterMs;
+    return place.at === "idle" && now - place.since > this.#o.validateAfterMs;
   }
 
   #place(id: number, at: Place["at"]): Place {
@@ -307,7 +300,7 @@ export class PoolModel {
 
   #create(purpose: Purpose, call?: number): void {
     // It has no number before the driver has given it one.
-    const fresh = { id: 0, purpose, suspect: false, expiresAt: Infinity };
+    const fresh = { id: 0, purpose, expiresAt: Infinity };
     this.places.push({ ...fresh, at: "connecting", call });
     this.#used = true;
     this.expected.created.push(purpose);

@@ -199,7 +199,6 @@ export class PoolWorld<C extends WorldConnection> {
     some(+rare, "open lane", () => this.#openLane());
     some(+rare * driver.live.size, "kill", () => this.#kill());
     some(+rare, "reap", () => this.#reap());
-    some(+rare, "suspect all", () => this.#suspectAll());
     some(+rare, "fill", () => this.#fill());
     return actions;
   }
@@ -273,11 +272,6 @@ export class PoolWorld<C extends WorldConnection> {
   #reap(): void {
     this.pool.reap();
     this.model.reap(this.now);
-  }
-
-  #suspectAll(): void {
-    this.pool.suspectAll();
-    this.model.suspectAll();
   }
 
   #fill(): void {

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
-import { mergeReplies } from "../../../src/cluster/merge_replies.ts";
 import {
   type CommandSpread,
+  mergeReplies,
   readTips,
   type ResponsePolicy,
   spreadOf,

@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { ByteChannel, ChannelHandlers } from "../../../src/transport/channel.ts";
-import { ReplyAssembly } from "../../../src/transport/reply_assembly.ts";
 import { ReplyGuard } from "../../../src/transport/reply_guard.ts";
-import { ConnectionStream } from "../../../src/transport/stream.ts";
+import { ConnectionStream, ReplyAssembly } from "../../../src/transport/stream.ts";
 import { Random } from "../../support/random.ts";
 
 const SEED = Number(Deno.env.get("MOORING_TEST_SEED") ?? 7);
