@@ -72,17 +72,10 @@ export interface ScopedCommand {
 type CallConfig = Pick<RedisConfig, "clientAz" | "commandTimeoutMs" | "mode">;
 
 /** The names of all settings. */
-const NAMES = {
-  fresh: true,
-  once: true,
-  onceTtlMs: true,
-  readFrom: true,
-  retryWrites: true,
-  signal: true,
-  timeoutMs: true,
-  waitMs: true,
-  waitReplicas: true,
-} satisfies Record<keyof CallOptions, true>;
+const NAMES: readonly (keyof CallOptions)[] = [
+  ...["fresh", "once", "onceTtlMs", "readFrom", "retryWrites", "signal"] as const,
+  ...["timeoutMs", "waitMs", "waitReplicas"] as const,
+];
 
 /** Settings that something other than true would silently leave off. */
 const FLAGS = ["fresh", "once", "retryWrites"] as const;
@@ -97,27 +90,24 @@ export function isDeadline(ms: unknown): boolean {
  * caller relies on.
  *
  * @param action What is called, in words.
- * @param known The known ones by name.
+ * @param names The known ones.
  * @throws {RangeError} If one is not known.
  */
 export function checkNames(
   options: object,
   action: string,
-  known: Readonly<Record<string, true>>,
+  names: readonly string[],
 ): void {
-  const names = Object.keys(known);
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(known, name)) continue;
-    const meant = nearest(name, names);
-    const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
-    const advice = Object.hasOwn(NAMES, name)
-      ? `; client.with({ ${name} }).pipeline() or .multi() may have it`
-      : hint;
-    throw new RangeError(
-      `Cannot ${action} with the option "${name}" (available: ${names.join(", ")})` +
-        advice,
-    );
-  }
+  const name = Object.keys(options).find((name) => !names.includes(name));
+  if (name === undefined) return;
+  const meant = nearest(name, names);
+  const isOfCalls = (NAMES as readonly string[]).includes(name);
+  const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
+  const advice = `; client.with({ ${name} }).pipeline() or .multi() may have it`;
+  throw new RangeError(
+    `Cannot ${action} with the option "${name}" (available: ${names.join(", ")})` +
+      (isOfCalls ? advice : hint),
+  );
 }
 
 /**

@@ -64,7 +64,7 @@ export async function runPipeline(
   fill: PipelineFill<unknown>,
   options: PipelineOptions,
 ): Promise<unknown[]> {
-  checkNames(options, "run a pipeline", { settle: true });
+  checkNames(options, "run a pipeline", ["settle"]);
   const { config: { name: database }, observer } = parts;
   const recorder = new Recorder(parts, "pipeline");
   const chosen = await record(recorder, fill).catch((error) => {

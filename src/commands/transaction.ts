@@ -100,12 +100,7 @@ export type TransactionParts = BatchParts & TransactionRetryParts & {
 };
 
 /** The names of the options. */
-const OPTIONS = {
-  maxAttempts: true,
-  signal: true,
-  timeoutMs: true,
-  watch: true,
-} satisfies Record<keyof TransactionOptions, true>;
+const OPTIONS = ["maxAttempts", "signal", "timeoutMs", "watch"] as const;
 
 /** Attempts of a transaction whose caller does not say. */
 const MAX_ATTEMPTS = 5;

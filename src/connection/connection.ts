@@ -73,10 +73,7 @@ const NO_BLOCKING: readonly number[] = Object.freeze([]);
 let lastId = 0;
 
 /** Called when the command with this ordinal number has been answered. */
-interface Fence {
-  readonly last: number;
-  readonly fn: () => void;
-}
+type Fence = { readonly last: number; readonly fn: () => void };
 
 /** Shared by all connections without fences. */
 const NO_FENCES: readonly Fence[] = [];
@@ -227,16 +224,13 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
 
   /** Sends commands with nothing in between, and few of them in one socket write. */
   sendBatch(commands: readonly PendingCommand[]): void {
-    this.stream.writeTogether(() => {
-      for (const command of commands) this.send(command);
-    });
+    this.stream.writeTogether(() => commands.forEach((command) => this.send(command)));
   }
 
   /** Calls back when all that was sent has been answered, or the connection has ended. */
   whenAnswered(fn: () => void): void {
     const last = this.#answered + this.#log.total;
-    const isOver = this.#state.name === "closed" || last === this.#answered;
-    if (isOver) fn();
+    if (this.#state.name === "closed" || last === this.#answered) fn();
     else this.#fences = this.#fences.concat({ last, fn });
   }
 

@@ -284,12 +284,9 @@ class Life implements OwnListener {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof ManagerClosedError) {
-          this.#ready!.reject(error);
-          return void this.#end();
-        }
-        this.troubled(error as Error);
         this.#ready!.reject(error);
+        if (error instanceof ManagerClosedError) return void this.#end();
+        this.troubled(error as Error);
         this.#renewReady();
         this.#set("close");
         const pauseMs = backoffMs(attempt, ASK_AGAIN, Math.random());

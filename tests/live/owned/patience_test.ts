@@ -125,7 +125,7 @@ for (const [way, [first, second]] of Object.entries(TWO_WAYS)) {
     Deno.test(`a command that waits to go ${way} way keeps its deadline (${fault})`, () =>
       onStage({ manager: HASTY }, async ({ manager, relay }) => {
         const client = manager.createClient("main");
-        const other = manager.createClient("main", { timeoutMs: 600 });
+        const other = manager.createClient("main", { timeoutMs: 1600 });
         await client.ping();
         await relay[fault]();
         if (fault === "refuse") relay.reset();
@@ -136,7 +136,7 @@ for (const [way, [first, second]] of Object.entries(TWO_WAYS)) {
             ({ code }) => settled.push(`${name} ${code}`),
           );
         // The first one is over while the second one waits.
-        const calls = [{ timeoutMs: 300, call: first }, { timeoutMs: 400, call: second }]
+        const calls = [{ timeoutMs: 900, call: first }, { timeoutMs: 1000, call: second }]
           .map(({ call: [name, ...args], timeoutMs }, i) =>
             note(`call ${i}`, client.with({ timeoutMs }).call(name!, ...args))
           );
