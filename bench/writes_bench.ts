@@ -9,7 +9,15 @@
 import { type CallOptions, type RedisClient, RedisConnectionManager } from "../mod.ts";
 import { RedisServer } from "../src/testing/redis_server.ts";
 import { startReplicated } from "../tests/support/replicated.ts";
-import { type BenchFlags, PREFIX, quantile, runLoad, runProgram } from "./kit.ts";
+import {
+  type BenchFlags,
+  inTurns,
+  median,
+  PREFIX,
+  ratioOf,
+  runLoad,
+  runProgram,
+} from "./kit.ts";
 
 const CALLERS = 64;
 /** Short: on a busy machine only short rounds are undisturbed. */
@@ -42,23 +50,13 @@ async function compare(
     databases: { main: { db: 0 } },
   });
   const plain = manager.getClient("main");
-  const other = plain.with(call);
-  const rates: number[] = [];
-  const ratios: number[] = [];
-  for (let round = -50; round < rounds; round++) {
-    const before = await measure(plain);
-    const rate = await measure(other);
-    const after = await measure(plain);
-    // The first rounds are cold.
-    if (round < 0) continue;
-    rates.push(rate);
-    // What else the machine does changes slowly: it slows down neighbours alike.
-    ratios.push(rate / Math.sqrt(before * after));
-  }
-  const ratio = quantile(ratios, 0.5);
+  const found = await inTurns([plain, plain.with(call)], rounds, measure, 50);
+  const [before, after] = [...found.values()] as [number[], number[]];
+  const ratio = ratioOf(after, before).median;
+  const [was, is] = [before, after].map((rates) => (median(rates) / 1000).toFixed(0));
   console.log(
-    `${name}: ${(quantile(rates, 0.5) / 1000).toFixed(0)}k/s, ` +
-      `${ratio.toFixed(2)} of plain writes beside it (at least ${BOUNDS[name]})`,
+    `${name}: ${is}k/s beside ${was}k/s plain, ratio ${ratio.toFixed(2)} ` +
+      `(at least ${BOUNDS[name]})`,
   );
   return ratio >= BOUNDS[name];
 }

@@ -2,6 +2,7 @@ import { delay } from "@std/async/delay";
 import { isReplyError } from "../connection/ioredis.ts";
 import {
   type CommandOwner,
+  type HeldCommand,
   noteUncertain,
   type PendingCommand,
 } from "../connection/pending_command.ts";
@@ -129,16 +130,19 @@ export class BlockingCommands implements CommandOwner {
     // It fails here from now on: on a lane it would hold everybody up. A deadline of its
     // caller's is watched here too, as the server has to be asked then.
     const ownMs = timeoutMs === Infinity ? timeoutOf(command) : Infinity;
-    Object.assign(command.tracking, { owner: this, timeoutMs: ownMs });
+    const { waitingSince = clock.now() } = command as HeldCommand;
+    // How long it may block counts from when it is sent.
+    Object.assign(command.tracking, { owner: this, timeoutMs: ownMs, waited: false });
+    const deadline = waitingSince + timeoutMs;
     const run: Run = {
       giveUp: new AbortController(),
-      deadline: clock.now() + timeoutMs,
+      deadline,
       timer: timeoutMs === Infinity
         ? undefined
         // A reply that has arrived is read first.
         : clock.setTimer(
           () => clock.afterPoll(() => this.#expire(command, timeoutMs)),
-          timeoutMs,
+          deadline - clock.now(),
         ),
       lease: undefined,
       cut: undefined,

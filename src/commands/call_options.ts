@@ -1,4 +1,5 @@
 import type { RedisConfig } from "../config/mod.ts";
+import { nearest } from "../core/errors/base.ts";
 
 /** Settings of single calls, for `RedisClient.with()`. */
 export interface CallOptions {
@@ -70,6 +71,12 @@ export interface ScopedCommand {
 /** The settings of a database that calls are checked with. */
 type CallConfig = Pick<RedisConfig, "clientAz" | "commandTimeoutMs" | "mode">;
 
+/** The names of all settings. */
+const NAMES: readonly (keyof CallOptions)[] = [
+  ...["fresh", "once", "onceTtlMs", "readFrom", "retryWrites", "signal"] as const,
+  ...["timeoutMs", "waitMs", "waitReplicas"] as const,
+];
+
 /** Settings that something other than true would silently leave off. */
 const FLAGS = ["fresh", "once", "retryWrites"] as const;
 
@@ -79,11 +86,37 @@ export function isDeadline(ms: unknown): boolean {
 }
 
 /**
+ * Checks that options are known ones: a misspelled one would silently leave off what its
+ * caller relies on.
+ *
+ * @param action What is called, in words.
+ * @param names The known ones.
+ * @throws {RangeError} If one is not known.
+ */
+export function checkNames(
+  options: object,
+  action: string,
+  names: readonly string[],
+): void {
+  const name = Object.keys(options).find((name) => !names.includes(name));
+  if (name === undefined) return;
+  const meant = nearest(name, names);
+  const isOfCalls = (NAMES as readonly string[]).includes(name);
+  const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
+  const advice = `; client.with({ ${name} }).pipeline() or .multi() may have it`;
+  throw new RangeError(
+    `Cannot ${action} with the option "${name}" (available: ${names.join(", ")})` +
+      (isOfCalls ? advice : hint),
+  );
+}
+
+/**
  * Checks settings of calls.
  *
  * @throws {RangeError} If one is not allowed.
  */
 export function checkCall(call: CallOptions, config: CallConfig): void {
+  checkNames(call, "make calls", NAMES);
   const { once, readFrom, timeoutMs, waitReplicas } = call;
   if (timeoutMs !== undefined && !isDeadline(timeoutMs)) {
     throw new RangeError(

@@ -11,9 +11,11 @@ import {
   PipelineError,
   RedisManagerError,
 } from "../core/errors/mod.ts";
+import { checkNames } from "./call_options.ts";
 import { type BatchParts, pick, Recorder } from "./recorder.ts";
 
-/** How a pipeline reports its outcome. */
+/** How a pipeline reports its outcome. To run writes once: `client.with({ once: true })
+ * .pipeline()`. */
 export interface PipelineOptions {
   /** `true` gives what became of each command instead of throwing. Default `false`. */
   settle?: boolean;
@@ -62,6 +64,7 @@ export async function runPipeline(
   fill: PipelineFill<unknown>,
   options: PipelineOptions,
 ): Promise<unknown[]> {
+  checkNames(options, "run a pipeline", ["settle"]);
   const { config: { name: database }, observer } = parts;
   const recorder = new Recorder(parts, "pipeline");
   const chosen = await record(recorder, fill).catch((error) => {

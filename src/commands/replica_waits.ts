@@ -96,11 +96,10 @@ export class ReplicaWaits {
     // An error is told at once.
     command.adopt = resolve;
     command.succeed = (reply) => {
-      // On a connection that its holder has alone nobody else has asked for the class.
-      const { connection, info = classifier.resolve(command.name, command.args) } =
-        command.tracking;
+      const { connection } = command.tracking;
+      const { isRead } = classifier.resolve(command.name, command.args);
       // The parts of a command that is split for a cluster have waited.
-      if (connection === undefined || info.isRead) return resolve(reply);
+      if (connection === undefined || isRead) return resolve(reply);
       const group = this.#groupOf(connection, replicas, waitMs);
       group.held.push({ command, reply, resolve });
       // What is on its way to the server shares the WAIT.

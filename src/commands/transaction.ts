@@ -16,6 +16,7 @@ import {
   TransactionConflictError,
   TransactionError,
 } from "../core/errors/mod.ts";
+import { checkNames } from "./call_options.ts";
 import { type BatchOutcome, type BatchParts, pick, Recorder } from "./recorder.ts";
 import {
   conflictPauseMs,
@@ -23,7 +24,8 @@ import {
   type TransactionRetryParts,
 } from "./retry.ts";
 
-/** What a transaction watches, and how often it is tried. */
+/** What a transaction watches, and how often it is tried. To run writes once:
+ * `client.with({ once: true }).multi()`. */
 export interface TransactionOptions {
   /** Keys that must not change between the callback's reads and its writes. Default: none. */
   watch?: readonly string[];
@@ -97,6 +99,9 @@ export type TransactionParts = BatchParts & TransactionRetryParts & {
   readonly cluster?: ClusterPlacement;
 };
 
+/** The names of the options. */
+const OPTIONS = ["maxAttempts", "signal", "timeoutMs", "watch"] as const;
+
 /** Attempts of a transaction whose caller does not say. */
 const MAX_ATTEMPTS = 5;
 /** Most redirects between two attempts: after more, the nodes of the cluster disagree. */
@@ -115,6 +120,7 @@ export async function runTransaction(
   fill: TransactionFill<unknown>,
   options: TransactionOptions,
 ): Promise<unknown[]> {
+  checkNames(options, "run a transaction", OPTIONS);
   const { promise, resolve } = Promise.withResolvers<BatchOutcome & Recording>();
   resolve(attempt(parts, fill, options, promise));
   const { chosen, replies } = await promise;

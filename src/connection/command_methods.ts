@@ -75,7 +75,10 @@ function commandMethod(name: string, encoding: Encoding): Method {
 function send(sender: Sender, name: string, args: unknown[], replyEncoding: Encoding) {
   const callback = takeCallback(args);
   const { keyPrefix, [SENDS_NULLISH]: sendsNullish } = sender.options;
-  const Kind = sendsNullish === true ? LibraryCommand : ManagedCommand;
+  // An object may have elements that are null.
+  const mayBeNullish = (arg: unknown) => arg === undefined || typeof arg === "object";
+  const isLibrarys = sendsNullish === true && args.some(mayBeNullish);
+  const Kind = isLibrarys ? LibraryCommand : ManagedCommand;
   const command = new Kind(name, args, { replyEncoding, keyPrefix }, callback);
   return sender.sendCommand(command as unknown as IORedisCommand);
 }

@@ -73,10 +73,7 @@ const NO_BLOCKING: readonly number[] = Object.freeze([]);
 let lastId = 0;
 
 /** Called when the command with this ordinal number has been answered. */
-interface Fence {
-  readonly last: number;
-  readonly fn: () => void;
-}
+type Fence = { readonly last: number; readonly fn: () => void };
 
 /** Shared by all connections without fences. */
 const NO_FENCES: readonly Fence[] = [];
@@ -111,6 +108,8 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
   readonly #clock: Clock;
   readonly #observer: ConnectionObserver;
   readonly #silenceLimitMs: number;
+  /** The same for replies to commands without a deadline. */
+  readonly #endlessMs: number;
   readonly #log = new InFlightLog();
   /** How many commands were answered. */
   #answered = 0;
@@ -158,6 +157,7 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
     this.#clock = clock;
     this.#observer = observer;
     this.#silenceLimitMs = silenceLimitMs;
+    this.#endlessMs = Math.max(ENDLESS_SILENCE_MS, silenceLimitMs);
     this.createdAt = this.lastReceivedAt = this.#lastReplyAt = clock.now();
     this.#deadlines = new DeadlineWatch(clock, this);
   }
@@ -224,16 +224,13 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
 
   /** Sends commands with nothing in between, and few of them in one socket write. */
   sendBatch(commands: readonly PendingCommand[]): void {
-    this.stream.writeTogether(() => {
-      for (const command of commands) this.send(command);
-    });
+    this.stream.writeTogether(() => commands.forEach((command) => this.send(command)));
   }
 
   /** Calls back when all that was sent has been answered, or the connection has ended. */
   whenAnswered(fn: () => void): void {
     const last = this.#answered + this.#log.total;
-    const isOver = this.#state.name === "closed" || last === this.#answered;
-    if (isOver) fn();
+    if (this.#state.name === "closed" || last === this.#answered) fn();
     else this.#fences = this.#fences.concat({ last, fn });
   }
 
@@ -503,12 +500,6 @@ export class Connection implements StreamHooks, DeadlineTarget, CommandConnectio
   /** The commands in the queue of ioredis, in order. */
   #queued() {
     return this.redis.commandQueue.toArray().map(({ command }) => command);
-  }
-
-  /** Silence, in milliseconds, after which a connection is dead that owes replies to commands
-   * without a deadline. */
-  get #endlessMs(): number {
-    return Math.max(ENDLESS_SILENCE_MS, this.#silenceLimitMs);
   }
 
   #moment(now: number) {

@@ -120,9 +120,16 @@ export interface PendingCommand extends Command {
   answeredBy?: readonly (CommandConnection | undefined)[];
 }
 
+/** A command that its client may have held back. */
+export interface HeldCommand {
+  /** When it began to wait, on the monotonic clock: its deadline counts from then on. */
+  waitingSince?: number;
+}
+
 /** A command of ioredis that may be tracked. */
 type Trackable =
   & Pick<Command, "name" | "reject" | "resolve">
+  & HeldCommand
   & { -readonly [K in "command" | "fail" | "succeed" | "tracking"]?: PendingCommand[K] };
 
 /**
@@ -197,6 +204,10 @@ export function track(
   const open = command as Trackable;
   const tracking = new CommandTracking(owner, timeoutMs);
   open.tracking = tracking;
+  if (open.waitingSince !== undefined) {
+    tracking.startedAt = open.waitingSince;
+    tracking.waited = true;
+  }
   if (open.succeed === undefined) {
     if (isWritable(open)) takeOver(open);
     else tracking.settled = true;

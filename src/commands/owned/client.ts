@@ -284,9 +284,9 @@ class Life implements OwnListener {
         return;
       } catch (error) {
         if (signal.aborted) return;
+        this.#ready!.reject(error);
         if (error instanceof ManagerClosedError) return void this.#end();
         this.troubled(error as Error);
-        this.#ready!.reject(error);
         this.#renewReady();
         this.#set("close");
         const pauseMs = backoffMs(attempt, ASK_AGAIN, Math.random());

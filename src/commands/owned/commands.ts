@@ -2,6 +2,7 @@ import type { RedisConfig } from "../../config/mod.ts";
 import type { Command } from "../../connection/ioredis.ts";
 import {
   acceptReply,
+  type HeldCommand,
   type PendingCommand,
   settleFailed,
 } from "../../connection/pending_command.ts";
@@ -324,7 +325,6 @@ export class OwnedCommands extends Dispatcher {
     this.#isDiverted = true;
     const waiting = { commands, isBatch: commands.length > 1, way };
     this.#waiting.unshift(waiting);
-    this.#advance();
     this.#limit(waiting);
   }
 
@@ -335,21 +335,25 @@ export class OwnedCommands extends Dispatcher {
       return;
     }
     this.#waiting.push(waiting);
-    this.#advance();
     this.#limit(waiting);
   }
 
-  /** Lets the deadline of commands pass, and their signal abort, while they wait. */
+  /** Delivers what waits, and lets the deadline of these commands pass, and their signal
+   * abort, while they wait, here or for the own connection. */
   #limit(waiting: Waiting): void {
-    if (!this.#waiting.includes(waiting)) return;
     const { config, clock } = this.#options;
-    const [first] = waiting.commands as readonly (Command & ScopedCommand)[];
-    const { signal, timeoutMs = config.commandTimeoutMs } = first!.call ?? {};
+    const commands = waiting.commands as readonly (Command & HeldCommand)[];
+    const { call, promise } = commands[0] as Command & ScopedCommand;
+    const { signal, timeoutMs = config.commandTimeoutMs } = call ?? {};
+    const now = clock.now();
+    for (const command of commands) command.waitingSince ??= now;
+    const leftMs = commands[0]!.waitingSince! + timeoutMs - now;
+    this.#advance();
     const giveUp = (errorOf: (command: Command) => unknown) => {
       const at = this.#waiting.indexOf(waiting);
-      if (at < 0) return;
-      this.#waiting.splice(at, 1);
-      for (const command of waiting.commands) {
+      if (at >= 0) this.#waiting.splice(at, 1);
+      for (const command of commands) {
+        if (!(at >= 0 || this.#own.withdraw(command)) || !isUnsettled(command)) continue;
         const error = errorOf(command) as Error;
         this.#statistics.commandFailed(error);
         if (isTracked(command)) settleFailed(command, error);
@@ -364,8 +368,7 @@ export class OwnedCommands extends Dispatcher {
       giveUp(({ name }) =>
         new CommandTimeoutError(config.name, name, timeoutMs, "never-sent")
       );
-    }, timeoutMs);
-    const { promise } = first!;
+    }, leftMs);
     const forget = () => {
       timer?.cancel();
       signal?.removeEventListener("abort", abort);

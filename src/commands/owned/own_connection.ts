@@ -2,7 +2,7 @@ import { delay } from "@std/async/delay";
 import type { RedisConfig } from "../../config/mod.ts";
 import { classifier } from "../../connection/command_arguments.ts";
 import type { Connection } from "../../connection/connection.ts";
-import { Command, isReplyError } from "../../connection/ioredis.ts";
+import { Command, isReplyError, type Redis } from "../../connection/ioredis.ts";
 import { type HeartbeatTarget, startHeartbeat } from "../../connection/liveness.ts";
 import {
   type CommandOwner,
@@ -18,6 +18,8 @@ import { ASK_AGAIN, backoffMs } from "../../resilience/backoff.ts";
 export interface OwnLease {
   /** The connection. */
   readonly connection: Connection;
+  /** Its client; listeners are removed when it is given back. */
+  readonly redis: Redis;
   /** Sends a command on it. */
   send(command: Command): Promise<unknown>;
   /** Sets how its commands are treated; without arguments, as for every lease. */
@@ -197,6 +199,15 @@ export class OwnConnection implements CommandOwner {
     else if (this.#state.name === "idle" && this.#queue.length > 0) void this.#open(0);
   }
 
+  /** Gives up a command that was not sent; `false` if there is no such command. */
+  withdraw(command: Command): boolean {
+    const at = this.#queue.indexOf(command as PendingCommand);
+    if (at < 0) return false;
+    this.#queue.splice(at, 1);
+    this.#forget(command);
+    return true;
+  }
+
   /** Ends it: what is not settled fails. */
   close(error: (delivery: Delivery) => Error): void {
     const last = this.#state;
@@ -261,9 +272,14 @@ export class OwnConnection implements CommandOwner {
       this.#queue.push(command);
       return;
     }
-    const kind = this.#channels[command.name.toLowerCase() as Kind];
-    for (const arg of kind === undefined ? [] : command.args) kind.delete(String(arg));
+    this.#forget(command);
     this.#owner.leaseFailed(command, error);
+  }
+
+  /** Does not subscribe again to what a command has failed to subscribe to. */
+  #forget({ args, name }: Command): void {
+    const kind = this.#channels[name.toLowerCase() as Kind];
+    for (const arg of kind === undefined ? [] : args) kind.delete(String(arg));
   }
 
   /** Whether a command that failed with its connection is sent on the next one. */
@@ -367,7 +383,7 @@ export class OwnConnection implements CommandOwner {
     const { clock, config, terms } = this.#options;
     lease.judgedBy(this, terms);
     this.#hasSubscribed = false;
-    this.#forward(connection);
+    this.#forward(lease.redis);
     const { commandTimeoutMs: timeoutMs, healthCheckIntervalMs: intervalMs } = config;
     if (intervalMs > 0) {
       startHeartbeat(this.#heartbeatTarget(connection), { intervalMs, timeoutMs }, clock);
@@ -478,7 +494,7 @@ export class OwnConnection implements CommandOwner {
   }
 
   /** Passes messages on, as text too. */
-  #forward({ redis }: Connection): void {
+  #forward(redis: Redis): void {
     const { emit } = this.#owner;
     for (const event of ["message", "pmessage", "smessage"]) {
       redis.on(`${event}Buffer`, (...args: unknown[]) => {

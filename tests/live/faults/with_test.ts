@@ -1,5 +1,11 @@
 /** `client.with()`: settings of single calls, in bad weather. */
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import {
   type CallOptions,
   CommandAbortedError,
@@ -29,10 +35,20 @@ Deno.test("RedisClient.with() gives a call a deadline of its own", () =>
         [{ timeoutMs: "5" }, 'timeoutMs must be more than 0: current value is "5"'],
         [{ once: "yes" }, 'once must be true or false: current value is "yes"'],
         [{ fresh: 1 }, "fresh must be true or false: current value is 1"],
+        [{ onse: true }, 'the option "onse" (available: fresh, once,'],
+        [{ onse: true }, 'did you mean "once"?'],
       ] as const
     ) {
       assertThrows(() => client.with(call as CallOptions), RangeError, text);
     }
+    const once = { once: true } as object;
+    for (
+      const call of [
+        manager.pipeline("main", (pipeline) => pipeline.incr("n"), once),
+        manager.transaction("main", (tx) => tx.incr("n"), once),
+      ]
+    ) await assertRejects(() => call, RangeError, "client.with({ once })");
+    assertEquals(await client.get("n"), null);
   }));
 
 Deno.test("RedisClient.with() withdraws a waiting command when its signal says so: it never runs", () =>

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { Redis } from "ioredis";
-import { CommandRefusedError, type IORedis } from "../../../mod.ts";
+import { CommandRefusedError, type IORedis, ManagerClosedError } from "../../../mod.ts";
 import type { RedisServer } from "../../../src/testing/redis_server.ts";
 import { waitFor } from "../../../src/testing/wait.ts";
 import { withManager } from "../../support/managed.ts";
@@ -189,6 +189,10 @@ Deno.test("closeAll() ends owned clients", async () => {
   assertEquals(client.status, "end");
   const error = await assertRejects(() => client.get("k"), Error);
   assertEquals(error.message, "Connection is closed.");
+  const ended = next(client, "end");
+  await assertRejects(() => client.connect(), ManagerClosedError);
+  await ended;
+  assertEquals(client.status, "end");
 });
 
 Deno.test("a pool of one connection has none for subscriptions", () =>

@@ -112,6 +112,49 @@ Deno.test("without a deadline a command outlasts socket_timeout, with one it doe
     },
   ));
 
+/** Calls of which the second one goes another way than the first, which is not answered. */
+const TWO_WAYS: Readonly<Record<string, [first: string[], second: string[]]>> = {
+  "its own connection": [["get", "k"], ["select", "1"]],
+  "a blocking one's": [["get", "k"], ["blpop", "list", "0"]],
+  "the lanes": [["subscribe", "news"], ["get", "k"]],
+  "a subscriber's": [["subscribe", "news"], ["subscribe", "more"]],
+};
+
+for (const [way, [first, second]] of Object.entries(TWO_WAYS)) {
+  for (const fault of ["swallow", "refuse"] as const) {
+    Deno.test(`a command that waits to go ${way} way keeps its deadline (${fault})`, () =>
+      onStage({ manager: HASTY }, async ({ manager, relay }) => {
+        const client = manager.createClient("main");
+        const other = manager.createClient("main", { timeoutMs: 1600 });
+        await client.ping();
+        await relay[fault]();
+        if (fault === "refuse") relay.reset();
+        const settled: string[] = [];
+        const note = (name: string, call: Promise<unknown>) =>
+          call.then(
+            () => settled.push(`${name} answered`),
+            ({ code }) => settled.push(`${name} ${code}`),
+          );
+        // The first one is over while the second one waits.
+        const calls = [{ timeoutMs: 900, call: first }, { timeoutMs: 1000, call: second }]
+          .map(({ call: [name, ...args], timeoutMs }, i) =>
+            note(`call ${i}`, client.with({ timeoutMs }).call(name!, ...args))
+          );
+        await within(Promise.all([...calls, note("later", other.get("k"))]), 20_000, way);
+        assertEquals(settled.at(-1), "later COMMAND_TIMEOUT");
+        settled.sort();
+        assertEquals(settled, [
+          ...["call 0", "call 1", "later"].map((name) => `${name} COMMAND_TIMEOUT`),
+        ]);
+        client.disconnect();
+        other.disconnect();
+        relay.heal();
+        if (fault === "refuse") await relay.listen();
+        relay.reset();
+      }));
+  }
+}
+
 Deno.test("a write that may have run is told, a read is sent again", () =>
   onStage({}, async ({ manager, relay, server }) => {
     const client = manager.createClient("main");
