@@ -77,9 +77,11 @@ export function nearCacheLines(points: readonly Point[]): string[] {
     const [with_, without] = [near, plain].map((each) => each.perSecond.median);
     return [
       `near cache, ${near.mix}: ${verdict}, ${
-        thousands(with_!)
+        formatNumber(with_!)
       } commands/s with it and ` +
-      `${thousands(without!)} without (${(with_! / without!).toFixed(2)} times), where ` +
+      `${formatNumber(without!)} without (${
+        (with_! / without!).toFixed(2)
+      } times), where ` +
       "this process alone writes and all keys fit",
     ];
   });
