@@ -20,6 +20,7 @@ import type { SlotMapCache } from "./slot_map_cache.ts";
 import {
   type BatchPart,
   commandSlot,
+  describeCrossSlot,
   parseRedirect,
   partsOf,
   type Redirect,
@@ -36,6 +37,16 @@ interface ClusterRouterParts {
   readonly nodeAt: (address: NodeAddress) => Server;
   /** Why no node can be reached, as far as is known. */
   readonly unreachable?: () => ConnectError | undefined;
+}
+
+/** Adds to the error reply `CROSSSLOT` which keys are in two slots, and what to do. */
+function nameKeysApart(command: PendingCommand, error: Error): void {
+  const { message, stack } = error;
+  const advice = describeCrossSlot(command.getKeys());
+  if (advice === undefined || message.endsWith(advice)) return;
+  error.message = `${message}: ${advice}`;
+  // The stack begins with the message.
+  error.stack = stack?.replace(message, () => error.message);
 }
 
 /**
@@ -198,6 +209,7 @@ export class ClusterRouter implements CommandSink {
     const { connection } = command.tracking;
     if (connection === undefined || !isReplyError(error)) return undefined;
     const { message } = error;
+    if (message.startsWith("CROSSSLOT ")) nameKeysApart(command, error);
     const slot = message.startsWith("TRYAGAIN") ? commandSlot(command) : undefined;
     if (slot !== undefined) this.#cache.moves(slot);
     return this.readRedirect(message, connection.endpoint);

@@ -74,15 +74,14 @@ export function nearCacheLines(points: readonly Point[]): string[] {
       : isLarger(plain.perSecond, near.perSecond)
       ? "costs more than it brings"
       : "makes no difference";
-    const [with_, without] = [near, plain].map((each) => each.perSecond.median);
+    const [cached, asked] = [near, plain].map(({ perSecond }) => perSecond.median);
+    const [rate, plainly] = [cached!, asked!].map((each) => formatNumber(each));
     return [
-      `near cache, ${near.mix}: ${verdict}, ${
-        formatNumber(with_!)
-      } commands/s with it and ` +
-      `${formatNumber(without!)} without (${
-        (with_! / without!).toFixed(2)
-      } times), where ` +
-      "this process alone writes and all keys fit",
+      `near cache, ${near.mix}: ${verdict}, ${rate} commands/s with it and ${plainly} ` +
+      `without (${
+        (cached! / asked!).toFixed(2)
+      } times), where this process alone writes ` +
+      "and all keys fit",
     ];
   });
 }

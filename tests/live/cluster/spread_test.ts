@@ -1,11 +1,18 @@
 import { Buffer } from "node:buffer";
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   CommandRefusedError,
   type ManagerOptions,
   PartialError,
   PipelineError,
   RedisConnectionManager,
+  ReplyError,
 } from "../../../mod.ts";
 import { ClusterTopology } from "../../../src/testing/cluster_topology.ts";
 import type { RedisServer } from "../../../src/testing/redis_server.ts";
@@ -61,7 +68,22 @@ Deno.test("commands with keys in several slots are split by slot, and replies ar
     assertEquals(await client.call("EXISTS", ...KEYS), 0);
     // What the server makes of a call stays its own.
     await assertRejects(() => client.mset("a", 1, "b"), Error, "CROSSSLOT");
-    await assertRejects(() => client.msetnx("a", 1, "b", 2), Error, "CROSSSLOT");
+    for (
+      const call of [
+        () => client.msetnx("a", 1, "b", 2),
+        () => client.rename("a", "b"),
+        () => client.blpop("a", "b", 1),
+        () => client.pfcount("a", "b"),
+      ]
+    ) {
+      const error = await assertRejects(call, ReplyError);
+      assertEquals(error.replyCode, "CROSSSLOT");
+      assertMatch(
+        error.message,
+        /^CROSSSLOT .*: its keys have to be in one slot, but "app:a" is in slot 16169 and "app:b" in slot 3914; a common \{tag\}/,
+      );
+      assertStringIncludes(error.stack!, error.message);
+    }
     const many = Array.from({ length: 3000 }, (_, i) => `many:${i}`);
     await client.mset(new Map(many.map((key) => [key, key])));
     assertEquals(await client.mget(many), many);
