@@ -91,6 +91,10 @@ export async function checkServer(
   if (config.readFrom !== "primary" && config.mode !== "standalone") {
     await run("replicas", () => checkReplicas(manager, client, config));
   }
+  await run(
+    "connections",
+    async () => judgeOpen(await client.client("LIST"), config),
+  );
   await run("user", () => judgeUser(client));
   await run("clock", () => compareClocks(client));
 }
@@ -248,6 +252,28 @@ export function judgeMaxClients(
   return all <= maxClients ? ok(message) : fail(
     message,
     "lower max_connections, set max_total_connections, or raise maxclients",
+  );
+}
+
+/** Which connections of the database are open, from all processes and by `CLIENT LIST`.
+ * What is held for long, as by clients of `createClient()`, subscribes or blocks. */
+export function judgeOpen(
+  list: unknown,
+  { clientName, name }: Pick<RedisConfig, "clientName" | "name">,
+): Verdict {
+  if (clientName !== undefined) return skip("client_name says nothing of their purpose");
+  const lines = String(list).split("\n");
+  const [lanes, leases] = ["lane", "lease"].map((purpose) =>
+    lines.filter((line) => line.includes(` name=mooring:${name}:${purpose} `))
+  );
+  const standing = leases!.filter((line) =>
+    / flags=\w*[bP]| (?:sub|psub|ssub)=[1-9]/.test(line)
+  );
+  return ok(
+    `${counted(lanes!.length, "lane")} and ${
+      counted(leases!.length, "lease")
+    }, of which ` +
+      `${standing.length} subscribe or block (such as clients of createClient())`,
   );
 }
 

@@ -142,6 +142,11 @@ export function advise(points: readonly Point[], basis: AdviceBasis): Advice[] {
   ];
 }
 
+/** What takes a connection for long, and is not in a sweep. */
+const BESIDE =
+  "and one more for each client of createClient() that subscribes, blocks or " +
+  "watches, and for subscriptions";
+
 function adviseConnections(
   lanes: number,
   leases: Choice | undefined,
@@ -158,7 +163,10 @@ function adviseConnections(
   const most = maxClients === 0
     ? Infinity
     : Math.max(lanes + 1, Math.floor(maxClients * CLIENT_SHARE));
-  const sum = `${leases.reason}; with ${counted(lanes, "lane")} that is ${wanted}`;
+  const beside = wanted < current ? `, ${BESIDE}` : "";
+  const sum = `${leases.reason}; with ${
+    counted(lanes, "lane")
+  } that is ${wanted}${beside}`;
   const reason = wanted <= most
     ? sum
     : `${sum}, but the server accepts ${maxClients} clients, of which one process should ` +

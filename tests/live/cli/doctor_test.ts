@@ -50,7 +50,7 @@ Deno.test("doctor: a healthy server is ok in every line, exit code 0", async () 
         "eviction",
         "persistence",
       ],
-      ...["replication", "user", "clock"],
+      ...["replication", "connections", "user", "clock"],
     ]
   ) assertEquals(checks.includes(check), true, check);
   const port = config.find(({ path }: { path: string }) =>

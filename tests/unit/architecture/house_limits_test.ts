@@ -12,7 +12,7 @@ import { readPackageFiles } from "../../support/layers.ts";
  * They stand where the house is: what is added takes something away, or says why not here. */
 const LIMITS: Readonly<Record<keyof House, { limit: number; what: string }>> = {
   files: { limit: 232, what: "files in src" },
-  codeLines: { limit: 34_250, what: "code lines in src (no comments, no blanks)" },
+  codeLines: { limit: 34_290, what: "code lines in src (no comments, no blanks)" },
   modules: { limit: 168, what: "modules of ours in the graph of mod.ts" },
   exports: { limit: 108, what: "exports of mod.ts" },
   readmeLines: { limit: 300, what: "README lines" },

@@ -15,6 +15,7 @@ import {
   judgeClock,
   judgeEviction,
   judgeMaxClients,
+  judgeOpen,
   judgePersistence,
   judgeReplication,
   judgeServer,
@@ -165,6 +166,24 @@ Deno.test("judgeMaxClients() multiplies by the instances", () => {
   assertVerdict(judgeMaxClients(20, 5, 100), "ok", "20 connections × 5 instances = 100");
   assertVerdict(judgeMaxClients(20, 6, 100), "fail", "= 120, maxclients 100");
   assertVerdict(judgeMaxClients(20, 6, NaN), "skip", "does not report it");
+});
+
+Deno.test("judgeOpen() counts lanes and leases of a database, and those that stand", () => {
+  const list = [
+    "id=1 addr=127.0.0.1:1 name=mooring:main:lane db=0 sub=0 psub=0 flags=N ",
+    "id=2 addr=127.0.0.1:2 name=mooring:main:lease db=0 sub=0 psub=1 flags=P ",
+    "id=3 addr=127.0.0.1:3 name=mooring:main:lease db=0 sub=0 psub=0 flags=b ",
+    "id=4 addr=127.0.0.1:4 name=mooring:main:lease db=0 sub=2 psub=0 flags=N ",
+    "id=5 addr=127.0.0.1:5 name=mooring:main:lease db=0 sub=0 psub=0 flags=N ",
+    "id=6 addr=127.0.0.1:6 name=mooring:other:lease db=0 sub=0 psub=0 flags=b ",
+  ].join("\n");
+  const text = "1 lane and 4 leases, of which 3 subscribe or block";
+  assertVerdict(judgeOpen(list, { name: "main" }), "ok", text);
+  assertVerdict(
+    judgeOpen(list, { name: "main", clientName: "me" }),
+    "skip",
+    "client_name",
+  );
 });
 
 Deno.test("judgeEviction() warns where keys without expiry are evicted", () => {

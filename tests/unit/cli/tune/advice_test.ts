@@ -284,7 +284,13 @@ Deno.test("advise() takes connections away only where it is sure that fewer are 
   const points = (noise: number) => [sized(4, 1000, noise), sized(100, 1000, noise)];
   assertEquals(valueOf(advise(points(300), current), "max_connections"), 101);
   // Eight stay for those who block, one is the lane.
-  assertEquals(valueOf(advise(points(10), current), "max_connections"), 9);
+  const fewer = advise(points(10), current);
+  assertEquals(valueOf(fewer, "max_connections"), 9);
+  // What it did not see takes its place beside them.
+  assertMatch(
+    fewer.find(({ key }) => key === "max_connections")!.reason,
+    /createClient\(\)/,
+  );
   const quick = advise(points(10), current, { effort: "quick" });
   assertEquals(valueOf(quick, "max_connections"), 101);
 });
