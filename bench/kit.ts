@@ -114,8 +114,9 @@ export function quantile(values: readonly number[], share: number): number {
 }
 
 /**
- * Runs some contenders in turn, round after round, each round beginning with another one, so
- * that what disturbs the machine disturbs all of them.
+ * Runs some contenders in turn, round after round, so that what disturbs the machine disturbs
+ * all of them. Each round begins with another one, and every second goes the other way round:
+ * what one leaves behind, such as a collection, is not always paid by the same one.
  *
  * @param contenders The contenders.
  * @param rounds How many rounds count.
@@ -132,7 +133,8 @@ export async function inTurns<C, R>(
   const results = new Map(contenders.map((contender) => [contender, [] as R[]]));
   for (let round = -warmUps; round < rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
-      const contender = contenders[(i + warmUps + round) % contenders.length]!;
+      const at = (i + warmUps + round) % contenders.length;
+      const contender = contenders.at(round % 2 === 0 ? at : -1 - at)!;
       const result = await run(contender, round >= 0);
       if (round >= 0) results.get(contender)!.push(result);
     }
