@@ -52,7 +52,7 @@ export function tablesOf(report: SimulationReport): SimulationTable[] {
       "Leases": ({ leases }) => leases,
       "Load, %": ({ load }) => load * 100,
       "Mean, ms": ({ meanWaitMs }) => meanWaitMs,
-      "Of the seeds, ms": ({ meanRangeMs }) =>
+      "Mean by seed, ms": ({ meanRangeMs }) =>
         meanRangeMs.map((n) => formatNumber(n)).join(" to "),
       "Erlang C, ms": ({ theoryMs }) => theoryMs,
       "p99, ms": ({ p99WaitMs }) => p99WaitMs,

@@ -369,7 +369,7 @@ export async function performHandshake(
       password: credentials?.password,
       onPing: (reply) => {
         ping = reply;
-        // Nobody asks for it where the handshake fails.
+        // If the handshake fails, nobody reads this reply: its error must not stay unhandled.
         reply.catch(() => {});
       },
       onPostponed: (resend) => postponed.push(resend),

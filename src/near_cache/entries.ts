@@ -52,7 +52,8 @@ export class Entry<W = unknown> {
   }
 }
 
-/** Where the hash of a text begins: nobody can choose keys that fall into one bucket. */
+/** The seed of the hash, random for each process: who chooses keys cannot know which of them
+ * fall into one bucket. */
 const SEED = crypto.getRandomValues(new Int32Array(1))[0]!;
 
 /**

@@ -89,7 +89,7 @@ class Sequence {
   note(name: string, keys: WrittenKeys | undefined): readonly WrittenKeys[] {
     if (name === "multi") this.#queued = [];
     else if (name === "exec" || name === "discard") {
-      // Where it began nobody listened.
+      // MULTI was sent before there was a near cache: what it queued is not known.
       const queued = this.#queued ?? ["all"];
       this.#queued = undefined;
       return name === "exec" ? queued : [];

@@ -6,8 +6,9 @@ import type { CommandInfo } from "./command_class.ts";
 export interface RetryQuestion {
   /** The command. */
   readonly command: Pick<CommandInfo, "class" | "isRead">;
-  /** What is known of it. One that was rejected was so for now, and nothing of it was
-   * applied (`rule.action === "wait"` of the error reply): to ask again repeats no work. */
+  /** What is known of it. A rejected one is asked about only if the refusal is temporary
+   * (`rule.action === "wait"` of the error reply): nothing was applied, and it may be sent
+   * again. */
   readonly delivery: Delivery;
   /** How many times it has been tried, 1 or more. */
   readonly attempt: number;

@@ -75,7 +75,7 @@ function mayWait(
 export function waits(error: Error, delivery: Delivery, mayRunTwice: boolean): boolean {
   if (delivery === "rejected") return false;
   if (delivery === "ambiguous" && !mayRunTwice) return false;
-  // What makes the server answer what nobody can read would do so again.
+  // Sent again, the command would get the same reply, which cannot be read.
   if (error instanceof ProtocolError) return delivery === "never-sent";
   return error instanceof ConnectionLostError || isAway(error);
 }

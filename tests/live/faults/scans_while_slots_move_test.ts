@@ -97,11 +97,9 @@ Deno.test("CLUSTERSCAN of Valkey follows its slots while they move", async (t) =
       "CLUSTERSCAN",
     ) as unknown[];
     if (info === null) {
-      return void await t.step({
-        name: "this server has no CLUSTERSCAN",
-        ignore: true,
-        fn() {},
-      });
+      // So the report counts it as left out, with the reason.
+      const name = "needs Valkey 9: this server does not know CLUSTERSCAN";
+      return void await t.step({ name, ignore: true, fn() {} });
     }
     const client = manager.getClient("main");
     using mover = new SlotMover(cluster, SLOTS, "as a whole");

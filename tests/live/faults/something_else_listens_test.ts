@@ -130,7 +130,6 @@ for (const speaksTls of [true, false]) {
       host: slow.host,
       port: slow.port,
       connectTimeoutMs: 20_000,
-      connectRetry: { attempts: 1 },
       tls: { enabled: !speaksTls, caFile: authority.caFile },
       databases: { main: { db: 0 } },
     });

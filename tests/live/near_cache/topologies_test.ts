@@ -169,7 +169,7 @@ Deno.test("cluster: an MGET of which every part is late fails once", async () =>
   try {
     const late = client.with({ timeoutMs: 50, fresh: true });
     await assertRejects(() => late.mget("a", "b", "c"), CommandTimeoutError);
-    // What nobody handles would end the process by now.
+    // An unhandled rejection would have ended the process by now.
     await delay(0);
   } finally {
     for (const node of cluster.nodes) Deno.kill(node.pid, "SIGCONT");

@@ -47,7 +47,7 @@ Deno.test("sentinel: an owned client follows its primary, with its subscriptions
   await waitFor(() => client.options.port === after.port);
 });
 
-Deno.test("sentinel: owned clients are told of a planned failover, with and without a connection of their own", async () => {
+Deno.test("sentinel: createClient() clients learn of a planned failover, subscribed or not", async () => {
   await using redis = await SentinelTopology.start({ quick: true });
   await using manager = new RedisConnectionManager({
     mode: "sentinel",
